@@ -11,7 +11,7 @@ from catalogue_support import PROBLEM_CODES
 
 from bench.several_hosts import print_paper
 from pipeline.cli.app import main
-from pipeline.domain.roster import Field
+from pipeline.domain.roster import IGNORED, Field
 from pipeline.domain.service_codes import CODES
 from pipeline.messages.areas import get_words, is_known
 from pipeline.messages.problems import (
@@ -172,6 +172,13 @@ def test_the_published_schema_is_the_one_that_the_command_prints(capsys):
     assert (REPOSITORY / "docs" / "config.schema.json").read_text("utf-8") == capsys.readouterr().out, (
         "run make docs"
     )
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_page_on_the_configuration_lists_every_field_that_a_column_can_have(language):
+    page = (REPOSITORY / "docs" / language / "configuration.md").read_text("utf-8")
+    (entry,) = re.findall(r"^\| `columns` \|.*$", page, re.MULTILINE)
+    assert {*Field, IGNORED} - set(re.findall(r"`(\w+)`", entry)) == set()
 
 
 def test_the_architecture_names_every_package():

@@ -1,7 +1,7 @@
-"""One entry for each field of a doctor: its titles, its API parameter, what the ledger keeps of it.
+"""One entry for each field of a doctor: its name, its titles, its API parameter, what the ledger keeps of it.
 
-A new field needs a member of `Field`, an attribute of `Doctor`, an entry here, and a module with its rules in
-`pipeline.intake.fields`. If it is part of the seal content, `SealContent` and the ledger need a column as well.
+A new field needs a member of `Field`, an attribute of `Doctor`, an entry here, and its rules in
+`pipeline.intake.fields.text_fields`. If it is part of the seal content, `SealContent` and the ledger need a column as well.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ from pipeline.domain.site_key import SiteKey
 class FieldDefinition:
     """What the program knows of one field."""
 
+    zh: str  # what messages call it
+    en: str
+    # Requests and the marked copies alone hold its whole value: it is masked in results, texts of the service and logs.
+    # A name is not: people need it in the results, and `hide_names` takes it out of what may not hold it.
+    is_personal: bool
     # The titles of its column in tiers, the plainest first. If two columns of one line claim the field, the earlier
     # tier wins: 手机号 next to 联系电话, 印章图片 next to 图片. Within a tier the file is refused.
     titles: tuple[tuple[str, ...], ...]
@@ -62,6 +67,9 @@ _IMAGES = (
 # in the order in which differences of a row and its seal are listed
 FIELDS: Mapping[Field, FieldDefinition] = {
     Field.NAME: FieldDefinition(
+        zh="姓名",
+        en="name",
+        is_personal=False,
         titles=((
             "姓名", "医生姓名", "医师姓名", "医生名称", "医师名称", "医生名字", "医师名字", "医护姓名", "医护人员姓名",
             "人员姓名", "职工姓名", "员工姓名", "用户姓名", "本人姓名", "真实姓名", "中文姓名", "名字", "xm", "ysxm", "name",
@@ -74,6 +82,9 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         result="name",
     ),
     Field.NUMBER: FieldDefinition(
+        zh="证件号码",
+        en="identity number",
+        is_personal=True,
         titles=((
             *_NUMBERS, *(owner + number for owner in _OWNERS for number in _NUMBERS if number.startswith("身份证")),
             "证件号", "证件号码", "证件编号", "有效证件号", "有效证件号码", "有效身份证件号", "有效身份证件号码", "sfz", "sfzh",
@@ -94,6 +105,9 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         result="id_masked",
     ),
     Field.ID_TYPE: FieldDefinition(
+        zh="证件类型",
+        en="card type",
+        is_personal=False,
         titles=((
             "证件类型", "证件类别", "证件种类", "身份证件类型", "身份证件类别", "身份证件种类", "有效证件类型",
             "有效身份证件类型", "有效身份证件种类", "zjlx", "id card type", "id type", "card type", "identity card type", "identity type",
@@ -107,6 +121,9 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         result="id_card_type",
     ),
     Field.SCENE_KEY: FieldDefinition(
+        zh="场景",
+        en="scene",
+        is_personal=False,
         titles=((
             "场景", "场景值", "场景标识", "业务场景", "使用场景", "自动签场景", "scene key", "scene",
         ),),
@@ -116,6 +133,9 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         blank_is_content=True,
     ),
     Field.MOBILE: FieldDefinition(
+        zh="手机号",
+        en="mobile",
+        is_personal=True,
         titles=((
             "手机", "手机号", "手机号码", "手机电话", "移动手机", "移动电话", "移动电话号码", "行动电话", "行动电话号码",
             "联系手机", "联系手机号", "联系手机号码", *(f"{owner}手机{rest}" for owner in _OWNERS for rest in ("", "号", "号码")),
@@ -137,6 +157,9 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_forgivable=True,
     ),
     Field.STAFF_NO: FieldDefinition(
+        zh="工号",
+        en="staff number",
+        is_personal=False,
         titles=((
             "工号", "职工号", "职工工号", "职工编号", "职工编码", "职工代码", "员工号", "员工工号", "员工编号", "员工编码",
             "员工代码", "人员工号", "人员编号", "人员编码", "人员代码", "医生工号", "医生编号", "医生编码", "医生代码", "医师工号",
@@ -148,6 +171,9 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         result="staff_no",
     ),
     Field.DEPARTMENT: FieldDefinition(
+        zh="科室",
+        en="department",
+        is_personal=False,
         titles=((
             "科室", "科室名称", "所在科室", "所属科室", "工作科室", "执业科室", "临床科室", "科别", "医生科室", "医师科室", "ks",
             "ksmc", "department", "department name", "dept", "dept name",
@@ -159,6 +185,9 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_in_outcomes=False,
     ),
     Field.SEAL_NAME: FieldDefinition(
+        zh="印章名称",
+        en="seal name",
+        is_personal=False,
         titles=((
             "印章名称", "印章名", "章名", "章名称", "电子印章名称", "电子印章名", "个人印章名称", "签章名称", "签章名",
             "电子签章名称", "电子签章名", "个人签章名称", "seal name", "stamp name",
@@ -171,6 +200,9 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_forgivable=True,
     ),
     Field.PICTURE: FieldDefinition(
+        zh="图片",
+        en="picture",
+        is_personal=False,
         titles=(
             (
                 *(seal + image for seal in _SEALS for image in _IMAGES if seal + image != "章照片"), "seal image", "seal picture", "seal file",
@@ -189,6 +221,9 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_forgivable=True,
     ),
     Field.ENABLE_AUTO_SIGN: FieldDefinition(
+        zh="授权签",
+        en="auto-sign",
+        is_personal=False,
         titles=((
             "自动签", "自动签署", "授权签", "开通自动签", "开通自动签署", "开通授权签", "是否自动签", "是否自动签署",
             "是否开通自动签", "是否开通自动签署", "是否开通授权签", "enable auto sign", "auto sign",
@@ -198,6 +233,9 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_optional_parameter=True,
     ),
     Field.LICENSE_TYPE: FieldDefinition(
+        zh="许可",
+        en="licence",
+        is_personal=False,
         titles=((
             "许可", "许可类型", "个人许可", "个人许可类型", "自动签许可", "自动签许可类型", "license type", "licence type",
             "license", "licence",
@@ -207,6 +245,9 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         is_optional_parameter=True,
     ),
     Field.SEAL_IMAGE_COMPRESS: FieldDefinition(
+        zh="压缩",
+        en="compression",
+        is_personal=False,
         titles=((
             "压缩", "压缩图片", "压缩印章", "压缩印章图片", "印章图片压缩", "图片压缩", "是否压缩", "是否压缩图片",
             "是否压缩印章图片", "seal image compress", "compress",

@@ -1,17 +1,19 @@
-"""Masks personal numbers outside the marked copies: the last four characters stay.
+"""Masks personal values outside the marked copies: the last four characters stay.
 
-Masking keeps the length and the separators of what it hides, so that a normalisation can still be followed.
+Which fields are personal follows from the table of fields. Masking keeps the length and the separators of what it hides,
+so that a normalisation can still be followed.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as _field
 from pathlib import Path
 
+from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.message import Message, change_text
 from pipeline.domain.roster import Change, Doctor, Field, Problem
 
@@ -37,34 +39,60 @@ _FIRST = _SHORTEST - 2  # digits that make a number of it
 _REMEMBERED = 4096  # texts
 _LEAST_HIDDEN = 4  # characters of a number that was masked
 _OUR_DETAILS = frozenset({"seal", "trace", "day"})  # of a problem's detail: they quote no cell
+_QUOTED_CELL = "found"  # of a problem's detail
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """Personal values that are searched in texts."""
+
+    values: frozenset[str] = _field(default=frozenset(), repr=False)
+    lengths: tuple[int, ...] = ()  # of the values, longest first
+
+    @classmethod
+    def of(cls, values: Collection[str]) -> _Values:
+        """Return these values."""
+        return cls(frozenset(values), tuple(sorted({len(value) for value in values}, reverse=True)))
+
+    def measure(self, text: str, start: int) -> int:
+        """Return the length of the longest value that begins at ``start`` of a text, else 0."""
+        rest = len(text) - start
+        return next((n for n in self.lengths if n <= rest and text[start : start + n] in self.values), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Masker:
     """Masks texts: the numbers of one roster wherever they stand, and by their form those of other people."""
 
-    # every identity and mobile number of the roster, folded to plain upper-case letters and digits
-    _numbers: frozenset[str] = _field(default=frozenset(), repr=False)
-    _lengths: tuple[int, ...] = ()  # of the numbers, longest first
+    _numbers: _Values = _Values()  # every number of the roster, folded to plain upper-case letters and digits
+    _texts: _Values = _Values()  # in lower case: personal values of any form
     # texts masked so far: a row's file, folder and sheet come again with the next row
     _masked: dict[str, str] = _field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of_doctors(cls, doctors: Iterable[Doctor]) -> Masker:
-        """Return a masker for the numbers of these rows, both as used and as written, however wrong they are."""
-        numbers = frozenset(number for doctor in doctors for number in _list_numbers(doctor))
-        return cls(numbers, tuple(sorted({len(number) for number in numbers}, reverse=True)))
+        """Return a masker for the personal values of these rows, both as used and as written, however wrong they are."""
+        fields = [field for field, definition in FIELDS.items() if definition.is_personal]
+        numbers: set[str] = set()
+        texts: set[str] = set()
+        for doctor in doctors:
+            cells = list(_list_cells(doctor, fields))
+            numbers.update(_list_numbers(doctor, cells))
+            texts.update(
+                text.lower() for field, text in cells if field not in _NUMBER_MASKS and len(text) >= _SHORTEST
+            )
+        return cls(_Values.of(numbers), _Values.of(texts))
 
     def mask_text(self, text: str) -> str:
-        """Hide, inside any text, the numbers of the roster and every run of 15 or more digits."""
-        if len(text) < _SHORTEST or not _DIGIT.search(text):
+        """Hide, inside any text, the personal values of the roster and every run of 15 or more digits."""
+        if len(text) < _SHORTEST or not (self._texts.values or _DIGIT.search(text)):
             return text
         if isinstance(text, Message):
             return text.change(self.mask_text)
         masked = self._masked.get(text)
         if masked is None:
             masked = self._mask_inside(text, everything=False)
-            if self._numbers:
+            if self._numbers.values or self._texts.values:
                 if len(self._masked) >= _REMEMBERED:
                     self._masked.clear()  # names of pictures, mostly; what comes again is soon back
                 self._masked[text] = masked
@@ -96,19 +124,20 @@ class Masker:
 
     def mask_change(self, change: Change) -> tuple[str, str]:
         """Return the text of a field and the value used, both as far as they may be seen."""
-        if change.field is Field.NUMBER:
-            return mask_id(change.before), mask_id(change.after)
-        if change.field is Field.MOBILE:
-            return mask_mobile(change.before), mask_mobile(change.after)
+        if FIELDS[change.field].is_personal:
+            return mask_value(change.field, change.before), mask_value(change.field, change.after)
         return self.mask_text(change.before), self.mask_text(change.after)
 
     def mask_problem(self, problem: Problem) -> Problem:
-        """Return a problem whose texts show no number, also where they quote the cell at fault."""
-        everything = problem.field in {Field.NUMBER, Field.MOBILE}
-        detail = {
-            key: self._mask_detail(text, everything=everything and key not in _OUR_DETAILS)
-            for key, text in problem.detail.items()
-        }
+        """Return a problem whose texts show no personal value, also where they quote the cell at fault."""
+        field = problem.field
+        is_personal = field is not None and FIELDS[field].is_personal
+        detail = {}
+        for key, text in problem.detail.items():
+            if is_personal and field not in _NUMBER_MASKS and key == _QUOTED_CELL:
+                detail[key] = change_text(text, mask_id)
+            else:
+                detail[key] = self._mask_detail(text, everything=is_personal and key not in _OUR_DETAILS)
         return replace(problem, detail=detail)
 
     def _mask_detail(self, text: str, *, everything: bool) -> str:
@@ -116,7 +145,9 @@ class Masker:
         return masked
 
     def _mask_inside(self, text: str, *, everything: bool) -> str:
-        """Mask the numbers in a text; with ``everything`` also texts that only look like one."""
+        """Mask the personal values in a text; with ``everything`` also texts that only look like a number."""
+        if self._texts.values:
+            text = self._mask_values(text)
         if len(text) < _SHORTEST or not _DIGIT.search(text):
             return text
         narrow = text if text.isascii() else text.translate(_NARROW)
@@ -132,35 +163,48 @@ class Masker:
             hidden.update(range(run.start(), run.end() - 4))
         return _star_positions(text, hidden)
 
+    def _mask_values(self, text: str) -> str:
+        """Mask the personal values that stand in a text as their cells have them, whatever the case of their letters."""
+        lower = text.lower()
+        if len(lower) != len(text):  # a letter that is two in lower case would move the positions
+            lower = text
+        hidden: set[int] = set()
+        start = 0
+        while start < len(lower):
+            length = self._texts.measure(lower, start)
+            hidden.update(range(start, start + length - 4))
+            start += length or 1
+        return _star_positions(text, hidden)
+
     def _list_spans(self, compact: str) -> Iterator[tuple[int, int]]:
         for number in _IDENTITY.finditer(compact):
             yield number.span()
         start = 0
         while start < len(compact):
-            length = self._measure_number(compact, start)
+            length = self._numbers.measure(compact, start)
             if length:
                 yield start, start + length
             start += length or 1
 
-    def _measure_number(self, compact: str, start: int) -> int:
-        """Return the length of the longest number that begins at ``start`` of a folded text, else 0."""
-        rest = len(compact) - start
-        return next(
-            (n for n in self._lengths if n <= rest and compact[start : start + n] in self._numbers), 0
-        )
+
+def _list_cells(doctor: Doctor, fields: Iterable[Field]) -> Iterator[tuple[Field, str]]:
+    """Yield the texts of fields, as used and as written."""
+    for field in fields:
+        used, shown = value_of(doctor, field), doctor.display_field(field)
+        yield field, shown
+        if used is not None and used != shown:
+            yield field, str(used)
 
 
-def _list_numbers(doctor: Doctor) -> Iterator[str]:
-    for field, used in ((Field.NUMBER, doctor.number), (Field.MOBILE, doctor.mobile)):
-        shown = doctor.display_field(field)
-        for text in (shown,) if used == shown else (used or "", shown):
-            folded = _fold(text)
-            if len(folded) >= _SHORTEST and (
-                folded[:_FIRST].isdigit() or sum(map(folded.count, "0123456789")) >= _FIRST
-            ):
-                yield folded
-            if field is Field.MOBILE and len(folded) > 11:  # two mobiles in one cell are two numbers
-                yield from _MOBILE.findall(folded)
+def _list_numbers(doctor: Doctor, cells: Iterable[tuple[Field, str]]) -> Iterator[str]:
+    for field, text in cells:
+        folded = _fold(text)
+        if len(folded) >= _SHORTEST and (
+            folded[:_FIRST].isdigit() or sum(map(folded.count, "0123456789")) >= _FIRST
+        ):
+            yield folded
+        if field is Field.MOBILE and len(folded) > 11:  # two mobiles in one cell are two numbers
+            yield from _MOBILE.findall(folded)
     if doctor.name is None:  # a whole doctor may stand in the name's cell
         yield from map(_fold, _NUMBERS_IN_NAME.findall(doctor.display_field(Field.NAME).translate(_NARROW)))
 
@@ -180,6 +224,11 @@ def mask_id(text: str) -> str:
     if len(text) >= 8 and text.isalnum():  # the usual case, 100,000 times a run
         return "*" * (len(text) - 4) + text[-4:]
     return text if _is_masked(text, shown=4) else _star(text, keep=_tail(text))
+
+
+def mask_value(field: Field, text: str) -> str:
+    """Hide the value of a personal field but for its last four characters, of a mobile also the first three."""
+    return _NUMBER_MASKS.get(field, mask_id)(text)
 
 
 def is_personal_number(text: str) -> bool:
@@ -236,6 +285,9 @@ def _tail(text: str) -> set[int]:
 def _star(text: str, *, keep: set[int]) -> str:
     return _star_positions(text, set(_alnum_positions(text)) - keep)
 
+
+# of the personal fields whose values are numbers: how a whole value is masked
+_NUMBER_MASKS: Mapping[Field, Callable[[str], str]] = {Field.NUMBER: mask_id, Field.MOBILE: mask_mobile}
 
 # for texts without a roster: by the form of a number alone
 _WITHOUT_ROSTER = Masker()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Literal
 
+from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.masking import is_personal_number
 from pipeline.domain.roster import Doctor, Field
 
@@ -167,8 +168,8 @@ def fold_seal_id(text: str) -> str:
 
 def list_doctor_texts(doctor: Doctor) -> Collection[str]:
     """Return the texts of a row that may stand where its SealId is expected."""
-    texts = (doctor.name, doctor.number, doctor.mobile, doctor.staff_no, doctor.seal_name)
-    return frozenset(filter(None, texts))
+    values = (value_of(doctor, field) for field in FIELDS)
+    return frozenset(value for value in values if value and isinstance(value, str))
 
 
 def is_seal_id(text: str, other_values: Iterable[object]) -> bool:

@@ -1,7 +1,8 @@
 """Reads the catalogue files: every text a person reads, by key, in Chinese and English.
 
 A file holds the texts of one area. An entry is parsed when its key is first asked for: parsing all of a file for a
-few of its texts takes longer than reading a small roster.
+few of its texts takes longer than reading a small roster. The names of the roster's fields (``field.mobile``) stand in
+the table of fields.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ AREAS = (
     "help",
 )
 _HEADING = re.compile(r"^\[([^\]]+)\]\n", re.MULTILINE)
+_FIELD = "field."  # before the name of a field, in the key of its words
 
 
 def list_keys(area: str) -> Collection[str]:
@@ -44,6 +46,8 @@ def list_keys(area: str) -> Collection[str]:
 @cache
 def get_words(key: str) -> Mapping[str, str]:
     """Return an entry: ``zh``, ``en`` and its other strings; KeyError for a key that no file has."""
+    if key.startswith(_FIELD):
+        return load_field_words()[key]
     for area in AREAS:
         if key in _split_file(area):
             return tomllib.loads(_split_file(area)[key])
@@ -57,8 +61,18 @@ def get_pair(key: str) -> tuple[str, str]:
 
 
 def is_known(key: str) -> bool:
-    """Return whether a file has this key."""
+    """Return whether there is a text with this key."""
+    if key.startswith(_FIELD):
+        return key in load_field_words()
     return any(key in _split_file(area) for area in AREAS)
+
+
+@cache
+def load_field_words() -> Mapping[str, Mapping[str, str]]:
+    """Return the words of every field by their key."""
+    from pipeline.domain.fields import FIELDS  # noqa: PLC0415  no command's help needs it
+
+    return {f"{_FIELD}{field}": {"zh": known.zh, "en": known.en} for field, known in FIELDS.items()}
 
 
 @cache

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
-from pipeline.domain.roster import FileReport
+from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import RowOutcome, RunReport, Status
 from pipeline.reports import charts
 from pipeline.reports.earlier_results import CREATE
@@ -24,12 +24,12 @@ from pipeline.reports.html_pages import write_page
 from pipeline.reports.next_steps import REVIEW_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
+    display_field,
     display_last_attempt,
     display_seal_name,
     get_confirmed_seal_id,
     list_blocking_codes,
     mask_doctor_id,
-    mask_doctor_mobile,
 )
 from pipeline.reports.styles import STATUSES_OF_FILES, clean_text
 from pipeline.reports.totals import (
@@ -194,7 +194,7 @@ def _build_table(report: RunReport, presenter: Presenter) -> Table:
             "sheet": share_text(origin.sheet),
             "row": origin.row,
             "picture": mask_and_cut(doctor.picture.name) if doctor.picture else "",
-            "mobile": mask_doctor_mobile(doctor) or "",
+            "mobile": display_field(outcome, Field.MOBILE, presenter.mask_text) or "",
             "took": "" if outcome.call_seconds is None else presenter.describe_duration(outcome.call_seconds),
             "todo": int(needs_action(outcome)),
         }

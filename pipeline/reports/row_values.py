@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.clock import stamp
-from pipeline.domain.fields import list_result_fields, value_of
-from pipeline.domain.masking import Masker, mask_answer, mask_id, mask_mobile
+from pipeline.domain.fields import FIELDS, list_result_fields, value_of
+from pipeline.domain.masking import Masker, mask_answer, mask_id, mask_value
 from pipeline.domain.roster import CellKind, Doctor, Field
 from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RunReport, Status, is_redundant_copy
 
@@ -58,11 +58,6 @@ def mask_doctor_id(doctor: Doctor) -> str | None:
     return mask_id(cell.display_text)
 
 
-def mask_doctor_mobile(doctor: Doctor) -> str | None:
-    """Return the masked mobile, as used."""
-    return mask_mobile(doctor.mobile) if doctor.mobile else None
-
-
 def display_seal_name(outcome: RowOutcome) -> str | None:
     """Return the seal name: as planned, else the roster's own."""
     return outcome.row_plan.seal_name or outcome.doctor.seal_name
@@ -74,14 +69,14 @@ def display_field(outcome: RowOutcome, field: Field, mask: Mask) -> str | None:
     match field:
         case Field.NUMBER:
             return mask_doctor_id(doctor)
-        case Field.MOBILE:
-            return mask_doctor_mobile(doctor)
         case Field.NAME:
             value: object = doctor.display_name
         case Field.SEAL_NAME:
             value = display_seal_name(outcome)
         case _:
             value = value_of(doctor, field)
+            if value is not None and FIELDS[field].is_personal:
+                return mask_value(field, str(value))
     return None if value is None else mask(str(value))
 
 

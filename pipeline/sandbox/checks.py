@@ -1,6 +1,7 @@
 """What the service checks of a request: its parameters, whose ids they are, the person, the picture.
 
-Written apart from our own intake on purpose: two readings of the same API page check each other.
+Written apart from our own intake on purpose: two readings of the same API page check each other. A parameter of the table
+of fields that this page does not name is taken as an optional text.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.domain.fields import FIELDS
 from pipeline.sandbox.gateway import AUTO_SIGN_STATUS, CREATE, ORGANIZATION_SEALS, UPLOAD, Refusal, Tenant
 
 Kind = Literal["string", "integer", "boolean", "object", "list"]
@@ -47,6 +49,7 @@ _OPERATOR = Key("object", inside=_USER)
 
 SHAPES: Mapping[str, Mapping[str, Key]] = {
     CREATE: {
+        **{definition.parameter: TEXT for definition in FIELDS.values() if definition.parameter},
         "Agent": _AGENT,
         "Operator": _OPERATOR,
         "UserName": NEEDED_TEXT,

@@ -15,7 +15,7 @@ from pipeline.domain.run import Judgements, RunRequest
 from pipeline.domain.site_key import SiteKey
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
 from pipeline.esign.signing import CredentialsSource
-from pipeline.intake.fields.validate import FieldSettings
+from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.readers.model import HEADER, ReadOptions

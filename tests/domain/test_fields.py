@@ -3,12 +3,15 @@
 from dataclasses import fields, replace
 from pathlib import Path
 
+import pytest
 from readable_key import ReadableKey
 
 from pipeline.domain.fields import FIELDS, list_content, list_sent_values
-from pipeline.domain.roster import CardType, Doctor, Field, ImageFile, Origin, Row
+from pipeline.domain.masking import Masker
+from pipeline.domain.roster import CardType, Cell, CellKind, Change, Doctor, Field, ImageFile, Origin, Row
 from pipeline.domain.seals import SealContent
-from pipeline.intake.fields.validate import READERS
+from pipeline.intake.fields.text_fields import READERS
+from pipeline.messages.problems import build_problem
 
 DOCTOR = Doctor(
     Row(Origin(Path("a.xlsx"), None, 2), (), {}),
@@ -70,3 +73,28 @@ def test_a_field_set_to_no_is_sent_and_a_blank_one_is_not():
 def test_a_field_of_which_the_first_column_counts_is_not_sent():
     for definition in FIELDS.values():
         assert not (definition.first_column_counts and (definition.parameter or definition.content))
+
+
+def list_masked_texts(field, value):
+    """Return what texts of the service, problems and changes show of a value of this field."""
+    cell = Cell("A", "", value, CellKind.TEXT, value)
+    row = Row(Origin(Path("a.xlsx"), None, 2), (cell,), {field: cell})
+    masker = Masker.of_doctors([replace(DOCTOR, row=row, **{FIELDS[field].attribute or field: value})])
+    problem = masker.mask_problem(build_problem("VALUE_INVALID", field, "A2", found=f"{value};"))
+    return [
+        masker.mask_text(f"see {value}."),
+        masker.mask_answer(f"参数不正确：{value.lower()}"),
+        *problem.detail.values(),
+        *masker.mask_change(Change(field, f" {value}", value, "ends")),
+    ]
+
+
+@pytest.mark.parametrize("field", [field for field in Field if field is not Field.PICTURE])
+def test_a_field_is_masked_everywhere_if_its_entry_calls_it_personal(field, monkeypatch):
+    value = {Field.NUMBER: "110101199003070732", Field.MOBILE: "13800138000"}.get(field, "Li.Wei@Hospital.cn")
+    if not FIELDS[field].is_personal:
+        assert all(value.lower() in text.lower() for text in list_masked_texts(field, value))
+    monkeypatch.setitem(FIELDS, field, replace(FIELDS[field], is_personal=True))
+    for text in list_masked_texts(field, value):
+        assert value[:10].lower() not in text.lower()
+        assert value[-4:].lower() in text.lower()

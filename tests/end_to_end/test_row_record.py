@@ -1,9 +1,11 @@
 """What results show of a row survives the ledger's line of it, for every field of the table of fields."""
 
+import json
 import shutil
 from dataclasses import replace
 
 import openpyxl
+from leaks import members
 from people import make_row, name, number
 from run_support import draw_seal
 
@@ -66,3 +68,29 @@ def test_a_field_that_is_added_to_the_table_reaches_request_results_ledger_rebui
     capsys.readouterr()
     assert hospital.go("explain", number(1)) == 0
     assert "内科" in capsys.readouterr().out
+
+
+def test_a_personal_field_stands_whole_in_requests_and_marked_copies_alone(
+    hospital_with, monkeypatch, capsys
+):
+    address = "li.wei@hospital.example"
+    refusal = {"code": "InvalidParameter", "message": f"参数不正确 [{address}]"}
+    hospital = hospital_with(faults=[{"match": {"user_name": name(1)}, "do": {"code": refusal}}])
+    added = replace(
+        FIELDS[Field.DEPARTMENT], parameter="Ward", result="ward", is_in_outcomes=True, is_personal=True
+    )
+    monkeypatch.setitem(FIELDS, Field.DEPARTMENT, added)
+    monkeypatch.setitem(checks.SHAPES[CREATE], "Ward", checks.NEEDED_TEXT)
+    draw_seal(hospital.folder / "seals" / "00001.png", 1)
+    hospital.roster([make_row(1, department=address)])
+    assert hospital.go("run") == 3
+    assert hospital.go("explain", number(1)) == 0
+    printed = capsys.readouterr()
+    for text in (printed.out, printed.err, json.dumps(hospital.outcomes())):
+        assert address not in text
+    assert hospital.outcomes()[0]["ward"] == "**.***@********.***mple"
+    paths = [*hospital.folder.joinpath("out").rglob("*"), *hospital.folder.joinpath("state").rglob("*")]
+    for path in paths:
+        if path.is_file() and path.parent.name != "rosters":
+            for location, data in members(path):
+                assert address.encode() not in data, location

@@ -221,7 +221,7 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
     hospital = hospital_with()
     hospital.doctors(1)
     hospital.go("run")
-    from pipeline.domain.roster import CardType, Field
+    from pipeline.domain.fields import FIELDS
     from pipeline.domain.seals import SealContent, SealRequest
     from pipeline.esign.contracts import CONTRACTS, Agent, CreateImage, build_upload
 
@@ -230,16 +230,7 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
         "k",
         "r",
         "张三处方章",
-        {
-            Field.NAME: "张三",
-            Field.NUMBER: number(1),
-            Field.ID_TYPE: CardType.ID_CARD,
-            Field.MOBILE: "15400000001",
-            Field.SCENE_KEY: "OTHER",
-            Field.ENABLE_AUTO_SIGN: True,
-            Field.LICENSE_TYPE: 1,
-            Field.SEAL_IMAGE_COMPRESS: False,
-        },
+        {field: "a value" for field, definition in FIELDS.items() if definition.parameter},
         content,
     )
     agent = Agent("a", "o", "u", "p", "q")

@@ -18,7 +18,6 @@ from pydantic_core.core_schema import ErrorType
 
 from pipeline.cli.app import cli
 from pipeline.cli.help import collect_texts, split_paragraphs
-from pipeline.domain.roster import Field
 from pipeline.domain.service_codes import CODES, ResponsibleRole
 from pipeline.errors import ConfigError, LedgerError, LedgerUnreachable, reason_of
 from pipeline.messages.areas import AREAS, FOLDER, get_words, list_keys
@@ -340,8 +339,8 @@ def list_shapes() -> frozenset[str]:
 
 
 OF_PYDANTIC = "config.pydantic."  # its kinds of error stand in no text of ours
-# by pydantic, by the system's and SQLite's error names, by the names of fields, in the catalogue itself
-ASKED_FOR_ELSEWHERE = (OF_PYDANTIC, "system.", "database.", "field.", "halted.same_names")
+# by pydantic, by the system's and SQLite's error names, in the catalogue itself
+ASKED_FOR_ELSEWHERE = (OF_PYDANTIC, "system.", "database.", "halted.same_names")
 
 
 def is_asked_for(key: str) -> bool:
@@ -409,7 +408,6 @@ def test_no_entry_of_the_catalogue_is_unused():
     assert set(list_halts()) - list_message_texts() == set()
     assert set(list_code_advice()) - set(CODES) == set()
     assert set(list_meanings()) == set(CODES.values())
-    assert {key.removeprefix("field.") for key in ENTRIES if key.startswith("field.")} == set(Field)
     kinds = {key.removeprefix(OF_PYDANTIC) for key in ENTRIES if key.startswith(OF_PYDANTIC)}
     assert kinds - {*get_args(ErrorType), "path_type"} == set()  # the last is made in pydantic itself
 

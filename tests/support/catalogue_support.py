@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.messages.areas import AREAS, FOLDER, get_words
+from pipeline.messages.areas import AREAS, FOLDER, get_words, load_field_words
 
 
 def load_area(area: str) -> dict[str, Mapping[str, str]]:
@@ -24,6 +24,7 @@ def _list_entries(table: Mapping[str, Any], key: str) -> Iterator[tuple[str, Map
 
 HELP, CHINESE = get_words("help"), get_words("click")  # English -> Chinese
 ENTRIES = {key: words for area in AREAS if area != "help" for key, words in load_area(area).items()}
+ENTRIES |= load_field_words()
 
 
 def pairs() -> Iterator[tuple[str, str, str]]:

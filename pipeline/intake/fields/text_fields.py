@@ -4,17 +4,18 @@ Staff number and department are not sent: they find pictures and distinguish nam
 none, without a problem: no row is rejected for them. A seal name has 1 to 50 Chinese characters (the API's 中文字符). A
 mobile has eleven digits that begin with 13 to 19, in any of the forms that rosters give it. The words of card type,
 yes or no, licence and scene are looked up exactly after width, case and spaces; one that is not listed is never guessed
-at.
+at. `READERS` at the end lists the rules of every field.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Problem, Severity
+from pipeline.domain.roster import CardType, Cell, CellKind, Change, Field, Problem, Row, Severity
 from pipeline.intake.fields.normalize import (
     CLEANING,
     ENDS,
@@ -41,7 +42,7 @@ from pipeline.intake.fields.normalize import (
     strip_quotes,
     trim_ends,
 )
-from pipeline.intake.fields.person_name import COMPATIBILITY, DOTS, RADICALS
+from pipeline.intake.fields.person_name import COMPATIBILITY, DOTS, RADICALS, read_name
 from pipeline.messages.problems import build_problem
 
 T = TypeVar("T")
@@ -309,3 +310,57 @@ def refuse_value(
     label = cell.header if cell is not None else field.value
     detail = {"found": quote_text(get_text(cell)), "field": label, **detail}
     return Problem("VALUE_INVALID", severity, field, address, detail)
+
+
+# --- the rules of all fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldSettings:
+    """The settings of the fields in the configuration."""
+
+    defaults: Mapping[Field, object]  # the value of a field whose cell is blank
+    allow_other_card_type: bool
+    seal_name_ascii: bool = False
+    accepted_parameters: Collection[str]  # the optional parameters of the configured API contract
+
+
+@dataclass(frozen=True, slots=True)
+class FieldContext:
+    """What the rules of a field may look at beside its own cell."""
+
+    row: Row
+    settings: FieldSettings
+    results: Mapping[Field, FieldResult[Any]]  # of the fields that were read before
+
+    def is_foreign_card(self) -> bool:
+        """Return whether the row names a card that foreigners hold, and such cards are open."""
+        if not self.settings.allow_other_card_type:
+            return False
+        cell = self.row.fields.get(Field.ID_TYPE)
+        return read_card_type(cell, None, allow_other=True).value is CardType.OTHER_CARD_TYPE
+
+    def opens_auto_sign(self) -> bool:
+        """Return whether the row's create opens auto-sign."""
+        return self.results[Field.ENABLE_AUTO_SIGN].value is True
+
+
+FieldReader = Callable[[Cell | None, str | None, FieldContext], FieldResult[Any]]
+
+# The rules of each field, in the order in which the fields are read. Number and card type are read together before
+# them (`read_identity`), the picture is matched after them (`pipeline.intake.pairing`).
+READERS: Mapping[Field, FieldReader] = {
+    Field.NAME: lambda cell, address, context: read_name(cell, address, latin=context.is_foreign_card()),
+    Field.STAFF_NO: lambda cell, _, __: read_staff_no(cell),
+    Field.DEPARTMENT: lambda cell, _, __: read_department(cell),
+    Field.SEAL_NAME: lambda cell, address, context: read_seal_name(
+        cell, address, ascii_allowed=context.settings.seal_name_ascii
+    ),
+    Field.SCENE_KEY: lambda cell, address, _: read_choice(Field.SCENE_KEY, cell, address),
+    Field.ENABLE_AUTO_SIGN: lambda cell, address, _: read_choice(Field.ENABLE_AUTO_SIGN, cell, address),
+    Field.LICENSE_TYPE: lambda cell, address, _: read_choice(Field.LICENSE_TYPE, cell, address),
+    Field.SEAL_IMAGE_COMPRESS: lambda cell, address, _: read_choice(Field.SEAL_IMAGE_COMPRESS, cell, address),
+    Field.MOBILE: lambda cell, address, context: read_mobile(
+        cell, address, auto_sign=context.opens_auto_sign()
+    ),
+}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from sys import intern
@@ -34,72 +34,17 @@ from pipeline.intake.fields.normalize import (
     is_dash,
     quote_text,
 )
-from pipeline.intake.fields.person_name import read_name
 from pipeline.intake.fields.text_fields import (
-    read_card_type,
-    read_choice,
-    read_department,
-    read_mobile,
-    read_seal_name,
-    read_staff_no,
+    READERS,
+    FieldContext,
+    FieldReader,
+    FieldSettings,
     refuse_value,
 )
 from pipeline.messages.problems import build_problem
 
 # how each field's text begins within a row's content
 _LABELLED = tuple((field, f"{field}=") for field in Field)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldSettings:
-    """The settings of the fields in the configuration."""
-
-    defaults: Mapping[Field, object]  # the value of a field whose cell is blank
-    allow_other_card_type: bool
-    seal_name_ascii: bool = False
-    accepted_parameters: Collection[str]  # the optional parameters of the configured API contract
-
-
-@dataclass(frozen=True, slots=True)
-class FieldContext:
-    """What the rules of a field may look at beside its own cell."""
-
-    row: Row
-    settings: FieldSettings
-    results: Mapping[Field, FieldResult[Any]]  # of the fields that were read before
-
-    def is_foreign_card(self) -> bool:
-        """Return whether the row names a card that foreigners hold, and such cards are open."""
-        if not self.settings.allow_other_card_type:
-            return False
-        cell = self.row.fields.get(Field.ID_TYPE)
-        return read_card_type(cell, None, allow_other=True).value is CardType.OTHER_CARD_TYPE
-
-    def opens_auto_sign(self) -> bool:
-        """Return whether the row's create opens auto-sign."""
-        return self.results[Field.ENABLE_AUTO_SIGN].value is True
-
-
-FieldReader = Callable[[Cell | None, str | None, FieldContext], FieldResult[Any]]
-
-# The rules of each field, in the order in which the fields are read. Number and card type are read together before
-# them (`read_identity`), the picture is matched after them (`pipeline.intake.pairing`).
-READERS: Mapping[Field, FieldReader] = {
-    Field.NAME: lambda cell, address, context: read_name(cell, address, latin=context.is_foreign_card()),
-    Field.STAFF_NO: lambda cell, _, __: read_staff_no(cell),
-    Field.DEPARTMENT: lambda cell, _, __: read_department(cell),
-    Field.SEAL_NAME: lambda cell, address, context: read_seal_name(
-        cell, address, ascii_allowed=context.settings.seal_name_ascii
-    ),
-    Field.SCENE_KEY: lambda cell, address, _: read_choice(Field.SCENE_KEY, cell, address),
-    Field.ENABLE_AUTO_SIGN: lambda cell, address, _: read_choice(Field.ENABLE_AUTO_SIGN, cell, address),
-    Field.LICENSE_TYPE: lambda cell, address, _: read_choice(Field.LICENSE_TYPE, cell, address),
-    Field.SEAL_IMAGE_COMPRESS: lambda cell, address, _: read_choice(Field.SEAL_IMAGE_COMPRESS, cell, address),
-    Field.MOBILE: lambda cell, address, context: read_mobile(
-        cell, address, auto_sign=context.opens_auto_sign()
-    ),
-}
-
 _ATTRIBUTES = tuple((field, FIELDS[field].attribute or field.value) for field in READERS)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline.domain.roster import Cell, CellKind, Field, Origin, Row
 from pipeline.intake.fields.id_number import check_character
-from pipeline.intake.fields.validate import FieldSettings, validate_rows
+from pipeline.intake.fields.text_fields import FieldSettings
+from pipeline.intake.fields.validate import validate_rows
 from pipeline.messages.problems import render_problem
 
 TODAY = date(2026, 11, 25)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, Origin, Row
 from pipeline.intake.fields.id_number import check_character
-from pipeline.intake.fields.validate import FieldSettings, validate_rows
+from pipeline.intake.fields.text_fields import FieldSettings
+from pipeline.intake.fields.validate import validate_rows
 
 TODAY = date(2026, 11, 25)
 DEFAULTS = {
