@@ -102,10 +102,13 @@ def write_marked_copy(
 
 
 def _load_workbook(source: CopySource) -> Book:
-    """Open a roster; a warning of openpyxl means that it drops something."""
+    """Open a roster; a warning of openpyxl means that it drops something, an error that it is stricter than our reader."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        book = openpyxl.load_workbook(io.BytesIO(source.data), keep_vba=source.has_macros, rich_text=True)
+        try:
+            book = openpyxl.load_workbook(io.BytesIO(source.data), keep_vba=source.has_macros, rich_text=True)
+        except Exception as error:
+            raise FormatsLost from error
     for warning in caught:
         if issubclass(warning.category, UserWarning) and not any(
             text in str(warning.message) for text in _HARMLESS

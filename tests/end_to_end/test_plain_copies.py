@@ -305,6 +305,22 @@ def test_a_copy_has_the_name_of_no_other_roster(hospital):
     assert len(set(copies.values())) == 3
 
 
+@pytest.mark.parametrize(
+    ("part", "before", "after"),
+    [
+        ("xl/workbook.xml", b'state="visible"', b'state="show"'),
+        ("xl/worksheets/sheet1.xml", b"</row></sheetData>", b'<c r="F2"><v>NaN</v></c></row></sheetData>'),
+    ],
+)
+def test_a_workbook_that_openpyxl_cannot_open_is_made_anew(hospital, part, before, after):
+    hospital.roster([(make_row(2)[0], number(2)[:17], *make_row(2)[2:])])
+    add_part(hospital.folder / "inbox" / "roster.xlsx", part, before, after)
+    hospital.go("check")
+    (notes,) = list_notes(hospital).values()
+    assert PLAIN in notes
+    assert list(list_yellow(get_copy(hospital, "roster.xlsx"))) == ["B2"]
+
+
 @pytest.mark.parametrize("what", ["pictures", "password"])
 def test_a_roster_that_a_copy_would_not_be_gets_none(hospital, what):
     (hospital.folder / "inbox").mkdir()

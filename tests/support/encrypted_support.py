@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from hashlib import md5, sha1
+from base64 import b64encode
+from hashlib import md5, sha1, sha384
 from struct import pack, unpack_from
 
 from biff_support import GLOBALS, bof, compound, record
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from msoffcrypto.method import rc4, rc4_cryptoapi
 from msoffcrypto.method.container.ecma376_encrypted import ECMA376Encrypted
 from msoffcrypto.method.ecma376_agile import ECMA376Agile
@@ -21,6 +23,43 @@ def agile(workbook: bytes, password: str) -> bytes:
     """Encrypt an .xlsx as Excel 2010 and later do, with fewer hashes."""
     encrypted: bytes = ECMA376Agile.encrypt(password, io.BytesIO(workbook), spin_count=1_000)
     return encrypted
+
+
+def agile_by_the_book(workbook: bytes, password: str, *, algorithm: str = "SHA1", bits: int = 128) -> bytes:
+    """Encrypt an .xlsx as Excel 2010 and POI do by default (§2.3.4.11 to §2.3.4.13): digests are filled up to whole blocks."""
+    make_digest = {"SHA1": sha1, "SHA384": sha384, "MD5": md5}[algorithm]
+    size = bits // 8
+    secret = bytes(range(100, 100 + size))
+
+    def encrypt(plain: bytes, key: bytes, vector: bytes) -> bytes:
+        encryptor = Cipher(algorithms.AES(key), modes.CBC(vector)).encryptor()
+        return encryptor.update(plain.ljust(-(-len(plain) // 16) * 16, b"\0")) + encryptor.finalize()
+
+    def encode(plain: bytes, block: str) -> str:
+        key = make_digest(digest + bytes.fromhex(block)).digest().ljust(size, b"\x36")[:size]
+        return b64encode(encrypt(plain, key, SALT)).decode()
+
+    digest = make_digest(SALT + password.encode("utf-16-le")).digest()
+    for serial in range(1_000):
+        digest = make_digest(pack("<I", serial) + digest).digest()
+    payload = pack("<Q", len(workbook))
+    for serial, start in enumerate(range(0, len(workbook), 4096)):
+        vector = make_digest(SALT + pack("<I", serial)).digest()[:16]
+        payload += encrypt(workbook[start : start + 4096], secret, vector)
+    cipher = (
+        f'saltSize="16" blockSize="16" keyBits="{bits}" hashSize="{len(digest)}" cipherAlgorithm="AES" '
+        f'cipherChaining="ChainingModeCBC" hashAlgorithm="{algorithm}" saltValue="{b64encode(SALT).decode()}"'
+    )
+    office = "http://schemas.microsoft.com/office/2006"
+    description = (
+        f'<encryption xmlns="{office}/encryption" xmlns:p="{office}/keyEncryptor/password"><keyData {cipher}/>'
+        '<dataIntegrity encryptedHmacKey="" encryptedHmacValue=""/><keyEncryptors><keyEncryptor '
+        f'uri="{office}/keyEncryptor/password"><p:encryptedKey spinCount="1000" {cipher} '
+        f'encryptedVerifierHashInput="{encode(VERIFIER, "fea7d2763b4b9e79")}" '
+        f'encryptedVerifierHashValue="{encode(make_digest(VERIFIER).digest(), "d7aa0f6d3061344e")}" '
+        f'encryptedKeyValue="{encode(secret, "146e0be7abacd0d6")}"/></keyEncryptor></keyEncryptors></encryption>'
+    )
+    return described(payload, pack("<2HI", 4, 4, 0x40) + description.encode())
 
 
 def described(package: bytes, description: bytes) -> bytes:
@@ -42,8 +81,6 @@ def spinning(workbook: bytes, password: str, spins: int) -> bytes:
 
 def standard(workbook: bytes, password: str) -> bytes:
     """Encrypt an .xlsx as Excel 2007 does (§2.3.4.5): AES-128."""
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
     key = ECMA376Standard.makekey_from_password(password, 0x660E, 0x8004, 0x18, 128, 16, SALT)
 
     def encrypt(plain: bytes) -> bytes:
@@ -89,7 +126,5 @@ def biff(make, password: str, *, crypto_api: bool) -> bytes:
 
 
 def _rc4(key: bytes, plain: bytes) -> bytes:
-    from cryptography.hazmat.primitives.ciphers import Cipher
-
     encryptor = Cipher(rc4.ARC4(key), mode=None).encryptor()
     return encryptor.update(plain)

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from struct import pack, pack_into, unpack_from
+from struct import pack_into, unpack_from
 
 import pytest
 import xlsb_support as xlsb
@@ -218,9 +218,3 @@ def test_a_frozen_program_is_its_own_child(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     for kind, data in (("ods", write_ods(PAGE)), ("html", write_html(PAGE))):
         assert len(read_in_child(kind, data, max_rows=10).sheets[0].rows) == 2
-
-
-def test_numbers_that_are_none_refuse_the_file():
-    cells = pack("<3Hd", 0, 0, 0, float("nan"))
-    data = compound(stream(sheet(pack("<2H", 0x0203, len(cells)) + cells)))
-    assert refusal("xls", data) == ("FILE_CORRUPT", "records")

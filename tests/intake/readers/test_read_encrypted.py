@@ -46,6 +46,10 @@ def old(*, crypto_api):
 
 KINDS = {
     "agile": lambda password: encrypted.agile(workbook(), password),
+    "agile of Excel 2010": lambda password: encrypted.agile_by_the_book(workbook(), password),
+    "agile of SHA-384": lambda password: encrypted.agile_by_the_book(
+        workbook(), password, algorithm="SHA384"
+    ),
     "standard": lambda password: encrypted.standard(workbook(), password),
     "rc4": old(crypto_api=False),
     "cryptoapi": old(crypto_api=True),
@@ -78,6 +82,13 @@ def test_the_right_password_opens_the_file(read, kind, password):
 def test_without_the_password_the_file_is_refused_with_what_to_do(read, kind, passwords, hint):
     rows, report = read(KINDS[kind](PASSWORD), *passwords)
     assert (rows, report.codes, report.problems[0].detail["hint"]) == ([], ("FILE_ENCRYPTED",), hint)
+
+
+@pytest.mark.parametrize("method", [{"algorithm": "MD5"}, {"bits": 192}])
+def test_a_method_that_cannot_be_opened_is_not_called_a_wrong_password(read, method):
+    data = encrypted.agile_by_the_book(workbook(), PASSWORD, **method)
+    _, report = read(data, PASSWORD)
+    assert (report.codes, report.problems[0].detail["hint"]) == (("FILE_ENCRYPTED",), intake.UNSUPPORTED)
 
 
 @pytest.mark.parametrize("kind", KINDS)

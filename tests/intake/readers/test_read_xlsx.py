@@ -15,7 +15,7 @@ import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
-from xlsx_support import TITLES, inline, raw
+from xlsx_support import MAIN, OFFICE, TITLES, inline, raw
 
 from pipeline.domain.roster import CellKind, Field
 from pipeline.intake.read_rosters import read_rosters
@@ -188,6 +188,18 @@ def test_hidden_rows_are_read_and_reported_and_hidden_sheets_are_not_read(tmp_pa
         ("旧名单", "hidden", 0),
         ("更旧", "hidden", 0),
     ]
+
+
+def test_a_sheet_in_a_state_that_is_none_is_visible(path):
+    """Old versions of exceljs have written ``show``."""
+    text = (
+        f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}"><sheets><sheet name="a" sheetId="1" state="show" r:id="r1"/></sheets>'
+        "</workbook>"
+    )
+    doctor = f'<row r="2">{inline("A2", "张三")}{inline("B2", NUMBER)}</row>'
+    raw(path, f"<sheetData>{TITLES}{doctor}</sheetData>", extra={"xl/workbook.xml": text})
+    rows, report = one(path)
+    assert (len(rows), [sheet.status for sheet in report.sheets]) == (1, ["read"])
 
 
 def test_sheets_without_header_or_content_stand_next_to_one_that_is_read(tmp_path):

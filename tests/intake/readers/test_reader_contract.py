@@ -108,6 +108,20 @@ def test_a_formula_that_no_program_computed_has_no_value(form, tmp_path):
     assert read_cells(WRITERS[form](page), tmp_path)[2, 1] == ("no_value", "")
 
 
+@pytest.mark.parametrize("form", sorted({*WITH_TYPES} - {"xlsx"}))  # openpyxl does not write them
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_none_costs_its_cell_alone(form, value, tmp_path):
+    """Programs that divide by zero have written them; Excel shows an error."""
+    page = Page("内科", {1: {0: "姓名", 1: "备注"}, 2: {0: "张三", 1: Number(value)}, 3: {0: "李四"}})
+    assert read_cells(WRITERS[form](page), tmp_path) == {
+        (1, 0): ("text", "姓名"),
+        (1, 1): ("text", "备注"),
+        (2, 0): ("text", "张三"),
+        (2, 1): ("error", "#NUM!"),
+        (3, 0): ("text", "李四"),
+    }
+
+
 @pytest.mark.parametrize("form", WITH_TYPES)
 def test_hidden_sheets_are_named_and_not_read(form, tmp_path):
     pages = (Page("旧", {1: {0: "x"}}, is_hidden=True), PAGE, Page("外科", {2: {1: "y"}}))

@@ -173,6 +173,8 @@ def test_runs_are_joined_and_phonetic_hints_left_out(path):
         ('<c r="A2"><f>A1</f><v></v></c>', ("no_value", None, "")),
         ('<c r="A2" t="s"><f>A1</f><v></v></c>', ("no_value", None, "")),
         ('<c r="A2" t="n"><f>A1</f><v>5</v></c>', ("number", 5, "5")),
+        ('<c r="A2"><v>-Infinity</v></c>', ("error", "#NUM!", "#NUM!")),
+        ('<c r="A2"><v>1e999</v></c>', ("error", "#NUM!", "#NUM!")),
         ('<c r="A2" t="d"><v>1990-03-07T00:00:00Z</v></c>', ("date", datetime.fromisoformat("1990-03-07"), "1990-03-07")),
         ('<c r="A2" t="d"><v>PT5H</v></c>', ("text", "PT5H", "PT5H")),
     ],

@@ -20,6 +20,7 @@ from pipeline.intake.readers.child.program import (
     Refused,
     ValueKind,
     iterate_xml,
+    make_number,
     parse_number,
 )
 
@@ -202,11 +203,7 @@ def _read_value(element: Element, kind: str, shown: str) -> list[object]:
     if kind in _NUMERIC:
         number = parse_number(value.strip())
         padded = _PADDED.fullmatch(shown)
-        return (
-            [ValueKind.NUMBER, number, shown]
-            if padded and int(padded[1]) == number
-            else [ValueKind.NUMBER, number]
-        )
+        return make_number(number, shown) if padded and int(padded[1]) == number else make_number(number)
     if kind == "boolean":
         return [ValueKind.TRUTH, value == "true"]
     if kind == "string":

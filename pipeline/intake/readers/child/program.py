@@ -40,6 +40,7 @@ class ValueKind(StrEnum):
 # what a formula shows in place of a value, in LibreOffice and Excel, where a file has no other mark of an error
 SHOWN_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|(?:Err|错误)[:：]\d{3}")
 
+NO_NUMBER = "#NUM!"  # what Excel shows for NaN and infinity
 WPS_PICTURE = re.compile(r"=(?:_xlfn\.)?DISPIMG\(", re.IGNORECASE)  # the text of a picture in a cell of WPS
 MAX_COLUMN, MAX_ROW = 16_384, 1_048_576  # of a sheet, as in Excel
 _MODULES = {"html": "html_tables"}  # that read a kind, where they are not called like it
@@ -163,10 +164,13 @@ def iterate_xml(text: bytes) -> Iterator[tuple[str, Element]]:
 
 
 def parse_number(text: str) -> float:
-    """Return a number with every digit as written."""
-    if not _NUMBER.fullmatch(text):
+    """Return a number with every digit as written; ValueError for words, but for those of NaN and infinity."""
+    value = float(text)
+    if isfinite(value) and not _NUMBER.fullmatch(text):
         raise ValueError(text)
-    value = int(text) if text.lstrip("+-").isdecimal() else float(text)
-    if not isfinite(value):
-        raise ValueError(text)
-    return value
+    return int(text) if text.lstrip("+-").isdecimal() else value
+
+
+def make_number(value: float, *shown: int | str) -> list[object]:
+    """Return kind and value of a number, and its cell style or shown text; NaN and infinity are an error, as in Excel."""
+    return [ValueKind.NUMBER, value, *shown] if isfinite(value) else [ValueKind.ERROR, NO_NUMBER]

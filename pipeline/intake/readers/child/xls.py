@@ -9,7 +9,7 @@ from typing import Any
 
 import xlrd
 
-from pipeline.intake.readers.child.program import WPS_PICTURE, Output, Refused, ValueKind
+from pipeline.intake.readers.child.program import WPS_PICTURE, Output, Refused, ValueKind, make_number
 
 DAMAGED = "file.records"
 
@@ -142,7 +142,7 @@ def _read_cell(
         return [] if is_computed else [ValueKind.NO_VALUE, None]
     if kind in (xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE):
         number = int(value) if value.is_integer() and abs(value) < 1e15 else value
-        return [ValueKind.NUMBER, number, sheet.cell_xf_index(row, column)]
+        return make_number(number, sheet.cell_xf_index(row, column))
     if kind == xlrd.XL_CELL_BOOLEAN:
         return [ValueKind.TRUTH, bool(value)]
     if kind == xlrd.XL_CELL_ERROR:

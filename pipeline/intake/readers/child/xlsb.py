@@ -14,11 +14,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from struct import unpack_from
+from typing import Any
 
 import python_calamine
 from defusedxml.ElementTree import fromstring
 
-from pipeline.intake.readers.child.program import MAX_COLUMN, WPS_PICTURE, Output, Refused, ValueKind
+from pipeline.intake.readers.child.program import (
+    MAX_COLUMN,
+    WPS_PICTURE,
+    Output,
+    Refused,
+    ValueKind,
+    make_number,
+)
 
 DAMAGED = "file.cells"
 
@@ -192,7 +200,7 @@ def _write_sheet(sheet: python_calamine.CalamineSheet, scan: _Scan, output: Outp
     output.end_sheet(sheet.name, merges=scan.merges, hidden_columns=scan.hidden_columns)
 
 
-def _read_cell(value: object, style: int | None) -> list[object]:
+def _read_cell(value: Any, style: int | None) -> list[object]:
     """Return kind and value of a cell that holds something."""
     if isinstance(value, str):
         return [ValueKind.PICTURE, None] if WPS_PICTURE.match(value) else [ValueKind.TEXT, value]
@@ -204,4 +212,4 @@ def _read_cell(value: object, style: int | None) -> list[object]:
         return [ValueKind.DATE, value.isoformat()]
     if isinstance(value, timedelta):
         value = value / timedelta(days=1)
-    return [ValueKind.NUMBER, value] if style is None else [ValueKind.NUMBER, value, style]
+    return make_number(value) if style is None else make_number(value, style)

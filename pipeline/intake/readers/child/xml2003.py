@@ -17,6 +17,7 @@ from pipeline.intake.readers.child.program import (
     Refused,
     ValueKind,
     iterate_xml,
+    make_number,
     parse_number,
 )
 
@@ -133,7 +134,8 @@ def _read_cell(element: Element, attributes: dict[str, str], style: int | None) 
     if not text:
         return []
     if kind == "Number":
-        return [ValueKind.NUMBER, parse_number(text.strip())] + ([] if style is None else [style])
+        number = parse_number(text.strip())
+        return make_number(number) if style is None else make_number(number, style)
     if kind == "DateTime":
         return _read_date(text.strip())
     if kind == "Boolean":

@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from math import isfinite
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
+from pipeline.intake.readers.child.program import NO_NUMBER
 from pipeline.intake.readers.model import (
     MAX_ROW,
     MAX_TEXT,
@@ -35,7 +37,6 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[Ee][+-]?[0-9]{1,4})?")
 _DIGITS = "0123456789"
 _TEXT, _new = CellKind.TEXT, tuple.__new__  # looked up once, not a million times
-_INFINITE = (float("inf"), float("-inf"))
 _MAX_STRINGS = 5_000_000
 MAX_WRITTEN = 8 * MAX_TEXT  # characters of a text in the file: one that is escaped takes seven
 # ST_Xstring, ECMA-376 part 1 §22.9.2.19; half a surrogate pair is no character and stays as written
@@ -237,15 +238,15 @@ class SheetReader:
                 return self._read_number(text.strip())
 
     def _read_number(self, text: str) -> RawCell:
-        """Return the number as exactly as it is written: 18 digits stay 18 digits."""
+        """Return the number as exactly as it is written: 18 digits stay 18 digits. NaN and infinity are an error."""
         if _WHOLE.fullmatch(text):
             value: float = int(text)
-        elif _DECIMAL.fullmatch(text):
-            value = float(text)
         else:
-            raise ValueError
-        if value in _INFINITE:
-            raise ValueError
+            value = float(text)  # ValueError for words, but for those of NaN and infinity
+            if not isfinite(value):
+                return RawCell(CellKind.ERROR, NO_NUMBER, NO_NUMBER)
+            if not _DECIMAL.fullmatch(text):
+                raise ValueError
         style = int(self._cell.get("s") or 0)
         if style < 0:
             raise IndexError

@@ -39,6 +39,7 @@ from pipeline.messages.catalogue import make_message
 
 _NOTED = 50  # pictures not used that are reported one by one
 _OTHER_FILES = {"word": "Word (.docx)", "ppt": "PowerPoint (.pptx)"}  # by the folder of their main part
+_HIDDEN = ("hidden", "veryHidden")  # ST_SheetState, ECMA-376 part 1 §18.18.68; exceljs has written "show"
 _CORNERS = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
@@ -89,7 +90,7 @@ class _Workbook:
             kind, target = relations.get(get_relation(entry, "id") or "", ("", ""))
             if kind != "worksheet":  # chart, dialog and macro sheets hold no roster
                 continue
-            if entry.get("state", "visible") != "visible":
+            if entry.get("state") in _HIDDEN:
                 yield Sheet(name, iter(()), hidden=True)
                 continue
             if target in seen:
