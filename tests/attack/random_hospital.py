@@ -5,6 +5,7 @@ The hospital knows what no program can see: which human every row and every file
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,11 @@ from attack.stage import CREATE, HEADERS, Stage
 from people import name, number
 
 DEPARTMENTS = ("内科", "外科", "骨科")
-HABITS = ("staff", "staff", "name", "folder", "entry", "number", "name and staff")
+HABITS = (
+    *("staff", "staff", "name", "folder", "entry", "number", "name and staff"),
+    *("position and name", "name, department and staff"),
+)
+POSITION = "序号"  # the row's place in the roster, which changes from run to run
 # names in two spellings: with and without the dot, simplified and traditional
 SPELLINGS = {
     "阿依古丽·买买提": "阿依古丽买买提",
@@ -128,8 +133,15 @@ class RandomHospital:
             "entry": f"扫描/IMG_{next(self.scans):04d}",
             "number": doctor.number,
             "name and staff": f"{doctor.name}{doctor.staff_no}",
+            "position and name": f"{self.get_position(doctor)}.{doctor.name}",
+            "name, department and staff": f"{doctor.name}-{doctor.department}-{doctor.staff_no}",
         }[doctor.habit]
         return f"{stem}.png"
+
+    def get_position(self, doctor: Doctor) -> int:
+        """Return a doctor's place in the roster as it is now, for a newcomer the last one."""
+        serials = [other.serial for other in self.doctors]
+        return serials.index(doctor.serial) + 1 if doctor.serial in serials else len(serials) + 1
 
     def put_picture(self, doctor: Doctor) -> None:
         """Draw a doctor's picture where the habit names it; one of another doctor there may be written over."""
@@ -282,7 +294,12 @@ class RandomHospital:
 
     def carry(self, doctor: Doctor) -> None:
         """Put the picture into another folder."""
-        if doctor.path and doctor.habit in {"staff", "number", "name and staff"}:
+        if doctor.path and doctor.habit in {
+            "staff",
+            "number",
+            "name and staff",
+            "name, department and staff",
+        }:
             path = f"2027/{PurePosixPath(doctor.path).name}"
             if path not in self.files:
                 self.drop_file(doctor)
@@ -342,6 +359,8 @@ class RandomHospital:
         headers = (*HEADERS, ENTRY)
         if not any(doctor.entry for doctor in self.doctors):
             rows, headers = [row[:-1] for row in rows], HEADERS
+        rows = [(*row, position) for position, row in enumerate(rows, start=1)]
+        headers = (*headers, POSITION)
         self.stage.roster(rows, headers=headers)
 
     def adopt(self, count: int) -> None:
@@ -373,11 +392,21 @@ class RandomHospital:
         files = {doctor.entry} & self.files.keys()
         for path in self.files:
             folder, stem = PurePosixPath(path).parent.name, PurePosixPath(path).stem
-            if stem in {listed_number, doctor.staff_no, f"{doctor.name}{doctor.staff_no}"} or (
-                fold(stem) == fold(doctor.name) and (folder not in DEPARTMENTS or folder == doctor.department)
-            ):
+            is_own_folder = folder not in DEPARTMENTS or folder == doctor.department
+            by_number = {listed_number, doctor.staff_no, f"{doctor.name}{doctor.staff_no}"}
+            by_name = fold(stem) == fold(doctor.name) and is_own_folder
+            if stem in by_number or by_name or self.is_composed(doctor, stem):
                 files.add(path)
         return files
+
+    def is_composed(self, doctor: Doctor, stem: str) -> bool:
+        """Return whether a stem is made of the row's values, or may be but for a place in an older roster."""
+        parts = re.split("[.-]", stem)
+        if len(parts) == 1:
+            return False
+        own = {doctor.name, doctor.staff_no, doctor.department, str(self.get_position(doctor))}
+        other_marks = {part for part in parts if part in self.borne or part in DEPARTMENTS} - own
+        return not other_marks and (doctor.name in parts or (set(parts) <= own and doctor.staff_no in parts))
 
     def list_clear(self) -> set[int]:
         """Return the doctors whose row finds one file, the own one, which no other row finds."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.domain.roster import Doctor, Field
 from pipeline.intake.conflicts import compute_person_ids
 from pipeline.intake.fields.normalize import is_placeholder
+from pipeline.intake.pairing.composed_names import ComposedNames
 from pipeline.intake.pairing.expected_names import (
     COLUMN,
     NAME,
@@ -74,10 +75,12 @@ def compute_image_matches(doctors: Sequence[Doctor], index: ImageIndex) -> Image
     person_ids = compute_person_ids(doctors)
     departments = _collect_departments(person_ids, doctors)
     known = frozenset(make_department_key(name) for names in departments.values() for name in names)
+    of_rows = [departments.get(person, ()) for person in person_ids]
     named = [
-        list(match_by_name(doctor, departments.get(person, ()), known, index))
-        for person, doctor in zip(person_ids, doctors, strict=True)
+        list(match_by_name(doctor, of_row, known, index))
+        for of_row, doctor in zip(of_rows, doctors, strict=True)
     ]
+    ComposedNames(doctors, of_rows, known).add_matches(index, named)
     by_row = list(named)
     shared = _resolve_shared_files(person_ids, by_row)
     _share_files_of_staff_numbers(person_ids, doctors, by_row, shared)

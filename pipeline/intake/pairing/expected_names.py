@@ -94,15 +94,13 @@ def match_by_name(
         if variant.candidate in seen:
             continue
         joint = file_names.match_parts(variant.comparison_key, [part.comparison_key for part in parts])
-        if joint is None or (order == "dn" and _may_be_longer_name(variant, parts[-1])):
+        if joint is None or (order == "dn" and may_be_longer_name(variant, parts[-1].comparison_key)):
             continue
         seen.add(variant.candidate)
         folder: tuple[DepartmentMatch, str] = ("", "")
         if evidence == NAME:
             in_stem = "d" in order
-            folder = (
-                ("own", "") if in_stem else _get_department_match(variant, departments, known_departments)
-            )
+            folder = ("own", "") if in_stem else get_department_match(variant, departments, known_departments)
         yield _make_match(variant, evidence, parts, joint, folder)
 
 
@@ -172,11 +170,9 @@ def _make_parts(spellings: tuple[str, ...]) -> Sequence[_Part | None]:
     return parts or (None,)
 
 
-def _may_be_longer_name(variant: FileNameVariant, name: _Part) -> bool:
+def may_be_longer_name(variant: FileNameVariant, name: str) -> bool:
     """Return whether the name that ends a stem may be the beginning of a longer one: 内科李文章 is not 李文 of 内科."""
-    return file_names.seal_may_end_name(name.comparison_key) and file_names.ends_before_seal(
-        variant.stem, variant.base
-    )
+    return file_names.seal_may_end_name(name) and file_names.ends_before_seal(variant.stem, variant.base)
 
 
 def _make_match(
@@ -213,7 +209,7 @@ def _join_parts(written: Sequence[str], joint: str) -> str:
 # --- departments
 
 
-def _get_department_match(
+def get_department_match(
     variant: FileNameVariant, departments: Sequence[str], known_departments: Collection[str]
 ) -> tuple[DepartmentMatch, str]:
     """Return in whose department a file lies, and the encoding in which its folder is named so."""

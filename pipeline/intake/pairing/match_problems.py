@@ -11,6 +11,7 @@ from pipeline.domain.roster import Doctor, EmbeddedImage, Field, Problem, fold_s
 from pipeline.domain.seals import Bearer
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names, picture_column
+from pipeline.intake.pairing.composed_names import list_pieces
 from pipeline.intake.pairing.evidence import ImageMatches
 from pipeline.intake.pairing.expected_names import ImageMatch, list_names
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
@@ -110,9 +111,10 @@ def explain_missing(
         for base, _ in file_names.strip_known_suffixes(candidate.stem)
     }
     by_number = {fold_staff_no(name): candidate for name, candidate in names.items()}
+    by_part = {part: candidate for name, candidate in names.items() for part in list_pieces(name)}
     suggested = _MAX_HINTS if len(names) <= _MAX_HINT_NAMES else 0
     return [
-        _explain_missing(doctor, index, _suggest_file(doctor, names, by_number) if number < suggested else "")
+        _explain_missing(doctor, index, _suggest_file(doctor, names, by_number, by_part) if number < suggested else "")
         for number, doctor in enumerate(doctors)
     ]
 
@@ -143,16 +145,24 @@ def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Prob
     return make_problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, tried)), hint=hint)
 
 
-def _suggest_file(doctor: Doctor, names: Mapping[str, Candidate], by_number: Mapping[str, Candidate]) -> str:
+def _suggest_file(
+    doctor: Doctor,
+    names: Mapping[str, Candidate],
+    by_number: Mapping[str, Candidate],
+    by_part: Mapping[str, Candidate],
+) -> str:
     """Return the nearest name of a file that no row matches: a suggestion to a person, evidence for nothing.
 
-    A spreadsheet takes leading zeros off a staff number: 12 may be 0012.
+    A spreadsheet takes leading zeros off a staff number: 12 may be 0012. A part of the name may be the doctor's.
     """
     staff_no = doctor.comparable_staff_no
     if staff_no and (candidate := by_number.get(file_names.comparison_key(staff_no))):
         return make_message("image.zeros", file=show_path(candidate.relative_path, doctor))
     entry = picture_column.read_entry_text(doctor) or ""
     wanted = _get_stem(entry) if picture_column.names_file(entry) else "".join(list_names(doctor)[:1])
+    for own in map(file_names.comparison_key, (*list_names(doctor), doctor.staff_no or "")):
+        if candidate := by_part.get(own):
+            return make_message("image.near", file=show_path(candidate.relative_path, doctor))
     nearest = difflib.get_close_matches(file_names.comparison_key(wanted), names, n=1, cutoff=0.5)
     if not nearest:
         return ""
