@@ -3,7 +3,7 @@
 Expected are the identity number; the staff number; the name; these written together in any order (张伟_1001, 1001张伟),
 which counts as the stronger of the numbers in it; and each with the department before it or behind it. A stem is one of
 these exactly, or exactly after width, Unicode form, case, blanks, dots, a known suffix and a known encoding are taken
-off (``file_names``). Nothing looks inside a name.
+off (``file_names``). Names with further values of the row are matched in ``composed_names``.
 """
 
 from __future__ import annotations

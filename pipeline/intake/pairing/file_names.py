@@ -2,7 +2,7 @@
 
 A *stem* is a file name without its picture extension. The *comparison key* of a text takes off width, Unicode form,
 case and blanks, and writes every dot of a name as ``·``. A known suffix is stripped (张伟印章, 张伟_签名, 张伟 (2),
-张伟 - 副本). The rest must equal an expected stem exactly. Nothing here measures similarity or looks inside a name.
+张伟 - 副本). The rest must equal an expected stem exactly, or be made of a row's values. Nothing here measures similarity.
 
 A zip or an old share carries names in GBK that are taken for UTF-8, cp437 or latin-1 when it is unpacked. Every reading
 here can be undone to the very name, so that it equals an expected stem exactly when that stem, written in those bytes,
