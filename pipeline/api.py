@@ -75,6 +75,7 @@ MODULE_PREFIX = r"\b(?:\w+\.)+(?=\w)"  # in the name of a type
 # of the keyword arguments whose default is not None
 ARGUMENT_DEFAULTS: Mapping[str, object] = {
     "rosters": (),
+    "only": (),
     "accept_guards": False,
     "new_ledger": False,
     "write": True,
@@ -94,6 +95,9 @@ class RunOptions(TypedDict, total=False):
         StrPath | None, "folder for the results; default: a folder of its own below the configuration's"
     ]
     limit: Annotated[int | None, "create at most so many seals; None: no limit"]
+    only: Annotated[
+        Sequence[str], "names and staff numbers: create the seals of these people alone; (): of all"
+    ]
     review: Annotated[
         StrPath | None, "file of judgements that review.html saved; seals marked wrong are skipped"
     ]
@@ -173,6 +177,7 @@ def require_usable(options: RunOptions) -> None:
             "pipeline.Credentials",
         ),
         ("on_outcome", options.get("on_outcome"), callable(options.get("on_outcome")), "Callable"),
+        ("only", options.get("only"), not isinstance(options.get("only"), str), "Sequence[str]"),
     ):
         if value is not None and not is_usable:
             raise UsageError("usage.argument", name=name, kind=type(value).__name__, expected=expected)
@@ -389,6 +394,7 @@ def _build_request(
         seals=_make_path(options.get("seals")),
         out=_make_path(options.get("out")),
         limit=options.get("limit"),
+        only=options.get("only", ()),
         review=_make_path(options.get("review")),
         accept_guards=options.get("accept_guards", False),
         invocation=invocation,

@@ -134,6 +134,12 @@ def _save_columns(session: Session, config: Config, files: Sequence[FileReport])
 @out_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Create at most N seals.")
 @click.option(
+    "--only",
+    metavar="PERSON",
+    multiple=True,
+    help="Create the seal of this name or staff number; repeatable.",
+)
+@click.option(
     "--review",
     type=PATH,
     metavar="FILE",

@@ -284,6 +284,7 @@ class RunRequest:
     seals: Path | None
     out: Path
     limit: int | None = None  # at most so many people created
+    only: tuple[str, ...] = ()  # names and staff numbers of the people who alone are sent
     accept_guards: bool = False
     only_keys: frozenset[str] = frozenset()  # only these people are sent (resolve --probe)
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters

@@ -19,13 +19,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.domain.masking import mask_text
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.results_format import shorten_digest
-from pipeline.domain.roster import FileReport
+from pipeline.domain.roster import FileReport, fold_staff_no
 from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RowPlan, Status
+from pipeline.errors import UsageError
 from pipeline.ledger.protocol import RowRecord, RunRecord
+from pipeline.messages.catalogue import join_texts
 
 # statuses of rows whose outcome repeats nothing of earlier runs
 _WITHOUT_HISTORY = frozenset({Status.REJECTED, Status.READY, Status.NOT_SENT})
+_MOST_NAMED = 5  # rows in one sentence
 _DECIDED = frozenset({"unknown", "exists", "changed"})
 Line = tuple[str, str | None, int]  # file, sheet, row
 
@@ -120,6 +125,32 @@ def list_retried_rows(
         if row_plan.doctor.key in gone.left_keys or gone.has_only_left_rows(file):
             retried.add(row_plan.index)
     return frozenset(retried)
+
+
+def list_rows_of(row_plans: Sequence[RowPlan], people: Iterable[str]) -> frozenset[int]:
+    """Return the indexes of the rows of people, each given by name or staff number.
+
+    Raises UsageError for one whom no row fits, and for one whom rows of two people fit.
+    """
+    rows: set[int] = set()
+    for person in people:
+        name, staff_no = make_name_key(person), fold_staff_no(person.strip())
+        fitting = [
+            row_plan
+            for row_plan in row_plans
+            if staff_no == row_plan.doctor.comparable_staff_no
+            or name == make_name_key(row_plan.doctor.name or "")
+        ]
+        origins = [row_plan.doctor.row.origin for row_plan in fitting[:_MOST_NAMED]]
+        if not fitting:
+            raise UsageError("only.no_row", person=person, then=("check",))
+        if len({row_plan.doctor.key or row_plan.index for row_plan in fitting}) > 1:
+            places = [
+                " ".join((mask_text(origin.file), origin.sheet or "", str(origin.row))) for origin in origins
+            ]
+            raise UsageError("only.several", person=person, rows=join_texts(places))
+        rows |= {row_plan.index for row_plan in fitting}
+    return frozenset(rows)
 
 
 class _GoneRows:

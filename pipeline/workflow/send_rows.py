@@ -33,7 +33,7 @@ from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import Guards, RunGuards, compute_deadline
-from pipeline.planning.unsent_rows import build_not_sent_outcome, list_retried_rows
+from pipeline.planning.unsent_rows import build_not_sent_outcome, list_retried_rows, list_rows_of
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.run_state import RunState
 from pipeline.workflow.stage_settings import build_agent, build_client, get_contract
@@ -62,7 +62,12 @@ class SentRows:
 
 
 def list_covered_rows(plan: RunPlan, request: RunRequest, ledger: Ledger) -> frozenset[int] | None:
-    """Return the indexes of the row plans that a retry covers; None for a run, which covers all."""
+    """Return the indexes of the row plans that a retry covers, or a run of some people; None for a run, which covers all.
+
+    Raises UsageError for people whom no row or several rows fit.
+    """
+    if request.only:
+        return list_rows_of(plan.row_plans, request.only)
     run = ledger.get_run(request.retried_run) if request.retried_run else None
     if run is None:
         return None

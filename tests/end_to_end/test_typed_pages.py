@@ -122,7 +122,7 @@ def test_going_live_a_lost_ledger_and_an_upgrade(hospital, reader, tmp_path, mon
         ("doctor", 0),
         ("check", 0),
         ("adopt old-seals.xlsx", 0),
-        ("run --limit 1", 0),
+        ("run --only NAME", 0),
         ("status", 0),
         ("certify NAME --console shown", 0),
         ("certify NAME --audit-log not-shown", 3),

@@ -114,7 +114,9 @@ def explain_missing(
     by_part = {part: candidate for name, candidate in names.items() for part in list_pieces(name)}
     suggested = _MAX_HINTS if len(names) <= _MAX_HINT_NAMES else 0
     return [
-        _explain_missing(doctor, index, _suggest_file(doctor, names, by_number, by_part) if number < suggested else "")
+        _explain_missing(
+            doctor, index, _suggest_file(doctor, names, by_number, by_part) if number < suggested else ""
+        )
         for number, doctor in enumerate(doctors)
     ]
 
