@@ -46,7 +46,7 @@ def test_a_faulty_row_is_the_reason_for_exit_3(hospital):
     assert get_sealed(hospital) == {number(2)}
 
 
-def test_somebody_who_is_not_there_is_refused(hospital, capsys):
+def test_a_person_who_has_no_row_is_refused(hospital, capsys):
     hospital.doctors(2)
     assert hospital.go("run", "--only", "华佗") == 2
     assert "华佗" in capsys.readouterr().err

@@ -32,12 +32,14 @@ from pipeline.intake.pairing.expected_names import (
     make_department_key,
     may_be_longer_name,
 )
-from pipeline.intake.pairing.file_names import comparison_key, describe_differences
+from pipeline.intake.pairing.file_names import JOINTS, comparison_key, describe_differences
 from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
 
-_PIECE = re.compile("[a-z0-9]++|[^a-z0-9_·—–+、,()-]++")
+_SIGNS = re.escape("".join(sorted(set("".join(JOINTS)))))
+_PIECE = re.compile(rf"[a-z0-9]++|[^a-z0-9{_SIGNS}()]++")
+_JOINT = "|".join(re.escape(sign) for sign in sorted(JOINTS, key=len, reverse=True))
 _STEM = re.compile(
-    rf"(?:{_PIECE.pattern})(?:(?:——|[_·—–+、,-])?(?:{_PIECE.pattern}))*+(?:\((?:{_PIECE.pattern})++\))?"
+    rf"(?:{_PIECE.pattern})(?:(?:{_JOINT})(?:{_PIECE.pattern}))*+(?:\((?:{_PIECE.pattern})++\))?"
 )
 _MOST_PIECES = 8  # of one stem
 _MOST_ROWS = 64  # that a part may lead to

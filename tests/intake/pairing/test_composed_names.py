@@ -82,7 +82,7 @@ def test_a_name_with_a_part_that_is_not_the_rows_is_none(tmp_path, stem):
     assert got(tmp_path, {f"{stem}.png": b"one"}, void, OTHER)[0] == MISSING
 
 
-def test_the_two_are_told_apart_by_their_own_values(tmp_path):
+def test_two_doctors_are_distinguished_by_their_own_values(tmp_path):
     files = {"20.张伟.png": b"one", "李四-内科-2002.png": b"two"}
     assert got(tmp_path, files, listed(), OTHER) == [
         ("20.张伟.png", "name", []),
@@ -133,7 +133,7 @@ def test_the_picture_column_and_placeholders_are_no_values(tmp_path):
         assert got(tmp_path / stem, {f"{stem}.png": b"one"}, entry, OTHER)[0][0] is None
 
 
-def test_a_file_that_a_number_names_for_somebody_else_stays_theirs(tmp_path):
+def test_a_file_with_another_doctors_staff_number_stays_that_doctors(tmp_path):
     """张伟's serial number is 李四's staff number; the file bears 李四's name and staff number."""
     entry = with_cells(listed(serial="2002"), 备注="李四")
     assert got(tmp_path, {"李四_2002.png": b"one"}, entry, OTHER)[1] == ("李四_2002.png", "staff_no", [])
