@@ -81,9 +81,12 @@ def enter_adopted_seals(
             connection, Decision("adopt", seal.key, now, who, why, seal_id=seal.seal_id)
         )
         _insert_adopted_seal(connection, seal.seal_id, seal.key, seal.seal_name, now, before, number)
-    tables = ("person", "seal_name", "decision", "seal")
-    known = enter_bearers(connection, [_make_bearer(seal) for seal in seals])
-    return [*(Fact(table, "key", seal.key) for seal in seals for table in tables), *known]
+    # a seal's receipt stands behind those of what belongs to it (receipt_sync.py)
+    facts = enter_bearers(connection, [_make_bearer(seal) for seal in seals])
+    for seal in seals:
+        for table in ("person", "seal_name", "decision", "seal"):
+            facts.append(Fact(table, "key", seal.key))
+    return facts
 
 
 def _make_bearer(seal: AdoptedSeal) -> Bearer:

@@ -16,7 +16,12 @@ from pipeline.ledger import receipt_sync, receipts, schema
 from pipeline.ledger.disk import key_path, list_side_files, require_not_loaded, require_rights
 from pipeline.ledger.open import read_key, require_own_ledger
 from pipeline.ledger.protocol import Connection
-from pipeline.ledger.receipt_sync import count_missing_facts, receipts_path, set_receipts_aside
+from pipeline.ledger.receipt_sync import (
+    MissingFacts,
+    count_missing_facts,
+    receipts_path,
+    set_receipts_aside,
+)
 from pipeline.ledger.receipts import Mark, Receipt
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error
 from pipeline.messages.catalogue import make_message
@@ -89,8 +94,9 @@ def compare_with_receipts(connection: Connection, receipts_file: Path) -> Iterat
     if receipts_file.exists():
         after = mark if reached else Mark()
         lacking = count_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
-        if attempts := lacking.answered + lacking.unanswered or lacking.seals:
-            yield LedgerDefect("behind", str(attempts))
+        missing = lacking.answered + lacking.unanswered or lacking.seals + lacking.decided_seals
+        if missing:
+            yield LedgerDefect("behind", str(missing))
             return
     if not reached:
         yield LedgerDefect("end", str(mark.n))
@@ -279,7 +285,7 @@ def _is_behind(path: Path, receipts_file: Path) -> bool:
         return False
     with closing(connect(path, readonly=True)) as connection:
         lacking = count_missing_facts(connection, receipts.read_unchained(receipts_file))
-        if not (lacking.answered or lacking.unanswered or lacking.seals):
+        if lacking == MissingFacts():
             return False
         written = {(receipt.table, receipt.id) for receipt in receipts.read_unchained(receipts_file)}
         own = {

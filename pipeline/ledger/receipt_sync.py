@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -21,7 +21,7 @@ from pipeline.errors import LedgerError
 from pipeline.ledger import attempts, receipts
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipts import Fact, Mark, Receipt, Receipts
-from pipeline.ledger.schema import count_receipts, insert_row, transaction, without_triggers
+from pipeline.ledger.schema import count_receipts, insert_row, set_row, transaction, without_triggers
 from pipeline.support import atomic_files
 
 # table -> its primary key; each table refers only to earlier ones
@@ -43,6 +43,8 @@ _OMITTED_COLUMNS = {
 # Where rosters lie is no fact that a rebuilt ledger needs: only the ledger stores it, where `retry` reads it.
 _REPLACED_COLUMNS = {"run": {"rosters": "[]"}}
 
+_DECIDED_SOURCES = {"adopted", "resolved"}  # of a seal that a person entered
+
 VERIFIED_BYTES = 32 << 20  # of the chain at each opening: so much before its end, and one window of the rest
 
 
@@ -54,6 +56,7 @@ class MissingFacts:
     unanswered: int = 0
     answered: int = 0  # attempts with a verdict: they were committed, and sent
     seals: int = 0
+    decided_seals: int = 0  # further ones, entered by a person: adopted, or found for an attempt
 
 
 def receipts_path(ledger: Path) -> Path:
@@ -66,7 +69,8 @@ def require_complete_ledger(path: Path, connection: Connection, *, registered: i
 
     ``registered`` is how many receipts the registry saw of this ledger, None where it does not know it. The last commit of a
     killed process may stand in the receipts alone. Its attempts never left: the registry, which counts after each
-    commit, does not count them. Without that evidence they count as sent.
+    commit, does not count them. Without that evidence they count as sent. With it, `synchronize_receipts` enters the seals
+    that a person was entering.
 
     Raises LedgerError where the receipts hold attempts or seals that the ledger lacks, and where their chain is broken.
     """
@@ -81,17 +85,23 @@ def require_complete_ledger(path: Path, connection: Connection, *, registered: i
     after = mark if reached else Mark()
     lacking = count_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
     never_sent = registered is not None and count_receipts(connection) >= registered
-    if lacking.answered or lacking.seals or (lacking.unanswered and not never_sent):
+    is_uncommitted = reached and never_sent
+    if (
+        lacking.answered
+        or lacking.seals
+        or (lacking.unanswered and not never_sent)
+        or (lacking.decided_seals and not is_uncommitted)
+    ):
         raise LedgerError(
             "ledger.behind_receipts",
             path=path,
             place=receipts_file,
             attempts=lacking.answered + lacking.unanswered,
-            seals=lacking.seals,
+            seals=lacking.seals + lacking.decided_seals,
             then=("ledger", "rebuild"),
         )
     broken_line = receipts.find_break(receipts_file, after=after)
-    if broken_line is not None and not (reached and never_sent):
+    if broken_line is not None and not is_uncommitted:
         raise _explain_broken_chain(receipts_file, broken_line)
 
 
@@ -101,14 +111,14 @@ def count_missing_facts(connection: Connection, held: Iterable[Receipt]) -> Miss
     A verdict of an attempt that the ledger holds without one is not lost: `synchronize_receipts` enters it.
     """
     verdicts: dict[str, str | None] = {}
-    makers: dict[str, str | None] = {}  # SealId -> attempt
+    seals: dict[str, Mapping[str, Any]] = {}  # SealId -> columns
     for receipt in held:
         columns = receipt.columns
         if receipt.table == "attempt":
             uuid = str(receipt.id)
             verdicts[uuid] = columns.get("verdict") or verdicts.get(uuid)
         elif receipt.table == "seal" and columns.get("seal_id"):
-            makers[str(columns["seal_id"])] = columns.get("attempt")
+            seals[str(columns["seal_id"])] = columns
     lacking = MissingFacts()
     waiting = set()
     for uuid, verdict in verdicts.items():
@@ -118,10 +128,24 @@ def count_missing_facts(connection: Connection, held: Iterable[Receipt]) -> Miss
             lacking.unanswered += verdict is None
         elif known[0] is None:
             waiting.add(uuid)
-    for seal_id, maker in makers.items():
-        known = connection.execute("SELECT 1 FROM seal WHERE seal_id = ?", (seal_id,)).fetchone()
-        lacking.seals += known is None and maker not in waiting
+    for columns in _list_missing_seals(connection, seals.values()):
+        if columns.get("source") in _DECIDED_SOURCES:
+            lacking.decided_seals += 1
+        elif columns.get("attempt") not in waiting:
+            lacking.seals += 1
     return lacking
+
+
+def _list_missing_seals(
+    connection: Connection, seals: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return those of some seals, given by their columns, that a ledger does not hold."""
+    missing = []
+    for seal in seals:
+        known = connection.execute("SELECT 1 FROM seal WHERE seal_id = ?", (seal["seal_id"],)).fetchone()
+        if known is None:
+            missing.append(seal)
+    return missing
 
 
 def synchronize_receipts(
@@ -142,6 +166,7 @@ def synchronize_receipts(
             behind.extend(receipts.read_chained(receipts_file, after=mark))
     with transaction(connection):  # before anything behind the mark is cut off
         _replay_verdicts(connection, behind)
+        _replay_decided_seals(connection, behind)
     with transaction(connection):
         changed = list_receipt_facts(behind)  # the ledger may have committed what its mark does not reach
         changed += attempts.recover_attempts(connection, now)
@@ -219,6 +244,37 @@ def _replay_verdicts(connection: Connection, behind: Iterable[Receipt]) -> None:
         names = ("seal_id", "request_id", "code", "message", "http_status")
         verdict = Verdict(columns["verdict"], **{name: columns[name] for name in names})
         attempts.enter_verdict(connection, str(receipt.id), verdict, columns["settled_at"])
+
+
+def _replay_decided_seals(connection: Connection, behind: Sequence[Receipt]) -> None:
+    """Enter the seals that a person entered and that stand in the receipts alone, each with the rows it refers to.
+
+    A seal's line stands behind the lines of these rows, so a commit whose last lines are lost is entered up to them.
+    """
+    rows = collect_rows(behind)
+    decided_seals = [
+        columns
+        for (table, _), columns in rows.items()
+        if table == "seal" and columns.get("source") in _DECIDED_SOURCES
+    ]
+    missing = _list_missing_seals(connection, decided_seals)
+    decisions = {seal["decision"] for seal in missing}
+    persons = {seal["key"] for seal in missing}
+    connection.execute("PRAGMA defer_foreign_keys = ON")  # a person and its seal name refer to each other
+    for (table, identity), columns in rows.items():
+        match table:
+            case "person":
+                is_needed = identity in persons
+            case "seal_name" | "bearer":
+                is_needed = columns.get("key") in persons
+            case "decision":
+                is_needed = identity in decisions
+            case "attempt" | "seal":
+                is_needed = columns.get("decision") in decisions
+            case _:
+                is_needed = False
+        if is_needed:
+            set_row(connection, table, GUARDED[table], {**columns, GUARDED[table]: identity})
 
 
 def make_receipts(connection: Connection, facts: Iterable[Fact]) -> list[Receipt]:

@@ -296,6 +296,19 @@ def insert_row(connection: Connection, table: str, columns: Mapping[str, object]
     connection.execute(statement, list(columns.values()))
 
 
+def set_row(connection: Connection, table: str, identity: str, columns: Mapping[str, object]) -> None:
+    """Give a row these values, found by its column ``identity``; a row that the table lacks is entered."""
+    same_row = f"SELECT {', '.join(columns)} FROM {table} WHERE {identity} = ?"  # noqa: S608 - names of our own schema
+    row = connection.execute(same_row, (columns[identity],)).fetchone()
+    if row is None:
+        insert_row(connection, table, columns)
+        return
+    for (name, value), before in zip(columns.items(), row, strict=True):
+        if value != before:  # a constraint may refuse that a column is set again
+            statement = f"UPDATE {table} SET {name} = ? WHERE {identity} = ?"  # noqa: S608 - the same
+            connection.execute(statement, (value, columns[identity]))
+
+
 def count_receipts(connection: Connection) -> int:
     """Return how far a ledger has got: the number of its last receipt, 0 while it holds no person and no decision.
 

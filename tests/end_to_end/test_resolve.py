@@ -1,8 +1,12 @@
 """`resolve`: a person decides on creates without a verdict, and on rows that changed since the seal was made."""
 
+import os
 import re
+import shutil
+from pathlib import Path
 
 import pytest
+from crash_support import Zygote
 from people import make_row, name
 from resolution_support import list_made_seals, read_unknown_rows, run_later
 from run_support import draw_seal
@@ -284,3 +288,34 @@ def test_every_decision_records_who_when_and_why(unsettled):
     with closing(sqlite3.connect(unsettled.folder / "state" / "ledger.sqlite3")) as connection:
         ((user, reason, decided_at),) = connection.execute("SELECT who, why, at FROM decision").fetchall()
     assert (bool(user), reason, decided_at > 1.7e9) == (True, "ticket 7", True)
+
+
+def test_a_kill_at_every_write_of_a_found_seal_loses_nothing(unsettled, tmp_path):
+    """A seal that the receipts alone hold is entered by the next command that writes the ledger; no second one is made."""
+    lost, made = next(
+        (who, made) for who, made in list_made_seals(unsettled).items() if who in read_unknown_rows(unsettled)
+    )
+    folders = [unsettled.folder / "state", unsettled.folder / "out", Path(os.environ["XDG_STATE_HOME"])]
+    for folder in folders:
+        shutil.copytree(folder, tmp_path / "before" / folder.name)
+    sent, words = unsettled.creates(), ("resolve", lost, "--seal-id", made)
+    with Zygote() as zygote:
+        points = zygote.run(unsettled, *words, later=1000)["points"]
+        last = len(points) - 1 - points[::-1].index("ledger: before the receipts")
+        assert {"receipts: before the fsync", "ledger: before the commit"} <= set(points[last:])
+        for nth, point in enumerate(points):
+            for folder in folders:
+                shutil.rmtree(folder)
+                shutil.copytree(tmp_path / "before" / folder.name, folder)
+            order = {"name": point, "pass": points[: nth + 1].count(point), "later": 1000}
+            assert zygote.run(unsettled, *words, **order)["signal"] == 9, point
+            assert zygote.run(unsettled, "run")["code"] == 3, point
+            is_entered = nth > last
+            statuses = {"unchanged": 3, "unknown": 1} if is_entered else {"unchanged": 2, "unknown": 2}
+            assert unsettled.statuses() == statuses, point
+            repeated = zygote.run(unsettled, *words, later=1000)["code"]
+            assert repeated == (2 if is_entered else 0), point
+            assert zygote.run(unsettled, "run")["code"] == 3, point
+            assert unsettled.statuses() == {"unchanged": 3, "unknown": 1}, point
+            assert zygote.run(unsettled, "ledger", "check")["code"] == 0, point
+    assert unsettled.creates() == sent

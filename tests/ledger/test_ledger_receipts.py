@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from ledger_support import SEALS, UNKNOWN, decision
 
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
@@ -158,6 +159,11 @@ def test_a_verdict_that_reached_the_receipts_survives_a_kill(
         assert receipt_sync.read_mark(connection) == receipts.read_end_mark(receipts_path(ledger_path))
 
 
+def registry_files(folder):
+    """Return the files of the registry of `registered`."""
+    return [path for path in (folder / "registry").iterdir() if path.is_file()]
+
+
 @pytest.fixture
 def registered(tmp_path):
     """The registry as each process opens it."""
@@ -192,6 +198,53 @@ def test_an_attempt_in_the_receipts_alone_is_held_where_no_registry_vouches_for_
     assert restored.set_aside.name == "ledger.sqlite3.replaced-1"
     opened().close()
     assert raw("SELECT verdict FROM attempt") == [("unknown",)]
+
+
+def enter_decided_seals(ledger, kind):
+    """Enter seals that a person knows: two made elsewhere, or one found for an attempt."""
+    if kind == "adopt":
+        ledger.record_adopted_seals(SEALS, now=10.0, who="it", why="before")
+    else:
+        people = ledger.snapshot().people
+        (key,) = [key for key, history in people.items() if history.unresolved_attempt]
+        uuid = people[key].unresolved_attempt.uuid
+        ledger.record_decision(decision("created", key, attempt=uuid, seal_id="S1"))
+
+
+@pytest.mark.parametrize("kind", ["adopt", "created"])
+def test_seals_of_a_person_are_entered_as_far_as_their_receipts_reach(
+    opened, attempt, run_record, raw, ledger_path, registered, tmp_path, kind
+):
+    """The process and then the machine stopped between receipts and commit: any number of bytes may be there."""
+    with closing(opened(**registered())) as ledger:
+        ledger.begin_run(run_record("r1"))
+        asyncio.run(seal(ledger, attempt("p9"), UNKNOWN))
+    kept = receipts_path(ledger_path).read_bytes()
+    before = {path: path.read_bytes() for path in (*ledger_path.parent.iterdir(), *registry_files(tmp_path))}
+    with closing(opened(**registered())) as ledger:
+        enter_decided_seals(ledger, kind)
+    with_seals = receipts_path(ledger_path).read_bytes()
+    assert with_seals.startswith(kept)
+    wanted = set(raw("SELECT * FROM seal"))
+    rows = "SELECT * FROM person", "SELECT * FROM decision", "SELECT * FROM bearer", "SELECT * FROM attempt"
+    complete = {statement: set(raw(statement)) for statement in rows}
+    counts = set()
+    ends = [len(kept) + 1, *range(len(kept) + 40, len(with_seals), 97), len(with_seals) - 1, len(with_seals)]
+    for end in ends:
+        for path, content in before.items():
+            path.write_bytes(content)
+        receipts_path(ledger_path).write_bytes(with_seals[:end])
+        opened(**registered()).close()
+        entered = set(raw("SELECT * FROM seal"))
+        assert entered <= wanted
+        counts.add(len(entered))
+        assert len(raw("SELECT * FROM decision")) == len(entered), end
+        assert check_ledger(ledger_path, TENANT).defects == (), end
+        is_open = raw("SELECT 1 FROM attempt WHERE decision IS NULL")
+        assert bool(is_open) == (kind == "adopt" or not entered), "the attempt waits until its seal is there"
+        if entered == wanted:
+            assert {statement: set(raw(statement)) for statement in rows} == complete
+    assert counts == set(range(len(wanted) + 1))
 
 
 def test_a_torn_last_line_is_not_read(opened, ledger_path, attempt, run_record, sealed):
