@@ -27,8 +27,6 @@ INTERRUPTED: Final = 130
 PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
 REFUSALS = frozenset({"LOCKED", "LEDGER_REFUSED", "USAGE"})  # halts before a run held its ledger
 SEAL_ID_REUSED: Final = "SEAL_ID_REUSED"  # an answer held another person's SealId
-FIRST_BIN_SECONDS = 0.001  # where the first bin of a histogram ends
-BINS_PER_DECADE = 20
 
 
 class Status(StrEnum):
@@ -181,39 +179,25 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class DurationHistogram:
-    """Durations in seconds; ``bins`` are counts from bin ``first`` on."""
+class Durations:
+    """What so many durations were, in seconds."""
 
     count: int
     total: float
     longest: float
     median: float
     p95: float
-    first: int
-    bins: tuple[int, ...]
-
-    @staticmethod
-    def compute_bin_edges(index: int) -> tuple[float, float]:
-        """Return the shortest and the longest duration of a bin: each 20 bins span a factor of ten."""
-        longest = FIRST_BIN_SECONDS * 10 ** (index / BINS_PER_DECADE)
-        shortest = FIRST_BIN_SECONDS * 10 ** ((index - 1) / BINS_PER_DECADE) if index else 0.0
-        return shortest, longest
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Calls over time: a value for each of at most 240 steps of ``step`` seconds, from ``began`` on."""
+    """How often a run's calls were sent, and how long their answers and their waits took."""
 
-    began: float  # unix seconds
-    step: float
-    calls: Mapping[str, tuple[int, ...]]  # action -> calls that left
-    latency: Mapping[str, tuple[float | None, ...]]  # action -> mean seconds until their answers
-    throttled: tuple[int, ...]
-    lost: tuple[int, ...]  # calls that left and were not answered
-    silent: tuple[float, ...]  # seconds in which nothing was sent because the service did not answer
-    sends: Mapping[str, tuple[int, ...]]  # action -> calls that were a row's first send, its second, …
-    answers: Mapping[str, DurationHistogram]  # action -> seconds from the first byte sent to the whole answer
-    waits: Mapping[str, DurationHistogram]  # slot | back_off | outage -> seconds
+    sends: Mapping[str, int]  # action -> calls that left
+    resends: Mapping[str, int]  # action -> those of them that repeated a call
+    lost: int  # calls that left and were not answered
+    answers: Mapping[str, Durations]  # action -> from the first byte sent to the whole answer
+    waits: Mapping[str, Durations]  # slot | back_off | outage -> how long calls waited
 
 
 @dataclass(frozen=True, slots=True)

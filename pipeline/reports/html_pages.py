@@ -36,13 +36,12 @@ _DARK_COLOURS: Mapping[Status, tuple[str, str]] = {
 }
 _LIGHT: Mapping[str, str] = {
     "paper": PAPER, "card": "#FFFFFF", "ink": INK, "muted": MUTED, "rule": RULE, "soft": CODE, "head": HEAD,
-    "accent": "#2563A8", "accent-fill": "#CFE0F3", "second": "#0B7A75", "limit": "#B3261E", "link": LINK,
-    "code": CODE, "bar": "#DBA92C",
+    "accent": "#2563A8", "link": LINK, "code": CODE, "bar": "#DBA92C",
 }  # fmt: skip
 _DARK: Mapping[str, str] = {
     "paper": "#12171D", "card": "#1B222B", "ink": "#E4E9EF", "muted": "#9AA7B5", "rule": "#303A46",
-    "soft": "#242D38", "head": "#A9C8EA", "accent": "#6EA8E6", "accent-fill": "#22405F", "second": "#4FC3B8",
-    "limit": "#F2837B", "link": "#8AB8F2", "code": "#10151B", "bar": "#D3AE45",
+    "soft": "#242D38", "head": "#A9C8EA", "accent": "#6EA8E6", "link": "#8AB8F2", "code": "#10151B",
+    "bar": "#D3AE45",
 }  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import RowOutcome, RunReport, Status
-from pipeline.reports import charts
 from pipeline.reports.earlier_results import CREATE
 from pipeline.reports.explanations import (
     describe_code,
@@ -47,7 +46,6 @@ MAX_FILES = 60
 MAX_TEXT = 400  # characters of a text in the table
 UPLOAD = "UploadFiles"
 Table: TypeAlias = Mapping[str, object]  # of the rows, as the page's script takes it
-WIDE, NARROW = 1072, 334  # pixels of a chart on a large screen and on a phone
 
 
 def write_report(
@@ -121,33 +119,13 @@ def _describe_file(file_report: FileReport, presenter: Presenter) -> dict[str, o
 
 
 def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, object]:
-    """Return figures and charts; ``timing`` is None where there is nothing to draw."""
-    timing, limit = report.traffic.timing, report.traffic.limit
-    actions = [action for action in (CREATE, UPLOAD) if timing and action in timing.calls]
-    values: dict[str, object] = {
+    """Return how the page names calls and codes, and the figures as people read them."""
+    return {
         "name": lambda action: _name_action(action, presenter),
         "explain": lambda code: describe_code(code, presenter),
-        "limit": f"{limit:g}",
+        "limit": f"{report.traffic.limit:g}",
         "share": f"{report.traffic.used_share:.1%}",
-        "actions": actions,
-        "timing": timing if actions else None,
-    }
-    if timing is None or not actions:
-        return values
-    describe = presenter.describe_duration
-    half = {"width": NARROW + 150, "height": 140}
-    has_steps = len(timing.throttled) > 2
-    return values | {
-        "paces": {
-            kind: charts.draw_pace(timing, actions, limit, width=width, height=230)
-            for kind, width in (("wide", WIDE), ("narrow", NARROW))
-        },
-        "latency": charts.draw_latency(timing, actions, describe, **half) if has_steps else None,
-        "answers": {
-            action: charts.draw_histogram(durations, describe, **half)
-            for action, durations in timing.answers.items()
-            if action in actions
-        },
+        "timing": report.traffic.timing,
     }
 
 

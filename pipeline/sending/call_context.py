@@ -179,7 +179,6 @@ class CallContext:
     def record_throttle(self, action: str, verdict: Verdict) -> None:
         """Slow down after a call that was refused for its rate."""
         self.run_state.throttled += 1
-        self.run_state.metrics.count_throttle()
         self.run_state.record_resend("throttle")
         self.limiter.record_throttle(action, *parse_stated_rate(verdict.message or ""))
 

@@ -19,7 +19,7 @@ from pipeline.domain.roster import CardType, Doctor, Field, FileReport, ImageFil
 from pipeline.domain.row_record import RecordedAnswer, RowLine
 from pipeline.domain.run import (
     UNRESOLVED_STATUSES,
-    DurationHistogram,
+    Durations,
     Halt,
     HaltExit,
     Notice,
@@ -234,17 +234,11 @@ def _read_traffic(run_json: Mapping[str, Any]) -> Traffic:
 
 
 def _read_timing(content: Mapping[str, Any] | None) -> Timing | None:
-    """Return the calls over time; None for a run that was cut short or is older than the measuring."""
+    """Return the times of the calls; None for a run that was cut short."""
     if content is None:
         return None
-    figures = _freeze(content)
-    for kind in ("answers", "waits"):
-        figures[kind] = {name: DurationHistogram(**values) for name, values in figures[kind].items()}
-    return Timing(**figures)
-
-
-def _freeze(value: Any) -> Any:
-    """Return a value of JSON with tuples in place of lists."""
-    if isinstance(value, dict):
-        return {name: _freeze(part) for name, part in value.items()}
-    return tuple(value) if isinstance(value, list) else value
+    durations = {
+        kind: {name: Durations(**figures) for name, figures in content[kind].items()}
+        for kind in ("answers", "waits")
+    }
+    return Timing(**{**content, **durations})
