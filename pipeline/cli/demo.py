@@ -41,7 +41,6 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.domain.results_format import COPIES, WORKBOOK
     from pipeline.domain.run import RunRequest
     from pipeline.esign.signing import Credentials
-    from pipeline.reports.earlier_results import get_newest_workbook
     from pipeline.sandbox.gateway import SANDBOX
     from pipeline.sandbox.server import Sandbox, SandboxThread
 
@@ -73,10 +72,9 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
                 steps=False,  # the sandbox ends with this command: other steps are printed below
                 credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
             )
-    workbook = get_newest_workbook(latest / WORKBOOK)
     if code == 3:
         session.inform("demo_exit", code=code)
-    session.inform("demo_open", path=workbook)
+    session.inform("demo_open", path=latest / WORKBOOK)
     session.suggest_same_command("demo_again", copy=latest / COPIES / roster.name, roster=roster)
     return code
 

@@ -123,8 +123,8 @@ def _choose_rule(entry: Path) -> str:
     if entry.name in {LOG, RUN}:
         return "logs"
     # drafts and hidden folders remain of a process that was killed while it wrote a workbook
-    holds_numbers = entry.suffix.lower() == ".xlsx" or entry.name.endswith((".xlsx.sha256", ".xlsx.made-of"))
-    return "to_fix" if holds_numbers or entry.name == COPIES or entry.name.startswith(".") else "runs"
+    holds_numbers = entry.suffix.lower() == ".xlsx" or entry.name == COPIES
+    return "to_fix" if holds_numbers or entry.name.startswith(".") else "runs"
 
 
 def _proves_creates(entry: Path, folder: RunFolder) -> bool:

@@ -1,23 +1,14 @@
-"""The results of earlier runs: seals and creates that a ledger does not hold, workbooks that were edited.
-
-A note beside each workbook holds its digest at the time of writing; another digest means that it was edited.
-"""
+"""The results of earlier runs: seals and creates that a ledger does not hold."""
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.support.atomic_files import write_bytes
-
 CREATE = "ChannelCreatePreparedPersonalEsign"
-_CONTENTS = ".made-of"  # ends the name of the note of what a marked copy was made of
 OUTCOMES, PLAN, LOG = "outcomes.jsonl", "plan.jsonl", "log.jsonl"
 
 # statuses of a row for which a create was sent
@@ -159,103 +150,3 @@ def _read_records(
             and {"run", "statuses"} <= record.keys()
         ):
             yield path, record
-
-
-# -- workbooks that were edited or are held open by a program
-
-
-def preserve_edited_workbooks(path: Path) -> list[Path]:
-    """Rename a workbook and its numbered siblings if they were edited, and return the new paths.
-
-    Unedited siblings belong to an earlier run and are removed. A workbook that a program holds open stays.
-    """
-    kept = []
-    for workbook in _list_noted(path):
-        try:
-            if _is_edited(workbook):
-                kept.append(workbook.rename(_choose_free_path(workbook)))
-            elif workbook != path:
-                workbook.unlink(missing_ok=True)
-            else:
-                continue
-        except PermissionError:
-            continue
-        _note_path(workbook).unlink(missing_ok=True)
-    return kept
-
-
-def clear_copies(folder: Path) -> None:
-    """Remove the marked copies of an earlier run from a folder; one that was edited is renamed, and stays."""
-    for note in folder.glob(".*.sha256"):
-        workbook = note.with_name(note.name[1:].removesuffix(".sha256"))
-        with suppress(PermissionError):  # a program holds it open
-            if _is_edited(workbook):
-                workbook.rename(_choose_free_path(workbook))
-            else:
-                workbook.unlink(missing_ok=True)
-            note.unlink()
-    for note in folder.glob(f".*{_CONTENTS}"):
-        with suppress(PermissionError):
-            note.unlink(missing_ok=True)
-
-
-def remember_contents(path: Path, contents: str) -> None:
-    """Note the digest of all that a marked copy was made of, so that the next run may carry the copy forward."""
-    note = path.with_name(f".{path.name}{_CONTENTS}")
-    write_bytes(note, f"{_hash_file(path)} {contents}".encode())
-
-
-def read_copies(folder: Path) -> dict[str, bytes]:
-    """Return the marked copies of a folder that are as they were written, by the digest of what they were made of."""
-    copies: dict[str, bytes] = {}
-    for note in folder.glob(f".*{_CONTENTS}"):
-        with suppress(OSError, ValueError):
-            digest, contents = note.read_text("ascii").split()
-            data = note.with_name(note.name[1:].removesuffix(_CONTENTS)).read_bytes()
-            if hashlib.sha256(data).hexdigest() == digest:
-                copies[contents] = data
-    return copies
-
-
-def remember_written(path: Path, *, copied_from: Path | None = None) -> None:
-    """Note the digest of a workbook that was just written; a copy may meanwhile be replaced by another run's."""
-    write_bytes(_note_path(path), _hash_file(copied_from or path).encode())
-
-
-def get_newest_workbook(path: Path) -> Path:
-    """Return the workbook that was written last: the one at ``path``, or a numbered sibling."""
-    return max(_list_noted(path), key=lambda workbook: _note_path(workbook).stat().st_mtime_ns, default=path)
-
-
-def _list_noted(path: Path) -> list[Path]:
-    """Return the workbook and its siblings "name (2).ext", "name (3).ext" …, those that have a note."""
-    if not path.parent.is_dir():
-        return []
-    note = re.compile(rf"\.({re.escape(path.stem)}(?: \(\d+\))?{re.escape(path.suffix)})\.sha256")
-    matches = (note.fullmatch(entry.name) for entry in path.parent.iterdir())
-    names = [match[1] for match in matches if match]
-    return [path.with_name(name) for name in sorted(names, key=lambda name: (len(name), name))]
-
-
-def _is_edited(path: Path) -> bool:
-    try:
-        return _hash_file(path) != _note_path(path).read_text("ascii").strip()
-    except FileNotFoundError:
-        return False
-
-
-def _choose_free_path(path: Path) -> Path:
-    names = (
-        path.with_name(f"{path.stem} (edited{'' if number == 1 else f' {number}'}){path.suffix}")
-        for number in itertools.count(1)
-    )
-    return next(name for name in names if not name.exists())
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:  # megabytes of a large workbook are not held at once
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _note_path(path: Path) -> Path:
-    return path.with_name(f".{path.name}.sha256")

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
-from importlib.util import cache_from_source
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, Template
-from jinja2.bccache import Bucket
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from pipeline.domain.run import Status
@@ -21,7 +17,6 @@ from pipeline.reports.styles import CODE, COLOURS, HEAD, INK, LINK, MUTED, PAPER
 from pipeline.support.atomic_files import write_atomically
 
 TEMPLATES = Path(__file__).parent / "templates"
-CACHE = Path(cache_from_source(str(TEMPLATES / "page.py"))).parent  # where Python would keep compiled modules
 LAYOUT = "layout.html"
 _DARK_COLOURS: Mapping[Status, tuple[str, str]] = {
     Status.SEALED: ("#173A25", "#7FD49A"),
@@ -45,38 +40,10 @@ _DARK: Mapping[str, str] = {
 }  # fmt: skip
 
 
-class CompiledTemplates(FileSystemBytecodeCache):
-    """Keeps compiled templates in the folder of the templates, as Python does with modules: compiling takes 70 ms in each process.
-
-    What cannot be read is compiled again; where nothing may be written, nothing is kept. Jinja2 compares the template,
-    and the versions of Python and of its own.
-    """
-
-    def get_bucket(self, environment: Environment, name: str, filename: str | None, source: str) -> Bucket:
-        """Compare the options of the compiler as well."""
-        options = environment.autoescape, environment.trim_blocks, environment.lstrip_blocks
-        return super().get_bucket(environment, name, filename, f"{source}{options}")
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Read a compiled template."""
-        try:
-            super().load_bytecode(bucket)
-        except Exception:  # noqa: BLE001 - whatever a damaged file gives
-            bucket.reset()
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep a compiled template."""
-        if not sys.dont_write_bytecode:
-            with suppress(OSError):
-                Path(self.directory).mkdir(exist_ok=True)
-                super().dump_bytecode(bucket)
-
-
-def build_environment(folder: Path, templates: Path = TEMPLATES) -> Environment:
-    """Return the environment of the templates, which are kept compiled in a folder."""
+@cache
+def _get_environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(templates),
-        bytecode_cache=CompiledTemplates(str(folder), f"%s.{sys.implementation.cache_tag}.jinja"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -85,11 +52,6 @@ def build_environment(folder: Path, templates: Path = TEMPLATES) -> Environment:
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.filters["grouped"] = lambda number: f"{number:,}"
     return environment
-
-
-@cache
-def _get_environment() -> Environment:
-    return build_environment(CACHE)
 
 
 def load_template(name: str) -> Template:

@@ -17,7 +17,7 @@ from xlsxwriter.exceptions import FileCreateError
 from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY, SCHEMA_PROPERTY, WORKBOOK
 from pipeline.domain.row_record import SCHEMA
 from pipeline.domain.run import RunReport
-from pipeline.reports.earlier_results import OUTCOMES, PLAN, preserve_edited_workbooks, remember_written
+from pipeline.reports.earlier_results import OUTCOMES, PLAN
 from pipeline.reports.html_pages import LAYOUT, load_template
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
@@ -36,6 +36,7 @@ from pipeline.reports.table_sheets import (
 )
 from pipeline.reports.tables import FolderLinks, PreviewLoader, WorkbookContext
 from pipeline.reports.totals import verify_totals
+from pipeline.reports.written_workbooks import WrittenWorkbooks
 from pipeline.support.atomic_files import (
     Replace,
     copy_into,
@@ -51,7 +52,7 @@ FILES, RUN = "files.jsonl", "run.json"
 EDITED, COPY = "edited", "copy"
 
 
-def write_row_files(
+def write_results(
     report: RunReport,
     *,
     presenter: Presenter,
@@ -59,25 +60,25 @@ def write_row_files(
     latest: Path | None,
     replace_file: Replace = os.replace,
 ) -> dict[str, Path]:
-    """Write the rows of a run, its review and its workbook into ``report.out``.
+    """Write all files of a run but marked copies into ``report.out``, and copies of them into ``latest``.
 
-    Returns usual name -> path written. results.xlsx may be a numbered sibling. A workbook that was edited is renamed, also
-    in ``latest``, never overwritten, and returned as "edited". Raises ``SumsError`` before anything is written, OSError if
-    the disk refuses.
+    Returns usual name -> path written. results.xlsx may be a numbered sibling, its copy as well, which is then returned as
+    "copy". A workbook that was edited is renamed, also in ``latest``, never overwritten, and returned as "edited". Raises
+    ``SumsError`` before anything is written, OSError if the disk refuses.
     """
     verify_totals(report)
+    written = WrittenWorkbooks(report.out)
+    edited = written.preserve_edited()
+    rows, other = _name_rows_file(report)
     lines = (
         record_outcome(outcome, run=report.run, presenter=presenter).to_json() for outcome in report.outcomes
     )
-    folders = dict.fromkeys(folder for folder in (report.out, latest) if folder is not None)
-    edited = [path for folder in folders for path in preserve_edited_workbooks(folder / WORKBOOK)]
     # before the workbook: a full disk is found by a plain file, not inside the library
-    rows, _ = _name_rows_file(report)
-    written = {rows: write_jsonl(report.out / rows, lines)}
-    written[REVIEW_PAGE] = write_review(
+    files = {rows: write_jsonl(report.out / rows, lines)}
+    files[REVIEW_PAGE] = write_review(
         report, report.out / REVIEW_PAGE, presenter=presenter, previews=previews
     )
-    written[WORKBOOK] = write_workbook(
+    workbook = write_workbook(
         report,
         report.out / WORKBOOK,
         presenter=presenter,
@@ -85,44 +86,39 @@ def write_row_files(
         absolute_links=latest is not None and not _are_siblings(report.out, latest),
         replace_file=replace_file,
     )
-    remember_written(written[WORKBOOK])
-    return written | ({EDITED: edited[0]} if edited else {})
+    written.remember(workbook)
+    report = replace(report, workbook=workbook.name)  # which the page names
+    files[WORKBOOK] = workbook
+    files[FILES] = write_jsonl(
+        report.out / FILES, (file_record(file_report, presenter) for file_report in report.files)
+    )
+    files[RUN] = write_json(report.out / RUN, run_record(report, presenter.masker))
+    files[REPORT_PAGE] = write_report(report, report.out / REPORT_PAGE, presenter=presenter)
+    (report.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
+    extra: dict[str, Path] = {}
+    if latest is not None and latest != report.out:
+        edited += WrittenWorkbooks(latest).preserve_edited()
+        copy = _copy_files(report, files, latest, presenter=presenter, replace_file=replace_file)
+        (latest / other).unlink(missing_ok=True)
+        extra = {} if copy.name == WORKBOOK else {COPY: copy}
+    return files | extra | ({EDITED: edited[0]} if edited else {})
 
 
-def write_run_files(
+def _copy_files(
     report: RunReport,
-    row_files: Mapping[str, Path],
+    files: Mapping[str, Path],
+    latest: Path,
     *,
     presenter: Presenter,
-    latest: Path | None,
-    replace_file: Replace = os.replace,
-) -> dict[str, Path]:
-    """Write the files about the run as a whole, and copies of all files into ``latest``.
-
-    ``row_files`` are what `write_row_files` returned. Returns usual name -> path written, those included; a copy of
-    the workbook that is a numbered sibling is returned as "copy". Raises OSError if the disk refuses.
-    """
-    rows, other = _name_rows_file(report)
-    report = replace(report, workbook=row_files[WORKBOOK].name)  # which the page names
-    files = (file_record(file_report, presenter) for file_report in report.files)
-    written = {
-        rows: row_files[rows],
-        FILES: write_jsonl(report.out / FILES, files),
-        RUN: write_json(report.out / RUN, run_record(report, presenter.masker)),
-        REVIEW_PAGE: row_files[REVIEW_PAGE],
-        WORKBOOK: row_files[WORKBOOK],
-        REPORT_PAGE: write_report(report, report.out / REPORT_PAGE, presenter=presenter),
-    }
-    (report.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
-    paths = {**written, **row_files}
-    if latest is None or latest == report.out:
-        return paths
-    copies = {name: copy_into(latest, path, name, replace=replace_file) for name, path in written.items()}
-    remember_written(copies[WORKBOOK], copied_from=written[WORKBOOK])
-    (latest / other).unlink(missing_ok=True)
-    if copies[WORKBOOK].name != report.workbook:
-        write_report(report, latest / REPORT_PAGE, presenter=presenter, workbook=copies[WORKBOOK].name)
-    return paths if copies[WORKBOOK].name == WORKBOOK else {**paths, COPY: copies[WORKBOOK]}
+    replace_file: Replace,
+) -> Path:
+    """Copy the files of a run into ``latest``, and return the copy of its workbook, which the page there names."""
+    copies = {name: copy_into(latest, path, name, replace=replace_file) for name, path in files.items()}
+    workbook = copies[WORKBOOK]
+    WrittenWorkbooks(latest).remember(workbook, copied_from=files[WORKBOOK])
+    if workbook.name != report.workbook:
+        write_report(report, latest / REPORT_PAGE, presenter=presenter, workbook=workbook.name)
+    return workbook
 
 
 def _name_rows_file(report: RunReport) -> tuple[str, str]:

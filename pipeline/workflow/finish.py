@@ -29,27 +29,24 @@ def finish_run(
 ) -> tuple[RunReport, Mapping[str, Path]]:
     """Write the files of a run and copies of them into ``latest``; return the report and their paths by usual name.
 
-    The report names the marked copies of the rosters, and has notices of what could not be written. The workbook is
-    written before the copies that it links to, the page and run.json after them.
+    A `retry` replaces only the marked copies in ``latest``. The returned report names the marked copies of the rosters, and
+    has notices of what could not be written.
 
     Raises SumsError before the first file where the outcomes do not add up. ``writes_files`` False: the caller wants none.
     """
-    from pipeline.reports.write import (  # noqa: PLC0415 - `load_report_modules` has imported it
-        write_row_files,
-        write_run_files,
-    )
+    from pipeline.reports.write import write_results  # noqa: PLC0415 - `load_report_modules` has imported it
     from pipeline.workflow import marked_copies  # noqa: PLC0415 - reads rosters
     from pipeline.workflow.stage_settings import build_image_examiner  # noqa: PLC0415 - a run that ended early reads no picture
 
     verify_totals(report)
     if not writes_files:
         return report, {}
-    copies = None
     if config.marked_copies:
-        copies = marked_copies.plan_marked_copies(report, config.columns, presenter, latest)
-        report = copies.announce(report)
-    files = write_row_files(report, presenter=presenter, previews=build_image_examiner(config), latest=latest)
-    if copies is not None:
-        report = copies.write(report)
-    files = write_run_files(report, files, presenter=presenter, latest=latest)
+        report = marked_copies.write_marked_copies(report, config.columns, presenter, latest)
+    files = write_results(
+        report,
+        presenter=presenter,
+        previews=build_image_examiner(config),
+        latest=None if report.command == "retry" else latest,
+    )
     return report, files | ({COPIES: report.out / COPIES} if report.copies else {})

@@ -13,8 +13,8 @@ import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -31,106 +31,127 @@ from pipeline.intake.readers.model import ReadOptions, Sheet
 from pipeline.intake.readers.xlsx.copying import collect_exact_sheets, require_no_pictures
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.messages.catalogue import make_message
-from pipeline.reports.earlier_results import (
-    clear_copies,
-    read_copies,
-    remember_contents,
-    remember_written,
-)
 from pipeline.reports.plain_copy import PlainSheet, convert_cell, write_plain_copy
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_marks import RowMarks, build_row_marks
+from pipeline.reports.written_workbooks import WrittenWorkbooks
 from pipeline.support.atomic_files import copy_into, write_atomically
 from pipeline.version import __version__
 
 LOG = logging.getLogger(__name__)
 MAX_ROWS = 20_000  # of all rosters of a run that openpyxl copies: it takes half a second for a thousand rows
-_NOTES = frozenset({"note.no_copy", "note.plain_copy"})
 
 
-@dataclass(frozen=True, slots=True)
-class CopyRequest:
-    """The marked copy of one roster that is to be written."""
+def write_marked_copies(
+    report: RunReport, columns: Mapping[str, str], presenter: Presenter, latest: Path | None
+) -> RunReport:
+    """Write the marked copies of a run in place of those of the last one, also into ``latest``.
 
-    roster: FileReport
-    name: str  # masked
-    outcomes: Sequence[RowOutcome] = field(repr=False)
-    contents: str  # a digest of all that the copy is made of
-    earlier: bytes | None = field(repr=False)  # the copy of an earlier run with the same contents
-    # what openpyxl does not take over; None for a copy that is made anew
-    exact_sheets: Sequence[ExactSheet] | None = field(repr=False)
+    ``columns`` are the configuration's. Returns the report with the paths of the copies, the notes of their rosters, and
+    notices of what failed.
+    """
+    outcomes: defaultdict[Path, list[RowOutcome]] = defaultdict(list)
+    for outcome in report.outcomes:
+        outcomes[outcome.doctor.row.origin.path].append(outcome)
+    writer = _CopyWriter(report, columns, presenter, latest)
+    for roster in _order_rosters(report.files, outcomes):
+        writer.write_copy(roster, outcomes[roster.path])
+    return replace(
+        report,
+        copies=writer.copies,
+        files=tuple(_add_note(roster, writer.notes.get(roster.path)) for roster in report.files),
+        notices=(*report.notices, *writer.notices),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class MarkedCopies:
-    """The marked copies of one run: planned before its workbook, which names them, and written after it."""
+class _CopyWriter:
+    """Writes the marked copies of one run."""
 
-    folders: Sequence[Path]  # the first gets the copies, the others copies of them
-    columns: Mapping[str, str]  # of the configuration: title of a column -> field
-    presenter: Presenter
-    requests: Sequence[CopyRequest]
-    notes: Mapping[Path, str]  # roster -> why it gets no copy, or that its copy is made anew
-    notices: Sequence[Notice]  # of failures
+    def __init__(
+        self, report: RunReport, columns: Mapping[str, str], presenter: Presenter, latest: Path | None
+    ) -> None:
+        self.copies: dict[Path, Path] = {}  # roster -> its copy
+        self.notes: dict[Path, str] = {}  # roster -> why it has no copy, or that its copy is made anew
+        self.notices: list[Notice] = []  # of failures
+        self._columns, self._presenter = columns, presenter
+        self._folders = tuple(dict.fromkeys(folder for folder in (report.out, latest) if folder is not None))
+        self._earlier: dict[str, bytes] = {}  # copies of the last run, by what they are made of
+        self._names = _CopyNames(presenter.mask_text(roster.path.name) for roster in report.files)
+        self._rows_left = MAX_ROWS
+        for written in map(WrittenWorkbooks, self._folders):
+            self._earlier |= written.read_copies()
+            written.clear_copies()
 
-    def announce(self, report: RunReport) -> RunReport:
-        """Return the report with the copies that are going to be written, and the notes of their rosters."""
-        copies = {request.roster.path: self.folders[0] / request.name for request in self.requests}
-        return _add_to_report(report, copies, self.notes, self.notices)
+    def write_copy(self, roster: FileReport, outcomes: Sequence[RowOutcome]) -> None:
+        """Write the copy of a roster; a failure costs this roster its copy, and is a notice."""
+        try:
+            self._write_copy(roster, outcomes)
+        except NotCopied as refusal:
+            self.notes[roster.path] = make_message("note.no_copy", why=refusal.why)
+        except Exception as error:
+            kind = type(error).__name__
+            LOG.exception("a marked copy could not be written", extra={"kind": kind})
+            self.notices.append(Notice("COPY_FAILED", {"file": roster.path.name, "kind": kind}))
 
-    def write(self, report: RunReport) -> RunReport:
-        """Write the copies in place of those of the last run; return the announced report with those that were written."""
-        for folder in self.folders:
-            clear_copies(folder)
-        copies: dict[Path, Path] = {}
-        notes: dict[Path, str] = {}
-        notices: list[Notice] = []
-        for request in self.requests:
-            path = request.roster.path
-            with _noting_failure(request.roster, notices):
-                target = self.folders[0] / request.name
-                try:
-                    written = _carry_forward(request, target) or self._write_exactly(request, target)
-                    if written is None:
-                        written = self._write_anew(request, target)
-                        notes[path] = make_message("note.plain_copy")
-                except NotCopied as refusal:
-                    notes[path] = make_message("note.no_copy", why=refusal.why)
-                    continue
-                copies[path] = written
-                remember_written(written)
-                for folder in self.folders[1:]:
-                    copy = copy_into(folder, written, written.name)
-                    remember_written(copy)
-                    remember_contents(copy, request.contents)
-        return _add_to_report(report, copies, notes, notices)
+    def _write_copy(self, roster: FileReport, outcomes: Sequence[RowOutcome]) -> None:
+        is_small = roster.rows <= self._rows_left
+        self._rows_left -= roster.rows if is_small else 0
+        marks = [build_row_marks(outcome, self._presenter) for outcome in outcomes]
+        source = _Source(roster, _read_unchanged(roster), [outcome.doctor.row for outcome in outcomes], marks)
+        contents = _digest_contents(source, self._columns, self._presenter.language)
+        exact, anew = f"{contents} exact", f"{contents} anew"
+        exact_sheets = None
+        if is_small and exact in self._earlier:
+            made_of = exact
+        elif anew in self._earlier:
+            made_of = anew
+        else:
+            exact_sheets = _look_over(source, is_small=is_small)
+            made_of = anew if exact_sheets is None else exact
+        name = self._names.choose(self._presenter.mask_text(roster.path.name), keeps_macros=made_of == exact)
+        target = self._folders[0] / COPIES / name
+        if made_of in self._earlier:
+            copy = write_atomically(target, partial(_write_bytes, data=self._earlier[made_of]), numbered=True)
+        else:
+            written = self._write_exactly(source, exact_sheets, target) if exact_sheets is not None else None
+            if written is None:
+                made_of = anew
+            copy = written or self._write_anew(source, target)
+        if made_of == anew:
+            self.notes[roster.path] = make_message("note.plain_copy")
+        self.copies[roster.path] = copy
+        WrittenWorkbooks(self._folders[0]).remember(copy, made_of=made_of)
+        for folder in self._folders[1:]:
+            also = copy_into(folder / COPIES, copy, copy.name)
+            WrittenWorkbooks(folder).remember(also, copied_from=copy, made_of=made_of)
 
-    def _write_exactly(self, request: CopyRequest, target: Path) -> Path | None:
+    def _write_exactly(
+        self, source: _Source, exact_sheets: Sequence[ExactSheet], target: Path
+    ) -> Path | None:
         """Write a copy that keeps the workbook as it is; None where it has to be made anew."""
         from pipeline.reports.marked_copy import (  # noqa: PLC0415 - openpyxl takes time
             CopySource,
             write_marked_copy,
         )
 
-        roster = request.roster
-        if request.exact_sheets is None:
-            return None
+        roster = source.roster
         headers: dict[str, int] = {}
         for line in roster.skipped:
             if line.why == "header":
                 headers.setdefault(line.sheet or "", line.first)
         held = {sheet.sheet or "" for sheet in roster.sheets if sheet.rows}
-        source = CopySource(
-            data=_read_unchanged(roster),
+        copied = CopySource(
+            data=source.data,
             has_macros=roster.path.suffix.lower() == ".xlsm",
             header_rows={name: row for name, row in headers.items() if name in held},
-            exact_sheets=request.exact_sheets,
+            exact_sheets=exact_sheets,
             originals=join_originals(roster.sha256 or "", roster.originals),
         )
 
         def fill(draft: Path) -> None:
-            headings = [self.presenter.render(key) for key in APPENDED_COLUMNS]
-            write_marked_copy(source, draft, self._build_marks(request), headings)
-            if not self._reads_alike(draft, request, _digest_rows):
+            headings = [self._presenter.render(key) for key in APPENDED_COLUMNS]
+            write_marked_copy(copied, draft, source.marks, headings)
+            if not self._reads_alike(draft, source, _digest_rows):
                 raise FormatsLost
 
         try:
@@ -138,109 +159,46 @@ class MarkedCopies:
         except FormatsLost:
             return None
 
-    def _write_anew(self, request: CopyRequest, target: Path) -> Path:
+    def _write_anew(self, source: _Source, target: Path) -> Path:
         """Write a copy of the cells alone. Raises NotCopied."""
-        roster = request.roster
-        data = _read_unchanged(roster)
+        roster = source.roster
 
         def fill(draft: Path) -> None:
             try:
-                book = open_book(data, roster.path, ColumnAliases.from_config(self.columns), ReadOptions())
-                sheets = _list_plain_sheets(book.sheets, roster, self._build_marks(request))
+                aliases = ColumnAliases.from_config(self._columns)
+                book = open_book(source.data, roster.path, aliases, ReadOptions())
+                sheets = _list_plain_sheets(book.sheets, roster, iter(source.marks))
                 originals = join_originals(roster.sha256 or "", roster.originals)
-                write_plain_copy(sheets, draft, originals, self.presenter.language)
+                write_plain_copy(sheets, draft, originals, self._presenter.language)
             except FileRefused as refusal:
                 raise NotCopied(make_message("copy.encrypted")) from refusal
-            if not self._reads_alike(draft, request, _digest_content):
+            if not self._reads_alike(draft, source, _digest_content):
                 raise NotCopied(make_message("copy.differs"))
 
         return write_atomically(target.with_suffix(".xlsx"), fill, numbered=True)
 
-    def _build_marks(self, request: CopyRequest) -> Iterator[RowMarks]:
-        return (build_row_marks(outcome, self.presenter) for outcome in request.outcomes)
-
     def _reads_alike(
-        self, copy: Path, request: CopyRequest, digest: Callable[[Iterable[Row], FileReport], str]
+        self, copy: Path, source: _Source, digest: Callable[[Iterable[Row], FileReport], str]
     ) -> bool:
         """Return whether a copy reads like its roster."""
-        rows = (outcome.doctor.row for outcome in request.outcomes)
-        return digest(*self._read_copy(copy, request.roster)) == digest(rows, request.roster)
-
-    def _read_copy(self, copy: Path, roster: FileReport) -> tuple[Iterable[Row], FileReport]:
-        aliases = ColumnAliases.from_config(self.columns)
-        options = ReadOptions(read_former=all(sheet.status != "former" for sheet in roster.sheets))
-        return read_roster(copy, aliases, options=options)
+        aliases = ColumnAliases.from_config(self._columns)
+        options = ReadOptions(read_former=all(sheet.status != "former" for sheet in source.roster.sheets))
+        return digest(*read_roster(copy, aliases, options=options)) == digest(source.rows, source.roster)
 
 
-def plan_marked_copies(
-    report: RunReport, columns: Mapping[str, str], presenter: Presenter, latest: Path | None
-) -> MarkedCopies:
-    """Return the marked copies of a run, also for ``latest``; ``columns`` are the configuration's."""
-    folders = tuple(dict.fromkeys(folder / COPIES for folder in (report.out, latest) if folder is not None))
-    outcomes: defaultdict[Path, list[RowOutcome]] = defaultdict(list)
-    for outcome in report.outcomes:
-        outcomes[outcome.doctor.row.origin.path].append(outcome)
-    earlier_copies = {contents: data for folder in folders for contents, data in read_copies(folder).items()}
-    names = _CopyNames(presenter.mask_text(roster.path.name) for roster in report.files)
-    requests: list[CopyRequest] = []
-    notes: dict[Path, str] = {}
-    notices: list[Notice] = []
-    rows_left = MAX_ROWS
-    for roster in _order_rosters(report.files, outcomes) if report.command in ("check", "run") else ():
-        is_small = roster.rows <= rows_left
-        rows_left -= roster.rows if is_small else 0
-        rows = outcomes[roster.path]
-        with _noting_failure(roster, notices):
-            marks = (build_row_marks(outcome, presenter) for outcome in rows)
-            exact, anew = _digest_contents(roster, marks, columns, presenter.language)
-            exact_sheets: Sequence[ExactSheet] | None
-            if is_small and exact in earlier_copies:
-                exact_sheets = ()
-            elif anew in earlier_copies:
-                exact_sheets = None
-            else:
-                try:
-                    exact_sheets = _look_over(roster, is_small=is_small)
-                except NotCopied as refusal:
-                    notes[roster.path] = make_message("note.no_copy", why=refusal.why)
-                    continue
-            if exact_sheets is None:
-                notes[roster.path] = make_message("note.plain_copy")
-            contents = anew if exact_sheets is None else exact
-            name = names.choose(presenter.mask_text(roster.path.name), keeps_macros=exact_sheets is not None)
-            request = CopyRequest(roster, name, rows, contents, earlier_copies.get(contents), exact_sheets)
-            requests.append(request)
-    return MarkedCopies(folders, dict(columns), presenter, requests, notes, notices)
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A roster that is copied."""
 
-
-@contextmanager
-def _noting_failure(roster: FileReport, notices: list[Notice]) -> Iterator[None]:
-    """Let a failure cost one roster its copy, and add a notice of it."""
-    try:
-        yield
-    except Exception as error:
-        LOG.exception("a marked copy could not be written", extra={"kind": type(error).__name__})
-        notices.append(Notice("COPY_FAILED", {"file": roster.path.name, "kind": type(error).__name__}))
-
-
-def _add_to_report(
-    report: RunReport, copies: Mapping[Path, Path], notes: Mapping[Path, str], notices: Sequence[Notice]
-) -> RunReport:
-    """Return the report with the paths of the copies, the notes of their rosters, and what failed."""
-    return replace(
-        report,
-        copies=copies,
-        files=tuple(_add_note(roster, notes.get(roster.path)) for roster in report.files),
-        notices=(*report.notices, *notices),
-    )
+    roster: FileReport
+    data: bytes = field(repr=False)
+    rows: Sequence[Row] = field(repr=False)
+    marks: Sequence[RowMarks] = field(repr=False)  # of its rows
 
 
 def _add_note(roster: FileReport, note: str | None) -> FileReport:
-    """Return the report of a roster with a note on its copy, in place of one that was announced."""
-    if note is None:
-        return roster
-    others = [other for other in roster.notes if not (isinstance(other, Message) and other.key in _NOTES)]
-    return replace(roster, notes=(note, *others))
+    """Return the report of a roster with a note on its copy before the others."""
+    return roster if note is None else replace(roster, notes=(note, *roster.notes))
 
 
 def _order_rosters(
@@ -278,35 +236,17 @@ def _make_file_name(masked: str) -> Path:
     return Path(masked.replace("*", "_"))
 
 
-def _digest_contents(
-    report: FileReport, marks: Iterable[RowMarks], columns: Mapping[str, str], language: str
-) -> tuple[str, str]:
-    """Return digests of all that a marked copy is made of, by openpyxl and anew: the roster, the marks, and the programs."""
+def _digest_contents(source: _Source, columns: Mapping[str, str], language: str) -> str:
+    """Return a digest of all that a marked copy is made of: the roster, the marks, and the programs."""
+    roster = source.roster
     programs = (__version__, version("openpyxl"), version("XlsxWriter"))
-    head = (
-        programs,
-        language,
-        report.path.suffix.lower(),
-        report.sha256,
-        report.originals,
-        sorted(columns.items()),
-    )
+    suffix = roster.path.suffix.lower()
+    head = (programs, language, suffix, roster.sha256, roster.originals, sorted(columns.items()))
     digest = hashlib.sha256(repr(head).encode())
-    for row in marks:
+    for row in source.marks:
         shown = (row.sheet, row.row, row.status.value, row.texts, list(row.faults.items()))
         digest.update(repr(shown).encode("utf-8", "surrogatepass"))
-    exact, anew = digest.copy(), digest
-    exact.update(b"exact")
-    anew.update(b"anew")
-    return exact.hexdigest(), anew.hexdigest()
-
-
-def _carry_forward(request: CopyRequest, target: Path) -> Path | None:
-    """Write the copy that an earlier run made of the same contents; None where there is none, or the roster has changed."""
-    data, roster = request.earlier, request.roster
-    if data is None or hashlib.sha256(roster.path.read_bytes()).hexdigest() != roster.sha256:
-        return None
-    return write_atomically(target, lambda draft: _write_bytes(draft, data), numbered=True)
+    return digest.hexdigest()
 
 
 def _write_bytes(path: Path, data: bytes) -> None:
@@ -321,23 +261,22 @@ def _read_unchanged(roster: FileReport) -> bytes:
     return data
 
 
-def _look_over(roster: FileReport, *, is_small: bool) -> Sequence[ExactSheet] | None:
+def _look_over(source: _Source, *, is_small: bool) -> Sequence[ExactSheet] | None:
     """Return what openpyxl does not take over of a roster; None where it does not copy it, and it is copied anew.
 
     Raises NotCopied where a copy would lack pictures, controls or a password.
     """
-    data = _read_unchanged(roster)
-    kind = detect_kind(data)
+    kind = detect_kind(source.data)
     if kind == "encrypted":
         raise NotCopied(make_message("copy.encrypted"))
     has_pictures = any(
-        isinstance(note, Message) and note.key == "note.pictures_not_read" for note in roster.notes
+        isinstance(note, Message) and note.key == "note.pictures_not_read" for note in source.roster.notes
     )
     if has_pictures and kind != "html":  # those of a page are no part of its file
         raise NotCopied(make_message("copy.pictures"))
     if kind != "xlsx":
         return None
-    package = Package(data)
+    package = Package(source.data)
     require_no_pictures(package)
     try:
         return collect_exact_sheets(package) if is_small else None

@@ -13,8 +13,8 @@ import openpyxl
 import pytest
 
 from pipeline.domain.run import Status
-from pipeline.reports.earlier_results import get_newest_workbook, remember_written
 from pipeline.reports.write import write_workbook
+from pipeline.reports.written_workbooks import NOTES, WrittenWorkbooks
 from pipeline.support.atomic_files import make_folder, write_atomically, write_jsonl
 
 
@@ -36,7 +36,7 @@ def test_files_are_0600_and_folders_0700_whatever_the_umask(hospital, write_file
     assert {_mode(path) for path in files} == {0o600}
     assert {_mode(path) for path in folders} == {0o700}
     assert len(files) == 2 * (len(written) + 1) == 14, (
-        "the note of what was written beside it, nothing temporary"
+        "the file of what was written beside them, nothing temporary"
     )
 
 
@@ -124,7 +124,7 @@ def test_a_copy_under_another_name_is_returned_and_linked(hospital, write_files)
 
     written = write_files(run_report, latest=latest, replace_file=held)
 
-    assert written["copy"] == get_newest_workbook(latest / "results.xlsx") == latest / "results (2).xlsx"
+    assert written["copy"] == latest / "results (2).xlsx"
     assert 'href="results%20%282%29.xlsx"' in (latest / "report.html").read_text("utf-8")
 
 
@@ -179,7 +179,7 @@ def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, write_f
     checked = scene.build_run_report(command="check", out=scene.folder / "out" / "c")
 
     ran = write_files(hospital.build_run_report(), latest=latest)
-    others = ["files.jsonl", "run.json", "review.html", "results.xlsx", "report.html"]
+    others = ["review.html", "results.xlsx", "files.jsonl", "run.json", "report.html"]
     assert list(ran) == ["outcomes.jsonl", *others]
     assert sorted(path.name for path in latest.glob("[!.]*")) == sorted(ran)
 
@@ -214,9 +214,14 @@ def test_a_copy_that_another_run_has_taken_away_is_still_noted(tmp_path):
     own = tmp_path / "results.xlsx"
     own.write_bytes(b"workbook")
     (tmp_path / "latest").mkdir()
-    remember_written(tmp_path / "latest" / "results.xlsx", copied_from=own)
+    written = WrittenWorkbooks(tmp_path / "latest")
+    written.remember(tmp_path / "latest" / "results.xlsx", copied_from=own)
     (note,) = (tmp_path / "latest").iterdir()
-    assert note.read_text("ascii") == hashlib.sha256(b"workbook").hexdigest()
+    assert note.name == NOTES
+    assert (
+        json.loads(note.read_text("utf-8"))["results.xlsx"]["sha256"]
+        == hashlib.sha256(b"workbook").hexdigest()
+    )
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # XlsxWriter leaves files open
