@@ -184,11 +184,13 @@ def retry(session: Session, *, seals: Path | None, out: Path | None, yes: bool) 
     """
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
+    from pipeline.workflow import run_request
 
     config = session.require_config()
     with record_command(session, "retry", config, out) as recorder:
         request = _build_retry(session, config, recorder.run, seals=seals, out=out)
-        return run_command(recorder, request, yes=yes, latest=None)
+        latest = run_request.get_latest_folder(config, request)
+        return run_command(recorder, request, yes=yes, latest=latest)
 
 
 def _build_retry(

@@ -65,7 +65,7 @@ def write_and_print_results(
     is_rebuilt: bool = False,
 ) -> int:
     """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run."""
-    report = replace(report, latest=latest)
+    report = replace(report, latest=None if report.command == "retry" else latest)
     presenter = Presenter.for_report(report, session.spoken)
     file_presenter = replace(presenter, language=session.language)
     with _hide_numpy():

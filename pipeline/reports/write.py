@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import xlsxwriter
@@ -132,11 +133,12 @@ def _are_siblings(out: Path, latest: Path) -> bool:
 
 
 def warm_up() -> None:
-    """Import what the pages need and nothing else does, and compile their templates.
+    """Import what only the results need, and compile the templates of the pages.
 
     What fails here is tried again when the results are written, and reported then.
     """
     with suppress(OSError, ImportError):
+        import_module("pipeline.reports.marked_copy")
         for page in (LAYOUT, REPORT_PAGE, REVIEW_PAGE):
             load_template(page)
 

@@ -198,7 +198,7 @@ def _read_literal_keys(config: Config) -> Credentials | None:
 
 
 def get_latest_folder(config: Config, request: RunRequest) -> Path | None:
-    """Return the folder with a copy of the last `run`'s results; `check` and `retry` leave it alone.
+    """Return the folder with a copy of the last `run`'s results; `retry` replaces only the marked copies there.
 
     None without a roster: the last results stay as they are, since they hold the SealId of every doctor.
     """

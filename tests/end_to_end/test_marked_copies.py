@@ -482,6 +482,36 @@ def test_rosters_with_rows_to_correct_are_copied_as_they_are_before_there_are_to
     }
 
 
+def test_a_retry_brings_the_copies_of_the_last_run_up_to_date(ward):
+    assert ward.go("run") == 3
+    latest = ward.folder / "out" / "latest"
+    results = (latest / "results.xlsx").read_bytes()
+    correct(latest / "rosters" / "roster.xlsx", ward.folder / "inbox" / "roster.xlsx", B3=number(2))
+
+    assert ward.go("retry") == 0
+
+    sealed = {line["row"]: line["seal_id"] for line in ward.outcomes()}
+    for copy in (get_copy(ward), latest / "rosters" / "roster.xlsx"):
+        assert {row: line[7] for row, line in enumerate(read_lines(copy), start=1) if row > 1} == sealed
+        assert list_yellow(copy) == {}
+    assert (latest / "results.xlsx").read_bytes() == results, "a copy of the last run"
+
+
+def test_the_folder_of_copies_holds_copies_alone(ward):
+    ward.go("run")
+    for folder in (ward.newest, ward.folder / "out" / "latest"):
+        assert [path.name for path in (folder / "rosters").iterdir()] == ["roster.xlsx"]
+
+
+def test_the_summary_has_the_note_of_a_copy_that_is_made_anew(ward, monkeypatch):
+    """openpyxl loses something of it, which is known only when the copy is compared with its roster."""
+    monkeypatch.setattr(marked_copies, "_digest_rows", lambda rows, _: str(id(rows)))
+    assert ward.go("run") == 3
+    assert PLAIN in list_notes(ward)["roster.xlsx"]
+    summary = openpyxl.load_workbook(ward.newest / "results.xlsx").worksheets[0]
+    assert any(PLAIN in str(cell.value) for line in summary.iter_rows() for cell in line)
+
+
 def test_a_copy_that_was_edited_where_it_lies_is_kept(ward):
     ward.go("run")
     latest = ward.folder / "out" / "latest" / "rosters" / "roster.xlsx"

@@ -350,3 +350,11 @@ def test_a_roster_that_a_copy_would_not_be_gets_none(hospital, what):
         if cell.value
     ]
     assert any("B2" in text for text in texts), "the cell to correct in the roster itself"
+    links = [
+        cell.hyperlink.target or ""
+        for sheet in openpyxl.load_workbook(hospital.newest / "results.xlsx")
+        for line in sheet.iter_rows()
+        for cell in line
+        if cell.hyperlink
+    ]
+    assert not any("rosters" in link for link in links), "no link to a copy that is not there"
