@@ -120,12 +120,18 @@ def _describe_file(file_report: FileReport, presenter: Presenter) -> dict[str, o
 
 def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, object]:
     """Return how the page names calls and codes, and the figures as people read them."""
+    timing, describe = report.traffic.timing, presenter.describe_duration
+    answers = timing.answers if timing else {}
     return {
         "name": lambda action: _name_action(action, presenter),
         "explain": lambda code: describe_code(code, presenter),
         "limit": f"{report.traffic.limit:g}",
         "share": f"{report.traffic.used_share:.1%}",
-        "timing": report.traffic.timing,
+        "timing": timing,
+        "answers": {
+            action: [describe(seconds) for seconds in (times.median, times.p95, times.longest)]
+            for action, times in answers.items()
+        },
     }
 
 
