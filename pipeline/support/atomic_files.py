@@ -29,6 +29,7 @@ from pipeline.support.rights import (
 Json = Mapping[str, object]
 Replace = Callable[[Path, Path], None]  # as os.replace
 _LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_LINE_ENDS = ("\x85", "\u2028", "\u2029")  # which JSON need not escape, and at which Python ends a line
 # times that a file which another program holds is tried again, and seconds between them: on Windows a virus scanner or an
 # indexer opens each new file for a moment
 _TRIES = 10 if os.name == "nt" else 0
@@ -101,12 +102,15 @@ def write_json(path: Path, value: Json) -> Path:
 
 
 def write_jsonl(path: Path, lines: Iterable[Json]) -> Path:
-    """Write one JSON object a line, UTF-8; the lines may be a generator."""
+    """Write one JSON object a line, UTF-8; the lines may be a generator. No line ends within an object, however it is read."""
 
     def fill(temporary: Path) -> None:
         with temporary.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
             for line in lines:
-                stream.write(_LINE.encode(line) + "\n")
+                text = _LINE.encode(line)
+                for character in _LINE_ENDS:
+                    text = text.replace(character, f"\\u{ord(character):04x}")
+                stream.write(text + "\n")
 
     return write_atomically(path, fill)
 

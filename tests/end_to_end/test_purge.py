@@ -151,6 +151,19 @@ def test_other_rows_no_longer_name_the_doctor(hospital):
     assert hospital.go("ledger", "check") == 0
 
 
+def test_results_are_one_object_a_line_and_purged_whatever_ends_a_line_within_a_cell(hospital):
+    """JSON allows these characters as they are, and other programs end a line at them."""
+    odd_name = f"{name(2)}\u2028\u2029\x85"
+    hospital.roster([make_row(1), make_row(2, name=odd_name)])
+    for serial in (1, 2):
+        draw_seal(hospital.folder / "seals" / f"{number(serial)}.png", serial)
+    assert hospital.go("run", "--yes") in {0, 3}
+    changes = [change for row in hospital.outcomes() for change in row["changes"]]
+    assert [change["from"] for change in changes if change["field"] == "name"] == [odd_name]
+    assert hospital.go("purge", "--person", number(1), "--yes") == 0
+    assert [row["name"] for row in hospital.outcomes()] == [None, name(2)]
+
+
 def test_purge_requires_one_person_and_a_confirmation(sealed, capsys):
     assert sealed.go("purge", "--person", "没有这人", "--yes") == 2
     sealed.roster([(name(1), number(9), f"154{9:08d}", "G0009", "内科")], file="more.xlsx")
