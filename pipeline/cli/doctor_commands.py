@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from pipeline.cli.context import Session
+from pipeline.cli.streams import print_traceback
 from pipeline.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def doctor(session: Session) -> int:
     """Examine configuration, rights, disk, network, credentials, ledger and timer; change nothing.
 
     Each line is ok, or has what to do. The exit code is that of the worst fault: 4 credentials, 74 ledger or disk,
-    5 network, 2 configuration; 0 where there are only warnings.
+    5 network, 2 configuration, 1 a program error; 0 where there are only warnings.
     """
     from pipeline.operations.doctor import examine_installation
     from pipeline.operations.findings import compute_worst_exit, report_error
@@ -52,6 +53,8 @@ def _print_finding(session: Session, finding: Finding) -> None:
         session.print_text(f"doctor.line.{finding.level}", topic=topic, text=text)
         if finding.remedy is not None:
             session.print_text("doctor.line.remedy", text=finding.remedy.render(session.spoken))
+    if finding.error is not None and session.verbose:
+        print_traceback(finding.error)
 
 
 def _as_dict(finding: Finding, language: str) -> dict[str, str | None]:

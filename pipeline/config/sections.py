@@ -28,9 +28,9 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.config.yaml_loader import OURS
 from pipeline.domain.roster import MAX_DOCTORS
-from pipeline.domain.server_address import ServerAddress, is_address
+from pipeline.domain.server_address import ServerAddress, is_address, is_loopback
 from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS
-from pipeline.ledger.tenant import PRODUCTION_HOSTS, TEST_HOSTS, is_loopback
+from pipeline.ledger.tenant import PRODUCTION_HOSTS, TEST_HOSTS
 
 HTTPS_PORT = 443
 MAX_PORT = 65_535

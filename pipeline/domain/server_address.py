@@ -1,8 +1,9 @@
-"""Addresses of ledgers on a PostgreSQL server, and the schema of a tenant there. Reading them needs no driver."""
+"""Addresses: of this machine, and of ledgers on a PostgreSQL server with a tenant's schema. Reading them needs no driver."""
 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import Self
@@ -18,6 +19,16 @@ _DATABASE_OPTIONS = re.compile(r"(?:^|&)(?:dbname|service)=[^&]")
 _PASSWORD_OPTIONS = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]+")
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 HIDDEN = "***"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address can only mean this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def is_address(text: object) -> bool:

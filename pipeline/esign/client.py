@@ -29,6 +29,7 @@ from pipeline.clock import Clock
 from pipeline.domain.message import Message
 from pipeline.errors import reason_of
 from pipeline.esign.contracts import UPLOAD, VERSION
+from pipeline.esign.reply_faults import PROXY_LOGIN
 from pipeline.esign.responses import Reply, SeenAnswers
 from pipeline.esign.signing import CredentialsSource, authorization
 from pipeline.messages.catalogue import make_message
@@ -41,6 +42,7 @@ MIN_CORRECTION = 30.0  # seconds of skew worth correcting
 RECENT_SKEWS = 5  # replies whose Date counts
 MAX_REPLY_BYTES = 1 << 20
 CLOSED_BEFORE = "wire.closed_before"
+PROXY_STATUS = "wire.proxy_status"
 # OpenSSL's X509_V_ERR_… -> the key of a text
 CERTIFICATES: Mapping[int, str] = {
     9: "wire.certificate_early",
@@ -56,7 +58,7 @@ _NOT_SENT: Sequence[tuple[type[Exception], str]] = (
     (aiohttp.ClientConnectorCertificateError, "wire.certificate_refused"),
     (aiohttp.ClientSSLError, "wire.tls_failed"),
     (aiohttp.ClientProxyConnectionError, "wire.no_proxy"),
-    (aiohttp.ClientHttpProxyError, "wire.proxy_refused"),
+    (aiohttp.ClientHttpProxyError, PROXY_STATUS),
     (aiohttp.ClientConnectorDNSError, "wire.no_host"),
     (aiohttp.ClientConnectorError, "wire.no_connection"),
     (TimeoutError, "wire.no_connection"),
@@ -265,7 +267,9 @@ class Client:
                 hit_failpoint(f"{action}: before the body of the answer")
                 content = await read_body(response)
                 hit_failpoint(f"{action}: answered")
-                reply = Reply(response.status, content, self._read_skew(response.headers.get("Date")))
+                skew = self._read_skew(response.headers.get("Date"))
+                location = response.headers.get("Location")
+                reply = Reply(response.status, content, skew, location=location)
                 if reply.content is not None and self.answers.is_repeated(reply.content.request_id):
                     LOG.warning("an answer that was seen before", extra={"trace_id": trace_id})
                     return replace(reply, is_repeated=True)
@@ -336,6 +340,11 @@ def describe_not_sent(error: Exception) -> Message:
         return make_message(CERTIFICATES.get(code, key))
     if isinstance(error, aiohttp.ClientConnectorSSLError) and isinstance(error.os_error, ssl.SSLError):
         return make_message(PLAIN_PORT if error.os_error.reason in _PLAIN_PORT_REASONS else key)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        key = "wire.proxy_login" if error.status == PROXY_LOGIN else key
+        return make_message(key, status=error.status, page="")
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionResetError):
+        key = "wire.cut_in_handshake"  # a port that takes no connection refuses it
     if key not in _WITH_REASON:
         return make_message(key)
     refused = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else _TOO_LONG

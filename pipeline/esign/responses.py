@@ -47,13 +47,15 @@ class Answer:
 class Reply:
     """A whole reply: HTTP status, body, and how far the server's clock is ahead (seconds) where it sent a Date.
 
-    ``is_repeated``: an earlier answer had its RequestId, so it is not the answer to this call.
+    ``is_repeated``: an earlier answer had its RequestId, so it is not the answer to this call. ``location`` is where a
+    redirect points, which is never followed.
     """
 
     status: int
     body: bytes
     skew: float | None
     is_repeated: bool = False
+    location: str | None = None
     content: Answer | None = field(init=False)  # whatever the status; evidence, no proof
 
     def __post_init__(self) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from pipeline.domain.server_address import is_loopback
 from pipeline.errors import UsageError
 from pipeline.ledger.protocol import Connection
 from pipeline.messages.catalogue import make_message
@@ -35,16 +35,6 @@ def get_service_environment(endpoint: str) -> str:
     if host.endswith(PRODUCTION_HOSTS):
         return "production"
     raise UsageError("ledger.strange_endpoint", endpoint=endpoint)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address can only mean this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 # What belongs to one tenant: the keys of persons are made with its name. Runs and the rows they read may stay.

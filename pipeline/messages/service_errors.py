@@ -1,7 +1,8 @@
 """What an error of the service asks for: what it means, who acts, what to do, whether a rerun helps.
 
 Every code has the advice of its meaning; frequent ones and those for others to act upon have texts of their own. Who acts
-and whether a rerun helps: `pipeline.domain.service_codes`. Our own codes and the reasons why a run stops are here, too.
+and whether a rerun helps: `pipeline.domain.service_codes`. Our own codes and the reasons why a run stops are here, too,
+and what to do about a network that lets no answer through.
 The texts are in ``service_errors.toml``, under ``.todo`` what to do.
 """
 
@@ -11,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from functools import cache
 from typing import cast
+from urllib.parse import urlsplit
 
 from pipeline.domain.message import Message
+from pipeline.domain.server_address import is_loopback
 from pipeline.domain.service_codes import (
     CODES,
     HANDLING,
@@ -33,6 +36,32 @@ _SAME_TEXTS: Mapping[str, str] = {
     "OperationDenied.Sensitive": "InvalidParameter.Sensitive",
 }
 _TODO = ".todo"
+HTTPS_PORT = 443
+# what to do about the network -> the texts of the wire that ask for it; both are the last parts of keys
+_CURES: Mapping[str, str] = {
+    "reach": "no_connection",
+    "no_host": "no_host",
+    "no_proxy": "no_proxy",
+    "proxy_status": "proxy_status",
+    "proxy_login": "proxy_login",
+    "certificate_early": "certificate_early",
+    "certificate_expired": "certificate_expired",
+    "certificate_host": "certificate_host",
+    "certificate_issuer": "certificate_issuer",
+    "certificate_refused": "certificate_refused",
+    "port_not_https": "port_not_https",
+    "tls_failed": "tls_failed",
+    "no_answer": "no_answer",
+    "cut": "cut closed_before cut_in_answer cut_in_handshake",
+    "other_server": "other_server not_http answer_too_large empty no_json other_json",
+    "page": "page redirect redirect_nowhere",
+    "denied": "denied",
+    "gateway": "gateway other_status",
+    "changed_answer": "compressed charset cut_json repeated",
+}
+_CURE_OF_FAULT = {f"wire.{fault}": cure for cure, faults in _CURES.items() for fault in faults.split()}
+_OF_NO_SANDBOX = frozenset({"reach", "other_server"})  # cures that are others where the host is this machine
+_REFUSED = "system.ECONNREFUSED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +150,21 @@ def get_halt_advice(code: str, action: str = "") -> Advice | None:
         or list_code_advice().get(code)
         or (list_meanings()[meaning] if meaning else None)
     )
+
+
+def make_network_cure(why: str, host: str) -> Message | None:
+    """Return what to do about a call that got no answer of the service; None where ``why`` is no text of the wire.
+
+    ``host`` is the one at fault, with its port where it is not the usual one.
+    """
+    cure = _CURE_OF_FAULT.get(why.key) if isinstance(why, Message) else None
+    if cure is None:
+        return None
+    address = urlsplit(f"//{host}")
+    if cure in _OF_NO_SANDBOX and is_loopback(address.hostname or ""):
+        is_refused = getattr(cast("Message", why).arguments.get("why"), "key", "") == _REFUSED
+        cure = "sandbox" if is_refused else "sandbox_port"
+    return make_message(f"cure.{cure}", host=host, port=address.port or HTTPS_PORT)
 
 
 def get_advice(code: str) -> Advice:

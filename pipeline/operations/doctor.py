@@ -1,6 +1,7 @@
 """Examines an installation: configuration, rights, disk, console, network, credentials, ledger, last run, timer.
 
-Each examination yields findings and raises nothing: a fault of one leaves the others to be examined.
+Each examination yields findings and raises nothing: a fault of one leaves the others to be examined. A program error in one
+is a finding as well.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,7 @@ from pipeline.workflow.recorded_runs import read_last_recorded_run, select_later
 from pipeline.workflow.run_report import list_exposed_files
 from pipeline.workflow.tenant_ledger import open_ledger_for_check
 
+PROGRAM_ERROR = 1  # exit code
 LOW_SPACE, NO_SPACE = 1 << 30, 100 << 20  # bytes that are free: warn, fault
 OLD_RUN = 2 * 86_400  # seconds since the last run
 SUCCESSES = frozenset({0, 3})  # exit codes of runs that came to their end
@@ -51,18 +55,26 @@ def examine_installation(
     config: Config, config_name: Path, clock: Clock, environment: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Yield the findings of every examination, in the order in which faults are best repaired."""
-    yield from examine_configuration(config, config_name)
-    yield from examine_paths(config)
-    yield from examine_space(config)
-    yield from examine_console(config, environment)
-    yield from examine_service(config, clock)
-    yield from examine_ledger(config, clock)
-    yield from examine_witnesses(config)
-    yield from examine_backup(config)
-    yield from examine_last_run(config, clock)
-    yield from examine_timer(config_name)
-    yield from examine_notifications(config, environment)
-    yield from examine_versions()
+    examinations = {
+        "config": lambda: examine_configuration(config, config_name),
+        "paths": lambda: examine_paths(config),
+        "space": lambda: examine_space(config),
+        "console": lambda: examine_console(config, environment),
+        "network": lambda: examine_service(config, clock),
+        "ledger": lambda: chain(examine_ledger(config, clock), examine_witnesses(config)),
+        "backup": lambda: examine_backup(config),
+        "last_run": lambda: examine_last_run(config, clock),
+        "timer": lambda: examine_timer(config_name),
+        "notify": lambda: examine_notifications(config, environment),
+        "versions": examine_versions,
+    }
+    for topic, examine in examinations.items():
+        try:
+            yield from examine()
+        except Exception as error:  # noqa: BLE001 - the others go on
+            kind = type(error).__name__
+            broken = make_fault_finding(topic, "broken", "broken.remedy", exit_code=PROGRAM_ERROR, kind=kind)
+            yield replace(broken, error=error)
 
 
 def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding]:

@@ -22,12 +22,13 @@ class Finding:
     text: Message
     remedy: Message | None = None
     exit: int = 0  # of a fault
+    error: Exception | None = None  # a program error, whose traceback `-v` shows
 
 
 def compute_worst_exit(findings: Iterable[Finding]) -> int:
     """Return the exit code of the most severe fault, 0 where there is none."""
     codes = {finding.exit for finding in findings if finding.level == "fault"}
-    return next((code for code in (4, 74, 5, 2) if code in codes), 0)
+    return next((code for code in (4, 74, 5, 2, 1) if code in codes), 0)
 
 
 def make_ok_finding(topic: str, key: str, /, **detail: object) -> Finding:

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
+from pipeline.domain.masking import mask_answer
+from pipeline.domain.message import Message
+from pipeline.domain.server_address import is_loopback
+from pipeline.domain.service_codes import get_listed_meaning, get_upload_meaning
 from pipeline.errors import CredentialsMissing, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import LIVENESS_CHECK, UPLOAD, build_liveness_check
+from pipeline.esign.reply_faults import describe_reply_fault
 from pipeline.esign.responses import Reply
 from pipeline.esign.signing import Credentials, CredentialsSource
-from pipeline.ledger.tenant import is_loopback
 from pipeline.messages.catalogue import make_message
+from pipeline.messages.service_errors import make_network_cure
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.reports.explanations import describe_failure
 from pipeline.workflow.run_request import make_credentials_getter
 from pipeline.workflow.stage_settings import build_agent, build_client
 
 SKEWED, VERY_SKEWED = 30.0, 300.0  # seconds between this clock and the service's: warn, fault
+NETWORK_EXIT, CREDENTIALS_EXIT = 5, 4
+# what a host answers to an upload where it is not the file host
+_OF_ANOTHER_HOST = frozenset({"InvalidAction", "UnsupportedOperation", "NoSuchVersion"})
+_PASSING = ("throttle", "unknown")  # meanings of a refusal that may be another one soon
+_OF_KEYS = frozenset({"credentials", "permission"})  # meanings
 
 
 def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
@@ -66,58 +78,89 @@ async def _ask_hosts(config: Config, credentials: CredentialsSource | None, cloc
     )  # a refusal of them shows that the host answers
     async with build_client(config, keys, clock) as client:
         body = build_liveness_check(build_agent(config))
-        reply = await _ask_host(client, LIVENESS_CHECK, body, config, findings)
-        if reply is not None:
-            findings += _judge_clock(reply)
-            if reply.skew is not None and abs(reply.skew) >= SKEWED:
-                client.clock_offset = reply.skew  # as a run does
-                reply = await _ask_host(client, LIVENESS_CHECK, body, config, findings)
-        if reply is not None and credentials is not None and not config.api.placeholders:
-            findings += _judge_answer(reply, credentials)
-        if config.api.contract == "file_id":
-            await _ask_host(client, UPLOAD, b"{}", config, findings)  # it holds no file, so nothing is stored
+        reply = first = await _ask_host(client, LIVENESS_CHECK, body, config, findings)
+        if first is not None and first.skew is not None and abs(first.skew) >= SKEWED:
+            client.clock_offset = first.skew  # as a run does
+            reply = await _ask_host(client, LIVENESS_CHECK, body, config, findings)
+        if first is not None and not _is_of_cache(client, first):
+            findings += _judge_clock(first)
+        judged = None if config.api.placeholders else credentials
+        if reply is not None and judged is not None:
+            findings += _judge_answer(reply, judged)
+        is_same_host = client.host_of(UPLOAD) == client.host_of(LIVENESS_CHECK)
+        if config.api.contract == "file_id" and (reply is not None or not is_same_host):
+            upload = await _ask_host(client, UPLOAD, b"{}", config, findings)  # no file: nothing is stored
+            if upload is not None and judged is not None:
+                findings += _judge_upload(upload, reply, client.host_of(UPLOAD), judged)
     return findings
+
+
+def _is_of_cache(client: Client, reply: Reply) -> bool:
+    """Return whether another call got the same answer: its Date is then that of an earlier moment."""
+    return reply.content is not None and client.answers.is_of_two_calls(reply.content.request_id)
 
 
 async def _ask_host(
     client: Client, action: str, body: bytes, config: Config, findings: list[Finding]
 ) -> Reply | None:
-    """Send one call; add whether the host answered."""
+    """Send one call and return the service's answer, None where none came; add the finding."""
 
     async def send_at_once(_: Callable[[], bool]) -> None:
         """Wait for nothing: this is the only call."""
 
     host = client.host_of(action)
+    reply: Reply | None = None
     try:
-        reply = await client.call(action, body, trace_id=str(uuid.uuid4()), before_send=send_at_once)
+        received = await client.call(action, body, trace_id=str(uuid.uuid4()), before_send=send_at_once)
     except (NotSent, NoAnswer) as error:
-        remedy = "network.remedy"
-        if isinstance(error, NotSent) and error.is_of_proxy:
-            remedy = "network.proxy"
-        elif is_loopback(host.partition(":")[0]):
-            remedy = "network.sandbox"
-        at_fault = client.host_at_fault(action, error)
-        findings.append(
-            make_fault_finding("network", "network", remedy, exit_code=5, host=at_fault, why=error.args[0])
-        )
-        return None
-    key = "network.by_proxy" if config.api.proxy else "network.ok"
-    finding = make_ok_finding("network", key, host=host)
-    if finding not in findings:  # both hosts may be one
+        finding = _report_silence(error.args[0], client.host_at_fault(action, error), config)
+    else:
+        if received.answer is not None and received.is_from_service:
+            reply = received
+            key = "network.by_proxy" if config.api.proxy else "network.ok"
+            finding = make_ok_finding("network", key, host=host)
+        else:
+            finding = _report_silence(describe_reply_fault(received), host, config)
+    if finding not in findings:  # both hosts may be one, or reached by one proxy
         findings.append(finding)
     return reply
 
 
+def _report_silence(why: Message, host: str, config: Config) -> Finding:
+    """Return the finding of a host that gave no answer of the service, with the cure of its cause."""
+    text = make_message("doctor.network", host=host, why=why)
+    cure = make_network_cure(why, host)
+    if why.key in {"wire.no_connection", "wire.no_host"}:
+        if config.api.proxy is not None:
+            proxy = urlsplit(config.api.proxy).netloc.rpartition("@")[2]
+            cure = make_message("cure.proxy_status", host=proxy)
+        elif (machine_proxy := _find_machine_proxy(config.api.endpoint)) is not None:
+            cure = make_message("cure.machine_proxy", proxy=machine_proxy)
+    return Finding("network", "fault", text, cure, NETWORK_EXIT)
+
+
+def _find_machine_proxy(endpoint: str) -> str | None:
+    """Return the proxy that other programs of this machine use for the service, without its password; None without one."""
+    address = urlsplit(endpoint)
+    proxies: Mapping[str, str] = getproxies()
+    proxy = proxies.get(address.scheme) or proxies.get("all")
+    host = address.hostname or ""
+    if not proxy or is_loopback(host) or proxy_bypass(host):
+        return None
+    scheme, mark, rest = proxy.rpartition("://")
+    return f"{scheme or 'http'}{mark or '://'}{rest.rpartition('@')[2]}"
+
+
 def _judge_clock(reply: Reply) -> Iterator[Finding]:
     """Compare this clock with the service's Date: a signature is valid for five minutes."""
-    if reply.skew is None:
+    if reply.skew is None or not reply.is_from_service:
         return
     seconds = abs(reply.skew)
     if seconds < SKEWED:
         yield make_ok_finding("clock", "clock.ok", seconds=round(seconds))
         return
     key = "clock.behind" if reply.skew > 0 else "clock.ahead"
-    exit_code = 0 if seconds < VERY_SKEWED else 4
+    exit_code = 0 if seconds < VERY_SKEWED else CREDENTIALS_EXIT
     yield make_fault_finding("clock", key, "clock.remedy", exit_code=exit_code, seconds=round(seconds))
 
 
@@ -125,11 +168,40 @@ def _judge_answer(reply: Reply, credentials: CredentialsSource) -> Iterator[Find
     """Judge the answer to a signed call that changes nothing."""
     answer = reply.answer
     if answer is None:
-        yield make_fault_finding(
-            "credentials", "no_answer", "network.remedy", exit_code=5, status=reply.status
-        )
-    elif answer.code is None:
+        return  # reported as the host's
+    if answer.code is None:
         yield make_ok_finding("credentials", "accepted")
     else:
-        why = describe_failure(answer.code, credentials.source, LIVENESS_CHECK)
-        yield Finding("credentials", "fault", make_message("doctor.refused", why=why), None, 4)
+        yield _report_refusal(reply, LIVENESS_CHECK, "doctor.refused", credentials)
+
+
+def _judge_upload(
+    upload: Reply, reply: Reply | None, host: str, credentials: CredentialsSource
+) -> Iterator[Finding]:
+    """Judge the answer to an upload without a file: which host answers, and whether the keys may upload.
+
+    ``reply`` is that of the other host; what it refused for the same reason is reported once.
+    """
+    code = (upload.answer and upload.answer.code) or ""
+    if code in _OF_ANOTHER_HOST:
+        yield make_fault_finding(
+            "network", "file_host", "file_host.remedy", exit_code=NETWORK_EXIT, host=host, code=code
+        )
+    elif get_upload_meaning(code, "") in _OF_KEYS and (
+        reply is None or reply.answer is None or reply.answer.code != code
+    ):
+        yield _report_refusal(upload, UPLOAD, "doctor.upload_refused", credentials)
+
+
+def _report_refusal(reply: Reply, action: str, key: str, credentials: CredentialsSource) -> Finding:
+    """Return the finding of a call that the service refused, with the service's own words."""
+    answer = reply.answer
+    assert answer is not None
+    assert answer.code is not None
+    message = mask_answer(answer.message or "")
+    if get_listed_meaning(answer.code) in {None, *_PASSING}:
+        text = make_message(key, why=f"{answer.code}: {message}")
+        remedy = make_message("doctor.refused.remedy", request_id=answer.request_id)
+        return Finding("credentials", "fault", text, remedy, NETWORK_EXIT)
+    why = describe_failure(answer.code, credentials.source, action, message)
+    return Finding("credentials", "fault", make_message(key, why=why), None, CREDENTIALS_EXIT)

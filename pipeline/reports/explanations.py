@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from pipeline.clock import shown
@@ -21,7 +22,7 @@ from pipeline.domain.run import (
 from pipeline.domain.service_codes import CODES, NAME_EXISTS
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
-from pipeline.messages.catalogue import make_finished_message
+from pipeline.messages.catalogue import make_finished_message, make_message
 from pipeline.messages.problems import get_problem_kind_if_known, render_problem
 from pipeline.messages.service_errors import (
     Advice,
@@ -30,6 +31,7 @@ from pipeline.messages.service_errors import (
     get_refusal_advice,
     is_known_code,
     list_answers,
+    make_network_cure,
 )
 from pipeline.reports.next_steps import RowTask, choose_task
 from pipeline.reports.presenter import Presenter
@@ -204,11 +206,11 @@ def describe_code(code: str, presenter: Presenter) -> str:
     return f"{advice.meaning.render(presenter.language)}{space}{describe_task(advice, presenter)}"
 
 
-def describe_failure(reason: str, key_source: str, action: str = "") -> Message | str:
+def describe_failure(reason: str, key_source: str, action: str = "", message: str = "") -> Message | str:
     """Return why a single call failed: a text of ours, or a service code with who acts and what to do.
 
     ``key_source`` is where the keys came from; it is given for codes about the keys. ``action`` is the call, where it is
-    none that a run makes.
+    none that a run makes. ``message`` is the service's, masked.
     """
     if not is_service_code(reason):
         return reason
@@ -216,7 +218,7 @@ def describe_failure(reason: str, key_source: str, action: str = "") -> Message 
     if CODES.get(reason) == "credentials":
         detail["credentials"] = key_source
     zh, en = (
-        presenter.join("colon", reason, describe_halt(reason, "", presenter, detail))
+        presenter.join("colon", reason, describe_halt(reason, message, presenter, detail))
         for presenter in (Presenter("zh"), Presenter("en"))
     )
     return make_finished_message(reason, zh, en)
@@ -245,6 +247,9 @@ def describe_halt(
     advice = get_halt_advice(code, detail.get("action", ""))
     if advice is None:
         return text
+    cure = make_network_cure(detail.get("cause", message), detail.get("host", ""))
+    if cure is not None:
+        advice = replace(advice, todo=make_message("halted.cured", cure=cure))
     task = describe_task(advice, presenter)
     if is_known(f"halt.{code}"):
         return presenter.render("halted.task", what=text, task=task) if code in _WITH_ADVICE else text

@@ -41,13 +41,13 @@ from pipeline.esign.contracts import (
     list_sent_texts,
 )
 from pipeline.esign.rate_limiter import Limiter
+from pipeline.esign.reply_faults import describe_reply_fault
 from pipeline.esign.responses import Answer, CreateResponse, Reply, read_create, read_upload
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.images import image_files
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.ledger.protocol import Decision, Ledger
-from pipeline.messages.catalogue import make_finished_message, make_message
-from pipeline.messages.service_errors import list_answers
+from pipeline.messages.catalogue import make_message
 from pipeline.planning import guards
 from pipeline.reports.explanations import describe_failure
 from pipeline.sending.call_context import TOKEN_REFUSED
@@ -124,7 +124,7 @@ async def ask_service_time(service: ServiceAccess) -> float:
         except (NotSent, NoAnswer) as error:
             raise UsageError("resolve.no_service_time", why=str(error)) from error
     if not reply.is_from_service or reply.skew is None:
-        raise UsageError("resolve.no_service_time", why=_describe_fault(reply))
+        raise UsageError("resolve.no_service_time", why=describe_reply_fault(reply))
     return service.clock.now() + reply.skew
 
 
@@ -158,20 +158,12 @@ async def query_auto_sign(
             return AutoSignAnswer(None, None, str(error))
     answer = reply.answer
     if answer is None:
-        return AutoSignAnswer(None, None, _describe_fault(reply))
+        return AutoSignAnswer(None, None, describe_reply_fault(reply))
     if answer.code is not None:
         reason = describe_failure(answer.code, service.credentials.source, AUTO_SIGN_QUERY)
         return AutoSignAnswer(None, answer.request_id, reason)
     sent = list_sent_texts(service.agent, doctor.name, doctor.number, doctor.mobile, answer.request_id)
     return _read_auto_sign(answer, known, sent)
-
-
-def _describe_fault(reply: Reply) -> object:
-    """Return why a reply is no answer."""
-    advice = list_answers().get(reply.fault)
-    if advice is None:
-        return f"HTTP {reply.status}"
-    return make_finished_message(advice.meaning.key, advice.summarize("zh"), advice.summarize("en"))
 
 
 def _read_auto_sign(answer: Answer, known: Collection[str], sent: Collection[str]) -> AutoSignAnswer:

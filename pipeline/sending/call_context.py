@@ -18,6 +18,7 @@ from pipeline.errors import RoleFailed
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import CREATE, LIVENESS_CHECK, Agent, Contract, build_liveness_check
 from pipeline.esign.rate_limiter import Limiter
+from pipeline.esign.reply_faults import describe_reply_fault
 from pipeline.esign.responses import Reply, read_liveness
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.ledger.protocol import Attempt, Ledger
@@ -116,7 +117,10 @@ class CallContext:
         """Count a reply for the circuit breaker; take the Date of one that is surely the service's."""
         if reply.is_from_service:
             self.client.update_clock_offset(reply)
-        self.run_state.record_result(action, answered=is_usable, host=self.client.host_of(action), cause=code)
+        cause = describe_reply_fault(reply) if reply.answer is None else code
+        self.run_state.record_result(
+            action, answered=is_usable, host=self.client.host_of(action), cause=cause
+        )
 
     async def check_liveness(self) -> bool:
         """Make a call that changes nothing; return whether anything in the service's own form came back."""
@@ -146,7 +150,8 @@ class CallContext:
         if is_alive:
             self.client.update_clock_offset(reply)
         else:
-            self.run_state.outages.record_failure(self.client.host_of(LIVENESS_CHECK), code)
+            cause = describe_reply_fault(reply) if reply.answer is None else code
+            self.run_state.outages.record_failure(self.client.host_of(LIVENESS_CHECK), cause)
         self.run_state.requests[LIVENESS_CHECK][code] += 1
         return is_alive
 
@@ -170,10 +175,11 @@ class CallContext:
             dead_at=max(signed_at, self.clock.now()) + REPLAY_WINDOW_SECONDS,
         )
 
-    def record_unanswered(self, error: NotSent | NoAnswer) -> None:
+    def record_unanswered(self, action: str, error: NotSent | NoAnswer) -> None:
         """Count a call without an answer that is sent again; stop the run where the connection is not safe."""
         if isinstance(error, NotSent) and error.is_of_tls:
-            self.run_state.halt("TLS", str(error), 4)
+            host = self.client.host_at_fault(action, error)
+            self.run_state.halt("TLS", str(error), 4, {"host": host})
         self.run_state.record_resend("transport")
 
     def record_throttle(self, action: str, verdict: Verdict) -> None:

@@ -226,7 +226,7 @@ class CreateSender:
             job.sends -= 1
             await self.context.ledger.record_verdict(trace_id, verdict, now=self._now_on_signing_clock(job))
             job.in_doubt = False
-        self.context.record_unanswered(error)
+        self.context.record_unanswered(CREATE, error)
         return SendResult(Status.NOT_SENT, verdict)
 
     async def _record_verdict(
@@ -344,7 +344,7 @@ class CreateSender:
             code = NOT_EXECUTED_BY_US if isinstance(error, NotSent) else "no_answer"
             if isinstance(error, NoAnswer):
                 context.run_state.requests[UPLOAD][code] += 1
-            context.record_unanswered(error)
+            context.record_unanswered(UPLOAD, error)
             verdict = Verdict("not_executed", code=code, message=str(error))
             return SendResult(Status.NOT_SENT, verdict), True
         context.run_state.requests[UPLOAD][response.counted_as] += 1

@@ -30,13 +30,13 @@ CAUSE = {
             "en",
             rf"No usable answer from {{host}} since {TIME} \({{cause}}\)\. Sending is paused .*; the run stops at {TIME}",
             rf"done 1/2 \(50%\) no answer since {TIME}, giving up at {TIME} · {{host}}: {{cause}}",
-            r"Stopped: the service was unavailable \({host}: {cause}; waited [\d.]+ m?s since [-\d]+ [:\d]+\)\. IT: Check network",
+            r"Stopped: the service was unavailable \({host}: {cause}; waited [\d.]+ m?s since [-\d]+ [:\d]+\)\. IT: Start the sandbox first",
         ),
         (
             "zh",
             rf"{{host}} 从 {TIME} 起没有可用的应答（{{cause}}）。暂停提交.*到 {TIME} 仍没有应答就停止",
             rf"已完成 1/2（50%）{TIME} 起没有应答，{TIME} 放弃 · {{host}}：{{cause}}",
-            r"已停止：连接不上服务或没有可用的应答（{host}：{cause}；从 [-\d]+ [:\d]+ 起等待了 [\d.]+ 毫?秒）。信息科：检查网络",
+            r"已停止：连接不上服务或没有可用的应答（{host}：{cause}；从 [-\d]+ [:\d]+ 起等待了 [\d.]+ 毫?秒）。信息科：先启动沙盒",
         ),
     ],
 )
@@ -72,7 +72,7 @@ def test_the_end_of_an_outage_is_reported(hospital_with, capfd):
     stderr_text = capfd.readouterr().err
     host = hospital.sandbox.url.removeprefix("http://")
     assert f"No usable answer from {host} since" in stderr_text
-    assert "(HTTP 502)" in stderr_text
+    assert "reached no service behind it (HTTP 502" in stderr_text
     assert f"{host} answers again (after" in stderr_text
 
 

@@ -1,0 +1,105 @@
+"""Describes a reply that is no answer of the service: a redirect, a login page, a refusal of a proxy, other JSON, nothing.
+
+What stands in the answer's place came from an unknown server: of it only a host and the title of a page are shown, short and
+without control characters.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from urllib.parse import urlsplit
+
+from pipeline.domain.masking import mask_answer
+from pipeline.domain.message import Message
+from pipeline.esign.responses import HTTP_OK, Reply
+from pipeline.messages.catalogue import make_message
+
+PROXY_LOGIN = 407
+DENIED = frozenset({401, 403, 451})
+OTHER_SERVER = frozenset({404, 405, 410, 501})
+GATEWAY = frozenset({502, 503, 504})
+MAX_SHOWN = 60  # characters of a host or a title
+PAGE_START = 4096  # bytes in which a page is known and its title stands
+# the first bytes of gzip and zlib: the call asks for an answer that is not compressed
+_COMPRESSED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda")
+_PAGE = re.compile(r"<(?:!doctype|html|head|body|title|script|meta|form)\b", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>([^<]+)</title", re.IGNORECASE)
+
+
+def describe_reply_fault(reply: Reply) -> Message:
+    """Return what came in place of an answer; ``reply.answer`` is None."""
+    detail: dict[str, object] = {"status": reply.status, "page": _describe_title(reply.body)}
+    if reply.is_repeated and reply.status == HTTP_OK:
+        return make_message("wire.repeated")
+    if 300 <= reply.status < 400:  # redirects
+        target = _shorten(_read_host(reply.location))
+        return make_message("wire.redirect" if target else "wire.redirect_nowhere", target=target, **detail)
+    return make_message(f"wire.{_name_fault(reply)}", **detail)
+
+
+def _name_fault(reply: Reply) -> str:
+    """Return the last part of the key of a fault."""
+    if reply.status == HTTP_OK:
+        return _name_body(reply.body)
+    if reply.status == PROXY_LOGIN:
+        return "proxy_login"
+    if reply.status in DENIED:
+        return "denied"
+    if reply.status in OTHER_SERVER:
+        return "other_server"
+    return "gateway" if reply.status in GATEWAY else "other_status"
+
+
+def _name_body(body: bytes) -> str:
+    """Return what a body under status 200 is, where it is no answer."""
+    if not body.strip():
+        return "empty"
+    if body.startswith(_COMPRESSED):
+        return "compressed"
+    if _PAGE.search(_decode_start(body)):
+        return "page"
+    try:
+        return _name_text(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        return "charset"
+
+
+def _name_text(text: str) -> str:
+    try:
+        json.loads(text)
+    except RecursionError:
+        return "other_json"
+    except ValueError:
+        return "cut_json" if text.lstrip().startswith("{") else "no_json"
+    return "other_json"
+
+
+def _describe_title(body: bytes) -> Message | str:
+    """Return the title of a page for the end of a sentence, empty where there is none."""
+    match = _TITLE.search(_decode_start(body))
+    title = _shorten(mask_answer(html.unescape(match[1]))) if match else ""
+    return make_message("wire.title", title=title) if title else ""
+
+
+def _decode_start(body: bytes) -> str:
+    """Return the start of a body as text, as far as it can be read."""
+    start = body[:PAGE_START]
+    text = start.decode("utf-8", "replace")
+    return start.decode("gb18030", "replace") if "charset=gb" in text.lower().replace('"', "") else text
+
+
+def _read_host(location: str | None) -> str:
+    """Return the host of a redirect: the rest of the address may hold a token."""
+    try:
+        return urlsplit(location or "").netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
+
+
+def _shorten(text: str) -> str:
+    """Return a text of an unknown server as it may stand in a line."""
+    words = " ".join(text.split())
+    shown = "".join(character for character in words if character.isprintable())
+    return shown if len(shown) <= MAX_SHOWN else shown[: MAX_SHOWN - 1] + "…"
