@@ -102,20 +102,23 @@ def compare_with_receipts(connection: Connection, receipts_file: Path) -> Iterat
         yield LedgerDefect("end", str(mark.n))
         return
     try:
-        receipted = _collect_filled_columns(receipts.read_chained(receipts_file))
+        receipted = _collect_filled_columns(connection, receipts.read_chained(receipts_file))
     except receipts.ReceiptsDamaged as damaged:
         yield LedgerDefect("line", str(damaged.line))
         return
-    held = _collect_filled_columns(receipt_sync.make_all_receipts(connection))
+    held = _collect_filled_columns(connection, receipt_sync.make_all_receipts(connection))
     keys = sorted(receipted.keys() | held.keys(), key=str)
     for table, identity in (key for key in keys if receipted.get(key) != held.get(key)):
         yield LedgerDefect("differs", f"{table} {identity if table == 'attempt' else '…'}")
 
 
-def _collect_filled_columns(held: Iterable[Receipt]) -> dict[tuple[str, str | int], dict[str, Any]]:
-    """Return the values of rows that receipts hold, without what a run saw and without columns added later."""
+def _collect_filled_columns(
+    connection: Connection, held: Iterable[Receipt]
+) -> dict[tuple[str, str | int], dict[str, Any]]:
+    """Return the values of rows that receipts hold, without what a run saw and without columns of other versions."""
+    known = {table: receipt_sync.list_columns(connection, table) for table in receipt_sync.GUARDED}
     return {
-        row: {name: value for name, value in columns.items() if value is not None}
+        row: {name: value for name, value in columns.items() if value is not None and name in known[row[0]]}
         for row, columns in receipt_sync.collect_rows(held).items()
         if row[0] != "run"
     }

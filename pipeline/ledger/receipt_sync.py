@@ -279,12 +279,12 @@ def _replay_decided_seals(connection: Connection, behind: Sequence[Receipt]) -> 
 
 def make_receipts(connection: Connection, facts: Iterable[Fact]) -> list[Receipt]:
     """Return the receipts of facts, from the rows as they are now."""
-    list_columns = cache(partial(_list_columns, connection))  # a commit has many facts of few tables
+    list_known = cache(partial(list_columns, connection))  # a commit has many facts of few tables
     return [
         receipt
         for fact in facts
         for receipt in _make_row_receipts(
-            connection, fact.table, fact.set or list_columns(fact.table), fact.column, fact.value
+            connection, fact.table, fact.set or list_known(fact.table), fact.column, fact.value
         )
     ]
 
@@ -294,7 +294,7 @@ def make_all_receipts(connection: Connection) -> list[Receipt]:
     return [
         receipt
         for table in GUARDED
-        for receipt in _make_row_receipts(connection, table, _list_columns(connection, table))
+        for receipt in _make_row_receipts(connection, table, list_columns(connection, table))
     ]
 
 
@@ -335,11 +335,12 @@ def restore_rows(connection: sqlite3.Connection, receipts: Iterable[Receipt]) ->
     with without_triggers(connection):
         connection.execute("DELETE FROM meta")
         for (table, _), columns in sorted(rows.items(), key=lambda row: _TABLES.index(row[0][0])):
-            known = {name: columns[name] for name in _list_columns(connection, table) if name in columns}
+            known = {name: columns[name] for name in list_columns(connection, table) if name in columns}
             insert_row(connection, table, {**known, **_REPLACED_COLUMNS.get(table, {})})
 
 
-def _list_columns(connection: Connection, table: str) -> Sequence[str]:
+def list_columns(connection: Connection, table: str) -> Sequence[str]:
+    """Return the columns of a table that receipts hold."""
     description = connection.execute(f"SELECT * FROM {table} LIMIT 0").description  # noqa: S608 - our own words
     return [name for name, *_ in description if name not in _OMITTED_COLUMNS.get(table, ())]
 

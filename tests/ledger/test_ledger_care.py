@@ -239,6 +239,26 @@ def test_check_finds_what_was_changed_behind_its_back(finished_run, ledger_path,
     assert check_ledger(ledger_path, TENANT).defects == (LedgerDefect("differs", "seal …"),)
 
 
+def test_a_ledger_rebuilt_from_the_receipts_of_another_version_is_in_order(finished_run, ledger_path, opened):
+    """That version had a column more and one less; it is what the refusal of its ledger advises."""
+    finished_run("r1", "p1", "p2", unknown=("p3",))
+    written = []
+    for receipt in receipts.read_chained(receipts_path(ledger_path)):
+        columns = {**receipt.columns, "sent_size": 12}
+        columns.pop("content_pixels", None)
+        written.append(replace(receipt, columns=columns))
+    receipts.rewrite_receipts(receipts_path(ledger_path), written, after=0)
+    with closing(sqlite3.connect(ledger_path)) as connection:
+        connection.execute("PRAGMA user_version = 8")
+    with pytest.raises(LedgerError, match="ledger rebuild"):
+        opened()
+    maintenance.rebuild_ledger(ledger_path, TENANT)
+    assert people(ledger_path) == EXPECTED
+    assert check_ledger(ledger_path, TENANT).defects == ()
+    opened().close()
+    assert check_ledger(ledger_path, TENANT).defects == ()
+
+
 def test_check_finds_receipts_that_were_cut(finished_run, ledger_path):
     finished_run("r1", "p1", "p2")
     lines = receipts_path(ledger_path).read_bytes().splitlines(keepends=True)
