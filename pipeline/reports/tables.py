@@ -51,6 +51,8 @@ LINKED: Look = {"font_color": LINK, "underline": 1}
 _SAMPLE = 1_000  # rows that decide a column's width
 _INDENT = 1.5  # letters between a cell's border and its text
 _BOLD = 1.15  # how much wider a heading's letters are
+# pixels of a row that A4 across shows in letters of 6 points; a column has 7 a letter and 5 more
+_PAPER = 1_730
 _WORD = re.compile("[!-~]+")
 _THUMBNAIL_COLUMNS, _THUMBNAIL_POINTS, _THUMBNAIL_PIXELS = 9.5, 50, 56
 
@@ -149,10 +151,9 @@ class TableSheet(Generic[Row]):
             self._fit_width(column, title, sample, wraps=wraps)
             for column, title in zip(columns, self._titles, strict=True)
         ]
+        self._fit_paper(wraps=wraps)
         self._measured = [
-            index
-            for index, column in enumerate(columns)
-            if not (column.is_hidden or column.status) and (wraps or column.look.get("text_wrap"))
+            index for index, column in enumerate(columns) if self._is_wrapped(column, wraps=wraps)
         ]
         self._write_headings(frozen)
 
@@ -181,10 +182,8 @@ class TableSheet(Generic[Row]):
         last_row = max(1, self.row_count)
         self.sheet.autofilter(0, 0, last_row, len(self._columns) - 1)
         self.sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{last_row + 1}"})
-        printed = [column.is_printed and not column.is_folded for column in self._columns]
-        if not all(printed):
-            hidden = [column.is_hidden for column in self._columns]
-            shown = (index for index, is_printed in enumerate(printed) if is_printed and not hidden[index])
+        if not all(column.is_printed and not column.is_folded for column in self._columns):
+            shown = (index for index, column in enumerate(self._columns) if self._is_on_paper(column))
             self.sheet.print_area(0, 0, last_row, max(shown))
 
     def _fit_width(
@@ -200,6 +199,24 @@ class TableSheet(Generic[Row]):
             width = max(width, min(max_width, widest))
         longest_word = max(map(len, _WORD.findall(title)), default=0)
         return max(width, longest_word * _BOLD + 1) + _INDENT
+
+    def _fit_paper(self, *, wraps: bool) -> None:
+        """Take what is too wide for the paper from the widest column whose text may stand on several lines."""
+        printed = [index for index, column in enumerate(self._columns) if self._is_on_paper(column)]
+        pixels = sum(7 * self._widths[index] + 5 for index in printed)
+        wrapped = [index for index in printed if self._is_wrapped(self._columns[index], wraps=wraps)]
+        if pixels > _PAPER and wrapped:
+            widest = max(wrapped, key=self._widths.__getitem__)
+            width = self._widths[widest]
+            self._widths[widest] = max(width / 2, width - (pixels - _PAPER) / 7)
+
+    @staticmethod
+    def _is_on_paper(column: SheetColumn[Row]) -> bool:
+        return column.is_printed and not (column.is_folded or column.is_hidden)
+
+    @staticmethod
+    def _is_wrapped(column: SheetColumn[Row], *, wraps: bool) -> bool:
+        return not (column.is_hidden or column.status) and bool(wraps or column.look.get("text_wrap"))
 
     def _write_headings(self, frozen: int) -> None:
         sheet, styles, presenter = self.sheet, self._context.styles, self._context.presenter

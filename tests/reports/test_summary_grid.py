@@ -103,10 +103,11 @@ def test_every_sheet_is_readable_on_paper_and_repeats_its_titles(write, make, ho
         assert (sheet.page_setup.fitToWidth or 1, sheet.page_setup.fitToHeight) == (1, 0)
         area = openpyxl.utils.range_boundaries(sheet.print_area.split("!")[-1]) if sheet.print_area else None
         last = area[2] if area else sheet.max_column
-        widths = [
-            sheet.column_dimensions[openpyxl.utils.get_column_letter(column)] for column in range(1, last + 1)
-        ]
-        points = sum((width.width * 7 + 5) * 0.75 for width in widths if not width.hidden)
+        groups = [group for group in sheet.column_dimensions.values() if not group.hidden]
+        letters = sum(
+            (min(group.max, last) - group.min + 1) * group.width for group in groups if group.min <= last
+        )
+        points = letters * 7 * 0.75  # 7 pixels a letter
         assert 10 * min(1.0, A4 / points) >= SMALLEST, (sheet.title, points)
         if sheet is not sheet.parent.worksheets[0]:
             assert sheet.print_title_rows == "$1:$1"

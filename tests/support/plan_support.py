@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from openpyxl.utils import get_column_letter
 from readable_key import ReadableKey
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
@@ -28,8 +29,8 @@ def make_rules(**changes) -> PlanRules:
 
 def make_doctor(serial: int = 1, **changes) -> Doctor:
     cells = {
-        field: Cell(column, field, "", CellKind.TEXT, "")
-        for field, column in zip(Field, "ABCDEFGHIJKL", strict=True)
+        field: Cell(get_column_letter(number), field, "", CellKind.TEXT, "")
+        for number, field in enumerate(Field, start=1)
     }
     doctor = Doctor(
         row=Row(Origin(Path("a.xlsx"), "s", serial), (), cells),
