@@ -17,6 +17,7 @@ from pipeline.intake.readers import rare_formats
 from pipeline.intake.readers.child import html_tables, ods, xls, xml2003
 from pipeline.intake.readers.child import xlsb as xlsb_reader
 from pipeline.intake.readers.child.program import Output
+from pipeline.intake.readers.compound_files import OLE_MAGIC, Compound
 
 
 @dataclass(frozen=True)
@@ -335,6 +336,8 @@ READERS = {"xls": xls, "xlsb": xlsb_reader, "ods": ods, "html": html_tables, "xm
 def read_here(kind: str, data: bytes):
     """Return what the reader of the child process makes of a file, without the process: facts, and sheets with lines."""
     stream = io.BytesIO()
+    if data.startswith(OLE_MAGIC):
+        data = Compound(data).read_workbook()
     READERS[kind].read(data, Output(stream, max_rows=10_000, max_cells=100_000))
     stream.seek(0)
     book = rare_formats.collect_output(stream, max_lines=20_000)

@@ -16,7 +16,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import make_size_refusal
+from pipeline.intake.readers.model import make_damage_refusal, make_size_refusal
 from pipeline.messages.catalogue import make_message
 
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -55,6 +55,27 @@ class Compound:
         with _refuse_damage(), self._file.openstream(stream) as opened:
             content: bytes = opened.read()
             return content
+
+    def read_workbook(self) -> bytes:
+        """Return the records of an .xls: all of the stream ``Workbook``, or ``Book`` of Excel 5.
+
+        Only the sectors of this stream are looked at: PHPExcel and others chain those of the other streams wrongly.
+        """
+        name = "workbook" if "workbook" in self.streams else "book"
+        content = self.read(name)
+        entry = self._file.root.kids_dict[name]
+        refusal = make_damage_refusal("file.ole_stream", stream=entry.name)
+        if len(content) != entry.size:
+            raise refusal
+        is_short = entry.size < self._file.minisectorcutoff
+        chains = self._file.minifat if is_short else self._file.fat
+        size = self._file.minisectorsize if is_short else self._file.sectorsize
+        sectors = [entry.isectStart]
+        while len(sectors) * size < entry.size:
+            sectors.append(chains[sectors[-1]])
+        if len(set(sectors)) < len(sectors):  # a circle
+            raise refusal
+        return content
 
 
 @contextmanager

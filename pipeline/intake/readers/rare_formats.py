@@ -26,7 +26,7 @@ from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused, NotReadNow
 from pipeline.intake.readers.child import CHILD_ARGUMENT
 from pipeline.intake.readers.child.program import ValueKind
-from pipeline.intake.readers.compound_files import MAX_BYTES
+from pipeline.intake.readers.compound_files import MAX_BYTES, OLE_MAGIC, Compound
 from pipeline.intake.readers.detect import Kind, detect_charset
 from pipeline.intake.readers.model import (
     MAX_CELLS,
@@ -114,8 +114,10 @@ def read(kind: Kind, data: bytes, options: ReadOptions) -> Book:
         raise make_size_refusal(len(data), MAX_BYTES)
     elif kind != "xls":
         data = _decode_markup(data)
+    elif data.startswith(OLE_MAGIC):
+        data = Compound(data).read_workbook()
     book = read_in_child(kind, data, max_rows=options.max_rows)
-    notes = []
+    notes = [make_message(key) for key in book.facts.get("notes", ()) if is_known(key)]
     tables = sum(bool(sheet.rows) for sheet in book.sheets)
     if kind == "html" and tables > 1:
         notes.append(make_message("note.tables", n=tables))
