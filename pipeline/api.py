@@ -46,11 +46,11 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.config.environment import choose_language
 from pipeline.config.named_paths import require_ready
 from pipeline.config.settings import Config
-from pipeline.domain.run import Halt, RowOutcome, RunReport, RunRequest, Status
+from pipeline.domain.run import Halt, RowOutcome, RunObserver, RunPreview, RunReport, RunRequest, Status
 from pipeline.domain.site_key import KEY_BYTES, SiteKey
 from pipeline.errors import UsageError
 from pipeline.esign.rate_limiter import Limiter, require_limiter
-from pipeline.esign.signing import Credentials, CredentialsSource
+from pipeline.esign.signing import Credentials, CredentialsFinder, CredentialsSource
 from pipeline.ledger.protocol import Ledger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.presenter import Presenter
@@ -62,6 +62,7 @@ from pipeline.workflow import import_run, run_plan, run_request, tenant_ledger
 from pipeline.workflow.finish import finish_run
 from pipeline.workflow.hosts_factory import make_limiter
 from pipeline.workflow.run_report import start_report
+from pipeline.workflow.stage_settings import get_credentials_places
 
 if TYPE_CHECKING:
     from pipeline.reports.row_values import Frame
@@ -314,7 +315,7 @@ async def _run_import(
     stop: StopSignal,
     opened_ledger: AbstractContextManager[tuple[Ledger, SiteKey]],
 ) -> Result:
-    reporter = _OutcomeReporter(options.get("on_outcome"))
+    reporter = _OutcomeReporter(options.get("on_outcome"), stop)
     given = options.get("limiter")
     own_limiter = nullcontext(given) if given is not None else closing(make_limiter(config, clock))
     with opened_ledger as (ledger, site_key), own_limiter as limiter:
@@ -322,11 +323,10 @@ async def _run_import(
             ledger=ledger,
             site_key=site_key,
             limiter=limiter,
-            find_credentials=_make_credentials_getter(options.get("credentials"), config, clock),
+            credentials=_get_credentials(options.get("credentials"), config, clock),
             clock=clock,
             stop=stop,
-            confirm=lambda _: not stop.event.is_set(),
-            on_row_end=reporter.report_sent,
+            observer=reporter,
             prepare_in_thread=True,
         )
         report = await import_run.run_import(request, config, resources)
@@ -354,14 +354,19 @@ async def _drain_when_cancelled(work: Coroutine[None, None, Result], stop: StopS
         raise
 
 
-class _OutcomeReporter:
+class _OutcomeReporter(RunObserver):
     """Calls ``on_outcome`` with every row exactly once."""
 
-    def __init__(self, on_outcome: Callable[[RowOutcome], None] | None) -> None:
+    def __init__(self, on_outcome: Callable[[RowOutcome], None] | None, stop: StopSignal) -> None:
         self._on_outcome = on_outcome or (lambda _: None)
+        self._stop = stop
         self._reported: set[int] = set()  # indexes of row plans
 
-    def report_sent(self, outcome: RowOutcome) -> None:
+    def confirm(self, _: RunPreview) -> bool:
+        """Return whether the task was not cancelled before the first call."""
+        return not self._stop.event.is_set()
+
+    def end_row(self, outcome: RowOutcome) -> None:
         """Report a row that was sent, as it ends."""
         self._reported.add(outcome.row_plan.index)
         self._on_outcome(outcome)
@@ -371,7 +376,7 @@ class _OutcomeReporter:
         for outcome in outcomes:
             if outcome.row_plan.index not in self._reported:
                 try:
-                    self.report_sent(outcome)
+                    self.end_row(outcome)
                 except Exception:
                     LOG.exception("on_outcome failed")  # as while sending: it must not end a run
 
@@ -421,12 +426,23 @@ def _use_given_ledger(
     return nullcontext((ledger, SiteKey(site_key, config.tenant)))
 
 
-def _make_credentials_getter(
-    credentials: Credentials | Callable[[], CredentialsSource] | None, config: Config, clock: Clock
-) -> Callable[[], CredentialsSource]:
-    if credentials is None:
-        return run_request.make_credentials_getter(config, clock)
-    return (lambda: credentials) if isinstance(credentials, Credentials) else credentials
+def _get_credentials(
+    given: Credentials | Callable[[], CredentialsSource] | None, config: Config, clock: Clock
+) -> CredentialsFinder:
+    if given is None:
+        return get_credentials_places(config, clock)
+    return given if isinstance(given, Credentials) else _CallersCredentials(given)
+
+
+class _CallersCredentials:
+    """Asks the caller's own function for the keys."""
+
+    def __init__(self, function: Callable[[], CredentialsSource]) -> None:
+        self._function = function
+
+    def find(self) -> CredentialsSource:
+        """Return what the function returns."""
+        return self._function()
 
 
 def _finish(report: RunReport, config: Config, options: RunOptions, latest: Path | None = None) -> Result:

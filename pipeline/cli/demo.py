@@ -70,7 +70,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
                 latest=latest,
                 register=False,  # each demo has its own service
                 steps=False,  # the sandbox ends with this command: other steps are printed below
-                credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
+                credentials=Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
             )
     if code == 3:
         session.inform("demo_exit", code=code)

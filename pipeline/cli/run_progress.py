@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 import sys
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import count
-from types import TracebackType
-from typing import TYPE_CHECKING, Never, Self
+from typing import TYPE_CHECKING, Never
 
 from pipeline.cli.context import Session
 from pipeline.clock import stamp
-from pipeline.domain.run import RowOutcome, Status
+from pipeline.config.settings import Config
+from pipeline.domain.run import Status
+from pipeline.esign.contracts import CREATE
+from pipeline.esign.rate_limiter import Limiter
 from pipeline.reports.explanations import describe_cause
 from pipeline.reports.presenter import Presenter
 from pipeline.sending.circuit_breaker import Outage, OutageMonitor
@@ -30,36 +31,31 @@ BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
 
 
 class Progress:
-    """Counts rows as they end; `begin` gives how many there will be and the departures of their calls."""
+    """Counts rows as they end; `begin` gives how many there will be. The rate is that of the limiter's departures."""
 
-    def __init__(self, session: Session, requests_per_second: float, outages: OutageMonitor) -> None:
+    def __init__(self, session: Session, config: Config, limiter: Limiter) -> None:
+        self.outages = OutageMonitor(session.clock)
         self._session = session
         self._clock = session.clock
-        self._requests_per_second = requests_per_second
-        self._outages = outages
+        self._limiter = limiter
+        self._requests_per_second = config.limits.requests_per_second
         self._printed_outage: Outage | None = None  # the last one
         self._bar: tqdm[Never] | None = None
         self._refresher: asyncio.Task[None] | None = None
         self._total = self._done = 0
         self._begun_at = 0.0
         self._counts: Counter[Status] = Counter()
-        self._departures: Callable[[], Sequence[float]] = tuple
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Take the bar away; the end of the event loop has ended the refreshing."""
         if self._refresher is not None:
-            self._refresher.cancel()
-            self._print_outage(self._outages.current_outage())  # the last look may be a second old
+            self._print_outage(self.outages.current_outage())  # the last look may be a second old
         if self._bar is not None:
             self._bar.close()
 
-    def begin(self, total: int, departures: Callable[[], Sequence[float]]) -> None:
-        """Start with so many rows to send; ``departures`` are the steady seconds at which creates left."""
-        self._total, self._departures = total, departures
+    def begin(self, total: int) -> None:
+        """Start with so many rows to send."""
+        self._total = total
         self._begun_at = self._clock.monotonic()
         if not total or self._session.quiet:
             return
@@ -77,10 +73,10 @@ class Progress:
             self._draw_bar()
         self._refresher = asyncio.create_task(self._refresh_forever())
 
-    def __call__(self, outcome: RowOutcome) -> None:
+    def count(self, status: Status) -> None:
         """Count a row that ended."""
         self._done += 1
-        self._counts[outcome.status] += 1
+        self._counts[status] += 1
         if self._bar is not None:
             self._bar.set_postfix_str(self._describe_progress(), refresh=False)
             self._bar.update()
@@ -95,9 +91,9 @@ class Progress:
 
     async def _refresh_forever(self) -> None:
         """Draw or print again and again, also while the service is silent and no row ends."""
-        for number in count(1):
+        for number in itertools.count(1):
             await self._clock.sleep(REFRESH_SECONDS)
-            self._print_outage(self._outages.current_outage())
+            self._print_outage(self.outages.current_outage())
             if self._bar is not None:
                 self._draw_bar()
             elif number % REFRESHES_PER_LINE == 0:
@@ -134,7 +130,7 @@ class Progress:
 
     def _describe_progress(self) -> str:
         """Return the counts of rows, with rate, share of the limit and time left, or what is known of an outage."""
-        session, outage, rate = self._session, self._outages.current_outage(), self._measure_rate()
+        session, outage, rate = self._session, self.outages.current_outage(), self._measure_rate()
         if outage is None:
             share = f"{rate / self._requests_per_second:.0%}"
             time_left = session.render_sentence("left", time=self._estimate_time_left(rate))
@@ -158,7 +154,7 @@ class Progress:
         """Return the creates a second over the last seconds."""
         now = self._clock.monotonic()
         span = min(max(now - self._begun_at, 1.0), RATE_SECONDS)
-        departures = self._departures()
+        departures = self._limiter.list_departures(CREATE)
         return (len(departures) - bisect_left(departures, now - span)) / span
 
     def _estimate_time_left(self, rate: float) -> str:
@@ -166,7 +162,7 @@ class Progress:
         limit = self._requests_per_second
         # before a second's worth of calls has left, the limit is the best guess
         is_early = self._clock.monotonic() - self._begun_at < RATE_SECONDS
-        is_steady = len(self._departures()) > limit or not is_early
+        is_steady = len(self._limiter.list_departures(CREATE)) > limit or not is_early
         if is_steady and not rate:
             return "?"
         seconds = round((self._total - self._done) / (min(rate, limit) if is_steady else limit))

@@ -12,9 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from types import FrameType
@@ -25,19 +23,18 @@ from pipeline.cli.run_log import RunRecorder, remove_lone_log
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
-from pipeline.domain.run import RowOutcome, RunPreview, RunReport, RunRequest, Status
-from pipeline.domain.site_key import SiteKey
+from pipeline.domain.run import RowOutcome, RunObserver, RunPreview, RunReport, RunRequest, Status
 from pipeline.errors import DiskTrouble, EsignImportError
-from pipeline.esign.signing import CredentialsSource
+from pipeline.esign.signing import CredentialsFinder
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.support.atomic_files import require_writable
-from pipeline.workflow import run_request, tenant_ledger
+from pipeline.workflow import tenant_ledger
 
 if TYPE_CHECKING:
+    from pipeline.cli.run_progress import Progress
     from pipeline.esign.rate_limiter import Limiter
-    from pipeline.sending.run_state import StopSignal
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 BREAK = getattr(
@@ -56,7 +53,7 @@ def run_command(
     new_ledger: bool = False,
     steps: bool = True,
     register: bool = True,
-    credentials: Callable[[], CredentialsSource] | None = None,
+    credentials: CredentialsFinder | None = None,
 ) -> int:
     """Hold the lock and the ledger for one run, print its results and the next ``steps``; return the exit code.
 
@@ -71,34 +68,74 @@ def run_command(
     with held_ledger as (ledger, site_key):
         _create_results_folder(recorder, ledger, request)
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
-            from pipeline.cli.run_display import write_and_print_results
+            from pipeline.cli.run_progress import Progress
+            from pipeline.workflow import import_run, run_plan, stage_settings
 
-            find_credentials = credentials or run_request.make_credentials_getter(config, session.clock)
             with Signals() as signals:
-                run = RunSession(
-                    session, config, request, ledger, site_key, find_credentials, signals, yes=yes
-                )
                 signals.end_on_interrupt()
-                report = asyncio.run(run.run_interactively())
+                with (
+                    closing(_get_limiter(session, config)) as limiter,
+                    closing(Progress(session, config, limiter)) as progress,
+                ):
+                    observer = RunSession(
+                        session, config, request, signals=signals, progress=progress, yes=yes
+                    )
+                    resources = run_plan.RunResources(
+                        ledger=ledger,
+                        site_key=site_key,
+                        limiter=limiter,
+                        credentials=credentials
+                        or stage_settings.get_credentials_places(config, session.clock),
+                        clock=session.clock,
+                        stop=observer.stop,
+                        observer=observer,
+                        outages=progress.outages,
+                        was_silent=session.several is not None and session.several.was_silent(config),
+                    )
+                    report = asyncio.run(import_run.run_import(request, config, resources))
                 if report is not None:
-                    if session.several is not None:
-                        session.several.record_end(config, report)
-                    try:
-                        code = write_and_print_results(session, config, report, latest=latest, steps=steps)
-                    except Exception as error:
-                        code = recorder.record_unwritten_results(ledger, report, error)
-                        if not isinstance(error, OSError):
-                            raise
-                        disk_trouble = DiskTrouble.of(error)
-                        disk_trouble.exit_code = code
-                        raise disk_trouble from error
-                    return recorder.log_end(code)
+                    return _write_results(recorder, ledger, report, latest=latest, steps=steps)
             recorder.log_end(0)
     if is_new_folder:
         remove_lone_log(request.out)
     session.inform("declined")
     session.suggest_same_command("next_again")
     return 0
+
+
+def _write_results(
+    recorder: RunRecorder, ledger: DatabaseLedger, report: RunReport, *, latest: Path | None, steps: bool
+) -> int:
+    """Write and print the results; where the disk refuses them, the run is recorded without them."""
+    from pipeline.cli.run_display import write_and_print_results
+
+    session, config = recorder.session, recorder.config
+    if session.several is not None:
+        session.several.record_end(config, report)
+    try:
+        code = write_and_print_results(session, config, report, latest=latest, steps=steps)
+    except Exception as error:
+        code = recorder.record_unwritten_results(ledger, report, error)
+        if not isinstance(error, OSError):
+            raise
+        disk_trouble = DiskTrouble.of(error)
+        disk_trouble.exit_code = code
+        raise disk_trouble from error
+    return recorder.log_end(code)
+
+
+def _get_limiter(session: Session, config: Config) -> Limiter:
+    """Return the rate limiter: of several hospitals with the same quota it is the same."""
+    from pipeline.workflow.hosts_factory import make_limiter
+
+    several = session.several
+    # with a ledger on a server the runs share slots, whichever limiter they have
+    if several is None or config.is_ledger_on_server:
+        return make_limiter(config, session.clock)
+    quota = several.share_quota(config.limits)
+    if quota.limiter is None:
+        quota.limiter = make_limiter(config, session.clock)
+    return quota.limiter
 
 
 @contextmanager
@@ -123,89 +160,57 @@ def _create_results_folder(recorder: RunRecorder, ledger: DatabaseLedger, reques
         raise
 
 
-@dataclass(frozen=True, slots=True)
-class RunSession:
-    """One run with a person or a timer in front of it."""
+class RunSession(RunObserver):
+    """One run with a person or a timer in front of it: asks before it sends, shows its progress, drains on a signal."""
 
-    session: Session
-    config: Config
-    request: RunRequest
-    ledger: DatabaseLedger
-    site_key: SiteKey
-    credentials: Callable[[], CredentialsSource]
-    signals: Signals
-    yes: bool
-
-    async def run_interactively(self) -> RunReport | None:
-        """Run the import with progress, signals and the question; None where the answer was no."""
-        from pipeline.cli.run_progress import Progress
-        from pipeline.esign.contracts import CREATE
-        from pipeline.sending.circuit_breaker import OutageMonitor
+    def __init__(
+        self,
+        session: Session,
+        config: Config,
+        request: RunRequest,
+        *,
+        signals: Signals,
+        progress: Progress,
+        yes: bool,
+    ) -> None:
         from pipeline.sending.run_state import StopSignal
-        from pipeline.workflow import finish, import_run, run_plan, send_rows
+        from pipeline.workflow.finish import load_report_modules
 
-        clock = self.session.clock
-        stop = StopSignal()
-        requests_per_second = self.config.limits.requests_per_second
-        outages = OutageMonitor(clock)
-        async with AsyncExitStack() as stack:
-            limiter = stack.enter_context(closing(self._get_limiter()))
-            progress = await stack.enter_async_context(Progress(self.session, requests_per_second, outages))
+        self.stop = StopSignal()
+        self._session, self._config, self._request = session, config, request
+        self._signals, self._progress, self._yes = signals, progress, yes
+        self._loading_of_reports = Thread(target=load_report_modules, daemon=True)
 
-            def confirm(preview: RunPreview) -> bool:
-                is_confirmed = self._confirm(preview)  # until here a Ctrl-C simply ends: nothing was sent
-                self.signals.drain_on_signal(
-                    stop, lambda: progress.inform("stopping"), self._report_second_signal
-                )
-                progress.begin(preview.creates, partial(limiter.list_departures, CREATE))
-                if is_confirmed and preview.creates:
-                    Thread(target=send_rows.load_sending_modules, daemon=True).start()
-                return is_confirmed
+    def confirm(self, preview: RunPreview) -> bool:
+        """Print what is about to happen and ask; from then on a signal drains the run."""
+        is_confirmed = self._get_consent(preview)  # until here a Ctrl-C simply ends: nothing was sent
+        self._signals.drain_on_signal(self)
+        self._progress.begin(preview.creates)
+        if is_confirmed and preview.creates:
+            from pipeline.workflow.send_rows import load_sending_modules
 
-            loading_of_reports = Thread(target=finish.load_report_modules, daemon=True)
+            Thread(target=load_sending_modules, daemon=True).start()
+        return is_confirmed
 
-            def end_row(outcome: RowOutcome) -> None:
-                if loading_of_reports.ident is None:  # not before the first call, which it would delay
-                    loading_of_reports.start()
-                progress(outcome)
+    def end_row(self, outcome: RowOutcome) -> None:
+        """Count a row that ended."""
+        if self._loading_of_reports.ident is None:  # not before the first call, which it would delay
+            self._loading_of_reports.start()
+        self._progress.count(outcome.status)
 
-            resources = run_plan.RunResources(
-                ledger=self.ledger,
-                site_key=self.site_key,
-                limiter=limiter,
-                find_credentials=self.credentials,
-                clock=clock,
-                stop=stop,
-                confirm=confirm,
-                on_row_end=end_row,
-                outages=outages,
-                was_silent=self.session.several is not None and self.session.several.was_silent(self.config),
-            )
-            return await import_run.run_import(self.request, self.config, resources)
+    def report_signal(self) -> None:
+        """Print that the run stops."""
+        self._progress.inform("stopping")
 
-    def _get_limiter(self) -> Limiter:
-        """Return the rate limiter: of several hospitals with the same quota it is the same."""
-        from pipeline.workflow.hosts_factory import make_limiter
-
-        limits, several = self.config.limits, self.session.several
-        if (
-            several is None or self.config.is_ledger_on_server
-        ):  # there the runs share slots, whichever limiter they have
-            return make_limiter(self.config, self.session.clock)
-        quota = several.share_quota(limits)
-        if quota.limiter is None:
-            quota.limiter = make_limiter(self.config, self.session.clock)
-        return quota.limiter
-
-    def _report_second_signal(self, exit_code: int) -> None:
+    def report_second_signal(self, exit_code: int) -> None:
         """Print that the second signal ends the program at once, and end the log."""
-        self.session.alert("left_at_once")
-        self.session.suggest_same_command("next_again")
+        self._session.alert("left_at_once")
+        self._session.suggest_same_command("next_again")
         LOG.error("the run ends", extra={"exit": exit_code, "code": "CUT_SHORT"})
 
-    def _confirm(self, preview: RunPreview) -> bool:
+    def _get_consent(self, preview: RunPreview) -> bool:
         """Print what is about to happen; ask only on a terminal, where something would be sent."""
-        inform = self.session.inform
+        inform = self._session.inform
         self._print_preview(preview)
         if preview.review_counts is not None:
             right, wrong, elsewhere = preview.review_counts
@@ -216,13 +221,13 @@ class RunSession:
             inform("licences", licences=preview.licences)
         if preview.large_images:
             inform("heavy", heavy=preview.large_images)
-        if self.yes or not preview.creates or not sys.stdin.isatty():
+        if self._yes or not preview.creates or not sys.stdin.isatty():
             return True
-        return self.session.confirm("confirm", **self._describe_target())
+        return self._session.confirm("confirm", **self._describe_target())
 
     def _print_preview(self, preview: RunPreview) -> None:
         """Print how many seals will be made, or why none."""
-        inform = self.session.inform
+        inform = self._session.inform
         if preview.creates:
             self._print_target()
             duration = _describe_duration(preview.seconds)
@@ -232,7 +237,7 @@ class RunSession:
         elif not preview.rows:
             inform("forecast_unread" if preview.all_rosters_refused else "forecast_nobody")
         else:
-            language = self.session.spoken
+            language = self._session.spoken
             counts = [
                 make_message("forecast_others", n=n)
                 if status is Status.READY
@@ -243,18 +248,18 @@ class RunSession:
 
     def _describe_target(self) -> dict[str, object]:
         """Return the environment in words, and the organisation, for which seals are to be made."""
-        api = self.config.api
+        api = self._config.api
         name = get_service_environment(api.endpoint)
         return {"environment": make_message(f"environment.{name}"), "organization": api.organization_open_id}
 
     def _print_target(self) -> None:
         """Print where the seals will be made, and from which rosters and pictures."""
-        self.session.inform("sending_to", **self._describe_target())
-        pictures = self.request.seals or self.session.render_sentence("pictures_in_cells")
-        rosters = self.session.render_sentence("mark.comma").join(
-            mask_text(str(path)) for path in self.request.rosters
+        self._session.inform("sending_to", **self._describe_target())
+        pictures = self._request.seals or self._session.render_sentence("pictures_in_cells")
+        rosters = self._session.render_sentence("mark.comma").join(
+            mask_text(str(path)) for path in self._request.rosters
         )
-        self.session.inform("reading", rosters=rosters, seals=mask_text(str(pictures)))
+        self._session.inform("reading", rosters=rosters, seals=mask_text(str(pictures)))
 
 
 def _describe_duration(seconds: float) -> Message:
@@ -292,32 +297,30 @@ class Signals(ExitStack):
 
         self._set_handler(signal.SIGINT, interrupt)
 
-    def drain_on_signal(
-        self, stop: StopSignal, inform: Callable[[], None], before_exit: Callable[[int], None]
-    ) -> None:
-        """Let a signal set ``stop`` in the running event loop; ``inform`` prints a message at once.
+    def drain_on_signal(self, run: RunSession) -> None:
+        """Let a signal stop a run in the running event loop.
 
         After the loop ended a signal changes nothing: everything is in the ledger and the results are still written.
-        A second signal exits without waiting, after ``before_exit`` was called with the exit code. What is under way
+        A second signal exits without waiting. What is under way
         is in the ledger, and unknown at the next start. SIGHUP counts as SIGTERM, but shells and systemd repeat it,
         so it is never the second signal. Under nohup it stays ignored.
         """
         loop = asyncio.get_running_loop()
 
         def stop_run() -> None:
-            stop.event.set()
-            inform()
+            run.stop.event.set()
+            run.report_signal()
 
         def handle_signal(number: int, _: FrameType | None) -> None:
-            if stop.signal is not None:
+            if run.stop.signal is not None:
                 if number == HANG_UP:
                     return
                 exit_code = 128 + _name_signal(number)
                 try:
-                    before_exit(exit_code)
+                    run.report_second_signal(exit_code)
                 finally:
                     os._exit(exit_code)
-            stop.signal = _name_signal(number)
+            run.stop.signal = _name_signal(number)
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(stop_run)
 

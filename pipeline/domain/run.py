@@ -296,6 +296,18 @@ class RunPreview:
     all_rosters_refused: bool = False  # there are rosters, and every one was refused
 
 
+class RunObserver:
+    """Is asked before the first call of a run, and gets its rows as they end; this one agrees and shows nothing."""
+
+    def confirm(self, preview: RunPreview) -> bool:
+        """Return whether the run may send."""
+        del preview
+        return True
+
+    def end_row(self, outcome: RowOutcome) -> None:
+        """Take note of a row that was to be sent and has ended."""
+
+
 def is_copy_problem(error: Problem) -> bool:
     """Return whether an error only means that another row stands for the same person with the same content."""
     return error.code == "ROW_DUPLICATE" and not error.detail.get("differs")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
 from dataclasses import astuple, dataclass, field
 
 from pipeline.domain.fields import FIELDS
@@ -55,7 +56,7 @@ class CreateImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contract:
+class Contract(ABC):
     """One form of the API page."""
 
     name: str  # as in config.yaml
@@ -64,7 +65,10 @@ class Contract:
     advised_image_bytes: int | None = None  # above it the page advises SealImageCompress
     optional_parameters: frozenset[str] = frozenset()  # those of OPTIONAL_PARAMETERS that it takes
     switched_off: re.Pattern[str] | None = None  # the refusal of an account for which it is switched off
-    build_create: Callable[[Agent, SealRequest, CreateImage], bytes]
+
+    @abstractmethod
+    def build_create(self, agent: Agent, request: SealRequest, image: CreateImage) -> bytes:
+        """Return the body of a create."""
 
     def is_heavy(self, image_bytes: int) -> bool:
         """Return whether a picture is larger than the page advises."""
@@ -130,24 +134,25 @@ def build_liveness_check(agent: Agent) -> bytes:
     return dump_json({"Agent": agent.build_body(), "Limit": 1, "Offset": 0})
 
 
-def _build_create_with_file_id(agent: Agent, request: SealRequest, image: CreateImage) -> bytes:
-    return dump_json(list_create_parameters(agent, request) | {"FileId": image.file_id})
+class FileIdContract(Contract):
+    """The current contract: the picture is uploaded first."""
+
+    def build_create(self, agent: Agent, request: SealRequest, image: CreateImage) -> bytes:
+        """Return a body that names the picture's FileId."""
+        return dump_json(list_create_parameters(agent, request) | {"FileId": image.file_id})
 
 
-def _build_create_with_image(agent: Agent, request: SealRequest, image: CreateImage) -> bytes:
-    parameters = list_create_parameters(agent, request, OPTIONAL_PARAMETERS) | {"SealImage": PLACEHOLDER}
-    return dump_with_image(parameters, "SealImage", image.data)
+class InlineContract(Contract):
+    """The older contract: nothing is uploaded, and a create may open auto-sign."""
+
+    def build_create(self, agent: Agent, request: SealRequest, image: CreateImage) -> bytes:
+        """Return a body that holds the picture itself."""
+        parameters = list_create_parameters(agent, request, OPTIONAL_PARAMETERS) | {"SealImage": PLACEHOLDER}
+        return dump_with_image(parameters, "SealImage", image.data)
 
 
-# the current contract: the picture is uploaded first, and the create names its FileId
-FILE_ID = Contract(
-    name="file_id",
-    needs_upload=True,
-    max_image_bytes=7_999_999,
-    build_create=_build_create_with_file_id,
-)
-# the older contract: the create holds the picture itself, and may open auto-sign
-INLINE = Contract(
+FILE_ID = FileIdContract(name="file_id", needs_upload=True, max_image_bytes=7_999_999)
+INLINE = InlineContract(
     name="inline",
     needs_upload=False,
     max_image_bytes=5_000_000,
@@ -156,7 +161,6 @@ INLINE = Contract(
     switched_off=re.compile(
         "(缺少|为空|不能为空|缺失).{0,6}印章图片|印章图片.{0,8}(缺少|为空|不能为空|缺失)"
     ),
-    build_create=_build_create_with_image,
 )
 CONTRACTS: Mapping[str, Contract] = {
     contract.name: contract for contract in (FILE_ID, INLINE)

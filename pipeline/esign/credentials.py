@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -41,75 +41,75 @@ class _Source:
     files: Sequence[Path] = ()
 
 
-def find_credentials(
-    environment: Mapping[str, str],
-    *,
-    home: Path,
-    secrets_dir: Path | None = None,
-    organization: str = "",
-    literal: Credentials | None = None,
-    role: Role | None = None,
-    clock: Clock | None = None,
-) -> CredentialsSource:
-    """Return the first complete pair: of secret files, environment, ~/.tencentcloud, ~/.tccli, keyring, ``literal``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsPlaces:
+    """The places where keys may be: secret files, environment, ~/.tencentcloud, ~/.tccli, keyring, ``literal``.
 
     ``organization`` may have an entry of its own in the keyring. A ``role`` is asked for keys where no pair is found; a role
-    of STS is assumed with the pair. Raises CredentialsMissing, which lists every source and what it held.
+    of STS is assumed with the pair.
     """
-    tried: list[Message] = []
-    for source in _list_sources(environment, home, secrets_dir, organization):
-        try:
-            values = source.read()
-        except _Unavailable as error:
-            tried.append(make_message("credentials.place", place=source.name, why=error.args[0]))
-            continue
-        except (OSError, ValueError, configparser.Error) as error:
-            tried.append(
-                make_message("credentials.place", place=source.name, why=_describe_unreadable(error))
-            )
-            continue
-        secret_id, secret_key = values.get("secret_id", ""), values.get("secret_key", "")
-        if secret_id and secret_key:
-            files = tuple(file for file in source.files if file.is_file())
-            pair = Credentials(secret_id, secret_key, values.get("token") or None, source.name, files)
-            return _apply_role(pair, role, clock, environment)
-        why = _describe_missing(secret_id, secret_key)
-        tried.append(make_message("credentials.place", place=source.name, why=why))
-    if literal is not None or (role is not None and role.kind != "sts"):
-        return _apply_role(literal, role, clock, environment)
-    raise CredentialsMissing("credentials.missing", places=join_messages(tried, "\n"))
+
+    environment: Mapping[str, str] = field(repr=False)
+    home: Path
+    secrets_dir: Path | None = None
+    organization: str = ""
+    literal: Credentials | None = None
+    role: Role | None = None
+    clock: Clock | None = None
+
+    def find(self) -> CredentialsSource:
+        """Return the first complete pair. Raises CredentialsMissing, which lists every source and what it held."""
+        tried: list[Message] = []
+        for source in self._list_sources():
+            try:
+                values = source.read()
+            except _Unavailable as error:
+                tried.append(make_message("credentials.place", place=source.name, why=error.args[0]))
+                continue
+            except (OSError, ValueError, configparser.Error) as error:
+                tried.append(
+                    make_message("credentials.place", place=source.name, why=_describe_unreadable(error))
+                )
+                continue
+            secret_id, secret_key = values.get("secret_id", ""), values.get("secret_key", "")
+            if secret_id and secret_key:
+                files = tuple(file for file in source.files if file.is_file())
+                pair = Credentials(secret_id, secret_key, values.get("token") or None, source.name, files)
+                return self._apply_role(pair)
+            why = _describe_missing(secret_id, secret_key)
+            tried.append(make_message("credentials.place", place=source.name, why=why))
+        if self.literal is not None or (self.role is not None and self.role.kind != "sts"):
+            return self._apply_role(self.literal)
+        raise CredentialsMissing("credentials.missing", places=join_messages(tried, "\n"))
+
+    def _apply_role(self, pair: Credentials | None) -> CredentialsSource:
+        """Return the pair, or the role that is assumed with it or stands in for it."""
+        if pair is not None and (self.role is None or self.role.kind != "sts"):
+            return pair
+        assert self.role is not None
+        assert self.clock is not None
+        from pipeline.esign.role import RoleCredentials  # noqa: PLC0415 - only a role needs aiohttp here
+
+        return RoleCredentials(self.role, self.clock, self.environment, pair)
+
+    def _list_sources(self) -> Sequence[_Source]:
+        folders = {
+            "$CREDENTIALS_DIRECTORY": self.environment.get("CREDENTIALS_DIRECTORY"),
+            "secrets_dir": self.secrets_dir,
+        }
+        ini, tccli = self.home / ".tencentcloud" / "credentials", self.home / ".tccli" / "default.credential"
+        own_service = (f"{KEYRING_SERVICE}/{self.organization}",) if self.organization else ()
+        return (
+            *(_list_folder(name, Path(folder)) for name, folder in folders.items() if folder),
+            _Source(VARIABLES, lambda: _read_environment(self.environment)),
+            _Source(str(ini), lambda: _read_ini(ini), (ini,)),
+            _Source(str(tccli), lambda: _read_tccli(tccli), (tccli,)),
+            _Source(f"keyring {KEYRING_SERVICE}", lambda: _read_keyring((*own_service, KEYRING_SERVICE))),
+        )
 
 
-def _apply_role(
-    pair: Credentials | None, role: Role | None, clock: Clock | None, environment: Mapping[str, str]
-) -> CredentialsSource:
-    """Return the pair, or the role that is assumed with it or stands in for it."""
-    if pair is not None and (role is None or role.kind != "sts"):
-        return pair
-    assert role is not None
-    assert clock is not None
-    from pipeline.esign.role import RoleCredentials  # noqa: PLC0415 - only a role needs aiohttp here
-
-    return RoleCredentials(role, clock, environment, pair)
-
-
-def _list_sources(
-    environment: Mapping[str, str], home: Path, secrets_dir: Path | None, organization: str
-) -> Sequence[_Source]:
-    folders = {"$CREDENTIALS_DIRECTORY": environment.get("CREDENTIALS_DIRECTORY"), "secrets_dir": secrets_dir}
-    ini, tccli = home / ".tencentcloud" / "credentials", home / ".tccli" / "default.credential"
-    services = (f"{KEYRING_SERVICE}/{organization}", KEYRING_SERVICE) if organization else (KEYRING_SERVICE,)
-
-    def list_folder(name: str, folder: Path) -> _Source:
-        return _Source(f"{name} ({folder})", lambda: _read_secret_files(folder), _list_secret_files(folder))
-
-    return (
-        *(list_folder(name, Path(folder)) for name, folder in folders.items() if folder),
-        _Source(VARIABLES, lambda: _read_environment(environment)),
-        _Source(str(ini), lambda: _read_ini(ini), (ini,)),
-        _Source(str(tccli), lambda: _read_tccli(tccli), (tccli,)),
-        _Source(f"keyring {KEYRING_SERVICE}", lambda: _read_keyring(services)),
-    )
+def _list_folder(name: str, folder: Path) -> _Source:
+    return _Source(f"{name} ({folder})", lambda: _read_secret_files(folder), _list_secret_files(folder))
 
 
 def _describe_unreadable(error: Exception) -> Message | str:

@@ -8,9 +8,10 @@ has a RequestId of its own, each FileId was given for known bytes, each SealId i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pipeline.domain.masking import Masker
 from pipeline.domain.run import SEAL_ID_REUSED
 from pipeline.domain.seals import MAX_SEAL_ID, Verdict, VerdictKind, fold_seal_id, is_seal_id
 from pipeline.domain.service_codes import Meaning, get_create_meaning, get_upload_meaning
@@ -132,20 +133,26 @@ def parse_answer(body: bytes) -> Answer | None:
 
 
 def read_create(
-    reply: Reply, *, sent: Collection[str], claim_seal: Callable[[str], bool], mask: Callable[[str], str]
+    reply: Reply,
+    *,
+    sent: Collection[str],
+    answers: SeenAnswers,
+    masker: Masker,
+    known_seal_id: str | None = None,
 ) -> CreateResponse:
     """Read a create's reply: success is status 200, a body that parses, no Error, a SealId that can be one.
 
-    ``sent`` are the texts of the call. ``claim_seal`` returns False for a SealId that a seal has already. ``mask`` takes
-    personal data out of what is kept of a SealId that can be none.
+    ``sent`` are the texts of the call. A SealId that ``answers`` know is another seal's, but for the ``known_seal_id`` of
+    the same person. ``masker`` takes personal data out of what is kept of a SealId that can be none.
     """
     content, answer = reply.content, reply.answer
     request_id = content.request_id if content else None
     seal_id = content.get_text("SealId") if content and content.code is None else None
     is_usable = seal_id is not None and is_seal_id(seal_id, (*sent, request_id))
-    evidence = seal_id if is_usable else _clean_evidence(seal_id, mask)
+    evidence = seal_id if is_usable else _clean_evidence(seal_id, masker)
     code, message = reply.fault, None
-    if is_usable and seal_id is not None and reply.status == HTTP_OK and not claim_seal(seal_id):
+    is_of_seal = is_usable and reply.status == HTTP_OK
+    if is_of_seal and seal_id not in {None, known_seal_id} and not answers.claim_seal(seal_id or ""):
         code = SEAL_ID_REUSED
     elif answer is not None and answer.code is not None:
         return _read_error(answer.code, answer.message or "", request_id)
@@ -186,14 +193,14 @@ def _verdict_kind(meaning: Meaning) -> VerdictKind:
             return "not_executed"
 
 
-def read_upload(reply: Reply, *, now: float, claim_file: Callable[[str], bool]) -> UploadResponse:
+def read_upload(reply: Reply, *, now: float, answers: SeenAnswers, owner: Hashable) -> UploadResponse:
     """Read the reply to an upload. An upload creates no seal, so it is repeated after every unproven reply.
 
-    ``claim_file`` returns False for a FileId that was given for another picture. The FileId of a repeated answer is claimed
-    as well, because another call may have received it.
+    ``owner`` identifies person and picture; a FileId that ``answers`` know for another one is not used. The FileId of a
+    repeated answer is entered as well, because another call may have received it.
     """
     file_id = _get_file_id(reply.content) if reply.status == HTTP_OK else None
-    is_own = file_id is None or claim_file(file_id)
+    is_own = file_id is None or answers.claim_file(file_id, owner)
     answer = reply.answer
     if answer is None:
         request_id = reply.content.request_id if reply.content else None
@@ -235,7 +242,7 @@ def read_liveness(reply: Reply) -> tuple[str, bool]:
     return answer.code, get_create_meaning(answer.code, answer.message or "") != "unknown"
 
 
-def _clean_evidence(seal_id: str | None, mask: Callable[[str], str]) -> str | None:
+def _clean_evidence(seal_id: str | None, masker: Masker) -> str | None:
     """Return a SealId that can be none as printable, short, masked text; None where nothing of it remains."""
     if seal_id is None:
         return None
@@ -243,7 +250,7 @@ def _clean_evidence(seal_id: str | None, mask: Callable[[str], str]) -> str | No
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
         for character in seal_id[:MAX_SEAL_ID]
     )
-    return mask(shown).strip() or None
+    return masker.mask_answer(shown).strip() or None
 
 
 def _replace_surrogates(text: str) -> str:

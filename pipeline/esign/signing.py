@@ -43,6 +43,13 @@ class CredentialsSource(Protocol):
         """Let the next keys be new ones, after a refusal of these; return False where there are no others."""
 
 
+class CredentialsFinder(Protocol):
+    """Finds the keys of a run, once something has to be sent."""
+
+    def find(self) -> CredentialsSource:
+        """Return the keys. Raises CredentialsMissing where there are none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """One complete pair, never mixed from two places; ``source`` is where it was found."""
@@ -52,6 +59,10 @@ class Credentials:
     token: str | None = field(default=None, repr=False)
     source: str = ""
     files: tuple[Path, ...] = field(default=(), repr=False)  # the files it was read from
+
+    def find(self) -> Credentials:
+        """Return this pair: where it is given nothing is looked for."""
+        return self
 
     @property
     def renewal_failure(self) -> Message | None:

@@ -24,8 +24,7 @@ from pipeline.messages.catalogue import make_message
 from pipeline.messages.service_errors import make_network_cure
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.reports.explanations import describe_failure
-from pipeline.workflow.run_request import make_credentials_getter
-from pipeline.workflow.stage_settings import build_agent, build_client
+from pipeline.workflow.stage_settings import build_agent, build_client, get_credentials_places
 
 SKEWED, VERY_SKEWED = 30.0, 300.0  # seconds between this clock and the service's: warn, fault
 NETWORK_EXIT, CREDENTIALS_EXIT = 5, 4
@@ -39,7 +38,7 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
     """Examine both hosts, this clock and the credentials with one call each that changes nothing."""
     credentials: CredentialsSource | None = None
     try:
-        credentials = make_credentials_getter(config, clock)()
+        credentials = get_credentials_places(config, clock).find()
         yield from _judge_source(config, credentials)
     except CredentialsMissing as error:
         yield report_error("credentials", error)

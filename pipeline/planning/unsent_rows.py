@@ -15,11 +15,11 @@ covered, and neither is a new row in its line. What is not covered is sent by th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.domain.masking import mask_text
+from pipeline.domain.masking import Masker, mask_text
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.results_format import shorten_digest
 from pipeline.domain.roster import FileReport, fold_staff_no
@@ -100,21 +100,21 @@ def list_retried_rows(
     files: Sequence[FileReport],
     run: RunRecord,
     rows_of_run: Sequence[RowRecord],
-    mask: Callable[[str], str],
+    masker: Masker,
 ) -> frozenset[int]:
-    """Return the indexes of the row plans that a retry of a run covers; ``mask`` hides what the ledger hides in names."""
+    """Return the indexes of the row plans that a retry of a run covers; ``masker`` hides what the ledger hides in names."""
     left_ids = {row.row_id for row in rows_of_run if row.status in RETRYABLE_STATUSES}
     known_ids = {row.row_id for row in rows_of_run}
     present_ids = {row_plan.doctor.row_id for row_plan in row_plans}
     gone = _GoneRows([row for row in rows_of_run if row.row_id not in present_ids])
-    file_names = _name_files_of_run(files, run, mask)
+    file_names = _name_files_of_run(files, run, masker)
     retried = {row_plan.index for row_plan in row_plans if row_plan.doctor.row_id in left_ids}
     moved = []
     for row_plan in row_plans:
         if row_plan.doctor.row_id in known_ids:
             continue
         origin = row_plan.doctor.row.origin
-        line = file_names[origin.path], mask(origin.sheet) if origin.sheet else None, origin.row
+        line = file_names[origin.path], masker.mask_text(origin.sheet) if origin.sheet else None, origin.row
         row = gone.take(line)
         if row is None:
             moved.append(row_plan)
@@ -170,14 +170,12 @@ class _GoneRows:
         return bool(statuses & RETRYABLE_STATUSES) and not statuses & _DECIDED
 
 
-def _name_files_of_run(
-    files: Iterable[FileReport], run: RunRecord, mask: Callable[[str], str]
-) -> Mapping[Path, str]:
+def _name_files_of_run(files: Iterable[FileReport], run: RunRecord, masker: Masker) -> Mapping[Path, str]:
     """Return the name under which the run knew each file: that of its original for a marked copy."""
     recorded = json.loads(run.record)["files"] if run.record else []
     names = {shorten_digest(file["sha256"]): Path(file["path"]).name for file in recorded if file["sha256"]}
     names_of_files = {}
     for report in files:
         originals = [names[digest] for digest in report.originals if digest in names]
-        names_of_files[report.path] = originals[0] if originals else mask(report.path.name)
+        names_of_files[report.path] = originals[0] if originals else masker.mask_text(report.path.name)
     return names_of_files

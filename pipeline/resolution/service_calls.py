@@ -16,13 +16,12 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
-from functools import partial
 from typing import Self
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.fields import list_sent_values
-from pipeline.domain.masking import mask_answer
+from pipeline.domain.masking import Masker
 from pipeline.domain.roster import PreparedImage
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealRequest, fold_seal_id, is_seal_id
@@ -53,7 +52,6 @@ from pipeline.reports.explanations import describe_failure
 from pipeline.sending.call_context import TOKEN_REFUSED
 from pipeline.workflow import stage_settings
 from pipeline.workflow.hosts_factory import make_limiter
-from pipeline.workflow.run_request import make_credentials_getter
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class ServiceAccess:
     @classmethod
     def from_config(cls, config: Config, clock: Clock, ledger: Ledger | None) -> Self:
         """Find the credentials; raises CredentialsMissing."""
-        credentials = make_credentials_getter(config, clock)()
+        credentials = stage_settings.get_credentials_places(config, clock).find()
         return cls(config, credentials, make_limiter(config, clock), clock, ledger)
 
     @property
@@ -242,8 +240,7 @@ async def certify_create(
                 upload = build_upload(agent, f"certify.{suffix}", data)
                 reply = await service.send_single_call(client, UPLOAD, upload)
                 owner = request.key, prepared.sha256
-                claim_file = partial(client.answers.claim_file, owner=owner)
-                uploaded = read_upload(reply, now=client.service_time(), claim_file=claim_file)
+                uploaded = read_upload(reply, now=client.service_time(), answers=client.answers, owner=owner)
                 if uploaded.file_id is None:
                     raise _not_sent_error(uploaded.counted_as, service.credentials)
                 file_id = uploaded.file_id
@@ -261,9 +258,10 @@ async def certify_create(
         response = read_create(
             reply,
             sent=list_sent_texts(agent, trace_id, file_id, request=request),
+            answers=client.answers,
+            masker=Masker(),
             # a service that makes no second seal may name the first one again
-            claim_seal=lambda seal_id: seal_id == own_seal_id or client.answers.claim_seal(seal_id),
-            mask=mask_answer,
+            known_seal_id=own_seal_id,
         )
     verdict = response.verdict
     reason = f"{response.counted_as} {verdict.request_id or ''}".strip()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from pipeline.clock import Clock
-from pipeline.domain.masking import mask_id
+from pipeline.domain.masking import Masker, mask_id
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import parse_stated_rate
 from pipeline.errors import RoleFailed
@@ -56,7 +56,7 @@ class CallContext:
     agent: Agent
     contract: Contract
     run: str
-    mask: Callable[[str], str]  # takes personal data out of the service's messages
+    masker: Masker
     run_state: RunState
     connection_slots: ConnectionSlots
 
@@ -224,7 +224,7 @@ class CallContext:
     def _note_deprecation(self, action: str, reply: Reply) -> None:
         """Keep an answer's warning that its interface will end."""
         if reply.content is not None and reply.content.deprecation:
-            self.run_state.deprecated.setdefault(action, self.mask(reply.content.deprecation))
+            self.run_state.deprecated.setdefault(action, self.masker.mask_answer(reply.content.deprecation))
 
 
 @dataclass(slots=True)

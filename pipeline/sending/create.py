@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import uuid
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 from pipeline.domain.run import SEAL_ID_REUSED, Status
@@ -172,8 +171,8 @@ class CreateSender:
         response = read_create(
             reply,
             sent=list_sent_texts(context.agent, trace_id, job.file_id, request=job.request),
-            claim_seal=context.client.answers.claim_seal,
-            mask=context.mask,
+            answers=context.client.answers,
+            masker=context.masker,
         )
         context.record_reply(
             CREATE,
@@ -198,7 +197,9 @@ class CreateSender:
         # a run in which a row has its seal has shown that the contract is switched on
         is_refused = verdict.kind == "refused" and not context.run_state.has_sealed
         if is_refused and context.contract.is_switched_off(verdict.message or ""):
-            context.run_state.halt("CONTRACT_INLINE_IGNORED", context.mask(verdict.message or ""), 4)
+            context.run_state.halt(
+                "CONTRACT_INLINE_IGNORED", context.masker.mask_answer(verdict.message or ""), 4
+            )
             return replace(verdict, kind="not_executed")
         return verdict
 
@@ -235,7 +236,7 @@ class CreateSender:
         """Commit the verdict; return how the row ends, and whether it may be sent again."""
         ledger, run_state = self.context.ledger, self.context.run_state
         assert job.trace_id is not None
-        masked = self.context.mask(verdict.message) if verdict.message else None
+        masked = self.context.masker.mask_answer(verdict.message) if verdict.message else None
         job.verdict = verdict = replace(verdict, message=masked)
         try:
             await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
@@ -329,7 +330,8 @@ class CreateSender:
                 response = read_upload(
                     reply,
                     now=context.client.service_time(),
-                    claim_file=partial(context.client.answers.claim_file, owner=job.image_owner),
+                    answers=context.client.answers,
+                    owner=job.image_owner,
                 )
                 context.record_reply(
                     UPLOAD, reply, is_usable=response.meaning != "unknown", code=response.counted_as
@@ -359,7 +361,7 @@ class CreateSender:
     def _weigh_refusal(self, job: Job, reply: Reply, response: UploadResponse) -> tuple[SendResult, bool]:
         """Return how the row ends after an upload without a FileId, and whether it is uploaded again."""
         context = self.context
-        message = context.mask(response.message) if response.message else None
+        message = context.masker.mask_answer(response.message) if response.message else None
         refusal = Verdict("refused", None, response.request_id, response.code, message, reply.status)
         match response.meaning:
             case "row" | "exists" | "upload_again":

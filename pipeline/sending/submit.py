@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from pipeline.clock import stamp
 from pipeline.domain.roster import Field, PreparedImage
-from pipeline.domain.run import RowOutcome, RowPlan, Status
+from pipeline.domain.run import RowOutcome, RowPlan, RunObserver, Status
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LeaseLost, LedgerError, NotReadNow
 from pipeline.esign.contracts import CREATE
@@ -63,12 +63,12 @@ class ByteBudget:
 
 @dataclass(slots=True)
 class Submission:
-    """One run's sending; `run` is called once. ``on_row_end`` is called with every row's outcome."""
+    """One run's sending; `run` is called once. ``observer`` gets every row's outcome."""
 
     context: CallContext
     sender: CreateSender
     workers: int  # rows between upload and verdict at a time
-    on_row_end: Callable[[RowOutcome], None]
+    observer: RunObserver
     limit: int | None = None  # rows to send at most
     deadline: float | None = None  # unix seconds at which nothing new is begun any more
     kept_back: frozenset[int] = frozenset()  # indexes of row plans that ``limit`` left for later
@@ -223,9 +223,9 @@ class Submission:
             },
         )
         try:
-            self.on_row_end(outcome)
+            self.observer.end_row(outcome)
         except Exception:
-            LOG.exception("on_row_end failed")  # a broken pipe must not end a run
+            LOG.exception("the observer failed")  # a broken pipe must not end a run
 
 
 def _interrupted(job: Job) -> SendResult:

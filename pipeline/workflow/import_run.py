@@ -143,11 +143,11 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     review = load_review(request.review, review_mark, resources.ledger) if request.review else None
     plan = await _prepare(request, config, resources, review)
     start = await _decide_start(plan, request, config, resources)
-    if not resources.confirm(_preview(plan, start, request, config, review)):
+    if not resources.observer.confirm(_preview(plan, start, request, config, review)):
         return None
     presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
     initial_outcomes = _record_start(plan, start, resources, review, presenter)
-    sent = await send_rows.send_rows(plan, start, request, config, resources, mask=presenter.mask_answer)
+    sent = await send_rows.send_rows(plan, start, request, config, resources, masker=presenter.masker)
     outcomes = merge_outcomes(initial_outcomes, sent.outcomes)
     exposed = list_exposed_files(config, start.credentials.files if start.credentials else ())
     report = replace(
@@ -283,7 +283,7 @@ async def _decide_start(
     )
     halt = halt or plan.untrusted_answer
     # looked for before the question, so that it is not asked in vain
-    credentials = resources.find_credentials() if ready and halt is None else None
+    credentials = resources.credentials.find() if ready and halt is None else None
     if credentials is not None:
         await credentials.get_current()
     return RunStart(ready, covered, guards, record, halt, credentials)

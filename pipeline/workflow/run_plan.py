@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.domain.roster import Doctor, FileReport, FileStat, Row
-from pipeline.domain.run import Halt, Judgement, Judgements, RowOutcome, RowPlan, RunPreview, RunReport
+from pipeline.domain.run import Halt, Judgement, Judgements, RowPlan, RunObserver, RunReport
 from pipeline.domain.seals import Bearer, LedgerSnapshot
 from pipeline.domain.site_key import PLAIN_KEY, SiteKey
-from pipeline.esign.signing import CredentialsSource
+from pipeline.esign.signing import CredentialsFinder, CredentialsSource
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
 from pipeline.intake.pairing.image_index import ImageListing
@@ -33,11 +33,10 @@ class RunResources:
     ledger: Ledger
     site_key: SiteKey
     limiter: Limiter
-    find_credentials: Callable[[], CredentialsSource]  # called only when something has to be sent
+    credentials: CredentialsFinder
     clock: Clock
     stop: StopSignal
-    confirm: Callable[[RunPreview], bool] = lambda _: True
-    on_row_end: Callable[[RowOutcome], None] = lambda _: None  # called with each row that is sent, as it ends
+    observer: RunObserver = field(default_factory=RunObserver)
     outages: OutageMonitor | None = None  # shows meanwhile whether the service answers
     was_silent: bool = False  # the service did not answer another hospital a moment ago
     prepare_in_thread: bool = False  # for an event loop that has other work as well

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from zipfile import is_zipfile
@@ -17,12 +17,9 @@ from pipeline.config.named_paths import (
     require_results_folder,
     require_unicode,
 )
-from pipeline.config.sections import PLACEHOLDER
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
-from pipeline.esign.credentials import find_credentials
-from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.readers.discover import SUFFIXES, expand_paths
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import list_emptied_folders, list_used_folders
@@ -164,37 +161,6 @@ def refuse_results(rosters: Sequence[Path]) -> None:
     for path in rosters:
         if path.is_file() and is_results_workbook(path):
             raise UsageError("usage.results_as_roster", path=path, then=("check",))
-
-
-def make_credentials_getter(config: Config, clock: Clock) -> Callable[[], CredentialsSource]:
-    """Return the function that looks for SecretId and SecretKey; it may raise CredentialsMissing."""
-
-    def find() -> CredentialsSource:
-        from pipeline.workflow.stage_settings import build_role  # noqa: PLC0415 - so that a run that finds the lock taken ends at once
-
-        return find_credentials(
-            os.environ,
-            home=Path.home(),
-            secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
-            organization=config.api.organization_open_id.replace(PLACEHOLDER, ""),
-            literal=_read_literal_keys(config),
-            role=build_role(config),
-            clock=clock,
-        )
-
-    return find
-
-
-def _read_literal_keys(config: Config) -> Credentials | None:
-    """Return the keys that stand in the configuration itself."""
-    secret_id, secret_key = config.credentials.secret_id, config.credentials.secret_key
-    if secret_id is None or secret_key is None:
-        return None
-    return Credentials(
-        secret_id.get_secret_value(),
-        secret_key.get_secret_value(),
-        source="credentials.secret_id / secret_key",
-    )
 
 
 def get_latest_folder(config: Config, request: RunRequest) -> Path | None:

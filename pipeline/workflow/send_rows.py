@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,8 +71,8 @@ def list_covered_rows(plan: RunPlan, request: RunRequest, ledger: Ledger) -> fro
     run = ledger.get_run(request.retried_run) if request.retried_run else None
     if run is None:
         return None
-    mask = Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans).mask_text
-    return list_retried_rows(plan.row_plans, plan.report.files, run, ledger.list_rows(run.run), mask)
+    masker = Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans)
+    return list_retried_rows(plan.row_plans, plan.report.files, run, ledger.list_rows(run.run), masker)
 
 
 def select_rows_to_send(
@@ -142,7 +142,7 @@ async def send_rows(
     config: Config,
     resources: RunResources,
     *,
-    mask: Callable[[str], str],
+    masker: Masker,
 ) -> SentRows:
     """Send the rows; without credentials none is sent, since there is none to send or the start's halt forbids it."""
     limit = config.limits.requests_per_second
@@ -180,7 +180,7 @@ async def send_rows(
             agent=build_agent(config),
             contract=get_contract(config),
             run=request.run,
-            mask=mask,
+            masker=masker,
             run_state=run_state,
             connection_slots=connection_slots,
         )
@@ -188,7 +188,7 @@ async def send_rows(
             context,
             CreateSender(context, asyncio.Semaphore(creates_in_flight)),
             count_workers(config),
-            resources.on_row_end,
+            resources.observer,
             request.limit,
             _compute_deadline_timestamp(guards, resources.clock.now()),
         )

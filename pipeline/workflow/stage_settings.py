@@ -6,15 +6,18 @@ import hashlib
 import os
 import socket
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
+from pipeline.config.sections import PLACEHOLDER
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
 from pipeline.domain.run import Judgements, RunRequest
 from pipeline.domain.site_key import SiteKey
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
-from pipeline.esign.signing import CredentialsSource
+from pipeline.esign.credentials import CredentialsPlaces
+from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import ImageExaminer
@@ -63,6 +66,31 @@ def build_client(
         region=api.region,
         proxy=api.proxy,
         ca_file=_get_ca_file(config),
+    )
+
+
+def get_credentials_places(config: Config, clock: Clock) -> CredentialsPlaces:
+    """Return the places where SecretId and SecretKey are looked for."""
+    return CredentialsPlaces(
+        environment=os.environ,
+        home=Path.home(),
+        secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
+        organization=config.api.organization_open_id.replace(PLACEHOLDER, ""),
+        literal=_get_literal_keys(config),
+        role=build_role(config),
+        clock=clock,
+    )
+
+
+def _get_literal_keys(config: Config) -> Credentials | None:
+    """Return the keys that stand in the configuration itself."""
+    secret_id, secret_key = config.credentials.secret_id, config.credentials.secret_key
+    if secret_id is None or secret_key is None:
+        return None
+    return Credentials(
+        secret_id.get_secret_value(),
+        secret_key.get_secret_value(),
+        source="credentials.secret_id / secret_key",
     )
 
 

@@ -60,7 +60,7 @@ def run(hospital, method, nth, error=None):
             ledger=FailingLedger(ledger, method, nth, error),
             site_key=key,
             limiter=AdaptiveRateLimiter(1000, clock),
-            find_credentials=lambda: Credentials(SANDBOX.secret_id, SANDBOX.secret_key),
+            credentials=Credentials(SANDBOX.secret_id, SANDBOX.secret_key),
             clock=clock,
             stop=StopSignal(),
         )

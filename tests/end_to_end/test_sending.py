@@ -16,7 +16,7 @@ from wire_support import CREATE, UPLOAD, Relay, fault, read_alone, set_limits
 from pipeline.clock import SystemClock
 from pipeline.esign.contracts import Agent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
-from pipeline.esign.responses import Reply, read_upload
+from pipeline.esign.responses import Reply, SeenAnswers, read_upload
 from pipeline.sandbox.actions import Rules
 from pipeline.sending import submit
 from pipeline.sending.circuit_breaker import OutageMonitor
@@ -171,13 +171,13 @@ def test_answers_that_are_no_success(body):
 
 def test_answers_that_are_no_upload():
     one = b'{"Response":{"FileIds":["f"],"Deadline":2000}}'
-    assert read_upload(Reply(502, one, None), now=0, claim_file=bool).file_id is None
+    assert read_upload(Reply(502, one, None), now=0, answers=SeenAnswers(), owner="row").file_id is None
     two = Reply(200, b'{"Response":{"FileIds":["f","g"]}}', None)
-    assert read_upload(two, now=0, claim_file=bool).file_id is None
-    whole = read_upload(Reply(200, one, None), now=0, claim_file=bool)
+    assert read_upload(two, now=0, answers=SeenAnswers(), owner="row").file_id is None
+    whole = read_upload(Reply(200, one, None), now=0, answers=SeenAnswers(), owner="row")
     assert (whole.file_id, whole.expires_at) == ("f", 2000.0)
     undated = Reply(200, b'{"Response":{"FileIds":["f"]}}', None)
-    without_deadline = read_upload(undated, now=5, claim_file=bool)
+    without_deadline = read_upload(undated, now=5, answers=SeenAnswers(), owner="row")
     assert (without_deadline.file_id, without_deadline.expires_at) == ("f", 605)
 
 

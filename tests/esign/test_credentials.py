@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import CredentialsMissing
 from pipeline.esign import credentials as module
-from pipeline.esign.credentials import find_credentials
+from pipeline.esign.credentials import CredentialsPlaces
 from pipeline.esign.signing import Credentials
 
 ENVIRONMENT = {"TENCENTCLOUD_SECRET_ID": "AKIDenv", "TENCENTCLOUD_SECRET_KEY": "env-key"}
@@ -24,29 +24,32 @@ def _secret_files(folder, **files):
 
 def test_secret_files_come_before_the_environment(tmp_path):
     folder = _secret_files(tmp_path / "secrets", secret_id="AKIDfile\n", secret_key="file-key\n", token="t\n")
-    credentials = find_credentials(ENVIRONMENT, home=tmp_path, secrets_dir=folder)
+    credentials = CredentialsPlaces(environment=ENVIRONMENT, home=tmp_path, secrets_dir=folder).find()
     assert (credentials.secret_id, credentials.secret_key, credentials.token) == ("AKIDfile", "file-key", "t")
 
 
 def test_the_credentials_directory_comes_first_of_all(tmp_path):
     first = _secret_files(tmp_path / "a", secret_id="AKIDa", secret_key="a")
     second = _secret_files(tmp_path / "b", secret_id="AKIDb", secret_key="b")
-    credentials = find_credentials(
-        {**ENVIRONMENT, "CREDENTIALS_DIRECTORY": str(first)}, home=tmp_path, secrets_dir=second
-    )
+    credentials = CredentialsPlaces(
+        environment={**ENVIRONMENT, "CREDENTIALS_DIRECTORY": str(first)}, home=tmp_path, secrets_dir=second
+    ).find()
     assert credentials.secret_id == "AKIDa"
 
 
 def test_half_a_pair_is_never_completed_from_elsewhere(tmp_path):
     folder = _secret_files(tmp_path / "secrets", secret_id="AKIDfile")
-    assert find_credentials(ENVIRONMENT, home=tmp_path, secrets_dir=folder).secret_id == "AKIDenv"
+    assert (
+        CredentialsPlaces(environment=ENVIRONMENT, home=tmp_path, secrets_dir=folder).find().secret_id
+        == "AKIDenv"
+    )
 
 
 @pytest.mark.parametrize(
     "name", ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"]
 )
 def test_every_name_of_the_token_is_known(tmp_path, name):
-    assert find_credentials({**ENVIRONMENT, name: "tok"}, home=tmp_path).token == "tok"
+    assert CredentialsPlaces(environment={**ENVIRONMENT, name: "tok"}, home=tmp_path).find().token == "tok"
 
 
 def test_the_sdks_file_with_a_bom_and_quotes(tmp_path):
@@ -54,8 +57,8 @@ def test_the_sdks_file_with_a_bom_and_quotes(tmp_path):
     text = '\ufeff[default]\nsecret_id = "AKIDini"\nsecret_key = "ini-key"\n'
     (tmp_path / ".tencentcloud" / "credentials").write_text(text, "utf-8")
     assert (
-        find_credentials({}, home=tmp_path).secret_id,
-        find_credentials({}, home=tmp_path).secret_key,
+        CredentialsPlaces(environment={}, home=tmp_path).find().secret_id,
+        CredentialsPlaces(environment={}, home=tmp_path).find().secret_key,
     ) == ("AKIDini", "ini-key")
 
 
@@ -63,8 +66,8 @@ def test_tccli_comes_last(tmp_path):
     (tmp_path / ".tccli").mkdir()
     keys = json.dumps({"secretId": "AKIDtccli", "secretKey": "k"})
     (tmp_path / ".tccli" / "default.credential").write_text(keys, "utf-8")
-    assert find_credentials({}, home=tmp_path).secret_id == "AKIDtccli"
-    assert find_credentials(ENVIRONMENT, home=tmp_path).secret_id == "AKIDenv"
+    assert CredentialsPlaces(environment={}, home=tmp_path).find().secret_id == "AKIDtccli"
+    assert CredentialsPlaces(environment=ENVIRONMENT, home=tmp_path).find().secret_id == "AKIDenv"
 
 
 def test_one_message_lists_what_was_looked_at(tmp_path):
@@ -72,7 +75,9 @@ def test_one_message_lists_what_was_looked_at(tmp_path):
     (tmp_path / ".tencentcloud" / "credentials").write_text("no section", "utf-8")
     folder = _secret_files(tmp_path / "secrets", secret_key="only-the-key")
     with pytest.raises(CredentialsMissing) as caught:
-        find_credentials({"TENCENTCLOUD_SECRET_ID": "AKIDhalf"}, home=tmp_path, secrets_dir=folder)
+        CredentialsPlaces(
+            environment={"TENCENTCLOUD_SECRET_ID": "AKIDhalf"}, home=tmp_path, secrets_dir=folder
+        ).find()
     en, zh = caught.value.render("en"), caught.value.render("zh")
     assert "secrets" in en
     assert "SecretKey only" in en
@@ -104,12 +109,17 @@ def test_the_keyring_is_asked_last_and_the_hospitals_own_entry_first(tmp_path, u
         keyring.set_password("esign-import", name, f"general-{name}")
     keyring.set_password("esign-import/org", "secret_id", "half of a pair")
     find = {"home": tmp_path, "organization": "org"}
-    pair = find_credentials({}, **find)
+    pair = CredentialsPlaces(environment={}, **find).find()
     assert (pair.secret_id, pair.secret_key) == ("general-secret_id", "general-secret_key")
     keyring.set_password("esign-import/org", "secret_key", "own-key")
-    assert find_credentials({}, **find).secret_key == "own-key"
-    assert find_credentials(ENVIRONMENT, **find).secret_id == "AKIDenv"
-    assert find_credentials({}, home=tmp_path, literal=Credentials("AKIDyaml", "k")).secret_id != "AKIDyaml"
+    assert CredentialsPlaces(environment={}, **find).find().secret_key == "own-key"
+    assert CredentialsPlaces(environment=ENVIRONMENT, **find).find().secret_id == "AKIDenv"
+    assert (
+        CredentialsPlaces(environment={}, home=tmp_path, literal=Credentials("AKIDyaml", "k"))
+        .find()
+        .secret_id
+        != "AKIDyaml"
+    )
 
 
 @pytest.mark.parametrize(("backend", "words"), [
@@ -125,17 +135,17 @@ def test_a_keyring_that_is_of_no_use_is_named_and_not_waited_for(
         monkeypatch.setattr(module, "KEYRING_SECONDS", 0.1)
     use_keyring(backend)
     with pytest.raises(CredentialsMissing) as caught:
-        find_credentials({}, home=tmp_path)
+        CredentialsPlaces(environment={}, home=tmp_path).find()
     assert f"keyring esign-import: {words}" in caught.value.render("en")
     assert "s3cret" not in caught.value.render("en")
     literal = Credentials("AKIDyaml", "k", source="config.yaml")
-    assert find_credentials({}, home=tmp_path, literal=literal) == literal
+    assert CredentialsPlaces(environment={}, home=tmp_path, literal=literal).find() == literal
 
 
 def test_the_package_is_imported_only_where_nothing_else_holds_keys(tmp_path):
     code = (
-        "import sys, pathlib; from pipeline.esign.credentials import find_credentials;"
-        f"find_credentials({ENVIRONMENT!r}, home=pathlib.Path({str(tmp_path)!r}));"
+        "import sys, pathlib; from pipeline.esign.credentials import CredentialsPlaces;"
+        f"CredentialsPlaces(environment={ENVIRONMENT!r}, home=pathlib.Path({str(tmp_path)!r})).find();"
         "print('keyring' in sys.modules, 'aiohttp' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False False\n"

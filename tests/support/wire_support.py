@@ -5,7 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from pipeline.esign.responses import CreateResponse, Reply, read_create
+from pipeline.domain.masking import Masker
+from pipeline.esign.responses import CreateResponse, Reply, SeenAnswers, read_create
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
@@ -18,7 +19,7 @@ def fault(do, *, action=CREATE, nth=(2,)):
 
 def read_alone(reply: Reply) -> CreateResponse:
     """Read the reply to a create of which nothing else is known."""
-    return read_create(reply, sent=(), claim_seal=lambda _: True, mask=str)
+    return read_create(reply, sent=(), answers=SeenAnswers(), masker=Masker())
 
 
 def set_limits(hospital, requests_per_second, concurrency):
