@@ -17,11 +17,13 @@ from pipeline.reports.explanations import advise_on_row, describe_problem, list_
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_marks import choose_refused_fields, get_address
 from pipeline.reports.tables import (
+    CENTRED,
     NUMBER,
     QUIET,
     QUIET_WRAPPED,
     STRONG,
     WRAPPED,
+    LinkedText,
     SheetColumn,
     TableSheet,
     WorkbookContext,
@@ -75,12 +77,7 @@ FIX_COLUMNS: Sequence[SheetColumn[FixLine]] = (
         lambda line, presenter: presenter.mask_optional(line.outcome.doctor.display_name),
         STRONG,
     ),
-    SheetColumn(
-        "fix.status",
-        11,
-        lambda line, presenter: presenter.name_status(line.outcome.status),
-        status=lambda line: line.outcome.status,
-    ),
+    SheetColumn("fix.status", 11, lambda line, _: line.outcome.status, CENTRED),
     SheetColumn(
         "col.file", 16, lambda line, presenter: presenter.mask_text(line.row.origin.file), QUIET_WRAPPED
     ),
@@ -96,9 +93,11 @@ FIX_COLUMNS: Sequence[SheetColumn[FixLine]] = (
     SheetColumn(
         "fix.copy",
         22,
-        lambda line, presenter: line.copy.name if line.copy else presenter.render("fix.no_copy"),
+        lambda line, presenter: LinkedText(
+            line.copy.name if line.copy else presenter.render("fix.no_copy"), line.copy
+        ),
         QUIET,
-        linked_path=lambda line: line.copy,
+        is_link=True,
     ),
 )
 

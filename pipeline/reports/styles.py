@@ -14,7 +14,7 @@ from pipeline.messages.catalogue import render
 
 INK, MUTED, RULE, HEAD, PAPER = "#1F2933", "#5A6775", "#D9DEE4", "#24405E", "#F4F6F8"
 LINK = "#1A5FB4"
-FAULT, FAULT_RULE = "#FFE98A", "#D9A400"  # a cell to correct
+FAULT = "#FFE98A"  # a cell to correct
 CODE = "#EEF1F4"  # behind a command
 
 # status -> (fill, ink); the ink alone colours bars and the chart

@@ -23,12 +23,14 @@ from pipeline.reports.row_values import (
 )
 from pipeline.reports.styles import clean_text
 from pipeline.reports.tables import (
+    CENTRED,
     IMAGE_COLUMN,
     NUMBER,
     QUIET,
     QUIET_WRAPPED,
     STRONG,
     WRAPPED,
+    LinkedText,
     SheetColumn,
     TableSheet,
     WorkbookContext,
@@ -65,8 +67,7 @@ def write_all_sheet(
     columns = [column for column in ALL_COLUMNS if previews or column is not IMAGE_COLUMN]
     if len(outcomes) > MAX_LINKS:  # links are kept for the rows that something happened to
         columns = [
-            replace(column, linked_path=_get_new_image_path) if column.linked_path else column
-            for column in columns
+            replace(column, value=_link_new_picture) if column.is_link else column for column in columns
         ]
     table = TableSheet(
         context,
@@ -120,16 +121,14 @@ def _masked(
     return lambda outcome, presenter: presenter.mask_optional(get_text(outcome))
 
 
-def _get_image_path(outcome: RowOutcome) -> Path | None:
-    return outcome.doctor.picture.path if outcome.doctor.picture else None
+def _link_picture(outcome: RowOutcome, presenter: Presenter) -> LinkedText:
+    picture = outcome.doctor.picture
+    return LinkedText(presenter.mask_text(picture.name), picture.path) if picture else LinkedText("", None)
 
 
-def _get_new_image_path(outcome: RowOutcome) -> Path | None:
-    return None if outcome.status is Status.UNCHANGED else _get_image_path(outcome)
-
-
-def _get_picture_name(outcome: RowOutcome) -> str | None:
-    return outcome.doctor.picture.name if outcome.doctor.picture else None
+def _link_new_picture(outcome: RowOutcome, presenter: Presenter) -> LinkedText:
+    linked = _link_picture(outcome, presenter)
+    return linked._replace(path=None) if outcome.status is Status.UNCHANGED else linked
 
 
 def _compute_check(outcome: RowOutcome, presenter: Presenter) -> str:
@@ -163,12 +162,7 @@ def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str:
 
 
 _NAME = OutcomeColumn("col.name", 11, _masked(lambda outcome: outcome.doctor.display_name), STRONG)
-_STATUS = OutcomeColumn(
-    "col.status",
-    11,
-    lambda outcome, presenter: presenter.name_status(outcome.status),
-    status=lambda outcome: outcome.status,
-)
+_STATUS = OutcomeColumn("col.status", 11, lambda outcome, _: outcome.status, CENTRED)
 _NUMBER = OutcomeColumn("col.number", 20, lambda outcome, _: mask_doctor_id(outcome.doctor) or "")
 _SEAL_NAME = OutcomeColumn("col.seal_name", 14, _masked(display_seal_name))
 _TIME = OutcomeColumn("col.time", 19, lambda outcome, _: display_last_attempt(outcome))
@@ -194,14 +188,7 @@ ALL_COLUMNS: Sequence[OutcomeColumn] = (
         "col.seal_id", 34, lambda outcome, _: get_confirmed_seal_id(outcome) or "", width_with_images=18
     ),
     replace(_TIME, look=QUIET, width_with_images=11),
-    OutcomeColumn(
-        "col.picture",
-        12,
-        _masked(_get_picture_name),
-        QUIET,
-        max_width=_MAX_LINK_WIDTH,
-        linked_path=_get_image_path,
-    ),
+    OutcomeColumn("col.picture", 12, _link_picture, QUIET, max_width=_MAX_LINK_WIDTH, is_link=True),
     OutcomeColumn(
         "col.file", 12, _masked(lambda outcome: outcome.doctor.row.origin.file), QUIET, max_width=_MAX_WIDTH
     ),
@@ -232,9 +219,9 @@ UNPAIRED_COLUMNS: Sequence[SheetColumn[UnassignedPicture]] = (
     SheetColumn(
         "col.where",
         34,
-        lambda picture, _: picture.location,
+        lambda picture, _: LinkedText(picture.location, picture.path),
         WRAPPED,
-        linked_path=lambda picture: picture.path,
+        is_link=True,
     ),
     SheetColumn("col.why", 42, lambda picture, _: picture.reason, WRAPPED),
     SheetColumn("col.what", 48, lambda picture, _: picture.advice, QUIET_WRAPPED),

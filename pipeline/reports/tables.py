@@ -1,6 +1,7 @@
 """Tables of the workbook: columns and rows, thumbnails of seals, links to the folders of pictures.
 
-A column is one entry of a sheet's list: its heading, its width, and a function that returns its value for a row.
+A column is one entry of a sheet's list: its heading, its width, and a function that returns its value for a row. The type
+of the value decides how it is shown: a number, a status in its colour, a text, a text that leads to a folder.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import RunReport, Status
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import (
-    FAULT,
-    FAULT_RULE,
     HEAD,
     LINE,
     LINK,
@@ -43,8 +42,9 @@ Row = TypeVar("Row")
 STRONG: Look = {"bold": True}
 QUIET: Look = {"font_color": MUTED}
 WRAPPED: Look = {"text_wrap": True}
+CENTRED: Look = {"align": "center"}
 QUIET_WRAPPED: Look = {**QUIET, **WRAPPED}
-NUMBER: Look = {"font_color": MUTED, "num_format": "0", "align": "center", "text_wrap": False}
+NUMBER: Look = {"font_color": MUTED, "num_format": "0", "text_wrap": False, **CENTRED}
 _HEADING: Look = {"num_format": "@", "bold": True, "text_wrap": True, "border": 1, "border_color": RULE}
 LINKED: Look = {"font_color": LINK, "underline": 1}
 
@@ -86,20 +86,28 @@ class WorkbookContext:
     previews: PreviewLoader | None
 
 
+class LinkedText(NamedTuple):
+    """A text that leads to the folder of a file, if there is one."""
+
+    text: str
+    path: Path | None
+
+
+CellValue = str | int | Status | LinkedText
+
+
 @dataclass(frozen=True)  # slots would forbid to call SheetColumn[RowOutcome]
 class SheetColumn(Generic[Row]):
     """A column of a table; the heading is ``title``, or the text of ``key``."""
 
     key: str
     width: float  # in characters
-    value: Callable[[Row, Presenter], str | int]
+    value: Callable[[Row, Presenter], CellValue]
     look: Look = field(default_factory=dict)
     title: str | None = None
     max_width: float | None = None  # where the width follows the content
     width_with_images: float | None = None  # where thumbnails make the rows tall enough for several lines
-    status: Callable[[Row], Status] | None = None  # colours the cell
-    linked_path: Callable[[Row], Path | None] | None = None  # the text leads to the folder of this picture
-    is_faulty: Callable[[Row], bool] | None = None  # marks a cell to be corrected or filled in
+    is_link: bool = False  # its values are linked texts
     is_hidden: bool = False
     is_folded: bool = False  # for IT alone: in a group that is closed until it is clicked
     is_printed: bool = True
@@ -135,10 +143,9 @@ class TableSheet(Generic[Row]):
         styles, wrap = context.styles, WRAPPED if wraps else {}
         self._formats = [styles.make_cell_format(**{**wrap, **column.look}) for column in columns]
         self._link_formats = [
-            styles.make_cell_format(**{**wrap, **column.look, **LINKED}) if column.linked_path else None
+            styles.make_cell_format(**{**wrap, **column.look, **LINKED}) if column.is_link else None
             for column in columns
         ]
-        self._fault_format = styles.make_cell_format(bg_color=FAULT, border=1, border_color=FAULT_RULE)
         self._status_formats = {
             status: styles.make_cell_format(**colour_status(status), bold=True, align="center")
             for status in Status
@@ -162,13 +169,16 @@ class TableSheet(Generic[Row]):
         self.row_count += 1
         presenter = self._context.presenter
         values = [column.value(row, presenter) for column in self._columns]
-        lines = [count_lines(str(values[index]), self._widths[index] - _INDENT) for index in self._measured]
+        lines = [
+            count_lines(self._get_text(values[index]), self._widths[index] - _INDENT)
+            for index in self._measured
+        ]
         points = max(measure_height(max(lines, default=1)), measure_height(min_lines))
         points = max(points, _THUMBNAIL_POINTS) if image else points
         if points > measure_height(1):  # the usual height is not stored: 100,000 of them add up
             self.sheet.set_row(self.row_count, points)
         for index, (column, value) in enumerate(zip(self._columns, values, strict=True)):
-            self._write_cell(row, index, column, value)
+            self._write_cell(index, column, value)
             if image and column is IMAGE_COLUMN:
                 _insert_thumbnail(self.sheet, self.row_count, index, image, points)
 
@@ -193,8 +203,9 @@ class TableSheet(Generic[Row]):
         width = (column.width_with_images if wraps else None) or column.width
         if column.max_width is not None:
             # a link stays on one line
-            max_width = column.max_width / 2 if wraps and column.linked_path is None else column.max_width
-            texts = (str(column.value(row, self._context.presenter)) for row in sample[:_SAMPLE])
+            max_width = column.max_width / 2 if wraps and not column.is_link else column.max_width
+            presenter = self._context.presenter
+            texts = (self._get_text(column.value(row, presenter)) for row in sample[:_SAMPLE])
             widest = 2 + max((estimate_width(text) for text in texts if text), default=0)
             width = max(width, min(max_width, widest))
         longest_word = max(map(len, _WORD.findall(title)), default=0)
@@ -216,7 +227,7 @@ class TableSheet(Generic[Row]):
 
     @staticmethod
     def _is_wrapped(column: SheetColumn[Row], *, wraps: bool) -> bool:
-        return not (column.is_hidden or column.status) and bool(wraps or column.look.get("text_wrap"))
+        return not (column.is_hidden or _is_centred(column)) and bool(wraps or column.look.get("text_wrap"))
 
     def _write_headings(self, frozen: int) -> None:
         sheet, styles, presenter = self.sheet, self._context.styles, self._context.presenter
@@ -232,8 +243,7 @@ class TableSheet(Generic[Row]):
         lines = max(map(count_lines, self._titles, self._widths), default=1)
         sheet.set_row(0, LINE * lines + 9)
         for index, column in enumerate(self._columns):
-            is_centred = column.status or column.look.get("align") == "center"
-            position: Look = {"align": "center"} if is_centred else {"align": "left", "indent": 1}
+            position: Look = CENTRED if _is_centred(column) else {"align": "left", "indent": 1}
             look = {**_HEADING, **position, "bg_color": HEAD, "font_color": "#FFFFFF"}
             _write_text(sheet, 0, index, self._titles[index], styles.make_format(**look))
 
@@ -245,25 +255,37 @@ class TableSheet(Generic[Row]):
         is_button = any(other.is_folded for other in following)
         return {"hidden": column.is_hidden, **({"collapsed": True} if is_button else {})}
 
-    def _write_cell(self, row: Row, index: int, column: SheetColumn[Row], value: str | int) -> None:
+    def _get_text(self, value: CellValue) -> str:
+        """Return what a cell shows."""
+        if isinstance(value, Status):
+            return self._context.presenter.name_status(value)
+        return value.text if isinstance(value, LinkedText) else str(value)
+
+    def _write_cell(self, index: int, column: SheetColumn[Row], value: CellValue) -> None:
         if isinstance(value, int):
             self.sheet.write_number(self.row_count, index, value, self._formats[index])
             return
-        if column.linked_path and self._max_links and (path := column.linked_path(row)):
-            links = self._context.links
-            folder = links.get_folder(path)
-            if links.write_link(
-                self.sheet, self.row_count, index, folder, text=value, form=self._link_formats[index]
-            ):
-                self._max_links -= 1
-                return
-        form = self._formats[index]
-        if column.status:
-            form = self._status_formats[column.status(row)]
-        elif column.is_faulty and column.is_faulty(row):
-            form = self._fault_format
+        if isinstance(value, LinkedText) and self._write_link(index, value):
+            return
+        form = self._status_formats[value] if isinstance(value, Status) else self._formats[index]
         if value or not column.is_hidden:
-            _write_text(self.sheet, self.row_count, index, value, form)
+            _write_text(self.sheet, self.row_count, index, self._get_text(value), form)
+
+    def _write_link(self, index: int, value: LinkedText) -> bool:
+        """Write a text that leads to its folder; False where there is none, or there are links enough."""
+        if value.path is None or not self._max_links:
+            return False
+        links, form = self._context.links, self._link_formats[index]
+        folder = links.get_folder(value.path)
+        if not links.write_link(self.sheet, self.row_count, index, folder, text=value.text, form=form):
+            return False
+        self._max_links -= 1
+        return True
+
+
+def _is_centred(column: SheetColumn[Any]) -> bool:
+    """Return whether a column holds one short word or number a row, which never takes several lines."""
+    return column.look.get("align") == "center"
 
 
 def _write_text(sheet: Worksheet, row: int, column: int, text: str, form: Format) -> None:
