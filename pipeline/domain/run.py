@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, Self
 
 from pipeline.domain.masking import Masker
 from pipeline.domain.roster import Doctor, FileReport, ImageFile, PreparedImage, Problem
@@ -47,6 +47,8 @@ UNRESOLVED_STATUSES = frozenset({Status.UNKNOWN, Status.EXISTS})  # a person dec
 TO_FIX_STATUSES = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
 # what `retry` covers; READY: the run was cut short
 RETRYABLE_STATUSES = frozenset({Status.FAILED, Status.REJECTED, Status.NOT_SENT, Status.READY})
+# of rows whose outcome repeats nothing of earlier runs
+_WITHOUT_HISTORY = frozenset({Status.REJECTED, Status.READY, Status.NOT_SENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,11 @@ class RowPlan:
     possibly_same: PersonHistory | None = None
     index: int = 0  # of the row in its plan
 
+    @property
+    def create_count(self) -> int:
+        """How many creates were sent for the row's person before this run."""
+        return self.history.create_count if self.history else 0
+
 
 @dataclass(frozen=True, slots=True)
 class RowOutcome:
@@ -132,6 +139,43 @@ class RowOutcome:
     message: str | None = _field(default=None, repr=False)
     unproven_seal_id: str | None = None  # from an answer that does not prove the seal
     problems: tuple[Problem, ...] = ()  # final
+
+    @classmethod
+    def of_plan(cls, row_plan: RowPlan) -> Self:
+        """Return the outcome of a row before anything is sent: what the ledger knows of its person."""
+        person, status = row_plan.history, row_plan.status
+        if person is None or status in _WITHOUT_HISTORY:
+            return cls(row_plan, status, attempts=row_plan.create_count, problems=row_plan.problems)
+        if person.seal is not None:
+            return cls(
+                row_plan,
+                status,
+                seal_id=person.seal.seal_id,
+                request_id=person.seal.request_id,
+                trace_id=person.seal.trace_id,
+                attempts=person.create_count,
+                last_attempt_at=person.seal.created_at,
+                problems=row_plan.problems,
+            )
+        last = person.unresolved_attempt or person.refusals[-1]
+        return cls(
+            row_plan,
+            status,
+            attempts=person.create_count,
+            problems=row_plan.problems,
+            request_id=last.request_id,
+            trace_id=last.uuid,
+            last_attempt_at=last.signed_at,
+            host=last.host,
+            code=last.code,
+            message=last.message,
+            unproven_seal_id=last.unproven_seal_id,
+        )
+
+    @classmethod
+    def not_sent(cls, row_plan: RowPlan) -> Self:
+        """Return the outcome of a row whose turn did not come."""
+        return cls(row_plan, Status.NOT_SENT, attempts=row_plan.create_count, problems=row_plan.problems)
 
     @property
     def doctor(self) -> Doctor:

@@ -10,24 +10,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from itertools import islice
+from itertools import combinations, islice
+from operator import contains
 from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Cell, CellKind, Doctor, Field, Problem, fold_card_number
+from pipeline.domain.seals import are_declared_two
 from pipeline.errors import NotReadNow
-from pipeline.intake.alike_rows import (
-    MARKS,
-    MOST_LISTED,
-    ImageKey,
-    Indices,
-    find_alike_rows,
-    get_name_key,
-    group_equal,
-    list_rivals,
-)
 from pipeline.intake.fields.id_number import get_lifetime_number
 from pipeline.intake.fields.normalize import (
     drop_spaces,
@@ -44,6 +36,10 @@ from pipeline.intake.pairing.picture_column import list_contested_files
 from pipeline.messages.problems import build_problem
 
 IndexedProblem = tuple[int, Problem]
+_Indices = Sequence[int]  # of doctors
+_MOST_LISTED = 3  # other rows, in one message
+# what a person keeps under a corrected number; two people do not share two of them by chance
+_MARKS = (Field.NAME, Field.STAFF_NO, Field.MOBILE, Field.PICTURE)
 
 # What a seal is made from and what its creation costs. The first ones are the graver differences. Staff number and
 # department are no content: a doctor who works in two departments has two rows.
@@ -56,6 +52,21 @@ _CONTENT = (
         if (FIELDS[field].parameter or FIELDS[field].content) and field not in _GRAVEST
     ),
 )
+
+
+class IdenticalImages:
+    """Pictures that are the same by their bytes, or by what they show: sha256 -> that of the first such picture.
+
+    "" stands for a blank one, which is like no other.
+    """
+
+    def __init__(self, by_sha256: Mapping[str, str]) -> None:
+        self._by_sha256 = by_sha256
+
+    def get_key(self, doctor: Doctor) -> str | None:
+        """Return what is equal for doctors whose pictures show the same."""
+        image = doctor.picture or doctor.held_image  # a held one may be another row's
+        return (self._by_sha256.get(image.sha256, image.sha256) or None) if image else None
 
 
 def flag_conflicts(
@@ -79,18 +90,14 @@ def flag_conflicts(
     picture with the same pixels, "" for a blank one, which is like no other. ``other_persons`` are pairs of keys that a person declared to be two people.
     ``person_ids`` are the doctors' (`compute_person_ids`) where they are known already.
     """
-
-    def image_key(doctor: Doctor) -> str | None:
-        image = doctor.picture or doctor.held_image  # a held one may be another row's
-        return (identical_images.get(image.sha256, image.sha256) or None) if image else None
-
+    images = IdenticalImages(identical_images)
     if person_ids is None:
         person_ids = compute_person_ids(doctors)
     conflicts: defaultdict[int, list[Problem]] = defaultdict(list)
-    alike = find_alike_rows(doctors, person_ids, image_key, other_persons)
+    alike = _find_alike_rows(doctors, person_ids, images, other_persons)
     for index, rivals in alike.items():
         conflicts[index].append(_explain_possibly_same(doctors, index, rivals))
-    for index, conflict in _list_shared_claims(doctors, person_ids, image_key):
+    for index, conflict in _list_shared_claims(doctors, person_ids, images):
         conflicts[index].append(conflict)
     for index, conflict in _list_contested_images(doctors, person_ids, identical_images):
         if all(other.code != conflict.code for other in conflicts.get(index, ())):
@@ -103,8 +110,8 @@ def flag_conflicts(
     usable_ids = [
         person_id if doctor.number else None for doctor, person_id in zip(doctors, person_ids, strict=True)
     ]
-    for indices in group_equal(usable_ids):
-        for index, conflict in _compare_rows_of_person(doctors, indices, stopped, image_key):
+    for indices in _group_equal(usable_ids):
+        for index, conflict in _compare_rows_of_person(doctors, indices, stopped, images):
             conflicts[index].append(conflict)
             stopped.discard(index)  # its relation to the other rows is named already
     flagged = [
@@ -117,14 +124,14 @@ def flag_conflicts(
         else doctor
         for index, doctor in enumerate(doctors)
     ]
-    for indices in group_equal(
+    for indices in _group_equal(
         person_id if index in stopped else None for index, person_id in enumerate(person_ids)
     ):
         _keep_equal_errors_once(flagged, indices)
     return flagged
 
 
-def _keep_equal_errors_once(doctors: list[Doctor], indices: Indices) -> None:
+def _keep_equal_errors_once(doctors: list[Doctor], indices: _Indices) -> None:
     """Leave equal errors of several rows of one person to the first row, in place; the others name it."""
     first: dict[Hashable, Doctor] = {}
     for index in indices:
@@ -153,18 +160,20 @@ def mark_unread(doctors: Sequence[Doctor], unread: Mapping[str, NotReadNow]) -> 
 
 
 def _list_shared_claims(
-    doctors: Sequence[Doctor], person_ids: Sequence[Hashable], image_key: ImageKey
+    doctors: Sequence[Doctor], person_ids: Sequence[Hashable], images: IdenticalImages
 ) -> Iterator[IndexedProblem]:
     """Yield a problem for every row that claims what a row of another person claims as well."""
-    claims: tuple[tuple[ImageKey, Callable[[Doctor, Sequence[Doctor]], Problem | None]], ...] = (
-        (image_key, _explain_shared_image),
+    claims: tuple[
+        tuple[Callable[[Doctor], str | None], Callable[[Doctor, Sequence[Doctor]], Problem | None]], ...
+    ] = (
+        (images.get_key, _explain_shared_image),
         (lambda doctor: doctor.seal_name, _explain_shared_seal_name),
         (lambda doctor: doctor.mobile, _explain_shared_mobile),
         (lambda doctor: doctor.comparable_staff_no, _explain_shared_staff_no),
     )
     for get_claim, explain in claims:
-        for indices in group_equal(map(get_claim, doctors)):
-            for index, others in list_rivals(indices, person_ids):
+        for indices in _group_equal(map(get_claim, doctors)):
+            for index, others in _list_rivals(indices, person_ids):
                 if problem := explain(doctors[index], [doctors[other] for other in others]):
                     yield index, problem
 
@@ -197,7 +206,7 @@ def _explain_possibly_same(
     doctors: Sequence[Doctor], index: int, rivals: Mapping[int, Collection[Field]]
 ) -> Problem:
     agreeing = set().union(*rivals.values())
-    same = ", ".join(field for field in MARKS if field in agreeing)
+    same = ", ".join(field for field in _MARKS if field in agreeing)
     rows = _list_rows(doctors[other] for other in sorted(rivals))
     return _make_problem("PERSON_POSSIBLY_SAME", Field.NUMBER, doctors[index], other=rows, same=same)
 
@@ -207,7 +216,7 @@ def _explain_shared_image(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
     assert own is not None
     images = filter(None, (other.picture or other.held_image for other in others))
     copies = dict.fromkeys(image.path for image in images if image.sha256 != own.sha256)
-    file, *named = _distinguish_files([own.path, *islice(copies, MOST_LISTED)])
+    file, *named = _distinguish_files([own.path, *islice(copies, _MOST_LISTED)])
     copies_named = {"twin": ", ".join(named)} if named else {}
     rows = _list_rows(others)
     return _make_problem("IMAGE_SHARED", Field.PICTURE, doctor, file=file, other=rows, **copies_named)
@@ -241,14 +250,14 @@ def _explain_shared_staff_no(doctor: Doctor, others: Sequence[Doctor]) -> Proble
 
 
 def _compare_rows_of_person(
-    doctors: Sequence[Doctor], indices: Indices, stopped: Collection[int], image_key: ImageKey
+    doctors: Sequence[Doctor], indices: _Indices, stopped: Collection[int], images: IdenticalImages
 ) -> Iterator[IndexedProblem]:
     """Yield the problems of several rows of one person; ``stopped`` are the rows that have an error already."""
     rows = [doctors[index] for index in indices]
     detail: dict[str, str] = {}
     if _have_two_names(rows):
         code, field = "ID_NAME_CONFLICT", Field.NUMBER
-    elif differs := _list_differences(rows, image_key):
+    elif differs := _list_differences(rows, images):
         code, field, detail = "ROW_DUPLICATE", differs[0], {"differs": ", ".join(differs)}
     else:
         kept = next((index for index in indices if index not in stopped), None)
@@ -270,17 +279,17 @@ def _have_two_names(rows: Sequence[Doctor]) -> bool:
     return len(names) > 1 or any(is_surely_other_name(text, name) for text in unusable for name in names)
 
 
-def _list_differences(rows: Sequence[Doctor], image_key: ImageKey) -> list[Field]:
+def _list_differences(rows: Sequence[Doctor], images: IdenticalImages) -> list[Field]:
     """Return the fields that two of the rows give differently; blank on one and given on another is no difference."""
-    values = {field: {_compared_value(doctor, field, image_key) for doctor in rows} for field in _CONTENT}
+    values = {field: {_compared_value(doctor, field, images) for doctor in rows} for field in _CONTENT}
     return [field for field in _CONTENT if len(values[field] - {None}) > 1]
 
 
-def _compared_value(doctor: Doctor, field: Field, image_key: ImageKey) -> object:
+def _compared_value(doctor: Doctor, field: Field, images: IdenticalImages) -> object:
     if field is Field.NUMBER:
         return doctor.number and fold_card_number(doctor.number, doctor.id_type)
     if field is Field.PICTURE:
-        return image_key(doctor)
+        return images.get_key(doctor)
     if field is Field.ID_TYPE:  # a blank one follows the number
         return doctor.id_type
     # a default that fills a blank cell is not given by the roster
@@ -289,9 +298,9 @@ def _compared_value(doctor: Doctor, field: Field, image_key: ImageKey) -> object
 
 def _list_rows(doctors: Iterable[Doctor]) -> str:
     """Return where rows are, ``roster.xlsx 内科 12``, in no language; the first of them if they are many."""
-    origins = [doctor.row.origin for doctor in islice(doctors, MOST_LISTED + 1)]
+    origins = [doctor.row.origin for doctor in islice(doctors, _MOST_LISTED + 1)]
     named = [" ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))) for origin in origins]
-    return ", ".join(named[:MOST_LISTED]) + (" …" if len(named) > MOST_LISTED else "")
+    return ", ".join(named[:_MOST_LISTED]) + (" …" if len(named) > _MOST_LISTED else "")
 
 
 def _make_problem(code: str, field: Field, doctor: Doctor, **detail: object) -> Problem:
@@ -315,10 +324,10 @@ def compute_person_ids(doctors: Sequence[Doctor]) -> list[Hashable]:
     """
     equal: Counter[Hashable] = Counter()
     own_ids = [_make_own_id(doctor, index, equal) for index, doctor in enumerate(doctors)]
-    lost = {get_name_key(doctor) for doctor in doctors if not doctor.number}
+    lost = {_get_name_key(doctor) for doctor in doctors if not doctor.number}
     known: defaultdict[tuple[str, str], set[Hashable]] = defaultdict(set)
     for doctor, person_id in zip(doctors, own_ids, strict=True):
-        if doctor.number and lost and get_name_key(doctor) in lost:
+        if doctor.number and lost and _get_name_key(doctor) in lost:
             for trace in _list_traces(doctor, doctor.number[:KEPT_DIGITS]):
                 known[trace].add(person_id)
     return [
@@ -376,3 +385,82 @@ def get_kept_digits(cell: Cell | None) -> str | None:
         return None
     digits = f"{Decimal(text):f}".partition(".")[0]
     return digits[:KEPT_DIGITS] if len(digits) == _WHOLE else None
+
+
+# -- rows that claim the same, and rows of two people who may be one
+
+
+def _get_name_key(doctor: Doctor) -> str | None:
+    """Return the key of a row's name, None where it has no usable one."""
+    return make_name_key(doctor.name) if doctor.name else None
+
+
+def _group_equal(claims: Iterable[Hashable | None]) -> Iterator[_Indices]:
+    """Yield the indices of every claim that is made more than once."""
+    groups: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for index, claim in enumerate(claims):
+        if claim is not None:
+            groups[claim].append(index)
+    return (indices for indices in groups.values() if len(indices) > 1)
+
+
+def _list_rivals(indices: _Indices, person_ids: Sequence[Hashable]) -> Iterator[tuple[int, list[int]]]:
+    """Yield every index that shares a claim with other people, and the first indices of these.
+
+    No more of them than a message lists are looked up, so that a thousand rows with one mobile cost a thousand steps.
+    """
+    first: list[int] = []
+    counts: Counter[Hashable] = Counter()
+    for index in indices:
+        if counts[person_ids[index]] <= _MOST_LISTED:
+            first.append(index)
+            counts[person_ids[index]] += 1
+        if len(first) - max(counts.values()) > _MOST_LISTED:
+            break
+    if len(counts) == 1:
+        return
+    for index in indices:
+        if others := [other for other in first if person_ids[other] != person_ids[index]]:
+            yield index, others
+
+
+def _get_mark(doctor: Doctor, field: Field, images: IdenticalImages) -> str | None:
+    """Return what a person keeps in a field under a corrected number."""
+    match field:
+        case Field.NAME:
+            return _get_name_key(doctor)
+        case Field.STAFF_NO:
+            return doctor.comparable_staff_no
+        case Field.MOBILE:
+            return doctor.mobile
+        case _:
+            return images.get_key(doctor)
+
+
+def _find_alike_rows(
+    doctors: Sequence[Doctor],
+    person_ids: Sequence[Hashable],
+    images: IdenticalImages,
+    other_persons: Collection[tuple[str, str]],
+) -> Mapping[int, Mapping[int, set[Field]]]:
+    """Return for usable rows the rows of other numbers that agree in two marks, each with the fields that agree."""
+    alike: defaultdict[int, defaultdict[int, set[Field]]] = defaultdict(lambda: defaultdict(set))
+    values = {
+        field: [_get_mark(doctor, field, images) if doctor.number else None for doctor in doctors]
+        for field in _MARKS
+    }
+    columns = list(values.values())
+    # of most rows no mark, or one, is on another row: the pairs of marks of the others alone are compared
+    repeated = [
+        {value for value, count in Counter(column).items() if value and count > 1} for column in columns
+    ]
+    rows = enumerate(zip(*columns, strict=True))
+    candidates = [index for index, marks in rows if sum(map(contains, repeated, marks)) > 1]
+    for fields in combinations(values, 2):
+        claims = ([values[field][index] for field in fields] for index in candidates)
+        for nths in _group_equal(None if None in claim else tuple(claim) for claim in claims):
+            for index, others in _list_rivals([candidates[nth] for nth in nths], person_ids):
+                for other in others:
+                    if not are_declared_two(other_persons, doctors[index].key, doctors[other].key):
+                        alike[index][other].update(fields)
+    return alike

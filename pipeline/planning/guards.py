@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline.domain.masking import compile_masked_name
 from pipeline.domain.roster import Field, FileReport
-from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RowPlan, RunRequest, Status
+from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RunRequest, Status
 from pipeline.domain.seals import PersonHistory
 from pipeline.domain.service_codes import NAME_EXISTS
 from pipeline.errors import UsageError
@@ -77,30 +77,23 @@ def check_plan(
     ledger: Ledger,
     record: RunRecord,
     *,
-    row_plans: Sequence[RowPlan],
-    ready: Sequence[RowPlan],
+    newcomers: Mapping[str, str | None],
+    people: int,
     live_seals: int,
     files: Sequence[FileReport],
     emptied_folders: Sequence[str] = (),
 ) -> Halt | None:
     """Return why the run does not begin, if it does not. People are counted, not rows: a person in two rosters is one.
 
-    ``ready`` are the rows to send; ``live_seals`` those of the ledger; ``emptied_folders`` the folders that hold no roster
-    and held one before.
+    ``newcomers`` are the ids of the rows to send whose person the ledger does not know, with the person's key; ``people`` are
+    those of all rows; ``live_seals`` those of the ledger; ``emptied_folders`` the folders that hold no roster and held one
+    before.
     """
-    # rows whose person the ledger does not know
-    newcomers = {
-        row_plan.doctor.row_id: row_plan.doctor.key
-        for row_plan in ready
-        if row_plan.doctor.row_id is not None and row_plan.history is None
-    }
     if guards.roster_missing and (halt := get_missing_rosters_halt(emptied_folders)):
         return halt
     if halt := _check_new_people(newcomers, guards, ledger, record, live_seals):
         return halt
-    doctors = [row_plan.doctor for row_plan in row_plans]
-    people = {doctor.key or doctor.display_name or doctor.row_id for doctor in doctors}
-    return _check_shrunk_roster(len(people), guards, ledger, record, files)
+    return _check_shrunk_roster(people, guards, ledger, record, files)
 
 
 def get_untrusted_answer_halt(people: Iterable[PersonHistory]) -> Halt | None:

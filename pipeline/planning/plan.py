@@ -1,16 +1,17 @@
 """Compares rows with the ledger's snapshot: each row gets the status that it already has, or the request to send.
 
-Pure: the same rows and the same snapshot give the same plan, in any order of the rows. ``check`` ends here.
+Pure: the same rows and the same snapshot give the same plan, in any order of the rows. Rows that can be sent then get their
+prepared pictures, or the problems that forbid it. ``check`` ends here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.clock import local_date
 from pipeline.domain.fields import FIELDS, list_sent_values
-from pipeline.domain.roster import Doctor, Field, Problem, Severity
+from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, Severity
 from pipeline.domain.run import (
     Judged,
     Judgements,
@@ -84,12 +85,10 @@ def plan_rows(
     ]
 
 
-def get_owners_by_image(
-    snapshot: LedgerSnapshot, identify: Callable[[SealContent], str | None]
-) -> dict[str, PersonHistory]:
+def get_owners_by_image(snapshot: LedgerSnapshot) -> dict[str, PersonHistory]:
     """Return the owner of the seal, or of the create without a verdict, that was made from each picture.
 
-    ``identify`` gives the digest by which pictures are compared. A picture of a seal that was given up, or of before a
+    A picture is named by its sha256 and by the digest of its pixels. A picture of a seal that was given up, or of before a
     `resolve --keep`, stays that person's.
     """
     owners = {
@@ -99,9 +98,9 @@ def get_owners_by_image(
     }
     for person in snapshot.people.values():
         made = person.seal or person.unresolved_attempt
-        digest = identify(made.content) if made and made.content else None
-        if digest is not None:
-            owners[digest] = person
+        content = made.content if made else None
+        digests = (content.picture, content.pixels) if content else ()
+        owners |= {digest: person for digest in digests if digest is not None}
     return owners
 
 
@@ -126,7 +125,7 @@ class _Planner:
         rules: PlanRules,
     ) -> None:
         self._snapshot, self._rules = snapshot, rules
-        self._image_owners = get_owners_by_image(snapshot, lambda content: content.picture)
+        self._image_owners = get_owners_by_image(snapshot)
         self._known_persons = KnownPersons(snapshot, doctors, rules.site_key, rules.images)
 
     # -- the status of each row
@@ -374,3 +373,73 @@ def _build_request(doctor: Doctor, seal_name: str, site_key: SiteKey) -> SealReq
         content=build_seal_content(doctor, site_key),
         staff_no=site_key.digest(staff_no) if staff_no else "",
     )
+
+
+# -- the pictures of the rows that can be sent
+
+
+def prepare_images(
+    row_plans: Iterable[RowPlan], images: ImageExaminer, snapshot: LedgerSnapshot
+) -> list[RowPlan]:
+    """Return the plans with the pictures of READY rows, and of rows that wait for a review.
+
+    A row whose picture cannot be used is rejected. So is one whose picture shows the same as that of another person's
+    seal. Raises OSError where the disk refuses.
+    """
+    pixel_owners = get_owners_by_image(snapshot)
+    return [_prepare_image(row_plan, images, pixel_owners) for row_plan in row_plans]
+
+
+def _prepare_image(
+    row_plan: RowPlan, images: ImageExaminer, pixel_owners: Mapping[str, PersonHistory]
+) -> RowPlan:
+    doctor = row_plan.doctor
+    if doctor.picture is None:
+        return row_plan
+    if _is_refused_for_sharing(row_plan):
+        return _add_further_errors(row_plan, images, doctor.picture)
+    waits = waits_for_machine_only(doctor.errors)
+    if row_plan.status not in {Status.READY, Status.NOT_SENT} or waits:
+        return row_plan
+    image = doctor.picture
+    return isolate_row_failure(
+        lambda: _add_image(row_plan, images, image, pixel_owners),
+        lambda failure: _refuse_image(row_plan, (failure,)),
+        stage="picture",
+        row_id=doctor.row_id,
+    )
+
+
+def _is_refused_for_sharing(row_plan: RowPlan) -> bool:
+    is_shared = any(problem.code == "IMAGE_SHARED" for problem in row_plan.problems)
+    return row_plan.status is Status.REJECTED and is_shared
+
+
+def _add_further_errors(row_plan: RowPlan, images: ImageExaminer, image: ImageFile) -> RowPlan:
+    """Return the plan with the errors of a picture that several people share: it may also be blank or damaged."""
+    known_codes = {"IMAGE_NOT_READ", *(problem.code for problem in row_plan.problems)}
+    further = [error for error in images.examine(image).errors if error.code not in known_codes]
+    return replace(row_plan, problems=(*row_plan.problems, *further))
+
+
+def _add_image(
+    row_plan: RowPlan, images: ImageExaminer, image: ImageFile, pixel_owners: Mapping[str, PersonHistory]
+) -> RowPlan:
+    examined = images.examine(image)
+    prepared = examined.prepared
+    if prepared is None:
+        return _refuse_image(row_plan, examined.errors)
+    if conflict := get_image_conflict(row_plan.doctor, pixel_owners.get(prepared.pixels)):
+        return _refuse_image(row_plan, (conflict,))
+    request = row_plan.request
+    if request is not None:
+        request = replace(request, content=replace(request.content, pixels=prepared.pixels))
+    problems = (*row_plan.problems, *prepared.problems)
+    return replace(row_plan, prepared=prepared, request=request, problems=problems)
+
+
+def _refuse_image(row_plan: RowPlan, errors: Sequence[Problem]) -> RowPlan:
+    """Return the plan of a row whose picture cannot be used, or could not be read this time: nothing to review."""
+    status = Status.NOT_SENT if waits_for_machine_only(errors) else Status.REJECTED
+    others = [problem for problem in row_plan.problems if problem.code != "REVIEW_MISSING"]
+    return replace(row_plan, status=status, request=None, review=None, problems=(*others, *errors))

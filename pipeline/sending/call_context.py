@@ -1,4 +1,4 @@
-"""What uploads and creates have in common: connection slot, rate limiter, circuit breaker, clock and back-off."""
+"""A row while it is sent, and what uploads and creates have in common: connection slot, rate limiter, circuit breaker, clock and back-off."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from weakref import WeakKeyDictionary
 
 from pipeline.clock import Clock
 from pipeline.domain.masking import Masker, mask_id
-from pipeline.domain.seals import Verdict
+from pipeline.domain.roster import PreparedImage, Problem
+from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.seals import SealRequest, Verdict
 from pipeline.domain.service_codes import parse_stated_rate
 from pipeline.errors import RoleFailed
 from pipeline.esign.client import Client, NoAnswer, NotSent
@@ -23,7 +25,7 @@ from pipeline.esign.responses import Reply, read_liveness
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.ledger.protocol import Attempt, Ledger
 from pipeline.sending.call_metrics import BACK_OFF
-from pipeline.sending.run_state import Job, RunState
+from pipeline.sending.run_state import RunState
 
 MAX_SENDS = 4  # of one row's upload, and of its create
 BACK_OFF_SECONDS = 0.5  # full jitter up to 1, 2, 4 seconds before the sends that follow
@@ -43,6 +45,42 @@ class BreakerOpened(Exception):
 
 class ConnectionExpired(Exception):
     """Connection or FileId expired while the slot was awaited: nothing was sent."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One row while it is sent."""
+
+    row_plan: RowPlan
+    request: SealRequest
+    prepared: PreparedImage
+    file_id: str | None = None
+    file_expires_at: float = 0.0  # unix seconds, the service's
+    has_adopted_clock: bool = False
+    has_renewed_credentials: bool = False
+    was_uploaded_again: bool = False
+    has_recorded_probe: bool = False  # an earlier create without a verdict is resolved by this one
+    trace_id: str | None = None
+    sent_at: float | None = None
+    sent_monotonic: float = 0.0  # the same moment on the monotonic clock
+    expired_waits: int = 0  # waits for a slot that outlasted a connection or a FileId
+    sends: int = 0  # creates that may have left
+    in_doubt: bool = False  # a create was recorded, and its verdict is not yet durable
+    verdict: Verdict | None = None  # the last create's, also when it could not be recorded
+
+    @property
+    def image_owner(self) -> tuple[str, str]:
+        """Person and picture: a FileId belongs to both."""
+        return self.request.key, self.prepared.sha256
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """How a row's sending ended."""
+
+    status: Status
+    verdict: Verdict | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

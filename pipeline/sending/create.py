@@ -35,9 +35,10 @@ from pipeline.sending.call_context import (
     BreakerOpened,
     CallContext,
     ConnectionExpired,
+    Job,
     RunStopped,
+    SendResult,
 )
-from pipeline.sending.run_state import Job, SendResult
 from pipeline.support.failpoints import hit_failpoint
 
 FILE_ID_MARGIN = 5.0  # seconds before a FileId expires in which it is no longer used

@@ -11,9 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.clock import Clock, stamp
-from pipeline.domain.roster import PreparedImage, Problem
-from pipeline.domain.run import EXIT_SEVERITY, Halt, HaltExit, RowPlan, Status
-from pipeline.domain.seals import SealRequest, Verdict
+from pipeline.domain.run import EXIT_SEVERITY, Halt, HaltExit, Status
+from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import get_listed_meaning
 from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import RunGuards
@@ -142,39 +141,3 @@ class RunState:
             detail |= {"since": stamp(outage.since), "seconds": f"{seconds:.0f}"}
         text = make_message("stop.outage", host=outage.host, cause=outage.cause, waited=reason)
         self.halt("OUTAGE", text, 5, detail)
-
-
-@dataclass(slots=True)
-class Job:
-    """One row while it is sent."""
-
-    row_plan: RowPlan
-    request: SealRequest
-    prepared: PreparedImage
-    file_id: str | None = None
-    file_expires_at: float = 0.0  # unix seconds, the service's
-    has_adopted_clock: bool = False
-    has_renewed_credentials: bool = False
-    was_uploaded_again: bool = False
-    has_recorded_probe: bool = False  # an earlier create without a verdict is resolved by this one
-    trace_id: str | None = None
-    sent_at: float | None = None
-    sent_monotonic: float = 0.0  # the same moment on the monotonic clock
-    expired_waits: int = 0  # waits for a slot that outlasted a connection or a FileId
-    sends: int = 0  # creates that may have left
-    in_doubt: bool = False  # a create was recorded, and its verdict is not yet durable
-    verdict: Verdict | None = None  # the last create's, also when it could not be recorded
-
-    @property
-    def image_owner(self) -> tuple[str, str]:
-        """Person and picture: a FileId belongs to both."""
-        return self.request.key, self.prepared.sha256
-
-
-@dataclass(frozen=True, slots=True)
-class SendResult:
-    """How a row's sending ended."""
-
-    status: Status
-    verdict: Verdict | None = None
-    problems: tuple[Problem, ...] = ()

@@ -21,10 +21,8 @@ from pipeline.ledger.protocol import LedgerConflict
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
 from pipeline.planning.known_people import describe_unread_image
-from pipeline.planning.unsent_rows import build_not_sent_outcome, count_creates
-from pipeline.sending.call_context import CallContext
+from pipeline.sending.call_context import CallContext, Job, SendResult
 from pipeline.sending.create import CreateSender, ImageBody
-from pipeline.sending.run_state import Job, SendResult
 
 LOG = logging.getLogger(__name__)
 MAX_IMAGE_BYTES_HELD = 30_000_000  # of rows between upload and verdict; their bodies take as much again
@@ -112,7 +110,7 @@ class Submission:
         await self._hold_contested_rows()
         unsent = [row_plan for row_plan in row_plans if row_plan.index not in self._outcomes]
         for row_plan in unsent:
-            self._finish_row(build_not_sent_outcome(row_plan))
+            self._finish_row(RowOutcome.not_sent(row_plan))
         if not self.context.run_state.is_stopping:  # the limit alone left them
             self.kept_back = frozenset(row_plan.index for row_plan in unsent)
         return tuple(self._outcomes[row_plan.index] for row_plan in row_plans)
@@ -196,7 +194,7 @@ class Submission:
             seal_id=verdict.seal_id if is_sealed else None,
             request_id=verdict.request_id,
             trace_id=job.trace_id,
-            attempts=count_creates(job.row_plan) + job.sends,
+            attempts=job.row_plan.create_count + job.sends,
             last_attempt_at=job.sent_at,
             call_seconds=seconds,
             host=self.context.client.host_of(CREATE) if job.sends else None,

@@ -6,7 +6,7 @@ credentials and clock come from outside; `pipeline.workflow.finish` writes the r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from pipeline.domain.run import (
     RunPreview,
     RunReport,
     RunRequest,
+    Status,
     compute_exit_code,
 )
 from pipeline.domain.site_key import SiteKey
@@ -42,14 +43,8 @@ from pipeline.planning.guards import (
     require_certificate,
 )
 from pipeline.planning.known_people import compute_new_marks, unite_persons
-from pipeline.planning.plan import PlanRules, plan_rows
+from pipeline.planning.plan import PlanRules, plan_rows, prepare_images
 from pipeline.planning.review import SavedReview, load_review
-from pipeline.planning.row_images import prepare_images
-from pipeline.planning.unsent_rows import (
-    build_initial_outcome,
-    merge_outcomes,
-    remove_key,
-)
 from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
 from pipeline.workflow.run_plan import (
@@ -119,9 +114,9 @@ def run_check(
 ) -> RunReport:
     """Find everything that a run would find, pictures decoded, without a call."""
     plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
-    outcomes = tuple(map(build_initial_outcome, plan.row_plans))
+    outcomes = tuple(map(RowOutcome.of_plan, plan.row_plans))
     if site_key is None:
-        outcomes = tuple(map(remove_key, outcomes))
+        outcomes = tuple(map(_remove_key, outcomes))
     halt = get_missing_rosters_halt(list_emptied_folders(request, ledger))
     return replace(
         plan.report,
@@ -148,7 +143,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
     initial_outcomes = _record_start(plan, start, resources, review, presenter)
     sent = await send_rows.send_rows(plan, start, request, config, resources, masker=presenter.masker)
-    outcomes = merge_outcomes(initial_outcomes, sent.outcomes)
+    outcomes = _merge_outcomes(initial_outcomes, sent.outcomes)
     exposed = list_exposed_files(config, start.credentials.files if start.credentials else ())
     report = replace(
         plan.report,
@@ -271,12 +266,15 @@ async def _decide_start(
     ready = send_rows.select_rows_to_send(plan.row_plans, request, covered, ledger)
     guards = stage_settings.build_guards(request, config)
     record = stage_settings.build_run_record(request, config, plan.report.started)
+    doctors = [row_plan.doctor for row_plan in plan.row_plans]
+    people = {doctor.key or doctor.display_name or doctor.row_id for doctor in doctors}
+    unknown = [row_plan.doctor for row_plan in ready if row_plan.history is None]
     halt = check_plan(
         guards,
         ledger,
         record,
-        row_plans=plan.row_plans,
-        ready=ready,
+        newcomers={doctor.row_id: doctor.key for doctor in unknown if doctor.row_id is not None},
+        people=len(people),
         live_seals=plan.seal_counts.live,
         files=plan.report.files,
         emptied_folders=list_emptied_folders(request, ledger),
@@ -310,7 +308,7 @@ def _record_start(
 ) -> tuple[RowOutcome, ...]:
     """Enter in the ledger how the run begins; return the outcome of each row before anything is sent."""
     ledger, record = resources.ledger, start.record
-    initial_outcomes = tuple(map(build_initial_outcome, plan.row_plans))
+    initial_outcomes = tuple(map(RowOutcome.of_plan, plan.row_plans))
     ledger.record_files(plan.file_stats)
     report = replace(plan.report, outcomes=initial_outcomes)
     record_run_start(ledger, record, report, presenter, plan.new_bearers)
@@ -319,3 +317,24 @@ def _record_start(
     record_rows(ledger, record.run, initial_outcomes, presenter)
     ledger.record_marks(compute_new_marks(plan.row_plans, resources.site_key))
     return initial_outcomes
+
+
+# -- the outcomes of the rows
+
+
+def _remove_key(outcome: RowOutcome) -> RowOutcome:
+    """Return an outcome without the person's key: it was made with a key that is no secret."""
+    doctor = replace(outcome.doctor, key=None)
+    return replace(outcome, row_plan=replace(outcome.row_plan, doctor=doctor))
+
+
+def _merge_outcomes(
+    initial_outcomes: Sequence[RowOutcome], sent: Iterable[RowOutcome]
+) -> tuple[RowOutcome, ...]:
+    """Return one outcome a row, in the order of the plan: of those that were to be sent, and of all others."""
+    by_index = {outcome.row_plan.index: outcome for outcome in sent}
+    outcomes = []
+    for outcome in initial_outcomes:
+        unsent = RowOutcome.not_sent(outcome.row_plan) if outcome.status is Status.READY else outcome
+        outcomes.append(by_index.get(outcome.row_plan.index, unsent))
+    return tuple(outcomes)

@@ -37,7 +37,6 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.messages.catalogue import load_text, load_texts, make_message
 from pipeline.messages.problems import load_problem
-from pipeline.planning.unsent_rows import build_initial_outcome, build_not_sent_outcome
 from pipeline.workflow.import_run import prepare_run
 
 
@@ -130,7 +129,7 @@ def _finish_ready_row(row_plan: RowPlan, run: str) -> RowOutcome:
     """Return the outcome of a row that was about to be sent when the run was cut short."""
     person = row_plan.history
     if person is None:
-        return build_not_sent_outcome(row_plan)
+        return RowOutcome.not_sent(row_plan)
     if person.seal is not None and person.seal.run == run:
         status = Status.SEALED
     elif person.unresolved_attempt is not None and person.unresolved_attempt.run == run:
@@ -138,8 +137,8 @@ def _finish_ready_row(row_plan: RowPlan, run: str) -> RowOutcome:
     elif person.refusals and person.refusals[-1].run == run:
         status = Status.FAILED
     else:
-        return build_not_sent_outcome(row_plan)
-    return build_initial_outcome(replace(row_plan, status=status))
+        return RowOutcome.not_sent(row_plan)
+    return RowOutcome.of_plan(replace(row_plan, status=status))
 
 
 def _compute_status_since(row_plan: RowPlan, present: RowPlan | None, run: str) -> Status:
@@ -161,7 +160,7 @@ def _build_decided_outcome(row_plan: RowPlan, status: Status) -> RowOutcome:
     """Return the outcome of a row on which a person has decided since the run."""
     problems = tuple(problem for problem in row_plan.problems if problem.code != "CONTENT_CHANGED")
     row_plan = replace(row_plan, status=status, problems=problems)
-    return (build_not_sent_outcome if status is Status.NOT_SENT else build_initial_outcome)(row_plan)
+    return (RowOutcome.not_sent if status is Status.NOT_SENT else RowOutcome.of_plan)(row_plan)
 
 
 def _get_attempt_time(person: PersonHistory | None, trace_id: str | None) -> float | None:

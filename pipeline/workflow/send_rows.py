@@ -32,8 +32,8 @@ from pipeline.domain.seals import SealRequest
 from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Ledger
+from pipeline.planning.covered_rows import list_retried_rows, list_rows_of
 from pipeline.planning.guards import Guards, RunGuards, compute_deadline
-from pipeline.planning.unsent_rows import build_not_sent_outcome, list_retried_rows, list_rows_of
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.run_state import RunState
 from pipeline.workflow.stage_settings import build_agent, build_client, get_contract
@@ -148,7 +148,7 @@ async def send_rows(
     limit = config.limits.requests_per_second
     ready, guards, credentials = start.ready, start.guards, start.credentials
     if credentials is None:
-        return SentRows(tuple(map(build_not_sent_outcome, ready)), start.halt, Traffic(limit=limit))
+        return SentRows(tuple(map(RowOutcome.not_sent, ready)), start.halt, Traffic(limit=limit))
     # aiohttp: a run without changes does not need it
     from pipeline.sending.call_context import CallContext, share_connection_slots  # noqa: PLC0415
     from pipeline.sending.create import CreateSender  # noqa: PLC0415

@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.intake.fields import validate
 from pipeline.intake.images import ink
 from pipeline.intake.pairing import match
-from pipeline.planning import plan, row_images
+from pipeline.planning import plan
 from pipeline.reports import records
 
 BROKEN = name(2)
@@ -129,7 +129,7 @@ def test_a_picture_over_which_the_program_breaks_is_its_rows_problem(hospital, m
 
 def test_a_bug_behind_the_decoding_is_its_rows_problem_in_check_and_run(hospital, monkeypatch):
     hospital.doctors(3)
-    monkeypatch.setattr(row_images, "get_image_conflict", breaking(row_images.get_image_conflict, of_doctor))
+    monkeypatch.setattr(plan, "get_image_conflict", breaking(plan.get_image_conflict, of_doctor))
     assert hospital.go("check") == 3
     assert hospital.go("run", "--yes") == 3
     assert [(row["status"], row["codes"]) for row in hospital.outcomes()] == [

@@ -22,11 +22,10 @@ from plan_support import (
 from readable_key import ReadableKey
 
 from pipeline.domain.roster import CardType, Doctor, Field, ImageFile
-from pipeline.domain.run import Judgement, Judgements, Review, Status
+from pipeline.domain.run import Judgement, Judgements, Review, RowOutcome, Status
 from pipeline.domain.seals import LedgerSnapshot, PersonHistory
 from pipeline.messages.problems import build_problem, render_problem
 from pipeline.planning.plan import PlanRules, plan_rows
-from pipeline.planning.unsent_rows import build_initial_outcome
 
 
 def compute_names(doctors, known=NOTHING) -> dict[str, str]:
@@ -55,7 +54,7 @@ def test_a_sealed_doctor_with_the_same_content_is_unchanged():
     doctor = make_doctor()
     row_plan = plan_one(doctor, make_snapshot(make_sealed(doctor)))
     assert row_plan.status is Status.UNCHANGED
-    assert build_initial_outcome(row_plan).seal_id == "seal-id"
+    assert RowOutcome.of_plan(row_plan).seal_id == "seal-id"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +124,7 @@ def test_an_unsettled_create_holds_its_person(verdict, status):
     )
     row_plan = plan_one(doctor, make_snapshot(history), resend_refused=True)
     assert (row_plan.status, row_plan.request) == (status, None)
-    assert build_initial_outcome(row_plan).trace_id == "uuid"
+    assert RowOutcome.of_plan(row_plan).trace_id == "uuid"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +153,7 @@ def test_a_bare_refusal_is_repeated_only_by_an_explicit_retry():
     doctor = make_doctor()
     known = make_snapshot(make_refused(doctor, code="FailedOperation", message="操作失败"))
     assert plan_one(doctor, known).status is Status.FAILED
-    assert build_initial_outcome(plan_one(doctor, known)).code == "FailedOperation"
+    assert RowOutcome.of_plan(plan_one(doctor, known)).code == "FailedOperation"
     assert plan_one(doctor, known, resend_refused=True).status is Status.READY
 
 
@@ -333,7 +332,7 @@ def test_where_a_review_is_required_only_right_is_sent(judged):
     (row_plan,) = plan_rows([make_doctor()], NOTHING, make_review_rules(judged, require_review=True))
     expected = {None: Status.NOT_SENT, "right": Status.READY, "wrong": Status.REJECTED}[judged.get(ID)]
     assert row_plan.status is expected
-    assert build_initial_outcome(row_plan).status is expected
+    assert RowOutcome.of_plan(row_plan).status is expected
 
 
 @pytest.mark.parametrize("part", ["key", "name", "seal_name", "picture"])
@@ -368,4 +367,4 @@ def test_a_create_without_a_verdict_stays_unknown_where_its_review_forbids_the_p
     rules = make_review_rules(judged, require_review=required, probes=True)
     (row_plan,) = plan_rows([make_doctor()], make_snapshot(history), rules)
     assert row_plan.status is status
-    assert build_initial_outcome(row_plan).status is status
+    assert RowOutcome.of_plan(row_plan).status is status

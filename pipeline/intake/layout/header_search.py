@@ -136,7 +136,11 @@ def drop_appended_columns(lines: Iterable[Line]) -> Iterator[Line]:
 
 
 def _get_appended_columns(line: Line) -> tuple[int, ...] | None:
-    titles = {column: cell.display_text for column, cell in line.cells.items() if cell.kind is CellKind.TEXT}
+    titles = {
+        column: cell.display_text
+        for column, cell in line.cells.items()
+        if cell.kind is CellKind.TEXT and not _DATA.search(cell.display_text)
+    }
     return find_appended_columns(titles, _APPENDED_TITLES)
 
 

@@ -16,9 +16,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from pipeline.domain.roster import CellKind, EmbeddedImage, Field, Row
-from pipeline.intake.layout.column_titles import ColumnAliases, is_seal_title
-from pipeline.intake.readers.model import Line, Merge, MergedCells, Sheet, parse_column
+from pipeline.domain.roster import EmbeddedImage
+from pipeline.intake.readers.model import Merge, MergedCells, Sheet, parse_column
 
 # parts of a picture's height
 _OWN, _MEANT, _NOTICED = 2 / 3, 1 / 3, 0.1
@@ -65,10 +64,10 @@ class SheetImages:
         self._unassigned: dict[int, EmbeddedImage] = {}
         self.drifted_columns: frozenset[str] = frozenset()  # known once the floating pictures are assigned
 
-    def take_images(self, line: Line) -> list[EmbeddedImage]:
-        """Return the pictures in a line's cells; lines come in their order, each once."""
-        own = self._list_placed(line)
-        self._open = [(last_line, image) for last_line, image in self._open if last_line >= line.number]
+    def take_images(self, line: int, images: Mapping[int, EmbeddedImage]) -> list[EmbeddedImage]:
+        """Return the pictures of a line, given those in its cells by column; lines come in their order, each once."""
+        own = self._list_placed(line, images)
+        self._open = [(last_line, image) for last_line, image in self._open if last_line >= line]
         return own + [image for _, image in self._open]
 
     def assign(self, images: Sequence[EmbeddedImage], row: int) -> tuple[EmbeddedImage, ...]:
@@ -83,8 +82,8 @@ class SheetImages:
             lines = range(row, min(last_line, row + _TALLEST) + 1)
             self._doctor_rows |= dict.fromkeys(lines, row)
 
-    def give_images(self, rows: Sequence[Row], aliases: ColumnAliases) -> list[Row]:
-        """Return the doctors' rows with the floating pictures that are theirs or that may be."""
+    def assign_floating(self) -> Mapping[int, Sequence[EmbeddedImage]]:
+        """Return by the doctors' rows the floating pictures that are theirs or that may be."""
         merges = self._list_merges()
         placements = [
             self._measure(image, merge) for image, merge in zip(self._floating, merges, strict=True)
@@ -108,11 +107,7 @@ class SheetImages:
                         shares=((number, placement.shares[number]),),
                     )
                 )
-        images = ((*by_row.get(row.origin.row, ()), *row.pictures) for row in rows)
-        return [
-            replace(row, pictures=_mark_other_pictures(own, row, aliases)) if own else row
-            for row, own in zip(rows, images, strict=True)
-        ]
+        return by_row
 
     def _list_merges(self) -> Iterator[Merge | None]:
         """Yield for each floating picture the merged cell that it is alone over."""
@@ -138,17 +133,16 @@ class SheetImages:
         """Return the pictures that no row got, as they lie on the sheet."""
         return sorted(self._unassigned.values(), key=lambda image: (image.row, parse_column(image.column)))
 
-    def _list_placed(self, line: Line) -> list[EmbeddedImage]:
+    def _list_placed(self, line: int, images: Mapping[int, EmbeddedImage]) -> list[EmbeddedImage]:
         """Return the pictures placed in the cells of a line that are not merged down."""
         placed = []
-        for column, cell in line.cells.items():
-            if cell.kind is CellKind.PICTURE and isinstance(cell.value, EmbeddedImage):
-                self._unassigned[id(cell.value)] = cell.value
-                merge = self._merged.beginning_at(line.number, column)
-                if merge and merge.first_row < merge.last_row:
-                    self._open.append((merge.last_row, cell.value))
-                else:
-                    placed.append(cell.value)
+        for column, image in images.items():
+            self._unassigned[id(image)] = image
+            merge = self._merged.beginning_at(line, column)
+            if merge and merge.first_row < merge.last_row:
+                self._open.append((merge.last_row, image))
+            else:
+                placed.append(image)
         return placed
 
 
@@ -162,16 +156,3 @@ def _list_drifted_columns(images: Sequence[EmbeddedImage], placements: Sequence[
             is_too_tall = image.begins_row and placement.own_share >= _OWN - _ROUNDING
             slipped[image.column] += placement.overlaps_neighbour and not is_too_tall
     yield from (column for column, count in slipped.items() if 1 < count > pictures[column] / 2)
-
-
-def _mark_other_pictures(
-    images: Sequence[EmbeddedImage], row: Row, aliases: ColumnAliases
-) -> tuple[EmbeddedImage, ...]:
-    """Return a row's pictures; those in a picture column whose title names no seal (图片) are marked.
-
-    A file named in such a column is in the folder of seal pictures. A picture in the column itself may be a portrait.
-    """
-    cell = row.fields.get(Field.PICTURE)
-    if cell is None or is_seal_title(cell.header) or aliases.maps(cell.header):
-        return tuple(images)
-    return tuple(replace(image, is_other_picture=image.column == cell.column) for image in images)

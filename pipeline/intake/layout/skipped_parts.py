@@ -79,13 +79,13 @@ class SkippedLineLog:
         self._sheet = sheet
         self._last = 0
 
-    def add(self, line: Line, line_class: LineClass | None) -> None:
-        """Account for a line and for the gap before it; None for a doctor's."""
-        if line.number > self._last + 1:
-            self._append(self._last + 1, line.number - 1, "blank")
+    def add(self, first: int, last: int, line_class: LineClass | None) -> None:
+        """Account for a line, by its first and last physical line, and for the gap before it; None for a doctor's."""
+        if first > self._last + 1:
+            self._append(self._last + 1, first - 1, "blank")
         if line_class is not None:
-            self._append(line.number, line.last, line_class)
-        self._last = line.last
+            self._append(first, last, line_class)
+        self._last = last
 
     def add_examples(self, lines: Iterable[tuple[int, int]]) -> None:
         """Add lines that were taken for doctors and are examples."""

@@ -184,9 +184,9 @@ class _TableReader:
 
     def skip_line(self, line: Line, line_class: LineClass) -> None:
         """Account for a line that is no doctor."""
-        self._images.take_images(line)
+        self._images.take_images(line.number, line.images)
         self._lines_above.append(line)
-        self._skipped.add(line, line_class)
+        self._skipped.add(line.number, line.last, line_class)
 
     def skip_title(self, line: Line) -> None:
         """Account for a line above the first header; a number there is noted: a doctor may stand in it."""
@@ -239,9 +239,9 @@ class _TableReader:
     def read_line(self, line: Line) -> None:
         """Take a line below a header."""
         visible = self._cursor.apply(line)
-        images = self._images.take_images(line)
+        images = self._images.take_images(line.number, line.images)
         line_class = self._classify(line, visible)
-        self._skipped.add(line, line_class)
+        self._skipped.add(line.number, line.last, line_class)
         if line_class is not None:
             self._lines_above.append(line)
             if images and self._rows and self._rows[-1].origin.row == visible.continued_line:
@@ -260,7 +260,8 @@ class _TableReader:
 
     def finish(self) -> Table:
         """Return the table; people under the title of an example are skipped, if there is another table."""
-        self._rows = self._images.give_images(self._rows, self._aliases)
+        floating = self._images.assign_floating()
+        self._rows = [self._add_floating_images(row, floating.get(row.origin.row, ())) for row in self._rows]
         self._skip_example_sections()
         report = SheetReport(self._sheet.name, "read", len(self._rows), tuple(self._columns.values()))
         images = self._images.list_unassigned()
@@ -368,6 +369,17 @@ class _TableReader:
                 single = Line(line.number, {column: cell})
                 end = merge.last_row if is_example(single, self._builder.header) else end
         return end
+
+    def _add_floating_images(self, row: Row, floating: Sequence[EmbeddedImage]) -> Row:
+        """Return a row with its floating pictures before those in its cells.
+
+        Those in a picture column whose title names no seal (图片) are marked. A file named in such a column is in the folder
+        of seal pictures. A picture in the column itself may be a portrait.
+        """
+        images, cell = (*floating, *row.pictures), row.fields.get(Field.PICTURE)
+        if cell is not None and not is_seal_title(cell.header) and not self._aliases.maps(cell.header):
+            images = tuple(replace(image, is_other_picture=image.column == cell.column) for image in images)
+        return replace(row, pictures=images) if images else row
 
     def _add_images_to_last_row(self, images: Sequence[EmbeddedImage]) -> None:
         """Give the pictures of a line that continues the doctor above to that doctor."""

@@ -59,6 +59,13 @@ class Line(NamedTuple):
     end: int = 0  # the last physical line of a text record that spans several; 0 where it is ``number``
 
     @property
+    def images(self) -> dict[int, EmbeddedImage]:
+        """The pictures in its cells, by column."""
+        return {
+            column: cell.value for column, cell in self.cells.items() if isinstance(cell.value, EmbeddedImage)
+        }
+
+    @property
     def last(self) -> int:
         """The number of the last physical line it occupies."""
         return self.end or self.number
