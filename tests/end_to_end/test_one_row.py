@@ -6,7 +6,7 @@ import pytest
 from people import name, number
 from PIL import Image
 
-from pipeline.intake.fields import validate
+from pipeline.intake.fields import text_fields
 from pipeline.intake.images import ink
 from pipeline.intake.pairing import match
 from pipeline.planning import plan
@@ -35,7 +35,7 @@ def of_doctor(doctor, *_):
 
 
 STAGES = {
-    "validation": (validate, "read_name", of_cell),
+    "validation": (text_fields, "read_name", of_cell),
     "pairing": (match, "_list_fitting", of_doctor),
     "planning": (plan._Planner, "_plan_row", lambda _, doctor, *__: of_doctor(doctor)),
     "the seal name": (plan, "_build_request", of_doctor),
