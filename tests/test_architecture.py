@@ -33,7 +33,7 @@ HOME_OF_LIBRARY = {
     "pydantic": "config/",
     "procrastinate": "hosts/",
     "psutil": ("intake/readers/rare_formats.py", "support/atomic_files.py"),
-    "python_calamine": "intake/readers/child/xlsb.py",
+    "python_calamine": (),  # in tests and bench alone
     "rapidocr": "intake/images/name_ocr.py",
     "psycopg": "hosts/",
     "sqlite3": ("ledger/", "hosts/load.py"),

@@ -97,7 +97,7 @@ def make_page(form: str) -> Page:
     if form not in ("html", "csv", "txt"):
         doctors[12] = {**dict(enumerate(make_row(12))), 1: date(1990, 3, 7)}
         doctors[13] = {**dict(enumerate(make_row(13))), 2: True}
-    if form not in ("html", "csv", "txt", "xlsb"):  # calamine gives it like an empty cell
+    if form not in ("html", "csv", "txt", "xlsb"):  # a formula has a value there
         doctors[14] = {**dict(enumerate(make_row(14))), 2: Uncomputed()}
     merges = () if form in ("csv", "txt") else ((1, 1, 0, 4), (3, 4, 4, 4))
     return Page("内科", {1: {0: "某某医院医师名单"}, 2: dict(enumerate(HEADERS)), **doctors}, merges=merges)

@@ -102,7 +102,7 @@ def test_dates_and_truth_values_are_what_they_are(form, tmp_path):
     }
 
 
-@pytest.mark.parametrize("form", sorted({*WITH_TYPES} - {"xlsb"}))  # calamine gives it like an empty cell
+@pytest.mark.parametrize("form", sorted({*WITH_TYPES} - {"xlsb"}))  # a formula has a value there
 def test_a_formula_that_no_program_computed_has_no_value(form, tmp_path):
     page = Page("内科", {1: {0: "姓名", 1: "手机号"}, 2: {0: "张三", 1: Uncomputed()}})
     assert read_cells(WRITERS[form](page), tmp_path)[2, 1] == ("no_value", "")

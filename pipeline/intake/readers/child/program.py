@@ -122,9 +122,7 @@ def main(description: str) -> None:
         output.write_facts(
             refused="FILE_SUSPICIOUS", finding="file.reader_memory", arguments={"limit": limit}
         )
-    except BaseException as error:  # whatever a damaged file leads to; a panic of calamine is no Exception
-        if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
-            raise
+    except Exception:  # noqa: BLE001  whatever a damaged file leads to
         output.write_facts(refused="FILE_CORRUPT", finding=reader.DAMAGED, arguments={})
     stream.flush()
 

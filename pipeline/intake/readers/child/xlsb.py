@@ -1,8 +1,7 @@
-"""Binary workbooks of the .xlsx family (.xlsb), read by calamine; records are those of [MS-XLSB] §2.3.
+"""Binary workbooks of the .xlsx family (.xlsb): records of [MS-XLSB] §2.3, read in their order, each cell with its own type.
 
-calamine 0.9.1 gives an error cell and an empty cell alike, leaves out texts with runs and cells without a column, and
-does not apply number formats to whole numbers (all measured). So the records of each sheet are scanned for these, and
-for what is hidden or merged.
+No library gives errors, texts with runs, cells without a column and number formats, and takes no memory for the empty
+cells between two filled ones.
 """
 
 from __future__ import annotations
@@ -10,13 +9,9 @@ from __future__ import annotations
 import io
 import posixpath
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
-from struct import unpack_from
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from struct import pack, unpack, unpack_from
 
-import python_calamine
 from defusedxml.ElementTree import fromstring
 
 from pipeline.intake.readers.child.program import (
@@ -30,15 +25,21 @@ from pipeline.intake.readers.child.program import (
 
 DAMAGED = "file.cells"
 
-_WORKBOOK = "xl/workbook.bin"  # calamine looks for no other
 _ROW = 0
-_ERROR_CELLS = (3, 11)
-_NUMBERS = (2, 5, 9)
-_LOST = (*range(13, 19), 62)  # cells that calamine leaves out; Excel writes none of them
+# cells by what they hold; 8 to 11 are those of formulas
+_RK, _SHARED, _RICH_TEXT = 2, 7, 62
+_TEXTS = (6, _SHARED, 8, _RICH_TEXT)
+_NUMBERS = (_RK, 5, 9)
+_BOOLS = (4, 10)
+_ERRORS = (3, 11)
+_CELLS = frozenset({*range(1, 12), _RICH_TEXT})
+_SHORT = range(12, 19)  # the cells 1 to 7 without a column
+_STRING = 19  # in the table of texts
 _COLUMNS, _MERGE, _SHEET_END = 60, 176, 130
 _FORMAT, _STYLE, _STYLES, _STYLES_END = 44, 47, 617, 618
 _SHEET, _PROPERTIES = 156, 153
-_ERRORS = {
+_HIDDEN = (1, 2)  # states of a sheet: hidden, very hidden
+_ERROR_TEXTS = {
     0x00: "#NULL!",
     0x07: "#DIV/0!",
     0x0F: "#VALUE!",
@@ -51,66 +52,73 @@ _ERRORS = {
 
 
 Record = tuple[int, bytes]  # number, body
-
-
-@dataclass(slots=True)
-class _Scan:
-    """What the records of a sheet hold that calamine does not give; rows and columns from 0."""
-
-    errors: dict[tuple[int, int], str] = field(default_factory=dict)
-    styles: dict[tuple[int, int], int] = field(default_factory=dict)  # of numbers
-    merges: list[tuple[int, int, int, int]] = field(default_factory=list)
-    hidden_rows: set[int] = field(default_factory=set)
-    hidden_columns: set[int] = field(default_factory=set)
+Relations = Mapping[str, tuple[str, str]]  # identifier -> last word of the type, target part
 
 
 def read(data: bytes, output: Output) -> None:
     """Write the visible sheets of a workbook, and the names of the others."""
-    package = zipfile.ZipFile(io.BytesIO(data))
-    relations = _read_relations(package)
-    records = list(_list_records(package.read(_WORKBOOK)))
-    numbers, codes = _read_formats(package, relations)
+    package = _Package(data)
+    workbook = package.get_related_part("", "officeDocument")
+    relations = package.read_relations(workbook)
+    records = list(_list_records(package.read(workbook)))
+    numbers, codes = _read_formats(package.read(package.get_related_part(workbook, "styles")))
     since_1904 = any(kind == _PROPERTIES and body[0] & 1 for kind, body in records)
     output.write_facts(formats=numbers, codes=codes, since_1904=since_1904)
-    parts = {}
+    strings = _read_strings(package.read(package.get_related_part(workbook, "sharedStrings")))
     for kind, body in records:
-        if kind == _SHEET:
-            identifier, end = _read_text(body, 8)
-            parts[_read_text(body, end)[0]] = relations.get(identifier, ("", ""))
-    book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-    for sheet in book.sheets_metadata:
-        relation, part = parts[sheet.name]
+        if kind != _SHEET:
+            continue
+        identifier, end = _read_text(body, 8)
+        name, _ = _read_text(body, end)
+        relation, part = relations.get(identifier, ("", ""))
         if relation != "worksheet":  # charts, dialogs and macros hold no roster
             continue
-        if sheet.visible != python_calamine.SheetVisibleEnum.Visible:
-            output.end_sheet(sheet.name, hidden=True)
+        if unpack_from("<I", body)[0] in _HIDDEN:
+            output.end_sheet(name, hidden=True)
             continue
-        scan = _scan_sheet(_list_records(package.read(part)))
-        _write_sheet(book.get_sheet_by_name(sheet.name), scan, output)
+        _write_sheet(name, package.read(part), strings, output)
 
 
-def _read_relations(package: zipfile.ZipFile) -> dict[str, tuple[str, str]]:
-    """Return the relationships of the workbook: identifier -> (last word of the type, target part)."""
-    folder, name = posixpath.split(_WORKBOOK)
-    root = fromstring(package.read(f"{folder}/_rels/{name}.rels"), forbid_dtd=True)
-    return {
-        relation.get("Id", ""): (
-            relation.get("Type", "").rsplit("/", 1)[-1],
-            posixpath.normpath(posixpath.join("/", folder, relation.get("Target", ""))).lstrip("/"),
-        )
-        for relation in root
-    }
+class _Package:
+    """The parts of the workbook; the parent has seen to it that they are neither too many nor too large."""
+
+    def __init__(self, data: bytes) -> None:
+        self._zip = zipfile.ZipFile(io.BytesIO(data))
+        self._members = {_normalize_part(member.filename): member for member in self._zip.infolist()}
+
+    def read(self, part: str) -> bytes:
+        """Return a part; ``""`` is one that the workbook does without."""
+        return self._zip.read(self._members[_normalize_part(part)]) if part else b""
+
+    def read_relations(self, part: str) -> Relations:
+        """Return the relationships of a part (``""``: the package)."""
+        folder, name = posixpath.split(part)
+        root = fromstring(self.read(posixpath.join(folder, "_rels", f"{name}.rels")), forbid_dtd=True)
+        return {
+            relation.get("Id", ""): (
+                relation.get("Type", "").rsplit("/", 1)[-1],
+                posixpath.normpath(posixpath.join("/", folder, relation.get("Target", ""))).lstrip("/"),
+            )
+            for relation in root
+        }
+
+    def get_related_part(self, part: str, kind: str) -> str:
+        """Return the first part of a kind that a part refers to and that is there, ``""`` for none."""
+        targets = (target for relation, target in self.read_relations(part).values() if relation == kind)
+        return next((target for target in targets if _normalize_part(target) in self._members), "")
 
 
-def _read_formats(
-    package: zipfile.ZipFile, relations: dict[str, tuple[str, str]]
-) -> tuple[list[str], dict[str, str]]:
+def _normalize_part(part: str) -> str:
+    """Part names are compared without case (ECMA-376 part 2 §6.2); some writers use backslashes."""
+    return part.replace("\\", "/").lstrip("/").casefold()
+
+
+def _read_formats(part: bytes) -> tuple[list[str], dict[str, str]]:
     """Return the number format of each cell style, and the codes of the formats that are not built in."""
-    part = next((target for kind, target in relations.values() if kind == "styles"), None)
     numbers: list[str] = []
     codes: dict[str, str] = {}
     is_of_cells = False
-    for kind, body in _list_records(package.read(part)) if part in package.namelist() else ():
+    for kind, body in _list_records(part):
         if kind == _FORMAT:
             codes[str(*unpack_from("<H", body))] = _read_text(body, 2)[0]
         elif kind in (_STYLES, _STYLES_END):
@@ -118,6 +126,11 @@ def _read_formats(
         elif kind == _STYLE and is_of_cells:
             numbers.append(str(*unpack_from("<H", body, 2)))
     return numbers, codes
+
+
+def _read_strings(part: bytes) -> list[str]:
+    """Return the texts that cells refer to, by their place."""
+    return [_read_text(body, 1)[0] for kind, body in _list_records(part) if kind == _STRING]
 
 
 def _list_records(part: bytes) -> Iterator[Record]:
@@ -153,63 +166,96 @@ def _read_text(body: bytes, offset: int) -> tuple[str, int]:
     return body[offset + 4 : end].decode("utf-16-le"), end
 
 
-def _scan_sheet(records: Iterator[Record]) -> _Scan:
-    """Scan the records of a sheet; raises Refused where it breaks off or holds cells that calamine loses."""
-    scan = _Scan()
-    row = -1
+def _write_sheet(name: str, part: bytes, strings: Sequence[str], output: Output) -> None:
+    """Write a sheet row by row; raises Refused where it breaks off."""
+    sheet = _Sheet(strings)
     kind = -1
-    for kind, body in records:
-        if kind in _NUMBERS:
-            column, style = unpack_from("<2I", body)
-            scan.styles[row, column] = style & 0xFF_FFFF
-        elif kind in _ERROR_CELLS:
-            scan.errors[row, int.from_bytes(body[:4], "little")] = _ERRORS[body[8]]
-        elif kind == _ROW:
-            row, flags = unpack_from("<I7xB", body)
-            scan.hidden_rows.update([row] if flags & 0x10 else [])
-        elif kind in _LOST:
-            raise Refused("FILE_FORMAT", "Excel (.xlsb)")
+    for kind, body in _list_records(part):
+        if kind == _ROW:
+            sheet.write_row(output)
+            sheet.begin_row(body)
+        elif kind in _CELLS or kind in _SHORT:
+            sheet.take_cell(kind, body)
         elif kind == _COLUMNS:
-            first, last, flags = unpack_from("<2I8xH", body)
-            scan.hidden_columns.update(range(first, min(last + 1, MAX_COLUMN)) if flags & 1 else ())
+            sheet.take_columns(body)
         elif kind == _MERGE:
-            top, bottom, first_column, right = unpack_from("<4I", body)
-            if (top, first_column) != (bottom, right):
-                scan.merges.append((top + 1, bottom + 1, first_column, right))
+            sheet.take_merge(body)
     if kind != _SHEET_END:
         raise Refused("FILE_CORRUPT", "file.cut_off")
-    return scan
+    sheet.write_row(output)
+    output.end_sheet(name, merges=sheet.merges, hidden_columns=sheet.hidden_columns)
 
 
-def _write_sheet(sheet: python_calamine.CalamineSheet, scan: _Scan, output: Output) -> None:
-    top, first_column = sheet.start or (0, 0)
-    errors: dict[int, dict[int, str]] = {}
-    for (row, column), error in scan.errors.items():
-        errors.setdefault(row, {})[column] = error
-    rows = dict(enumerate(sheet.to_python(), top))
-    for row in sorted({*rows, *errors}):
-        cells: dict[int, list[object]] = {
-            column: _read_cell(value, scan.styles.get((row, column)))
-            for column, value in enumerate(rows.get(row, ()), first_column)
-            if value != ""
-        }
-        cells |= {column: [ValueKind.ERROR, error] for column, error in errors.get(row, {}).items()}
-        if cells:
-            entries = [[column, *cells[column]] for column in sorted(cells)]
-            output.write_row(row + 1, entries, hidden=row in scan.hidden_rows)
-    output.end_sheet(sheet.name, merges=scan.merges, hidden_columns=scan.hidden_columns)
+class _Sheet:
+    """A sheet while its records come; rows and columns from 0."""
+
+    def __init__(self, strings: Sequence[str]) -> None:
+        self.merges: list[tuple[int, int, int, int]] = []
+        self.hidden_columns: set[int] = set()
+        self._strings = strings
+        self._row, self._column, self._is_hidden = 0, -1, False
+        self._cells: list[list[object]] = []
+
+    def begin_row(self, body: bytes) -> None:
+        """Begin the row that a record describes."""
+        self._row, flags = unpack_from("<I7xB", body)
+        self._column, self._is_hidden, self._cells = -1, bool(flags & 0x10), []
+
+    def write_row(self, output: Output) -> None:
+        """Write the row that ends here, if it holds something."""
+        if self._cells:
+            output.write_row(self._row + 1, self._cells, hidden=self._is_hidden)
+
+    def take_cell(self, kind: int, body: bytes) -> None:
+        """Take a cell; one without a column stands behind the last one."""
+        if kind in _SHORT:
+            self._column += 1
+            kind, offset = kind - _SHORT[0] + 1, 4
+        else:
+            (self._column,) = unpack_from("<I", body)
+            offset = 8
+        (style,) = unpack_from("<I", body, offset - 4)
+        cell = _read_cell(kind, style & 0xFF_FFFF, body, offset, self._strings)
+        if cell:
+            self._cells.append([self._column, *cell])
+
+    def take_columns(self, body: bytes) -> None:
+        """Take the description of some columns."""
+        first, last, flags = unpack_from("<2I8xH", body)
+        self.hidden_columns.update(range(first, min(last + 1, MAX_COLUMN)) if flags & 1 else ())
+
+    def take_merge(self, body: bytes) -> None:
+        """Take cells that are merged."""
+        top, bottom, first, last = unpack_from("<4I", body)
+        if (top, first) != (bottom, last):
+            self.merges.append((top + 1, bottom + 1, first, last))
 
 
-def _read_cell(value: Any, style: int | None) -> list[object]:
-    """Return kind and value of a cell that holds something."""
-    if isinstance(value, str):
-        return [ValueKind.PICTURE, None] if WPS_PICTURE.match(value) else [ValueKind.TEXT, value]
-    if isinstance(value, bool):
-        return [ValueKind.TRUTH, value]
-    if isinstance(value, datetime):
-        return [ValueKind.DATE, (value + timedelta(seconds=0.5)).replace(microsecond=0).isoformat()]
-    if isinstance(value, date | time):
-        return [ValueKind.DATE, value.isoformat()]
-    if isinstance(value, timedelta):
-        value = value / timedelta(days=1)
-    return make_number(value) if style is None else make_number(value, style)
+def _read_cell(kind: int, style: int, body: bytes, offset: int, strings: Sequence[str]) -> list[object]:
+    """Return kind and value of a cell; nothing for an empty one, and for a formula that gave an empty text."""
+    if kind in _TEXTS:
+        text = _read_cell_text(kind, body, offset, strings)
+        is_picture = WPS_PICTURE.match(text) is not None
+        kind_and_value: list[object] = [ValueKind.PICTURE, None] if is_picture else [ValueKind.TEXT, text]
+        return kind_and_value if text else []
+    if kind in _NUMBERS:
+        return make_number(
+            _read_rk(body, offset) if kind == _RK else unpack_from("<d", body, offset)[0], style
+        )
+    if kind in _BOOLS:
+        return [ValueKind.TRUTH, bool(body[offset])]
+    return [ValueKind.ERROR, _ERROR_TEXTS[body[offset]]] if kind in _ERRORS else []
+
+
+def _read_cell_text(kind: int, body: bytes, offset: int, strings: Sequence[str]) -> str:
+    if kind == _SHARED:
+        position: int = unpack_from("<I", body, offset)[0]
+        return strings[position]
+    return _read_text(body, offset + 1 if kind == _RICH_TEXT else offset)[0]
+
+
+def _read_rk(body: bytes, offset: int) -> float:
+    """Return a number of 30 bits: a whole one or the upper half of a real one, or a hundredth of it (§2.5.122)."""
+    (bits,) = unpack_from("<i", body, offset)
+    value: float = bits >> 2 if bits & 2 else unpack("<d", pack("<2i", 0, bits & ~3))[0]
+    return value / 100 if bits & 1 else value
