@@ -72,8 +72,8 @@ class LiveSeal:
 
 
 @dataclass(frozen=True, slots=True)
-class PersonMarks:
-    """Identifies a person beside name and number: HMAC of staff number and mobile, "" for none."""
+class PersonDigests:
+    """HMAC of a person's staff number and mobile, "" for none."""
 
     staff_no: str
     mobile: str

@@ -56,7 +56,7 @@ _OTHER_WORDS = (
 # Beginnings of SQLSTATE that say nothing against the statement: connection, a session that idled in its transaction, a
 # server that has become a standby, deadlock, too little memory or disk, a lock that is held, intervention of the operator.
 _AWAY = ("08", "25P03", "25006", "40", "53", "55P03", "57")
-_NUMBERED_MARK = re.compile(r"\?(\d+)")
+_NUMBERED_PLACEHOLDER = re.compile(r"\?(\d+)")
 Answer = TypeVar("Answer")
 
 
@@ -101,10 +101,10 @@ def _limit_silence(gen: PQGen[Answer], seconds: float) -> PQGen[Answer]:
 
 @cache
 def translate_statement(statement: str) -> str:
-    """Return a statement of the ledger in PostgreSQL's words and psycopg's marks."""
+    """Return a statement of the ledger in PostgreSQL's words and psycopg's placeholders."""
     for word, other in _OTHER_WORDS:
         statement = statement.replace(word, other)
-    return _NUMBERED_MARK.sub(r"%(p\1)s", statement).replace("?", "%s")
+    return _NUMBERED_PLACEHOLDER.sub(r"%(p\1)s", statement).replace("?", "%s")
 
 
 class PostgresConnection:
@@ -114,7 +114,7 @@ class PostgresConnection:
         self.raw = raw
 
     def execute(self, statement: str, values: Any = (), /) -> psycopg.Cursor:
-        """Run a statement of the ledger; its values stand in the order of their marks or numbers."""
+        """Run a statement of the ledger; its values stand in the order of their placeholders or numbers."""
         translated = translate_statement(statement)
         values = [_replace_nul(value) for value in values]
         if "%(p" in translated:

@@ -37,7 +37,7 @@ from pipeline.ledger.disk import key_path, list_side_files, loaded_path, reserve
 from pipeline.ledger.maintenance import LedgerCounts, check_ledger, count_ledger
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.ownership import Ownership
-from pipeline.ledger.receipt_sync import read_mark, receipts_path
+from pipeline.ledger.receipt_sync import read_position, receipts_path
 from pipeline.ledger.receipts import read_line_number
 from pipeline.ledger.registry import holds_ledger, identify_ledger
 from pipeline.ledger.sqlite_ledger import connect, explain_write_error
@@ -212,7 +212,7 @@ def _copy_rows(path: Path, file: sqlite3.Connection, server: psycopg.Connection)
     """
     tables = list_tables(file)
     receipts = Table("receipt", ("n", "line"), ("n",))
-    size = read_mark(file).size
+    size = read_position(file).size
     server.execute("SET CONSTRAINTS ALL DEFERRED")
     for table in tables:
         server.execute(_format("ALTER TABLE {table} DISABLE TRIGGER USER", table))

@@ -114,7 +114,9 @@ class ServerStore:
             raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             connection = PostgresConnection(raw)
             defects = [*_list_missing_guards(raw, name), *_compare_with_receipts(connection)]
-            return LedgerCheck(tuple(defects), receipt_sync.read_mark(connection).n, count_ledger(connection))
+            return LedgerCheck(
+                tuple(defects), receipt_sync.read_position(connection).n, count_ledger(connection)
+            )
 
     def get_conflict(self, registry: TenantRegistry) -> UsageError | None:
         return registry.get_conflict(self.address.shown, read_server_identity(self.address, self.tenant))

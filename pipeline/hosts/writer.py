@@ -27,8 +27,8 @@ from pipeline.hosts.lease import Lease
 from pipeline.hosts.schema import name_conflict
 from pipeline.ledger.commit_queue import CommitJob, CommitQueue
 from pipeline.ledger.protocol import Connection
-from pipeline.ledger.receipt_sync import make_all_receipts, make_receipts, read_mark, write_mark
-from pipeline.ledger.receipts import Fact, Mark, Receipt, format_lines
+from pipeline.ledger.receipt_sync import make_all_receipts, make_receipts, read_position, write_position
+from pipeline.ledger.receipts import Fact, Receipt, ReceiptPosition, format_lines
 from pipeline.ledger.registry import ReceiptCounter
 from pipeline.ledger.schema import RECEIPT_COUNT
 from pipeline.support.failpoints import hit_failpoint
@@ -60,7 +60,7 @@ class _Transaction:
     number: int  # among those of this writer
     facts: list[Fact] = field(default_factory=list)  # that its operations have set
     errors: list[Exception | None] = field(default_factory=list)  # of each operation
-    mark: Mark = field(default_factory=Mark)  # of the receipts, and
+    position: ReceiptPosition = field(default_factory=ReceiptPosition)  # of the receipts, and
     receipts: int = 0  # how far the ledger has got, once it is committed
 
 
@@ -92,7 +92,7 @@ class PostgresWriter(CommitQueue):
         self._connection: psycopg.Connection | None = None
         self._id = str(uuid4())  # of this writer: a lease may have several, one after another
         self._number = 0  # of the last transaction
-        self._mark = Mark()  # of the receipts, after the last commit that is known to be made
+        self._position = ReceiptPosition()  # of the receipts, after the last commit that is known to be made
         super().__init__()
 
     def _commit(self, jobs: Sequence[CommitJob]) -> None:
@@ -145,24 +145,24 @@ class PostgresWriter(CommitQueue):
         adapter = PostgresConnection(connection)
         connection.execute("BEGIN")
         row = connection.execute(_BEGIN, [self._schema, self._id]).fetchone()
-        token, number, *values = row if row is not None else (None, None, *Mark())
-        mark = Mark(*values)
+        token, number, *values = row if row is not None else (None, None, *ReceiptPosition())
+        position = ReceiptPosition(*values)
         if number == transaction.number:
             connection.execute("ROLLBACK")
         else:
             if token != self._lease.token:
                 self._lease.note_loss()
-            elif _is_before(mark, self._mark):
+            elif _is_before(position, self._position):
                 raise LedgerError("ledger.server_behind", server=self._address.shown)
             self._execute(adapter, jobs, transaction)
             hit_failpoint("ledger: before the receipts")
             if transaction.facts:
-                append_receipts(adapter, mark, make_receipts(adapter, transaction.facts))
+                append_receipts(adapter, position, make_receipts(adapter, transaction.facts))
             self._end(connection, transaction)
             hit_failpoint("ledger: before the commit")
             connection.execute("COMMIT")
             hit_failpoint("ledger: after the commit")
-        self._mark = transaction.mark
+        self._position = transaction.position
         if self._counter is not None:
             self._counter.advance(transaction.receipts)
 
@@ -187,7 +187,7 @@ class PostgresWriter(CommitQueue):
         """Leave the transaction's number, and note what the ledger holds with it."""
         row = connection.execute(_END, [transaction.number, self._id]).fetchone()
         if row is not None:  # else the lease is lost for long
-            transaction.mark, transaction.receipts = Mark(*row[:3]), row[3]
+            transaction.position, transaction.receipts = ReceiptPosition(*row[:3]), row[3]
 
     def _is_away_for_too_long(self) -> bool:
         """Return whether the server has not answered for the time that it is waited for; later writes do not wait again."""
@@ -219,14 +219,14 @@ class PostgresWriter(CommitQueue):
             self._counter.close()
 
 
-def append_receipts(connection: Connection, mark: Mark, receipts: Sequence[Receipt]) -> None:
-    """Enter receipts behind a mark as rows, chained as the lines of receipts.jsonl, in the transaction that they belong to."""
-    lines, new_mark = format_lines(mark, receipts)
+def append_receipts(connection: Connection, position: ReceiptPosition, receipts: Sequence[Receipt]) -> None:
+    """Enter receipts behind a position as rows, chained as the lines of receipts.jsonl, in the transaction that they belong to."""
+    lines, new_position = format_lines(position, receipts)
     connection.executemany(
         "INSERT INTO receipt (n, line) VALUES (?, ?)",
-        [(number, line.decode()) for number, line in enumerate(lines, mark.n + 1)],
+        [(number, line.decode()) for number, line in enumerate(lines, position.n + 1)],
     )
-    write_mark(connection, new_mark)
+    write_position(connection, new_position)
 
 
 def write_all_receipts(connection: Connection) -> None:
@@ -235,12 +235,12 @@ def write_all_receipts(connection: Connection) -> None:
     They are numbered on: the number of a receipt only grows.
     """
     connection.execute("DELETE FROM receipt")
-    append_receipts(connection, Mark(read_mark(connection).n), make_all_receipts(connection))
+    append_receipts(connection, ReceiptPosition(read_position(connection).n), make_all_receipts(connection))
 
 
-def _is_before(mark: Mark, known: Mark) -> bool:
+def _is_before(position: ReceiptPosition, known: ReceiptPosition) -> bool:
     """Return whether receipts reach less far than was committed, or are others: a server lost its last commits."""
-    return mark.n < known.n or (mark.n == known.n and mark.sha256 != known.sha256)
+    return position.n < known.n or (position.n == known.n and position.sha256 != known.sha256)
 
 
 def _do_nothing(_: Connection) -> Sequence[Fact]:

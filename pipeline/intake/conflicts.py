@@ -39,7 +39,7 @@ IndexedProblem = tuple[int, Problem]
 _Indices = Sequence[int]  # of doctors
 _MOST_LISTED = 3  # other rows, in one message
 # what a person keeps under a corrected number; two people do not share two of them by chance
-_MARKS = (Field.NAME, Field.STAFF_NO, Field.MOBILE, Field.PICTURE)
+_TRAITS = (Field.NAME, Field.STAFF_NO, Field.MOBILE, Field.PICTURE)
 
 # What a seal is made from and what its creation costs. The first ones are the graver differences. Staff number and
 # department are no content: a doctor who works in two departments has two rows.
@@ -148,7 +148,7 @@ def _keep_equal_errors_once(doctors: list[Doctor], indices: _Indices) -> None:
             doctors[index] = replace(doctor, problems=(*warnings, copy))
 
 
-def mark_unread(doctors: Sequence[Doctor], unread: Mapping[str, NotReadNow]) -> list[Doctor]:
+def add_unread_problems(doctors: Sequence[Doctor], unread: Mapping[str, NotReadNow]) -> list[Doctor]:
     """Return the doctors, with a problem for pictures (by sha256) that could not be compared this time."""
     marked = list(doctors)
     for index, doctor in enumerate(doctors):
@@ -206,7 +206,7 @@ def _explain_possibly_same(
     doctors: Sequence[Doctor], index: int, rivals: Mapping[int, Collection[Field]]
 ) -> Problem:
     agreeing = set().union(*rivals.values())
-    same = ", ".join(field for field in _MARKS if field in agreeing)
+    same = ", ".join(field for field in _TRAITS if field in agreeing)
     rows = _list_rows(doctors[other] for other in sorted(rivals))
     return _make_problem("PERSON_POSSIBLY_SAME", Field.NUMBER, doctors[index], other=rows, same=same)
 
@@ -447,7 +447,7 @@ def _find_alike_rows(
     alike: defaultdict[int, defaultdict[int, set[Field]]] = defaultdict(lambda: defaultdict(set))
     values = {
         field: [_get_mark(doctor, field, images) if doctor.number else None for doctor in doctors]
-        for field in _MARKS
+        for field in _TRAITS
     }
     columns = list(values.values())
     # of most rows no mark, or one, is on another row: the pairs of marks of the others alone are compared

@@ -106,7 +106,7 @@ def enter_late_verdict(connection: Connection, uuid: str, verdict: Verdict, now:
 
 
 def _list_answer(verdict: Verdict) -> tuple[object, ...]:
-    """Return the values of the marks in _SET_ANSWER."""
+    """Return the values of the placeholders in _SET_ANSWER."""
     message = dump_line(verdict.message)
     return verdict.http_status, verdict.request_id, verdict.code, message, verdict.seal_id
 

@@ -13,7 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from pipeline.domain.masking import compile_masked_name, mask_every_number
 from pipeline.domain.roster import FileStat
-from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonMarks, Verdict
+from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonDigests, Verdict
 from pipeline.domain.site_key import SiteKey
 from pipeline.ledger import attempts, decisions, person_history, run_history
 from pipeline.ledger import snapshot as people
@@ -142,13 +142,13 @@ class DatabaseLedger(ABC):
         if rows:
             self._write(write)
 
-    def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
+    def record_person_digests(self, digests: Mapping[str, PersonDigests]) -> None:
         earlier = self._read(decisions.read_earlier_staff_numbers, self._site_key)
-        all_marks = {**{key: PersonMarks(staff_no, "") for key, staff_no in earlier.items()}, **marks}
-        keys = list(all_marks)
+        all_digests = {**{key: PersonDigests(staff_no, "") for key, staff_no in earlier.items()}, **digests}
+        keys = list(all_digests)
         for first in range(0, len(keys), _ROWS_IN_A_COMMIT):
             some = keys[first : first + _ROWS_IN_A_COMMIT]
-            self._write(decisions.update_marks, {key: all_marks[key] for key in some})
+            self._write(decisions.update_person_digests, {key: all_digests[key] for key in some})
 
     def record_bearers(self, new: Sequence[Bearer]) -> None:
         for first in range(0, len(new), _ROWS_IN_A_COMMIT):

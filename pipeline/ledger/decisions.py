@@ -12,7 +12,7 @@ from dataclasses import asdict, astuple
 
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import Bearer, PersonMarks
+from pipeline.domain.seals import Bearer, PersonDigests
 from pipeline.domain.site_key import SiteKey
 from pipeline.ledger.protocol import AdoptedSeal, Connection, Decision, LedgerConflict
 from pipeline.ledger.receipts import Fact
@@ -70,7 +70,7 @@ def enter_adopted_seals(
             "INSERT INTO person (key, name, id_masked) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING",
             (seal.key, seal.name, seal.id_masked),
         )
-        update_marks(connection, {seal.key: PersonMarks(seal.staff_no, seal.mobile)})
+        update_person_digests(connection, {seal.key: PersonDigests(seal.staff_no, seal.mobile)})
         _register_seal_name(connection, seal.key, seal.seal_name)
         if seal.seal_name:
             connection.execute(
@@ -289,14 +289,14 @@ def read_earlier_staff_numbers(connection: Connection, site_key: SiteKey) -> dic
     return {key: site_key.digest(fold_staff_no(staff_no)) if staff_no else "" for key, staff_no in rows}
 
 
-def update_marks(connection: Connection, marks: Mapping[str, PersonMarks]) -> list[Fact]:
+def update_person_digests(connection: Connection, digests: Mapping[str, PersonDigests]) -> list[Fact]:
     """Update staff number and mobile of persons; an empty value keeps what was known."""
     connection.executemany(
         "UPDATE person SET staff_no = coalesce(nullif(?, ''), staff_no, ''), "
         "mobile = coalesce(nullif(?, ''), mobile, '') WHERE key = ?",
-        ((mark.staff_no, mark.mobile, key) for key, mark in marks.items()),
+        ((person.staff_no, person.mobile, key) for key, person in digests.items()),
     )
-    return [Fact("person", "key", key, ("staff_no", "mobile")) for key in marks]
+    return [Fact("person", "key", key, ("staff_no", "mobile")) for key in digests]
 
 
 def read_same_persons(connection: Connection) -> tuple[dict[str, str], frozenset[tuple[str, str]]]:

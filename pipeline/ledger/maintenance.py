@@ -22,7 +22,7 @@ from pipeline.ledger.receipt_sync import (
     receipts_path,
     set_receipts_aside,
 )
-from pipeline.ledger.receipts import Mark, Receipt
+from pipeline.ledger.receipts import Receipt, ReceiptPosition
 from pipeline.ledger.sqlite_ledger import connect, explain_read_error
 from pipeline.messages.catalogue import make_message
 from pipeline.support import atomic_files
@@ -70,7 +70,7 @@ def check_ledger(path: Path, tenant: str) -> LedgerCheck:
                 *_list_internal_defects(connection),
                 *compare_with_receipts(connection, receipts_path(path)),
             ]
-            lines = receipt_sync.read_mark(connection).n
+            lines = receipt_sync.read_position(connection).n
             return LedgerCheck(tuple(defects), lines, count_ledger(connection))
     except sqlite3.Error as error:
         raise explain_read_error(path, error) from error
@@ -87,19 +87,19 @@ def _list_internal_defects(connection: sqlite3.Connection) -> Iterator[LedgerDef
 
 def compare_with_receipts(connection: Connection, receipts_file: Path) -> Iterator[LedgerDefect]:
     """Yield where the receipts are broken, or differ from the ledger."""
-    mark = receipt_sync.read_mark(connection)
-    if mark == Mark():
+    position = receipt_sync.read_position(connection)
+    if position == ReceiptPosition():
         return  # a ledger in which nothing was ever written under the lock
-    reached = receipts.has_marked_line(receipts_file, mark)
+    reached = receipts.holds_line_at(receipts_file, position)
     if receipts_file.exists():
-        after = mark if reached else Mark()
+        after = position if reached else ReceiptPosition()
         lacking = count_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
         missing = lacking.answered + lacking.unanswered or lacking.seals + lacking.decided_seals
         if missing:
             yield LedgerDefect("behind", str(missing))
             return
     if not reached:
-        yield LedgerDefect("end", str(mark.n))
+        yield LedgerDefect("end", str(position.n))
         return
     try:
         receipted = _collect_filled_columns(connection, receipts.read_chained(receipts_file))
@@ -163,11 +163,11 @@ def back_up_ledger(path: Path, target: Path) -> None:
             closing(sqlite3.connect(draft)) as copy,
         ):
             source.backup(copy)
-            mark = receipt_sync.read_mark(copy)
+            position = receipt_sync.read_position(copy)
             receipts_file = receipts_path(path)
             receipt_lines = (
-                receipts_file.read_bytes()[: mark.size]
-                if receipts.has_marked_line(receipts_file, mark)
+                receipts_file.read_bytes()[: position.size]
+                if receipts.holds_line_at(receipts_file, position)
                 else b""
             )
             copy.execute(f"CREATE TABLE {_KEPT_TABLE} (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT")
@@ -198,8 +198,8 @@ def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
     atomic_files.make_folder(path.parent)
     receipts_file = receipts_path(path)
     with closing(connect(source, readonly=True)) as backed_up:
-        mark = receipt_sync.read_mark(backed_up)
-    newer = receipts.has_marked_line(receipts_file, mark)
+        position = receipt_sync.read_position(backed_up)
+    newer = receipts.holds_line_at(receipts_file, position)
     if receipts_file.exists() and not newer:
         raise UsageError("ledger.other_past", place=receipts_file)
     _put_key(path, secret)
@@ -241,7 +241,7 @@ def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> RestoredLedger:
     receipts_file = receipts_path(path)
     try:
         held = list(receipts.read_chained(receipts_file))
-        mark = receipts.read_end_mark(receipts_file)
+        position = receipts.read_end_position(receipts_file)
     except FileNotFoundError:
         raise LedgerError("ledger.no_receipts", place=receipts_file) from None
     except (OSError, receipts.ReceiptsDamaged) as error:
@@ -251,7 +251,7 @@ def _rebuild_from_receipts(path: Path, site_key: SiteKey) -> RestoredLedger:
         with closing(connect(draft, readonly=False)) as connection:
             schema.create_tables(connection)
             receipt_sync.restore_rows(connection, held)
-            receipt_sync.write_mark(connection, mark)
+            receipt_sync.write_position(connection, position)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             require_own_ledger(draft, site_key)
 
@@ -266,16 +266,16 @@ def _require_newer_receipts(path: Path, receipts_file: Path) -> None:
     """Raise LedgerError where a damaged ledger can still be seen to have got further than the receipts."""
     try:
         with closing(connect(path, readonly=True)) as connection:
-            mark = receipt_sync.read_mark(connection)
+            position = receipt_sync.read_position(connection)
     except sqlite3.Error:
         return
-    if not receipts_file.exists() or receipts.has_marked_line(receipts_file, mark):
+    if not receipts_file.exists() or receipts.holds_line_at(receipts_file, position):
         return
     try:
-        last = receipts.read_end_mark(receipts_file).n
+        last = receipts.read_end_position(receipts_file).n
     except receipts.ReceiptsDamaged as damaged:
         last = damaged.line - 1
-    if last < mark.n:
+    if last < position.n:
         raise LedgerError("ledger.receipts_older", path=path, place=receipts_file)
 
 
@@ -306,17 +306,17 @@ def _is_behind(path: Path, receipts_file: Path) -> bool:
 def _rewrite_receipts(path: Path, receipts_file: Path) -> RestoredLedger:
     """Write damaged receipts again from a ledger that lacks nothing; UsageError where they are in order."""
     with closing(connect(path, readonly=False)) as connection:
-        mark = receipt_sync.read_mark(connection)
+        position = receipt_sync.read_position(connection)
         if not receipts_file.exists() or (
-            (mark == Mark() or receipts.has_marked_line(receipts_file, mark))
+            (position == ReceiptPosition() or receipts.holds_line_at(receipts_file, position))
             and receipts.find_break(receipts_file) is None
         ):
             raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
         damaged = set_receipts_aside(receipts_file)
-        receipt_sync.write_mark(
+        receipt_sync.write_position(
             connection,
             receipts.rewrite_receipts(
-                receipts_file, receipt_sync.make_all_receipts(connection), after=mark.n
+                receipts_file, receipt_sync.make_all_receipts(connection), after=position.n
             ),
         )
     return RestoredLedger(_count_file(path), damaged_receipts=damaged)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pipeline.domain.roster import FileStat
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonMarks, SealContent, Verdict
+from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonDigests, SealContent, Verdict
 
 
 class LedgerConflict(Exception):
@@ -203,8 +203,8 @@ class Ledger(Protocol):
     def record_rows(self, run: str, rows: Iterable[RowRecord]) -> None:
         """Record these rows of a run, replacing what it recorded of them before; ``rows`` can be iterated again."""
 
-    def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
-        """Record staff number and mobile of persons by key, replacing what was recorded of them."""
+    def record_person_digests(self, digests: Mapping[str, PersonDigests]) -> None:
+        """Record the digests of persons by key, replacing what was recorded of them."""
 
     async def open_attempt(self, attempt: Attempt) -> None:
         """Enter a create before its first byte leaves; raises LedgerConflict where none may be sent.
@@ -302,7 +302,7 @@ class Connection(Protocol):
     """
 
     def execute(self, statement: str, values: Any = ..., /) -> Cursor:
-        """Run a statement with the values of its ``?`` or ``?1`` marks."""
+        """Run a statement with the values of its ``?`` or ``?1`` placeholders."""
 
     def executemany(self, statement: str, rows: Iterable[Any], /) -> object:
         """Run a statement once for each row of values."""

@@ -18,7 +18,7 @@ from pipeline.domain.masking import hide_names
 from pipeline.domain.row_record import RowLine
 from pipeline.errors import LedgerError
 from pipeline.ledger.protocol import Connection
-from pipeline.ledger.receipt_sync import make_all_receipts, read_mark, receipts_path, write_mark
+from pipeline.ledger.receipt_sync import make_all_receipts, read_position, receipts_path, write_position
 from pipeline.ledger.receipts import rewrite_receipts
 from pipeline.ledger.schema import insert_row, transaction
 from pipeline.ledger.sqlite_ledger import connect, explain_write_error
@@ -55,9 +55,9 @@ def erase_person(path: Path, traces: PersonTraces, *, now: float, who: str) -> N
                 connection.execute("PRAGMA defer_foreign_keys = ON")
                 erase_records(connection, traces, now=now, who=who)
                 hit_failpoint("purge: before the receipts")
-                number = read_mark(connection).n
+                number = read_position(connection).n
                 written = rewrite_receipts(receipts_path(path), make_all_receipts(connection), after=number)
-                write_mark(connection, written)
+                write_position(connection, written)
                 hit_failpoint("purge: before the commit")
             hit_failpoint("purge: after the commit")
             _rewrite_file(path, connection)

@@ -20,7 +20,7 @@ from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
 from pipeline.ledger import attempts, receipts
 from pipeline.ledger.protocol import Connection
-from pipeline.ledger.receipts import Fact, Mark, Receipt, Receipts
+from pipeline.ledger.receipts import Fact, Receipt, ReceiptPosition, Receipts
 from pipeline.ledger.schema import count_receipts, insert_row, set_row, transaction, without_triggers
 from pipeline.support import atomic_files
 
@@ -77,12 +77,12 @@ def require_complete_ledger(path: Path, connection: Connection, *, registered: i
     receipts_file = receipts_path(path)
     if not receipts_file.exists():
         return
-    mark = read_mark(connection)
-    reached = receipts.has_marked_line(receipts_file, mark)
+    position = read_position(connection)
+    reached = receipts.holds_line_at(receipts_file, position)
     if reached:
         (runs,) = connection.execute("SELECT coalesce(max(number), 0) FROM run").fetchone()
-        _verify_chain(receipts_file, mark, window=runs)
-    after = mark if reached else Mark()
+        _verify_chain(receipts_file, position, window=runs)
+    after = position if reached else ReceiptPosition()
     lacking = count_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
     never_sent = registered is not None and count_receipts(connection) >= registered
     is_uncommitted = reached and never_sent
@@ -156,28 +156,30 @@ def synchronize_receipts(
     ``anew``: they are renamed, and written again from the ledger.
     """
     receipts_file = receipts_path(path)
-    mark = read_mark(connection)
-    reached = not anew and receipts.has_marked_line(receipts_file, mark)
+    position = read_position(connection)
+    reached = not anew and receipts.holds_line_at(receipts_file, position)
     if not reached and receipts_file.exists():
         set_receipts_aside(receipts_file)
     behind: list[Receipt] = []
     if reached:
         with suppress(receipts.ReceiptsDamaged):  # it was being written when the process died
-            behind.extend(receipts.read_chained(receipts_file, after=mark))
-    with transaction(connection):  # before anything behind the mark is cut off
+            behind.extend(receipts.read_chained(receipts_file, after=position))
+    with transaction(connection):  # before anything behind the position is cut off
         _replay_verdicts(connection, behind)
         _replay_decided_seals(connection, behind)
     with transaction(connection):
-        changed = list_receipt_facts(behind)  # the ledger may have committed what its mark does not reach
+        changed = list_receipt_facts(behind)  # the ledger may have committed what its position does not reach
         changed += attempts.recover_attempts(connection, now)
         if not reached:
-            mark = receipts.rewrite_receipts(receipts_file, make_all_receipts(connection), after=mark.n)
+            position = receipts.rewrite_receipts(
+                receipts_file, make_all_receipts(connection), after=position.n
+            )
             changed = []
-        kept = Receipts(receipts_file, mark)
+        kept = Receipts(receipts_file, position)
         if changed:
-            mark = kept.append(make_receipts(connection, changed))
-        write_mark(connection, mark)
-    kept.keep(mark)
+            position = kept.append(make_receipts(connection, changed))
+        write_position(connection, position)
+    kept.keep(position)
     return kept
 
 
@@ -186,14 +188,14 @@ def set_receipts_aside(receipts_file: Path) -> Path:
     return receipts_file.rename(atomic_files.free_name(receipts_file, "receipts.{n}.jsonl"))
 
 
-def _verify_chain(receipts_file: Path, mark: Mark, *, window: int) -> None:
-    """Raise LedgerError where a line before the mark was changed, lost or put in.
+def _verify_chain(receipts_file: Path, position: ReceiptPosition, *, window: int) -> None:
+    """Raise LedgerError where a line before the position was changed, lost or put in.
 
-    At most twice VERIFIED_BYTES are read: those before the mark, and the window of that number (counted round) of what
+    At most twice VERIFIED_BYTES are read: those before the position, and the window of that number (counted round) of what
     lies before them, so that successive runs read all of it.
     """
-    tail = max(0, mark.size - VERIFIED_BYTES)
-    _verify_span(receipts_file, tail, mark.size)
+    tail = max(0, position.size - VERIFIED_BYTES)
+    _verify_span(receipts_file, tail, position.size)
     if tail:
         start = window % -(-tail // VERIFIED_BYTES) * VERIFIED_BYTES
         _verify_span(receipts_file, start, min(start + VERIFIED_BYTES, tail), one_more=True)
@@ -206,17 +208,19 @@ def _verify_span(receipts_file: Path, start: int, end: int, *, one_more: bool = 
     ``one_more``.
     """
     with receipts_file.open("rb") as file:
-        mark = Mark()
+        position = ReceiptPosition()
         if start:
             file.seek(start - 1)
             file.readline()
             line = file.readline()
-            mark = Mark(receipts.read_line_number(line), hashlib.sha256(line).hexdigest(), file.tell())
-        chain = receipts.follow_chain(file, mark)
+            position = ReceiptPosition(
+                receipts.read_line_number(line), hashlib.sha256(line).hexdigest(), file.tell()
+            )
+        chain = receipts.follow_chain(file, position)
         try:
             with suppress(StopIteration):  # the file ends
-                while mark.size < end:
-                    _, mark = next(chain)
+                while position.size < end:
+                    _, position = next(chain)
                 if one_more:
                     next(chain)
         except receipts.ReceiptsDamaged as damaged:
@@ -298,14 +302,16 @@ def make_all_receipts(connection: Connection) -> list[Receipt]:
     ]
 
 
-def read_mark(connection: Connection) -> Mark:
-    """Return the mark of the last receipt that the ledger knows."""
-    return Mark(*connection.execute("SELECT receipts_n, receipts_sha256, receipts_size FROM meta").fetchone())
+def read_position(connection: Connection) -> ReceiptPosition:
+    """Return the position of the last receipt that the ledger knows."""
+    return ReceiptPosition(
+        *connection.execute("SELECT receipts_n, receipts_sha256, receipts_size FROM meta").fetchone()
+    )
 
 
-def write_mark(connection: Connection, mark: Mark) -> None:
-    """Store the mark of the last receipt, in the transaction that it belongs to."""
-    connection.execute("UPDATE meta SET receipts_n = ?, receipts_sha256 = ?, receipts_size = ?", mark)
+def write_position(connection: Connection, position: ReceiptPosition) -> None:
+    """Store the position of the last receipt, in the transaction that it belongs to."""
+    connection.execute("UPDATE meta SET receipts_n = ?, receipts_sha256 = ?, receipts_size = ?", position)
 
 
 def list_receipt_facts(behind: Iterable[Receipt]) -> list[Fact]:

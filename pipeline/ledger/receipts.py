@@ -3,7 +3,7 @@
 A line is ``{"n", "prev", "table", "id", "set"}``: the new values of a row. The last value of each column counts, so the
 file alone restores the ledger (`ledger rebuild`). The number of a line only grows, also where the file is written again:
 it shows how far a ledger has got, in the registry and in run.json. Lines are durable before the commit they belong to; the ledger stores
-the mark of the last one. Lines behind the mark belong to a commit that a crash prevented.
+the position of the last one. Lines behind the position belong to a commit that a crash prevented.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NUMBER = re.compile(rb'\{"n":(\d+),')
 _TAIL_BYTES = 1 << 16  # bytes read to find where the last line starts; a line is some hundred
 
 
-class Mark(NamedTuple):
+class ReceiptPosition(NamedTuple):
     """How far the receipts reach: number and sha256 of the last line, and the size of the file up to its end."""
 
     n: int = 0
@@ -66,22 +66,22 @@ class ReceiptsDamaged(Exception):
 class Receipts:
     """The file, open for appending; one process at a time (the holder of the run lock)."""
 
-    def __init__(self, path: Path, mark: Mark) -> None:
-        """Continue after ``mark``; lines behind it are cut off, for their commit failed."""
-        self.mark = mark
+    def __init__(self, path: Path, position: ReceiptPosition) -> None:
+        """Continue after ``position``; lines behind it are cut off, for their commit failed."""
+        self.position = position
         self._file = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), FILE_MODE)
         path.chmod(FILE_MODE)  # also where it was put back with another mode
-        os.ftruncate(self._file, mark.size)
+        os.ftruncate(self._file, position.size)
 
-    def append(self, receipts: Sequence[Receipt]) -> Mark:
-        """Write lines and make them durable; return the new mark, which counts once it is passed to ``keep``.
+    def append(self, receipts: Sequence[Receipt]) -> ReceiptPosition:
+        """Write lines and make them durable; return the new position, which counts once it is passed to ``keep``.
 
         Raises OSError where the disk refuses, and then nothing was added.
         """
-        lines, mark = format_lines(self.mark, receipts)
+        lines, position = format_lines(self.position, receipts)
         try:
-            os.ftruncate(self._file, self.mark.size)  # lines of a commit that did not come about
-            os.lseek(self._file, self.mark.size, os.SEEK_SET)
+            os.ftruncate(self._file, self.position.size)  # lines of a commit that did not come about
+            os.lseek(self._file, self.position.size, os.SEEK_SET)
             rest = memoryview(b"".join(lines))
             while rest:
                 rest = rest[os.write(self._file, rest) :]
@@ -90,17 +90,17 @@ class Receipts:
         except OSError:
             self.rewind()
             raise
-        return mark
+        return position
 
-    def keep(self, mark: Mark) -> None:
-        """Set the end of the file to ``mark``: the commit that stores it is durable."""
-        self.mark = mark
+    def keep(self, position: ReceiptPosition) -> None:
+        """Set the end of the file to ``position``: the commit that stores it is durable."""
+        self.position = position
 
     def rewind(self) -> None:
         """Cut off what was appended since the last ``keep``: its commit failed."""
         try:
-            os.ftruncate(self._file, self.mark.size)
-        except OSError:  # a disk that is gone; the next opening compares with the ledger's mark
+            os.ftruncate(self._file, self.position.size)
+        except OSError:  # a disk that is gone; the next opening compares with the ledger's position
             return
 
     def close(self) -> None:
@@ -108,16 +108,16 @@ class Receipts:
         os.close(self._file)
 
 
-def read_chained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
-    """Yield the receipts behind a mark (None: all), the chain checked as it is read; a torn last line is none.
+def read_chained(path: Path, *, after: ReceiptPosition | None = None) -> Iterator[Receipt]:
+    """Yield the receipts behind a position (None: all), the chain checked as it is read; a torn last line is none.
 
     Raises ReceiptsDamaged where the chain breaks, OSError where the file cannot be read.
     """
-    return (receipt for _, receipt in _read_chain(path, after or Mark()))
+    return (receipt for _, receipt in _read_chain(path, after or ReceiptPosition()))
 
 
-def read_unchained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt]:
-    """Yield every receipt behind a mark (None: all) that can be read by itself, even if the chain is broken."""
+def read_unchained(path: Path, *, after: ReceiptPosition | None = None) -> Iterator[Receipt]:
+    """Yield every receipt behind a position (None: all) that can be read by itself, even if the chain is broken."""
     with path.open("rb") as file:
         file.seek(after.size if after else 0)
         for line in file:
@@ -125,8 +125,8 @@ def read_unchained(path: Path, *, after: Mark | None = None) -> Iterator[Receipt
                 yield receipt
 
 
-def find_break(path: Path, *, after: Mark | None = None) -> int | None:
-    """Return the number of the first line behind a mark (None: all) that breaks the chain, or None."""
+def find_break(path: Path, *, after: ReceiptPosition | None = None) -> int | None:
+    """Return the number of the first line behind a position (None: all) that breaks the chain, or None."""
     try:
         for _ in read_chained(path, after=after):
             pass
@@ -146,53 +146,59 @@ def is_next_line(line: bytes, number: int, previous: str) -> bool:
     return line.startswith(f'{{"n":{number},"prev":"{previous}",'.encode())
 
 
-def follow_chain(lines: Iterable[bytes], mark: Mark) -> Iterator[tuple[bytes, Mark]]:
-    """Yield the lines behind a mark, each checked against the one before, with the mark behind it; raises ReceiptsDamaged."""
+def follow_chain(
+    lines: Iterable[bytes], position: ReceiptPosition
+) -> Iterator[tuple[bytes, ReceiptPosition]]:
+    """Yield the lines behind a position, each checked against the one before, with the position behind it; raises ReceiptsDamaged."""
     for line in lines:
         if (
-            mark.size == 0
+            position.size == 0
         ):  # the first line of receipts that were written again has the number behind the last one before
-            mark = mark._replace(n=max(read_line_number(line), 1) - 1)
-        if not is_next_line(line, mark.n + 1, mark.sha256):
-            raise ReceiptsDamaged(mark.n + 1)
-        mark = Mark(mark.n + 1, hashlib.sha256(line).hexdigest(), mark.size + len(line))
-        yield line, mark
+            position = position._replace(n=max(read_line_number(line), 1) - 1)
+        if not is_next_line(line, position.n + 1, position.sha256):
+            raise ReceiptsDamaged(position.n + 1)
+        position = ReceiptPosition(
+            position.n + 1, hashlib.sha256(line).hexdigest(), position.size + len(line)
+        )
+        yield line, position
 
 
-def read_end_mark(path: Path) -> Mark:
-    """Return the mark behind the last whole line, the chain checked from the start."""
-    return max((mark for mark, _ in _read_chain(path, Mark())), default=Mark())
+def read_end_position(path: Path) -> ReceiptPosition:
+    """Return the position behind the last whole line, the chain checked from the start."""
+    return max((position for position, _ in _read_chain(path, ReceiptPosition())), default=ReceiptPosition())
 
 
-def has_marked_line(path: Path, mark: Mark) -> bool:
-    """Return whether the file holds the line of a mark at its position; one line is read. A first mark has no line."""
-    if mark.n == 0:
+def holds_line_at(path: Path, position: ReceiptPosition) -> bool:
+    """Return whether the file holds the line that ends at a position; one line is read. The first position has none before it."""
+    if position.n == 0:
         return False
     try:
         with path.open("rb") as file:
-            start = max(0, mark.size - _TAIL_BYTES)
+            start = max(0, position.size - _TAIL_BYTES)
             file.seek(start)
-            before = file.read(mark.size - start)
+            before = file.read(position.size - start)
     except OSError:
         return False
-    if len(before) != mark.size - start or not before.endswith(b"\n"):
+    if len(before) != position.size - start or not before.endswith(b"\n"):
         return False
-    return hashlib.sha256(before[before.rfind(b"\n", 0, -1) + 1 :]).hexdigest() == mark.sha256
+    return hashlib.sha256(before[before.rfind(b"\n", 0, -1) + 1 :]).hexdigest() == position.sha256
 
 
-def rewrite_receipts(path: Path, receipts: Sequence[Receipt], *, after: int) -> Mark:
-    """Replace the file atomically by one with these receipts, numbered on behind ``after``; return its mark."""
+def rewrite_receipts(path: Path, receipts: Sequence[Receipt], *, after: int) -> ReceiptPosition:
+    """Replace the file atomically by one with these receipts, numbered on behind ``after``; return its position."""
     with atomic_files.make_draft(path) as draft:
-        with closing(Receipts(draft, Mark(after))) as fresh:
-            mark = fresh.append(receipts)
+        with closing(Receipts(draft, ReceiptPosition(after))) as fresh:
+            position = fresh.append(receipts)
         draft.replace(path)
     atomic_files.sync_folder(path.parent)
-    return mark
+    return position
 
 
-def format_lines(mark: Mark, receipts: Sequence[Receipt]) -> tuple[list[bytes], Mark]:
-    """Return the lines of receipts behind a mark, and the mark behind them."""
-    n, previous, size = mark
+def format_lines(
+    position: ReceiptPosition, receipts: Sequence[Receipt]
+) -> tuple[list[bytes], ReceiptPosition]:
+    """Return the lines of receipts behind a position, and the position behind them."""
+    n, previous, size = position
     lines = []
     for receipt in receipts:
         n += 1
@@ -200,7 +206,7 @@ def format_lines(mark: Mark, receipts: Sequence[Receipt]) -> tuple[list[bytes], 
         previous = hashlib.sha256(line).hexdigest()
         size += len(line)
         lines.append(line)
-    return lines, Mark(n, previous, size)
+    return lines, ReceiptPosition(n, previous, size)
 
 
 def _format_line(n: int, previous: str, receipt: Receipt) -> bytes:
@@ -225,12 +231,12 @@ def _parse_line(line: bytes) -> Receipt | None:
         return None
 
 
-def _read_chain(path: Path, mark: Mark) -> Iterator[tuple[Mark, Receipt]]:
-    """Yield the receipts behind a mark with the mark behind each; see `read_chained`."""
+def _read_chain(path: Path, position: ReceiptPosition) -> Iterator[tuple[ReceiptPosition, Receipt]]:
+    """Yield the receipts behind a position with the position behind each; see `read_chained`."""
     with path.open("rb") as file:
-        file.seek(mark.size)
+        file.seek(position.size)
         whole_lines = takewhile(lambda line: line.endswith(b"\n"), file)  # the last may have been cut off
-        for line, line_mark in follow_chain(whole_lines, mark):
+        for line, line_position in follow_chain(whole_lines, position):
             if (receipt := _parse_line(line)) is None:
-                raise ReceiptsDamaged(line_mark.n)
-            yield line_mark, receipt
+                raise ReceiptsDamaged(line_position.n)
+            yield line_position, receipt

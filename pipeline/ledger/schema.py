@@ -16,7 +16,9 @@ from pipeline.domain.seals import SealContent
 from pipeline.errors import LedgerError
 from pipeline.ledger.protocol import Connection
 
-APPLICATION_ID = 0x6573696D  # "esim", in the header of the file: marks a ledger among other SQLite files
+APPLICATION_ID = (
+    0x6573696D  # "esim", in the header of the file: a ledger is known by it among other SQLite files
+)
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 VERSION = 1  # of the schema; a ledger of any other one is refused
 
@@ -291,8 +293,8 @@ def select_columns(
 
 def insert_row(connection: Connection, table: str, columns: Mapping[str, object]) -> None:
     """Enter a row of a table."""
-    marks = ", ".join("?" * len(columns))
-    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own schema
+    placeholders = ", ".join("?" * len(columns))
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({placeholders})"  # noqa: S608 - names of our own schema
     connection.execute(statement, list(columns.values()))
 
 

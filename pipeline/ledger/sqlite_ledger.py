@@ -13,8 +13,8 @@ from pipeline.ledger.commit_queue import CommitJob, CommitQueue, Outcome
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.disk import explain_refusal, release_reserve
 from pipeline.ledger.ownership import Ownership
-from pipeline.ledger.receipt_sync import make_receipts, write_mark
-from pipeline.ledger.receipts import Mark, Receipts
+from pipeline.ledger.receipt_sync import make_receipts, write_position
+from pipeline.ledger.receipts import ReceiptPosition, Receipts
 from pipeline.ledger.registry import ReceiptCounter
 from pipeline.ledger.schema import CONSTRAINTS, count_receipts
 from pipeline.support.failpoints import hit_failpoint
@@ -45,7 +45,7 @@ class SqliteWriter(CommitQueue):
     When a commit fails because of the disk, ``failure`` holds the error from then on. Its operations are tried once more,
     one by one: a short verdict may still fit on the disk, or in the space that the reserve file releases.
 
-    Receipts are durable before the commit they belong to. If that commit fails for good, they stay behind the mark that the
+    Receipts are durable before the commit they belong to. If that commit fails for good, they stay behind the position that the
     ledger has stored, and the next opening enters them.
 
     ``counter`` counts each commit in the registry. ``ownership`` is asked before each commit: once another process may be
@@ -68,7 +68,7 @@ class SqliteWriter(CommitQueue):
         self._receipts: Receipts | None = receipts  # None: they found no room
         self._counter = counter
         self._ownership = ownership
-        self._behind = False  # a verdict stands in the receipts alone: the ledger's mark stays before it
+        self._behind = False  # a verdict stands in the receipts alone: the ledger's position stays before it
         super().__init__()
 
     def _name_conflict(self, error: Exception) -> str:
@@ -104,36 +104,36 @@ class SqliteWriter(CommitQueue):
 
         ``last``: it is not tried again, so the receipts of a commit that fails are kept.
         """
-        connection, mark = self._connection, None
+        connection, position = self._connection, None
         self._ownership.require()
         try:
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._run_operation(connection, job.operation) for job in jobs]
             hit_failpoint("ledger: before the receipts")
-            mark = self._append_receipts(outcomes, last=last)
-            if mark is not None and not self._behind:
-                write_mark(connection, mark)
+            position = self._append_receipts(outcomes, last=last)
+            if position is not None and not self._behind:
+                write_position(connection, position)
             hit_failpoint("ledger: before the commit")
             connection.execute("COMMIT")
             hit_failpoint("ledger: after the commit")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            if mark is not None and self._receipts is not None:
+            if position is not None and self._receipts is not None:
                 if last:
-                    self._receipts.keep(mark)
+                    self._receipts.keep(position)
                     self._behind = True
                 else:
                     self._receipts.rewind()
             raise
-        if mark is not None and self._receipts is not None:
-            self._receipts.keep(mark)
+        if position is not None and self._receipts is not None:
+            self._receipts.keep(position)
         if self._counter is not None:
             self._counter.advance(count_receipts(connection))
         return outcomes
 
-    def _append_receipts(self, outcomes: Sequence[Outcome], *, last: bool) -> Mark | None:
-        """Append the receipts of what succeeded; return the new mark, None where there is nothing to append.
+    def _append_receipts(self, outcomes: Sequence[Outcome], *, last: bool) -> ReceiptPosition | None:
+        """Append the receipts of what succeeded; return the new position, None where there is nothing to append.
 
         A verdict that does not fit into the receipts is still committed (``last``): the ledger counts, and the next opening
         writes the receipts again.

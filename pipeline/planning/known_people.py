@@ -20,8 +20,8 @@ from pipeline.domain.seals import (
     CreateAttempt,
     LedgerSnapshot,
     LiveSeal,
+    PersonDigests,
     PersonHistory,
-    PersonMarks,
     SealContent,
     are_declared_two,
 )
@@ -39,12 +39,12 @@ _CONTENT = tuple(
 _KNOWN_STATUSES = frozenset({Status.UNCHANGED, Status.CHANGED, Status.UNKNOWN, Status.EXISTS})
 POSSIBLY_SAME = "PERSON_POSSIBLY_SAME"
 _LAST_FOUR = 4
-_ENOUGH = 2  # of the four marks
+_ENOUGH = 2  # of the four traits
 # people whose picture is compared with a row's: one mobile may be a ward's. A picture of one more stops the row when it
 # is prepared (IMAGE_SHARED)
 _MOST_COMPARED = 10
 
-Mark = tuple[Field, str]  # a field and its value: the name key, or a digest
+Trait = tuple[Field, str]  # a field and its value: the name key, or a digest
 Known = tuple[PersonHistory, LiveSeal | CreateAttempt]
 
 
@@ -57,12 +57,12 @@ def unite_persons(doctors: Sequence[Doctor], snapshot: LedgerSnapshot) -> list[D
     return united
 
 
-def compute_new_marks(row_plans: Iterable[RowPlan], site_key: SiteKey) -> dict[str, PersonMarks]:
+def compute_new_digests(row_plans: Iterable[RowPlan], site_key: SiteKey) -> dict[str, PersonDigests]:
     """Return, by key, staff number and mobile of known people where their rows differ from the ledger.
 
     Of several rows of a person the first one counts: with all of them the ledger would change in every run.
     """
-    new_marks: dict[str, PersonMarks] = {}
+    new_digests: dict[str, PersonDigests] = {}
     seen: set[str] = set()
     for row_plan in row_plans:
         doctor, person = row_plan.doctor, row_plan.history
@@ -79,13 +79,13 @@ def compute_new_marks(row_plans: Iterable[RowPlan], site_key: SiteKey) -> dict[s
         else:
             continue
         seen.add(person.key)
-        marks = PersonMarks(
+        digests = PersonDigests(
             site_key.digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "", mobile or ""
         )
-        is_new = marks.staff_no not in {"", person.staff_no_digest}
-        if is_new or marks.mobile not in {"", person.mobile_digest}:
-            new_marks[person.key] = marks
-    return new_marks
+        is_new = digests.staff_no not in {"", person.staff_no_digest}
+        if is_new or digests.mobile not in {"", person.mobile_digest}:
+            new_digests[person.key] = digests
+    return new_digests
 
 
 # -- seals
@@ -193,7 +193,7 @@ def describe_unread_image(doctor: Doctor, trouble: NotReadNow) -> Problem:
 
 
 class KnownPersons:
-    """People with a live seal or an unresolved attempt, by marks of which the ledger alone shows at least one.
+    """People with a live seal or an unresolved attempt, by traits of which the ledger alone shows at least one.
 
     The rows of this run are compared with each other before (`get_present_person`).
     """
@@ -211,23 +211,23 @@ class KnownPersons:
         self._images = images
 
     @cached_property
-    def _by_mark(self) -> Mapping[Mark, Sequence[Known]]:
+    def _by_trait(self) -> Mapping[Trait, Sequence[Known]]:
         rows: defaultdict[str | None, list[Doctor]] = defaultdict(list)
         for doctor in self._doctors:
             rows[doctor.key].append(doctor)
-        by_mark: defaultdict[Mark, list[Known]] = defaultdict(list)
+        by_trait: defaultdict[Trait, list[Known]] = defaultdict(list)
         for key, person in self._snapshot.people.items():
             made = person.seal or person.unresolved_attempt
             if made is not None:
-                for mark in self._list_known_marks(person, made, rows.get(key, ())):
-                    by_mark[mark].append((person, made))
-        return by_mark
+                for trait in self._list_known_traits(person, made, rows.get(key, ())):
+                    by_trait[trait].append((person, made))
+        return by_trait
 
-    def _list_known_marks(
+    def _list_known_traits(
         self, person: PersonHistory, made: LiveSeal | CreateAttempt, rows: Sequence[Doctor]
-    ) -> set[Mark]:
-        """Return a person's marks: those of the rows, and the ledger's where all rows are blank; none if none is blank."""
-        known: set[Mark] = set()
+    ) -> set[Trait]:
+        """Return a person's traits: those of the rows, and the ledger's where all rows are blank; none if none is blank."""
+        known: set[Trait] = set()
         if not any(row.staff_no for row in rows) and person.staff_no_digest:
             known.add((Field.STAFF_NO, person.staff_no_digest))
         if not any(row.mobile for row in rows):
@@ -236,16 +236,16 @@ class KnownPersons:
         if rows and not known:
             return known
         known |= {(Field.NAME, name_key) for name_key in list_name_keys(person, made)}
-        return known.union(*(_list_marks(row, self._site_key) for row in rows))
+        return known.union(*(_list_traits(row, self._site_key) for row in rows))
 
     def find(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
         """Return the person whom a row may be, and the fields that agree; None for a new person."""
-        if not self._by_mark:
+        if not self._by_trait:
             return None
         candidates: dict[str, tuple[Known, list[Field]]] = {}
-        for mark in _list_marks(doctor, self._site_key):
-            for known in self._by_mark.get(mark, ()):
-                candidates.setdefault(known[0].key, (known, []))[1].append(mark[0])
+        for trait in _list_traits(doctor, self._site_key):
+            for known in self._by_trait.get(trait, ()):
+                candidates.setdefault(known[0].key, (known, []))[1].append(trait[0])
         compared = 0
         for (person, made), agreeing in sorted(candidates.values(), key=lambda one: _sort_key(*one[0])):
             if are_declared_two(self._snapshot.other_persons, person.key, doctor.key):
@@ -317,7 +317,7 @@ def list_name_keys(person: PersonHistory, made: LiveSeal | CreateAttempt) -> set
     return {make_name_key(name) for name in names if name}
 
 
-def _list_marks(doctor: Doctor, site_key: SiteKey) -> Iterator[Mark]:
+def _list_traits(doctor: Doctor, site_key: SiteKey) -> Iterator[Trait]:
     if doctor.name:
         yield Field.NAME, make_name_key(doctor.name)
     if doctor.comparable_staff_no:

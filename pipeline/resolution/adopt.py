@@ -171,8 +171,8 @@ def _check_claims(
         else:
             has_name = snapshot.seal_name_owners.get(seal_name or "", key) == key and names[seal_name] == 1
             own_name = seal_name if has_name else None
-            marks = (doctor.comparable_staff_no, doctor.mobile, doctor.name and make_name_key(doctor.name))
-            digests = [site_key.digest(mark) if mark else "" for mark in marks]
+            traits = (doctor.comparable_staff_no, doctor.mobile, doctor.name and make_name_key(doctor.name))
+            digests = [site_key.digest(trait) if trait else "" for trait in traits]
             number = mask_id(doctor.number or "")
             seals.append(AdoptedSeal(key, seal_id, doctor.name, number, own_name, *digests))
     in_order = sorted(refused.items(), key=lambda refusal: refusal[0].row)
@@ -206,7 +206,7 @@ def _get_seal_id(row: Row) -> tuple[str, str | None]:
     cell = next((cell for cell in row.cells if fold_title(cell.header) in SEAL_ID_TITLES), None)
     if cell is None:
         return "", None
-    seal_id = strip_quotes(cell.display_text.strip())  # an apostrophe marks a text in CSV
+    seal_id = strip_quotes(cell.display_text.strip())  # an apostrophe begins a text in CSV
     return seal_id, f"{cell.column}{row.origin.row}" if cell.column else None
 
 

@@ -25,7 +25,7 @@ from pipeline.domain.run import (
     compute_exit_code,
 )
 from pipeline.domain.site_key import SiteKey
-from pipeline.intake.conflicts import flag_conflicts, mark_unread
+from pipeline.intake.conflicts import add_unread_problems, flag_conflicts
 from pipeline.intake.fields.validate import assign_row_ids, validate_rows
 from pipeline.intake.images.name_ocr import check_names_in_images
 from pipeline.intake.images.prepare import ImageExaminer
@@ -42,7 +42,7 @@ from pipeline.planning.guards import (
     list_emptied_folders,
     require_certificate,
 )
-from pipeline.planning.known_people import compute_new_marks, unite_persons
+from pipeline.planning.known_people import compute_new_digests, unite_persons
 from pipeline.planning.plan import PlanRules, plan_rows, prepare_images
 from pipeline.planning.review import SavedReview, load_review
 from pipeline.reports.presenter import Presenter
@@ -126,7 +126,7 @@ def run_check(
         outcomes=outcomes,
         halt=halt,
         notices=(*plan.report.notices, *list_exposed_files(config, ())),
-        review_mark=site_key.reviews() if site_key else None,
+        site_digest=site_key.reviews() if site_key else None,
     )
 
 
@@ -134,8 +134,8 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     """Send what has to be sent; None when the preview was not confirmed, and then nothing happened."""
     from pipeline.workflow import send_rows  # noqa: PLC0415 - `check` imports no aiohttp
 
-    review_mark = resources.site_key.reviews()
-    review = load_review(request.review, review_mark, resources.ledger) if request.review else None
+    site_digest = resources.site_key.reviews()
+    review = load_review(request.review, site_digest, resources.ledger) if request.review else None
     plan = await _prepare(request, config, resources, review)
     start = await _decide_start(plan, request, config, resources)
     if not resources.observer.confirm(_preview(plan, start, request, config, review)):
@@ -155,7 +155,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         traffic=sent.traffic,
         halt=sent.halt,
         notices=(*plan.report.notices, *exposed, *sent.notices),
-        review_mark=review_mark,
+        site_digest=site_digest,
         masker=presenter.masker,
     )
     return record_run_end(report, resources.ledger, initial_outcomes, presenter, plan.images)
@@ -216,9 +216,9 @@ def _flag_conflicts(matches: MatchResult, view: LedgerView, examiner: ImageExami
     contested = [image for doctor in unsealed for image in list_contested_files(doctor)]
     pictures = [doctor.picture for doctor in unsealed if doctor.picture is not None] + contested
     examiner.examine_all(pictures)
-    identical = examiner.find_identical(pictures) | dict.fromkeys(examiner.list_blank(pictures), "")
+    identical = examiner.group_identical(pictures) | dict.fromkeys(examiner.list_blank(pictures), "")
     return flag_conflicts(
-        mark_unread(matches.doctors, examiner.list_unread(pictures)),
+        add_unread_problems(matches.doctors, examiner.list_unread(pictures)),
         identical,
         view.snapshot.other_persons,
         person_ids=matches.person_ids,
@@ -315,7 +315,7 @@ def _record_start(
     if review is not None:
         review.record_new(ledger, record.started, record.user)
     record_rows(ledger, record.run, initial_outcomes, presenter)
-    ledger.record_marks(compute_new_marks(plan.row_plans, resources.site_key))
+    ledger.record_person_digests(compute_new_digests(plan.row_plans, resources.site_key))
     return initial_outcomes
 
 

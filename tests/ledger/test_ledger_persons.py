@@ -10,7 +10,7 @@ from ledger_support import UNKNOWN, decision, send
 from memory_ledger import MemoryLedger
 
 from pipeline.domain.roster import fold_card_number
-from pipeline.domain.seals import PersonMarks
+from pipeline.domain.seals import PersonDigests
 from pipeline.ledger import maintenance
 from pipeline.ledger.maintenance import check_ledger
 from pipeline.ledger.open import open_ledger
@@ -52,9 +52,9 @@ def test_an_adopted_seal_records_staff_number_and_mobile(ledger):
 
 def test_later_values_replace_earlier_ones_and_blank_values_do_not(ledger, attempt):
     send(ledger, attempt("p1"), UNKNOWN)
-    ledger.record_marks({"p1": PersonMarks("s", "")})
+    ledger.record_person_digests({"p1": PersonDigests("s", "")})
     assert marks_of(ledger) == ("s", "m" * 32)
-    ledger.record_marks({"p1": PersonMarks("", "n")})
+    ledger.record_person_digests({"p1": PersonDigests("", "n")})
     assert marks_of(ledger) == ("s", "n")
 
 
@@ -110,7 +110,7 @@ def test_an_older_ledger_takes_staff_numbers_from_the_rows_of_its_runs(
     staff_no, mobile = marks_of(ledger)
     assert mobile is None
     assert len(staff_no) == 32
-    ledger.record_marks({})
+    ledger.record_person_digests({})
     assert raw("SELECT staff_no, mobile FROM person") == [(staff_no, "")]
 
 
@@ -118,7 +118,7 @@ def test_receipts_restore_persons_and_decisions(opened, run_record, attempt, sea
     ledger = opened()
     ledger.begin_run(run_record("r1"))
     send(ledger, attempt("p1", staff_no="s"), sealed("s1"))
-    ledger.record_marks({"p1": PersonMarks("t", "")})
+    ledger.record_person_digests({"p1": PersonDigests("t", "")})
     ledger.record_decision(same("p1", "p2", id_masked="*0022"))
     ledger.record_decision(other("p1", "p3"))
     before = ledger.snapshot()

@@ -95,14 +95,14 @@ def test_every_line_carries_the_digest_of_the_one_before(opened, ledger_path, at
     filled(opened, attempt, run_record, sealed).close()
     path = receipts_path(ledger_path)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert receipts.read_end_mark(path).size == path.stat().st_size
+    assert receipts.read_end_position(path).size == path.stat().st_size
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(
         b"".join(lines[:4]) + lines[4].replace("p1处".encode(), "p9处".encode()) + b"".join(lines[5:])
     )
     assert lines != path.read_bytes().splitlines(keepends=True)
     with pytest.raises(receipts.ReceiptsDamaged) as damaged:
-        receipts.read_end_mark(path)
+        receipts.read_end_position(path)
     assert damaged.value.line == 6
 
 
@@ -156,7 +156,9 @@ def test_a_verdict_that_reached_the_receipts_survives_a_kill(
     opened().close()
     assert raw("SELECT verdict, seal_id FROM attempt") == [(verdict, seal_id)]
     with closing(connect(ledger_path, readonly=True)) as connection:
-        assert receipt_sync.read_mark(connection) == receipts.read_end_mark(receipts_path(ledger_path))
+        assert receipt_sync.read_position(connection) == receipts.read_end_position(
+            receipts_path(ledger_path)
+        )
 
 
 def registry_files(folder):

@@ -10,7 +10,7 @@ from pipeline.ledger import receipt_sync
 from pipeline.ledger.maintenance import check_ledger, rebuild_ledger
 from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger
-from pipeline.ledger.receipts import Mark, read_line_number
+from pipeline.ledger.receipts import ReceiptPosition, read_line_number
 from pipeline.ledger.registry import TenantRegistry
 from pipeline.ledger.sqlite_ledger import connect
 
@@ -37,7 +37,7 @@ def filled(opened, attempt, run_record, sealed, ledger_path):
 def get_changed_line(position, size, window):
     """Verify as the run of that number would; return the line that is called changed, or None."""
     try:
-        receipt_sync._verify_chain(receipts_path(position), Mark(1, "", size), window=window)
+        receipt_sync._verify_chain(receipts_path(position), ReceiptPosition(1, "", size), window=window)
     except LedgerError as error:
         return error.detail["line"]
     return None
@@ -45,7 +45,7 @@ def get_changed_line(position, size, window):
 
 @pytest.mark.parametrize("piece", [50, 300, 1000, 4000, 1 << 20])
 def test_successive_runs_find_a_changed_line_wherever_it_is(filled, ledger_path, monkeypatch, piece):
-    """A piece is smaller than a line, or the whole file; the last line is known by the ledger's mark."""
+    """A piece is smaller than a line, or the whole file; the last line is known by the ledger's position."""
     monkeypatch.setattr(receipt_sync, "VERIFIED_BYTES", piece)
     size = sum(map(len, filled))
     windows = range(-(-size // piece) + 1)

@@ -14,13 +14,13 @@ from readable_key import ReadableKey
 from pipeline.domain.fields import list_content
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.run import Status
-from pipeline.domain.seals import PersonHistory, PersonMarks
+from pipeline.domain.seals import PersonDigests, PersonHistory
 from pipeline.errors import NotReadNow
 from pipeline.intake.conflicts import flag_conflicts
 from pipeline.intake.fields.id_number import get_lifetime_number
 from pipeline.intake.images.prepare import ExaminedImage, ImageExaminer
 from pipeline.messages.problems import build_problem
-from pipeline.planning.known_people import KnownPersons, compute_new_marks, unite_persons
+from pipeline.planning.known_people import KnownPersons, compute_new_digests, unite_persons
 from pipeline.planning.plan import plan_rows
 
 NEW = make_doctor(2, name=make_doctor(1).name, mobile="154")
@@ -185,22 +185,22 @@ def test_the_problem_names_seal_number_and_day():
     }
 
 
-# -- marks that a run sees
+# -- staff numbers and mobiles that a run sees
 
 
 @pytest.mark.parametrize(
-    ("row", "marks"),
+    ("row", "digests"),
     [
         (make_doctor(1, mobile="154"), None),
         (make_doctor(1, mobile=None, staff_no=None), None),
-        (make_doctor(1, mobile="155"), PersonMarks("#1", "#155")),
-        (make_doctor(1, staff_no="A9", mobile=None), PersonMarks("#a9", "")),
+        (make_doctor(1, mobile="155"), PersonDigests("#1", "#155")),
+        (make_doctor(1, staff_no="A9", mobile=None), PersonDigests("#a9", "")),
         (make_doctor(1, name="李四", mobile="155"), None),
     ],
 )
-def test_only_what_is_new_of_a_known_person_is_remembered(row, marks):
+def test_only_what_is_new_of_a_known_person_is_remembered(row, digests):
     row_plan = plan_one(row, make_snapshot(make_known()))
-    assert compute_new_marks([row_plan], KEY) == ({"key1": marks} if marks else {})
+    assert compute_new_digests([row_plan], KEY) == ({"key1": digests} if digests else {})
 
 
 # -- keys

@@ -21,8 +21,8 @@ from pipeline.domain.seals import (
     CreateAttempt,
     LedgerSnapshot,
     LiveSeal,
+    PersonDigests,
     PersonHistory,
-    PersonMarks,
     SealContent,
     Verdict,
 )
@@ -189,7 +189,7 @@ class Tables:
             raise LedgerConflict("open_attempt")
         self.seals[live.seal_id] = Seal(key, live, after)
 
-    def mark(self, key: str, staff_no: str, mobile: str) -> None:
+    def note_digests(self, key: str, staff_no: str, mobile: str) -> None:
         """Remember what tells a person; what is empty takes nothing back."""
         name, id_masked, *before = self.known_by[key]
         self.known_by[key] = (name, id_masked, staff_no or before[0], mobile or before[1])
@@ -326,10 +326,10 @@ class MemoryLedger:
             tables.begun(run)
             tables.seen.setdefault(run, {}).update({row.row_id: row for row in rows})
 
-    def record_marks(self, marks: Mapping[str, PersonMarks]) -> None:
+    def record_person_digests(self, digests: Mapping[str, PersonDigests]) -> None:
         with self._transaction() as tables:
-            for key, mark in marks.items():
-                tables.mark(key, mark.staff_no, mark.mobile)
+            for key, person in digests.items():
+                tables.note_digests(key, person.staff_no, person.mobile)
 
     async def open_attempt(self, attempt: Attempt) -> None:
         await asyncio.sleep(0)  # the way to a server; who is cancelled on it has entered nothing
@@ -349,8 +349,8 @@ class MemoryLedger:
             if tables.people[attempt.key] != attempt.seal_name:
                 raise LedgerConflict("frozen_name")
             tables.sent[attempt.uuid] = Sent(len(tables.sent) + 1, attempt)
-            marks = (attempt.staff_no, attempt.content.mobile or "")
-            tables.known_by[attempt.key] = (attempt.name, attempt.id_masked, *marks)
+            digests = (attempt.staff_no, attempt.content.mobile or "")
+            tables.known_by[attempt.key] = (attempt.name, attempt.id_masked, *digests)
 
     async def record_verdict(self, uuid: str, verdict: Verdict, *, now: float) -> None:
         with self._transaction() as tables:
@@ -425,7 +425,7 @@ class MemoryLedger:
             for seal in seals:
                 frozen = tables.people.setdefault(seal.key, None)
                 tables.known_by.setdefault(seal.key, (seal.name, seal.id_masked, "", ""))
-                tables.mark(seal.key, seal.staff_no, seal.mobile)
+                tables.note_digests(seal.key, seal.staff_no, seal.mobile)
                 if seal.seal_name:
                     tables.own_name(seal.key, seal.seal_name)
                     tables.people[seal.key] = frozen or seal.seal_name
