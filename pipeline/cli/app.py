@@ -128,7 +128,7 @@ def cli() -> None:
     Exit codes: 0 done · 1 program error · 2 usage or configuration · 3 some rows need attention
     4 stopped, fix the cause first · 5 stopped early, see the reason · 6 another run
     holds the lock · 7 a roster was not read · 74 ledger or disk · 130/143 interrupted
-    """  # noqa: D301 - \b is click's mark for lines to leave alone
+    """  # noqa: D301 - \b is click's sign for lines to leave alone
 
 
 def _store_option(context: click.Context, option: click.Parameter, value: Any) -> Any:

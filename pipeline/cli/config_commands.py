@@ -119,7 +119,7 @@ def _print_steps(session: Session, folder: Path, settings: ProjectSettings, temp
     id_file, key_file = (folder / "secrets" / name for name in SECRETS)
     session.inform("init.secrets", id_file=id_file, key_file=key_file)
     missing = [f"api.{name}" for name in IDS if name not in settings.ids]
-    keys = session.render_sentence("mark.comma").join(missing)
+    keys = session.render_sentence("separator.comma").join(missing)
     session.inform("init.ids" if missing else "init.no_ids", path=folder / CONFIG, keys=keys)
     session.inform("init.fill", inbox=folder / "inbox", seals=folder / "seals", template=template)
     session.suggest_command("init.next_check", "check")
@@ -143,7 +143,7 @@ def _prompt_choice(
     """Prompt until the answer is one of the choices; the first is the default unless another is named."""
     names: Sequence[str] = [*choices]
     while (answer := _prompt(session, key, default or names[0])) not in choices:
-        session.alert("init.bad_answer", choices=session.render_sentence("mark.comma").join(names))
+        session.alert("init.bad_answer", choices=session.render_sentence("separator.comma").join(names))
     return choices[answer]
 
 

@@ -129,7 +129,7 @@ def history(session: Session, *, limit: int) -> int:
             started=shown(run["started"]),
             exit="—" if run["exit"] is None else run["exit"],
             files=run["files"],
-            counts=session.render_sentence("mark.comma").join(counts) or "—",
+            counts=session.render_sentence("separator.comma").join(counts) or "—",
             user=run["user"] or "—",
             accepted=session.render_sentence("history.accepted") if run["accepted_guards"] else "",
             halt=f" {run['halt']}" if run["halt"] else "",
@@ -198,7 +198,7 @@ def _purge_by_age(session: Session, config: Config, ages: RetentionAges, *, yes:
     known_runs = retention.list_known_runs(config, now)
     removals = list(retention.plan_removals(folders, ages, now=now, known_runs=known_runs))
     for removal in removals[:MAX_LISTED]:
-        entries = session.render_sentence("mark.comma").join(entry.name for entry in removal.entries)
+        entries = session.render_sentence("separator.comma").join(entry.name for entry in removal.entries)
         key = "purge.whole" if removal.is_whole else "purge.part"
         session.inform(key, folder=removal.folder, entries=entries)
     if len(removals) > MAX_LISTED:
@@ -277,7 +277,7 @@ def _print_plan(session: Session, timeline: PersonTimeline, plan: PurgePlan) -> 
     from pipeline.domain.masking import mask_path
 
     name, last_four = timeline.name or "—", (timeline.id_masked or "—")[-4:]
-    seals = session.render_sentence("mark.comma").join(plan.seal_ids) or "—"
+    seals = session.render_sentence("separator.comma").join(plan.seal_ids) or "—"
     session.alert("purge.person", name=name, last_four=last_four, staff_no=timeline.staff_no or "—")
     session.alert("purge.removed", rows=plan.rows, creates=plan.creates, folders=len(plan.folders))
     for folder in plan.folders[:MAX_LISTED]:

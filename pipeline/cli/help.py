@@ -35,7 +35,7 @@ START_LINES = {
 }
 START_FILES = {"bash": "~/.bashrc", "zsh": "~/.zshrc", "fish": "~/.config/fish/config.fish"}
 LOCALE = Path(__file__).with_name("locale")
-_VERBATIM = "\b"  # click's mark for a paragraph whose lines are kept
+_VERBATIM = "\b"  # click's sign for a paragraph whose lines are kept
 _NEVER_FIRST = "，。、；：？！）”》"  # of a line
 
 
@@ -92,22 +92,22 @@ def collect_texts(program: click.Group) -> tuple[tuple[object, str, str], ...]:
 
 
 def split_paragraphs(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each paragraph's mark ("" or click's) and its words in one line."""
+    """Yield each paragraph's prefix ("" or click's sign) and its words in one line."""
     for paragraph in filter(None, re.split(r"\n\s*\n", text)):
-        mark = f"{_VERBATIM}\n" if paragraph.startswith(_VERBATIM) else ""
-        yield mark, " ".join(paragraph.removeprefix(_VERBATIM).split())
+        prefix = f"{_VERBATIM}\n" if paragraph.startswith(_VERBATIM) else ""
+        yield prefix, " ".join(paragraph.removeprefix(_VERBATIM).split())
 
 
 def _translate(english: str) -> str:
     chinese = {**get_words("help"), **get_words("click")}
-    return "\n\n".join(mark + chinese.get(text, text) for mark, text in split_paragraphs(english))
+    return "\n\n".join(prefix + chinese.get(text, text) for prefix, text in split_paragraphs(english))
 
 
 class _WideFormatter(click.HelpFormatter):
     """Formats click's help for text whose characters are two columns wide, without blanks between words."""
 
     def write_heading(self, heading: str) -> None:
-        self.write(f"{'':>{self.current_indent}}{heading}{render('mark.colon', 'zh')}\n")
+        self.write(f"{'':>{self.current_indent}}{heading}{render('separator.colon', 'zh')}\n")
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, args, get_words("click")["Usage:"] if prefix is None else prefix)

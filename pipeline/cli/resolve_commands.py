@@ -328,4 +328,6 @@ def _print_case(session: Session, case: Case, location: Mapping[str, Any]) -> No
 def _join_fields(session: Session, fields: Sequence[str]) -> str:
     from pipeline.messages.catalogue import name_field
 
-    return session.render_sentence("mark.comma").join(name_field(field, session.spoken) for field in fields)
+    return session.render_sentence("separator.comma").join(
+        name_field(field, session.spoken) for field in fields
+    )

@@ -256,7 +256,7 @@ class RunSession(RunObserver):
         """Print where the seals will be made, and from which rosters and pictures."""
         self._session.inform("sending_to", **self._describe_target())
         pictures = self._request.seals or self._session.render_sentence("pictures_in_cells")
-        rosters = self._session.render_sentence("mark.comma").join(
+        rosters = self._session.render_sentence("separator.comma").join(
             mask_text(str(path)) for path in self._request.rosters
         )
         self._session.inform("reading", rosters=rosters, seals=mask_text(str(pictures)))

@@ -77,7 +77,7 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
         configs = [file.load(hospital) for hospital in hospitals]
         unseen = sorted(name for name in os.environ if name.startswith(NOT_FOR_TIMERS))
         if unseen:
-            names = session.render_sentence("mark.comma").join(unseen)
+            names = session.render_sentence("separator.comma").join(unseen)
             session.alert("warning", text=session.render_sentence("schedule.unseen", names=names))
         is_language_needed = session.lang_given or any(config.language is None for config in configs)
         schedule = Schedule(

@@ -86,7 +86,7 @@ def _with_columns(text: str, wanted: Mapping[str, str], comments: Iterable[str])
     """Return the file's text with more columns: the lines of ``columns:`` by a round trip, all others as they are."""
     line_end = "\r\n" if "\r\n" in text else "\n"
     body = text.removeprefix("\ufeff")
-    mark = text[: len(text) - len(body)]
+    bom = text[: len(text) - len(body)]
     lines = body.splitlines(keepends=True)
     first, last, indent = _get_columns_span(body, len(lines))
     yaml = YAML(typ="rt", pure=True)
@@ -106,7 +106,7 @@ def _with_columns(text: str, wanted: Mapping[str, str], comments: Iterable[str])
     if before and not before.endswith("\n"):
         before += line_end
     added = (dumped.getvalue() + hints).replace("\n", line_end)
-    return mark + before + added + "".join(lines[last:])
+    return bom + before + added + "".join(lines[last:])
 
 
 def _get_columns_span(text: str, count: int) -> tuple[int, int, int]:

@@ -105,10 +105,10 @@ def read_document(path: Path) -> Document:
 def _get_syntax_error(text: str, error: YAMLError) -> tuple[int, str]:
     """Return the line of a fault and what it is; the parser may find one only on a later line."""
     why = getattr(error, "problem", None) or "not YAML"
-    mark = getattr(error, "problem_mark", None)
+    position = getattr(error, "problem_mark", None)
     if "could not find expected ':'" in why:
-        mark = error.context_mark  # type: ignore[attr-defined]  # where the key without a colon begins
-    line = mark.line + 1 if mark else 1
+        position = error.context_mark  # type: ignore[attr-defined]  # where the key without a colon begins
+    line = position.line + 1 if position else 1
     for number, words in enumerate(text.splitlines()[: line + 1], start=1):
         slip = next((slip for pattern, slip in _SLIPS if pattern.match(words)), None)
         if slip is not None:
@@ -244,6 +244,6 @@ def _describe_fault(error: Any) -> Message:
         return make_message(context["key"], **context["detail"])
     if not is_known(key := f"config.pydantic.{error['type']}"):
         return make_finished_message(error["type"], error["msg"], error["msg"])
-    expected = join_messages(str(context.get("expected", "")).split(" or "), "mark.or")
+    expected = join_messages(str(context.get("expected", "")).split(" or "), "separator.or")
     plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
     return make_message(key, **{**plain, "expected": expected})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, Self
 
-LIST = "list"  # the key of several texts in a row; their texts are the mark between them
+LIST = "list"  # the key of several texts in a row; their texts are the separator between them
 
 
 class Message(str):

@@ -22,7 +22,7 @@ ORIGINALS_PROPERTY = "esign-import-originals"
 # titles of the columns that it has at its right end: keys of the catalogue
 APPENDED_COLUMNS = ("fix.status", "fix.reason", "col.seal_id")
 _DIGEST, _MAX_ORIGINALS = 16, 14  # so that they fit into the 255 characters that Excel keeps of a property
-_MAX_MARK = 10  # marks that are tried
+_MAX_SUFFIX = 10  # suffixes of a heading that are tried
 
 
 def compute_line_check(*texts: str) -> str:
@@ -50,7 +50,7 @@ def find_appended_columns(
     column may have one of these titles.
     """
     names = [
-        {_marked(heading, mark) for heading in translations for mark in range(_MAX_MARK + 1)}
+        {_add_suffix(heading, number) for heading in translations for number in range(_MAX_SUFFIX + 1)}
         for translations in headings
     ]
     for first in titles:
@@ -61,22 +61,22 @@ def find_appended_columns(
 
 
 def unique_heading(translations: Sequence[str], heading: str, taken: Collection[str]) -> str:
-    """Return one of our headings, marked with the program's name where the roster has a column of that title.
+    """Return one of our headings, with the program's name behind it where the roster has a column of that title.
 
-    ``heading`` is one of its ``translations``; the mark is the same in all languages. 原因 of the roster stays
+    ``heading`` is one of its ``translations``; the suffix is the same in all languages. 原因 of the roster stays
     原因, ours is then ``原因 (esign-import)``.
     """
     titles = {title.strip() for title in taken}
     free = (
-        mark
-        for mark in range(_MAX_MARK)
-        if titles.isdisjoint(_marked(translation, mark) for translation in translations)
+        number
+        for number in range(_MAX_SUFFIX)
+        if titles.isdisjoint(_add_suffix(translation, number) for translation in translations)
     )
-    return _marked(heading, next(free, _MAX_MARK))
+    return _add_suffix(heading, next(free, _MAX_SUFFIX))
 
 
-def _marked(heading: str, mark: int) -> str:
-    return heading if not mark else f"{heading} (esign-import{f' {mark}' if mark > 1 else ''})"
+def _add_suffix(heading: str, number: int) -> str:
+    return heading if not number else f"{heading} (esign-import{f' {number}' if number > 1 else ''})"
 
 
 # -- what a copy takes over as it stands in its file, since openpyxl writes it otherwise

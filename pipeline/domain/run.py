@@ -284,7 +284,9 @@ class RunReport:
     notices: Sequence[Notice] = ()
     absent_unresolved: int = 0  # people whose last create has no verdict and who are not in these rosters
     unreadable_images: Sequence[tuple[str, str]] = ()  # paths of pictures that could not be read, and reasons
-    review_mark: str | None = None  # marks a file of judgements as this tenant's; None: for looking only
+    site_digest: str | None = (
+        None  # by it a file of judgements is known as this tenant's; None: for looking only
+    )
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
     accepted_guards: bool = False  # --accept-guards was given

@@ -38,7 +38,7 @@ class SiteKey:
         return self._digest("judgement", key, name, seal_name, picture)
 
     def reviews(self) -> str:
-        """Return the mark by which a file of judgements is known as this tenant's."""
+        """Return the digest by which a file of judgements is known as this tenant's."""
         return self._digest("reviews", self.tenant)
 
     def check(self) -> str:

@@ -20,7 +20,9 @@ HTTP_OK = 200
 FILE_ID_SECONDS = 600  # how long a FileId is valid when its answer names no Deadline
 MAX_DEPRECATION = 500  # characters
 REPEATED, REUSED_FILE_ID = "repeated_answer", "reused_file_id"  # codes of ours
-_OF_TWO = object()  # marks a RequestId that two calls got, and a FileId that was given for two pictures
+_OF_TWO = (
+    object()
+)  # in place of the owner of a RequestId that two calls got, and a FileId that was given for two pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,8 +308,8 @@ class SeenAnswers:
 
 def _enter(ids: dict[str, object], entry: str) -> bool:
     """Enter an id; return whether it is new."""
-    mark = object()
-    return ids.setdefault(entry, mark) is mark
+    call = object()
+    return ids.setdefault(entry, call) is call
 
 
 OF_THIS_PROCESS = SeenAnswers()  # shared by all hospitals whose runs this process makes

@@ -24,8 +24,8 @@ def make_finished_message(key: str, zh: str, en: str) -> Message:
     return Message(key, {}, (zh, en))
 
 
-def join_messages(parts: Iterable[object], between: str = "mark.comma") -> Message:
-    """Return several texts as one; ``between`` is the key of a mark, or what stands between them in every language."""
+def join_messages(parts: Iterable[object], between: str = "separator.comma") -> Message:
+    """Return several texts as one; ``between`` is the key of a separator, or what stands between them in every language."""
     words = get_pair(between) if is_known(between) else (between, between)
     return Message(LIST, {str(number): part for number, part in enumerate(parts)}, words)
 

@@ -132,7 +132,7 @@ def render_problem(problem: Problem, language: str) -> str:
         part = get_words(f"{key}.if_{name}")[language]
         text = "" if value in _NOTHING else _close_gaps(part, name, value, detail[name]).format_map(detail)
         sentence = sentence.replace(f"{{{name}}}", text.replace("{", "{{").replace("}", "}}"))
-    colon = get_words("mark.colon")[language]
+    colon = get_words("separator.colon")[language]
     return _placed(sentence, problem.cell, colon).format_map(detail).strip()
 
 
@@ -159,19 +159,19 @@ def _close_gaps(sentence: str, name: str, value: str, rendered: str) -> str:
 
 def _render_detail(name: str, value: str, language: str) -> str:
     """Return a word of the detail as people read it: rows and fields by their names, lists with the language's comma."""
-    comma = get_words("mark.comma")[language]
+    comma = get_words("separator.comma")[language]
     if name == _OTHER:
         return comma.join(_rows(value, language))
     if name in _FIELD_LISTS:
         return comma.join(name_field(field, language) for field in value.replace(",", " ").split())
     if isinstance(value, Message):
         return render_text(value, language)
-    return value.replace(get_words("mark.comma")["en"], comma)
+    return value.replace(get_words("separator.comma")["en"], comma)
 
 
 def _rows(places: str, language: str) -> list[str]:
     """Return the rows that a detail names (``a.xlsx 内科 12``) in words."""
-    form, comma = get_words("mark.row")[language], get_words("mark.comma")["en"]
+    form, comma = get_words("separator.row")[language], get_words("separator.comma")["en"]
     return [
         form.format(place=row[1], row=row[2], more=row[3] or "")
         if (row := _ROW_OF_A_FILE.fullmatch(part))
@@ -182,7 +182,7 @@ def _rows(places: str, language: str) -> list[str]:
 
 def split_remedy(sentence: str) -> tuple[str, str]:
     """Return a catalogue's sentence as what is wrong and what to do, which may be empty; its blanks are left."""
-    zh, en = get_pair("mark.semicolon")
+    zh, en = get_pair("separator.semicolon")
     wrong, _, todo = sentence.partition(zh if zh in sentence else en)
     return wrong, todo
 

@@ -45,7 +45,7 @@ class Schedule:
 
     @property
     def unit(self) -> str:
-        """The name of unit, task and mark."""
+        """The name of unit and task, in a crontab the start of the comment."""
         return f"{PROGRAM}-{self.name}" if self.name else PROGRAM
 
     @property
@@ -157,7 +157,7 @@ def _render_systemd(schedule: Schedule) -> Rendered:
 
 
 def render_cron_line(schedule: Schedule) -> str:
-    """Return the line of a crontab: its comment marks it as ours."""
+    """Return the line of a crontab: it is known as ours by its comment."""
     hour, minute = schedule.start.split(":")
     command = shlex.join([*schedule.words[:-1], "--quiet", "run"])  # cron mails what is printed
     line = f"PYTHONUTF8=1 {command} # {schedule.unit}: {schedule.config_path}"

@@ -107,13 +107,13 @@ def _run_or_return_commands(kind: Kind, rendered: Rendered) -> Sequence[Sequence
 
 
 def _install_cron_line(schedule: Schedule, line: str) -> str:
-    """Put a line into the crontab of the user who runs it, in place of the one with the same mark; return how it is shown."""
+    """Put a line into the crontab of the user who runs it, in place of the one with the same comment; return how it is shown."""
     user = schedule.user
     options = () if user == acting_user() else ("-u", user)
     if shutil.which("crontab") is None:
         raise UsageError("schedule.no_crontab")
-    mark = line.rpartition(" # ")[2]
-    lines = [old for old in _read_crontab(options) if not old.endswith(f" # {mark}")]
+    comment = line.rpartition(" # ")[2]
+    lines = [old for old in _read_crontab(options) if not old.endswith(f" # {comment}")]
     _run_program(["crontab", *options, "-"], text="".join(f"{entry}\n" for entry in (*lines, line)))
     return join(["crontab", *options, "-l"])
 

@@ -59,13 +59,13 @@ class SavedReview:
             ledger.record_judgements(self.new, now=judged_at, who=user, why=f"review of {self.run}")
 
 
-def load_review(path: Path, mark: str, ledger: Ledger) -> SavedReview:
-    """Return the judgements of a file that a page of this tenant saved; ``mark`` is `SiteKey.reviews`.
+def load_review(path: Path, site_digest: str, ledger: Ledger) -> SavedReview:
+    """Return the judgements of a file that a page of this tenant saved; ``site_digest`` is `SiteKey.reviews`.
 
     Raises UsageError where it is no such file, damaged, changed by hand, or of another hospital or environment.
     """
     content = _parse(path)
-    if (fault := _get_fault(content, mark)) is not None:
+    if (fault := _get_fault(content, site_digest)) is not None:
         raise _refuse(path, fault)
     judged, saved_at = content["judgements"], datetime.fromisoformat(content["saved"]).timestamp()
     return SavedReview(
@@ -138,11 +138,11 @@ def _require_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _get_fault(content: Mapping[str, Any], mark: str) -> str | None:
+def _get_fault(content: Mapping[str, Any], site_digest: str) -> str | None:
     """Return the key of the reason why a file's content cannot be used."""
     if content.get("schema") != SCHEMA:
         return "review.other_version"
-    if content.get("site") != mark:
+    if content.get("site") != site_digest:
         return "review.other_hospital"
     judged = content.get("judgements")
     if not isinstance(judged, dict) or not isinstance(content.get("run"), str):

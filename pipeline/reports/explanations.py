@@ -347,14 +347,14 @@ def describe_columns(columns: Sequence[Column], presenter: Presenter) -> str:
     if not unused:
         return used
     titles = _describe_unused(unused, presenter)
-    return used + presenter.render("mark.semicolon") + presenter.render("columns.unused", unused=titles)
+    return used + presenter.render("separator.semicolon") + presenter.render("columns.unused", unused=titles)
 
 
 def _describe_used(column: Column, presenter: Presenter) -> str:
     name = presenter.name_field(column.field or "")
     if name == column.title:
         return name
-    return name + presenter.render("mark.brackets", text=column.title)
+    return name + presenter.render("separator.brackets", text=column.title)
 
 
 def _describe_unused(columns: Sequence[Column], presenter: Presenter) -> str:

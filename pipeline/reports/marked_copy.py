@@ -39,7 +39,7 @@ from pipeline.domain.results_format import (
 from pipeline.domain.run import Status
 from pipeline.errors import FormatsLost
 from pipeline.messages.areas import get_pair
-from pipeline.reports.row_marks import AUTHOR, MARK, MAX_NOTES, RowMarks
+from pipeline.reports.row_notes import AUTHOR, MAX_NOTES, NOTE_START, RowNotes
 from pipeline.reports.styles import COLOURS, FAULT, clean_text, count_lines
 
 # the stubs of openpyxl lack properties, and take styles and sizes for other types than they are
@@ -72,13 +72,13 @@ class CopySource:
 
 
 def write_marked_copy(
-    source: CopySource, target: Path, marks: Iterable[RowMarks], headings: Sequence[str]
+    source: CopySource, target: Path, notes: Iterable[RowNotes], headings: Sequence[str]
 ) -> None:
     """Write the marked copy of a roster; ``headings`` are those of the appended columns. Raises FormatsLost where it would lose something."""
     book = _load_workbook(source)
-    by_sheet: dict[str, list[RowMarks]] = {name: [] for name in source.header_rows}
-    for row_marks in marks:
-        by_sheet[row_marks.sheet or ""].append(row_marks)
+    by_sheet: dict[str, list[RowNotes]] = {name: [] for name in source.header_rows}
+    for row_notes in notes:
+        by_sheet[row_notes.sheet or ""].append(row_notes)
     _size_notes(book, source.exact_sheets)
     marked: dict[str, _MarkedSheet] = {}
     notes_left = MAX_NOTES
@@ -124,7 +124,7 @@ class _MarkedSheet:
         self,
         sheet: Sheet,
         header_row: int,
-        marks: Sequence[RowMarks],
+        notes: Sequence[RowNotes],
         headings: Sequence[str],
         notes_left: int,
     ) -> None:
@@ -132,7 +132,7 @@ class _MarkedSheet:
         self.written: set[str] = set()  # addresses of the appended cells
         self.noted: set[str] = set()  # addresses of cells whose note was changed
         self._sheet, self._header_row = sheet, header_row
-        self._marks, self._wanted_headings = marks, headings
+        self._notes, self._wanted_headings = notes, headings
         self._titles = {
             cell.column: str(cell.value)
             for (cell,) in sheet.iter_cols(
@@ -148,17 +148,17 @@ class _MarkedSheet:
     def mark(self) -> None:
         """Mark the faulty cells, and fill the appended columns."""
         self._write_headings()
-        for row_marks in self._marks:
-            self._write_row(row_marks)
-            for address, texts in row_marks.faults.items():
+        for row_notes in self._notes:
+            self._write_row(row_notes)
+            for address, texts in row_notes.faults.items():
                 self._mark_cell(self._get_cell(address), texts)
         self._set_widths()
         self._extend_filter()
 
     def remove_marks(self) -> None:
         """Take the marks of an earlier run off the doctors' rows."""
-        for row_marks in self._marks:
-            row = row_marks.row
+        for row_notes in self._notes:
+            row = row_notes.row
             cells = [
                 cell
                 for (cell,) in self._sheet.iter_cols(min_row=row, max_row=row, max_col=self._first_column - 1)
@@ -166,13 +166,13 @@ class _MarkedSheet:
             for index, cell in enumerate(cells):
                 if _is_yellow(cell):
                     cell.fill = _choose_fill(cells, index)
-                if cell.comment is not None and MARK in cell.comment.text:
-                    kept = [line for line in cell.comment.text.split("\n") if not line.startswith(MARK)]
+                if cell.comment is not None and NOTE_START in cell.comment.text:
+                    kept = [line for line in cell.comment.text.split("\n") if not line.startswith(NOTE_START)]
                     self._set_note(cell, kept)
 
     def _compute_free_column(self) -> int:
         """Return the first column that is free in the rows that are written."""
-        letters = {row_marks.last_column for row_marks in self._marks if row_marks.last_column}
+        letters = {row_notes.last_column for row_notes in self._notes if row_notes.last_column}
         merges = self._sheet.merged_cells.ranges
         reaching = [merge.max_col for merge in merges if merge.max_row >= self._header_row]
         last: int = max([*map(column_index_from_string, letters), *self._titles, *reaching])
@@ -193,10 +193,10 @@ class _MarkedSheet:
                 cell.font, cell.fill, cell.border = copy(model.font), copy(model.fill), copy(model.border)
                 cell.alignment = Alignment(horizontal="center", vertical="center")
 
-    def _write_row(self, marks: RowMarks) -> None:
-        for column, text in enumerate(marks.texts, start=self._first_column):
-            cell = self._write(marks.row, column, clean_text(text) or None)
-            self._set_look(cell, marks.status if column == self._first_column else None)
+    def _write_row(self, notes: RowNotes) -> None:
+        for column, text in enumerate(notes.texts, start=self._first_column):
+            cell = self._write(notes.row, column, clean_text(text) or None)
+            self._set_look(cell, notes.status if column == self._first_column else None)
 
     def _write(self, row: int, column: int, text: str | None) -> Cell:
         cell = self._sheet.cell(row, column)
@@ -240,7 +240,7 @@ class _MarkedSheet:
             return
         self.notes_left -= 1
         kept = cell.comment.text.split("\n") if cell.comment else []
-        lines = [MARK + " ".join(text.split()) for text in texts]
+        lines = [NOTE_START + " ".join(text.split()) for text in texts]
         self._set_note(cell, [*kept, *(line for line in lines if line not in kept)])
 
     def _set_note(self, cell: Cell, lines: Sequence[str]) -> None:

@@ -375,7 +375,7 @@ def make_run_state(report: RunReport, masker: Masker) -> RunState:
         if report.missing_seals and not report.seals
         else None,
         review=(masker.mask_path(report.out / REVIEW_PAGE), build_review_command(report)),
-        can_be_reviewed=report.review_mark is not None,
+        can_be_reviewed=report.site_digest is not None,
         has_tenant=report.tenant is not None,
     )
 

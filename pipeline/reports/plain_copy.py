@@ -30,7 +30,7 @@ from pipeline.domain.run import Status
 from pipeline.errors import NotCopied
 from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import make_message, render
-from pipeline.reports.row_marks import AUTHOR, MARK, MAX_NOTES, RowMarks
+from pipeline.reports.row_notes import AUTHOR, MAX_NOTES, NOTE_START, RowNotes
 from pipeline.reports.styles import (
     FAULT,
     FONT,
@@ -86,7 +86,7 @@ class PlainSheet:
     merges: Sequence[tuple[int, int, int, int]]  # first and last row from 1, first and last column from 0
     hidden_columns: Collection[int]
     header_row: int  # the first line of titles, from 1; 0 where the sheet holds no doctor
-    marks: Sequence[RowMarks] = field(repr=False)
+    notes: Sequence[RowNotes] = field(repr=False)
 
 
 def write_plain_copy(sheets: Iterable[PlainSheet], target: Path, originals: str, language: str) -> None:
@@ -216,7 +216,7 @@ class _SheetWriter:
     ) -> None:
         self.notes_left = notes_left
         self._sheet, self._source, self._looks, self._headings = sheet, source, looks, headings
-        self._marks = {marks.row: marks for marks in source.marks}
+        self._notes = {notes.row: notes for notes in source.notes}
         self._faults = _list_faults(source)
         self._is_marked = False  # by an earlier run
         self._centred = {
@@ -248,11 +248,11 @@ class _SheetWriter:
 
     def _write_line(self, number: int, cells: Mapping[int, RosterCell]) -> None:
         is_header = number == self._source.header_row
-        marks = self._marks.get(number)
+        notes = self._notes.get(number)
         if is_header:
             self._begin_table(cells)
         own = (
-            range(self._first_column, self._first_column + len(_HEADINGS)) if is_header or marks else range(0)
+            range(self._first_column, self._first_column + len(_HEADINGS)) if is_header or notes else range(0)
         )
         for column, (kind, value, text) in cells.items():
             if column not in own:
@@ -264,8 +264,8 @@ class _SheetWriter:
             if column not in cells:
                 self._sheet.write_blank(number - 1, column, None, self._looks.get_format("fault"))
             self._write_note(number, column, texts)
-        if marks is not None:
-            self._write_marks(number, marks)
+        if notes is not None:
+            self._write_notes(number, notes)
         if self._lines_to_measure:
             self._lines_to_measure -= 1
             self._measure(cells)
@@ -286,7 +286,7 @@ class _SheetWriter:
 
     def _compute_free_column(self, titles: Iterable[int]) -> int:
         """Return the first column that is free in the rows that are written."""
-        lasts = {marks.last_column for marks in self._source.marks if marks.last_column}
+        lasts = {notes.last_column for notes in self._source.notes if notes.last_column}
         reaching = [
             last_column
             for _, last_row, _, last_column in self._source.merges
@@ -324,10 +324,10 @@ class _SheetWriter:
         else:
             raise NotCopied(make_message("copy.cell_pictures"))
 
-    def _write_marks(self, number: int, marks: RowMarks) -> None:
+    def _write_notes(self, number: int, notes: RowNotes) -> None:
         """Fill the appended columns of a row."""
-        for index, text in enumerate(marks.texts):
-            look = self._looks.get_format(marks.status if index == 0 else "")
+        for index, text in enumerate(notes.texts):
+            look = self._looks.get_format(notes.status if index == 0 else "")
             cell = (number - 1, self._first_column + index)
             if text:
                 self._sheet.write_string(*cell, clean_text(text), look)
@@ -338,7 +338,7 @@ class _SheetWriter:
         if self.notes_left <= 0:
             return
         self.notes_left -= 1
-        note = clean_text("\n".join(MARK + " ".join(text.split()) for text in texts))
+        note = clean_text("\n".join(NOTE_START + " ".join(text.split()) for text in texts))
         height = _NOTE_LINE * (1 + count_lines(note, _NOTE_WIDTH / _NOTE_LETTER))
         size = {"width": _NOTE_WIDTH, "height": height}
         self._sheet.write_comment(number - 1, column, note, {"author": AUTHOR, **size})
@@ -355,8 +355,8 @@ def _list_faults(source: PlainSheet) -> dict[int, dict[int, Sequence[str]]]:
     """Return the faulty cells of a sheet with what is wrong: by line and column; a merged cell shows it where it begins."""
     rows: defaultdict[int, dict[int, list[str]]] = defaultdict(dict)
     lines_of_column: defaultdict[int, list[int]] = defaultdict(list)
-    for marks in source.marks:
-        for address, texts in marks.faults.items():
+    for notes in source.notes:
+        for address, texts in notes.faults.items():
             row, column = xl_cell_to_rowcol(address)
             rows[row + 1][column] = list(texts)
             lines_of_column[column].append(row + 1)

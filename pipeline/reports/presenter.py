@@ -48,9 +48,9 @@ class Presenter:
         """Return a message in the reader's language, any other as it is."""
         return catalogue.render_text(text, self.language)
 
-    def join(self, mark: str, *parts: str) -> str:
-        """Join texts that are not empty with a punctuation mark: colon, comma."""
-        return self.render(f"mark.{mark}").join(filter(None, parts))
+    def join(self, separator: str, *parts: str) -> str:
+        """Join texts that are not empty with a separator: colon, comma."""
+        return self.render(f"separator.{separator}").join(filter(None, parts))
 
     def name_status(self, status: Status) -> str:
         """Return a status as people read it."""

@@ -65,7 +65,7 @@ def _collect_values(
     chosen, left_out = _choose_rows(report)
     cards = tuple(_build_cards(report, chosen, presenter, previews))
     counts = Counter(card["group"] for card in cards)
-    judging = report.review_mark is not None and counts["judge"] > 0
+    judging = report.site_digest is not None and counts["judge"] > 0
     started = stamp(report.started)[:16].replace("T", " ")
     start = "review_page.js."
     keys = [key.removeprefix(start) for key in list_keys("review") if key.startswith(start)]
@@ -81,12 +81,12 @@ def _collect_values(
         "pages": [(REPORT_PAGE, presenter.render("report.title"))],
         "words": json.dumps(words | {key: say(key) for key in ("right", "wrong")}, ensure_ascii=False),
         "run": report.run,
-        "site": report.review_mark if judging else "",
+        "site": report.site_digest if judging else "",
         "made": round(report.started * 1000),
         "meta": say("of.check" if report.command == "check" else "of.run", time=started),
         "save_as": name_review_file(report.run),
         "command": presenter.mask_text(build_review_command(report)),
-        "look_only": report.review_mark is None,
+        "look_only": report.site_digest is None,
         "counts": counts,
         "warned": sum(bool(card["warnings"]) for card in cards),
         "notes": notes,

@@ -100,11 +100,11 @@ def _write_sheet(
 
 
 def write_seal_csv(target: Path | TextIO, seals: Sequence[ListedSeal], presenter: Presenter) -> None:
-    """Write CSV with titles; a file gets the mark by which Excel reads UTF-8.
+    """Write CSV with titles; a file gets the byte order mark (BOM) by which Excel reads UTF-8.
 
     All is quoted: a carriage return in a value would begin a line otherwise.
     """
-    frame = build_seal_frame(seals, presenter).map(lambda value: mark_as_text(str(value)))
+    frame = build_seal_frame(seals, presenter).map(lambda value: keep_as_text(str(value)))
 
     def write(target: Path | TextIO) -> None:
         frame.to_csv(target, index=False, encoding="utf-8-sig", quoting=csv.QUOTE_ALL)
@@ -115,7 +115,7 @@ def write_seal_csv(target: Path | TextIO, seals: Sequence[ListedSeal], presenter
         write(target)
 
 
-def mark_as_text(text: str) -> str:
+def keep_as_text(text: str) -> str:
     """Return a value of a CSV file with an apostrophe before what a spreadsheet program would run as a formula.
 
     The readers of this program take it off again, as any quote at the ends.

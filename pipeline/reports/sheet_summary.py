@@ -98,13 +98,13 @@ def _write_notices(grid: SummaryGrid, report: RunReport, presenter: Presenter) -
     if report.notices:
         grid.add_heading("head.notices")
     for text in describe_notices(report, presenter):
-        grid.add_line([(text, LAST, WRAPPED)], mark="!")
+        grid.add_line([(text, LAST, WRAPPED)], margin_text="!")
 
 
 def _write_steps(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     grid.add_heading("head.next")
     for number, step in enumerate(list_run_steps(report, presenter.masker), start=1):
-        grid.add_line([(step.render(presenter.language), LAST, WRAPPED)], mark=str(number))
+        grid.add_line([(step.render(presenter.language), LAST, WRAPPED)], margin_text=str(number))
         if step.command:
             grid.add_line([(step.command, LAST, _COMMAND)])
 

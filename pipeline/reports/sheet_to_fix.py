@@ -15,7 +15,7 @@ from pipeline.domain.run import RowOutcome, Status, needs_fixing
 from pipeline.messages.problems import split_remedy
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_marks import choose_refused_fields, get_address
+from pipeline.reports.row_notes import choose_refused_fields, get_address
 from pipeline.reports.tables import (
     CENTRED,
     NUMBER,

@@ -95,7 +95,7 @@ def clean_text(text: str) -> str:
     units = text.encode("utf-16-le")
     if len(units) > 2 * MAX_CELL_LENGTH:
         text = units[: 2 * MAX_CELL_LENGTH].decode("utf-16-le", "ignore") + " …"
-    # XlsxWriter's streaming mode takes a text between these two marks for ready-made XML
+    # XlsxWriter's streaming mode takes a text between these two tags for ready-made XML
     return f"{text} " if text.startswith("<r>") and text.endswith("</r>") else text
 
 

@@ -39,7 +39,7 @@ _CHART_COLUMN, _CHART_LINES = 11, 9  # the grid column of a chart; lines that ar
 class _Line:
     points: float
     parts: Sequence[Part] = ()
-    mark: str = ""
+    margin_text: str = ""
     ruled: bool = False
     addresses: Sequence[str] = ()  # where the parts lead, if they do
 
@@ -76,12 +76,12 @@ class SummaryGrid:
         self,
         parts: Sequence[Part],
         *,
-        mark: str = "",
+        margin_text: str = "",
         points: float = 0.0,
         ruled: bool = False,
         addresses: Sequence[str] = (),
     ) -> None:
-        """Add one row, ``mark`` in the margin; as tall as its longest text or ``points``, whichever is more.
+        """Add one row, ``margin_text`` in the margin; as tall as its longest text or ``points``, whichever is more.
 
         ``addresses`` are where the parts lead.
         """
@@ -91,7 +91,7 @@ class SummaryGrid:
                 needed = max(needed, count_lines(str(value), _sum_widths(first, last)))
             first = last + 1
         height = max(points, LINE * needed + _AIR)
-        self._sections[-1].lines.append(_Line(height, parts, mark, ruled, addresses))
+        self._sections[-1].lines.append(_Line(height, parts, margin_text, ruled, addresses))
 
     def add_heading(self, key: str) -> None:
         """Begin a section: leave a gap and add its title."""
@@ -155,9 +155,9 @@ class SummaryGrid:
         self._sheet.set_row(self._row, line.points)
         if not line.parts:  # streaming forgets the height of a row without cells
             self._sheet.write_blank(self._row, 0, None, self._styles.make_format())
-        if line.mark:
-            mark_look = {"bold": True, "font_size": 12, "font_color": HEAD, "align": "center"}
-            self._sheet.write_string(self._row, 0, line.mark, self._styles.make_format(**mark_look))
+        if line.margin_text:
+            margin_look = {"bold": True, "font_size": 12, "font_color": HEAD, "align": "center"}
+            self._sheet.write_string(self._row, 0, line.margin_text, self._styles.make_format(**margin_look))
         rule: Look = {"bottom": 1, "bottom_color": RULE} if line.ruled else {}
         first = 0
         for index, (value, last, look) in enumerate(line.parts):

@@ -59,7 +59,7 @@ def verify_totals(report: RunReport) -> Mapping[Status, int]:
     """
     faults = list(islice(_list_faults(report), _MAX_FAULTS))
     if faults:
-        raise SumsError("usage.sums", faults=join_messages(faults, "mark.semicolon"))
+        raise SumsError("usage.sums", faults=join_messages(faults, "separator.semicolon"))
     rows = Counter(outcome.status for outcome in report.outcomes)
     return {
         status: rows[status] for status in Status if status is not Status.READY or report.command == "check"

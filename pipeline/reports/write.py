@@ -143,7 +143,7 @@ def warm_up() -> None:
             load_template(page)
 
 
-# -- results.xlsx: five sheets, six after a retry; streamed, marked by a document property, without formulas
+# -- results.xlsx: five sheets, six after a retry; streamed, known by a document property, without formulas
 
 
 def write_workbook(

@@ -175,7 +175,7 @@ def describe_location(location: Mapping[str, Any], language: str) -> str:
         render("who.last_four", language, text=last_four) if last_four else "",
         f"{file} {location['sheet'] or ''} {location['row']}" if file else "",
     )
-    return mask_text(render("mark.comma", language).join(filter(None, parts)) or "—")
+    return mask_text(render("separator.comma", language).join(filter(None, parts)) or "—")
 
 
 def case_as_dict(case: Case, location: Mapping[str, Any]) -> dict[str, Any]:

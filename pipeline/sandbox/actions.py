@@ -36,14 +36,14 @@ PAGE_LIMIT, OFFSET_LIMIT = 100, 20_000
 FILE_LIFE = 600.0  # seconds from upload
 ALPHABET = string.ascii_letters + string.digits
 
-SealIdForm = Literal["plain", "padded", "hex", "marked"]
+SealIdForm = Literal["plain", "padded", "hex", "punctuated"]
 _SEAL_ID_FORMS: Mapping[
     SealIdForm, tuple[str, str, int, str]
 ] = {  # beginning, alphabet, random characters, end
     "plain": ("yD", ALPHABET, 30, ""),
     "padded": ("yD", ALPHABET, 30, "="),
     "hex": ("", "0123456789abcdef", 32, ""),
-    "marked": ("s-", ALPHABET + "+/._", 9, "="),
+    "punctuated": ("s-", ALPHABET + "+/._", 9, "="),
 }
 
 Response = Mapping[str, Any]  # the inside of ``Response``, without its RequestId
@@ -56,7 +56,7 @@ class Rules:
     ``inline``: ``on`` = the contract before FileId existed; ``transition`` = both; ``ignored`` = SealImage and its
     companions have no effect, as on the page today.
     ``seal_ids``: the form of a SealId: ``yD`` and 30 letters and digits, the same with ``=`` at its end, 32 hexadecimal
-    digits, or 12 characters with marks.
+    digits, or 12 characters with punctuation.
     ``unique_names``: how a seal name that the hospital has already is refused: by a code of its own, by a bare
     FailedOperation, or not at all.
     """

@@ -168,8 +168,8 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
         why = reason_of(error) if isinstance(error, OSError) else make_message("faults.not_utf8")
         raise UsageError("faults.unreadable", path=path, why=why) from error
     except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise UsageError("faults.not_yaml", path=path, line=mark.line + 1 if mark else 1) from error
+        position = getattr(error, "problem_mark", None)
+        raise UsageError("faults.not_yaml", path=path, line=position.line + 1 if position else 1) from error
     return parse_faults(data, path)
 
 

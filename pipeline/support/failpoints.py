@@ -1,6 +1,6 @@
 """Failpoints for crash tests: named points at which a test kills the process or fails a write.
 
-Each marks a point just before or after a durable write: commits, the bytes of a call, the renaming of a file. The crash
+Each is a point just before or after a durable write: commits, the bytes of a call, the renaming of a file. The crash
 test triggers each in turn. Nothing happens at them in a normal run.
 """
 

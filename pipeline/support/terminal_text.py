@@ -30,7 +30,7 @@ def join(words: Iterable[str], *, windows: bool = os.name == "nt") -> str:
 
 
 def measure_width(text: str) -> int:
-    """Return how many columns a text takes: wide characters two, marks over another character none."""
+    """Return how many columns a text takes: wide characters two, accents over another character none."""
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text

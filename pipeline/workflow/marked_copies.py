@@ -4,7 +4,7 @@ An .xlsx or .xlsm is copied as it is, if openpyxl loses nothing of it. Any other
 openpyxl, is copied anew: the same cells in the same places of a new .xlsx. A roster with pictures, controls or a password gets
 no copy, which would lack them; a note of the file gives the reason.
 A copy is kept only if it reads like its roster. The copy of the last run is carried forward where it would be made of the
-same roster and the same marks.
+same roster and the same notes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from pipeline.intake.readers.xlsx.package import Package
 from pipeline.messages.catalogue import make_message
 from pipeline.reports.plain_copy import PlainSheet, convert_cell, write_plain_copy
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_marks import RowMarks, build_row_marks
+from pipeline.reports.row_notes import RowNotes, build_row_notes
 from pipeline.reports.written_workbooks import WrittenWorkbooks
 from pipeline.support.atomic_files import copy_into, write_atomically
 from pipeline.version import __version__
@@ -96,8 +96,10 @@ class _CopyWriter:
     def _write_copy(self, roster: FileReport, outcomes: Sequence[RowOutcome]) -> None:
         is_small = roster.rows <= self._rows_left
         self._rows_left -= roster.rows if is_small else 0
-        marks = [build_row_marks(outcome, self._presenter) for outcome in outcomes]
-        source = _Source(roster, _read_unchanged(roster), [outcome.doctor.row for outcome in outcomes], marks)
+        row_notes = [build_row_notes(outcome, self._presenter) for outcome in outcomes]
+        source = _Source(
+            roster, _read_unchanged(roster), [outcome.doctor.row for outcome in outcomes], row_notes
+        )
         contents = _digest_contents(source, self._columns, self._presenter.language)
         exact, anew = f"{contents} exact", f"{contents} anew"
         exact_sheets = None
@@ -150,7 +152,7 @@ class _CopyWriter:
 
         def fill(draft: Path) -> None:
             headings = [self._presenter.render(key) for key in APPENDED_COLUMNS]
-            write_marked_copy(copied, draft, source.marks, headings)
+            write_marked_copy(copied, draft, source.row_notes, headings)
             if not self._reads_alike(draft, source, _digest_rows):
                 raise FormatsLost
 
@@ -167,7 +169,7 @@ class _CopyWriter:
             try:
                 aliases = ColumnAliases.from_config(self._columns)
                 book = open_book(source.data, roster.path, aliases, ReadOptions())
-                sheets = _list_plain_sheets(book.sheets, roster, iter(source.marks))
+                sheets = _list_plain_sheets(book.sheets, roster, iter(source.row_notes))
                 originals = join_originals(roster.sha256 or "", roster.originals)
                 write_plain_copy(sheets, draft, originals, self._presenter.language)
             except FileRefused as refusal:
@@ -193,7 +195,7 @@ class _Source:
     roster: FileReport
     data: bytes = field(repr=False)
     rows: Sequence[Row] = field(repr=False)
-    marks: Sequence[RowMarks] = field(repr=False)  # of its rows
+    row_notes: Sequence[RowNotes] = field(repr=False)  # of its rows
 
 
 def _add_note(roster: FileReport, note: str | None) -> FileReport:
@@ -237,13 +239,13 @@ def _make_file_name(masked: str) -> Path:
 
 
 def _digest_contents(source: _Source, columns: Mapping[str, str], language: str) -> str:
-    """Return a digest of all that a marked copy is made of: the roster, the marks, and the programs."""
+    """Return a digest of all that a marked copy is made of: the roster, the notes, and the programs."""
     roster = source.roster
     programs = (__version__, version("openpyxl"), version("XlsxWriter"))
     suffix = roster.path.suffix.lower()
     head = (programs, language, suffix, roster.sha256, roster.originals, sorted(columns.items()))
     digest = hashlib.sha256(repr(head).encode())
-    for row in source.marks:
+    for row in source.row_notes:
         shown = (row.sheet, row.row, row.status.value, row.texts, list(row.faults.items()))
         digest.update(repr(shown).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
@@ -285,35 +287,35 @@ def _look_over(source: _Source, *, is_small: bool) -> Sequence[ExactSheet] | Non
 
 
 def _list_plain_sheets(
-    sheets: Iterable[Sheet], roster: FileReport, marks: Iterator[RowMarks]
+    sheets: Iterable[Sheet], roster: FileReport, row_notes: Iterator[RowNotes]
 ) -> Iterator[PlainSheet]:
-    """Yield the sheets of a roster for a copy that is made anew; the marks stand in the order of its rows."""
+    """Yield the sheets of a roster for a copy that is made anew; the notes stand in the order of its rows."""
     headers: defaultdict[str | None, list[int]] = defaultdict(list)
     for line in roster.skipped:
         if line.why == "header":
             headers[line.sheet].append(line.first)
     for sheet, report in zip(sheets, roster.sheets, strict=True):
-        own_marks = list(islice(marks, report.rows))
+        own_notes = list(islice(row_notes, report.rows))
         yield PlainSheet(
             sheet.name,
             sheet.hidden,
             ((line.number, line.cells, line.hidden) for line in sheet.lines),
             sheet.merges,
             sheet.hidden_columns,
-            _take_header(headers[sheet.name], own_marks),
-            own_marks,
+            _take_header(headers[sheet.name], own_notes),
+            own_notes,
         )
 
 
-def _take_header(headers: list[int], marks: Sequence[RowMarks]) -> int:
+def _take_header(headers: list[int], row_notes: Sequence[RowNotes]) -> int:
     """Take the titles of the next table off a list; return their line, 0 for a table without doctors.
 
     The tables of a page have no names: their titles stand one after the other in the list.
     """
-    if not marks or not headers:
+    if not row_notes or not headers:
         return 0
     header = headers.pop(0)
-    while headers and header < headers[0] < marks[-1].row:
+    while headers and header < headers[0] < row_notes[-1].row:
         del headers[0]
     return header
 

@@ -85,7 +85,7 @@ def rebuild_report(
         halt=_read_halt(record, run_json),
         notices=tuple(Notice(notice["code"], notice["detail"]) for notice in run_json.get("notices", ())),
         absent_unresolved=0,
-        review_mark=site_key.reviews(),
+        site_digest=site_key.reviews(),
     )
 
 

@@ -190,7 +190,7 @@ def test_a_seal_id_of_another_documented_form_is_one(stage, seal_id):
     assert stage.statuses()[person(2).staff_no] == "sealed"
 
 
-FORMS = ("padded", "hex", "marked")
+FORMS = ("padded", "hex", "punctuated")
 
 
 @pytest.mark.parametrize("form", FORMS if LONG else FORMS[:1])

@@ -455,14 +455,14 @@ def test_a_copy_that_cannot_be_written_is_a_notice(ward, capfd):
 
 def test_a_failure_costs_one_roster_its_copy(ward, capfd, monkeypatch):
     ward.doctors(1, start=21, file="other.xlsx")
-    build_row_marks = marked_copies.build_row_marks
+    build_row_notes = marked_copies.build_row_notes
 
     def fail(outcome, presenter):
         if outcome.doctor.row.origin.file == "other.xlsx":
             raise ValueError
-        return build_row_marks(outcome, presenter)
+        return build_row_notes(outcome, presenter)
 
-    monkeypatch.setattr(marked_copies, "build_row_marks", fail)
+    monkeypatch.setattr(marked_copies, "build_row_notes", fail)
     assert ward.go("run") == 3
     assert "No marked copy of other.xlsx could be written (ValueError)" in capfd.readouterr().err
     assert get_copy(ward).exists()

@@ -61,7 +61,7 @@ VOCABULARIES = {
     "esign/contracts.py",  # the refusal of an account without this contract
     "ledger/schema.py",  # the same, in a query
     "messages/help.py",  # click's own texts, to be polished
-    "reports/row_marks.py",  # words of the service's refusals
+    "reports/row_notes.py",  # words of the service's refusals
     "resolution/adopt.py",  # titles of the column of SealIds in other systems' sheets
 }
 # single texts of this kind in other modules

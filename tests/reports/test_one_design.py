@@ -20,7 +20,7 @@ def chromium():
 
 @pytest.fixture
 def files(hospital, write_files):
-    return write_files(hospital.build_run_report(review_mark="5" * 32))
+    return write_files(hospital.build_run_report(site_digest="5" * 32))
 
 
 def test_a_status_has_the_same_colours_everywhere(files, chromium):

@@ -92,7 +92,7 @@ def build_run_report(scene, make, count: int, **changes):
         scene.outcomes.append(replace(ready, row_plan=planned))
     for index in range(count, count + OTHERS):
         scene.outcomes.append(make.outcome(make.doctor(index, picture=None), Status.REJECTED))
-    return scene.build_run_report(**{"command": "check", "review_mark": SITE, **changes})
+    return scene.build_run_report(**{"command": "check", "site_digest": SITE, **changes})
 
 
 def written(run_report, *, language="zh", copies=None):
@@ -115,7 +115,7 @@ def press(page, keys: str) -> None:
 
 def judged(page) -> list[str | None]:
     return page.eval_on_selector_all(
-        ".card[data-id]", "cards => cards.map(card => card.dataset.mark ?? null)"
+        ".card[data-id]", "cards => cards.map(card => card.dataset.judgement ?? null)"
     )
 
 
@@ -235,7 +235,7 @@ def test_a_saved_file_is_loaded_elsewhere_and_a_foreign_one_is_refused(path, sho
     elsewhere = shown(path)
     assert judged(elsewhere)[0] is None
     elsewhere.set_input_files("#open", kept)
-    expect(elsewhere.locator(".card[data-mark=wrong]")).to_have_count(1)
+    expect(elsewhere.locator(".card[data-judgement=wrong]")).to_have_count(1)
     assert judged(elsewhere)[:2] == ["right", "wrong"]
     strange = tmp_path / "strange.json"
     strange.write_text(kept.read_text("utf-8").replace(SITE, "6" * 32).replace('"wrong"', '"right"'), "utf-8")
@@ -292,7 +292,7 @@ def test_hostile_texts_are_texts(scene, make, shown, language):
         ready = make.outcome(doctor, Status.READY)
         planned = replace(ready.row_plan, seal_name=text, review=Review(f"{index:032x}"))
         scene.outcomes.append(replace(ready, row_plan=planned))
-    run_report = scene.build_run_report(command="check", review_mark=SITE, run='"><b>', arguments="'</code>'")
+    run_report = scene.build_run_report(command="check", site_digest=SITE, run='"><b>', arguments="'</code>'")
     page = shown(written(run_report, language=language))
     names = page.eval_on_selector_all(".card h2", "all => all.map(each => each.textContent)")
     assert names[:-1] == list(HOSTILE[:-1])
@@ -329,7 +329,7 @@ def test_cards_show_reasons_and_warnings(scene, make, shown):
         ready = make.outcome(doctor, Status.READY)
         planned = replace(ready.row_plan, review=Review(f"{index:032x}"))
         scene.outcomes.append(replace(ready, row_plan=planned))
-    run_report = scene.build_run_report(command="check", review_mark=SITE)
+    run_report = scene.build_run_report(command="check", site_digest=SITE)
     page = shown(written(run_report, copies=[webp(1)]))
     text = page.inner_text("main")
     assert text.count("2 位同名医生") == 2
@@ -343,13 +343,13 @@ def test_a_warning_is_never_shown_as_a_reason(scene, make, shown):
     apart = build_problem("SEAL_NAME_DUPLICATE", severity="warning", found="张伟处方章", used="张伟一处方章")
     for index, more in enumerate([(apart,), ()]):
         scene.outcomes.append(make.outcome(make.doctor(index, name="张伟"), Status.SEALED, more=more))
-    page = shown(written(scene.build_run_report(review_mark=SITE)))
+    page = shown(written(scene.build_run_report(site_digest=SITE)))
     assert page.locator(".card .why").count() == 0
     assert page.inner_text("main").count("2 位同名医生") == 2
 
 
 def test_every_status_has_its_card_and_only_open_rows_can_be_judged(hospital, shown):
-    page = shown(written(hospital.build_run_report(command="run", review_mark=SITE), language="en"))
+    page = shown(written(hospital.build_run_report(command="run", site_digest=SITE), language="en"))
     groups = page.eval_on_selector_all(".card", "all => all.map(each => each.dataset.group)")
     assert {group: groups.count(group) for group in sorted(set(groups))} == {
         "held": 4,
@@ -403,7 +403,7 @@ def test_a_cleaned_file_name_is_not_called_the_name_itself(scene, make, shown):
     )
     for index, more in enumerate([(fuzzy,), ()]):
         scene.outcomes.append(make.outcome(make.doctor(index), Status.SEALED, more=more))
-    page = shown(written(scene.build_run_report(review_mark=SITE)))
+    page = shown(written(scene.build_run_report(site_digest=SITE)))
     assert page.locator("dd i").all_text_contents() == ["按文件名配对，写法略有不同", "文件名就是工号"]
 
 
@@ -441,7 +441,7 @@ def test_the_mark_never_covers_the_seal(path, shown, media):
     page = shown(path)
     press(page, "1 2")
     page.emulate_media(media=media)
-    for card in page.locator(".card[data-mark=right], .card[data-mark=wrong]").all():
+    for card in page.locator(".card[data-judgement=right], .card[data-judgement=wrong]").all():
         seal, stamp, name = (card.locator(part).bounding_box() for part in ("figure img", ".stamp", "h2"))
         assert stamp["y"] >= seal["y"] + seal["height"]
         assert stamp["y"] + stamp["height"] / 2 == pytest.approx(name["y"] + name["height"] / 2, abs=18)

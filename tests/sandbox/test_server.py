@@ -230,7 +230,7 @@ async def test_an_earlier_answer_is_repeated_to_the_letter(wire, create):
         assert len(sandbox.service.seals) == 5, "each call is executed"
 
 
-@pytest.mark.parametrize(("form", "length"), [("plain", 32), ("padded", 33), ("hex", 32), ("marked", 12)])
+@pytest.mark.parametrize(("form", "length"), [("plain", 32), ("padded", 33), ("hex", 32), ("punctuated", 12)])
 async def test_seal_ids_have_a_form_that_can_be_chosen(wire, create, form, length):
     async with Sandbox(FakeService(Rules(seal_ids=form))) as sandbox:
         answer = inside((await exchange(wire, sandbox, create()))[2])

@@ -1,7 +1,7 @@
 """What the titles of columns mean, and how columns are described in results and messages.
 
 A title counts only if it is listed for a field (`pipeline.domain.fields`), or by the user under ``columns:``. Likeness
-is used for suggestions alone: 患者姓名 is not 姓名. What may be left out of a title is listed here: marks, numbering,
+is used for suggestions alone: 患者姓名 is not 姓名. What may be left out of a title is listed here: punctuation, numbering,
 and brackets that hold a remark. A bracket that makes the column another person's or another thing's (手机号（紧急联系人）,
 身份证（复印件）) stays.
 """
@@ -76,7 +76,7 @@ def squeeze_title(text: str) -> str:
 
 @lru_cache(maxsize=8192)
 def strip_remarks(title: str) -> str:
-    """Return a title with its marks, but without brackets that hold no more than a remark."""
+    """Return a title with its punctuation, but without brackets that hold no more than a remark."""
     return _drop_remarks(simplify_text(title)).strip()
 
 

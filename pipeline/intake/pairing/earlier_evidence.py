@@ -202,7 +202,7 @@ class EarlierEvidence:
             return False
         if (bearer.key and person.key) or (digits and person.traces):
             return bool(bearer.mobile) and bearer.mobile == person.mobile and not self._is_claimed(person)
-        return _share_marks(bearer, person)
+        return _share_traits(bearer, person)
 
     def _is_claimed(self, person: _Person) -> bool:
         """Return whether an earlier row of another name had the doctor's number."""
@@ -261,7 +261,7 @@ class _Person:
         )
 
 
-def _share_marks(bearer: Bearer, person: _Person) -> bool:
+def _share_traits(bearer: Bearer, person: _Person) -> bool:
     """Return whether staff number or mobile agree; without any to compare the name alone decides."""
     pairs = ((bearer.staff_no, person.staff_no), (bearer.mobile, person.mobile))
     agree = [one == other for one, other in pairs if one and other]

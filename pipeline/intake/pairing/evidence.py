@@ -92,7 +92,7 @@ def compute_image_matches(doctors: Sequence[Doctor], index: ImageIndex) -> Image
     if rows:
         wards = Wards(person_ids, doctors, chain.from_iterable(departments.values()), index)
         for row in rows:
-            by_row[row] = [wards.mark(match, person_ids[row], doctors[row]) for match in by_row[row]]
+            by_row[row] = [wards.note_ward(match, person_ids[row], doctors[row]) for match in by_row[row]]
     return ImageMatches(person_ids, by_row, named, shared)
 
 
@@ -245,8 +245,8 @@ class Wards:
         names = {name for parts in folders.values() for part in parts for name in part}
         self._folders = frozenset(map(_get_ward_name, names))
 
-    def mark(self, match: ImageMatch, person: Hashable, doctor: Doctor) -> ImageMatch:
-        """Return the match of a row without a department column, marked where its file lies in a ward's folder.
+    def note_ward(self, match: ImageMatch, person: Hashable, doctor: Doctor) -> ImageMatch:
+        """Return the match of a row without a department column, with the ward where its file lies in a ward's folder.
 
         A folder belongs to another ward if it has the name of a roster, or if it looks like a ward and the names of the lists
         show that folders are wards. For a row whose own ward is unknown, only the lists of its own file count.

@@ -68,7 +68,7 @@ class _RowRefused(Exception):
             images,
         )  # rival_images, contested_images or held_image of `Doctor`
 
-    def mark_doctor(self, doctor: Doctor) -> Doctor:
+    def refuse_images(self, doctor: Doctor) -> Doctor:
         """Return the doctor with the problem, and with the pictures that were not used."""
         return replace(add_problem(doctor, self.problem), **self.images)
 
@@ -176,7 +176,7 @@ class _RowMatcher:
             chosen = self._choose_image(doctor, valid, cells)
             return replace(chosen, held_image=chosen.picture) if is_doubtful else chosen
         except _RowRefused as refused:
-            return refused.mark_doctor(doctor)
+            return refused.refuse_images(doctor)
 
     def _require_own(self, row: int, fitting: Sequence[ImageMatch], *, has_own: bool) -> None:
         """Raise _RowRefused where what fits is or may be another person's."""

@@ -1,6 +1,6 @@
 """What a file is by its bytes, never by its name: its format, and the encoding of a text.
 
-The encoding is found strictly, never by likelihood: UTF-8 with or without its mark, UTF-16 by its mark or by the zeros
+The encoding is found strictly, never by likelihood: UTF-8 with or without its byte order mark (BOM), UTF-16 by its BOM or by the zeros
 between ASCII characters, else GB18030. What fits two of them, or none, is refused with the line on which it breaks.
 """
 
@@ -38,7 +38,7 @@ _PARTS = (
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 _HEAD = 1 << 16  # bytes that are looked at
 _CONTROLS = bytes({*range(0x20)} - set(b"\t\n\v\f\r\x1a")) + b"\x7f"
-_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # the first of UTF-32 begins with the first
+_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # the first of UTF-32 begins with the first
 _MIME = re.compile(r"(?:[\w-]+:[^\n]*\n)*?(?:mime-version:|content-type:\s*multipart/)")
 _ELEMENT = re.compile(r"<([a-z][\w.-]*:)?([a-z][\w.-]*)")
 _HTML = frozenset({
@@ -98,7 +98,7 @@ def _detect_compound(data: bytes) -> Kind:
 
 
 def _is_binary(head: bytes) -> bool:
-    if head.startswith((*_WIDE_MARKS, codecs.BOM_UTF8)) or detect_utf16(head):
+    if head.startswith((*_WIDE_BOMS, codecs.BOM_UTF8)) or detect_utf16(head):
         return False
     controls = len(head) - len(head.translate(None, _CONTROLS))
     return controls * 50 > len(head)
@@ -106,7 +106,7 @@ def _is_binary(head: bytes) -> bool:
 
 def _detect_markup(head: bytes) -> Kind | None:
     """Return html where the text is a page; FileRefused names other markup; None where it is none."""
-    wide = "utf-16" if head.startswith(_WIDE_MARKS) else detect_utf16(head)
+    wide = "utf-16" if head.startswith(_WIDE_BOMS) else detect_utf16(head)
     text = head.removeprefix(codecs.BOM_UTF8).decode(wide or "latin-1", "ignore").lower()
     begun, *remarks = text.split("<!--")
     text = begun + "".join(remark.partition("-->")[2] for remark in remarks)
@@ -131,11 +131,11 @@ def _detect_markup(head: bytes) -> Kind | None:
 # --- the encoding of a text
 
 _CHUNK = 1 << 20  # bytes
-_SAMPLE = 1 << 16  # bytes in which a text without a mark shows whether it is UTF-16
+_SAMPLE = 1 << 16  # bytes in which a text without a BOM shows whether it is UTF-16
 _BIG5_SAMPLE = 1 << 20  # bytes in which Big5 would show
 
-_MARKS = (
-    (codecs.BOM_UTF32_LE, None),  # before UTF-16, whose mark it begins with
+_BOMS = (
+    (codecs.BOM_UTF32_LE, None),  # before UTF-16, whose BOM it begins with
     (codecs.BOM_UTF32_BE, None),
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -162,10 +162,10 @@ _PROOF = re.compile("姓名|名字|名称|身份|证件|号码|工号|科室|手
 
 
 class Charset(NamedTuple):
-    """An encoding that fits: its codec, the bytes of its mark, and whether the zeros alone show it."""
+    """An encoding that fits: its codec, the bytes of its BOM, and whether the zeros alone show it."""
 
     codec: str
-    mark: int = 0
+    bom_size: int = 0
     guessed: bool = False
 
     def lines(self, data: bytes, longest: int) -> Iterator[str]:
@@ -182,7 +182,7 @@ class Charset(NamedTuple):
 
     def _open(self, data: bytes) -> io.TextIOWrapper:
         stream = io.BytesIO(data)
-        stream.seek(self.mark)
+        stream.seek(self.bom_size)
         return io.TextIOWrapper(stream, self.codec, newline="")  # no line end is altered
 
     def _mended(self, text: str) -> str:
@@ -195,12 +195,12 @@ def detect_charset(data: bytes, declared: str = "") -> Charset:
     A declaration never overrules the bytes: systems write it without looking. It only decides for GB18030 where a text is
     short enough to be UTF-8 as well, and names encodings that are not read. Raises FileRefused FILE_ENCODING.
     """
-    for mark, codec in _MARKS:
-        if data.startswith(mark):
+    for bom, codec in _BOMS:
+        if data.startswith(bom):
             if codec is None:
                 raise _make_refusal(1)
-            _require_fit(data, Charset(codec, len(mark)))
-            return Charset(codec, len(mark))
+            _require_fit(data, Charset(codec, len(bom)))
+            return Charset(codec, len(bom))
     label = declared.strip().lower()
     if _FOREIGN.fullmatch(label):
         raise _make_refusal(1)
@@ -221,7 +221,7 @@ def detect_charset(data: bytes, declared: str = "") -> Charset:
 
 
 def detect_utf16(text: bytes) -> str:
-    """Return which UTF-16 a text without a mark seems to be: the upper halves of digits and delimiters are zero."""
+    """Return which UTF-16 a text without a BOM seems to be: the upper halves of digits and delimiters are zero."""
     even, odd = text[0::2].count(0), text[1::2].count(0)
     if not text or max(even, odd) * 20 < len(text) or max(even, odd) < 8 * min(even, odd):
         return ""
@@ -229,17 +229,17 @@ def detect_utf16(text: bytes) -> str:
 
 
 def _require_fit(data: bytes, charset: Charset) -> None:
-    """Refuse a text that its own mark or zeros belie."""
+    """Refuse a text that its own BOM or zeros belie."""
     misfit = _find_misfit(data, charset)
     if misfit is not None:
-        before = data[charset.mark : misfit].decode(charset.codec, "ignore")
+        before = data[charset.bom_size : misfit].decode(charset.codec, "ignore")
         raise _make_refusal(before.count("\n") + before.count("\r") - before.count("\r\n") + 1)
 
 
 def _find_misfit(data: bytes, charset: Charset) -> int | None:
     """Return the place of the first byte that the encoding does not allow, in pieces to spare memory."""
     decoder = codecs.getincrementaldecoder(charset.codec)()
-    offset = charset.mark
+    offset = charset.bom_size
     while True:
         piece = data[offset : offset + _CHUNK]
         offset += len(piece)

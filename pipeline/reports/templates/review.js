@@ -17,7 +17,7 @@
     ? Map.groupBy(cards.filter((card) => card.id), (card) => card.id)
     : cards.reduce((map, card) => (card.id ? map.set(card.id, [...(map.get(card.id) || []), card]) : map), new Map());
   const byElement = new Map(cards.map((card) => [card.element, card]));
-  const marks = new Map(); // id -> {judgement, when}
+  const judgements = new Map(); // id -> {judgement, when}
   const undo = [];
   let filter = "all";
   let shown = cards;
@@ -50,9 +50,9 @@
       const own = Array.isArray(stored[id]) ? stored[id] : null;
       // what the ledger knew when the page was made outweighs what this browser heard before
       if (own && (own[0] === "right" || own[0] === "wrong") && (!known || own[1] > made)) {
-        setMark(id, { judgement: own[0], when: own[1] });
+        setJudgement(id, { judgement: own[0], when: own[1] });
       } else if (known) {
-        setMark(id, { judgement: known, when: made });
+        setJudgement(id, { judgement: known, when: made });
       }
     }
   }
@@ -62,7 +62,7 @@
     try {
       const stored = JSON.parse(localStorage.getItem(storageKey) || "{}");
       for (const id of byId.keys()) {
-        const entry = marks.get(id);
+        const entry = judgements.get(id);
         if (entry) stored[id] = [entry.judgement, entry.when];
         else delete stored[id];
       }
@@ -73,19 +73,19 @@
     }
   }
 
-  function setMark(id, entry) {
-    if (entry) marks.set(id, entry);
-    else marks.delete(id);
+  function setJudgement(id, entry) {
+    if (entry) judgements.set(id, entry);
+    else judgements.delete(id);
     for (const card of byId.get(id)) {
-      if (entry) card.element.dataset.mark = entry.judgement;
-      else delete card.element.dataset.mark;
+      if (entry) card.element.dataset.judgement = entry.judgement;
+      else delete card.element.dataset.judgement;
     }
   }
 
   // --- what is shown
 
-  const isTodo = (card) => card.id && !marks.has(card.id);
-  const findJudgement = (card) => card.id && marks.get(card.id)?.judgement;
+  const isTodo = (card) => card.id && !judgements.has(card.id);
+  const findJudgement = (card) => card.id && judgements.get(card.id)?.judgement;
   const answers = {
     all: () => true,
     todo: isTodo,
@@ -143,7 +143,7 @@
     }
     findElement("done").textContent = judged;
     findElement("bar").value = judged;
-    findElement("save").disabled = marks.size === 0;
+    findElement("save").disabled = judgements.size === 0;
   }
 
   // --- moving and judging
@@ -193,8 +193,8 @@
   function judge(word) {
     const card = current;
     if (!card?.id) return;
-    undo.push([card, marks.get(card.id)]);
-    setMark(card.id, { judgement: word, when: Date.now() });
+    undo.push([card, judgements.get(card.id)]);
+    setJudgement(card.id, { judgement: word, when: Date.now() });
     isUnsaved = true;
     storeProgress();
     showCounts();
@@ -207,7 +207,7 @@
     const last = undo.pop();
     if (!last) return;
     const [card, before] = last;
-    setMark(card.id, before);
+    setJudgement(card.id, before);
     storeProgress();
     showCounts();
     if (card.element.hidden) chooseFilter("all");
@@ -224,7 +224,7 @@
     const judged = {};
     const figures = { right: 0, wrong: 0 };
     for (const id of [...byId.keys()].sort()) {
-      const entry = marks.get(id);
+      const entry = judgements.get(id);
       if (!entry) continue;
       judged[id] = entry.judgement;
       figures[entry.judgement] += 1;
@@ -259,7 +259,7 @@
     let opened = 0;
     for (const [id, word] of Object.entries(review.judgements)) {
       if (!byId.has(id) || (word !== "right" && word !== "wrong")) continue;
-      setMark(id, { judgement: word, when: Date.now() });
+      setJudgement(id, { judgement: word, when: Date.now() });
       opened += 1;
     }
     storeProgress();

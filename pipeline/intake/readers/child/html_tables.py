@@ -59,7 +59,7 @@ def read(data: bytes, output: Output) -> None:
 
 
 def _is_header(table: _Table, below: _Table) -> bool:
-    """Return whether a table holds nothing but the titles of the next: they are marked so, or fit it column by column.
+    """Return whether a table holds nothing but the titles of the next: they are header cells, or fit it column by column.
 
     Pages draw a header that does not scroll as a table of its own.
     """

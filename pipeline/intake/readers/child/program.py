@@ -37,7 +37,7 @@ class ValueKind(StrEnum):
     PICTURE = "p"
 
 
-# what a formula shows in place of a value, in LibreOffice and Excel, where a file has no other mark of an error
+# what a formula shows in place of a value, in LibreOffice and Excel, where a file has no other sign of an error
 SHOWN_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|(?:Err|错误)[:：]\d{3}")
 
 NO_NUMBER = "#NUM!"  # what Excel shows for NaN and infinity

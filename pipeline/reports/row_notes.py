@@ -1,4 +1,4 @@
-"""Finds what is marked of a row that has to be corrected: the fields that a refusal is about, and the cells of a marked copy."""
+"""Finds what is wrong in a row that has to be corrected: the fields that a refusal is about, and the cells of a marked copy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.reports.row_values import get_confirmed_seal_id
 from pipeline.reports.totals import NEEDS_NOTHING
 
 AUTHOR = "esign-import"  # of the notes of a marked copy
-MARK = "esign-import: "  # begins each line of such a note
+NOTE_START = "esign-import: "  # begins each line of such a note
 MAX_NOTES = 5_000  # in a sheet: each is a drawing, and with more of them Excel takes minutes to open the file
 _PERSON_FIELDS = (Field.NAME, Field.NUMBER)  # of a refusal that names no field
 # words of a refusal's message -> the field it is about
@@ -52,11 +52,11 @@ def choose_refused_fields(outcome: RowOutcome, available: Container[Field]) -> l
     return refused or [field for field in _PERSON_FIELDS if fields and field in available]
 
 
-# --- marks of a marked copy
+# --- notes in a marked copy
 
 
 @dataclass(frozen=True, slots=True)
-class RowMarks:
+class RowNotes:
     """What the marked copy of a roster shows of one row."""
 
     sheet: str | None
@@ -67,10 +67,10 @@ class RowMarks:
     faults: Mapping[str, Sequence[str]] = field(repr=False)  # address of a cell -> what is wrong with it
 
 
-def build_row_marks(outcome: RowOutcome, presenter: Presenter) -> RowMarks:
-    """Return the marks of a row."""
+def build_row_notes(outcome: RowOutcome, presenter: Presenter) -> RowNotes:
+    """Return the notes of a row."""
     row = outcome.doctor.row
-    return RowMarks(
+    return RowNotes(
         row.origin.sheet,
         row.origin.row,
         row.cells[-1].column if row.cells else "",
