@@ -358,5 +358,5 @@ def warn_of_pictures(session: Session, request: RunRequest) -> None:
     """
     if request.seals is None:
         session.inform("no_seals", path=(request.missing_seals or Path()).absolute())
-    elif name := environment.find_misread_name(request.seals):
+    elif name := environment.get_misread_name(request.seals):
         session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)

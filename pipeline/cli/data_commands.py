@@ -220,7 +220,7 @@ def _purge_person(
     from pipeline.operations.purge import strip_results
     from pipeline.operations.retention import remove_prepared_pictures
 
-    matched = _find_person(session, config, store, ownership, query)
+    matched = _choose_person(session, config, store, ownership, query)
     if matched is None:
         return 2
     timeline, plan = matched
@@ -240,7 +240,7 @@ def _purge_person(
     return 0
 
 
-def _find_person(
+def _choose_person(
     session: Session, config: Config, store: LedgerStore, ownership: Ownership, query: str
 ) -> tuple[PersonTimeline, PurgePlan] | None:
     """Return the one doctor whom a query means, and what is removed; None, with a list, where it means none or several."""
@@ -254,7 +254,7 @@ def _find_person(
     with open_store(store, session.clock, ownership=ownership) as (ledger, site_key):
         finder = PersonFinder(ledger, site_key, out, None, ledger.list_same_persons())
         words = query.split()
-        timelines = finder.find_timelines([query]) or finder.find_timelines(words)
+        timelines = finder.list_timelines([query]) or finder.list_timelines(words)
         if not timelines:
             report_no_match(session, finder, words, config)
             return None

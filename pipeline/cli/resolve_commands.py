@@ -222,10 +222,13 @@ def _enter_decision(
 
 
 def _probe(session: Session, query: str | None) -> int:
-    """Send one create again, as a run of one row; configuration and certificate must allow it, the fence be passed."""
+    """Send one create again, as a run of one row; configuration and certificate must allow it.
+
+    The signature of the former call must have expired.
+    """
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
-    from pipeline.resolution.decide import require_fence
+    from pipeline.resolution.decide import require_signature_expired
     from pipeline.workflow.run_request import build_request
 
     config = session.require_config()
@@ -238,7 +241,7 @@ def _probe(session: Session, query: str | None) -> int:
             with _point_to(case):
                 if case.attempt is None or case.row_plan is None:
                     raise UsageError("probe_nothing", name=case.name)
-                require_fence(case, clock.now(), make_service_clock(session))
+                require_signature_expired(case, clock.now(), make_service_clock(session))
         request = build_request("resolve", config, clock, invocation=session.invocation, run=recorder.run)
         request = replace(request, only_keys=frozenset({case.key}))
         return run_command(recorder, request, latest=None, yes=True)

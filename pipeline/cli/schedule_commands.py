@@ -141,7 +141,7 @@ def install(session: Session, kind: Kind, schedule: Schedule) -> int:
     """
     from pipeline.config.named_paths import require_ready
     from pipeline.operations.schedule import render_schedule
-    from pipeline.operations.schedule_install import find_closed_folder, install_schedule, is_installable
+    from pipeline.operations.schedule_install import get_closed_folder, install_schedule, is_installable
 
     for config in schedule.configs:
         require_ready(config, session.config_name)
@@ -154,7 +154,7 @@ def install(session: Session, kind: Kind, schedule: Schedule) -> int:
     paths, commands = install_schedule(kind, schedule)
     for path in paths:
         session.inform("schedule.installed", path=path)
-    if (closed := find_closed_folder(schedule)) is not None:
+    if (closed := get_closed_folder(schedule)) is not None:
         text = session.render_sentence("schedule.closed", user=schedule.user, folder=closed)
         session.alert("warning", text=text)
     if commands:

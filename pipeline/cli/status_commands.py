@@ -183,11 +183,11 @@ def _describe_age(seconds: float) -> Message:
 
 def _report_without_ledger(session: Session, config: Config, recorded_run: RunRecord | None) -> int:
     """Print that there is no ledger, and a run that ended before it had one; return the exit code."""
-    from pipeline.reports.earlier_results import find_earlier_run
+    from pipeline.reports.earlier_results import get_earlier_run
     from pipeline.resolution.timeline import list_open_rows
 
     open_rows = list_open_rows(recorded_run, None) if recorded_run else []
-    lost_run = find_earlier_run(config.resolve_path(config.out), config.tenant)
+    lost_run = get_earlier_run(config.resolve_path(config.out), config.tenant)
     last_run = _run_as_dict(session, recorded_run, is_under_way=False)
     session.print_json(ledger=None, lost=bool(lost_run), last_run=last_run)
     if session.several is not None and not session.as_json:
@@ -290,7 +290,7 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
             None,
         )
         finder = PersonFinder(ledger, site_key, out, under_way, ledger.list_same_persons())
-        timelines = finder.find_timelines(query_words) or finder.find_timelines([" ".join(query_words)])
+        timelines = finder.list_timelines(query_words) or finder.list_timelines([" ".join(query_words)])
         if not timelines:
             return report_no_match(session, finder, query_words, config)
         if len(timelines) > 1:

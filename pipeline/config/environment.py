@@ -45,7 +45,7 @@ def restore_argument(word: str) -> str:
     return word
 
 
-def find_misread_name(folder: Path) -> str | None:
+def get_misread_name(folder: Path) -> str | None:
     """Return a name of a file that is UTF-8 while the locale's encoding is another one, None where there is none."""
     if sys.getfilesystemencoding() == "utf-8":
         return None

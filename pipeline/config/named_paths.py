@@ -33,14 +33,14 @@ def require_existing(path: Path) -> Path:
 
 def no_such_path(path: Path) -> UsageError:
     """Return the error for a path that was named and is not there; one that is nearly it is suggested."""
-    near_path = find_near_path(path)
+    near_path = get_near_path(path)
     near = make_message("usage.near", name=near_path) if near_path else ""
     error = UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
     error.meant = (str(path), str(near_path)) if near_path else None
     return error
 
 
-def find_near_path(path: Path) -> Path | None:
+def get_near_path(path: Path) -> Path | None:
     """Return the path in the same folder whose name is nearly that of a path that is not there."""
     try:
         names = [sibling.name for sibling in path.absolute().parent.iterdir()]
@@ -63,7 +63,7 @@ def list_missing_paths(config: Config) -> Iterator[tuple[Path, Message, bool]]:
     ]
     for key, path, is_needed in named:
         if path is not None and not (resolved := config.resolve_path(path)).exists():
-            near = find_near_path(resolved)
+            near = get_near_path(resolved)
             meant = make_message("usage.near", name=mask_text(str(near))) if near else ""
             path_text = mask_text(str(resolved))
             yield (

@@ -41,7 +41,7 @@ def join_originals(sha256: str, earlier: Sequence[str]) -> str:
     return " ".join([shorten_digest(sha256), *earlier][:_MAX_ORIGINALS])
 
 
-def find_appended_columns(
+def get_appended_columns(
     titles: Mapping[int, str], headings: Sequence[Sequence[str]]
 ) -> tuple[int, ...] | None:
     """Return the columns of a line of titles that a marked copy appended, None if the line has none.

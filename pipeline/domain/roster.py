@@ -215,7 +215,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A normalisation of a field: the text before it, the text after it, and its reason (a short token)."""
+    """A normalisation of a field: the text before it, the text after it, and its reason (a short word)."""
 
     field: Field
     before: str = _field(repr=False)

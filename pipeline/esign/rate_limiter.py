@@ -236,7 +236,7 @@ class _Queue:
         self._next_slot = clock.monotonic()
         self._loop: asyncio.AbstractEventLoop | None = None  # that the locks belong to
         self._turn = asyncio.Lock()  # first come, first served
-        self.departures = DepartureRecord(self._pacing.limit, clock)
+        self.departures = Departures(self._pacing.limit, clock)
 
     async def acquire(self) -> None:
         self._enter_loop()
@@ -256,7 +256,7 @@ class _Queue:
 
     async def record_departure(self) -> None:
         self._enter_loop()
-        await self.departures.record()
+        await self.departures.add()
 
     def record_throttle(self, granted: int | None, counted: int | None) -> None:
         now = self._clock.monotonic()
@@ -288,7 +288,7 @@ class _Queue:
         self._loop, self._turn, self.departures.turn = loop, asyncio.Lock(), asyncio.Lock()
 
 
-class DepartureRecord:
+class Departures:
     """The calls of one action that left this process; no ``window`` holds more than ``limit`` of them."""
 
     def __init__(self, limit: int, clock: Clock) -> None:
@@ -298,8 +298,8 @@ class DepartureRecord:
         self.turn = asyncio.Lock()
         self._clock = clock
 
-    async def record(self) -> None:
-        """Record a departure; wait while a full second's worth left in the last window."""
+    async def add(self) -> None:
+        """Add a departure; wait while a full second's worth left in the last window."""
         async with self.turn:
             while len(self.moments) >= self.limit:
                 wait = self.moments[-self.limit] + self.window - self._clock.monotonic()

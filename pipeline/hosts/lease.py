@@ -1,4 +1,4 @@
-"""The hold of a ledger on a server: one process at a time has its lease, and the lease's token fences out every earlier one.
+"""The hold of a ledger on a server: one process at a time has its lease, and the lease's token shuts out every earlier one.
 
 Taking the lease gives it a new token, and a write counts only under the token of its writer (writer.py): a process
 that was stopped or cut off cannot write once another has taken over. The time limit and the advisory lock only decide

@@ -42,7 +42,7 @@ class RunEnd:
     """How the child process of a run ended."""
 
     exit: int
-    run: str | None = None  # its id, where it wrote a record
+    run: str | None = None  # its id, where it printed one
     halt: str | None = None  # the code of what stopped it
 
 
@@ -127,8 +127,8 @@ class RunChildren:
         try:
             assert process.stdout is not None
             assert process.stderr is not None
-            records: list[str] = []
-            reader = Thread(target=lambda: records.extend(process.stdout or ()), daemon=True)
+            printed: list[str] = []
+            reader = Thread(target=lambda: printed.extend(process.stdout or ()), daemon=True)
             reader.start()
             for line in process.stderr:
                 self._report_line(hospital, line.rstrip("\n"))
@@ -139,7 +139,7 @@ class RunChildren:
         finally:
             with self._lock:
                 self._processes.discard(process)
-        return _read_end(exit_code, records)
+        return _read_end(exit_code, printed)
 
     def drain(self) -> None:
         """Ask every run to finish what is under way and to end; asked twice, a run ends at once."""

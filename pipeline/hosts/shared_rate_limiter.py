@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.domain.server_address import ServerAddress
-from pipeline.esign.rate_limiter import DepartureRecord, Limiter, Pacing
+from pipeline.esign.rate_limiter import Departures, Limiter, Pacing
 from pipeline.hosts.rate_row import FirstPacing, PacingChange, RateRows, SlotAnswer, StoredPacing
 
 LOG = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class _Queue:
     """This process's share of one action's slots."""
 
     def __init__(self, rows: RateRows, action: str, rate: float, clock: Clock) -> None:
-        self.departures = DepartureRecord(max(1, int(rate)), clock)
+        self.departures = Departures(max(1, int(rate)), clock)
         self._rows = rows
         self._action = action
         self._rate = rate
@@ -172,7 +172,7 @@ class _Queue:
                 await self._wait_for(slot)
         if slot is None:
             await self._wait_for(await self._reserve(slots_ahead))
-        await self.departures.record()
+        await self.departures.add()
 
     def _take_used_slot(self) -> Slot | None:
         while self._used:

@@ -101,7 +101,7 @@ class DatabaseLedger(ABC):
     list_decisions = _read_by(decisions.read_decisions)
     list_accepted_runs = _read_by(decisions.read_accepted_runs)
     list_same_persons = _read_by(decisions.list_same_persons)
-    find_people = _read_by(person_history.find_people)
+    search_people = _read_by(person_history.search_people)
     list_rows_without_number = _read_by(person_history.list_rows_without_number)
     list_people = _read_by(person_history.list_people)
     read_person = _read_by(person_history.read_person)
@@ -269,7 +269,7 @@ class StoredPaths:
             return stored
         if stored not in self._restored:
             masked = Path(match["masked"])
-            paths = (str(path) for path in _find_matching(Path(masked.anchor), masked.parts[1:]))
+            paths = (str(path) for path in _list_matching_entries(Path(masked.anchor), masked.parts[1:]))
             fitting = (path for path in paths if self._site_key.digest(path) == match["digest"])
             self._restored[stored] = next(fitting, str(masked))
         return self._restored[stored]
@@ -293,16 +293,16 @@ class StoredPaths:
         )
 
 
-def _find_matching(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+def _list_matching_entries(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
     """Yield the entries below a folder whose path fits these parts, in which a ``*`` stands for any character."""
     if not parts:
         yield folder
     elif "*" not in parts[0]:
-        yield from _find_matching(folder / parts[0], parts[1:])
+        yield from _list_matching_entries(folder / parts[0], parts[1:])
     else:
         fits = compile_masked_name(parts[0]).fullmatch
         names: list[str] = []
         with suppress(OSError):
             names = [entry.name for entry in folder.iterdir() if fits(entry.name)]
         for name in names:
-            yield from _find_matching(folder / name, parts[1:])
+            yield from _list_matching_entries(folder / name, parts[1:])

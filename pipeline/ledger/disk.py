@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
 from pipeline.support import atomic_files
-from pipeline.support.rights import FILE_MODE, find_unreadable, find_unwritable, is_on_read_only_disk
+from pipeline.support.rights import FILE_MODE, get_unreadable, get_unwritable, is_on_read_only_disk
 
 MOUNTS = Path("/proc/self/mountinfo")  # Linux: proc_pid_mountinfo(5)
 NETWORK = re.compile(
@@ -130,7 +130,7 @@ def explain_error(key: str, path: Path, error: OSError | NotImplementedError) ->
 
 def _get_barrier(ledger: Path, *, writing: bool) -> LedgerUnreachable | None:
     key, files = [key_path(ledger)], [ledger.parent, ledger, *list_side_files(ledger)]
-    path = find_unreadable(key) or find_unwritable(files) if writing else find_unreadable([*files, *key])
+    path = get_unreadable(key) or get_unwritable(files) if writing else get_unreadable([*files, *key])
     if path is None:
         return None
     number = errno.EROFS if writing and is_on_read_only_disk(path) else errno.EACCES

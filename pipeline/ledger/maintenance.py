@@ -298,7 +298,7 @@ def _is_behind(path: Path, receipts_file: Path) -> bool:
         }
         sealed = {str(receipt.columns.get("seal_id")) for receipt in receipts.read_unchained(receipts_file)}
         seals = {str(seal_id) for (seal_id,) in connection.execute("SELECT seal_id FROM seal")}
-    if not own <= written or not seals <= sealed or receipts.find_break(receipts_file) is not None:
+    if not own <= written or not seals <= sealed or receipts.get_break(receipts_file) is not None:
         raise LedgerError("ledger.two_histories", path=path, place=receipts_file)
     return True
 
@@ -309,7 +309,7 @@ def _rewrite_receipts(path: Path, receipts_file: Path) -> RestoredLedger:
         position = receipt_sync.read_position(connection)
         if not receipts_file.exists() or (
             (position == ReceiptPosition() or receipts.holds_line_at(receipts_file, position))
-            and receipts.find_break(receipts_file) is None
+            and receipts.get_break(receipts_file) is None
         ):
             raise UsageError("ledger.in_order", path=path, then=("ledger", "check"))
         damaged = set_receipts_aside(receipts_file)

@@ -54,7 +54,7 @@ _ROW_HISTORY = """
 """
 
 
-def find_people(connection: Connection, query: str) -> tuple[set[str], list[RowLine]]:
+def search_people(connection: Connection, query: str) -> tuple[set[str], list[RowLine]]:
     """Return the keys of persons that a query may mean, and the row lines that hold a value ending with it.
 
     A line is searched without regard to case.

@@ -100,7 +100,7 @@ def require_complete_ledger(path: Path, connection: Connection, *, registered: i
             seals=lacking.seals + lacking.decided_seals,
             then=("ledger", "rebuild"),
         )
-    broken_line = receipts.find_break(receipts_file, after=after)
+    broken_line = receipts.get_break(receipts_file, after=after)
     if broken_line is not None and not is_uncommitted:
         raise _explain_broken_chain(receipts_file, broken_line)
 

@@ -125,7 +125,7 @@ def read_unchained(path: Path, *, after: ReceiptPosition | None = None) -> Itera
                 yield receipt
 
 
-def find_break(path: Path, *, after: ReceiptPosition | None = None) -> int | None:
+def get_break(path: Path, *, after: ReceiptPosition | None = None) -> int | None:
     """Return the number of the first line behind a position (None: all) that breaks the chain, or None."""
     try:
         for _ in read_chained(path, after=after):

@@ -105,7 +105,7 @@ class TenantRegistry:
         self.strict = strict
         self._folder = folder
         self._base = folder / f"{tenant.partition('/')[0]}-{digest}"  # of the names of the tenant's files
-        self._record = folder / f"{self._base.name}.json"
+        self._entry_file = folder / f"{self._base.name}.json"
 
     def make_tenant_lock(self) -> RunLock | None:
         """Return the lock that one process of this host holds for the tenant; None where the registry is not strict."""
@@ -114,8 +114,8 @@ class TenantRegistry:
     def read(self) -> RegisteredLedger | None:
         """Return the tenant's registered ledger, or None."""
         try:
-            record = json.loads(self._record.read_text(encoding="utf-8"))
-            ledger_id, location = str(record["ledger"]), str(record["path"])
+            entry = json.loads(self._entry_file.read_text(encoding="utf-8"))
+            ledger_id, location = str(entry["ledger"]), str(entry["path"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return RegisteredLedger(ledger_id, location, self.get_receipts(ledger_id) or 0)
@@ -156,7 +156,7 @@ class TenantRegistry:
             then=then,
             path=ledger,
             registered=registered.location,
-            record=self._record,
+            entry=self._entry_file,
             lost=max(lacks, 0),
         )
 
@@ -173,10 +173,10 @@ class TenantRegistry:
             receipts = identity.receipts if known is None or reset else max(identity.receipts, known)
             counter = ReceiptCounter(self._receipts_path(identity.ledger_id), receipts)
             if self.read() != RegisteredLedger(identity.ledger_id, location, receipts):
-                record = {"tenant": self.tenant, "ledger": identity.ledger_id, "path": location}
-                with atomic_files.make_draft(self._record) as draft:
-                    draft.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
-                    draft.replace(self._record)
+                entry = {"tenant": self.tenant, "ledger": identity.ledger_id, "path": location}
+                with atomic_files.make_draft(self._entry_file) as draft:
+                    draft.write_text(json.dumps(entry, ensure_ascii=False), encoding="utf-8")
+                    draft.replace(self._entry_file)
         except OSError as error:
             why = reason_of(error)
             raise LedgerError("ledger.registry_failed", folder=self._folder, why=why) from error
@@ -188,7 +188,7 @@ class TenantRegistry:
         registered = other.read()
         if registered is not None and registered.ledger_id == read_identity(path).ledger_id:
             with suppress(OSError):
-                other._record.unlink()
+                other._entry_file.unlink()
 
     def _receipts_path(self, ledger_id: str) -> Path:
         return self._folder / f"{ledger_id}.receipts"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clock import Clock, shown, stamp
-from pipeline.config.environment import find_misread_name, get_language_of_locale
+from pipeline.config.environment import get_language_of_locale, get_misread_name
 from pipeline.config.named_paths import list_missing_ids, list_missing_paths, require_certificates
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
@@ -31,11 +31,11 @@ from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.operations.backup import list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.operations.notify import load_state, name_channel, read_channels, read_ping_url, state_path
-from pipeline.operations.schedule_install import find_installed_timer
+from pipeline.operations.schedule_install import get_installed_timer
 from pipeline.operations.service_examination import examine_service
 from pipeline.operations.shared_results import get_sharing_fault
 from pipeline.support.atomic_files import require_writable
-from pipeline.support.rights import acting_user, find_unreadable
+from pipeline.support.rights import acting_user, get_unreadable
 from pipeline.support.terminal_text import join
 from pipeline.version import __version__
 from pipeline.workflow.hosts_factory import make_store
@@ -116,7 +116,7 @@ def examine_paths(config: Config) -> Iterator[Finding]:
     for path in readable:
         if path in missing:
             continue
-        if find_unreadable([path, *_list_entries(path)]) is not None:
+        if get_unreadable([path, *_list_entries(path)]) is not None:
             yield make_fault_finding(
                 "paths", "unreadable", "unreadable.remedy", exit_code=2, path=path, user=user
             )
@@ -154,7 +154,7 @@ def examine_space(config: Config) -> Iterator[Finding]:
 def examine_console(config: Config, environment: Mapping[str, str]) -> Iterator[Finding]:
     """Examine locale, names of files, and whether the language follows from anything without a terminal."""
     encoding = sys.getfilesystemencoding()
-    name = find_misread_name(config.resolve_path(config.seals))
+    name = get_misread_name(config.resolve_path(config.seals))
     if name is not None:
         shown_name = mask_text(name)
         yield make_fault_finding(
@@ -288,7 +288,7 @@ def _get_last_run(config: Config, clock: Clock) -> RunRecord | None:
 
 def examine_timer(config_name: Path) -> Iterator[Finding]:
     """Look for a timer that runs this configuration."""
-    timer = find_installed_timer(config_name.absolute())
+    timer = get_installed_timer(config_name.absolute())
     if timer is None:
         yield make_fault_finding("timer", "no_timer", "no_timer.remedy", config=config_name.absolute())
     elif timer.missing_commands:

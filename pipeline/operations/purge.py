@@ -67,7 +67,7 @@ def plan_purge(
         rows=len(records.rows),
         creates=len(records.attempts),
         seal_ids=tuple(seal.seal_id for seal in records.seals),
-        folders=tuple(_find_mentions(list_result_folders(config), traces)),
+        folders=tuple(_list_mentions(list_result_folders(config), traces)),
         hospital_files=tuple(config.resolve_path(Path(path)) for path in hospital_files),
         other_files=tuple(_list_other_files(config, runs, traces)),
     )
@@ -88,7 +88,7 @@ def list_result_folders(config: Config) -> list[Path]:
     return [*(folder.path for folder in list_run_folders(out, tenant)), *copy]
 
 
-def _find_mentions(folders: Sequence[Path], traces: PersonTraces) -> Iterator[Path]:
+def _list_mentions(folders: Sequence[Path], traces: PersonTraces) -> Iterator[Path]:
     """Yield the folders in which a line is the person's, or a name stands in another line."""
     words = {
         json.dumps(word, ensure_ascii=False)[1:-1] for word in (*traces.keys, *traces.row_ids, *traces.names)
@@ -106,7 +106,7 @@ def _list_other_files(config: Config, runs: Sequence[Path], traces: PersonTraces
     """Yield files that may hold the person and are not changed: results elsewhere, lists, backups, replaced ledgers."""
     out, ledger = config.resolve_path(config.out), config.resolve_ledger_file()
     elsewhere = {run for run in runs if run.parent.absolute() != out.absolute() and run.is_dir()}
-    yield from _find_mentions(sorted(elsewhere), traces)
+    yield from _list_mentions(sorted(elsewhere), traces)
     if out.is_dir():
         yield from sorted(path for path in out.iterdir() if path.is_file() and path.suffix in _LIST_SUFFIXES)
     if config.is_ledger_on_server:  # copies of a database are not ours

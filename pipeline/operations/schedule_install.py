@@ -62,7 +62,7 @@ def install_schedule(kind: Kind, schedule: Schedule) -> tuple[Sequence[str], Seq
     return [str(path) for path in rendered.files], _run_or_return_commands(kind, rendered)
 
 
-def find_closed_folder(schedule: Schedule) -> Path | None:
+def get_closed_folder(schedule: Schedule) -> Path | None:
     """Return a folder above the program that another user who is to run it probably may not enter, None where there is none."""
     if schedule.user in {acting_user(), "root"} or os.name == "nt":
         return None
@@ -150,7 +150,7 @@ class Timer:
     missing_commands: Sequence[Sequence[str]] = ()
 
 
-def find_installed_timer(config: Path) -> Timer | None:
+def get_installed_timer(config: Path) -> Timer | None:
     """Return a timer that names the configuration or lies next to it, None where there is none.
 
     One that starts runs comes before one that is installed only.

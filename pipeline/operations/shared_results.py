@@ -27,13 +27,13 @@ def get_sharing_fault(config: Config, folder: Path) -> UsageError | None:
         return UsageError(
             "sharing.refused", folder=folder, group=group, user=acting_user(), why=reason_of(refusal)
         )
-    closed = _find_closed_folder(folder, config.results_group) if config.results_group else None
+    closed = _get_closed_folder(folder, config.results_group) if config.results_group else None
     if closed is not None:
         return UsageError("sharing.closed", folder=closed, group=config.results_group)
     return None
 
 
-def _find_closed_folder(folder: Path, group: str) -> Path | None:
+def _get_closed_folder(folder: Path, group: str) -> Path | None:
     """Return the uppermost folder above another one that a group may not enter, None where it may enter all."""
     if os.name == "nt":
         return None

@@ -238,7 +238,7 @@ class KnownPersons:
         known |= {(Field.NAME, name_key) for name_key in list_name_keys(person, made)}
         return known.union(*(_list_traits(row, self._site_key) for row in rows))
 
-    def find(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
+    def get_possibly_same(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
         """Return the person whom a row may be, and the fields that agree; None for a new person."""
         if not self._by_trait:
             return None

@@ -175,7 +175,7 @@ class _Planner:
             return None
         if doctor.key is None or any(map(is_copy_problem, doctor.errors)):
             return None
-        return get_present_person(doctor, self._snapshot) or self._known_persons.find(doctor)
+        return get_present_person(doctor, self._snapshot) or self._known_persons.get_possibly_same(doctor)
 
     def _plan_unsealed_person(self, doctor: Doctor, person: PersonHistory | None) -> RowPlan:
         """Return the plan of a row whose person has no seal and no unresolved attempt."""

@@ -15,7 +15,7 @@ OUTCOMES, PLAN, LOG = "outcomes.jsonl", "plan.jsonl", "log.jsonl"
 CREATED_STATUSES = ("sealed", "unchanged", "changed", "unknown", "exists")
 
 
-def find_unknown_seals(
+def list_lacking_runs(
     out: Path,
     tenant: str,
     *,
@@ -35,7 +35,7 @@ def find_unknown_seals(
     before, and a person decided to go on without them.
     """
     lacking: dict[str, Path] = {}
-    for log in _find_unfinished_logs(out, tenant):
+    for log in _list_unfinished_logs(out, tenant):
         run = log.parent.name
         if run not in accepted_runs and not _list_trace_ids(log) <= set(known_attempts()):
             lacking[run] = log
@@ -91,17 +91,17 @@ def _list_trace_ids(log: Path) -> set[str]:
     return trace_ids
 
 
-def find_earlier_run(out: Path, tenant: str) -> Path | None:
+def get_earlier_run(out: Path, tenant: str) -> Path | None:
     """Return the newest run.json below ``out`` of this tenant that shows a seal or a create, else a log, or None.
 
     If there is one and no ledger, the ledger was lost: a new one would take every doctor for new. A run without changes
     shows seals as well; with ``--out`` its run.json may be the only one that remains here.
     """
     with_seals = (path for path, record in _read_records(out, tenant) if shows_seals(record))
-    return next(itertools.chain(with_seals, _find_unfinished_logs(out, tenant)), None)
+    return next(itertools.chain(with_seals, _list_unfinished_logs(out, tenant)), None)
 
 
-def _find_unfinished_logs(out: Path, tenant: str) -> Iterator[Path]:
+def _list_unfinished_logs(out: Path, tenant: str) -> Iterator[Path]:
     """Yield the log of each run of this tenant that sent creates and did not end, the newest first.
 
     Such a run wrote no outcomes; if its ledger was lost as well, only the log shows its seals.

@@ -33,7 +33,7 @@ from pipeline.domain.results_format import (
     APPENDED_COLUMNS,
     ORIGINALS_PROPERTY,
     ExactSheet,
-    find_appended_columns,
+    get_appended_columns,
     unique_heading,
 )
 from pipeline.domain.run import Status
@@ -87,7 +87,7 @@ def write_marked_copy(
         marked[name] = sheet = _MarkedSheet(book[name], source.header_rows[name], rows, headings, notes_left)
         if was_marked:
             sheet.remove_marks()
-        sheet.mark()
+        sheet.mark_faults()
         notes_left = sheet.notes_left
     if was_marked:
         del book.custom_doc_props[ORIGINALS_PROPERTY]
@@ -140,12 +140,12 @@ class _MarkedSheet:
             )
             if cell.value is not None
         }
-        appended = find_appended_columns(self._titles, _HEADINGS)
+        appended = get_appended_columns(self._titles, _HEADINGS)
         self._is_marked = appended is not None
         self._first_column = appended[0] if appended else self._compute_free_column()
         self._looks: dict[object, object] = {}
 
-    def mark(self) -> None:
+    def mark_faults(self) -> None:
         """Mark the faulty cells, and fill the appended columns."""
         self._write_headings()
         for row_notes in self._notes:

@@ -75,8 +75,8 @@ def _resolve_create(person: PersonState) -> NextStep:
     assert create is not None
     text, alternative = make_message("step.exists", seal=create.seal_name), "--not-theirs"
     if person.status is not Status.EXISTS:
-        fence = shown(stamp(create.replayable_until), to=19)
-        text = make_message("step.unknown", seal=create.seal_name, fence=fence)
+        moment = shown(stamp(create.replayable_until), to=19)
+        text = make_message("step.unknown", seal=create.seal_name, moment=moment)
         alternative = "--not-created"
     build = person.command_line.build
     commands = (

@@ -22,7 +22,7 @@ from xlsxwriter.utility import xl_cell_to_rowcol
 from pipeline.domain.results_format import (
     APPENDED_COLUMNS,
     ORIGINALS_PROPERTY,
-    find_appended_columns,
+    get_appended_columns,
     unique_heading,
 )
 from pipeline.domain.roster import CellKind, format_number
@@ -273,7 +273,7 @@ class _SheetWriter:
     def _begin_table(self, cells: Mapping[int, RosterCell]) -> None:
         """Choose the appended columns, and write their titles."""
         titles = {column: text for column, (kind, _, text) in cells.items() if kind is CellKind.TEXT}
-        appended = find_appended_columns(titles, _HEADINGS)
+        appended = get_appended_columns(titles, _HEADINGS)
         self._is_marked = appended is not None
         self._first_column = appended[0] if appended else self._compute_free_column(titles)
         columns = range(self._first_column, self._first_column + len(_HEADINGS))

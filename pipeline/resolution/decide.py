@@ -92,7 +92,7 @@ def enter_not_created(
     certified_place = get_certified_place(maker.ledger, maker.decided_at)
     if certified_place is None and not sure:
         raise UsageError("resolve.not_found_proves_nothing", name=case.name)
-    require_fence(case, maker.decided_at, service_time)
+    require_signature_expired(case, maker.decided_at, service_time)
     maker.enter_decision("not_created", case.key, attempt=attempt, detail="sure" if sure else certified_place)
 
 
@@ -191,7 +191,7 @@ def _get_corrected_key(ledger: DatabaseLedger, case: Case, site_key: SiteKey) ->
     return key
 
 
-def require_fence(case: Case, now: float, service_time: Callable[[], float]) -> None:
+def require_signature_expired(case: Case, now: float, service_time: Callable[[], float]) -> None:
     """Raise UsageError while a late copy of the create could still be accepted.
 
     The service compares the signed time of a copy with its own clock, so that clock counts; this machine's may have been set.

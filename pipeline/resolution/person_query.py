@@ -51,7 +51,7 @@ class PersonFinder:
     run_under_way: str | None = None
     same_persons: Mapping[str, str] = field(default_factory=dict)  # key of a corrected number -> its person's
 
-    def find_timelines(self, words: Collection[str]) -> list[PersonTimeline]:
+    def list_timelines(self, words: Collection[str]) -> list[PersonTimeline]:
         """Return the timeline of each doctor to whom all of these words belong, in the order of names.
 
         A word is a name, staff number, last four, seal name, SealId, RequestId, trace id, key, row_id or a whole
@@ -97,7 +97,7 @@ class PersonFinder:
         lines: list[RowLine] = []
         spellings = {word, *self._list_spellings([word])}
         for spelling in spellings:
-            keys_of_spelling, lines_of_spelling = self.ledger.find_people(spelling)
+            keys_of_spelling, lines_of_spelling = self.ledger.search_people(spelling)
             keys |= keys_of_spelling
             lines += lines_of_spelling
         endings = [json.dumps(spelling, ensure_ascii=False)[1:] for spelling in spellings]

@@ -58,12 +58,12 @@ def is_exposed(path: Path) -> bool:
     return bool(status.st_mode & others)
 
 
-def find_unwritable(paths: Iterable[Path]) -> Path | None:
+def get_unwritable(paths: Iterable[Path]) -> Path | None:
     """Return the first of these files and folders that is there and may not be read and written by this process."""
     return next((path for path in paths if is_there(path) and not os.access(path, os.R_OK | os.W_OK)), None)
 
 
-def find_unreadable(paths: Iterable[Path]) -> Path | None:
+def get_unreadable(paths: Iterable[Path]) -> Path | None:
     """Return the first of these files and folders that is there and may not be read by this process."""
     return next((path for path in paths if is_there(path) and not os.access(path, os.R_OK)), None)
 

@@ -43,7 +43,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.intake.pairing.image_index import Candidate
-from pipeline.intake.readers.discover import find_lock_file
+from pipeline.intake.readers.discover import get_lock_file
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome, run_record, start_record
@@ -243,7 +243,7 @@ def _digest_unsent_images(
 def list_open_rosters(files: Iterable[FileReport]) -> Iterator[Notice]:
     """Yield a notice for each roster beside which an office program has put its lock file."""
     for report in files:
-        lock = find_lock_file(report.path)
+        lock = get_lock_file(report.path)
         if lock is not None:
             yield Notice("ROSTER_OPEN", {"files": report.path.name, "lock": lock.name})
 

@@ -19,7 +19,7 @@ from pipeline.ledger.lock import RunLock, read_user_name
 from pipeline.ledger.ownership import Ownership, WarningLog, WarningOutput
 from pipeline.ledger.registry import TenantRegistry, default_folder
 from pipeline.ledger.tenant import get_service_environment
-from pipeline.reports.earlier_results import find_earlier_run, find_unknown_seals
+from pipeline.reports.earlier_results import get_earlier_run, list_lacking_runs
 from pipeline.workflow.hosts_factory import LedgerStore, make_store
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class TenantResults:
 
     def get_trace(self) -> str | None:
         """Return the file among the results that shows an earlier run of this tenant."""
-        run = find_earlier_run(self._out, self._tenant)
+        run = get_earlier_run(self._out, self._tenant)
         return str(run) if run else None
 
     def require_known(self, ledger: DatabaseLedger) -> None:
@@ -54,7 +54,7 @@ class TenantResults:
     def list_lacking_runs(self, ledger: DatabaseLedger) -> Mapping[str, Path]:
         """Return the runs whose results here show creates or seals that the ledger lacks, with the file that shows them."""
         last = ledger.get_last_run()
-        return find_unknown_seals(
+        return list_lacking_runs(
             self._out,
             self._tenant,
             known_runs=ledger.run_ids(),

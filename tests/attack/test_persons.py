@@ -283,7 +283,7 @@ def test_two_marks_of_four_are_enough(stage, case, lost):
 
 
 def test_a_ward_with_one_mobile_is_sealed(stage):
-    """One mark in common is no one person, neither in one run nor with people who have left."""
+    """One trait in common is no one person, neither in one run nor with people who have left."""
     ward = [replace(person(serial), mobile="15400009999") for serial in range(1, 11)]
     for row in ward:
         stage.know(row.serial)

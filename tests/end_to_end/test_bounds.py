@@ -18,7 +18,7 @@ from pipeline.esign.client import MAX_REPLY_BYTES, Client, NoAnswer
 from pipeline.esign.responses import SeenAnswers
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
-from pipeline.reports.earlier_results import find_earlier_run
+from pipeline.reports.earlier_results import get_earlier_run
 from pipeline.workflow.send_rows import count_workers, preview_run
 
 
@@ -48,10 +48,10 @@ def test_an_earlier_run_that_sent_is_found_by_its_tenant(hospital):
     hospital.go("check")
     out = hospital.folder / "out"
     tenant = "sandbox/" + "/".join(_config(hospital).tenant.split("/")[1:])
-    assert find_earlier_run(out, tenant) is None
+    assert get_earlier_run(out, tenant) is None
     hospital.go("run")
-    assert find_earlier_run(out, tenant).parent.name == "latest"
-    assert find_earlier_run(out, "production/x/y") is None
+    assert get_earlier_run(out, tenant).parent.name == "latest"
+    assert get_earlier_run(out, "production/x/y") is None
 
 
 def _config(hospital) -> Config:

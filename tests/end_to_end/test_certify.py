@@ -98,7 +98,7 @@ def test_a_certificate_expires(hospital_with):
     assert run_later(hospital, "run", clock=MuchLater()) == 2
 
 
-def test_nothing_is_probed_before_the_fence(hospital_with):
+def test_nothing_is_probed_before_the_signature_has_expired(hospital_with):
     hospital = make_hospital(hospital_with)
     assert hospital.go("certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)

@@ -300,4 +300,4 @@ def test_a_line_of_cron_is_a_timer_where_it_names_the_folder(tmp_path, monkeypat
     monkeypatch.setattr(schedule_install, "CRON_FILES", (tmp_path / "missing", cron))
     monkeypatch.setattr(schedule_install, "SYSTEM_UNITS", tmp_path / "units")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert bool(schedule_install.find_installed_timer(tmp_path / "config.yaml")) == is_found
+    assert bool(schedule_install.get_installed_timer(tmp_path / "config.yaml")) == is_found

@@ -334,7 +334,7 @@ def test_a_changed_line_of_the_receipts_stops_the_run_and_is_written_again(
     digit = rb"\d(?=\D*$)"  # one digit for another: the file keeps its length
     lines[number] = re.sub(digit, lambda match: b"1" if match[0] != b"1" else b"2", lines[number])
     receipts.write_bytes(b"".join(lines))
-    if position != "last":  # a last line that is not the ledger's is known by the ledger's own mark
+    if position != "last":  # a last line that is not the ledger's is known by the ledger's own position
         stderr_text = refuse(hospital, capsys, code=74)
         assert f"Line {number + 2}" in stderr_text
         assert hospital.go("ledger", "rebuild") == 0

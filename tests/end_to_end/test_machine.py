@@ -187,7 +187,7 @@ class Hospital(SimulatedHospital):
         options = ["--seal-id", made[-1].seal_id] if made else ["--not-created", "--sure"]
         if not made and dice.random() < 0.5:
             code, _ = self.go("resolve", self.key(person), *options, clock=QuickClock())
-            assert code == 2, "before the signature's fence nobody can know"
+            assert code == 2, "before the signature has expired it cannot be known"
             return
         code, stderr_text = self.go("resolve", self.key(person), *options, clock=LaterClock())
         assert code in ({0} if {state.kind for state in person.states} == {"open"} else {0, 2}), stderr_text

@@ -54,8 +54,8 @@ def sealed(hospital):
 
 def find_traces(hospital, serial):
     """Return the files of ledger and results in which a doctor's name or staff number stands."""
-    marks = (name(serial), make_staff_no(serial))
-    state = search_bytes(hospital.folder / "state", *marks)
+    traces = (name(serial), make_staff_no(serial))
+    state = search_bytes(hospital.folder / "state", *traces)
     outcomes = {
         path.name
         for path in (hospital.folder / "out").rglob("*.json*")

@@ -104,7 +104,7 @@ def test_a_known_seal_id_or_a_strange_one_is_not_entered(unsettled, capsys):
     assert run_later(unsettled, "resolve") == 3
 
 
-def test_not_created_waits_for_the_signatures_fence(unsettled, capsys):
+def test_not_created_waits_until_the_signature_has_expired(unsettled, capsys):
     who = next(iter(read_unknown_rows(unsettled)))
     assert run_later(unsettled, "resolve", who, "--not-created", "--sure", clock=SystemClock()) == 2
     assert "may still be carried out" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 The eleven traps of a ledger and a queue on PostgreSQL, and the tests that hold them:
 
 1. a blocked loop loses the heartbeat: tests/hosts, tests/end_to_end/test_workers.py (the run is a child process)
-2. a lock is no fence: test_a_stopped_run_…, test_a_partitioned_run_… here; tests/ledger/test_server_lease.py
+2. a lock stops no process that had it: test_a_stopped_run_…, test_a_partitioned_run_… here; tests/ledger/test_server_lease.py
 3. a job that cannot be queued again is closed: tests/hosts/test_queue.py
 4. a missed period is made up once: tests/hosts/test_queue.py
 5. a worker while the server is away: tests/end_to_end/test_workers.py; a run: test_a_server_that_crashes_… here
@@ -119,9 +119,9 @@ def fresh(hospital) -> None:
     ((first,),) = ask_server_ledger(hospital, "SELECT line FROM receipt WHERE n = 1")  # of the ledger itself
     ask_server_ledger(hospital, "; ".join(statements))
     ask_server_ledger(hospital, "INSERT INTO receipt VALUES (1, %s)", first)
-    mark = (hashlib.sha256(first.encode()).hexdigest(), len(first.encode()))
+    position = (hashlib.sha256(first.encode()).hexdigest(), len(first.encode()))
     ask_server_ledger(
-        hospital, "UPDATE meta SET receipts_n = 1, receipts_sha256 = %s, receipts_size = %s", *mark
+        hospital, "UPDATE meta SET receipts_n = 1, receipts_sha256 = %s, receipts_size = %s", *position
     )
     hospital.service.reset()
 

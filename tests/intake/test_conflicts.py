@@ -274,7 +274,7 @@ def test_namesakes_are_two_people():
 
 
 @pytest.mark.parametrize(
-    ("name", "picture", "marks"),
+    ("name", "picture", "traits"),
     [
         ("李四", "p2", {"staff": "1001", "mobile": "13800138000"}),
         ("張三", "p2", {"staff": "1001"}),
@@ -284,8 +284,8 @@ def test_namesakes_are_two_people():
         ("李四", "p1", {"staff": "1001"}),
     ],
 )
-def test_any_two_of_name_staff_number_mobile_and_picture_stop_both(name, picture, marks):
-    rows = [doctor(2, **marks), doctor(3, BERT, name=name, picture=picture, **marks)]
+def test_any_two_of_name_staff_number_mobile_and_picture_stop_both(name, picture, traits):
+    rows = [doctor(2, **traits), doctor(3, BERT, name=name, picture=picture, **traits)]
     assert [codes[0] for codes in new(rows).values()] == ["PERSON_POSSIBLY_SAME"] * 2
     assert [row.possibly_same for row in flag_conflicts(with_keys(rows))] == [("key of 3",), ("key of 2",)]
 
@@ -331,9 +331,9 @@ def test_rows_are_held_exactly_where_two_marks_agree(listed):
 
 
 @pytest.mark.parametrize("marks", [{"mobile": "13800138000"}, {"staff": "1001"}, {}])
-def test_one_mark_in_common_is_no_one_person(marks):
-    picture = "p2" if marks else "p1"
-    rows = [doctor(2, **marks), doctor(3, BERT, name="李四", picture=picture, **marks)]
+def test_one_trait_in_common_is_no_one_person(traits):
+    picture = "p2" if traits else "p1"
+    rows = [doctor(2, **traits), doctor(3, BERT, name="李四", picture=picture, **traits)]
     assert not any(code == "PERSON_POSSIBLY_SAME" for codes in new(rows).values() for code in codes)
 
 
@@ -552,8 +552,8 @@ def test_of_two_numbers_with_one_name_and_staff_number_or_mobile_neither_is_sent
     remaining = [
         after for after in flag_conflicts(roster) if not after.errors and after.number and after.name
     ]
-    for mark in ("staff_no", "mobile"):
-        claims = {(one.name, getattr(one, mark), one.number) for one in remaining if getattr(one, mark)}
+    for trait in ("staff_no", "mobile"):
+        claims = {(one.name, getattr(one, trait), one.number) for one in remaining if getattr(one, trait)}
         assert len({claim[:2] for claim in claims}) == len(claims)
 
 

@@ -226,8 +226,8 @@ def play(ledger, events, attempt, run_record, seen) -> None:
     for number, (kind, *values) in enumerate(events, 1):
         with suppress(LedgerConflict):
             match kind, *values:
-                case "send", key, verdict, mark:
-                    create = attempt(key, run="r0", staff_no=mark, seal_name=f"{key}{mark[:1]}")
+                case "send", key, verdict, staff_no:
+                    create = attempt(key, run="r0", staff_no=staff_no, seal_name=f"{key}{staff_no[:1]}")
                     open_attempts[key] = create.uuid
                     send(ledger, create, verdict)
                 case "decide", what, key, detail:

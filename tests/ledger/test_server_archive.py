@@ -57,7 +57,7 @@ def read(ledger) -> dict:
     """Return everything that the archive holds of the persons."""
     return {
         "found": {
-            query: (keys, sorted(lines, key=str)) for query in QUERIES for keys, lines in [ledger.find_people(query)]
+            query: (keys, sorted(lines, key=str)) for query in QUERIES for keys, lines in [ledger.search_people(query)]
         },
         "numberless": ledger.list_rows_without_number(["李四", "王小明"]),
         "people": set(ledger.list_people()),

@@ -30,7 +30,7 @@ def test_a_dump_of_the_schema_is_a_whole_backup(postgres_server, tmp_path, attem
         subprocess.run([programs / command[0], *command[1:]], check=True, env={**os.environ, "PGTZ": "UTC"})
     restored, _ = open_server_ledger(ServerAddress(second), tenant, now=NOW, secret=SECRET)
     assert restored.snapshot() == held
-    assert restored.find_people("S1")[0] == {"p1"}
+    assert restored.search_people("S1")[0] == {"p1"}
     restored.close()
     with open_for_writing(ServerAddress(second), tenant) as ledger:
         send(

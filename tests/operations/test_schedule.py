@@ -78,12 +78,12 @@ def test_systemd_takes_the_units(folder, options, capsys):
     escaped = str(folder).replace("%", "%%")
     assert f"LoadCredential=tencent__secret_id:{escaped}/secrets/tencent__secret_id\n" in text
     assert (f'"{escaped}/state"' in text) == (not options)
-    timer = schedule_install.find_installed_timer(folder / "config.yaml")
+    timer = schedule_install.get_installed_timer(folder / "config.yaml")
     assert timer.location == str(units[1])
     commands = [shlex.join(command) for command in timer.missing_commands]
     assert set(commands) <= set(error.splitlines()[-1].strip().split(" && ")), "what is left to do is said"
     assert any("enable --now" in command for command in commands)
-    assert schedule_install.find_installed_timer(Path(str(folder)[:-1]) / "config.yaml") is None, (
+    assert schedule_install.get_installed_timer(Path(str(folder)[:-1]) / "config.yaml") is None, (
         "another hospital"
     )
     if not options:
@@ -107,7 +107,7 @@ def test_systemd_takes_the_unit_of_a_worker(folder, options, capsys):
     text = unit.read_text("utf-8")
     assert re.search(r'^ExecStart=.*config.yaml" --lang zh worker$', text, re.MULTILINE)
     assert ('/西院/state"' in text) == (not options), "every hospital's folders can be written"
-    assert schedule_install.find_installed_timer(folder / "config.yaml").location == str(unit)
+    assert schedule_install.get_installed_timer(folder / "config.yaml").location == str(unit)
 
 
 def test_a_unit_of_another_configuration_stays(folder, capsys):
@@ -126,7 +126,7 @@ def test_a_unit_of_another_configuration_stays(folder, capsys):
 def test_cron_gets_its_line_once(folder, tmp_path):
     table = tmp_path / "table"
     table.write_text("0 1 * * * backup\n")
-    assert schedule_install.find_installed_timer(folder / "config.yaml") is None
+    assert schedule_install.get_installed_timer(folder / "config.yaml") is None
     assert [call(folder, "install", "cron", "--at", time) for time in ("02:00", "23:30")] == [0, 0]
     other, line = table.read_text("utf-8").splitlines()
     assert other == "0 1 * * * backup"
@@ -134,7 +134,7 @@ def test_cron_gets_its_line_once(folder, tmp_path):
     command = line.replace("\\%", "%").split(maxsplit=5)[5].replace(" run #", " status #")
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, cwd="/")
     assert (done.returncode, done.stderr) == (0, ""), "the shell reads the quoted paths"
-    assert schedule_install.find_installed_timer(folder / "config.yaml") == schedule_install.Timer("crontab")
+    assert schedule_install.get_installed_timer(folder / "config.yaml") == schedule_install.Timer("crontab")
 
 
 def test_a_crontab_that_cannot_be_read_is_not_replaced(folder, tmp_path, capsys):

@@ -168,12 +168,12 @@ def _read_number(row: Row, declared: CardType | None) -> FieldResult[str]:
             None, (refuse_number("ID_FORMAT", address, why=make_message(f"cell.{cell.kind}")),)
         )
     result = _read_number_text(get_text(cell), address, other=declared is CardType.OTHER_CARD_TYPE)
-    if not get_text(cell).strip() and (elsewhere := _find_number_elsewhere(row)):
+    if not get_text(cell).strip() and (elsewhere := _get_number_elsewhere(row)):
         return FieldResult(None, (refuse_number("ID_MISSING", address, elsewhere=elsewhere),))
     return result
 
 
-def _find_number_elsewhere(row: Row) -> str | None:
+def _get_number_elsewhere(row: Row) -> str | None:
     """Return the address of a cell that holds an identity number and is not in the number's column."""
     cells = (cell for cell in row.cells if holds_identity_number(cell.kind, cell.value, cell.display_text))
     return next(map(row.address_of, cells), None)

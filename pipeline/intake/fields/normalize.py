@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from pipeline.domain.roster import Cell, CellKind, Change, Field, Problem, Row
 
 T = TypeVar("T")
-Step = tuple[str, Callable[[str], str]]  # the token that names it, and what it does
+Step = tuple[str, Callable[[str], str]]  # the word that names it, and what it does
 
 # Formulas without a usable value: reported once, where all cells of a row are seen.
 UNUSABLE_FORMULAS = (CellKind.ERROR, CellKind.NO_VALUE)

@@ -163,7 +163,7 @@ def is_surely_other_name(text: str, name: str) -> bool:
 def _get_objection(name: str, changes: tuple[Change, ...], *, latin: bool) -> str | None:
     """Return what keeps a normalised name from being one, None if it is a name."""
     if not latin:
-        if piece := _find_remark(name):
+        if piece := _get_remark(name):
             return make_message("name.contains", piece=quote_text(piece))
         if strange := _STRANGE.findall(name):
             listed = clip_text(" ".join(quote_text(piece) for piece in dict.fromkeys(strange)), 40)
@@ -178,7 +178,7 @@ def _get_objection(name: str, changes: tuple[Change, ...], *, latin: bool) -> st
     return None
 
 
-def _find_remark(name: str) -> str | None:
+def _get_remark(name: str) -> str | None:
     """Return the piece of a normalised name that is none, or the name if it is written twice."""
     matches = (_BRACKETED.search(name), _NO_NAME.fullmatch(name), _SUFFIX.search(name), _HIDDEN.search(name))
     if piece := next(filter(None, matches), None):

@@ -138,7 +138,7 @@ class ImageExaminer:
         digests = {self.compute_pixels(image) for image in distinct}
         return len(digests) == 1 and None not in digests
 
-    def find_identical(self, images: Iterable[ImageFile]) -> dict[str, str]:
+    def group_identical(self, images: Iterable[ImageFile]) -> dict[str, str]:
         """Return, by sha256, the sha256 of the first picture that shows the same; a damaged file shows nothing."""
         first_by_pixels: dict[str, str] = {}
         first_of: dict[str, str] = {}

@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from pipeline.domain.fields import FIELDS
-from pipeline.domain.results_format import APPENDED_COLUMNS, find_appended_columns
+from pipeline.domain.results_format import APPENDED_COLUMNS, get_appended_columns
 from pipeline.domain.roster import CellKind, Field
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import (
@@ -141,7 +141,7 @@ def _get_appended_columns(line: Line) -> tuple[int, ...] | None:
         for column, cell in line.cells.items()
         if cell.kind is CellKind.TEXT and not _DATA.search(cell.display_text)
     }
-    return find_appended_columns(titles, _APPENDED_TITLES)
+    return get_appended_columns(titles, _APPENDED_TITLES)
 
 
 def may_hold_header(texts: Iterable[str], aliases: ColumnAliases) -> bool:
@@ -152,7 +152,7 @@ def may_hold_header(texts: Iterable[str], aliases: ColumnAliases) -> bool:
     return bool(_NAME_HINT.search(joined) and _NUMBER_HINT.search(joined))
 
 
-def find_header(
+def choose_header(
     lines: Sequence[Line], aliases: ColumnAliases, merged: MergedCells
 ) -> tuple[int, int, Header] | None:
     """Return (first, last, header) of the first lines with a name and a number column, as indices of ``lines``.

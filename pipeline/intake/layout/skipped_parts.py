@@ -43,7 +43,7 @@ def holds_number(line: Line) -> bool:
     return any(holds_identity_number(*cell) for cell in line.cells.values())
 
 
-def find_first_number(sheet: str | None, lines: Iterable[Line]) -> Line | None:
+def get_first_numbered_line(sheet: str | None, lines: Iterable[Line]) -> Line | None:
     """Return the first line with an identity number; None on an example sheet with no more than an example."""
     allowed = MOST_EXAMPLES if is_example_sheet(sheet) else 0
     numbered = list(islice(filter(holds_number, islice(lines, _MOST_SEARCHED)), allowed + 1))

@@ -30,7 +30,12 @@ from pipeline.intake.layout.column_titles import (
     describe_nearest_line,
     is_seal_title,
 )
-from pipeline.intake.layout.header_search import DEEPEST, drop_appended_columns, find_header, may_hold_header
+from pipeline.intake.layout.header_search import (
+    DEEPEST,
+    choose_header,
+    drop_appended_columns,
+    may_hold_header,
+)
 from pipeline.intake.layout.line_classifier import (
     MOST_EXAMPLES,
     LineClass,
@@ -41,7 +46,7 @@ from pipeline.intake.layout.line_classifier import (
 )
 from pipeline.intake.layout.row_builder import WIDEST, MergedCellCursor, RowBuilder, VisibleLine
 from pipeline.intake.layout.sheet_images import SheetImages
-from pipeline.intake.layout.skipped_parts import SkippedLineLog, find_first_number, holds_number
+from pipeline.intake.layout.skipped_parts import SkippedLineLog, get_first_numbered_line, holds_number
 from pipeline.intake.readers.model import (
     Line,
     MergedCells,
@@ -92,14 +97,14 @@ def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases) -> Table:
         return Table(report, unassigned_images=_list_unassigned(sheet, sheet.pictures, NO_ROSTER))
     merged = MergedCells(sheet.merges)
     try:
-        located = find_header(first_lines, aliases, merged)
+        located = choose_header(first_lines, aliases, merged)
     except FileRefused as refusal:
         refusal.detail["sheet"] = sheet.name or ""
         raise
     if located is None:
         report = SheetReport(sheet.name, "no_header", columns=describe_nearest_line(first_lines, aliases))
         unassigned = _list_unassigned(sheet, sheet.pictures, NO_ROSTER)
-        number = find_first_number(sheet.name, lines)
+        number = get_first_numbered_line(sheet.name, lines)
         return Table(report, first_lines=first_lines, first_number=number, unassigned_images=unassigned)
     first, last, header = located
     reader = _TableReader(sheet, path, aliases, merged)
@@ -107,7 +112,7 @@ def read_table(sheet: Sheet, path: Path, aliases: ColumnAliases) -> Table:
         reader.skip_title(line)
     reader.open_header(header, list(islice(lines, last - first + 1)))
     for line in lines:
-        if (again := reader.find_repeated_header(line, lines)) is not None:
+        if (again := reader.get_repeated_header(line, lines)) is not None:
             reader.open_header(again, [line, *lines.take_until(again.last_line)])
         else:
             reader.read_line(line)
@@ -221,7 +226,7 @@ class _TableReader:
             for column in describe_columns(header.titles, header.columns, self._aliases):
                 self._columns.setdefault((column.column, column.title), column)
 
-    def find_repeated_header(self, line: Line, following: PeekableLines) -> Header | None:
+    def get_repeated_header(self, line: Line, following: PeekableLines) -> Header | None:
         """Return the header that begins on a line below the first one; a line with a number begins none."""
         if self._has_number(line):
             return None
@@ -233,7 +238,7 @@ class _TableReader:
         self._cells_left -= len(texts)
         if sum(map(self._aliases.is_known, texts)) < 2:
             return None
-        located = find_header(window, self._aliases, self._merged)
+        located = choose_header(window, self._aliases, self._merged)
         return located[2] if located and located[0] == 0 else None
 
     def read_line(self, line: Line) -> None:

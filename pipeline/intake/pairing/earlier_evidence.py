@@ -111,7 +111,7 @@ class EarlierEvidence:
 
     # -- the rule
 
-    def find_other_bearer(self, doctor: Doctor, match: ImageMatch, image: ImageFile | None) -> Bearer | None:
+    def get_other_bearer(self, doctor: Doctor, match: ImageMatch, image: ImageFile | None) -> Bearer | None:
         """Return an earlier doctor whose picture a file may be, None where it is evidence for the row.
 
         ``image`` is what the file holds, None where that cannot be read.
@@ -128,7 +128,7 @@ class EarlierEvidence:
             return None
         return self._choose_other(self._list_namesakes(doctor, match, person), person)
 
-    def find_other_bearer_of_cell(self, doctor: Doctor, cell: EmbeddedImage) -> Bearer | None:
+    def get_other_bearer_of_cell(self, doctor: Doctor, cell: EmbeddedImage) -> Bearer | None:
         """Return an earlier doctor whose picture the one in the row's own cell was, None where there is none."""
         if not self._records.bearers or self.is_judged_right(doctor, cell.picture):
             return None

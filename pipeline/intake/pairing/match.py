@@ -216,12 +216,12 @@ class _RowMatcher:
         own_matches, own_cells = [], []
         for match in matches:
             image = self._get_file_image(match)
-            if bearer := self.earlier.find_other_bearer(doctor, match, image):
+            if bearer := self.earlier.get_other_bearer(doctor, match, image):
                 doubts.append((show_path(match.candidate.relative_path, doctor), image, bearer))
             else:
                 own_matches.append(match)
         for cell in cells:
-            if bearer := self.earlier.find_other_bearer_of_cell(doctor, cell):
+            if bearer := self.earlier.get_other_bearer_of_cell(doctor, cell):
                 doubts.append((f"▣ {cell.address}", cell.picture, bearer))
             else:
                 own_cells.append(cell)

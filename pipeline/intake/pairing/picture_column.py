@@ -60,7 +60,9 @@ def read_picture_entry(doctor: Doctor, index: ImageIndex) -> PictureEntry:
         return _NO_ENTRY
     if refusal := get_entry_refusal(text):
         return PictureEntry(text, refusal)
-    named = [ImageMatch(file, COLUMN, text, differences) for file, differences in find_files(text, index)]
+    named = [
+        ImageMatch(file, COLUMN, text, differences) for file, differences in list_meant_files(text, index)
+    ]
     return PictureEntry(text, named=named)
 
 
@@ -119,7 +121,7 @@ def get_entry_refusal(text: str) -> str | None:
     return next((make_message(key) for key, applies in reasons.items() if applies), None)
 
 
-def find_files(text: str, index: ImageIndex) -> list[tuple[Candidate, str]]:
+def list_meant_files(text: str, index: ImageIndex) -> list[tuple[Candidate, str]]:
     """Return the files an entry means, each with what was taken off its name, ``""`` for one named to the letter.
 
     If no name is exact, names that differ only in width, Unicode form, case, blanks, dots or encoding match. A base name is

@@ -209,11 +209,11 @@ def detect_charset(data: bytes, declared: str = "") -> Charset:
         _require_fit(data, charset)
         return charset
     utf8, gb = Charset("utf-8"), Charset("gb18030")
-    misfit = _find_misfit(data, utf8)
+    misfit = _get_misfit(data, utf8)
     if misfit is None:
         two_bytes_each = label in _GB and not data.isascii() and re.search(rb"[\xe0-\xf4]", data) is None
-        return gb if two_bytes_each and _find_misfit(data, gb) is None else utf8
-    other = _find_misfit(data, gb)
+        return gb if two_bytes_each and _get_misfit(data, gb) is None else utf8
+    other = _get_misfit(data, gb)
     if other is not None:
         raise _make_refusal(_compute_line(data, max(misfit, other)))
     _require_gb18030(data, misfit)
@@ -230,13 +230,13 @@ def detect_utf16(text: bytes) -> str:
 
 def _require_fit(data: bytes, charset: Charset) -> None:
     """Refuse a text that its own BOM or zeros belie."""
-    misfit = _find_misfit(data, charset)
+    misfit = _get_misfit(data, charset)
     if misfit is not None:
         before = data[charset.bom_size : misfit].decode(charset.codec, "ignore")
         raise _make_refusal(before.count("\n") + before.count("\r") - before.count("\r\n") + 1)
 
 
-def _find_misfit(data: bytes, charset: Charset) -> int | None:
+def _get_misfit(data: bytes, charset: Charset) -> int | None:
     """Return the place of the first byte that the encoding does not allow, in pieces to spare memory."""
     decoder = codecs.getincrementaldecoder(charset.codec)()
     offset = charset.bom_size
@@ -265,7 +265,7 @@ def _require_gb18030(data: bytes, misfit: int) -> None:
         return
     pairs = _PAIR.findall(head)
     rare = sum(pair[1] < 0xA1 for pair in pairs)  # second bytes that GB 2312 never has and Big5 often
-    if rare * 4 > len(pairs) and _find_misfit(data, Charset("cp950")) is None:
+    if rare * 4 > len(pairs) and _get_misfit(data, Charset("cp950")) is None:
         raise _make_refusal(_compute_line(data, misfit))
 
 

@@ -42,7 +42,7 @@ def _list_folder(folder: Path) -> Iterator[Path]:
             yield file
 
 
-def find_lock_file(path: Path) -> Path | None:
+def get_lock_file(path: Path) -> Path | None:
     """Return the file that Excel, WPS or LibreOffice puts beside a document while it is open; None without one."""
     for name in (f"~${path.name}", f".~lock.{path.name}#"):
         try:

@@ -10,7 +10,7 @@ from PIL import Image
 def among(folder, **files):
     """Put files in a folder; return which of them show the same as which."""
     made = {name: put(folder, data, name) for name, data in files.items()}
-    same = make_examiner(folder).find_identical(made.values())
+    same = make_examiner(folder).group_identical(made.values())
     names = {picture.sha256: name for name, picture in made.items()}
     groups = Counter(same.values())
     return {names[one]: names[other] for one, other in same.items() if groups[other] > 1}
@@ -93,7 +93,7 @@ def test_a_missing_file_is_like_no_other(tmp_path):
     gone = put(tmp_path, encoded(seal(200, mode="RGB"), "PNG", compress_level=1), "gone")
     gone.path.unlink()
     here = put(tmp_path, whole, "here")
-    assert make_examiner(tmp_path).find_identical([here, gone]) == {here.sha256: here.sha256}
+    assert make_examiner(tmp_path).group_identical([here, gone]) == {here.sha256: here.sha256}
 
 
 def test_several_drawings_are_kept_apart(tmp_path):

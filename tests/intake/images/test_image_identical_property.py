@@ -90,4 +90,4 @@ def test_the_same_pictures_are_found_as_by_looking_at_every_point(data):
     )
     with tempfile.TemporaryDirectory() as folder:
         files = [put(Path(folder), way(image), str(nth)) for nth, (image, way) in enumerate(chosen)]
-        assert make_examiner(Path(folder)).find_identical(files) == find_plainly(files)
+        assert make_examiner(Path(folder)).group_identical(files) == find_plainly(files)

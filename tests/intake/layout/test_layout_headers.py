@@ -9,7 +9,7 @@ from people import name, number
 
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import ColumnAliases
-from pipeline.intake.layout.header_search import find_header
+from pipeline.intake.layout.header_search import choose_header
 from pipeline.intake.layout.table_reader import read_table
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import Line, Merge, MergedCells, Sheet, parse_column, text_cell
@@ -36,7 +36,7 @@ def lines(*rows):
 def header(*rows, merges="", columns=None):
     """Return (first row, last row, field -> column letter, titles) of a header; None without one."""
     merged = MergedCells([merge(area) for area in merges.split()])
-    header_found = find_header(list(lines(*rows)), ColumnAliases.from_config(columns or {}), merged)
+    header_found = choose_header(list(lines(*rows)), ColumnAliases.from_config(columns or {}), merged)
     if header_found is None:
         return None
     got = header_found[2]

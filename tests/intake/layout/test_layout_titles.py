@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.domain.roster import Field
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import TITLES, ColumnAliases, get_title_meaning, keep_best_tiers
-from pipeline.intake.layout.header_search import find_header, may_hold_header
+from pipeline.intake.layout.header_search import choose_header, may_hold_header
 from pipeline.intake.readers.model import Line, MergedCells, text_cell
 
 MEANT = {
@@ -65,7 +65,7 @@ def line(*titles, number=1):
 
 
 def header(*titles, columns=None):
-    header_found = find_header([line(*titles)], ColumnAliases.from_config(columns or {}), MergedCells(()))
+    header_found = choose_header([line(*titles)], ColumnAliases.from_config(columns or {}), MergedCells(()))
     return (
         {str(name): titles[column] for name, column in header_found[2].columns.items()}
         if header_found

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import FileRefused
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
-from pipeline.intake.layout.header_search import find_header
+from pipeline.intake.layout.header_search import choose_header
 from pipeline.intake.readers.model import Line, Merge, MergedCells, parse_column, text_cell
 from pipeline.messages.problems import build_problem, render_problem
 
@@ -32,7 +32,7 @@ def read(*rows: str, merges: str = "", columns: dict[str, str] | None = None) ->
     """Return ``A name, B id_card_number``; what refuses the file; or nothing where no header is complete."""
     aliases = ColumnAliases.from_config(columns or {})
     try:
-        located = find_header(make_lines(*rows), aliases, make_merges(merges))
+        located = choose_header(make_lines(*rows), aliases, make_merges(merges))
     except FileRefused as refusal:
         return refusal.code
     if located is None:
