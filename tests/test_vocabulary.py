@@ -19,7 +19,7 @@ RETIRED_NAMES = re.compile(
 )
 # nor one of these in the program: a mark is what the marked copy of a roster has
 RETIRED_PROGRAM_NAMES = re.compile(r"(?:find_|_find_)\w+|marks?|\w*_marks?|mark_\w+|\w*Marks?")
-ALLOWED_PROGRAM_NAMES = {"find_credentials", "mark_faults", "remove_marks"}
+ALLOWED_PROGRAM_NAMES = {"mark_faults", "remove_marks"}
 # names in tests that are no words of ours -> why
 ALLOWED_NAMES = {("tests/end_to_end/test_sent_pixels.py", "left"): "the left edge of a rectangle"}
 # no name has one of these as a part between underscores

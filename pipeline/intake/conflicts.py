@@ -94,7 +94,7 @@ def flag_conflicts(
     if person_ids is None:
         person_ids = compute_person_ids(doctors)
     conflicts: defaultdict[int, list[Problem]] = defaultdict(list)
-    alike = _find_alike_rows(doctors, person_ids, images, other_persons)
+    alike = _compute_alike_rows(doctors, person_ids, images, other_persons)
     for index, rivals in alike.items():
         conflicts[index].append(_explain_possibly_same(doctors, index, rivals))
     for index, conflict in _list_shared_claims(doctors, person_ids, images):
@@ -371,9 +371,9 @@ def _list_traces(doctor: Doctor, digits: str | None) -> list[tuple[str, str]]:
     """Return what identifies a person in addition to the whole number, each together with the name."""
     if doctor.name is None:
         return []
-    marks = (f"staff {doctor.comparable_staff_no}" if doctor.staff_no else None, digits)
+    traits = (f"staff {doctor.comparable_staff_no}" if doctor.staff_no else None, digits)
     name_key = make_name_key(doctor.name)
-    return [(name_key, mark) for mark in marks if mark]
+    return [(name_key, trait) for trait in traits if trait]
 
 
 def get_kept_digits(cell: Cell | None) -> str | None:
@@ -424,7 +424,7 @@ def _list_rivals(indices: _Indices, person_ids: Sequence[Hashable]) -> Iterator[
             yield index, others
 
 
-def _get_mark(doctor: Doctor, field: Field, images: IdenticalImages) -> str | None:
+def _get_trait(doctor: Doctor, field: Field, images: IdenticalImages) -> str | None:
     """Return what a person keeps in a field under a corrected number."""
     match field:
         case Field.NAME:
@@ -437,25 +437,25 @@ def _get_mark(doctor: Doctor, field: Field, images: IdenticalImages) -> str | No
             return images.get_key(doctor)
 
 
-def _find_alike_rows(
+def _compute_alike_rows(
     doctors: Sequence[Doctor],
     person_ids: Sequence[Hashable],
     images: IdenticalImages,
     other_persons: Collection[tuple[str, str]],
 ) -> Mapping[int, Mapping[int, set[Field]]]:
-    """Return for usable rows the rows of other numbers that agree in two marks, each with the fields that agree."""
+    """Return for usable rows the rows of other numbers that agree in two traits, each with the fields that agree."""
     alike: defaultdict[int, defaultdict[int, set[Field]]] = defaultdict(lambda: defaultdict(set))
     values = {
-        field: [_get_mark(doctor, field, images) if doctor.number else None for doctor in doctors]
+        field: [_get_trait(doctor, field, images) if doctor.number else None for doctor in doctors]
         for field in _TRAITS
     }
     columns = list(values.values())
-    # of most rows no mark, or one, is on another row: the pairs of marks of the others alone are compared
+    # of most rows no trait, or one, is on another row: the pairs of traits of the others alone are compared
     repeated = [
         {value for value, count in Counter(column).items() if value and count > 1} for column in columns
     ]
     rows = enumerate(zip(*columns, strict=True))
-    candidates = [index for index, marks in rows if sum(map(contains, repeated, marks)) > 1]
+    candidates = [index for index, traits in rows if sum(map(contains, repeated, traits)) > 1]
     for fields in combinations(values, 2):
         claims = ([values[field][index] for field in fields] for index in candidates)
         for nths in _group_equal(None if None in claim else tuple(claim) for claim in claims):

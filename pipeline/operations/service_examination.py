@@ -133,12 +133,12 @@ def _report_silence(why: Message, host: str, config: Config) -> Finding:
         if config.api.proxy is not None:
             proxy = urlsplit(config.api.proxy).netloc.rpartition("@")[2]
             cure = make_message("cure.proxy_status", host=proxy)
-        elif (machine_proxy := _find_machine_proxy(config.api.endpoint)) is not None:
+        elif (machine_proxy := _get_machine_proxy(config.api.endpoint)) is not None:
             cure = make_message("cure.machine_proxy", proxy=machine_proxy)
     return Finding("network", "fault", text, cure, NETWORK_EXIT)
 
 
-def _find_machine_proxy(endpoint: str) -> str | None:
+def _get_machine_proxy(endpoint: str) -> str | None:
     """Return the proxy that other programs of this machine use for the service, without its password; None without one."""
     address = urlsplit(endpoint)
     proxies: Mapping[str, str] = getproxies()
@@ -146,8 +146,8 @@ def _find_machine_proxy(endpoint: str) -> str | None:
     host = address.hostname or ""
     if not proxy or is_loopback(host) or proxy_bypass(host):
         return None
-    scheme, mark, rest = proxy.rpartition("://")
-    return f"{scheme or 'http'}{mark or '://'}{rest.rpartition('@')[2]}"
+    scheme, separator, rest = proxy.rpartition("://")
+    return f"{scheme or 'http'}{separator or '://'}{rest.rpartition('@')[2]}"
 
 
 def _judge_clock(reply: Reply) -> Iterator[Finding]:

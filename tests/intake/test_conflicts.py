@@ -330,7 +330,7 @@ def test_rows_are_held_exactly_where_two_marks_agree(listed):
         )
 
 
-@pytest.mark.parametrize("marks", [{"mobile": "13800138000"}, {"staff": "1001"}, {}])
+@pytest.mark.parametrize("traits", [{"mobile": "13800138000"}, {"staff": "1001"}, {}])
 def test_one_trait_in_common_is_no_one_person(traits):
     picture = "p2" if traits else "p1"
     rows = [doctor(2, **traits), doctor(3, BERT, name="李四", picture=picture, **traits)]

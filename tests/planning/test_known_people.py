@@ -44,7 +44,7 @@ def make_known(doctor=None, **changes) -> PersonHistory:
 def get_same(row, *pasts, present=(), other=frozenset()):
     known_persons = replace(make_snapshot(*pasts), other_persons=other)
     known = KnownPersons(known_persons, [row, *present], KEY, IMAGES)
-    match = known.find(row)
+    match = known.get_possibly_same(row)
     return match and (match[0].key, match[1])
 
 
@@ -68,7 +68,7 @@ def get_same(row, *pasts, present=(), other=frozenset()):
         ({"name": "李四", "mobile": None, "picture": PICTURE}, None),
     ],
 )
-def test_a_person_is_the_same_by_two_marks_of_four(changes, agreed):
+def test_a_person_is_the_same_by_two_traits_of_four(changes, agreed):
     assert get_same(replace(NEW, **changes), make_known()) == (agreed and ("key1", agreed))
 
 
@@ -77,7 +77,7 @@ def test_the_pictures_of_no_more_than_ten_people_with_one_mobile_are_compared():
     leavers = make_snapshot(*map(make_known, doctors))
     absent = KnownPersons(leavers, [NEW], KEY, IMAGES)
     newcomers = [replace(NEW, name="李四", picture=doctor.picture) for doctor in doctors]
-    assert sum(absent.find(newcomer) is not None for newcomer in newcomers) == 10
+    assert sum(absent.get_possibly_same(newcomer) is not None for newcomer in newcomers) == 10
 
 
 def test_a_picture_that_cannot_be_read_now_agrees_with_none():
@@ -87,8 +87,8 @@ def test_a_picture_that_cannot_be_read_now_agrees_with_none():
     content = replace(person.seal.content, pixels="as drawn")
     person = replace(person, seal=replace(person.seal, content=content))
     absent = KnownPersons(make_snapshot(person), [NEW], KEY, images)
-    assert absent.find(replace(NEW, name="李四")) is None
-    assert absent.find(NEW)[1] == [Field.NAME, Field.MOBILE]
+    assert absent.get_possibly_same(replace(NEW, name="李四")) is None
+    assert absent.get_possibly_same(NEW)[1] == [Field.NAME, Field.MOBILE]
 
 
 def test_a_person_in_the_rosters_or_without_seal_and_open_create_is_not_the_same():
