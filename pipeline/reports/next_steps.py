@@ -317,7 +317,9 @@ def _list_send_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextS
     if to_review and state.review:
         page, command = state.review
         yield _note_unshown(state, make_step("next.review", command, n=to_review, page=page))
-    if unsent and state.halt_code not in PLAN_GUARDS and state.exit != EXIT_HALTED:
+    if unsent and state.command == "retry" and not state.halt_code:
+        yield make_step("next.left_to_run", n=unsent)
+    elif unsent and state.halt_code not in PLAN_GUARDS and state.exit != EXIT_HALTED:
         key = "next.again_after" if state.halt_code in LASTING_HALTS else "next.again"
         yield make_step(key, state.send_again, n=unsent)
     if ready and not state.has_tenant:

@@ -71,6 +71,17 @@ def test_a_retry_sends_the_corrected_row_wherever_it_is_now(ward, position):
     assert {seal.number for seal in ward.service.seals} == {number(1), number(2)}
 
 
+def test_a_new_doctor_whom_a_retry_leaves_is_sent_by_a_run(ward, capsys):
+    draw(ward, 9)
+    ward.roster([make_row(1), make_row(2, number=number(2)[:17]), make_row(3, mobile="154"), make_row(9)])
+    capsys.readouterr()
+    assert ward.run_to_end("retry") == (3, {"unchanged": 1, "rejected": 2, "not_sent": 1})
+    steps = capsys.readouterr().err.partition("-> ")[2].split("-> ")
+    (unsent,) = [step.strip() for step in steps if "Rows not sent" in step]
+    assert unsent == "Rows not sent: 1. A retry sends no new rows; the next run does."
+    assert sum(step.strip().endswith(" retry") for step in steps) == 1
+
+
 def test_a_retry_knows_a_corrected_row_in_another_file_by_its_number(ward):
     draw(ward, 9)
     ward.roster([make_row(1), make_row(2, number=number(2)[:17])])
