@@ -28,7 +28,7 @@ from pipeline.reports.row_values import (
     display_seal_name,
     get_confirmed_seal_id,
     list_blocking_codes,
-    mask_doctor_id,
+    show_doctor_id,
 )
 from pipeline.reports.styles import STATUSES_OF_FILES, clean_text
 from pipeline.reports.totals import (
@@ -165,7 +165,7 @@ def _build_table(report: RunReport, presenter: Presenter) -> Table:
             "name": mask_and_cut(doctor.display_name),
             "reasons": [_cut_text(reason) for reason in list_reasons(outcome, presenter)],
             "codes": [share_text(code) for code in list_blocking_codes(outcome)],
-            "number": mask_doctor_id(doctor) or "",
+            "number": show_doctor_id(doctor, presenter),
             "staff": mask_and_cut(doctor.staff_no),
             "department": share_text(doctor.department),
             "sealName": mask_and_cut(display_seal_name(outcome)),

@@ -22,7 +22,7 @@ from pipeline.reports.explanations import describe_problem, list_reasons
 from pipeline.reports.html_pages import write_page
 from pipeline.reports.next_steps import REPORT_PAGE, build_review_command, name_review_file
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_values import display_seal_name, mask_doctor_id
+from pipeline.reports.row_values import display_seal_name, show_doctor_id
 from pipeline.reports.styles import clean_text
 from pipeline.reports.tables import PreviewLoader
 
@@ -223,7 +223,7 @@ def _build_card(
         "name": mask_and_clean(doctor.display_name),
         "who": _join_parts(mask_and_clean(doctor.staff_no), mask_and_clean(doctor.department)),
         "seal_name": mask_and_clean(display_seal_name(outcome)),
-        "number": mask_and_clean(mask_doctor_id(doctor)),
+        "number": clean_text(show_doctor_id(doctor, presenter)),
         "file": mask_and_clean(picture.name) if picture else "",
         "evidence": say(f"evidence.{_name_evidence(outcome)}") if doctor.evidence else "",
         "address": _join_parts(

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.domain.masking import mask_id
-from pipeline.domain.roster import Cell, CellKind, Field, Row
+from pipeline.domain.roster import Cell, Field, Row
 from pipeline.domain.run import RowOutcome, Status, needs_fixing
 from pipeline.messages.problems import split_remedy
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_notes import choose_refused_fields, get_address
+from pipeline.reports.row_values import show_number_cell
 from pipeline.reports.tables import (
     CENTRED,
     NUMBER,
@@ -31,7 +31,6 @@ from pipeline.reports.tables import (
 
 MAX_LINKS = 20_000
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
-_SHORTEST_MASKED = 8  # characters; the last four of a shorter text would be half of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +61,18 @@ def _list_contents(line: FixLine, presenter: Presenter) -> str:
 
 
 def _mask_content(cell: Cell, field: Field | None, presenter: Presenter) -> str:
-    if field is Field.NUMBER and cell.kind is CellKind.TEXT:
-        is_long = sum(map(str.isalnum, cell.display_text)) >= _SHORTEST_MASKED
-        return mask_id(cell.display_text) if is_long else cell.display_text
-    if field in {Field.NUMBER, Field.MOBILE}:  # 1.10101E+17 shows no whole number
+    if field is Field.NUMBER:
+        return show_number_cell(cell, presenter)
+    if field is Field.MOBILE:
         return presenter.masker.mask_every_number(cell.display_text)
     return presenter.mask_text(cell.display_text)
+
+
+def _link_copy(line: FixLine, presenter: Presenter) -> LinkedText:
+    """Return the marked copy to correct; a line without a cell has nothing to be corrected in it."""
+    if not line.address:
+        return LinkedText("—", None)
+    return LinkedText(line.copy.name if line.copy else presenter.render("fix.no_copy"), line.copy)
 
 
 FIX_COLUMNS: Sequence[SheetColumn[FixLine]] = (
@@ -93,9 +98,7 @@ FIX_COLUMNS: Sequence[SheetColumn[FixLine]] = (
     SheetColumn(
         "fix.copy",
         22,
-        lambda line, presenter: LinkedText(
-            line.copy.name if line.copy else presenter.render("fix.no_copy"), line.copy
-        ),
+        _link_copy,
         QUIET,
         is_link=True,
     ),

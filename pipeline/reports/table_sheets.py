@@ -20,6 +20,7 @@ from pipeline.reports.row_values import (
     get_confirmed_seal_id,
     get_trace,
     mask_doctor_id,
+    show_doctor_id,
 )
 from pipeline.reports.styles import clean_text
 from pipeline.reports.tables import (
@@ -163,7 +164,9 @@ def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str:
 
 _NAME = OutcomeColumn("col.name", 11, _masked(lambda outcome: outcome.doctor.display_name), STRONG)
 _STATUS = OutcomeColumn("col.status", 11, lambda outcome, _: outcome.status, CENTRED)
-_NUMBER = OutcomeColumn("col.number", 20, lambda outcome, _: mask_doctor_id(outcome.doctor) or "")
+_NUMBER = OutcomeColumn(
+    "col.number", 20, lambda outcome, presenter: show_doctor_id(outcome.doctor, presenter)
+)
 _SEAL_NAME = OutcomeColumn("col.seal_name", 14, _masked(display_seal_name))
 _TIME = OutcomeColumn("col.time", 19, lambda outcome, _: display_last_attempt(outcome))
 # needed for a search alone: on paper the text stays readable without it

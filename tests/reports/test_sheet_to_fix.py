@@ -11,6 +11,7 @@ import pytest
 from pipeline.domain.roster import CellKind, Field
 from pipeline.domain.run import Status
 from pipeline.messages.problems import build_problem
+from pipeline.reports.records import record_outcome
 
 TITLES = [
     "姓名",
@@ -77,14 +78,36 @@ def test_no_complete_number_stands_in_the_workbook(write, make, scene, written):
 
 
 @pytest.mark.parametrize(
-    ("shown", "expected"), [("1.10101E+17", "1.10101E+17"), ("110101199003070700", "*" * 14 + "0700")]
+    ("shown", "kind"),
+    [
+        ("1.10101E+17", CellKind.NUMBER),
+        ("110101199003070700", CellKind.NUMBER),
+        ("1.10101199003079E+17", CellKind.TEXT),
+        ("1.10101e+17 ", CellKind.TEXT),
+    ],
 )
-def test_a_number_that_excel_damaged_is_shown_as_it_is_seen(write, make, scene, shown, expected):
+def test_a_damaged_number_is_named_so_and_shows_no_last_four(write, make, scene, shown, kind):
     problem = build_problem("ID_PRECISION_LOST", Field.NUMBER, "D4", found=shown)
-    doctor = make.doctor(1, texts={"D": shown}, kinds={"D": CellKind.NUMBER}, problems=(problem,))
+    doctor = make.doctor(1, texts={"D": shown}, kinds={"D": kind}, usable=False, problems=(problem,))
+    scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
+    book = openpyxl.load_workbook(write(scene.build_run_report()))
+    (line,) = _list_lines(book["失败待改"])
+    assert line["现在的内容"] == "已损坏（末几位丢失）"
+    assert _list_lines(book["全部结果"])[0]["证件号码"] == "已损坏（末几位丢失）"
+    assert (
+        record_outcome(scene.outcomes[0], run="r", presenter=make.presenter(scene.build_run_report())).values[
+            Field.NUMBER
+        ]
+        is None
+    )
+
+
+def test_a_number_cell_that_kept_its_digits_shows_the_last_four(write, make, scene):
+    problem = build_problem("ID_LENGTH", Field.NUMBER, "D4", found="14")
+    doctor = make.doctor(1, texts={"D": "11010119900307"}, kinds={"D": CellKind.NUMBER}, problems=(problem,))
     scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
     (line,) = _list_lines(openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"])
-    assert line["现在的内容"] == expected
+    assert line["现在的内容"] == "**********0307"
 
 
 def test_two_rows_of_a_person_that_differ_are_to_be_corrected(write, make, scene):
@@ -103,6 +126,19 @@ def test_a_problem_of_a_column_that_the_roster_lacks_has_no_cell(write, make, sc
     (line,) = _list_lines(openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"])
     assert (line["行号"], line["单元格"], line["列名"]) == (4, None, None)
     assert "图片" in line["哪里不对"]
+
+
+def test_a_line_without_a_cell_names_no_copy_to_correct(write, make, scene):
+    missing = build_problem("IMAGE_MISSING", Field.PICTURE, None, tried="1002", hint="", no_column="yes")
+    doctor = make.doctor(1, problems=(missing,), picture=None)
+    scene.outcomes = [
+        make.outcome(doctor, Status.REJECTED),
+        make.outcome(make.doctor(2), Status.NOT_SENT, code="RequestLimitExceeded"),
+    ]
+    report = scene.build_run_report()
+    report = replace(report, copies={doctor.row.origin.path: report.out / "rosters" / "名单.xlsx"})
+    lines = _list_lines(openpyxl.load_workbook(write(report))["失败待改"])
+    assert [line["改这份标记副本"] for line in lines] == ["—", "—"]
 
 
 @pytest.mark.parametrize(
