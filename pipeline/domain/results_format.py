@@ -6,7 +6,7 @@ The reports write them; the intake refuses the one as a roster and reads the oth
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 WORKBOOK = "results.xlsx"
@@ -16,12 +16,13 @@ PROPERTY_VALUE = "results"
 RUN_PROPERTY = "esign-import-run"
 SCHEMA_PROPERTY = "esign-import-schema"
 CHECK = "check"  # heading of the hidden column of the sheet All, in every language
-# a marked copy of a roster: its folder, its property with the files it was made from, digits of each digest
+# a marked copy of a roster: its folder, its properties with the digests and the names of the files it was made from
 COPIES = "rosters"
-ORIGINALS_PROPERTY = "esign-import-originals"
+ORIGINALS_PROPERTY, NAMES_PROPERTY = "esign-import-originals", "esign-import-rosters"
 # titles of the columns that it has at its right end: keys of the catalogue
 APPENDED_COLUMNS = ("fix.status", "fix.reason", "col.seal_id")
-_DIGEST, _MAX_ORIGINALS = 16, 14  # so that they fit into the 255 characters that Excel keeps of a property
+_DIGEST = 16  # digits
+_MAX_PROPERTY = 255  # characters that Excel keeps
 _MAX_SUFFIX = 10  # suffixes of a heading that are tried
 
 
@@ -36,9 +37,41 @@ def shorten_digest(sha256: str) -> str:
     return sha256[:_DIGEST]
 
 
-def join_originals(sha256: str, earlier: Sequence[str]) -> str:
-    """Return the property of a marked copy: the file that it is made from, and those that file was made from."""
-    return " ".join([shorten_digest(sha256), *earlier][:_MAX_ORIGINALS])
+@dataclass(frozen=True, slots=True)
+class Originals:
+    """The files that a marked copy was made from, the newest first: the roster, and what that was a copy of."""
+
+    digests: tuple[str, ...] = ()  # see `shorten_digest`
+    names: tuple[str, ...] = ()  # masked
+
+    @classmethod
+    def read(cls, properties: Mapping[str, str]) -> Originals:
+        """Return what the document properties of a workbook tell; nothing of one that is no marked copy."""
+        digests = properties.get(ORIGINALS_PROPERTY, "").split()
+        names = properties.get(NAMES_PROPERTY, "").split("/")
+        return cls(tuple(digests), tuple(filter(None, names)))
+
+    def make_properties(self, sha256: str, name: str) -> dict[str, str]:
+        """Return the properties of a copy of the file that these are the originals of."""
+        digests = _join_within_limit([shorten_digest(sha256), *self.digests], " ")
+        return {
+            ORIGINALS_PROPERTY: digests,
+            NAMES_PROPERTY: _join_within_limit(dict.fromkeys([name, *self.names]), "/"),
+        }
+
+
+NO_ORIGINALS = Originals()
+
+
+def _join_within_limit(words: Iterable[str], separator: str) -> str:
+    """Join as many words as a property keeps, none of them cut."""
+    joined = ""
+    for word in words:
+        longer = f"{joined}{separator}{word}" if joined else word
+        if len(longer) > _MAX_PROPERTY:
+            break
+        joined = longer
+    return joined
 
 
 def get_appended_columns(

@@ -15,6 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from pipeline.domain.results_format import NO_ORIGINALS, Originals
+
 Severity = Literal["error", "warning"]
 MAX_DOCTORS = 200_000  # of one roster file
 
@@ -350,8 +352,7 @@ class FileReport:
     skipped: tuple[SkippedLine, ...] = ()
     notes: tuple[str, ...] = ()
     unassigned_images: tuple[UnassignedImage, ...] = ()  # pictures that no row got
-    # of a marked copy of a roster: the files it was made from, see `shorten_digest`
-    originals: tuple[str, ...] = ()
+    originals: Originals = NO_ORIGINALS  # of a marked copy of a roster
 
     @property
     def reading(self) -> Literal["read", "partly", "refused"]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from pipeline.domain.masking import compile_masked_name
 from pipeline.domain.results_format import WORKBOOK, shorten_digest
 from pipeline.domain.roster import FileReport, Problem, Row, SheetReport, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
@@ -78,22 +79,49 @@ def read_rosters(
 def _leave_out_replaced(rows: list[Row], reports: list[FileReport]) -> tuple[list[Row], list[FileReport]]:
     """Return rows and reports without the rows of rosters that are read together with their marked copy; their reports name it.
 
-    A marked copy names the files it was made from by their digests. A roster that has changed since is another roster.
+    A marked copy names the files it was made from by their digests. A roster that has changed since is another roster: both
+    are read, and both reports have a note.
     """
-    copies = {digest: report for report in reports if report.rows for digest in report.originals}
+    copies = {digest: report for report in reports if report.rows for digest in report.originals.digests}
     replaced = {
         report.path: copies[digest]
         for report in reports
         if report.status == "read" and (digest := shorten_digest(report.sha256 or "")) in copies
     }
-    if not replaced:
-        return rows, reports
-    kept = [row for row in rows if row.origin.path not in replaced]
-    noted = [
-        _note_replaced(report, replaced[report.path]) if report.path in replaced else report
+    noted = {
+        path: _note_replaced(report, replaced[path])
         for report in reports
-    ]
-    return kept, noted
+        if (path := report.path) in replaced
+    }
+    for roster, copy in _list_changed(reports, replaced):
+        noted[roster.path] = _add_note(
+            noted.get(roster.path, roster), "note.changed_since_copy", copy=copy.path.name
+        )
+        noted[copy.path] = _add_note(
+            noted.get(copy.path, copy), "note.copy_of_earlier", roster=roster.path.name
+        )
+    kept = [row for row in rows if row.origin.path not in replaced]
+    return kept, [noted.get(report.path, report) for report in reports]
+
+
+def _list_changed(
+    reports: Sequence[FileReport], replaced: Collection[Path]
+) -> Iterator[tuple[FileReport, FileReport]]:
+    """Yield each roster that has changed since a marked copy of it was made that is read as well, with that copy.
+
+    A copy under the name of its roster has taken its place.
+    """
+    read = [report for report in reports if report.rows and report.path not in replaced]
+    for copy in read:
+        names = [compile_masked_name(name) for name in copy.originals.names]
+        for roster in read:
+            has_name = any(name.fullmatch(roster.path.name) for name in names)
+            if has_name and roster.path.name != copy.path.name:
+                yield roster, copy
+
+
+def _add_note(report: FileReport, key: str, **detail: str) -> FileReport:
+    return replace(report, notes=(make_message(key, **detail), *report.notes))
 
 
 def _note_replaced(report: FileReport, copy: FileReport) -> FileReport:

@@ -113,6 +113,6 @@ def _name_files_of_run(files: Iterable[FileReport], run: RunRecord, masker: Mask
     names = {shorten_digest(file["sha256"]): Path(file["path"]).name for file in recorded if file["sha256"]}
     names_of_files = {}
     for report in files:
-        originals = [names[digest] for digest in report.originals if digest in names]
+        originals = [names[digest] for digest in report.originals.digests if digest in names]
         names_of_files[report.path] = originals[0] if originals else masker.mask_text(report.path.name)
     return names_of_files

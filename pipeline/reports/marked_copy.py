@@ -68,7 +68,7 @@ class CopySource:
     has_macros: bool
     header_rows: Mapping[str, int]  # of the sheets that hold doctors: the first row of titles
     exact_sheets: Sequence[ExactSheet] = field(repr=False)  # of each sheet
-    originals: str  # of the property that names the files it is made from
+    properties: Mapping[str, str]  # of the copy, which name the files it is made from
 
 
 def write_marked_copy(
@@ -89,9 +89,10 @@ def write_marked_copy(
             sheet.remove_marks()
         sheet.mark_faults()
         notes_left = sheet.notes_left
-    if was_marked:
-        del book.custom_doc_props[ORIGINALS_PROPERTY]
-    book.custom_doc_props.append(StringProperty(name=ORIGINALS_PROPERTY, value=source.originals))
+    for name, value in source.properties.items():
+        if name in book.custom_doc_props.names:
+            del book.custom_doc_props[name]
+        book.custom_doc_props.append(StringProperty(name=name, value=value))
     _save_exactly(
         book,
         target,

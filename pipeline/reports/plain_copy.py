@@ -21,7 +21,6 @@ from xlsxwriter.utility import xl_cell_to_rowcol
 
 from pipeline.domain.results_format import (
     APPENDED_COLUMNS,
-    ORIGINALS_PROPERTY,
     get_appended_columns,
     unique_heading,
 )
@@ -89,8 +88,10 @@ class PlainSheet:
     notes: Sequence[RowNotes] = field(repr=False)
 
 
-def write_plain_copy(sheets: Iterable[PlainSheet], target: Path, originals: str, language: str) -> None:
-    """Write the copy; ``originals`` is the property that names the files it is made from.
+def write_plain_copy(
+    sheets: Iterable[PlainSheet], target: Path, properties: Mapping[str, str], language: str
+) -> None:
+    """Write the copy; its ``properties`` name the files it is made from.
 
     Raises NotCopied where a sheet has no room for the appended columns, or has pictures in its cells.
     """
@@ -103,7 +104,8 @@ def write_plain_copy(sheets: Iterable[PlainSheet], target: Path, originals: str,
         }
         with xlsxwriter.Workbook(str(target), options) as book:
             book.set_properties({"author": AUTHOR})
-            book.set_custom_property(ORIGINALS_PROPERTY, originals)
+            for name, value in properties.items():
+                book.set_custom_property(name, value)
             looks = _Looks(Styles(book))
             headings = [render(key, language) for key in APPENDED_COLUMNS]
             names: set[str] = set()

@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.domain.message import Message
-from pipeline.domain.results_format import APPENDED_COLUMNS, COPIES, ExactSheet, join_originals
+from pipeline.domain.results_format import APPENDED_COLUMNS, COPIES, ExactSheet
 from pipeline.domain.roster import FileReport, Row
 from pipeline.domain.run import Notice, RowOutcome, RunReport, needs_fixing
 from pipeline.errors import FileRefused, FormatsLost, NotCopied
@@ -97,8 +97,13 @@ class _CopyWriter:
         is_small = roster.rows <= self._rows_left
         self._rows_left -= roster.rows if is_small else 0
         row_notes = [build_row_notes(outcome, self._presenter) for outcome in outcomes]
+        masked = self._presenter.mask_text(roster.path.name)
         source = _Source(
-            roster, _read_unchanged(roster), [outcome.doctor.row for outcome in outcomes], row_notes
+            roster,
+            _read_unchanged(roster),
+            [outcome.doctor.row for outcome in outcomes],
+            row_notes,
+            roster.originals.make_properties(roster.sha256 or "", masked),
         )
         contents = _digest_contents(source, self._columns, self._presenter.language)
         exact, anew = f"{contents} exact", f"{contents} anew"
@@ -110,7 +115,7 @@ class _CopyWriter:
         else:
             exact_sheets = _look_over(source, is_small=is_small)
             made_of = anew if exact_sheets is None else exact
-        name = self._names.choose(self._presenter.mask_text(roster.path.name), keeps_macros=made_of == exact)
+        name = self._names.choose(masked, keeps_macros=made_of == exact)
         target = self._folders[0] / COPIES / name
         if made_of in self._earlier:
             copy = write_atomically(target, partial(_write_bytes, data=self._earlier[made_of]), numbered=True)
@@ -147,7 +152,7 @@ class _CopyWriter:
             has_macros=roster.path.suffix.lower() == ".xlsm",
             header_rows={name: row for name, row in headers.items() if name in held},
             exact_sheets=exact_sheets,
-            originals=join_originals(roster.sha256 or "", roster.originals),
+            properties=source.properties,
         )
 
         def fill(draft: Path) -> None:
@@ -170,8 +175,7 @@ class _CopyWriter:
                 aliases = ColumnAliases.from_config(self._columns)
                 book = open_book(source.data, roster.path, aliases, ReadOptions())
                 sheets = _list_plain_sheets(book.sheets, roster, iter(source.row_notes))
-                originals = join_originals(roster.sha256 or "", roster.originals)
-                write_plain_copy(sheets, draft, originals, self._presenter.language)
+                write_plain_copy(sheets, draft, source.properties, self._presenter.language)
             except FileRefused as refusal:
                 raise NotCopied(make_message("copy.encrypted")) from refusal
             if not self._reads_alike(draft, source, _digest_content):
@@ -196,6 +200,7 @@ class _Source:
     data: bytes = field(repr=False)
     rows: Sequence[Row] = field(repr=False)
     row_notes: Sequence[RowNotes] = field(repr=False)  # of its rows
+    properties: Mapping[str, str]  # of the copy
 
 
 def _add_note(roster: FileReport, note: str | None) -> FileReport:
@@ -243,7 +248,7 @@ def _digest_contents(source: _Source, columns: Mapping[str, str], language: str)
     roster = source.roster
     programs = (__version__, version("openpyxl"), version("XlsxWriter"))
     suffix = roster.path.suffix.lower()
-    head = (programs, language, suffix, roster.sha256, roster.originals, sorted(columns.items()))
+    head = (programs, language, suffix, roster.sha256, source.properties, sorted(columns.items()))
     digest = hashlib.sha256(repr(head).encode())
     for row in source.row_notes:
         shown = (row.sheet, row.row, row.status.value, row.texts, list(row.faults.items()))

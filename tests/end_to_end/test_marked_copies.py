@@ -156,10 +156,17 @@ def test_a_corrected_copy_replaces_its_roster(ward):
     (inbox / "改好.xlsx").unlink()
     assert ward.go("run") == 0
     assert ward.creates() == 3
-    # a roster that has changed since is another roster
+    # a roster that has changed since is another roster: both are read, and both files are named
     correct(inbox / "roster.xlsx", inbox / "roster.xlsx", C3="15400000009")
     ward.go("check")
     assert len(ward.outcomes("plan.jsonl")) == 6
+    notes = list_notes(ward)
+    assert any(
+        note.startswith("has changed since its marked copy 改好 2.xlsx") for note in notes["roster.xlsx"]
+    )
+    assert any(
+        note.startswith("a marked copy of roster.xlsx as it was earlier") for note in notes["改好 2.xlsx"]
+    )
 
 
 def save_rich_roster(path):

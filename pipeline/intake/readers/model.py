@@ -15,6 +15,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
+from pipeline.domain.results_format import NO_ORIGINALS, Originals
 from pipeline.domain.roster import MAX_DOCTORS, CellKind, EmbeddedImage, UnassignedImage, format_number
 from pipeline.errors import FileRefused
 from pipeline.intake.images.image_files import ImageStore
@@ -164,7 +165,7 @@ class Book:
     is_results: bool = False
     notes: tuple[str, ...] = ()  # for files.jsonl: what is not read from this format
     unassigned: tuple[UnassignedImage, ...] = ()  # pictures of its sheets that cannot be used
-    originals: tuple[str, ...] = ()  # of a marked copy: the files it was made from
+    originals: Originals = NO_ORIGINALS  # of a marked copy
 
 
 @cache

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from pipeline.domain.results_format import ORIGINALS_PROPERTY, PROPERTY, PROPERTY_VALUE
+from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, Originals
 from pipeline.domain.roster import EmbeddedImage, UnassignedImage
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import (
@@ -63,9 +63,8 @@ def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPT
     notes = [_make_note(image) for image in unassigned[:_NOTED]]
     if len(unassigned) > _NOTED:
         notes.append(make_message("note.more_pictures", n=len(unassigned) - _NOTED))
-    return Book(
-        iter(sheets), notes=tuple(notes), unassigned=tuple(unassigned), originals=_read_originals(package)
-    )
+    originals = Originals.read(_read_custom_properties(package))
+    return Book(iter(sheets), notes=tuple(notes), unassigned=tuple(unassigned), originals=originals)
 
 
 class _Workbook:
@@ -273,11 +272,6 @@ class _OutlineReader:
 def is_results_package(package: Package) -> bool:
     """Return whether a workbook is a results workbook of ours."""
     return _read_custom_properties(package).get(PROPERTY, "").strip() == PROPERTY_VALUE
-
-
-def _read_originals(package: Package) -> tuple[str, ...]:
-    """Return the files that a marked copy of a roster was made from, by the first digits of their digests."""
-    return tuple(_read_custom_properties(package).get(ORIGINALS_PROPERTY, "").split())
 
 
 def _read_custom_properties(package: Package) -> Mapping[str, str]:
