@@ -193,6 +193,7 @@ class _Looks:
             "fault": {"bg_color": FAULT},
             "title": {"bold": True, "bg_color": PAPER, "text_wrap": True},
             "merged": {"align": "center"},
+            "reason": {"text_wrap": True},
             **{status: {**colour_status(status), "align": "center"} for status in Status},
         }
 
@@ -329,7 +330,7 @@ class _SheetWriter:
     def _write_notes(self, number: int, notes: RowNotes) -> None:
         """Fill the appended columns of a row."""
         for index, text in enumerate(notes.texts):
-            look = self._looks.get_format(notes.status if index == 0 else "")
+            look = self._looks.get_format((notes.status, "reason", "")[index])
             cell = (number - 1, self._first_column + index)
             if text:
                 self._sheet.write_string(*cell, clean_text(text), look)

@@ -51,7 +51,6 @@ def write_summary(context: WorkbookContext, counts: Mapping[Status, int]) -> Non
     _write_departments(grid, report, presenter)
     _write_files(grid, report, presenter)
     _write_facts(grid, report, presenter)
-    grid.write_sections()
 
 
 def _render_titles(titles: Sequence[tuple[str, int]], presenter: Presenter) -> list[tuple[str, int]]:
@@ -61,12 +60,12 @@ def _render_titles(titles: Sequence[tuple[str, int]], presenter: Presenter) -> l
 
 def _write_banner(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     title = presenter.render("title.check" if report.command == "check" else "title.run")
-    grid.add_line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=30)
-    grid.add_line([(describe_run(report, presenter), LAST, QUIET)])
+    grid.write_line([(title, LAST, {"bold": True, "font_size": 18, "font_color": HEAD})], points=30)
+    grid.write_line([(describe_run(report, presenter), LAST, QUIET)])
     if halted := describe_early_end(report, presenter):
-        grid.add_line([(halted, LAST, {**_BANNER, **colour_status(Status.FAILED), **WRAPPED})], points=30)
+        grid.write_line([(halted, LAST, {**_BANNER, **colour_status(Status.FAILED), **WRAPPED})], points=30)
     text, status = summarize_run(report, presenter)
-    grid.add_line([(text, LAST, {**_BANNER, **colour_status(status), "font_size": 14})], points=30)
+    grid.write_line([(text, LAST, {**_BANNER, **colour_status(status), "font_size": 14})], points=30)
 
 
 def _write_links(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
@@ -87,7 +86,7 @@ def _write_links(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
         links.append((presenter.render("link.copies"), f"external:{COPIES}"))
     for first in range(0, len(links), len(_LINKED_COLUMNS)):
         line = links[first : first + len(_LINKED_COLUMNS)]
-        grid.add_line(
+        grid.write_line(
             [(text, last, LINKED) for (text, _), last in zip(line, _LINKED_COLUMNS, strict=False)],
             addresses=[address for _, address in line],
         )
@@ -96,58 +95,56 @@ def _write_links(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
 def _write_notices(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     """Write what the run noticed beside its rows and a person has to put right."""
     if report.notices:
-        grid.add_heading("head.notices")
+        grid.write_heading("head.notices")
     for text in describe_notices(report, presenter):
-        grid.add_line([(text, LAST, WRAPPED)], margin_text="!")
+        grid.write_line([(text, LAST, WRAPPED)], margin_text="!")
 
 
 def _write_steps(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
-    grid.add_heading("head.next")
+    grid.write_heading("head.next")
     for number, step in enumerate(list_run_steps(report, presenter.masker), start=1):
-        grid.add_line([(step.render(presenter.language), LAST, WRAPPED)], margin_text=str(number))
+        grid.write_line([(step.render(presenter.language), LAST, WRAPPED)], margin_text=str(number))
         if step.command:
-            grid.add_line([(step.command, LAST, _COMMAND)])
+            grid.write_line([(step.command, LAST, _COMMAND)])
 
 
 def _write_statuses(
     grid: SummaryGrid, report: RunReport, counts: Mapping[Status, int], presenter: Presenter
 ) -> None:
-    grid.add_heading("head.statuses")
-    titles = (("col.status", 0), ("col.rows", 1), ("col.share", 2), ("", 4), ("col.meaning", 9))
-    grid.add_titles(_render_titles(titles, presenter), right_aligned={1, 2}, centred=0)
+    grid.write_heading("head.statuses")
+    titles = (("col.status", 0), ("col.rows", 1), ("col.share", 2), ("", 4), ("col.meaning", LAST))
+    grid.write_titles(_render_titles(titles, presenter), right_aligned={1, 2}, centred=0)
     total = sum(counts.values())
     shown = [status for status, rows in counts.items() if rows]
     for status in shown:
         rows, ink = counts[status], COLOURS[status][1]
-        grid.add_line(
+        grid.write_line(
             [
                 (presenter.name_status(status), 0, {**STRONG, **colour_status(status), "align": "center"}),
                 (rows, 1, _TOTAL),
                 (rows / total, 2, {**QUIET, "num_format": "0.0%", "align": "right"}),
                 (_draw_bar(rows, total, blocks=12), 4, {**_BLOCKS, "font_color": ink}),
-                (describe_status(status, report.outcomes, presenter), 9, QUIET_WRAPPED),
+                (describe_status(status, report.outcomes, presenter), LAST, QUIET_WRAPPED),
             ],
             ruled=True,
         )
     sum_title = (presenter.render("col.total"), 0, {**STRONG, "align": "center"})
-    grid.add_line([sum_title, (total, 1, _TOTAL)])
-    if shown:
-        grid.add_doughnut([COLOURS[status][1] for status in shown])
+    grid.write_line([sum_title, (total, 1, _TOTAL)])
 
 
 def _write_reasons(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     reasons = list(list_reason_totals(report, presenter))
     if not reasons:
         return
-    grid.add_heading("head.reasons")
+    grid.write_heading("head.reasons")
     titles = (("col.reason", 3), ("col.rows", 4), ("", 8), ("col.who", 10), ("", LAST))
-    grid.add_titles(_render_titles(titles, presenter), right_aligned={1})
+    grid.write_titles(_render_titles(titles, presenter), right_aligned={1})
     ink = COLOURS[Status.REJECTED][1]
     for reason in reasons:
         if not reason.code:
-            grid.add_line([(reason.label, 3, QUIET), (reason.rows, 4, {**_NUMBER, **QUIET})])
+            grid.write_line([(reason.label, 3, QUIET), (reason.rows, 4, {**_NUMBER, **QUIET})])
             continue
-        grid.add_line(
+        grid.write_line(
             [
                 (reason.label, 3, WRAPPED),
                 (reason.rows, 4, _TOTAL),
@@ -158,24 +155,24 @@ def _write_reasons(grid: SummaryGrid, report: RunReport, presenter: Presenter) -
             ruled=not reason.task,
         )
         if reason.task:
-            grid.add_line([(reason.task, LAST, QUIET_WRAPPED)], ruled=True)
+            grid.write_line([(reason.task, LAST, QUIET_WRAPPED)], ruled=True)
 
 
 def _write_departments(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     departments = count_departments(report.outcomes, presenter)
     if not any(name for name, _ in departments):
         return
-    grid.add_heading("head.departments")
+    grid.write_heading("head.departments")
     statuses = [status for status in Status if any(counts[status] for _, counts in departments)]
     titles = _render_titles((("col.department", 0), ("col.total", 1)), presenter)
     titles += [(presenter.name_status(status), column) for column, status in enumerate(statuses, start=2)]
-    grid.add_titles(titles, right_aligned=range(1, len(titles)))
+    grid.write_titles(titles, right_aligned=range(1, len(titles)))
     lines = [(name or presenter.render("no.department"), counts) for name, counts in departments]
     if others := lines[_MAX_DEPARTMENTS:]:
         summed = sum((counts for _, counts in others), Counter[Status]())
         lines[_MAX_DEPARTMENTS:] = [(presenter.render("other.departments", n=len(others)), summed)]
     for name, counts in lines:
-        grid.add_line([(name, 0, {}), *_list_counts(counts, statuses)], ruled=True)
+        grid.write_line([(name, 0, {}), *_list_counts(counts, statuses)], ruled=True)
 
 
 def _list_counts(counts: Counter[Status], statuses: Sequence[Status]) -> Iterator[Part]:
@@ -188,15 +185,15 @@ def _list_counts(counts: Counter[Status], statuses: Sequence[Status]) -> Iterato
 def _write_files(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     if not report.files:
         return
-    grid.add_heading("head.files")
+    grid.write_heading("head.files")
     titles = _render_titles((("col.file", 3), ("col.status", 4), ("col.rows", 5)), presenter)
-    grid.add_titles([*titles, (f"　{presenter.render('col.note')}", LAST)], right_aligned={2}, centred=1)
+    grid.write_titles([*titles, (f"　{presenter.render('col.note')}", LAST)], right_aligned={2}, centred=1)
     others = [file_report for file_report in report.files if not file_report.needs_correction]
     refused = [file_report for file_report in report.files if file_report.needs_correction]
     for file_report in (*refused, *others[:_MAX_FILES]):
         notes = describe_file(file_report, presenter, max_layouts=_MAX_LAYOUTS)
         colour = colour_status(STATUSES_OF_FILES[file_report.reading])
-        grid.add_line(
+        grid.write_line(
             [
                 (presenter.mask_path(file_report.path), 3, WRAPPED),
                 (presenter.render(f"file.{file_report.reading}"), 4, {**STRONG, **colour, "align": "center"}),
@@ -207,11 +204,11 @@ def _write_files(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
         )
 
     if (more := len(others) - _MAX_FILES) > 0:
-        grid.add_line([(presenter.render("other.files", n=more), LAST, QUIET)])
+        grid.write_line([(presenter.render("other.files", n=more), LAST, QUIET)])
 
 
 def _write_facts(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
-    grid.add_heading("head.facts")
+    grid.write_heading("head.facts")
     traffic = report.traffic
     facts = {
         "fact.tenant": " · ".join(filter(None, (report.tenant, report.contract))) or "—",
@@ -231,7 +228,7 @@ def _write_facts(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
             throttled=traffic.throttled,
         )
     for key, text in facts.items():
-        grid.add_line([(presenter.render(key), 1, QUIET), (text, LAST, WRAPPED)])
+        grid.write_line([(presenter.render(key), 1, QUIET), (text, LAST, WRAPPED)])
 
 
 def _draw_bar(rows: int, of: int, *, blocks: int) -> str:

@@ -15,6 +15,7 @@ from pipeline.domain.run import Halt, Status
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
 
+A4_POINTS = 784  # of an A4 page, landscape, between its margins
 HOSTILE = [
     "=cmd|'/c calc'!A1",
     "+1+1",
@@ -396,4 +397,22 @@ def test_the_summary_links_every_sheet_with_its_number_of_rows(write, hospital):
         "→ 未配对印章（0）": "'未配对印章'!A1",
     }
     assert {location.split("'")[1] for location in links.values()} <= set(book.sheetnames)
-    assert len(book["汇总"]._charts) == 1
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_sheet_is_readable_on_paper_and_repeats_its_titles(write, make, hospital, language):
+    path = write(hospital.build_run_report(), language=language, previews=make.previews(side=60))
+    for sheet in openpyxl.load_workbook(path).worksheets:
+        assert sheet.page_setup.paperSize == 9, "A4"
+        assert sheet.page_setup.orientation == "landscape"
+        assert (sheet.page_setup.fitToWidth or 1, sheet.page_setup.fitToHeight) == (1, 0)
+        area = openpyxl.utils.range_boundaries(sheet.print_area.split("!")[-1]) if sheet.print_area else None
+        last = area[2] if area else sheet.max_column
+        groups = [group for group in sheet.column_dimensions.values() if not group.hidden]
+        letters = sum(
+            (min(group.max, last) - group.min + 1) * group.width for group in groups if group.min <= last
+        )
+        points = letters * 7 * 0.75  # 7 pixels a letter
+        assert 10 * min(1.0, A4_POINTS / points) >= 6.0, (sheet.title, points)
+        if sheet is not sheet.parent.worksheets[0]:
+            assert sheet.print_title_rows == "$1:$1"
