@@ -46,7 +46,7 @@ class Originals:
 
     @classmethod
     def read(cls, properties: Mapping[str, str]) -> Originals:
-        """Return what the document properties of a workbook tell; nothing of one that is no marked copy."""
+        """Return what the document properties of a workbook hold; nothing for one that is no marked copy."""
         digests = properties.get(ORIGINALS_PROPERTY, "").split()
         names = properties.get(NAMES_PROPERTY, "").split("/")
         return cls(tuple(digests), tuple(filter(None, names)))
