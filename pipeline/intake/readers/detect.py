@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.compound_files import OLE_MAGIC, Compound
 from pipeline.intake.readers.model import make_damage_refusal
-from pipeline.intake.readers.xlsx.package import Package
+from pipeline.intake.readers.xlsx.package import MEGABYTE, Package
 
 Kind = Literal["xlsx", "xlsb", "ods", "xls", "encrypted", "html", "xml2003", "text"]
 
@@ -35,7 +35,8 @@ _PARTS = (
     ("ppt/presentation.xml", "PowerPoint (.pptx)"),
     ("Index/Document.iwa", "Numbers"),
 )
-_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
+_OPEN_DOCUMENT = re.compile(rb"application/vnd\.oasis\.opendocument\.([a-z-]+)")
+MANIFEST = "META-INF/manifest.xml"  # of a package of OpenDocument
 _HEAD = 1 << 16  # bytes that are looked at
 _CONTROLS = bytes({*range(0x20)} - set(b"\t\n\v\f\r\x1a")) + b"\x7f"
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # the first of UTF-32 begins with the first
@@ -70,9 +71,11 @@ def detect_kind(data: bytes) -> Kind:
 
 def _detect_package(data: bytes) -> Kind:
     package = Package(data)
-    document = (package.read_payload("mimetype", 200) or b"").decode("ascii", "replace").strip()
-    if document.startswith(_OPEN_DOCUMENT):
-        if not document.removeprefix(_OPEN_DOCUMENT).startswith("spreadsheet"):
+    # some programs leave out the mark; then the first kind that the manifest names is that of the whole
+    document = package.read_payload("mimetype", 200) or package.read_payload(MANIFEST, 10 * MEGABYTE) or b""
+    named = _OPEN_DOCUMENT.search(document)
+    if named is not None:
+        if not named[1].startswith(b"spreadsheet"):
             raise FileRefused("FILE_FORMAT", {"found": "OpenDocument (.odt)"})
         return "ods"
     for part, name in _PARTS:

@@ -27,7 +27,7 @@ from pipeline.errors import FileRefused, NotReadNow
 from pipeline.intake.readers.child import CHILD_ARGUMENT
 from pipeline.intake.readers.child.program import ValueKind
 from pipeline.intake.readers.compound_files import MAX_BYTES, OLE_MAGIC, Compound
-from pipeline.intake.readers.detect import Kind, detect_charset
+from pipeline.intake.readers.detect import MANIFEST, Kind, detect_charset
 from pipeline.intake.readers.model import (
     MAX_CELLS,
     MAX_COLUMN,
@@ -66,7 +66,6 @@ _KINDS: Mapping[str, CellKind] = {
     ValueKind.NO_VALUE: CellKind.NO_VALUE,
     ValueKind.PICTURE: CellKind.PICTURE,
 }
-_MANIFEST = "META-INF/manifest.xml"
 _HEAD = 1 << 14  # bytes in which a page declares its encoding; Excel writes its styles first
 _DECLARED = re.compile(
     rb"<meta[^>]{1,500}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})|<\?xml[^>]{1,200}?encoding\s*=\s*[\"']([\w.:-]{1,40})",
@@ -107,7 +106,7 @@ def read(kind: Kind, data: bytes, options: ReadOptions) -> Book:
     has_pictures = False
     if kind in ("xlsb", "ods"):
         package = Package(data)
-        if b"encryption-data" in (package.read_payload(_MANIFEST, 10 * MEGABYTE) or b""):
+        if b"encryption-data" in (package.read_payload(MANIFEST, 10 * MEGABYTE) or b""):
             raise FileRefused("FILE_ENCRYPTED")
         has_pictures = kind == "xlsb" and _has_pictures(package)
     elif len(data) > MAX_BYTES:

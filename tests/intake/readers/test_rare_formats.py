@@ -196,27 +196,26 @@ def test_marks_of_a_container_that_mean_nothing_cost_nothing(tmp_path, offset, m
     assert read_file(tmp_path, content)[1].status == "read"
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [
-        record(0x0018, bytes(14)),  # a name
-        record(0x0018, pack("<H2B2H2H4B", 0, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0) + b"\0a\x2d\1\2\3\4"),
-        record(0x0017, b"\1"),  # links to sheets
-        record(0x01AE, b"\1"),
-        record(0x0023, b"\1"),
-        record(0x005C, b"\xff"),  # who saved it last
-    ],
-)
-def test_damage_in_what_holds_no_cell_costs_nothing(tmp_path, extra):
-    rows, report = read_file(tmp_path, compound(make_roster(extra=extra)))
+@pytest.mark.parametrize("kind", [0x0017, 0x0018, 0x0023, 0x005C, 0x008C, 0x0092, 0x01AE, 0x0293])
+def test_damage_in_names_links_and_styles_costs_nothing(tmp_path, kind):
+    rows, report = read_file(tmp_path, compound(make_roster(extra=record(kind, b"\1"))))
     assert (report.status, len(rows)) == ("read", 1)
 
 
+def test_a_name_that_cannot_be_evaluated_costs_nothing(tmp_path):
+    name = pack("<H2B2H2H4B", 0, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0) + b"\0a\x2d\1\2\3\4"
+    assert read_file(tmp_path, compound(make_roster(extra=record(0x0018, name))))[1].status == "read"
+
+
 @pytest.mark.parametrize(
-    "kind", [0x001C, 0x005D, 0x01B0, 0x01B1, 0x01B6, 0x01B8, 0x0800, 0x0872, 0x00EC, 0x015F]
-)
-def test_damage_in_notes_drawings_and_rules_costs_nothing(tmp_path, kind):
-    rows, report = read_file(tmp_path, compound(make_roster(record(kind, b"\1\0\1"))))
+    "kind",
+    [
+        0x001A, 0x001B, 0x001C, 0x0041, 0x0055, 0x005D, 0x0099, 0x00A0, 0x00AB, 0x015F, 0x01B0, 0x01B1, 0x01B6, 0x01B8,
+        0x023E, 0x0800,
+    ],
+)  # fmt: skip
+def test_damage_in_notes_views_and_rules_costs_nothing(tmp_path, kind):
+    rows, report = read_file(tmp_path, compound(make_roster(record(kind, b"\1"))))
     assert (report.status, len(rows)) == ("read", 1)
 
 
@@ -584,6 +583,47 @@ def zip_of(name: str, text: str) -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(name, text)
     return file.getvalue()
+
+
+def change_parts(data: bytes, **parts: str | None) -> bytes:
+    """Return a package with other parts, or without those that are None; ``_`` stands for the dot of their names."""
+    source = zipfile.ZipFile(io.BytesIO(data))
+    contents: dict[str, str | bytes | None] = {name: source.read(name) for name in source.namelist()}
+    contents |= {name.replace("_", "."): text for name, text in parts.items()}
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in contents.items():
+            if content is not None:
+                archive.writestr(name, content)
+    return file.getvalue()
+
+
+def make_ods_roster(manifest: str = "") -> bytes:
+    lines = (("姓名", "身份证号"), ("张三", NUMBER))
+    rows = "".join(
+        "<table:table-row>"
+        + "".join(f"<table:table-cell><text:p>{text}</text:p></table:table-cell>" for text in line)
+        + "</table:table-row>"
+        for line in lines
+    )
+    return pack_ods(f"<table:table>{rows}</table:table>", manifest=manifest)
+
+
+def test_damage_in_parts_of_opendocument_that_hold_no_cell_costs_nothing(tmp_path):
+    parts = dict.fromkeys(
+        ("meta_xml", "styles_xml", "settings_xml", "manifest_rdf"), "<office:document-meta><office"
+    )
+    rows, report = read_file(tmp_path, change_parts(make_ods_roster(), **parts))
+    assert (report.status, len(rows)) == ("read", 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes"), [("spreadsheet", ()), ("spreadsheet-template", ()), ("text", ("FILE_FORMAT",))]
+)
+def test_a_package_of_opendocument_without_its_mark_is_known_by_its_manifest(tmp_path, kind, codes):
+    entry = f'<manifest:file-entry manifest:full-path="/" manifest:media-type="application/vnd.oasis.opendocument.{kind}"/>'
+    data = change_parts(make_ods_roster(entry), mimetype=None)
+    assert read_file(tmp_path, data)[1].codes == codes
 
 
 # Excel 2003 XML

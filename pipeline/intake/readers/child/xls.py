@@ -31,13 +31,17 @@ _PICTURES = b"\x01\xf0"  # OfficeArtBStoreContainer ([MS-ODRAW] §2.2.20)
 _WORKSHEET = 0x0010
 _UNICODE = 80  # xlrd's number of the first version whose texts are UTF-16
 _UNKNOWN = 0xFFFE  # a record number that no program reads
-# What xlrd is given in place of a record: names, links to other files, notes, drawings, rules and the print lay-out hold
-# no cell. A text with runs (RSTRING) is read as a plain one (LABEL), which begins alike.
+# What xlrd is given in place of a record that holds no cell. A text with runs (RSTRING) is read as a plain one (LABEL),
+# which begins alike.
 _REPLACED = {
     **dict.fromkeys(
         (
-            0x0017, 0x0018, 0x001A, 0x001B, 0x001C, 0x0023, 0x0041, 0x005C, 0x005D, 0x00A0, 0x00EC, 0x00FC, 0x015F, 0x01AE,
-            0x01B0, 0x01B1, 0x01B6, 0x01B8, 0x0800, 0x0872,
+            0x0017, 0x0018, 0x0023, 0x01AE,  # names and links to other files
+            0x005C, 0x008C, 0x0092, 0x0293,  # who saved the file, country, colours, names of styles
+            0x001A, 0x001B, 0x0041, 0x0055, 0x0099, 0x00A0, 0x00AB, 0x023E,  # views, widths and breaks between pages
+            0x001C, 0x005D, 0x01B6, 0x01B8, 0x0800,  # notes, drawings and links to pages
+            0x015F, 0x01B0, 0x01B1,  # labels and rules of formatting
+            _SST,
         ),
         _UNKNOWN,
     ),
