@@ -18,6 +18,7 @@ SHORT = {
     "test_evidence_over_time.py",
     "test_former_staff.py",
     "test_honest_changes.py",
+    "test_marked_copies.py",
     "test_other_persons.py",
     "test_persons.py",
     "test_pictures_by_name.py",

@@ -193,6 +193,13 @@ def make_ward(hospital, form: str = "csv") -> None:
     draw_seals(hospital, (1, 2, 3))
 
 
+def assert_own_pictures(hospital, count: int) -> None:
+    """Fail unless the service got of each doctor the own picture, byte for byte."""
+    received = {seal.number: hospital.service.pictures[seal.picture] for seal in hospital.service.seals}
+    files = {number(serial): f"{serial:05d}.png" for serial in range(1, count + 1)}
+    assert received == {key: (hospital.folder / "seals" / file).read_bytes() for key, file in files.items()}
+
+
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_a_corrected_copy_in_the_folder_of_its_roster_is_sealed_once(hospital, form):
     make_ward(hospital, form)
@@ -214,6 +221,7 @@ def test_a_corrected_copy_in_the_folder_of_its_roster_is_sealed_once(hospital, f
     assert original == ["replaced by its marked copy 名单.xlsx"]
     assert hospital.go("run") == 0
     assert hospital.creates() == 3
+    assert_own_pictures(hospital, 3)
 
 
 @pytest.mark.office
@@ -231,6 +239,7 @@ def test_a_copy_that_libreoffice_saves_is_sealed_once(hospital, form, tmp_path):
     assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
     assert hospital.go("run") == 0
     assert hospital.creates() == 3
+    assert_own_pictures(hospital, 3)
 
 
 @pytest.mark.office

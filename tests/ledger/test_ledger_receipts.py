@@ -299,6 +299,29 @@ def test_what_was_committed_behind_a_verdict_that_was_not_stays_in_the_receipts(
     assert maintenance.rebuild_ledger(ledger_path, TENANT).counts.seals == 2
 
 
+def test_seals_of_a_person_whose_commit_the_disk_refused_are_entered_at_the_next_opening(
+    opened, ledger_path, run_record, registered
+):
+    failures = iter(range(2))  # both tries of the commit
+
+    def act(name):
+        if name == "ledger: before the commit" and next(failures, None) is not None:
+            raise OSError(28, "no space")
+
+    with closing(opened(**registered())) as ledger:
+        ledger.begin_run(run_record("r1"))
+        enable_failpoint(act)
+        try:
+            with pytest.raises(LedgerError):
+                enter_decided_seals(ledger, "adopt")
+        finally:
+            enable_failpoint(None)
+        assert ledger.list_seal_ids() == set()
+    with closing(opened(**registered())) as ledger:
+        assert ledger.list_seal_ids() == {"S1", "S2"}
+    assert check_ledger(ledger_path, TENANT).defects == ()
+
+
 def test_no_path_of_a_roster_stands_in_the_receipts_and_its_number_nowhere(
     opened, ledger_path, run_record, tmp_path
 ):
