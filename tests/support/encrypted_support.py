@@ -79,8 +79,8 @@ def spinning(workbook: bytes, password: str, spins: int) -> bytes:
     return described(package, description.replace(b'spinCount="1"', b'spinCount="%d"' % spins))
 
 
-def standard(workbook: bytes, password: str) -> bytes:
-    """Encrypt an .xlsx as Excel 2007 does (§2.3.4.5): AES-128."""
+def standard(workbook: bytes, password: str, *, tail: bytes = b"") -> bytes:
+    """Encrypt an .xlsx as Excel 2007 does (§2.3.4.5): AES-128; ``tail`` follows that Excel does not write."""
     key = ECMA376Standard.makekey_from_password(password, 0x660E, 0x8004, 0x18, 128, 16, SALT)
 
     def encrypt(plain: bytes) -> bytes:
@@ -90,7 +90,7 @@ def standard(workbook: bytes, password: str) -> bytes:
     header = pack("<8I", 0x24, 0, 0x660E, 0x8004, 128, 0x18, 0, 0) + "AES\0".encode("utf-16-le")
     verifier = pack("<I", 16) + SALT + encrypt(VERIFIER) + pack("<I", 20) + encrypt(sha1(VERIFIER).digest())
     description = pack("<2H2I", 4, 2, 0x24, len(header)) + header + verifier
-    return described(pack("<Q", len(workbook)) + encrypt(workbook), description)
+    return described(pack("<Q", len(workbook)) + encrypt(workbook) + tail, description)
 
 
 def biff(make, password: str, *, crypto_api: bool) -> bytes:

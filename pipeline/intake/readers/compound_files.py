@@ -109,8 +109,10 @@ def decrypt_workbook(data: bytes, passwords: Sequence[str]) -> bytes:
         try:
             with _silence_logging():
                 file = msoffcrypto.OfficeFile(io.BytesIO(data))
-                # not verified here: msoffcrypto fails to where the hash is SHA-1, as in Excel 2010. It checks for a zip.
-                file.load_key(password=password)
+                # The agile kind is not verified: msoffcrypto refuses the right password where the hash is SHA-1, as in Excel
+                # 2010. What it decrypts has to be a zip in any case.
+                is_verified = getattr(file, "type", "") == "standard"
+                file.load_key(password=password, **({"verify_password": True} if is_verified else {}))
                 file.decrypt(plain)
         except msoffcrypto.exceptions.InvalidKeyError:
             continue

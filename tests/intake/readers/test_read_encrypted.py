@@ -91,6 +91,11 @@ def test_a_method_that_cannot_be_opened_is_not_called_a_wrong_password(read, met
     assert (report.codes, report.problems[0].detail["hint"]) == (("FILE_ENCRYPTED",), intake.UNSUPPORTED)
 
 
+def test_a_wrong_password_is_called_so_where_the_file_could_not_be_opened_anyway(read):
+    _, report = read(encrypted.standard(workbook(), PASSWORD, tail=b"12345"), "wrong")
+    assert report.problems[0].detail["hint"] == intake.WRONG_PASSWORD
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_password_that_no_program_can_type_does_no_harm(read, kind):
     assert read(KINDS[kind](PASSWORD), "\ud800", PASSWORD)[1].status == "read"
