@@ -172,6 +172,15 @@ class Session:
         self.inform("next", text=text)
         self.inform("command", command=command)
 
+    def print_changes(self, changes: Sequence[Message]) -> None:
+        """Print how the rosters differ from those of the last run: the count, and with ``-v`` a line a person."""
+        if self.quiet or not changes:
+            return
+        for text in changes if self.verbose else changes[:1]:
+            self.print_line(text.render(self.spoken))
+        if len(changes) > 1 and not self.verbose:
+            self.inform("changes.verbose")
+
     def print_steps(self, steps: Iterable[NextStep]) -> None:
         """Print steps so that the first stands last: above the prompt, with the command to type at the very end."""
         texts: dict[str, list[str]] = {}

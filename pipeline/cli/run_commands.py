@@ -47,7 +47,9 @@ def check(
     """Read, pair, validate and plan; send nothing."""
     from pipeline.cli.run_display import write_and_print_results
     from pipeline.domain.run import Status
+    from pipeline.reports.presenter import Presenter
     from pipeline.workflow import import_run, run_request, tenant_ledger
+    from pipeline.workflow.roster_changes import describe_changes
 
     clock = session.clock
     if save_columns:
@@ -72,6 +74,9 @@ def check(
         if has_tenant and ledger is None:
             session.inform("check_without_ledger", path=config.name_ledger())
         report = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
+        if ledger is not None and not session.quiet:
+            presenter = Presenter.for_report(report, session.spoken)
+            session.print_changes(describe_changes(ledger, request, report.outcomes, presenter))
     if save_columns:
         _save_columns(session, config, report.files)
     code = write_and_print_results(session, config, report, latest=None)

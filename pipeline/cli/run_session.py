@@ -177,6 +177,7 @@ class RunSession(RunObserver):
         from pipeline.workflow.finish import load_report_modules
 
         self.stop = StopSignal()
+        self.shows_changes = not yes and not session.quiet and sys.stdin.isatty()
         self._session, self._config, self._request = session, config, request
         self._signals, self._progress, self._yes = signals, progress, yes
         self._loading_of_reports = Thread(target=load_report_modules, daemon=True)
@@ -211,6 +212,7 @@ class RunSession(RunObserver):
     def _get_consent(self, preview: RunPreview) -> bool:
         """Print what is about to happen; ask only on a terminal, where something would be sent."""
         inform = self._session.inform
+        self._session.print_changes(preview.changes)
         self._print_preview(preview)
         if preview.review_counts is not None:
             right, wrong, elsewhere = preview.review_counts

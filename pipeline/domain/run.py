@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol, Self
 
 from pipeline.domain.masking import Masker
+from pipeline.domain.message import Message
 from pipeline.domain.roster import Doctor, FileReport, ImageFile, PreparedImage, Problem
 from pipeline.domain.seals import CreateAttempt, PersonHistory, SealRequest
 from pipeline.domain.service_codes import NAME_EXISTS
@@ -340,10 +341,14 @@ class RunPreview:
     unsent_rows: Mapping[Status, int] = _field(default_factory=dict)  # READY: not asked for
     stopped_by_guard: bool = False  # a guard lets nothing through
     all_rosters_refused: bool = False  # there are rosters, and every one was refused
+    # how the rosters differ from those of the last run: the count, then a line a person; for an observer that shows it
+    changes: Sequence[Message] = ()
 
 
 class RunObserver:
     """Is asked before the first call of a run, and gets its rows as they end; this one agrees and shows nothing."""
+
+    shows_changes = False  # of the rosters since the last run
 
     def confirm(self, preview: RunPreview) -> bool:
         """Return whether the run may send."""

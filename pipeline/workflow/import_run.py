@@ -47,6 +47,7 @@ from pipeline.planning.plan import PlanRules, plan_rows, prepare_images
 from pipeline.planning.review import SavedReview, load_review
 from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
+from pipeline.workflow.roster_changes import describe_changes
 from pipeline.workflow.run_plan import (
     LedgerView,
     PairedRows,
@@ -138,9 +139,13 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     review = load_review(request.review, site_digest, resources.ledger) if request.review else None
     plan = await _prepare(request, config, resources, review)
     start = await _decide_start(plan, request, config, resources)
-    if not resources.observer.confirm(_preview(plan, start, request, config, review)):
-        return None
     presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
+    preview = _preview(plan, start, request, config, review)
+    if resources.observer.shows_changes:
+        planned = map(RowOutcome.of_plan, plan.row_plans)
+        preview = replace(preview, changes=describe_changes(resources.ledger, request, planned, presenter))
+    if not resources.observer.confirm(preview):
+        return None
     initial_outcomes = _record_start(plan, start, resources, review, presenter)
     sent = await send_rows.send_rows(plan, start, request, config, resources, masker=presenter.masker)
     outcomes = _merge_outcomes(initial_outcomes, sent.outcomes)
