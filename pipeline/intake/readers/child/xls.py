@@ -76,6 +76,7 @@ def read(data: bytes, output: Output) -> None:
     """Write the visible sheets of a workbook, and the names of the others."""
     records = _scan_records(_add_globals(data))
     book = _open_workbook(bytes(records.data))
+    records.data.clear()  # as large as the file
     book._sharedstrings = records.texts  # noqa: SLF001  no list: xlrd would take the last text for the place -1
     explicit = {str(number_format.format_key): number_format.format_str for number_format in book.format_list}
     output.write_facts(
