@@ -13,6 +13,7 @@ import openpyxl
 import xlsb_support as xlsb
 import xlwt
 
+from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import rare_formats
 from pipeline.intake.readers.child import html_tables, ods, xls, xml2003
 from pipeline.intake.readers.child import xlsb as xlsb_reader
@@ -353,3 +354,15 @@ def list_cells(kind: str, data: bytes) -> dict[tuple[int, int], tuple[str, objec
         for line in lines
         for column, cell in line.cells.items()
     }
+
+
+def shown(kind: str, data: bytes) -> list[str]:
+    """Return the texts that the cells of the first sheet show."""
+    return [text for _, _, text in list_cells(kind, data).values()]
+
+
+def read_file(tmp_path, data: bytes):
+    """Return the rows and the report of a roster file; its name is that of an old workbook."""
+    (tmp_path / "a.xls").write_bytes(data)
+    rows, (report,) = read_rosters([tmp_path / "a.xls"])
+    return rows, report
