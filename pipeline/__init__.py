@@ -12,16 +12,34 @@ if TYPE_CHECKING:
     from pipeline.api import Result, check, run, run_async
     from pipeline.config.settings import Config
     from pipeline.domain.run import Status
+    from pipeline.errors import (
+        ConfigError,
+        CredentialsMissing,
+        EsignImportError,
+        LedgerError,
+        Locked,
+        NotReadNow,
+        UsageError,
+    )
     from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
     from pipeline.esign.signing import Credentials
+    from pipeline.reports.totals import SumsError
 
 __all__ = [
     "AdaptiveRateLimiter",
     "Config",
+    "ConfigError",
     "Credentials",
+    "CredentialsMissing",
+    "EsignImportError",
+    "LedgerError",
     "Limiter",
+    "Locked",
+    "NotReadNow",
     "Result",
     "Status",
+    "SumsError",
+    "UsageError",
     "__version__",
     "check",
     "run",
@@ -31,10 +49,18 @@ __all__ = [
 _HOMES = {
     "AdaptiveRateLimiter": "pipeline.esign.rate_limiter",
     "Config": "pipeline.config.settings",
+    "ConfigError": "pipeline.errors",
     "Credentials": "pipeline.esign.signing",
+    "CredentialsMissing": "pipeline.errors",
+    "EsignImportError": "pipeline.errors",
+    "LedgerError": "pipeline.errors",
     "Limiter": "pipeline.esign.rate_limiter",
+    "Locked": "pipeline.errors",
+    "NotReadNow": "pipeline.errors",
     "Result": "pipeline.api",
     "Status": "pipeline.domain.run",
+    "SumsError": "pipeline.reports.totals",
+    "UsageError": "pipeline.errors",
     "check": "pipeline.api",
     "run": "pipeline.api",
     "run_async": "pipeline.api",

@@ -1,14 +1,16 @@
 """The Python API (README, "From Python"): runs without a command line. It prints and asks nothing.
 
 The reason that stops a run under way is no exception: it is ``Result.halted``, and ``Result.exit`` is the code
-the command line would have ended with. Exceptions, all of `pipeline.errors`, mean that nothing was sent or that the
-results could not be written:
+the command line would have ended with. Exceptions mean that nothing was sent or that the results could not be written.
+All but OSError are names of `pipeline` and derive from `pipeline.EsignImportError`: ``str(error)`` is the sentence in
+English, ``error.render("zh")`` the one in Chinese, ``error.exit_code`` the code of the command line.
 
 ==================== =================================================================================
 UsageError           a path that is not there; a configuration that does not say who acts; another
                      tenant's ledger; a new ledger where an earlier run sent something
 ConfigError          a file or value of the configuration is wrong (every fault is named)
 Locked               another run holds the ledger
+NotReadNow           a file cannot be read at the moment, for a reason of the machine: another run may read it
 LedgerError          ledger, key or the disk under them cannot be used
 CredentialsMissing   something has to be sent, and no complete pair of SecretId and SecretKey was found
 SumsError            the sums do not add up, a bug: results are not written, the ledger knows what was sent
@@ -46,6 +48,7 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.config.environment import choose_language
 from pipeline.config.named_paths import require_ready
 from pipeline.config.settings import Config
+from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Halt, RowOutcome, RunObserver, RunPreview, RunReport, RunRequest, Status
 from pipeline.domain.site_key import KEY_BYTES, SiteKey
 from pipeline.errors import UsageError
@@ -54,6 +57,7 @@ from pipeline.esign.signing import Credentials, CredentialsFinder, CredentialsSo
 from pipeline.ledger.protocol import Ledger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.presenter import Presenter
+from pipeline.reports.records import record_outcome
 from pipeline.reports.row_values import render_notebook_view, to_frame
 from pipeline.sending.run_state import StopSignal
 from pipeline.support.terminal_text import quote
@@ -195,11 +199,20 @@ class Result:
     files: Mapping[str, Path] = field(
         default_factory=dict
     )  # "results.xlsx" -> its path; empty with write=False
+    language: str = "en"  # of the files, and of the sentences in ``rows``
 
     @property
     def outcomes(self) -> Sequence[RowOutcome]:
         """Every row of the rosters, once, in their order."""
         return self.report.outcomes
+
+    @property
+    def rows(self) -> Sequence[RowLine]:
+        """The outcomes as outcomes.jsonl holds them, numbers masked: ``row.to_dict()`` is the line of a row."""
+        presenter = Presenter.for_report(self.report, self.language)
+        return tuple(
+            record_outcome(outcome, run=self.report.run, presenter=presenter) for outcome in self.outcomes
+        )
 
     @property
     def counts(self) -> Mapping[Status, int]:
@@ -452,4 +465,4 @@ def _finish(report: RunReport, config: Config, options: RunOptions, latest: Path
         report, config, presenter, latest=latest, writes_files=options.get("write", True)
     )
     call_run_end_hooks(report, config)
-    return Result(report, files)
+    return Result(report, files, language)

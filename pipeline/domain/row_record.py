@@ -1,7 +1,7 @@
 """The record of a row: its line of outcomes.jsonl, and the line that the ledger keeps, which holds a few facts more.
 
 Both are written and read here alone. What a line holds of the roster's fields follows from the table of fields: a field with
-a ``result`` is in every line, written by `RowLine.to_json` and read by `RowLine.from_text`.
+a ``result`` is in every line, written by `RowLine.to_dict` and read by `RowLine.from_text`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class RowLine:
         """Return the value of a field as results show it."""
         return self.values.get(field)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the line of outcomes.jsonl."""
         return {
             "schema": SCHEMA,
@@ -112,7 +112,7 @@ class RowLine:
 
     def to_ledger_text(self) -> str:
         """Return the line of the ledger: from it the results are made again, in either language."""
-        line = self.to_json() | {name: self.get(field) for name, field in list_result_fields(in_ledger=True)}
+        line = self.to_dict() | {name: self.get(field) for name, field in list_result_fields(in_ledger=True)}
         line["words"] = [problem.detail for problem in self.problems]
         if self.service is not None and self.service.words is not None:
             line["answer"] = self.service.words

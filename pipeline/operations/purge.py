@@ -139,7 +139,7 @@ def _blank_lines(path: Path, traces: PersonTraces) -> None:
     try:
         text = path.read_text("utf-8")
         lines = [_remove_person(RowLine.from_text(line), traces) for line in text.splitlines() if line]
-        write_jsonl(path, [line.to_json() for line in lines])
+        write_jsonl(path, [line.to_dict() for line in lines])
     except OSError as error:
         raise DiskTrouble.of(error) from error
 

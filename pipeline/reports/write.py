@@ -72,7 +72,7 @@ def write_results(
     edited = written.preserve_edited()
     rows, other = _name_rows_file(report)
     lines = (
-        record_outcome(outcome, run=report.run, presenter=presenter).to_json() for outcome in report.outcomes
+        record_outcome(outcome, run=report.run, presenter=presenter).to_dict() for outcome in report.outcomes
     )
     # before the workbook: a full disk is found by a plain file, not inside the library
     files = {rows: write_jsonl(report.out / rows, lines)}

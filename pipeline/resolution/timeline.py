@@ -363,7 +363,7 @@ def _make_run(
 
 def _make_row(entry: RowHistoryEntry) -> SeenRow:
     line = entry.row.read_line()
-    shown = line.to_json()
+    shown = line.to_dict()
     row = SeenRow(
         status=Status(entry.row.status),
         problems=tuple(map(_make_problem, line.problems)),

@@ -56,8 +56,8 @@ def test_all_of_a_row_survives_the_line_of_the_ledger(line):
 
 @given(LINES)
 def test_all_that_outcomes_jsonl_shows_of_a_row_survives_its_line(line):
-    again = RowLine.from_text(json.dumps(line.to_json()))
-    assert again.to_json() == line.to_json()
+    again = RowLine.from_text(json.dumps(line.to_dict()))
+    assert again.to_dict() == line.to_dict()
     assert all(problem.detail is None for problem in again.problems)
 
 
@@ -78,7 +78,7 @@ def test_a_removed_persons_line_names_no_one(line):
     assert replace(bare, values=line.values) == replace(
         line, problems=(), changes=(), picture=None, service=None
     )
-    assert RowLine.from_text(json.dumps(bare.to_json())).status is line.status
+    assert RowLine.from_text(json.dumps(bare.to_dict())).status is line.status
 
 
 def test_a_name_is_hidden_in_another_persons_line_and_kept_in_a_namesakes():

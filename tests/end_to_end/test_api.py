@@ -23,7 +23,6 @@ import pipeline
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.domain.run import Status
-from pipeline.errors import ConfigError, CredentialsMissing, Locked, UsageError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, max_in_rolling_second
 from pipeline.ledger.lock import RunLock
 from pipeline.sandbox.gateway import SANDBOX
@@ -52,6 +51,7 @@ def test_a_run_returns_what_its_files_hold(hospital, config):
     assert (record["exit"], record["command"], record["run"]) == (3, "run", done.report.run)
     records = [json.loads(line) for line in done.files["outcomes.jsonl"].read_text("utf-8").splitlines()]
     assert [line["status"] for line in records] == [outcome.status for outcome in done.outcomes]
+    assert [row.to_dict() for row in done.rows] == records
     assert (
         files(hospital.folder / "out" / "latest") == set(done.files) == files(done.files["run.json"].parent)
     )
@@ -71,8 +71,11 @@ def test_a_run_from_python_and_one_from_the_command_line_share_one_ledger(hospit
 def test_a_check_finds_what_a_run_finds_and_sends_nothing(hospital, config):
     hospital.doctors(3)
     (hospital.folder / "seals" / "00002.png").write_bytes(b"no picture")
-    checked = pipeline.check(config)
+    checked = pipeline.check(config, language="zh")
     assert checked.counts == {Status.REJECTED: 1, Status.READY: 2}
+    planned = [json.loads(line) for line in checked.files["plan.jsonl"].read_text("utf-8").splitlines()]
+    assert [row.to_dict() for row in checked.rows] == planned
+    assert {row.problems[0].code for row in checked.rows if row.status is Status.REJECTED}
     assert not hospital.service.received
     assert "plan.jsonl" in checked.files
     assert pipeline.run(config).counts == {Status.SEALED: 2, Status.REJECTED: 1}
@@ -170,18 +173,18 @@ def test_a_listener_that_fails_ends_nothing(hospital, config, caplog):
 
 def test_refused_arguments_raise_an_exception_with_the_reason(hospital, config, tmp_path):
     hospital.doctors(1)
-    with pytest.raises(UsageError, match="nowhere does not exist"):
+    with pytest.raises(pipeline.UsageError, match="nowhere does not exist"):
         pipeline.run(config, rosters=tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="neither a picture folder"):
+    with pytest.raises(pipeline.UsageError, match="neither a picture folder"):
         pipeline.run(config, seals=tmp_path / "config.yaml")
-    with pytest.raises(UsageError, match="at least 1"):
+    with pytest.raises(pipeline.UsageError, match="at least 1"):
         pipeline.run(config, limit=0)
-    with pytest.raises(UsageError, match=r"config: not filled in: api\.app_id"):
+    with pytest.raises(pipeline.UsageError, match=r"config: not filled in: api\.app_id"):
         pipeline.run(pipeline.Config.load(ledger=str(tmp_path / "l")))
-    with pytest.raises(UsageError, match="given together"):
+    with pytest.raises(pipeline.UsageError, match="given together"):
         pipeline.run(config, site_key=b"x" * 32)
     (tmp_path / "secrets" / "tencent__secret_key").unlink()
-    with pytest.raises(CredentialsMissing, match="SecretId only"):
+    with pytest.raises(pipeline.CredentialsMissing, match="SecretId only"):
         pipeline.run(config)
     assert not hospital.service.received
 
@@ -189,7 +192,7 @@ def test_refused_arguments_raise_an_exception_with_the_reason(hospital, config, 
 def test_a_results_workbook_is_no_roster(hospital, config):
     hospital.doctors(1)
     done = pipeline.run(config)
-    with pytest.raises(UsageError, match="only for reading"):
+    with pytest.raises(pipeline.UsageError, match="only for reading"):
         pipeline.run(config, rosters=done.files["results.xlsx"])
 
 
@@ -198,7 +201,7 @@ def test_a_lost_ledger_is_not_begun_again_by_itself(hospital, config):
     pipeline.run(config)
     for path in (hospital.folder / "state").glob("*"):
         path.unlink() if path.is_file() else None
-    with pytest.raises(UsageError, match="shows that seals were created earlier"):
+    with pytest.raises(pipeline.UsageError, match="shows that seals were created earlier"):
         pipeline.run(config)
     assert pipeline.run(config, new_ledger=True).counts == {Status.EXISTS: 1}
     assert len(hospital.service.seals) == 1
@@ -207,7 +210,7 @@ def test_a_lost_ledger_is_not_begun_again_by_itself(hospital, config):
 def test_the_lock_is_held_and_let_go(hospital, config):
     hospital.doctors(1)
     with RunLock(config.resolve_path(config.ledger)).acquire(run="another", now=0.0):
-        with pytest.raises(Locked, match="Run another has been using the ledger"):
+        with pytest.raises(pipeline.Locked, match="Run another has been using the ledger"):
             pipeline.run(config)
         assert pipeline.check(config).counts == {Status.READY: 1}
     assert pipeline.run(config).counts == {Status.SEALED: 1}
@@ -215,7 +218,7 @@ def test_the_lock_is_held_and_let_go(hospital, config):
 
 async def test_run_points_to_run_async_inside_an_event_loop(hospital, config):
     hospital.doctors(1)
-    with pytest.raises(UsageError, match=r"await pipeline\.run_async"):
+    with pytest.raises(pipeline.UsageError, match=r"await pipeline\.run_async"):
         pipeline.run(config)
     assert (await pipeline.run_async(config)).counts == {Status.SEALED: 1}
 
@@ -232,10 +235,30 @@ def test_a_configuration_from_a_file_the_environment_and_keywords(hospital, tmp_
     assert config.api.app_id == SANDBOX.app_id
     alone = pipeline.Config.load(environment={}, api={"app_id": "a"}, columns={"大名": "name"})
     assert (alone.api.app_id, alone.limits.concurrency, alone.base) == ("a", 20, Path())
-    with pytest.raises(ConfigError) as wrong:
+    with pytest.raises(pipeline.ConfigError) as wrong:
         pipeline.Config.load(tmp_path / "config.yaml", limits={"concurency": 7}, seal_name="印章")
     assert "did you mean concurrency?" in str(wrong.value)
     assert len(wrong.value.faults) == 2
+
+
+def test_every_exception_is_a_name_of_the_package_and_has_one_base(hospital, config):
+    names = [
+        "ConfigError",
+        "CredentialsMissing",
+        "LedgerError",
+        "Locked",
+        "NotReadNow",
+        "SumsError",
+        "UsageError",
+    ]
+    assert all(issubclass(getattr(pipeline, name), pipeline.EsignImportError) for name in names)
+    hospital.doctors(1)
+    pipeline.run(config)
+    config.resolve_path(config.ledger).write_bytes(b"no database")
+    with pytest.raises(pipeline.LedgerError) as broken:
+        pipeline.run(config)
+    assert (broken.value.exit_code, str(broken.value)) == (74, broken.value.render("en"))
+    assert broken.value.render("zh") != str(broken.value)
 
 
 # -- what is given is used
@@ -382,7 +405,7 @@ class OnlyAcquire:
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_is_read(argument, expected):
-    with pytest.raises(UsageError, match=re.escape(expected)):
+    with pytest.raises(pipeline.UsageError, match=re.escape(expected)):
         pipeline.run("no-such-config.yaml", **argument)
 
 

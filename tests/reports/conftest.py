@@ -255,7 +255,7 @@ def presenter_of(report: RunReport, language: str = "zh") -> Presenter:
 def record_of(outcome: RowOutcome, language: str) -> dict[str, object]:
     """A row's line of outcomes.jsonl, its own numbers masked."""
     presenter = Presenter.for_outcomes([outcome], language)
-    return record_outcome(outcome, run="r1", presenter=presenter).to_json()
+    return record_outcome(outcome, run="r1", presenter=presenter).to_dict()
 
 
 @pytest.fixture
