@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from pipeline.cli.context import Session
-from pipeline.cli.demo import DEFAULT_PORT, get_sample_folder
+from pipeline.cli.demo import get_sample_folder
 from pipeline.support.atomic_files import make_folder
 from pipeline.support.terminal_text import join
 
@@ -86,14 +86,15 @@ def _build_settings(environment: Environment, language: str, ids: Mapping[str, s
     if environment != "sandbox":
         endpoint = ENDPOINTS[environment]
         return ProjectSettings(environment=environment, endpoint=endpoint, language=language, ids=ids)
-    from pipeline.sandbox.gateway import SANDBOX
+    from pipeline.sandbox.gateway import SANDBOX, make_own_keys
+    from pipeline.sandbox.server import HOST, choose_free_port
 
     return ProjectSettings(
         environment="sandbox",
-        endpoint=f"http://127.0.0.1:{DEFAULT_PORT}",
+        endpoint=f"http://{HOST}:{choose_free_port()}",
         language=language,
         ids={name: getattr(SANDBOX, name) for name in IDS},
-        secrets=(SANDBOX.secret_id, SANDBOX.secret_key),
+        secrets=make_own_keys(),
     )
 
 
@@ -107,7 +108,7 @@ def _finish_sandbox(session: Session, folder: Path) -> int:
             make_folder(copy.parent)  # copytree would give the folders the rights of the sample's
             shutil.copyfile(picture, copy)
     command = join(["sandbox", "--truth", str(folder / "sandbox-seals.jsonl")])
-    session.inform("init.sandbox", command=f"{session.program} {command}")
+    session.inform("init.sandbox", command=f"{session.invocation} {command}")
     session.suggest_command("init.next_run", "run")
     return 0
 

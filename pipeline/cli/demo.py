@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
-from pipeline.cli.context import Session
+from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.run_commands import out_option
-from pipeline.errors import UsageError, reason_of
-from pipeline.messages.catalogue import render
+from pipeline.errors import CredentialsMissing, UsageError, reason_of
+from pipeline.messages.catalogue import make_message, render
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.config.settings import Config
+    from pipeline.sandbox.gateway import Tenant
     from pipeline.sandbox.server import Sandbox
 
-PORT_ERRORS = {errno.EADDRINUSE: "port_taken", errno.EACCES: "port_rights", errno.EPERM: "port_rights"}
-DEFAULT_PORT = 8765  # of `esign-import sandbox`
+RIGHTS_ERRORS = frozenset({errno.EACCES, errno.EPERM})
+DEFAULT_PORT = 8765  # of `esign-import sandbox` without a configuration
+HTTP_PORT = 80
+_PORT = re.compile(r"endpoint: http://127\.0\.0\.1:(\d+)")
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -43,6 +52,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.esign.signing import Credentials
     from pipeline.sandbox.gateway import SANDBOX
     from pipeline.sandbox.server import Sandbox, SandboxThread
+    from pipeline.sandbox.service import FakeService
 
     folder = out or Path("demo")
     require_results_folder(folder)
@@ -51,7 +61,10 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     latest = folder / "out" / "latest"
     session.config_path = _write_config(folder, sample)
     roster = _copy_roster(folder, sample)
-    with SandboxThread(Sandbox(latency=0.08, truth_file=state_file)) as service:
+    secret_id, secret_key = _read_keys(folder)
+    tenant = replace(SANDBOX, secret_id=secret_id, secret_key=secret_key)
+    stand_in = FakeService(tenants=(tenant,), owner=str(session.config_path.absolute()))
+    with SandboxThread(Sandbox(stand_in, latency=0.08, truth_file=state_file)) as service:
         config = load(session.config_path, {variable_name(("api", "endpoint")): service.url})
         with record_command(session, "run", config) as recorder:
             request = RunRequest(
@@ -70,7 +83,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
                 latest=latest,
                 register=False,  # each demo has its own service
                 steps=False,  # the sandbox ends with this command: other steps are printed below
-                credentials=Credentials(SANDBOX.secret_id, SANDBOX.secret_key, source="sandbox"),
+                credentials=Credentials(secret_id, secret_key, source="sandbox"),
             )
     if code == 3:
         session.inform("demo_exit", code=code)
@@ -90,24 +103,28 @@ def _copy_roster(folder: Path, sample: Path) -> Path:
 
 
 def _write_config(folder: Path, sample: Path) -> Path:
-    """Write the demo's config.yaml and the sandbox's published keys, which other commands can use later."""
-    from pipeline.sandbox.gateway import SANDBOX
+    """Write the demo's config.yaml with keys and a port of its own, which other commands can use later."""
+    from pipeline.sandbox.gateway import SANDBOX, make_own_keys
+    from pipeline.sandbox.server import choose_free_port
     from pipeline.support.atomic_files import make_folder
 
     def write_private(path: Path, text: str) -> None:
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
 
-    secrets = make_folder(folder / "secrets")
-    write_private(secrets / "tencent__secret_id", SANDBOX.secret_id)
-    write_private(secrets / "tencent__secret_key", SANDBOX.secret_key)
+    make_folder(folder / "secrets")
+    if not all(path.is_file() for path in _list_key_files(folder)):
+        for path, key in zip(_list_key_files(folder), make_own_keys(), strict=True):
+            write_private(path, key)
     config_file = folder / "config.yaml"
+    earlier = _PORT.search(config_file.read_text("utf-8")) if config_file.is_file() else None
+    port = earlier[1] if earlier else choose_free_port()
     write_private(
         config_file,
         f"""\
 # {render("demo_config", "en")} / {render("demo_config", "zh")}
 api:
-  endpoint: http://127.0.0.1:{DEFAULT_PORT}
+  endpoint: http://127.0.0.1:{port}
   app_id: {SANDBOX.app_id}
   organization_open_id: {SANDBOX.organization_open_id}
   operator_open_id: {SANDBOX.operator_open_id}
@@ -117,6 +134,15 @@ secrets_dir: secrets
 """,
     )
     return config_file
+
+
+def _list_key_files(folder: Path) -> list[Path]:
+    return [folder / "secrets" / f"tencent__{name}" for name in ("secret_id", "secret_key")]
+
+
+def _read_keys(folder: Path) -> tuple[str, str]:
+    id_file, key_file = _list_key_files(folder)
+    return id_file.read_text("utf-8").strip(), key_file.read_text("utf-8").strip()
 
 
 def get_sample_folder() -> Path:
@@ -132,9 +158,8 @@ SECONDS = click.FloatRange(min=0)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=DEFAULT_PORT,
     metavar="PORT",
-    help="On 127.0.0.1; 0 = any.",
+    help="On 127.0.0.1; 0 = any. Without it: that of api.endpoint, else 8765.",
 )
 @click.option(
     "--faults",
@@ -175,7 +200,8 @@ SECONDS = click.FloatRange(min=0)
 def sandbox(session: Session, /, **options: Any) -> int:
     """Run a stand-in for the service on 127.0.0.1.
 
-    It answers until Ctrl-C; GET /_truth lists what it made.
+    With a configuration for this machine it has the port, ids and keys of that and refuses all others. It answers until
+    Ctrl-C; GET /_truth lists what it made.
     """
     import asyncio
 
@@ -192,30 +218,122 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
 
     from pipeline.sandbox.gateway import SANDBOX
 
-    server = _build_sandbox(options)
+    project = _read_project(session)
+    port = project.port if options["port"] is None else options["port"]
+    server = _build_sandbox(options, project, port)
     try:
         await server.start()
     except OSError as error:
-        key = PORT_ERRORS.get(error.errno or 0, "port_failed")
-        raise UsageError(
-            key, port=options["port"], why=reason_of(error), then=("sandbox", "--port", "0")
-        ) from error
+        raise await _explain_port(error, port, project) from error
     try:
-        session.inform(
-            "sandbox_at",
-            url=server.url,
-            secret_id=SANDBOX.secret_id,
-            secret_key=SANDBOX.secret_key,
-            app_id=SANDBOX.app_id,
-            organization=SANDBOX.organization_open_id,
-            operator=SANDBOX.operator_open_id,
-        )
+        if project.path is not None:
+            session.inform("sandbox_of", url=server.url, path=project.path)
+        if project.has_published_keys:
+            session.inform(
+                "sandbox_at",
+                url=server.url,
+                secret_id=SANDBOX.secret_id,
+                secret_key=SANDBOX.secret_key,
+                app_id=SANDBOX.app_id,
+                organization=SANDBOX.organization_open_id,
+                operator=SANDBOX.operator_open_id,
+            )
         await asyncio.get_running_loop().create_future()
     finally:
         await server.stop()
 
 
-def _build_sandbox(options: dict[str, Any]) -> Sandbox:
+@dataclass(frozen=True, slots=True)
+class _Project:
+    """What a sandbox is started for: the hospitals of a configuration, or a user without one."""
+
+    path: Path | None
+    port: int
+    tenants: Sequence[Tenant]
+    owner: str
+
+    @property
+    def has_published_keys(self) -> bool:
+        """Whether a hospital has no keys of its own."""
+        from pipeline.sandbox.gateway import SANDBOX
+
+        return any(tenant.secret_id == SANDBOX.secret_id for tenant in self.tenants)
+
+
+def _read_project(session: Session) -> _Project:
+    """Return what the configuration has on this machine. Raises UsageError where one is named that has nothing there."""
+    from pipeline.ledger.lock import read_user_name
+    from pipeline.sandbox.gateway import SANDBOX
+
+    user = read_user_name()
+    configs = _list_local_configs(session)
+    if not configs:
+        if session.config_path is not None:
+            raise UsageError("sandbox_elsewhere", path=session.config_path, then=("init", "--sandbox"))
+        return _Project(None, DEFAULT_PORT, (SANDBOX,), user)
+    path = session.config_name.absolute()
+    address = urlsplit(configs[0].api.endpoint)
+    tenants = [_make_tenant(session, config) for config in configs]
+    return _Project(path, address.port or HTTP_PORT, tenants, f"{path} ({user})")
+
+
+def _list_local_configs(session: Session) -> Sequence[Config]:
+    """Return the hospitals of the configuration whose service is one address of this machine, without TLS."""
+    from pipeline.config.named_paths import require_existing
+    from pipeline.ledger.tenant import get_service_environment
+
+    if session.config_path is not None:
+        require_existing(session.config_path)
+    elif not DEFAULT_CONFIG.exists():
+        return []
+    file = session.open_config_file(session.config_name)
+    local = [
+        config
+        for config in map(file.load, file.list_hospitals())
+        if get_service_environment(config.api.endpoint) == "sandbox"
+        and config.api.endpoint.startswith("http:")
+    ]
+    return [config for config in local if config.api.endpoint == local[0].api.endpoint]
+
+
+def _make_tenant(session: Session, config: Config) -> Tenant:
+    """Return a hospital as its sandbox knows it: the keys that its runs use, the published ones where it has none."""
+    from pipeline.config.sections import IDS
+    from pipeline.esign.signing import Credentials
+    from pipeline.sandbox.gateway import SANDBOX
+    from pipeline.workflow.stage_settings import get_credentials_places
+
+    ids = {} if config.api.placeholders else {name: getattr(config.api, name) for name in IDS}
+    try:
+        keys = get_credentials_places(config, session.clock).find()
+    except CredentialsMissing:
+        return replace(SANDBOX, **ids)
+    if not isinstance(keys, Credentials):
+        return replace(SANDBOX, **ids)
+    return replace(SANDBOX, **ids, secret_id=keys.secret_id, secret_key=keys.secret_key, token=keys.token)
+
+
+async def _explain_port(error: OSError, port: int, project: _Project) -> UsageError:
+    """Return why a port cannot be used, and whose sandbox is there."""
+    from pipeline.sandbox.server import choose_free_port, read_owner
+
+    then = ("sandbox", "--port", "0")
+    if error.errno in RIGHTS_ERRORS:
+        return UsageError("port_rights", port=port, then=then)
+    if error.errno != errno.EADDRINUSE:
+        return UsageError("port_failed", port=port, why=reason_of(error), then=then)
+    owner = await read_owner(port)
+    if owner == project.owner:
+        return UsageError("port_own", port=port, owner=owner, then=("doctor",) if project.path else ("demo",))
+    holder = make_message("port_of_sandbox", owner=owner) if owner else make_message("port_of_program")
+    if project.path is not None and port == project.port:
+        return UsageError(
+            "port_taken_here", port=port, holder=holder, path=project.path, free_port=choose_free_port()
+        )
+    return UsageError("port_taken", port=port, holder=holder, then=then)
+
+
+def _build_sandbox(options: dict[str, Any], project: _Project, port: int) -> Sandbox:
     from pipeline.config.named_paths import require_existing
     from pipeline.sandbox.actions import Rules
     from pipeline.sandbox.faults import load_faults
@@ -224,10 +342,10 @@ def _build_sandbox(options: dict[str, Any]) -> Sandbox:
 
     rules = Rules(**{name: options[name] for name in ("inline", "unique_names", "limiter", "rate")})
     return Sandbox(
-        FakeService(rules),
+        FakeService(rules, tenants=project.tenants, owner=project.owner),
         faults=load_faults(require_existing(options["faults"])) if options["faults"] else (),
         latency=options["latency"],
         arrival_jitter=options["jitter"],
-        port=options["port"],
+        port=port,
         truth_file=options["truth"],
     )

@@ -134,8 +134,18 @@ def _list_secret_files(folder: Path) -> list[Path]:
 
 
 def _read_secret_files(folder: Path) -> Values:
-    files = zip(SECRETS, _list_secret_files(folder), strict=True)
-    return {name: _strip_key(path.read_text(encoding="utf-8-sig")) for name, path in files if path.is_file()}
+    """Return what the files of a folder hold. Raises _Unavailable for a pair of which a file is empty."""
+    paths = dict(zip(SECRETS, _list_secret_files(folder), strict=True))
+    values = {
+        name: _strip_key(path.read_text(encoding="utf-8-sig"))
+        for name, path in paths.items()
+        if path.is_file()
+    }
+    empty = [paths[name].name for name in ("secret_id", "secret_key") if values.get(name) == ""]
+    if empty:
+        key = "credentials.empty_file" if len(empty) == 1 else "credentials.empty_files"
+        raise _Unavailable(make_message(key, files=join_messages(empty)))
+    return values
 
 
 def _read_environment(environment: Mapping[str, str]) -> Values:

@@ -96,11 +96,13 @@ class TenantRegistry:
     """The registry of one tenant.
 
     ``strict`` refuses what contradicts it; else the contradiction is a warning. A file that is missing or damaged
-    contradicts nothing.
+    contradicts nothing. A sandbox has an entry for each ``address``: what one has created, another one does not know.
     """
 
-    def __init__(self, folder: Path, tenant: str, *, strict: bool) -> None:
-        digest = hashlib.sha256(tenant.encode()).hexdigest()[:NAME_CHARS]
+    def __init__(self, folder: Path, tenant: str, *, strict: bool, address: str = "") -> None:
+        name = f"{tenant}@{address}" if address else tenant
+        digest = hashlib.sha256(name.encode()).hexdigest()[:NAME_CHARS]
+        self._address = address
         self.tenant = tenant
         self.strict = strict
         self._folder = folder
@@ -184,7 +186,7 @@ class TenantRegistry:
 
     def forget(self, tenant: str, path: Path) -> None:
         """Forget that the ledger at ``path``, which passes to this tenant, was ``tenant``'s, where that can be written."""
-        other = TenantRegistry(self._folder, tenant, strict=self.strict)
+        other = TenantRegistry(self._folder, tenant, strict=self.strict, address=self._address)
         registered = other.read()
         if registered is not None and registered.ledger_id == read_identity(path).ledger_id:
             with suppress(OSError):

@@ -100,7 +100,8 @@ def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding
     secrets = [path for path in _list_entries(folder) if path.is_file()] if folder else []
     for notice in list_exposed_files(config, secrets):
         files = notice.detail["files"]
-        yield make_fault_finding("config", "exposed", "exposed.remedy", files=files)
+        command = join(["chmod", "600", *files.split(", ")])
+        yield make_fault_finding("config", "exposed", "exposed.remedy", files=files, command=command)
 
 
 def examine_paths(config: Config) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,6 +38,13 @@ LAST_ROW = 5000  # of the template's drop-down lists
 TEXT_FORMAT = "@"
 _NEEDED = PatternFill("solid", fgColor="1F4E78")
 _OPTIONAL = PatternFill("solid", fgColor="5B7083")
+_EXAMPLE_TITLES = 3  # the line with the titles of the example
+_EXAMPLE: Mapping[Field, str] = {  # an invented doctor
+    Field.NUMBER: "110199197102020016",
+    Field.MOBILE: "13800000001",
+    Field.STAFF_NO: "01001",
+    Field.PICTURE: "01001.png",
+}
 _WIDTHS: Mapping[Field, int] = {  # in characters
     Field.NAME: 14,
     Field.NUMBER: 24,
@@ -150,7 +157,42 @@ def write_roster_template(path: Path, language: str) -> None:
     sheet.page_setup.fitToHeight = 0
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     _add_checks(sheet, language)
+    _add_example(workbook, language)
     workbook.save(path)
+
+
+def _add_example(workbook: Workbook, language: str) -> None:
+    """Add the sheet with an example: a column of the roster in each line, so that it is read as no roster."""
+    sheet: Worksheet = workbook.create_sheet(render("init.example_sheet", language))
+    name, department = render("init.example.values", language).split(",")
+    card_type = render("init.card_types", language).partition(",")[0]
+    values = {
+        **_EXAMPLE,
+        Field.NAME: name,
+        Field.ID_TYPE: card_type,
+        Field.DEPARTMENT: department,
+    }
+    lines: list[Sequence[str]] = [
+        [render("init.example.intro", language)],
+        [],
+        render("init.example.columns", language).split(","),
+    ]
+    for field in _WIDTHS:
+        words = name_field(field, language)
+        title = words if language == "zh" else words.capitalize()
+        lines.append([title, values.get(field, ""), render(f"init.note.{field.value}", language)])
+    lines += [[], [render("init.example.pictures", language)]]
+    for number, line in enumerate(lines, 1):
+        for column, text in enumerate(line, 1):
+            cell = sheet.cell(number, column, text)
+            cell.number_format = TEXT_FORMAT
+            cell.alignment = Alignment(vertical="top", wrap_text=len(line) > 1)
+            cell.font = Font(bold=number == _EXAMPLE_TITLES)
+    for letter, width in zip("ABC", (16, 24, 70), strict=True):
+        sheet.column_dimensions[letter].width = width
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
 
 
 def _column_range(field: Field) -> str:
@@ -161,10 +203,10 @@ def _column_range(field: Field) -> str:
 def _add_checks(sheet: Worksheet, language: str) -> None:
     """Offer the card types, and warn of a number that is not as long as a card's; blank cells are allowed.
 
-    A card has 18 characters, a permit 9. Without a type it follows from the number.
+    A card has 18 characters, a travel permit 11. Without a type it follows from the number.
     """
     first = _column_range(Field.NUMBER).partition(":")[0]
-    lengths = f"OR(LEN({first})=18,LEN({first})=9)"
+    lengths = f"OR(LEN({first})=18,LEN({first})=11)"
     card_types = f'"{render("init.card_types", language)}"'
     checks = {
         Field.ID_TYPE: DataValidation(type="list", formula1=card_types, allow_blank=True),

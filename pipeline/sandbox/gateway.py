@@ -11,6 +11,7 @@ import hmac
 import json
 import math
 import re
+import secrets
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,6 +135,10 @@ MESSAGES: Mapping[str, str] = {
 }
 
 
+SECRET_ID_NOT_FOUND = "AuthFailure.SecretIdNotFound"  # noqa: S105 - a code
+OTHER_SANDBOX = "This is the sandbox of {owner}: start your own. 这是 {owner} 的沙盒，请启动自己的沙盒。"
+
+
 class Refusal(Exception):
     """The service refuses: ``Response.Error`` with this code and message."""
 
@@ -184,7 +189,7 @@ def verify_signature(
         raise Refusal("AuthFailure.InvalidAuthorization")
     tenant = tenants.get(match["id"])
     if tenant is None:
-        raise Refusal("AuthFailure.SecretIdNotFound")
+        raise Refusal(SECRET_ID_NOT_FOUND)
     timestamp = int(headers["x-tc-timestamp"])
     if abs(now - timestamp) > WINDOW:
         raise Refusal("AuthFailure.SignatureExpire")
@@ -221,6 +226,11 @@ SANDBOX = Tenant(
 )
 
 
+def make_own_keys() -> tuple[str, str]:
+    """Return a SecretId and a SecretKey that no other sandbox knows."""
+    return f"AKIDsandbox{secrets.token_hex(13)}", secrets.token_urlsafe(24)
+
+
 LimiterKind = Literal["rolling", "calendar", "none"]
 
 
@@ -250,10 +260,11 @@ class CallCounter:
 
 
 class Gateway:
-    """Knows the credentials and counts their calls."""
+    """Knows the credentials and counts their calls; keys of another sandbox are refused with its own ``owner``."""
 
-    def __init__(self, tenants: Sequence[Tenant], counter: CallCounter) -> None:
+    def __init__(self, tenants: Sequence[Tenant], counter: CallCounter, owner: str = "") -> None:
         self._tenants = tuple(tenants)
+        self._owner = owner
         self._counter = counter
         self._by_secret_id = {tenant.secret_id: tenant for tenant in tenants}
 
@@ -264,15 +275,20 @@ class Gateway:
         """
         _check_request(call)
         _check_action(call)
-        secret_id = verify_signature(
-            method=call.method,
-            query=call.query,
-            headers=call.headers,
-            body=call.body,
-            tenants=self._by_secret_id,
-            service=SERVICE,
-            now=now + skew,
-        )
+        try:
+            secret_id = verify_signature(
+                method=call.method,
+                query=call.query,
+                headers=call.headers,
+                body=call.body,
+                tenants=self._by_secret_id,
+                service=SERVICE,
+                now=now + skew,
+            )
+        except Refusal as refusal:
+            if self._owner and refusal.code == SECRET_ID_NOT_FOUND:
+                raise Refusal(refusal.code, OTHER_SANDBOX.format(owner=self._owner)) from refusal
+            raise
         count = self._counter.count_call((secret_id, call.action), now=now, steady=steady)
         if count is not None:
             raise build_throttle_refusal(count, self._counter.rate)

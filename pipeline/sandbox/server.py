@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import aiohttp
 from aiohttp import web
 
 from pipeline.clock import Clock, SystemClock
@@ -28,6 +29,10 @@ from pipeline.sandbox.gateway import CREATE, UPLOAD, Call, Refusal, Role, build_
 from pipeline.sandbox.service import CallAnswer, FakeService
 
 HOST = "127.0.0.1"
+OWNER_PATH = "/_owner"
+MAX_OWNER_BYTES = 4096
+OWNER_SECONDS = 2.0  # to wait for whose sandbox it is
+FREE_PORTS = range(20_000, 30_000)  # below those that systems give to outgoing connections
 READ_LIMIT = 256 * 1024 * 1024  # bytes; what is longer is cut here and fails on its size, or on its signature
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close() sends RST
 JSON_TYPE = "application/json"  # exactly so, without a charset
@@ -96,6 +101,8 @@ class Sandbox:
     async def _handle_request(self, role: Role, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/_truth":
             return self._serve_truth(request)
+        if request.path == OWNER_PATH:
+            return web.json_response({"owner": self.service.owner})
         if request.path != "/":
             return web.Response(status=404, headers={"Server": "nginx"})
         arrived = self.clock.monotonic()
@@ -153,6 +160,33 @@ class Sandbox:
             return web.Response(status=404)
         body = json.dumps(self.service.build_report(), ensure_ascii=False).encode()
         return web.Response(body=body, headers={"Content-Type": "application/json"})
+
+
+def choose_free_port() -> int:
+    """Return a port of this machine that nothing listens on now."""
+    while True:
+        port = random.choice(FREE_PORTS)  # noqa: S311 - no secret
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+
+
+async def read_owner(port: int) -> str | None:
+    """Return for whom the sandbox on a port was started, None where no sandbox answers there."""
+    timeout = aiohttp.ClientTimeout(total=OWNER_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"http://{HOST}:{port}{OWNER_PATH}", allow_redirects=False) as response,
+        ):
+            record = json.loads(await response.content.read(MAX_OWNER_BYTES))
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return None
+    owner = record.get("owner") if isinstance(record, dict) else None
+    return owner if isinstance(owner, str) else None
 
 
 class SandboxThread:

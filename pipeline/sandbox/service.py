@@ -44,20 +44,29 @@ class CallAnswer:
 
 
 class FakeService:
-    """One region of the service with its tenants; ``seed`` makes its identifiers repeatable."""
+    """One region of the service with its tenants; ``seed`` makes its identifiers repeatable.
+
+    ``owner`` is the configuration or the user that it was started for.
+    """
 
     def __init__(
-        self, rules: Rules | None = None, *, tenants: Sequence[Tenant] = (SANDBOX,), seed: int | None = None
+        self,
+        rules: Rules | None = None,
+        *,
+        tenants: Sequence[Tenant] = (SANDBOX,),
+        seed: int | None = None,
+        owner: str = "",
     ) -> None:
         self.rules = rules or Rules()
         self.tenants = tuple(tenants)
+        self.owner = owner
         self._random = random.Random(seed)  # noqa: S311  identifiers of a stand-in guard nothing
         self.reset()
 
     def reset(self) -> None:
         """Start again: no call received, no seal made."""
         self.received: list[Received] = []
-        self._gateway = Gateway(self.tenants, CallCounter(self.rules.limiter, self.rules.rate))
+        self._gateway = Gateway(self.tenants, CallCounter(self.rules.limiter, self.rules.rate), self.owner)
         self._actions = Actions(self.rules, self._random)
         self.seals = self._actions.seals
         self.uploads = self._actions.uploads
@@ -149,6 +158,7 @@ class FakeService:
             arrivals[request.action].append(request.arrived)
             counts[request.action][request.code] += 1
         return {
+            "owner": self.owner,
             "counts": counts,
             "arrivals": arrivals,
             "requests": [asdict(request) for request in received],

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
@@ -73,10 +74,10 @@ def make_results(config: Config) -> TenantResults:
 
 def make_registry(config: Config) -> TenantRegistry:
     """Return the registry of the configured tenant's ledgers, in the state folder of the user who runs this."""
-    mode = config.ledger_registry or (
-        "warn" if get_service_environment(config.api.endpoint) == "sandbox" else "strict"
-    )
-    return TenantRegistry(default_folder(), config.tenant, strict=mode == "strict")
+    is_sandbox = get_service_environment(config.api.endpoint) == "sandbox"
+    mode = config.ledger_registry or ("warn" if is_sandbox else "strict")
+    address = urlsplit(config.api.endpoint).netloc if is_sandbox else ""
+    return TenantRegistry(default_folder(), config.tenant, strict=mode == "strict", address=address)
 
 
 @contextmanager

@@ -157,6 +157,16 @@ def test_each_planted_fault_is_found(hospital, capsys, monkeypatch, fault):
     assert code == exit_code, findings
 
 
+def test_the_command_for_readable_secrets_can_be_typed(hospital, capsys):
+    files = [hospital.folder / "secrets" / f"tencent__{name}" for name in ("secret_id", "secret_key")]
+    for file in files:
+        file.chmod(0o644)
+    _, findings = examine(hospital, capsys)
+    (remedy,) = [finding["remedy"] for finding in findings if "chmod" in (finding["remedy"] or "")]
+    subprocess.run(remedy.removeprefix("Type: "), shell=True, check=True)
+    assert [file.stat().st_mode & 0o077 for file in files] == [0, 0]
+
+
 def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(hospital.folder / "settings"))

@@ -46,6 +46,26 @@ def test_half_a_pair_is_never_completed_from_elsewhere(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"secret_id": "", "secret_key": ""}, "the files tencent__secret_id, tencent__secret_key are empty"),
+        ({"secret_id": "\ufeff \n", "secret_key": "key"}, "the file tencent__secret_id is empty"),
+        ({"secret_id": "AKIDfile", "secret_key": '""'}, "the file tencent__secret_key is empty"),
+        ({"secret_key": ""}, "the file tencent__secret_key is empty"),
+        ({"secret_id": "AKIDfile"}, "SecretId only, no SecretKey"),
+        ({}, "not found"),
+    ],
+)
+def test_empty_files_are_called_empty(tmp_path, files, words):
+    folder = _secret_files(tmp_path / "secrets", **files)
+    with pytest.raises(CredentialsMissing) as missing:
+        CredentialsPlaces(environment={}, home=tmp_path, secrets_dir=folder).find()
+    assert f"secrets_dir ({folder}): {words}" in str(missing.value)
+    elsewhere = CredentialsPlaces(environment=ENVIRONMENT, home=tmp_path, secrets_dir=folder)
+    assert elsewhere.find().secret_id == "AKIDenv"
+
+
+@pytest.mark.parametrize(
     "name", ["TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"]
 )
 def test_every_name_of_the_token_is_known(tmp_path, name):

@@ -83,6 +83,7 @@ ENGLISH_ALONE = {
 }
 # English sentences that name a title as it stands in a sheet, an interface as Tencent calls it, or a page of its console
 QUOTES_CHINESE = {
+    "init.example.values",
     "resolve.no_seal_ids",
     "resolve.seal_ended",
     "resolve_ways",

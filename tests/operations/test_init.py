@@ -5,19 +5,28 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from people import name, number
+from people import complete_number, name, number
 
 from pipeline.cli.app import main
 from pipeline.config.settings import load
 from pipeline.config.yaml_loader import read_document
-from pipeline.operations.init_project import ProjectSettings, create_project, quote_scalar, render_config
+from pipeline.operations.init_project import (
+    SECRETS,
+    ProjectSettings,
+    create_project,
+    quote_scalar,
+    render_config,
+)
+from pipeline.sandbox.gateway import SANDBOX
 from pipeline.sandbox.server import Sandbox, SandboxThread
+from pipeline.sandbox.service import FakeService
 
 IDS = {"app_id": "yDxApp1", "organization_open_id": "0123", "operator_open_id": '医院 "一": #2'}
 
@@ -96,9 +105,17 @@ def test_a_filled_in_template_is_a_roster_without_problems(tmp_path, language, c
     sheet = workbook.active
     assert {dimension.number_format for dimension in sheet.column_dimensions.values()} == {"@"}
     assert len(sheet.data_validations.dataValidation) == 2
-    card_type = {"zh": "居民身份证", "en": "ID_CARD"}[language]
-    for row in range(2, 5):
-        values = [name(row), number(row), card_type, f"1380000000{row}", f"00{row}", "内科"]
+    card_types = {
+        "zh": ("居民身份证", "港澳居民来往内地通行证", "港澳台居民居住证"),
+        "en": ("Resident Identity Card", "Mainland Travel Permit", "Residence Permit"),
+    }[language]
+    list_of_types, lengths = sheet.data_validations.dataValidation
+    assert list_of_types.formula1 == f'"{",".join(card_types)}"'
+    assert len(list_of_types.formula1) < 255, "Excel takes no longer list"
+    assert lengths.formula1 == "OR(LEN(B2)=18,LEN(B2)=11)"
+    numbers = {2: number(2), 3: "H1234567801", 4: complete_number("81000019900101004")}
+    for row, card_type in zip(numbers, card_types, strict=True):
+        values = [name(row), numbers[row], card_type, f"1380000000{row}", f"00{row}", "内科"]
         for column, value in enumerate(values, 1):
             sheet.cell(row, column, value)
     workbook.save(tmp_path / "inbox" / "roster.xlsx")
@@ -107,6 +124,28 @@ def test_a_filled_in_template_is_a_roster_without_problems(tmp_path, language, c
     output = capsys.readouterr().err
     assert "To correct 3" in output, output
     assert output.count(" × ") == output.count("IMAGE_MISSING") == 1  # the only reason
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_template_has_an_example_that_is_read_as_no_doctor(tmp_path, language, capsys):
+    assert main(["--lang", language, "init", str(tmp_path), "--yes"]) == 0
+    template = next(tmp_path.glob("*.xlsx"))
+    roster, example = openpyxl.load_workbook(template)
+    lines = {line[0]: line[1:] for line in example.iter_rows(values_only=True) if line[0]}
+    titles = [cell.value for cell in roster[1]]
+    assert [title for title in lines if title in titles] == titles, "each column of the roster has its line"
+    values = {title: lines[title][0] for title in titles}
+    for column, title in enumerate(titles, 1):
+        roster.cell(2, column, values[title])
+    assert all(lines[title][1] for title in titles), "and its explanation"
+    roster.parent.save(tmp_path / "inbox" / template.name)
+    capsys.readouterr()
+    assert main(["--config", str(tmp_path / "config.yaml"), "--lang", "en", "check"]) == 3
+    output = capsys.readouterr().err
+    assert "To correct 1" in output, output
+    assert output.count(" × ") == output.count("IMAGE_MISSING") == 1, (
+        "the example is right but for its picture"
+    )
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -119,12 +158,18 @@ def test_an_empty_template_in_the_inbox_is_no_error(tmp_path, language, capsys):
     assert "No doctors in" in capsys.readouterr().err
 
 
+def read_tenant(folder):
+    """Return the hospital of a folder as its own sandbox knows it."""
+    secret_id, secret_key = ((folder / "secrets" / name).read_text().strip() for name in SECRETS)
+    return replace(SANDBOX, secret_id=secret_id, secret_key=secret_key)
+
+
 def test_a_sandbox_project_runs_at_once(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "hospital"
     assert main(["--lang", "en", "init", str(folder), "--sandbox"]) == 0
     open_folders = [path.name for path in folder.rglob("*") if path.is_dir() and path.stat().st_mode & 0o077]
     assert open_folders == [] or os.name == "nt", "they hold names and pictures of people"
-    with SandboxThread(Sandbox()) as service:
+    with SandboxThread(Sandbox(FakeService(tenants=(read_tenant(folder),)))) as service:
         monkeypatch.setenv("ESIGN_IMPORT_API__ENDPOINT", service.url)
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "registry"))
         assert main(["--config", str(folder / "config.yaml"), "--lang", "en", "run", "--yes"]) == 3

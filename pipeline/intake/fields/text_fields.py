@@ -222,14 +222,17 @@ CARD_TYPES = _index_words(
             ID_CARD IDCARD ID-CARD ID 身份证 身份证号 身份证号码 身份证件 身分证 公民身份证 公民身份号码 居民身份证 居民身份证号
             居民身份证号码 中国身份证 中国居民身份证 中华人民共和国居民身份证 大陆居民身份证 内地居民身份证
             大陆身份证 内地身份证 二代身份证 第二代身份证 二代居民身份证 第二代居民身份证 二代证 临时身份证 临时居民身份证
+            ResidentIdentityCard IdentityCard
         """,
         CardType.HONGKONG_AND_MACAO: """
             HONGKONG_AND_MACAO 港澳居民来往内地通行证 港澳居民往来内地通行证 港澳居民来往大陆通行证 港澳来往内地通行证
             港澳往来内地通行证 香港居民来往内地通行证 澳门居民来往内地通行证 港澳台居民来往内地通行证 港澳台通行证 港澳居民通行证 港澳通行证 来往内地通行证 回乡证 港澳回乡证
+            MainlandTravelPermit MainlandTravelPermitForHongKongAndMacaoResidents
         """,
         CardType.HONGKONG_MACAO_AND_TAIWAN: """
             HONGKONG_MACAO_AND_TAIWAN 港澳台居民居住证 港澳台居住证 港澳居民居住证 港澳居住证 台湾居民居住证 台湾居住证
             香港居民居住证 澳门居民居住证 居住证
+            ResidencePermit ResidencePermitForHongKongMacaoAndTaiwanResidents
         """,
         CardType.OTHER_CARD_TYPE: """
             OTHER_CARD_TYPE OTHER 其他 其它 其他证件 其它证件 其他证件类型 护照 中国护照 外国护照 普通护照 PASSPORT

@@ -1,0 +1,168 @@
+"""`init --sandbox`, `demo` and `sandbox`: each folder has a sandbox of its own, and another one's is refused by its name."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from strange_servers import StrangeServer, answer
+
+from pipeline.cli.app import main
+from pipeline.config.settings import load
+from pipeline.ledger.registry import default_folder
+from pipeline.sandbox.gateway import SANDBOX
+
+HERE = Path(__file__).parents[2]
+
+
+def make_project(folder):
+    """Make a folder for a sandbox with one doctor less than the sample has; return its configuration's file."""
+    assert main(["--lang", "en", "init", str(folder), "--sandbox"]) == 0
+    return folder / "config.yaml"
+
+
+def read_keys(config):
+    folder = config.parent / "secrets"
+    return tuple((folder / f"tencent__{name}").read_text().strip() for name in ("secret_id", "secret_key"))
+
+
+def find_port(config):
+    return int(load(config, {}).api.endpoint.rpartition(":")[2])
+
+
+def use_address_of(config, other):
+    text = config.read_text("utf-8")
+    config.write_text(text.replace(f":{find_port(config)}", f":{find_port(other)}"), "utf-8")
+
+
+@contextmanager
+def start_sandbox(*arguments):
+    """Run the command until the end of the block, and yield what it prints first."""
+    command = [sys.executable, "-m", "pipeline", "--lang", "en", *map(str, arguments), "sandbox"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=HERE) as process:
+        assert process.stderr is not None
+        try:
+            yield [process.stderr.readline() for _ in range(2)]
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def read_truth(config):
+    with urlopen(f"http://127.0.0.1:{find_port(config)}/_truth") as response:
+        return json.load(response)
+
+
+@pytest.fixture
+def projects(tmp_path, capsys):
+    configs = [make_project(tmp_path / name) for name in ("mine", "theirs")]
+    capsys.readouterr()
+    return configs
+
+
+def test_two_folders_have_ports_and_keys_of_their_own(projects):
+    mine, theirs = projects
+    assert find_port(mine) != find_port(theirs)
+    assert not {*read_keys(mine), SANDBOX.secret_id, SANDBOX.secret_key} & {*read_keys(theirs)}
+
+
+def test_a_sandbox_of_another_folder_is_refused_by_its_name(projects, capsys):
+    mine, theirs = projects
+    with start_sandbox("-c", theirs) as printed:
+        assert f"Sandbox at http://127.0.0.1:{find_port(theirs)} " in printed[0]
+        assert f"It belongs to {theirs}: " in printed[1]
+        assert main(["--lang", "en", "-c", str(theirs), "run", "--limit", "1"]) == 3
+        use_address_of(mine, theirs)
+        capsys.readouterr()
+        assert main(["--lang", "en", "-c", str(mine), "run"]) == 4
+        assert f"This is the sandbox of {theirs} (" in capsys.readouterr().err
+        for language, words in (("en", "start that of this configuration"), ("zh", "启动本配置自己的")):
+            assert main(["--lang", language, "-c", str(mine), "doctor"]) == 4
+            report = capsys.readouterr().out
+            assert words in report
+            assert f"{theirs} (" in report
+        truth = read_truth(theirs)
+        assert truth["owner"].startswith(f"{theirs} (")
+        assert len(truth["seals"]) == 1
+
+
+def test_a_port_that_is_taken_names_its_holder_and_a_free_one(projects, capsys):
+    mine, theirs = projects
+    with start_sandbox("-c", theirs):
+        use_address_of(mine, theirs)
+        for language in ("en", "zh"):
+            assert main(["--lang", language, "-c", str(mine), "sandbox"]) == 2
+            printed = capsys.readouterr().err
+            assert f"{theirs} (" in printed
+            free = re.search(r"api\.endpoint: http://127\.0\.0\.1:(\d+)", printed)
+            assert free is not None, printed
+            with socket.create_server(("127.0.0.1", int(free[1]))):
+                pass
+            assert printed.rstrip().endswith("sandbox")
+        assert main(["--lang", "en", "-c", str(theirs), "sandbox"]) == 2
+        assert "is running already" in capsys.readouterr().err
+        assert main(["--lang", "en", "sandbox", "--port", str(find_port(theirs))]) == 2
+        printed = capsys.readouterr().err
+        assert f"in use by the sandbox of {theirs}" in printed
+        assert "sandbox --port 0" in printed
+
+
+@pytest.mark.parametrize("body", [b"[1]", b"no JSON", b'{"owner":7}'])
+def test_a_port_of_another_program_is_called_so(projects, capsys, body):
+    with StrangeServer(answer("200 OK", body)) as server:
+        config = projects[0]
+        text = config.read_text("utf-8").replace(f":{find_port(config)}", f":{server.port}")
+        config.write_text(text, "utf-8")
+        assert main(["--lang", "en", "-c", str(config), "sandbox"]) == 2
+    assert "is in use by another program" in capsys.readouterr().err
+
+
+def test_a_configuration_that_uses_no_sandbox_starts_none(tmp_path, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text("api: {app_id: a, organization_open_id: b, operator_open_id: c}\n")
+    assert main(["--lang", "en", "-c", str(config), "sandbox"]) == 2
+    printed = capsys.readouterr().err
+    assert "does not use a sandbox on this machine" in printed
+    assert "init --sandbox" in printed
+
+
+def test_a_folder_without_keys_gets_the_published_ones(projects):
+    for file in (projects[0].parent / "secrets").iterdir():
+        file.write_text("")
+    with start_sandbox("-c", projects[0]):
+        assert main(["--lang", "en", "-c", str(projects[0]), "doctor"]) == 4
+        folder = projects[0].parent / "secrets"
+        (folder / "tencent__secret_id").write_text(SANDBOX.secret_id)
+        (folder / "tencent__secret_key").write_text(SANDBOX.secret_key)
+        assert main(["--lang", "en", "-c", str(projects[0]), "doctor"]) == 0
+
+
+def test_sandboxes_of_one_user_do_not_contradict_one_another(projects, capsys):
+    for config in projects:
+        with start_sandbox("-c", config):
+            assert main(["--lang", "en", "-c", str(config), "run", "--limit", "1"]) == 3
+            assert "registry" not in capsys.readouterr().err
+    assert len([*default_folder().glob("sandbox-*.json")]) == 2
+    with start_sandbox("-c", projects[0]):  # of one sandbox there is one ledger
+        other = projects[0].parent / "other.yaml"
+        text = projects[0].read_text("utf-8").replace("state/ledger", "elsewhere/ledger")
+        other.write_text(text.replace("out: out", "out: other"), "utf-8")
+        main(["--lang", "en", "-c", str(other), "run", "--limit", "1"])
+        assert "According to the registry" in capsys.readouterr().err
+
+
+def test_demos_have_keys_and_ports_of_their_own(tmp_path, capsys):
+    for name in ("first", "second", "first"):
+        assert main(["--lang", "en", "demo", "--rows", "1", "--out", str(tmp_path / name)]) == 3
+    first, second = (tmp_path / name / "config.yaml" for name in ("first", "second"))
+    assert find_port(first) != find_port(second)
+    assert not {*read_keys(first)} & {*read_keys(second)}
+    capsys.readouterr()
+    with start_sandbox("-c", first):
+        assert main(["--lang", "en", "-c", str(first), "run", "--limit", "1"]) == 3
+        assert "AuthFailure" not in capsys.readouterr().err
