@@ -271,6 +271,8 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
 
     QUERY is a name, staff number, last four digits, whole number, seal name, SealId, RequestId or trace id; of several
     words all must fit the doctor.
+
+    ROW or FILE:ROW, such as 12 or roster.xlsx:12, is a row of the last run.
     """
     from pipeline.resolution.person_query import PersonFinder
     from pipeline.workflow.hosts_factory import make_store
@@ -290,7 +292,9 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
             None,
         )
         finder = PersonFinder(ledger, site_key, out, under_way, ledger.list_same_persons())
-        timelines = finder.list_timelines(query_words) or finder.list_timelines([" ".join(query_words)])
+        whole_query = " ".join(query_words)
+        timelines = finder.list_timelines(query_words) or finder.list_timelines([whole_query])
+        timelines = timelines or finder.list_timelines_of_row(whole_query)
         if not timelines:
             return report_no_match(session, finder, query_words, config)
         if len(timelines) > 1:

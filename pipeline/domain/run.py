@@ -291,6 +291,7 @@ class RunReport:
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
     accepted_guards: bool = False  # --accept-guards was given
+    restrictions: tuple[str, ...] = ()  # what left rows for a later run: --limit 5, --only, retry
     receipts: int = 0  # how far the ledger had got at the end of the run; 0: it was not entered
     latest: Path | None = None  # where a copy of the results lies
     workbook: str = "results.xlsx"  # a numbered sibling's name where a program held the file open

@@ -111,7 +111,7 @@ def render_timeline(timeline: PersonTimeline, step: NextStep, language: str, bas
         "role_of": lambda problem: _get_role(problem.code),
         "lost": lambda create: describe_lost_answer(create.code, create.message, Presenter(language)),
         "meaning": partial(_explain_code, language),
-        "halt": partial(_describe_halt, language),
+        "unsent": partial(_explain_unsent, language),
     }
     other_values = [f"{name_field(field, language)} {text}" for field, text in timeline.other_values.items()]
     # of a row “sealed” means “in this run”, of a person it does not
@@ -171,10 +171,13 @@ def _explain_code(language: str, create: SentCreate) -> str:
     return "" if is_lost else get_advice(code).meaning.render(language)
 
 
-def _describe_halt(language: str, run: RunEntry) -> str:
-    """Return why a run stopped, where that left a row of the doctor unsent; else ""."""
-    halted = run.halted
-    if not halted or all(row.status not in {Status.NOT_SENT, Status.READY} for row in run.rows):
+def _explain_unsent(language: str, run: RunEntry) -> str:
+    """Return why a run left a row of the doctor unsent for a reason of its own, not of the row; else ""."""
+    if all(row.status not in {Status.NOT_SENT, Status.READY} or row.errors for row in run.rows):
         return ""
-    message = describe_halt(halted["code"], halted["message"], Presenter(language), halted)
-    return render("timeline.halted", language, message=message, code=halted["code"])
+    if halted := run.halted:
+        message = describe_halt(halted["code"], halted["message"], Presenter(language), halted)
+        return render("timeline.halted", language, message=message, code=halted["code"])
+    if run.restrictions:
+        return render("timeline.restricted", language, options=", ".join(run.restrictions))
+    return ""

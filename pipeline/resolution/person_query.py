@@ -25,6 +25,7 @@ MAX_SUGGESTIONS = 5
 MAX_FOLDERS = 200  # of runs, newest first
 ALL_RUNS = 10_000  # more than a ledger will ever hold
 _LAST_FOUR = 4
+_ADDRESS = re.compile(r"(?:(?P<file>.+)[:\uff1a])?(?P<row>[0-9]{1,7})")
 _IDENTITY = re.compile(r"[0-9]{17}[0-9X]")
 _PERMIT = re.compile(r"[HM][0-9]{8}(?:[0-9]{2})?")
 _LIFETIME_LENGTH = 9  # characters of a permit: the last two count its renewals
@@ -62,6 +63,22 @@ class PersonFinder:
         people = set.intersection(*matches) if matches else set()
         timelines = [self._build_timeline(match, look_up) for match in people]
         return sorted(timelines, key=_sort_key)
+
+    def list_timelines_of_row(self, address: str) -> list[PersonTimeline]:
+        """Return the timelines of the doctors in a row of the last run: ``12``, or ``roster.xlsx:12`` with its file."""
+        match = _ADDRESS.fullmatch(address.strip())
+        last = self.ledger.get_last_run(complete=True) if match else None
+        if match is None or last is None:
+            return []
+        file, number = Path(match["file"] or "").name.casefold(), int(match["row"])
+        lines = [
+            self._take_foreign_key(row.read_line())
+            for row in self.ledger.list_rows(last.run)
+            if row.row == number and file in {"", row.file.casefold()}
+        ]
+        look_up = cache(self._look_up_word)
+        people = self._match_lines(set(), lines, look_up)
+        return sorted((self._build_timeline(person, look_up) for person in people), key=_sort_key)
 
     def suggest_words(self, words: Collection[str]) -> list[str]:
         """Return a few names and staff numbers that are similar to these words."""
@@ -119,6 +136,12 @@ class PersonFinder:
 
     def _match_word(self, word: str, look_up: LookUp) -> set[PersonQueryMatch]:
         keys, lines = look_up(word)
+        return self._match_lines(keys, lines, look_up)
+
+    def _match_lines(
+        self, keys: set[str], lines: Iterable[RowLine], look_up: LookUp
+    ) -> set[PersonQueryMatch]:
+        """Return the people of these keys and lines."""
         all_keys = keys | {line.key for line in lines if line.key}
         people = {PersonQueryMatch(self._resolve_key(key)) for key in all_keys}
         rows_without_owner: defaultdict[object, set[str]] = defaultdict(set)

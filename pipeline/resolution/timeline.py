@@ -112,6 +112,7 @@ class RunEntry:
     under_way: bool
     cut_short: bool
     halted: Mapping[str, str] | None
+    restrictions: tuple[str, ...]  # see `RunReport`
     rows: tuple[SeenRow, ...]  # the row that was sent first
     creates: tuple[SentCreate, ...]
 
@@ -347,7 +348,8 @@ def _make_run(
     moment: float,
     is_under_way: bool,
 ) -> RunEntry:
-    halted = record.content.get("halted") if record else None
+    content = record.content if record else {}
+    halted = content.get("halted")
     return RunEntry(
         moment=stamp(moment),
         run=run,
@@ -356,6 +358,7 @@ def _make_run(
         under_way=is_under_way,
         cut_short=record is not None and record.finished is None and not is_under_way,
         halted=load_texts(halted) if halted else None,
+        restrictions=tuple(content.get("restrictions", ())),
         rows=tuple(_make_row(row) for row in sorted(rows, key=_rank_weight, reverse=True)),
         creates=tuple(_make_create(create) for create in creates),
     )

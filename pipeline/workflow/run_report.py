@@ -108,7 +108,18 @@ def start_report_of_rows(
         invocation=request.invocation,
         arguments=request.arguments,
         accepted_guards=request.accept_guards,
+        restrictions=tuple(_list_restrictions(request)),
     )
+
+
+def _list_restrictions(request: RunRequest) -> Iterator[str]:
+    """Yield why a run sends a part of the rows only, as it was typed; the people of ``--only`` are left out."""
+    if request.retried_run:
+        yield request.command
+    if request.only:
+        yield "--only"
+    if request.limit is not None:
+        yield f"--limit {request.limit}"
 
 
 def end_report(report: RunReport, finished: float, halt: Halt | None = None) -> RunReport:

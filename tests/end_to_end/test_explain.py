@@ -233,10 +233,10 @@ def test_the_suggested_word_distinguishes_two_doctors_with_one_staff_number(hosp
 
 def test_a_query_without_a_match_suggests_similar_words(hospital, explain):
     for language, text_part in (("zh", "查过"), ("en", "Searched")):
-        code, text = explain(hospital, "4", language=language)
+        code, text = explain(hospital, "1", language=language)
         assert code == 2
         assert text_part in text
-        assert "00004" in text, "a staff number without its zeros is suggested"
+        assert "00001" in text, "a staff number without its zeros is suggested"
     code, text = explain(hospital, "110101199003070011")
     assert code == 2
     assert "199003" not in text
@@ -320,3 +320,30 @@ def test_a_wait_is_measured_by_the_clock_that_signed(hospital_with, facts):
     assert run_later(hospital, "run", clock=Ahead()) == 0
     (create,) = facts(hospital, "00001")["doctor"]["history"][0]["creates"]
     assert 0 <= create["wait_seconds"] < 3
+
+
+def test_a_row_of_the_last_run_is_found_by_its_number_and_its_file(hospital, facts, explain):
+    unknown = by_status(hospital, "unknown")
+    for query in (
+        str(unknown["row"]),
+        f"roster.xlsx:{unknown['row']}",
+        f"inbox/Roster.xlsx:{unknown['row']}",
+    ):
+        assert facts(hospital, query)["doctor"]["key"] == unknown["key"], query
+    rejected = by_status(hospital, "rejected")  # without a usable number
+    assert facts(hospital, str(rejected["row"]))["doctor"]["name"] == rejected["name"]
+    for query in ("other.xlsx:2", "99"):
+        assert explain(hospital, query)[0] == 2, query
+
+
+def test_why_a_run_left_a_row_for_later(hospital_with, explain):
+    hospital = hospital_with()
+    hospital.doctors(3)
+    assert hospital.run_to_end("run", "--limit", "1") == (0, {"sealed": 1, "not_sent": 2})
+    unsent = by_status(hospital, "not_sent")
+    assert "the run sent only a part of the rows (--limit 1)" in explain(hospital, unsent["name"])[1]
+    assert "这次只提交一部分（--limit 1）" in explain(hospital, unsent["name"], language="zh")[1]
+    sealed = by_status(hospital, "sealed")
+    assert "--limit" not in explain(hospital, sealed["name"])[1]
+    assert hospital.run_to_end("run", "--only", sealed["name"]) == (0, {"unchanged": 1, "not_sent": 2})
+    assert "(--only)" in explain(hospital, unsent["name"])[1]
