@@ -17,7 +17,6 @@ from pipeline.domain.masking import Masker
 from pipeline.domain.message import Message
 from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import (
-    RETRYABLE_STATUSES,
     Halt,
     Notice,
     RowOutcome,
@@ -232,17 +231,15 @@ def compute_run_exit_code(
     covered: frozenset[int] | None,
     signal: int | None,
 ) -> int:
-    """Return the exit code: a retry counts the rows that it covers and may touch, and no run counts rows it left out on purpose."""
+    """Return the exit code: of all rows, also after a retry, so that 0 means that nothing is left to do.
+
+    A run of some people counts their rows alone. No run counts the rows that it left for the next one on purpose.
+    """
+    counted: Sequence[RowOutcome] = outcomes
     if request.only_keys:
         counted = [outcome for outcome in outcomes if outcome.doctor.key in request.only_keys]
-    elif covered is None:
-        counted = list(outcomes)
-    else:
-        counted = [
-            outcome
-            for outcome in outcomes
-            if outcome.row_plan.index in covered and outcome.row_plan.status in RETRYABLE_STATUSES
-        ]
+    elif request.only and covered is not None:
+        counted = [outcome for outcome in outcomes if outcome.row_plan.index in covered]
     to_send = {outcome.row_plan.index for outcome in sent.outcomes}
     not_asked_for = {
         row_plan.index
