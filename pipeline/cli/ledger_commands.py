@@ -11,6 +11,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.errors import LedgerError, UsageError
+from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def load(session: Session, *, file: Path) -> int:
     counts = loaded.counts._asdict()
     session.inform("load.done", source=file, target=config.name_ledger(), **counts)
     if loaded.rows is not None:
-        session.inform("load.compared", rows=loaded.rows)
+        session.inform("load.compared", n=loaded.rows)
     session.inform("load.file", file=loaded.file)
     session.print_json(ledger=config.name_ledger(), file=str(loaded.file), rows=loaded.rows, **counts)
     session.suggest_command("next_run", "ledger", "check")
@@ -221,12 +222,18 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
             ledger.record_adopted_seals(adoptable.seals, now=now, who=read_user_name(), why=why)
     for address, reason in adoptable.refused.items():
         session.alert("adopt_left", place=address.as_message(), why=reason)
-    session.inform("adopted", n=len(adoptable.seals), known=adoptable.known, left=len(adoptable.refused))
+    session.inform("adopted", n=len(adoptable.seals), others=_count_others(adoptable))
     if adoptable.refused:
         session.suggest_same_command("next_after")
         return 3
     session.suggest_command("next_check", "check")
     return 0
+
+
+def _count_others(adoptable: AdoptableSeals) -> str:
+    """Return how many seals the ledger had already and how many rows were not imported, to go on a sentence."""
+    counts = {"adopted.known": adoptable.known, "adopted.refused": len(adoptable.refused)}
+    return join_messages([make_message(key, n=n) for key, n in counts.items() if n], between="")
 
 
 def _read_seals(

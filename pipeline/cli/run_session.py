@@ -218,11 +218,11 @@ class RunSession(RunObserver):
             right, wrong, elsewhere = preview.review_counts
             inform("judged", right=right, wrong=wrong)
             if elsewhere:
-                inform("judged_elsewhere", rows=elsewhere)
+                inform("judged_elsewhere", n=elsewhere)
         if preview.licences:
             inform("licences", licences=preview.licences)
         if preview.large_images:
-            inform("heavy", heavy=preview.large_images)
+            inform("heavy", n=preview.large_images)
         if self._yes or not preview.creates or not sys.stdin.isatty():
             return True
         return self._session.confirm("confirm", **self._describe_target())
@@ -233,9 +233,9 @@ class RunSession(RunObserver):
         if preview.creates:
             self._print_target()
             duration = _describe_duration(preview.seconds)
-            inform("forecast", rows=preview.rows, creates=preview.creates, time=duration)
+            inform("forecast", n=preview.rows, creates=preview.creates, time=duration)
         elif preview.stopped_by_guard:
-            inform("forecast_guarded", rows=preview.rows)
+            inform("forecast_guarded", n=preview.rows)
         elif not preview.rows:
             inform("forecast_unread" if preview.all_rosters_refused else "forecast_nobody")
         else:
@@ -246,7 +246,7 @@ class RunSession(RunObserver):
                 else f"{render(f'status.{status}', language)} {n}"
                 for status, n in sorted(preview.unsent_rows.items(), key=lambda count: -count[1])
             ]
-            inform("forecast_nothing", rows=preview.rows, why=join_messages(counts))
+            inform("forecast_nothing", n=preview.rows, why=join_messages(counts))
 
     def _describe_target(self) -> dict[str, object]:
         """Return the environment in words, and the organisation, for which seals are to be made."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Self
 
 LIST = "list"  # the key of several texts in a row; their texts are the separator between them
+COUNT = "n"  # the argument that chooses between the English texts for several and for one
 
 
 class Message(str):
@@ -20,9 +21,11 @@ class Message(str):
     __slots__ = ("arguments", "key", "words")
     key: str
     arguments: Mapping[str, object]
-    words: tuple[str, str]  # the texts of the key in Chinese and English, with their blanks
+    words: Sequence[
+        str
+    ]  # the texts of the key, with their blanks: Chinese, English and, of a count, English for one
 
-    def __new__(cls, key: str, arguments: Mapping[str, object], words: tuple[str, str]) -> Self:
+    def __new__(cls, key: str, arguments: Mapping[str, object], words: Sequence[str]) -> Self:
         """Make a message; ``words`` are what the catalogue has under the key."""
         text = super().__new__(cls, _fill(key, arguments, words, "en"))
         text.key, text.arguments, text.words = key, dict(arguments), words
@@ -47,8 +50,14 @@ class Message(str):
         return Message(self.key, changed, self.words)
 
 
-def _fill(key: str, arguments: Mapping[str, object], words: tuple[str, str], language: str) -> str:
-    text = words[language != "zh"]
+def _fill(key: str, arguments: Mapping[str, object], words: Sequence[str], language: str) -> str:
+    zh, en, *en_one = words
+    if language == "zh":
+        text = zh
+    elif en_one and str(arguments.get(COUNT)) == "1":
+        (text,) = en_one
+    else:
+        text = en
     values = {name: render_value(value, language) for name, value in arguments.items()}
     if key == LIST:
         return text.join(map(str, values.values()))

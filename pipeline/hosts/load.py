@@ -107,7 +107,7 @@ class FileLoad:
         opened, site_key = open_ledger(path, self.tenant, now=now, ownership=self.ownership)
         opened.close()
         if defects := check_ledger(path, self.tenant).defects:
-            raise LedgerError("load.defects", path=path, found=len(defects), then=("ledger", "check"))
+            raise LedgerError("load.defects", path=path, n=len(defects), then=("ledger", "check"))
         with closing(connect(path, readonly=True)) as file, server.transaction():
             self._make_room(server)
             schema.create_ledger_tables(server, self._schema)

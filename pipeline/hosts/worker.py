@@ -140,7 +140,7 @@ class HospitalWorker:
 
     def _stop_by_signal(self) -> None:
         if self._running:
-            self._report("worker.stopping", runs=len(self._running))
+            self._report("worker.stopping", n=len(self._running))
         self._stop()
 
     def _fail(self, error: BaseException) -> None:

@@ -159,7 +159,7 @@ class TenantRegistry:
             path=ledger,
             registered=registered.location,
             entry=self._entry_file,
-            lost=max(lacks, 0),
+            n=max(lacks, 0),
         )
 
     def enter(self, location: str, identity: LedgerIdentity, *, reset: bool = False) -> ReceiptCounter:

@@ -3,6 +3,8 @@
 A file holds the texts of one area. An entry is parsed when its key is first asked for: parsing all of a file for a
 few of its texts takes longer than reading a small roster. The names of the roster's fields (``field.mobile``) stand in
 the table of fields.
+
+``zh`` and ``en`` are the text in Chinese and English; ``en_one`` is the English text where the count ``{n}`` is one.
 """
 
 from __future__ import annotations
@@ -58,6 +60,12 @@ def get_pair(key: str) -> tuple[str, str]:
     """Return a text in Chinese and in English; KeyError for a key that no file has."""
     words = get_words(key)
     return words["zh"], words["en"]
+
+
+def get_texts(key: str) -> tuple[str, ...]:
+    """Return a text in Chinese, in English and, where it has one, in English for a count of one."""
+    words = get_words(key)
+    return words["zh"], words["en"], *(words[name] for name in ("en_one",) if name in words)
 
 
 def is_known(key: str) -> bool:

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.domain.message import LIST, Message
-from pipeline.messages.areas import get_pair, get_words, is_known
+from pipeline.messages.areas import get_texts, get_words, is_known
 
 
 def make_message(key: str, /, **arguments: object) -> Message:
     """Return the message of a key; KeyError for a key or a blank that the catalogue or the arguments lack."""
-    return Message(key, arguments, get_pair(key))
+    return Message(key, arguments, get_texts(key))
 
 
 def make_finished_message(key: str, zh: str, en: str) -> Message:
@@ -26,7 +26,7 @@ def make_finished_message(key: str, zh: str, en: str) -> Message:
 
 def join_messages(parts: Iterable[object], between: str = "separator.comma") -> Message:
     """Return several texts as one; ``between`` is the key of a separator, or what stands between them in every language."""
-    words = get_pair(between) if is_known(between) else (between, between)
+    words = get_texts(between) if is_known(between) else (between, between)
     return Message(LIST, {str(number): part for number, part in enumerate(parts)}, words)
 
 
@@ -49,8 +49,8 @@ def render_text(text: str, language: str) -> str:
 
 def render_review_text(key: str, language: str, **arguments: object) -> str:
     """Return a text of the review page in ``zh`` or ``en``; without values its blanks stay, for the page's script."""
-    text = get_words(f"review_page.{key}")[language]
-    return text.format_map(arguments) if arguments else text
+    key = f"review_page.{key}"
+    return render(key, language, **arguments) if arguments else get_words(key)[language]
 
 
 def name_field(field: str, language: str) -> str:
@@ -81,7 +81,7 @@ def load_text(stored: object) -> str:
             return str(stored)
     if key == LIST:
         return join_messages(given.values())
-    words = get_pair(key) if is_known(key) else (key, key)  # of a newer version
+    words = get_texts(key) if is_known(key) else (key, key)  # of a newer version
     return Message(key, given, words)
 
 

@@ -70,6 +70,7 @@ def _collect_values(
     start = "review_page.js."
     keys = [key.removeprefix(start) for key in list_keys("review") if key.startswith(start)]
     words = {key: say(f"js.{key}") for key in keys}
+    words["opened_one"] = say("js.opened", n=1)
     notes = []
     if unchanged := left_out.pop("unchanged", 0):
         notes.append(say("hidden.unchanged", n=unchanged))

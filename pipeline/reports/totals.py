@@ -108,14 +108,14 @@ def summarize_run(report: RunReport, presenter: Presenter) -> tuple[str, Status]
     """Return one sentence on a run, and the status whose colour it has."""
     rows, todo = len(report.outcomes), sum(map(needs_action, report.outcomes))
     if todo:
-        return presenter.render("verdict.people", rows=rows, good=rows - todo, todo=todo), Status.REJECTED
+        return presenter.render("verdict.people", n=rows, good=rows - todo, todo=todo), Status.REJECTED
     if any(file_report.needs_correction for file_report in report.files):
         return presenter.render("verdict.refused_only"), Status.FAILED
     if not rows:
         return presenter.render("verdict.nothing"), Status.UNCHANGED
     if report.command == "check":
-        return presenter.render("verdict.ready", rows=rows), Status.SEALED
-    return presenter.render("verdict.done", rows=rows), Status.SEALED
+        return presenter.render("verdict.ready", n=rows), Status.SEALED
+    return presenter.render("verdict.done", n=rows), Status.SEALED
 
 
 def describe_run(report: RunReport, presenter: Presenter) -> str:

@@ -29,7 +29,7 @@ def test_adopted_doctors_are_unchanged_from_then_on(hospital, capsys):
     hospital.doctors(4)
     path = sheet(hospital, [(name(1), number(1), seal_id(1)), (name(2), number(2), seal_id(2))])
     assert hospital.go("adopt", path, "--why", "the old system") == 0
-    assert "Seals imported: 2" in capsys.readouterr().err
+    assert "2 seals imported." in capsys.readouterr().err
     assert hospital.run_to_end("run") == (0, {"sealed": 2, "unchanged": 2})
     assert hospital.creates() == 2
     seal_ids = {row["name"]: row["seal_id"] for row in hospital.outcomes()}
@@ -201,7 +201,7 @@ def test_every_line_that_was_not_entered_is_listed_with_cell_reason_and_remedy(h
     }  # fmt: skip
     for language, expected, mark, summary in (
         ("zh", zh, "行", "登记了 1 枚印章（0 枚台账已有），8 行没有登记"),
-        ("en", en, " (", "Seals imported: 0 (already known: 1). Rows not imported: 8"),
+        ("en", en, " (", "0 seals imported, 1 known already, 8 rows not imported."),
     ):
         capsys.readouterr()
         assert hospital.go("--lang", language, "adopt", path) == 3

@@ -70,7 +70,7 @@ def test_the_mapping_is_written_into_the_configuration_and_nothing_else_changes(
     path.write_text(before, "utf-8")
     path.chmod(0o640)
     assert misspelt.go("check", "--save-columns") == 0
-    assert f"Titles added under columns: in {path}: 2." in capsys.readouterr().err
+    assert f"2 titles were added under columns: in {path}." in capsys.readouterr().err
     after = path.read_text("utf-8")
     entries = "    姓名: name\n    身份证号: id_card_number\n    # 手机号吗: mobile  # nearest: 手机号码\n"
     assert after == before.replace("# HR's word\n", f"# HR's word\n{entries}")

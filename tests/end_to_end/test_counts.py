@@ -30,7 +30,7 @@ def test_console_workbook_and_pages_show_the_number_of_rows_to_correct(hospital,
     assert book.worksheets[2].max_row == 1 + 2, "the sheet To fix has a line for each problem of the row"
     texts = {
         "zh": ("待改 2（其中 1 行重复，无需处理）", "1 行要修改", "失败待改（1）", "其中 1 行重复"),
-        "en": ("To correct 2 (duplicates, no action needed: 1)", "Rows to correct: 1", "To fix (1)", "duplicates that need no action: 1"),
+        "en": ("To correct 2 (1 of them a duplicate, no action needed)", "1 row to correct.", "To fix (1)", "1 of them a duplicate that needs no action"),
     }[language]  # fmt: skip
     assert texts[0] in console
     assert texts[1] in console
@@ -41,7 +41,7 @@ def test_console_workbook_and_pages_show_the_number_of_rows_to_correct(hospital,
     todo = re.search(r"(\d+) (?:行需要处理|need action)", page)
     assert todo
     assert int(todo[1]) == 1
-    refused = "1 个名单文件没有读取" if language == "zh" else "Roster files not read: 1"
+    refused = "1 个名单文件没有读取" if language == "zh" else "1 roster was not read completely"
     assert refused in console
     assert refused in page
 
@@ -60,7 +60,7 @@ def test_rows_that_lack_a_picture_alone_are_counted_apart_from_the_yellow_cells(
     texts = {
         "zh": ("2 行只是图片有问题", "1 行要修改", "要马上提交这 1 行（原因在工作表", "要马上提交这 2 行，放好图片", "图片列"),
         "en": (
-            "picture alone: 2", "Rows to correct: 1", "at once (1; reasons in the sheet", "at once (2), put the pictures",
+            "2 rows need only a picture", "1 row to correct.", "this row at once (reason in the sheet", "these 2 rows at once, put the pictures",
             "picture column",
         ),
     }  # fmt: skip

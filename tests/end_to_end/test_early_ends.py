@@ -139,7 +139,7 @@ def test_a_run_that_breaks_after_sending_records_its_seals(hospital, capsys):
     finally:
         failpoints.enable_failpoint(None)
     printed = "".join(capsys.readouterr())
-    assert "created seals: 2" in printed
+    assert "created 2 seals" in printed
     assert " report" in printed
     record, _ = read_last_run(hospital.runs[-1])
     assert (record["exit"], record["halted"]["code"]) == (1, "BUG")

@@ -202,7 +202,7 @@ def test_an_abandoned_seal_is_shown_and_listed_until_it_is_disabled(two_runs, ca
     ]
     assert seals[0] == {**old, "abandoned": seals[0]["abandoned"]}
     assert two_runs.go("export", "--run", first) == 0
-    assert "abandoned with resolve --replace: 1." in capsys.readouterr().err
+    assert "1 of these was abandoned with resolve --replace." in capsys.readouterr().err
     (path,) = (two_runs.folder / "out").glob("seals-of-*.xlsx")
     book = openpyxl.load_workbook(path)
     columns = {column[0].value: [cell.value for cell in column[1:]] for column in book["Seals"].columns}

@@ -115,7 +115,7 @@ def test_what_could_not_be_delivered_is_sent_once_by_a_later_run(watched, watche
     add_bad_row(watched)
     watcher.refuses = True
     assert watched.go("run", "--yes") == 3  # the exit code is the run's
-    assert "Notifications not delivered: 1" in capsys.readouterr().err
+    assert "1 notification was not delivered" in capsys.readouterr().err
     assert watched.go("run", "--yes") == 3
     watcher.refuses = False
     assert watched.go("run", "--yes") == 3

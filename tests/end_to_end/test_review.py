@@ -189,7 +189,7 @@ def test_only_what_was_judged_right_is_sent_where_that_is_required(hospital, cap
     assert hospital.run_to_end("run", "--yes") == (3, {"not_sent": 3})
     assert {code for line in hospital.outcomes() for code in line["codes"]} == {"REVIEW_MISSING"}
     stderr_text = capsys.readouterr().err
-    assert "Rows waiting for a review: 3." in stderr_text
+    assert "3 rows wait for a review." in stderr_text
     assert f"--review review-{hospital.runs[-1].name}.json" in stderr_text
     assert "Run again later" not in stderr_text
     file = saved(hospital, {1: "right", 2: "wrong"})
@@ -309,7 +309,7 @@ def test_an_unchanged_run_opens_no_picture_and_a_check_shows_the_copies(hospital
     assert page(hospital).count("data:image/jpeg") == 3
     assert hospital.go("run", "--yes") == 0
     assert cards(hospital) == {}, "a run's page is about what happened"
-    assert "Doctors with an unchanged seal, not shown here but in the workbook, sheet All: 3." in page(
+    assert "3 doctors whose seal is unchanged are not shown here; see the workbook, sheet All." in page(
         hospital
     )
     assert count_seals(hospital) == 3

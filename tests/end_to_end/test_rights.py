@@ -62,7 +62,7 @@ def require_plain(stderr_text: str) -> None:
     ("language", "step"),
     [
         ("zh", "有 2 行的图片没有权限读取（如 00001.png）。信息科：让用户 {user} 能读取（如 chmod），然后运行："),
-        ("en", "Rows whose picture may not be read: 2 (such as 00001.png). IT: let user {user} read it (chmod), then run:"),
+        ("en", "The pictures of 2 rows cannot be read (such as 00001.png). IT: let user {user} read them (chmod), then run:"),
     ],
 )  # fmt: skip
 def test_a_picture_that_may_not_be_read_is_a_matter_for_it(hospital, language, step):
@@ -181,7 +181,7 @@ def test_seals_made_before_the_disk_was_full_are_counted_and_reported(hospital):
         assert code == 74, stderr_text
         run = hospital.runs[-1].name
         assert "is full" in stderr_text
-        assert f"run {run} created seals: 30" in stderr_text
+        assert f"run {run} created 30 seals" in stderr_text
         assert stderr_text.rstrip().endswith(f" report --run {run}")
         assert len(stderr_text.splitlines()) < 8
         require_plain(stderr_text)

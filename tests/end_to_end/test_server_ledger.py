@@ -81,7 +81,7 @@ def test_a_run_a_rerun_and_what_shows_them(hospital, database, capsys):
     assert f"synchronous_commit on, the ledger is in schema {name_schema(TENANT)}; its clock is" in doctor
     assert f"{database}: 3 seals, 0 unknown, agrees with its receipts" in doctor
     assert "Database, site key and receipts" in show(hospital, capsys, "ledger", "check")
-    assert "Seals: 3." in show(hospital, capsys, "export")
+    assert "3 seals." in show(hospital, capsys, "export")
     assert "Sealed 3" in show(hospital, capsys, "history")
     assert "answer      after" in show(hospital, capsys, "explain", "00002")
     assert "Nothing to resolve" in show(hospital, capsys, "resolve")

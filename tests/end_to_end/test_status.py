@@ -108,11 +108,11 @@ def end_run(hospital, how):
             "without a verdict",
             r" resolve$",
             "结果未知",
-            "Rows to resolve (unknown result, or the seal name exists): 1",
+            "1 row to resolve (unknown result, or the seal name exists)",
         ),
         ("halted", r" run$", "已停止：", "Stopped: "),
         ("guard", r" run$", "新出现的医生太多", "too many doctors are new"),
-        ("refused", r" run$", "1 个名单文件没有读取", "Roster files not read: 1"),
+        ("refused", r" run$", "1 个名单文件没有读取", "1 roster was not read completely"),
         ("well", r" run$", "现在不需要做任何事", "Nothing to do now"),
     ],
 )

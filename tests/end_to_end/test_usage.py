@@ -85,7 +85,7 @@ def test_the_preview_gives_the_reason_why_nothing_is_to_be_sent(hospital, capfd,
         line
         == {
             "zh": "名单共 3 行；将创建最多 3 枚印章，不到 1 秒。",
-            "en": "Rows: 3. Seals to create: at most 3, less than a second.",
+            "en": "3 rows, at most 3 to send, less than a second.",
         }[language]
     )
     line = get_preview(hospital, capfd, "run", language=language)

@@ -508,7 +508,7 @@ def test_a_new_picture_next_to_the_one_of_the_seal_is_seen_and_not_sent(hospital
     step = (
         "1 位医生已有印章"
         if language == "zh"
-        else "Doctors with a seal for whom there are pictures that may or may not be theirs: 1."
+        else "1 doctor has a seal, and pictures that may or may not be this doctor's."
     )
     for _ in range(3):
         for picture in (hospital.folder / "seals").iterdir():

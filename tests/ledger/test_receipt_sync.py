@@ -111,7 +111,7 @@ def test_a_ledger_that_lacks_a_receipt_is_refused_by_the_registry(
         ledger.begin_run(run_record("r2"))
     for path, content in older.items():
         path.write_bytes(content)
-    with pytest.raises(UsageError, match="1 receipts are missing"):
+    with pytest.raises(UsageError, match="1 receipt is missing"):
         opened(ownership=Ownership(registry))
 
 

@@ -31,6 +31,8 @@ def pairs() -> Iterator[tuple[str, str, str]]:
     """Yield every text of the catalogue: its key, Chinese, English."""
     for key, words in ENTRIES.items():
         yield key, words["zh"], words["en"]
+        if "en_one" in words:
+            yield key, words["zh"], words["en_one"]
     for table in (HELP, CHINESE):
         for en, zh in table.items():
             yield en, zh, en

@@ -265,7 +265,7 @@
     storeProgress();
     showCounts();
     showCards();
-    showToast(fillIn(words.opened, { n: opened }));
+    showToast(opened === 1 ? words.opened_one : fillIn(words.opened, { n: opened }));
   }
 
   // --- events
