@@ -48,7 +48,7 @@ def certify(
     auto_sign: bool,
     why: str | None,
 ) -> int:
-    """Find out what this tenant refuses and shows.
+    """Test whether a second seal is refused, and where seals show.
 
     QUERY names one sealed doctor: name, staff number, seal name or SealId. With --console, --audit-log or --auto-sign it
     is recorded whether that place shows the seal; only then, for 90 days, not finding another one there counts.

@@ -39,8 +39,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     """Run the whole import on sample data; no account is needed.
 
-    The service is the built-in sandbox on 127.0.0.1. State and results lie in demo/ and survive: a second
-    demo sends nothing twice. Exit code 3 is right: the sample holds rows with troubles on purpose.
+    The service is the built-in sandbox on 127.0.0.1. State and results are kept in demo/, so a
+    second demo sends nothing twice. Exit code 3 is right: the sample contains rows with mistakes on purpose.
     """
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
@@ -171,18 +171,20 @@ SECONDS = click.FloatRange(min=0)
     "--limiter",
     type=click.Choice(["rolling", "calendar", "none"]),
     default="rolling",
-    help="How calls are counted.",
+    help="How the rate limit counts.",
 )
 @click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), default=20.0, metavar="N", help="Calls a second."
+    "--rate", type=click.FloatRange(min=0, min_open=True), default=20.0, metavar="N", help="Calls per second."
 )
-@click.option("--latency", type=SECONDS, default=0.08, metavar="SECONDS", help="Seconds an answer takes.")
-@click.option("--jitter", type=SECONDS, default=0.0, metavar="SECONDS", help="Seconds of arrival jitter.")
+@click.option("--latency", type=SECONDS, default=0.08, metavar="SECONDS", help="Response time (s).")
+@click.option(
+    "--jitter", type=SECONDS, default=0.0, metavar="SECONDS", help="Spread of the response time (s)."
+)
 @click.option(
     "--inline",
     type=click.Choice(["on", "transition", "ignored"]),
     default="transition",
-    help="How SealImage is taken.",
+    help="How the inline SealImage is treated.",
 )
 @click.option(
     "--unique-names",

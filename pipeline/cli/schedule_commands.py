@@ -135,7 +135,7 @@ def _print_rendered(session: Session, rendered: Rendered) -> None:
 @schedule_group.command()
 @_take_schedule
 def install(session: Session, kind: Kind, schedule: Schedule) -> int:
-    """Install it for this configuration; done again, it replaces what was installed.
+    """Install a schedule for this configuration; running it again replaces the old one.
 
     On a machine of another system it prints the files.
     """

@@ -29,7 +29,7 @@ def test_console_workbook_and_pages_show_the_number_of_rows_to_correct(hospital,
     page = (latest / "report.html").read_text("utf-8")
     assert book.worksheets[2].max_row == 1 + 2, "the sheet To fix has a line for each problem of the row"
     texts = {
-        "zh": ("待改 2（其中 1 行重复，无需处理）", "1 行要修改", "失败待改（1）", "其中 1 行重复"),
+        "zh": ("待改 2（其中 1 行重复，无需处理）", "1 行要修改", "待改（1）", "其中 1 行重复"),
         "en": ("To correct 2 (1 of them a duplicate, no action needed)", "1 row to correct.", "To fix (1)", "1 of them a duplicate that needs no action"),
     }[language]  # fmt: skip
     assert texts[0] in console
@@ -38,7 +38,7 @@ def test_console_workbook_and_pages_show_the_number_of_rows_to_correct(hospital,
     assert any(texts[2] in line for line in summary)
     assert any(texts[3] in line for line in summary)
     assert texts[3] in page
-    todo = re.search(r"(\d+) (?:行需要处理|need action)", page)
+    todo = re.search(r"(\d+) (?:行需要处理|to deal with)", page)
     assert todo
     assert int(todo[1]) == 1
     refused = "1 个名单文件没有读取" if language == "zh" else "1 roster was not read completely"

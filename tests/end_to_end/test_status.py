@@ -103,7 +103,7 @@ def end_run(hospital, how):
 @pytest.mark.parametrize(
     ("how", "command", "zh", "en"),
     [
-        ("rows to correct", r" retry$", "失败待改", "To fix"),
+        ("rows to correct", r" retry$", "待改", "To fix"),
         (
             "without a verdict",
             r" resolve$",

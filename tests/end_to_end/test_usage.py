@@ -71,9 +71,7 @@ def get_preview(hospital, capfd, *arguments, language):
     return next(
         line
         for line in printed.splitlines()
-        if line.startswith(
-            ("Rows: ", "名单共", "名单里", "The rosters contain", "名单都无法", "No roster could")
-        )
+        if re.match(r"\d+ rows?[,.] |名单共|名单里|The rosters contain|名单都无法|No roster could", line)
     )
 
 

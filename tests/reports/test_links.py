@@ -134,7 +134,7 @@ def test_the_summary_links_to_fix_and_the_pages(scene, make, tmp_path):
     sheet = openpyxl.load_workbook(copy)["汇总"]
     links = {cell.value: cell.hyperlink for row in sheet.iter_rows() for cell in row if cell.hyperlink}
 
-    assert links["→ 失败待改（2）"].location == "'失败待改'!A1"
+    assert links["→ 待改（2）"].location == "'待改'!A1"
     for position in (workbook, copy):
         assert _reached(position, links["→ 印章核对 review.html"].target).is_file()
         assert _reached(position, links["→ 运行报告 report.html"].target).is_file()

@@ -404,7 +404,7 @@ def test_a_cleaned_file_name_is_not_called_the_name_itself(scene, make, shown):
     for index, more in enumerate([(fuzzy,), ()]):
         scene.outcomes.append(make.outcome(make.doctor(index), Status.SEALED, more=more))
     page = shown(written(scene.build_run_report(site_digest=SITE)))
-    assert page.locator("dd i").all_text_contents() == ["按文件名配对，写法略有不同", "文件名就是工号"]
+    assert page.locator("dd i").all_text_contents() == ["文件名相符（忽略了细小差异）", "文件名就是工号"]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

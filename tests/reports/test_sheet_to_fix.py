@@ -30,7 +30,7 @@ TITLES = [
 
 @pytest.fixture
 def sheet(write):
-    return openpyxl.load_workbook(write())["失败待改"]
+    return openpyxl.load_workbook(write())["待改"]
 
 
 def _list_lines(sheet):
@@ -58,7 +58,7 @@ def test_each_problem_of_a_row_has_a_line_of_its_own(write, make, scene):
     )
     doctor = make.doctor(1, texts={"D": make.number(1)[:17], "E": "154"}, problems=problems)
     scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
-    number, mobile = _list_lines(openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"])
+    number, mobile = _list_lines(openpyxl.load_workbook(write(scene.build_run_report()))["待改"])
     assert (number["行号"], number["单元格"], number["列名"]) == (4, "D4", "身份证号码")
     assert number["现在的内容"] == "*" * 13 + make.number(1)[13:17]
     assert (mobile["单元格"], mobile["列名"], mobile["现在的内容"]) == ("E4", "手机号", "154")
@@ -91,7 +91,7 @@ def test_a_damaged_number_is_named_so_and_shows_no_last_four(write, make, scene,
     doctor = make.doctor(1, texts={"D": shown}, kinds={"D": kind}, usable=False, problems=(problem,))
     scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
     book = openpyxl.load_workbook(write(scene.build_run_report()))
-    (line,) = _list_lines(book["失败待改"])
+    (line,) = _list_lines(book["待改"])
     assert line["现在的内容"] == "已损坏（末几位丢失）"
     assert _list_lines(book["全部结果"])[0]["证件号码"] == "已损坏（末几位丢失）"
     assert (
@@ -106,7 +106,7 @@ def test_a_number_cell_that_kept_its_digits_shows_the_last_four(write, make, sce
     problem = build_problem("ID_LENGTH", Field.NUMBER, "D4", found="14")
     doctor = make.doctor(1, texts={"D": "11010119900307"}, kinds={"D": CellKind.NUMBER}, problems=(problem,))
     scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
-    (line,) = _list_lines(openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"])
+    (line,) = _list_lines(openpyxl.load_workbook(write(scene.build_run_report()))["待改"])
     assert line["现在的内容"] == "**********0307"
 
 
@@ -114,7 +114,7 @@ def test_two_rows_of_a_person_that_differ_are_to_be_corrected(write, make, scene
     twice = build_problem("ROW_DUPLICATE", Field.MOBILE, "E4", other="a.xlsx 医师 9", differs="mobile")
     scene.outcomes = [make.outcome(make.doctor(1, problems=(twice,)), Status.REJECTED)]
     book = openpyxl.load_workbook(write(scene.build_run_report()))
-    (line,) = _list_lines(book["失败待改"])
+    (line,) = _list_lines(book["待改"])
     assert line["单元格"] == "E4"
     assert "手机号" in line["哪里不对"]
     assert "1 行需要处理" in book["汇总"]["B3"].value
@@ -123,7 +123,7 @@ def test_two_rows_of_a_person_that_differ_are_to_be_corrected(write, make, scene
 def test_a_problem_of_a_column_that_the_roster_lacks_has_no_cell(write, make, scene):
     missing = build_problem("IMAGE_MISSING", Field.PICTURE, None, tried="1002", hint="", no_column="yes")
     scene.outcomes = [make.outcome(make.doctor(1, problems=(missing,), picture=None), Status.REJECTED)]
-    (line,) = _list_lines(openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"])
+    (line,) = _list_lines(openpyxl.load_workbook(write(scene.build_run_report()))["待改"])
     assert (line["行号"], line["单元格"], line["列名"]) == (4, None, None)
     assert "图片" in line["哪里不对"]
 
@@ -137,7 +137,7 @@ def test_a_line_without_a_cell_names_no_copy_to_correct(write, make, scene):
     ]
     report = scene.build_run_report()
     report = replace(report, copies={doctor.row.origin.path: report.out / "rosters" / "名单.xlsx"})
-    lines = _list_lines(openpyxl.load_workbook(write(report))["失败待改"])
+    lines = _list_lines(openpyxl.load_workbook(write(report))["待改"])
     assert [line["改这份标记副本"] for line in lines] == ["—", "—"]
 
 
@@ -152,7 +152,7 @@ def test_a_line_without_a_cell_names_no_copy_to_correct(write, make, scene):
 )
 def test_a_refused_row_names_the_cells_that_the_refusal_is_about(write, make, scene, code, message, cells):
     scene.outcomes = [make.outcome(make.doctor(1), Status.FAILED, code=code, message=message)]
-    (line,) = _list_lines(openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"])
+    (line,) = _list_lines(openpyxl.load_workbook(write(scene.build_run_report()))["待改"])
     assert line["单元格"] == cells
     assert line["处理办法"]
 
@@ -163,14 +163,14 @@ def test_the_marked_copy_is_named_and_its_folder_linked(write, make, scene):
     scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
     report = scene.build_run_report()
     report = replace(report, copies={doctor.row.origin.path: report.out / "rosters" / "名单.xlsx"})
-    sheet = openpyxl.load_workbook(write(report))["失败待改"]
+    sheet = openpyxl.load_workbook(write(report))["待改"]
     assert sheet["K2"].value == "名单.xlsx"
     assert sheet["K2"].hyperlink.target == "rosters"
 
 
 def test_nothing_to_correct_is_said(write, make, scene):
     scene.outcomes = [make.outcome(make.doctor(1), Status.SEALED, seal_id="yD1")]
-    sheet = openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"]
+    sheet = openpyxl.load_workbook(write(scene.build_run_report()))["待改"]
     assert sheet["A2"].value == "没有需要修改的行。"
 
 
@@ -178,7 +178,7 @@ def test_hostile_texts_are_text(write, make, scene):
     problem = build_problem("NAME_INVALID", Field.NAME, "B4", found="=1+1")
     doctor = make.doctor(1, texts={"B": "=cmd|' /C calc'!A0"}, problems=(problem,), path=Path("=a.xlsx"))
     scene.outcomes = [make.outcome(doctor, Status.REJECTED)]
-    sheet = openpyxl.load_workbook(write(scene.build_run_report()))["失败待改"]
+    sheet = openpyxl.load_workbook(write(scene.build_run_report()))["待改"]
     cells = [cell for row in sheet.iter_rows() for cell in row if cell.value is not None]
     assert {cell.data_type for cell in cells} <= {"s", "n"}
     assert sheet["H2"].value == "=cmd|' /C calc'!A0"

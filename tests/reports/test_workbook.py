@@ -54,7 +54,7 @@ def _texts(sheet):
 @pytest.mark.parametrize(
     ("language", "names"),
     [
-        ("zh", ["汇总", "全部结果", "失败待改", "未知", "未配对印章"]),
+        ("zh", ["汇总", "全部结果", "待改", "未知", "未配对印章"]),
         ("en", ["Summary", "All", "To fix", "Unknown", "Unpaired pictures"]),
     ],
 )
@@ -132,7 +132,7 @@ def test_nothing_can_be_taken_for_a_formula_and_everything_stays_readable(write,
     cells = [cell for sheet in book.worksheets for row in sheet.iter_rows() for cell in row]
     assert {cell.data_type for cell in cells} <= {"s", "n", "inlineStr"}
     assert all(len(str(cell.value).encode("utf-16-le")) <= 2 * 32_767 for cell in cells)
-    names = [row[0] for row in _texts(book["失败待改"])[1:]]
+    names = [row[0] for row in _texts(book["待改"])[1:]]
     assert names[:4] == HOSTILE[:4]
     assert names[HOSTILE.index("长" * 40_000)] == "长" * 32_000 + " …"
     assert names[HOSTILE.index("🀄" * 20_000)] == "🀄" * 16_000 + " …"
@@ -177,7 +177,7 @@ def test_a_run_without_problems_needs_nothing(write, make, scene):
     book = openpyxl.load_workbook(write(scene.build_run_report(exit=0)))
 
     assert book["汇总"]["B3"].value == "全部 1 行都已有印章，不需要处理。"
-    assert book["失败待改"]["A2"].value == "没有需要修改的行。"
+    assert book["待改"]["A2"].value == "没有需要修改的行。"
     assert book["未知"]["A2"].value == "没有结果未知的行。"
 
 
@@ -392,7 +392,7 @@ def test_the_summary_links_every_sheet_with_its_number_of_rows(write, hospital):
 
     assert links == {
         "→ 全部结果（55）": "'全部结果'!A1",
-        "→ 失败待改（9）": "'失败待改'!A1",
+        "→ 待改（9）": "'待改'!A1",
         "→ 未知（3）": "'未知'!A1",
         "→ 未配对印章（0）": "'未配对印章'!A1",
     }

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.domain.masking import mask_id
+from pipeline.domain.message import Message
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, Problem, fold_staff_no
 from pipeline.domain.seals import Bearer
 from pipeline.intake.images.image_files import mask_file_name
@@ -16,7 +17,7 @@ from pipeline.intake.pairing.evidence import ImageMatches
 from pipeline.intake.pairing.expected_names import ImageMatch, list_names
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.picture_column import PictureEntry
-from pipeline.messages.catalogue import join_texts, make_message
+from pipeline.messages.catalogue import join_messages, join_texts, make_message
 from pipeline.messages.problems import build_problem
 
 # codes whose usual texts speak of the picture column
@@ -128,23 +129,31 @@ def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Prob
         texts = (f"▣ {address}", make_message("image.cannot_read"), other_images)
         other_images = join_texts(filter(None, texts))
     if index.folder is None:
-        return make_problem("IMAGE_MISSING", doctor, tried=make_message("image.no_folder"), hint=other_images)
+        return make_problem("IMAGE_MISSING", doctor, no_folder="yes", hint=other_images)
     entry = picture_column.read_entry_text(doctor) or ""
-    tried = [_show_entry(entry)]
+    tried = [("entry", _show_entry(entry))]
     wanted = [_get_stem(entry)]
     if picture_column.names_file(entry):
         own = (f"▣ {image.address}" for image in picture_column.list_seal_images(doctor.row))
         other_images = join_texts(filter(None, (*own, other_images)))
     else:
         names = list_names(doctor)
-        tried.append(mask_id(doctor.number) if doctor.number else "")
-        tried += (mask_file_name(text) for text in (doctor.staff_no or "", *names[:1]))
+        tried.append(("number", mask_id(doctor.number) if doctor.number else ""))
+        tried.append(("staff_no", mask_file_name(doctor.staff_no or "")))
+        tried += (("name", mask_file_name(name)) for name in names[:1])
         wanted += (doctor.number or "", doctor.staff_no or "", *names)
     other_files = [index.other_files.get(file_names.comparison_key(text)) for text in wanted]
     skipped = [*dict.fromkeys(filter(None, other_files)), *index.unreadable[:_LISTED]]
     reasons = [text for file in skipped for text in (f"⚠ {show_path(file.path, doctor)}", file.reason)]
     hint = join_texts(filter(None, (suggestion, other_images, *reasons)))
-    return make_problem("IMAGE_MISSING", doctor, tried=", ".join(filter(None, tried)), hint=hint)
+    return make_problem("IMAGE_MISSING", doctor, tried=_join_tried(tried), hint=hint)
+
+
+def _join_tried(tried: Iterable[tuple[str, str]]) -> Message:
+    """Return the file names that were looked for, with what each of them is; a row without any has an ellipsis."""
+    named = [(kind, text) for kind, text in tried if text] or [("entry", "…")]
+    *first, last = [make_message(f"tried.{kind}", text=text) for kind, text in named]
+    return join_messages([join_messages(first), last], "separator.or") if first else last
 
 
 def _suggest_file(

@@ -104,7 +104,7 @@ def test_a_named_file_that_is_not_there_is_not_replaced_by_another(tmp_path):
     (row,) = paired(tmp_path, {"张伟.png": b"old"}, one).doctors
     assert [problem.code for problem in row.problems] == ["IMAGE_MISSING"]
     assert row.problems[0].cell == "C2"
-    assert row.problems[0].detail == {"tried": "张伟新.png", "hint": "Similar name, not used: 张伟.png"}
+    assert row.problems[0].detail == {"tried": "“张伟新.png”", "hint": "Similar name, not used: 张伟.png"}
     assert "张伟新.png" in render_problem(row.problems[0], "zh")
 
 
@@ -363,7 +363,7 @@ def test_a_missing_picture_lists_what_was_tried_without_the_whole_number(tmp_pat
     one = doctor(staff_no="1001", picture="有")
     (row,) = paired(tmp_path, {"张玮.png": b"seal"}, one).doctors
     assert row.problems[0].detail == {
-        "tried": "有, **************0732, 1001, 张伟",
+        "tried": "“有”, **************0732, 1001 or 张伟",
         "hint": "Similar name, not used: 张玮.png",
     }
     assert NUMBER not in render_problem(row.problems[0], "en")
@@ -385,7 +385,7 @@ def test_without_a_folder_every_row_names_the_missing_folder(tmp_path):
         images=make_examiner(tmp_path),
     ).doctors
     assert row.problems[0].code == "IMAGE_MISSING"
-    assert row.problems[0].detail["tried"] == "no picture folder"
+    assert row.problems[0].detail["no_folder"] == "yes"
 
 
 def test_an_empty_file_is_damaged_not_shared(tmp_path):

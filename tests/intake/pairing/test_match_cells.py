@@ -113,7 +113,7 @@ def test_a_file_that_is_named_but_not_there_is_not_replaced_by_it(tmp_path):
     one = doctor(picture="neu.png", embedded=[embedded(tmp_path)])
     (row,) = paired(tmp_path, {}, one).doctors
     assert [problem.code for problem in row.problems] == ["IMAGE_MISSING"]
-    assert row.problems[0].detail == {"tried": "neu.png", "hint": "▣ C2"}
+    assert row.problems[0].detail == {"tried": "“neu.png”", "hint": "▣ C2"}
 
 
 def test_an_entry_that_is_refused_stays_refused(tmp_path):

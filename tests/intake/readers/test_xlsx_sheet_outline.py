@@ -106,7 +106,7 @@ def test_a_file_with_too_many_rows_is_refused_over_all_its_sheets(path):
 def test_a_results_workbook_is_not_counted_before_its_sheet_is_reached(path):
     """It holds all rows of a run; its reader counts the lines."""
     book = openpyxl.Workbook()
-    for name in ("全部结果", "失败待改"):
+    for name in ("全部结果", "待改"):
         sheet = book.create_sheet(name)
         for number in range(50):
             sheet.append([number])
@@ -119,7 +119,7 @@ def test_a_results_workbook_is_not_counted_before_its_sheet_is_reached(path):
     assert read.is_results
     assert [(sheet.name, len(sheet.merges), len(list(sheet.lines))) for sheet in read.sheets] == [
         ("全部结果", 1, 50),
-        ("失败待改", 1, 50),
+        ("待改", 1, 50),
     ]
 
 
