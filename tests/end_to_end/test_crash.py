@@ -13,6 +13,7 @@ import people
 import pytest
 from crash_support import CREATE, CrashCounts, Zygote, check_after, creates, ledger_seals, outcomes
 
+from pipeline.reports.written_workbooks import NOTES
 from pipeline.sandbox.actions import Rules
 
 ROWS = 3
@@ -30,7 +31,7 @@ COMMIT = {
 }
 OTHER_RESULTS = tuple(
     f"results: before {what}"
-    for name in ("outcomes.jsonl", "review.html", "files.jsonl", "report.html", ".results.xlsx.sha256")
+    for name in ("outcomes.jsonl", "review.html", "files.jsonl", "report.html", NOTES)
     for what in (f"the fsync of {name}", f"{name} takes its name")
 )
 RUN = {

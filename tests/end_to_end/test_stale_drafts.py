@@ -13,6 +13,7 @@ from run_support import QuickClock
 
 from pipeline.ledger.registry import default_folder
 from pipeline.operations.run_hooks import LONGEST_WRITE
+from pipeline.reports.written_workbooks import NOTES
 from pipeline.support.atomic_files import make_draft, make_draft_prefix, remove_stale_drafts
 
 HOUR = 3600.0
@@ -20,7 +21,7 @@ LATER = LONGEST_WRITE + 60.0
 KILLS = [
     "work: before a file takes its name",
     "results: before results.xlsx takes its name",
-    "results: before the fsync of .results.xlsx.sha256",
+    f"results: before the fsync of {NOTES}",
     "results: before roster.xlsx takes its name",
 ]
 LEAVE_DRAFTS = """
@@ -45,9 +46,7 @@ class LaterClock(QuickClock):
 
 def list_drafts(folder: Path) -> list[Path]:
     """Return the drafts below a folder: hidden files, without the notes on workbooks."""
-    return [
-        path for path in folder.rglob(".*") if ".." in path.name or path.suffix not in {".sha256", ".made-of"}
-    ]
+    return [path for path in folder.rglob(".*") if path.name != NOTES]
 
 
 @pytest.mark.usefixtures("marked_copies_on")
