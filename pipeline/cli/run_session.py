@@ -220,7 +220,7 @@ class RunSession(RunObserver):
             if elsewhere:
                 inform("judged_elsewhere", n=elsewhere)
         if preview.licences:
-            inform("licences", licences=preview.licences)
+            inform("licences", n=preview.licences)
         if preview.large_images:
             inform("heavy", n=preview.large_images)
         if self._yes or not preview.creates or not sys.stdin.isatty():

@@ -144,7 +144,7 @@ class Api(Section):
 
     contract: Literal[tuple(CONTRACTS)] = Key(  # type: ignore[valid-type]
         "file_id",
-        "file_id: upload, then create; inline: the older interface, with the picture in the request",
+        "file_id: upload, then create; inline: the older interface, with the picture in the request, which Tencent marks as without effect",
     )
     endpoint: Endpoint = Key("https://essbasic.tencentcloudapi.com", "Host of the service")
     file_endpoint: Endpoint = Key(
@@ -161,10 +161,14 @@ class Api(Section):
     scene_key: Literal["E_PRESCRIPTION_AUTO_SIGN", "OTHER"] | None = Key(
         "E_PRESCRIPTION_AUTO_SIGN", "Scene of a row whose roster gives none"
     )
-    seal_image_compress: bool | None = Key(None, "inline only: the service may compress the picture")
-    enable_auto_sign: bool | None = Key(None, "inline only: true requires license_type")
-    license_type: Literal[0, 1] | None = Key(None, "inline only: 0 binds a paid licence, 1 binds none")
-    allow_other_card_type: bool = Key(False, "Allow passports and similar cards")
+    seal_image_compress: bool | None = Key(
+        None, "inline only, without effect now: the service may compress the picture"
+    )
+    enable_auto_sign: bool | None = Key(None, "inline only, without effect now: true requires license_type")
+    license_type: Literal[0, 1] | None = Key(
+        None, "inline only, without effect now: 0 binds a paid licence, 1 binds none"
+    )
+    allow_other_card_type: bool = Key(False, "Allow OTHER_CARD_TYPE, if Tencent has enabled it")
     timeout_seconds: float = Key(45, "Seconds to wait for an answer, from the last byte sent", gt=0)
     proxy: Annotated[str, AfterValidator(_require_proxy)] | None = Key(None, "HTTP proxy: http://host:port")
     ca_file: Path | None = Key(None, "File of a private certificate authority")

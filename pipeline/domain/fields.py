@@ -125,7 +125,7 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         en="scene",
         is_personal=False,
         titles=((
-            "场景", "场景值", "场景标识", "业务场景", "使用场景", "自动签场景", "scene key", "scene",
+            "场景", "场景值", "场景标识", "业务场景", "使用场景", "自动签场景", "授权签场景", "scene key", "scene",
         ),),
         is_inherited=True,
         parameter="SceneKey",
@@ -237,7 +237,7 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         en="licence",
         is_personal=False,
         titles=((
-            "许可", "许可类型", "个人许可", "个人许可类型", "自动签许可", "自动签许可类型", "license type", "licence type",
+            "许可", "许可类型", "个人许可", "个人许可类型", "自动签许可", "自动签许可类型", "授权签许可", "授权签许可类型", "license type", "licence type",
             "license", "licence",
         ),),
         is_inherited=True,

@@ -1,7 +1,7 @@
 """Every code of the service: its meaning for a create and for an upload, who acts, and whether a rerun helps.
 
-The tables are data. Every code of the official SDK and of the product's common list is in `_CODES_BY_MEANING` once. A
-code that is not listed proves nothing about a create, so it is ``unknown`` there. The sentences about codes are in
+The tables are data. Every code of the official SDK and of the product's common list is in `_CODES_BY_MEANING` once, and
+those of the sister product ess that are plain refusals. A code that is not listed proves nothing about a create, so it is ``unknown`` there. The sentences about codes are in
 `pipeline.messages.service_errors`.
 """
 
@@ -91,10 +91,10 @@ _CODES_BY_MEANING: Mapping[Meaning, str] = {
             TeamWorkOrganization User
     """,
     "quota": """
-        FailedOperation: FlowNumExceed LicenseNoQuota
+        FailedOperation: BalanceNotEnough FlowNumExceed LicenseNoQuota
         InvalidParameterValue: InvalidQuotaType
         LimitExceeded: - CallTimes CreateFlowNum FlowIds FlowInfos ProxyOrganizationOperator
-        OperationDenied: NoQuota OutQueryLimit ProveNoQuota
+        OperationDenied: LicenseHasExpired NoQuota NotFoundLicense OutQueryLimit ProveNoQuota
     """,
     "contract": """
         ActionOffline: -
@@ -125,12 +125,12 @@ _CODES_BY_MEANING: Mapping[Meaning, str] = {
     "row": """
         FailedOperation: - AgeNotAchieveNormalLegal IdCardNumberCheckFailed UserInfoNoMatch
         InvalidParameter: - CardNumber CardType ComponentValue DataNotFound EmptyParams FileType
-            Image LimitSealName MissingRequiredParameterValue Mobile Name NonsupportMobile ParamError
-            Sensitive SensitiveFileContent
+            IdCardValidityOverLimit Image InvalidMobile InvalidName LimitSealName
+            MissingRequiredParameterValue Mobile Name NonsupportMobile ParamError Sensitive SensitiveFileContent
         InvalidParameterValue: - InvalidMobile
         LimitExceeded: FileSize
         MissingParameter: - SealName
-        OperationDenied: - Forbid InvalidApproverAge NoIdentityVerify Sensitive
+        OperationDenied: - Forbid InvalidApproverAge NoIdentityVerify NoVerify Sensitive
         RequestSizeLimitExceeded: -
         ResourceNotFound: Resource VerifyUser
     """,
@@ -171,6 +171,7 @@ _IN_UPLOADS: Mapping[str, Meaning] = {
     "OperationDenied.AlreadyHas": "row",
     "OperationDenied.Forbid": "permission",
     "OperationDenied.NoIdentityVerify": "permission",
+    "OperationDenied.NoVerify": "permission",
 }
 # code of a refusal -> the fields that it is about
 REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
@@ -180,7 +181,10 @@ REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
     "InvalidParameter.CardNumber": (Field.NUMBER,),
     "InvalidParameter.CardType": (Field.ID_TYPE, Field.NUMBER),
     "InvalidParameter.FileType": (Field.PICTURE,),
+    "InvalidParameter.IdCardValidityOverLimit": (Field.NUMBER,),
     "InvalidParameter.Image": (Field.PICTURE,),
+    "InvalidParameter.InvalidMobile": (Field.MOBILE,),
+    "InvalidParameter.InvalidName": (Field.NAME,),
     "InvalidParameter.LimitSealName": (Field.SEAL_NAME,),
     "InvalidParameter.Mobile": (Field.MOBILE,),
     "InvalidParameter.Name": (Field.NAME,),

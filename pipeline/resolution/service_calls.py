@@ -22,7 +22,7 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.fields import list_sent_values
 from pipeline.domain.masking import Masker
-from pipeline.domain.roster import PreparedImage
+from pipeline.domain.roster import CardType, PreparedImage
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealRequest, fold_seal_id, is_seal_id
 from pipeline.domain.service_codes import get_create_meaning
@@ -139,10 +139,15 @@ class AutoSignAnswer:
 async def query_auto_sign(
     row_plan: RowPlan | None, name: str, service: ServiceAccess, *, known: Collection[str]
 ) -> AutoSignAnswer:
-    """Ask once; ``known`` are the SealIds of the ledger. Raises UsageError where no roster holds the doctor's number."""
+    """Ask once; ``known`` are the SealIds of the ledger.
+
+    Raises UsageError where no roster holds the doctor's number, or the query does not take the card.
+    """
     doctor = row_plan.doctor if row_plan else None
     if doctor is None or not (doctor.name and doctor.number and doctor.id_type):
         raise UsageError("resolve.not_in_rosters", name=name)
+    if doctor.id_type is CardType.OTHER_CARD_TYPE:  # the query's card types lack it
+        raise UsageError("resolve.card_not_queried", name=name)
     body = {
         "Agent": service.agent.build_body(),
         "SceneKey": doctor.scene_key or "E_PRESCRIPTION_AUTO_SIGN",

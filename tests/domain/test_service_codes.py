@@ -50,6 +50,20 @@ def test_a_code_has_its_meaning_for_a_create():
     assert meanings == MEANINGS_IN_CREATES
 
 
+def test_refusals_of_the_sister_product_are_refusals():
+    rows = ("InvalidParameter.InvalidMobile", "InvalidParameter.InvalidName", "OperationDenied.NoVerify")
+    assert {get_create_meaning(code, "") for code in (*rows, "InvalidParameter.IdCardValidityOverLimit")} == {
+        "row"
+    }
+    quota = (
+        "OperationDenied.LicenseHasExpired",
+        "OperationDenied.NotFoundLicense",
+        "FailedOperation.BalanceNotEnough",
+    )
+    assert {get_create_meaning(code, "") for code in quota} == {"quota"}
+    assert get_upload_meaning("OperationDenied.NoVerify", "") == "permission"
+
+
 def test_the_text_refines_what_the_code_leaves_open():
     assert get_create_meaning("FailedOperation", "印章名称重名，请修改") == "exists"
     assert get_create_meaning("LimitExceeded", "超过了每秒频率上限") == "throttle"

@@ -46,7 +46,7 @@ def test_paid_licences_are_reported_before_they_are_bound(hospital_with, capsys)
     hospital = hospital_with(rules=Rules(limiter="none", inline="on"), api=api)
     hospital.doctors(3)
     hospital.go("run", "--limit", "2")
-    assert "personal licences this run will bind: 2 " in capsys.readouterr().err
+    assert "2 rows ask for a personal licence" in capsys.readouterr().err
 
 
 def test_a_second_run_sends_nothing(hospital):

@@ -255,7 +255,8 @@ LICENSES = _index_words(
 SCENES = _index_words(
     {
         "E_PRESCRIPTION_AUTO_SIGN": """
-            E_PRESCRIPTION_AUTO_SIGN 电子处方 处方 处方单 电子处方单 电子处方自动签 处方自动签 电子处方场景 处方场景
+            E_PRESCRIPTION_AUTO_SIGN 电子处方 处方 处方单 电子处方单 电子处方自动签 处方自动签 电子处方授权签 处方授权签
+            电子处方场景 处方场景
         """,
         "OTHER": "OTHER 其他 其它 其他场景 其它场景",
     }

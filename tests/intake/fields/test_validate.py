@@ -154,6 +154,8 @@ def test_choices_are_read_in_words_and_constants():
     for field, written, used in (
         ("scene_key", "e_prescription_auto_sign", "E_PRESCRIPTION_AUTO_SIGN"),
         ("scene_key", "电子处方", "E_PRESCRIPTION_AUTO_SIGN"),
+        ("scene_key", "电子处方授权签", "E_PRESCRIPTION_AUTO_SIGN"),
+        ("scene_key", "处方授权签", "E_PRESCRIPTION_AUTO_SIGN"),
         ("scene_key", "OTHER", "OTHER"),
         ("enable_auto_sign", "是", True),
         ("enable_auto_sign", "TRUE", True),

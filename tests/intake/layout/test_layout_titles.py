@@ -40,9 +40,9 @@ MEANT = {
         "印章图片", "印章图片\n（PNG）", "电子签章", "印章", "签章", "印模", "手写签名", "电子签名", "电子签名图片", "签名图片", "图片",
         "图片文件", "图片名称", "印章照片", "簽名圖片", "電子簽章", "印章（图片）", "印章图片（白底）", "Seal Image", "个人签章图片",
     ],
-    Field.SCENE_KEY: ["业务场景", "SceneKey"],
+    Field.SCENE_KEY: ["业务场景", "授权签场景", "SceneKey"],
     Field.ENABLE_AUTO_SIGN: ["是否开通自动签", "开通自动签（是/否）"],
-    Field.LICENSE_TYPE: ["许可类型", "LicenseType"],
+    Field.LICENSE_TYPE: ["许可类型", "授权签许可类型", "LicenseType"],
     Field.SEAL_IMAGE_COMPRESS: ["是否压缩", "压缩印章图片"],
 }  # fmt: skip
 DECOYS = [
