@@ -41,10 +41,24 @@ from pipeline.reports.totals import (
 )
 from pipeline.version import __version__
 
-MAX_ROWS = 10_000  # in the page; a phone still opens it
+MAX_ROWS = 5_000  # in the page; a phone still opens it
 MAX_FILES = 60
 MAX_TEXT = 400  # characters of a text in the table
 UPLOAD = "UploadFiles"
+# of the values that a row shows when it is opened: the key of its name
+_LABELS = {
+    "number": "col.number",
+    "mobile": "report.mobile",
+    "sealName": "col.seal_name",
+    "sealId": "col.seal_id",
+    "time": "col.time",
+    "attempts": "col.attempts",
+    "took": "report.took.row",
+    "request": "col.request_id",
+    "trace": "col.trace_id",
+    "picture": "col.picture",
+    "where": "report.where",
+}
 Table: TypeAlias = Mapping[str, object]  # of the rows, as the page's script takes it
 
 
@@ -145,57 +159,15 @@ def _name_action(action: str, presenter: Presenter) -> str:
 
 
 def _build_table(report: RunReport, presenter: Presenter) -> Table:
-    """Return the table for the page's script: texts that many rows share stand once, names of values as well."""
+    """Return the table for the page's script, and what its filters choose from."""
     outcomes = _choose_rows(report.outcomes)
-    shared_texts: dict[str, int] = {}  # a text that many rows share -> its index
-
-    def mask_and_cut(text: str | None) -> str:
-        return _cut_text(presenter.mask_text(text)) if text else ""
-
-    def share_text(text: str | None) -> int:
-        return shared_texts.setdefault(mask_and_cut(text), len(shared_texts))
-
+    rows = [_describe_row(outcome, presenter) for outcome in outcomes]
     # the page's script fills these
     blanks = {name: f"{{{name}}}" for name in ("shown", "total", "n", "file", "sheet", "row")}
-
-    def describe_row(outcome: RowOutcome) -> dict[str, object]:
-        doctor, origin = outcome.doctor, outcome.doctor.row.origin
-        return {
-            "status": outcome.status.value,
-            "name": mask_and_cut(doctor.display_name),
-            "reasons": [_cut_text(reason) for reason in list_reasons(outcome, presenter)],
-            "codes": [share_text(code) for code in list_blocking_codes(outcome)],
-            "number": show_doctor_id(doctor, presenter),
-            "staff": mask_and_cut(doctor.staff_no),
-            "department": share_text(doctor.department),
-            "sealName": mask_and_cut(display_seal_name(outcome)),
-            "sealId": get_confirmed_seal_id(outcome) or "",
-            "time": display_last_attempt(outcome),
-            "attempts": outcome.attempts,
-            "request": outcome.request_id or "",
-            "trace": outcome.trace_id or "",
-            "file": share_text(origin.file),
-            "sheet": share_text(origin.sheet),
-            "row": origin.row,
-            "picture": mask_and_cut(doctor.picture.name) if doctor.picture else "",
-            "mobile": display_field(outcome, Field.MOBILE, presenter.mask_text) or "",
-            "took": "" if outcome.call_seconds is None else presenter.describe_duration(outcome.call_seconds),
-            "todo": int(needs_action(outcome)),
-        }
-
-    columns: list[str] = []
-    rows: list[list[object]] = []
-    for outcome in outcomes:
-        described = describe_row(outcome)
-        columns = columns or list(described)
-        rows.append(list(described.values()))
     codes = Counter(chain.from_iterable(list_blocking_codes(outcome) for outcome in outcomes))
-    departments = Counter(outcome.doctor.department or "" for outcome in outcomes)
-    departments.pop("", None)
+    departments = Counter(row["department"] for row in rows if row["department"])
     return {
         "data": {
-            "texts": list(shared_texts),
-            "columns": columns,
             "rows": rows,
             "oneFile": len({outcome.doctor.row.origin.path for outcome in outcomes}) == 1,
             "statuses": {status.value: presenter.name_status(status) for status in Status},
@@ -203,31 +175,45 @@ def _build_table(report: RunReport, presenter: Presenter) -> Table:
                 name: presenter.render(f"report.{name}", **blanks)
                 for name in ("shown", "more", "none", "place")
             },
-            "labels": {
-                name: presenter.render(key)
-                for name, key in {
-                    "number": "col.number",
-                    "mobile": "report.mobile",
-                    "sealName": "col.seal_name",
-                    "sealId": "col.seal_id",
-                    "time": "col.time",
-                    "attempts": "col.attempts",
-                    "took": "report.took.row",
-                    "request": "col.request_id",
-                    "trace": "col.trace_id",
-                    "picture": "col.picture",
-                    "where": "report.where",
-                }.items()
-            },
+            "labels": {name: presenter.render(key) for name, key in _LABELS.items()},
         },
         "kept": len(outcomes),
         "todo": sum(map(needs_action, report.outcomes)),
-        "codes": [
-            (share_text(code), f"{name_code(code, presenter)} ({code})") for code, _ in codes.most_common()
-        ],
         # code -> its option in the list of reasons
-        "options": {clean_text(code): share_text(code) for code in codes},
-        "departments": [(share_text(name), mask_and_cut(name)) for name, _ in departments.most_common()],
+        "codes": {
+            clean_text(code): f"{name_code(code, presenter)} ({code})" for code, _ in codes.most_common()
+        },
+        "departments": [department for department, _ in departments.most_common()],
+    }
+
+
+def _describe_row(outcome: RowOutcome, presenter: Presenter) -> dict[str, object]:
+    doctor, origin = outcome.doctor, outcome.doctor.row.origin
+
+    def mask_and_cut(text: str | None) -> str:
+        return _cut_text(presenter.mask_optional(text))
+
+    return {
+        "status": outcome.status.value,
+        "name": mask_and_cut(doctor.display_name),
+        "reasons": [_cut_text(reason) for reason in list_reasons(outcome, presenter)],
+        "codes": [clean_text(code) for code in list_blocking_codes(outcome)],
+        "number": show_doctor_id(doctor, presenter),
+        "staff": mask_and_cut(doctor.staff_no),
+        "department": mask_and_cut(doctor.department),
+        "sealName": mask_and_cut(display_seal_name(outcome)),
+        "sealId": get_confirmed_seal_id(outcome) or "",
+        "time": display_last_attempt(outcome),
+        "attempts": outcome.attempts,
+        "request": outcome.request_id or "",
+        "trace": outcome.trace_id or "",
+        "file": mask_and_cut(origin.file),
+        "sheet": mask_and_cut(origin.sheet),
+        "row": origin.row,
+        "picture": mask_and_cut(doctor.picture.name) if doctor.picture else "",
+        "mobile": display_field(outcome, Field.MOBILE, presenter.mask_text) or "",
+        "took": "" if outcome.call_seconds is None else presenter.describe_duration(outcome.call_seconds),
+        "todo": needs_action(outcome),
     }
 
 

@@ -4,12 +4,7 @@
   const source = document.getElementById("data");
   if (!source) return;
   const data = JSON.parse(source.textContent);
-  const texts = data.texts;
-  const rows = data.rows.map(function (values) {
-    const row = {};
-    data.columns.forEach(function (name, index) { row[name] = values[index]; });
-    return row;
-  });
+  const rows = data.rows;
   const body = document.querySelector("#rows tbody");
   const more = document.getElementById("more"), shown = document.getElementById("shown");
   const search = document.getElementById("search"), clear = document.getElementById("clear");
@@ -28,12 +23,12 @@
     return made;
   }
   function describePlace(row, short) {
-    const values = { file: short && data.oneFile ? "" : texts[row.file], sheet: texts[row.sheet], row: row.row };
+    const values = { file: short && data.oneFile ? "" : row.file, sheet: row.sheet, row: row.row };
     return fillIn(data.words.place, values).replace(/\s+/g, " ").trim();
   }
   function joinSearchText(row) {
     return [row.name, row.staff, row.number.slice(-4), row.sealName, row.sealId, row.request, row.trace, row.picture,
-      texts[row.department], describePlace(row), row.reasons.join(" ")].join("\n").toLowerCase();
+      row.department, describePlace(row), row.reasons.join(" ")].join("\n").toLowerCase();
   }
 
   function makeLine(row) {
@@ -42,7 +37,7 @@
     line.appendChild(makeElement("td", "name", row.name));
     const reasons = line.appendChild(makeElement("td", "why"));
     row.reasons.forEach(function (reason) { reasons.appendChild(makeElement("div", "", reason)); });
-    line.appendChild(makeElement("td", "small", texts[row.department]));
+    line.appendChild(makeElement("td", "small", row.department));
     line.appendChild(makeElement("td", "small staff", row.staff));
     line.appendChild(makeElement("td", "small", describePlace(row, true)));
     const button = line.appendChild(makeElement("td", "open")).appendChild(makeElement("button", "", "\u203a"));
@@ -88,19 +83,18 @@
   }
   function applyFilter() {
     const wanted = search.value.trim().toLowerCase();
-    const about = code && code.value !== "" ? Number(code.value) : -1;
-    const where = department && department.value !== "" ? Number(department.value) : -1;
+    const about = code ? code.value : "", where = department ? department.value : "";
     matching = rows.filter(function (row) {
       if (status === "todo" ? !row.todo : status && row.status !== status) return false;
-      if (about >= 0 && row.codes.indexOf(about) < 0) return false;
-      if (where >= 0 && row.department !== where) return false;
+      if (about && row.codes.indexOf(about) < 0) return false;
+      if (where && row.department !== where) return false;
       return !wanted || joinSearchText(row).indexOf(wanted) >= 0;
     });
     body.textContent = "";
     drawn = 0;
     drawMore();
     shown.textContent = matching.length ? fillIn(data.words.shown, { shown: matching.length.toLocaleString("en"), total: rows.length.toLocaleString("en") }) : data.words.none;
-    clear.hidden = !(wanted || status || about >= 0 || where >= 0);
+    clear.hidden = !(wanted || status || about || where);
   }
 
   function chooseStatus(wanted) {
