@@ -58,7 +58,7 @@ from pipeline.ledger.protocol import Ledger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
-from pipeline.reports.row_values import render_notebook_view, to_frame
+from pipeline.reports.row_values import to_frame
 from pipeline.sending.run_state import StopSignal
 from pipeline.support.terminal_text import quote
 from pipeline.version import PROGRAM
@@ -233,10 +233,6 @@ class Result:
     def to_frame(self) -> Frame:
         """Return the outcomes as a pandas DataFrame, a row each: outcomes.jsonl's fields, numbers masked."""
         return to_frame(self.outcomes)
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: exit code, counts and the first rows, numbers masked."""
-        return render_notebook_view(self.report, self.counts)
 
     def __repr__(self) -> str:
         ends = "".join(f", {status.value}={rows}" for status, rows in self.counts.items())

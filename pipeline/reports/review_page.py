@@ -10,7 +10,6 @@ import base64
 import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -27,7 +26,6 @@ from pipeline.reports.styles import clean_text
 from pipeline.reports.tables import PreviewLoader
 
 MAX_CARDS = 3_000  # a page of some 30 MB, more than anybody judges in a day
-OPENERS = 2  # threads that make small copies
 # in the order in which they are placed on the page, while it has room
 GROUPS = ("judge", "refused", "held", "sealed", "unchanged")
 # of a row that cannot be judged
@@ -157,15 +155,15 @@ def _build_cards(
 
 
 def _load_previews(chosen: Sequence[RowOutcome], previews: PreviewLoader | None) -> list[ImagePreview | None]:
-    def load_preview(outcome: RowOutcome) -> ImagePreview | None:
+    loaded: list[ImagePreview | None] = []
+    for outcome in chosen:
         picture = outcome.doctor.picture or outcome.doctor.held_image
         if picture is None or previews is None:
-            return None
-        may_open = outcome.status is not Status.UNCHANGED
-        return previews.load_preview(picture, sent=outcome.sent_image, may_open=may_open)
-
-    with ThreadPoolExecutor(OPENERS) as threads:
-        return list(threads.map(load_preview, chosen))
+            loaded.append(None)
+        else:
+            may_open = outcome.status is not Status.UNCHANGED
+            loaded.append(previews.load_preview(picture, sent=outcome.sent_image, may_open=may_open))
+    return loaded
 
 
 def _embed_image(preview: ImagePreview) -> str:

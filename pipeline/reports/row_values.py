@@ -1,4 +1,4 @@
-"""Values of a row for display, the value that was used or the roster's own, and rows as a table for pandas and notebooks."""
+"""Values of a row for display, the value that was used or the roster's own, and rows as a table for pandas."""
 
 from __future__ import annotations
 
@@ -164,18 +164,6 @@ _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
 }
 _TYPES = {"row": "int64", "attempts": "int64", "seconds": "float64"}  # all else is text, or lists of codes
 COLUMNS = tuple(_COLUMNS)
-_NOTEBOOK_ROWS = 10
-_NOTEBOOK_COLUMNS = (
-    "file",
-    "row",
-    "name",
-    "id_masked",
-    "department",
-    "status",
-    "reasons",
-    "seal_name",
-    "seal_id",
-)
 
 
 def to_frame(
@@ -197,22 +185,6 @@ def to_frame(
     if "sent_at" in cells:
         frame["sent_at"] = pd.to_datetime(frame["sent_at"].astype("float64"), unit="s", utc=True)
     return frame
-
-
-def render_notebook_view(report: RunReport, counts: Mapping[Status, int]) -> str:
-    """Return HTML with the first rows as `to_frame` has them: names as they are, numbers masked, all text escaped."""
-    import html  # noqa: PLC0415  2 ms of import, needed only where HTML is wanted
-
-    masker = Masker.of_doctors(outcome.doctor for outcome in report.outcomes)
-    frame = to_frame(report.outcomes[:_NOTEBOOK_ROWS], _NOTEBOOK_COLUMNS, masker=masker)
-    frame["reasons"] = frame["reasons"].map(", ".join)
-    head = f"{report.command} {report.run}: exit {report.exit}"
-    if report.halt:
-        head += f", {report.halt.code}"
-    amounts = "".join(f"<li>{status.value}: {rows}</li>" for status, rows in counts.items())
-    table = frame.astype(object).where(frame.notna(), "").to_html(index=False, border=0)
-    rest = len(report.outcomes) - len(frame)
-    return f"<p>{html.escape(head)}</p><ul>{amounts}</ul>{table}" + (f"<p>… +{rest}</p>" if rest else "")
 
 
 def _picture(outcome: RowOutcome) -> str | None:
