@@ -66,10 +66,6 @@ def write_all_sheet(
     """Write a row an outcome, in the roster's order; ``title`` is the key of the sheet's name."""
     previews = context.previews if len(outcomes) <= MAX_THUMBNAIL_ROWS else None
     columns = [column for column in ALL_COLUMNS if previews or column is not IMAGE_COLUMN]
-    if len(outcomes) > MAX_LINKS:  # links are kept for the rows that something happened to
-        columns = [
-            replace(column, value=_link_new_picture) if column.is_link else column for column in columns
-        ]
     table = TableSheet(
         context,
         context.presenter.render(title),
@@ -125,11 +121,6 @@ def _masked(
 def _link_picture(outcome: RowOutcome, presenter: Presenter) -> LinkedText:
     picture = outcome.doctor.picture
     return LinkedText(presenter.mask_text(picture.name), picture.path) if picture else LinkedText("", None)
-
-
-def _link_new_picture(outcome: RowOutcome, presenter: Presenter) -> LinkedText:
-    linked = _link_picture(outcome, presenter)
-    return linked._replace(path=None) if outcome.status is Status.UNCHANGED else linked
 
 
 def _compute_check(outcome: RowOutcome, presenter: Presenter) -> str:
@@ -212,9 +203,9 @@ UNKNOWN_COLUMNS: Sequence[OutcomeColumn] = (
     OutcomeColumn("col.settle", 52, _describe_resolution, WRAPPED),
     OutcomeColumn("col.resolve", 32, lambda outcome, _: _build_resolve_command(outcome), WRAPPED),
     OutcomeColumn("col.answer", 36, _describe_answer, WRAPPED),
-    OutcomeColumn("col.host", 28, lambda outcome, _: get_trace(outcome)[1], QUIET, is_folded=True),
-    OutcomeColumn("col.trace_id", 38, lambda outcome, _: get_trace(outcome)[0], QUIET, is_folded=True),
-    replace(_REQUEST_ID, is_folded=True),
+    OutcomeColumn("col.host", 28, lambda outcome, _: get_trace(outcome)[1], QUIET, is_printed=False),
+    OutcomeColumn("col.trace_id", 38, lambda outcome, _: get_trace(outcome)[0], QUIET, is_printed=False),
+    _REQUEST_ID,
 )
 UNPAIRED_COLUMNS: Sequence[SheetColumn[UnassignedPicture]] = (
     SheetColumn("col.file", 32, lambda picture, _: picture.name, WRAPPED),

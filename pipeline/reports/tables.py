@@ -109,8 +109,7 @@ class SheetColumn(Generic[Row]):
     width_with_images: float | None = None  # where thumbnails make the rows tall enough for several lines
     is_link: bool = False  # its values are linked texts
     is_hidden: bool = False
-    is_folded: bool = False  # for IT alone: in a group that is closed until it is clicked
-    is_printed: bool = True
+    is_printed: bool = True  # False: for IT alone
 
 
 # thumbnails lie over its empty cells
@@ -192,7 +191,7 @@ class TableSheet(Generic[Row]):
         last_row = max(1, self.row_count)
         self.sheet.autofilter(0, 0, last_row, len(self._columns) - 1)
         self.sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{last_row + 1}"})
-        if not all(column.is_printed and not column.is_folded for column in self._columns):
+        if not all(column.is_printed for column in self._columns):
             shown = (index for index, column in enumerate(self._columns) if self._is_on_paper(column))
             self.sheet.print_area(0, 0, last_row, max(shown))
 
@@ -223,7 +222,7 @@ class TableSheet(Generic[Row]):
 
     @staticmethod
     def _is_on_paper(column: SheetColumn[Row]) -> bool:
-        return column.is_printed and not (column.is_folded or column.is_hidden)
+        return column.is_printed and not column.is_hidden
 
     @staticmethod
     def _is_wrapped(column: SheetColumn[Row], *, wraps: bool) -> bool:
@@ -236,24 +235,15 @@ class TableSheet(Generic[Row]):
         sheet.hide_gridlines(2)
         sheet.freeze_panes(1, frozen)
         sheet.set_default_row(measure_height(1))
-        sheet.outline_settings(symbols_right=False)  # behind the folded columns stand hidden ones
         text_format = styles.make_format(num_format="@")
-        for index, width in enumerate(self._widths):
-            sheet.set_column(index, index, width, text_format, self._describe_visibility(index))
+        for index, column in enumerate(self._columns):
+            sheet.set_column(index, index, self._widths[index], text_format, {"hidden": column.is_hidden})
         lines = max(map(count_lines, self._titles, self._widths), default=1)
         sheet.set_row(0, LINE * lines + 9)
         for index, column in enumerate(self._columns):
             position: Look = CENTRED if _is_centred(column) else {"align": "left", "indent": 1}
             look = {**_HEADING, **position, "bg_color": HEAD, "font_color": "#FFFFFF"}
             _write_text(sheet, 0, index, self._titles[index], styles.make_format(**look))
-
-    def _describe_visibility(self, index: int) -> dict[str, object]:
-        """Return how a column is shown; the one before the folded ones has the button that opens them."""
-        column, following = self._columns[index], self._columns[index + 1 : index + 2]
-        if column.is_folded:
-            return {"hidden": True, "level": 1}
-        is_button = any(other.is_folded for other in following)
-        return {"hidden": column.is_hidden, **({"collapsed": True} if is_button else {})}
 
     def _get_text(self, value: CellValue) -> str:
         """Return what a cell shows."""
