@@ -30,28 +30,33 @@ from openpyxl.worksheet.dimensions import ColumnDimension
 from openpyxl.xml.functions import SubElement, fromstring, tostring
 
 from pipeline.domain.results_format import (
-    APPENDED_COLUMNS,
     ORIGINALS_PROPERTY,
     ExactSheet,
     get_appended_columns,
-    unique_heading,
 )
 from pipeline.domain.run import Status
 from pipeline.errors import FormatsLost
-from pipeline.messages.areas import get_pair
-from pipeline.reports.row_notes import AUTHOR, MAX_NOTES, NOTE_START, RowNotes
-from pipeline.reports.styles import COLOURS, FAULT, clean_text, count_lines
+from pipeline.reports.row_notes import (
+    APPENDED_WIDTHS,
+    AUTHOR,
+    HEADINGS,
+    MAX_COLUMN,
+    MAX_NOTES,
+    NOTE_START,
+    NOTE_WIDTH,
+    RowNotes,
+    make_headings,
+    make_note_lines,
+    measure_note,
+)
+from pipeline.reports.styles import COLOURS, FAULT, clean_text
 
 # the stubs of openpyxl lack properties, and take styles and sizes for other types than they are
 Book = Any
 Sheet = Any
 Cell = Any
 Element = Any
-_HEADINGS = [get_pair(key) for key in APPENDED_COLUMNS]
-_WIDTHS = (15, 46, 36)
-_MAX_COLUMN = 16_384
 _READ_COLUMNS = 200  # of a row that its cells show, see `pipeline.intake.layout.row_builder`
-_NOTE_WIDTH, _NOTE_LINE, _NOTE_LETTER = 260, 20, 7.0  # pixels
 _YELLOW = f"FF{FAULT[1:]}"
 # what openpyxl warns of and loses nothing by: values out of range are put back
 _HARMLESS = ("Workbook contains no default style", "is marked as a date")
@@ -71,10 +76,8 @@ class CopySource:
     properties: Mapping[str, str]  # of the copy, which name the files it is made from
 
 
-def write_marked_copy(
-    source: CopySource, target: Path, notes: Iterable[RowNotes], headings: Sequence[str]
-) -> None:
-    """Write the marked copy of a roster; ``headings`` are those of the appended columns. Raises FormatsLost where it would lose something."""
+def write_marked_copy(source: CopySource, target: Path, notes: Iterable[RowNotes], language: str) -> None:
+    """Write the marked copy of a roster. Raises FormatsLost where it would lose something."""
     book = _load_workbook(source)
     by_sheet: dict[str, list[RowNotes]] = {name: [] for name in source.header_rows}
     for row_notes in notes:
@@ -84,7 +87,7 @@ def write_marked_copy(
     notes_left = MAX_NOTES
     was_marked = ORIGINALS_PROPERTY in book.custom_doc_props.names
     for name, rows in by_sheet.items():
-        marked[name] = sheet = _MarkedSheet(book[name], source.header_rows[name], rows, headings, notes_left)
+        marked[name] = sheet = _MarkedSheet(book[name], source.header_rows[name], rows, language, notes_left)
         if was_marked:
             sheet.remove_marks()
         sheet.mark_faults()
@@ -126,22 +129,22 @@ class _MarkedSheet:
         sheet: Sheet,
         header_row: int,
         notes: Sequence[RowNotes],
-        headings: Sequence[str],
+        language: str,
         notes_left: int,
     ) -> None:
         self.notes_left = notes_left
         self.written: set[str] = set()  # addresses of the appended cells
         self.noted: set[str] = set()  # addresses of cells whose note was changed
         self._sheet, self._header_row = sheet, header_row
-        self._notes, self._wanted_headings = notes, headings
+        self._notes, self._language = notes, language
         self._titles = {
             cell.column: str(cell.value)
             for (cell,) in sheet.iter_cols(
-                min_row=header_row, max_row=header_row, max_col=min(sheet.max_column, _MAX_COLUMN)
+                min_row=header_row, max_row=header_row, max_col=min(sheet.max_column, MAX_COLUMN)
             )
             if cell.value is not None
         }
-        appended = get_appended_columns(self._titles, _HEADINGS)
+        appended = get_appended_columns(self._titles, HEADINGS)
         self._is_marked = appended is not None
         self._first_column = appended[0] if appended else self._compute_free_column()
         self._looks: dict[object, object] = {}
@@ -177,18 +180,17 @@ class _MarkedSheet:
         merges = self._sheet.merged_cells.ranges
         reaching = [merge.max_col for merge in merges if merge.max_row >= self._header_row]
         last: int = max([*map(column_index_from_string, letters), *self._titles, *reaching])
-        if last + len(_HEADINGS) > _READ_COLUMNS:  # rows may hold cells that their doctors do not show
+        if last + len(HEADINGS) > _READ_COLUMNS:  # rows may hold cells that their doctors do not show
             last = max(last, self._sheet.max_column)
-        if last + len(_HEADINGS) > _MAX_COLUMN:
+        if last + len(HEADINGS) > MAX_COLUMN:
             raise FormatsLost
         return last + 1
 
     def _write_headings(self) -> None:
-        columns = range(self._first_column, self._first_column + len(_HEADINGS))
-        taken = [title for column, title in self._titles.items() if column not in columns]
+        columns = range(self._first_column, self._first_column + len(HEADINGS))
+        headings = make_headings(self._titles, columns, self._language)
         model = self._sheet.cell(self._header_row, self._first_column - 1)
-        for column, wanted, translations in zip(columns, self._wanted_headings, _HEADINGS, strict=True):
-            heading = unique_heading(translations, wanted, taken)
+        for column, heading in zip(columns, headings, strict=True):
             cell = self._write(self._header_row, column, heading)
             if not self._is_marked:
                 cell.font, cell.fill, cell.border = copy(model.font), copy(model.fill), copy(model.border)
@@ -241,7 +243,7 @@ class _MarkedSheet:
             return
         self.notes_left -= 1
         kept = cell.comment.text.split("\n") if cell.comment else []
-        lines = [NOTE_START + " ".join(text.split()) for text in texts]
+        lines = make_note_lines(texts)
         self._set_note(cell, [*kept, *(line for line in lines if line not in kept)])
 
     def _set_note(self, cell: Cell, lines: Sequence[str]) -> None:
@@ -250,18 +252,18 @@ class _MarkedSheet:
         if not "".join(lines):
             cell.comment = None
             return
-        earlier = cell.comment or Comment("", AUTHOR, width=_NOTE_WIDTH, height=0)
+        earlier = cell.comment or Comment("", AUTHOR, width=NOTE_WIDTH, height=0)
         text = clean_text("\n".join(lines))
-        width = max(earlier.width, _NOTE_WIDTH)
-        needed = _NOTE_LINE * (1 + count_lines(text, width / _NOTE_LETTER))
-        cell.comment = Comment(text, earlier.author, width=width, height=max(earlier.height, needed))
+        width = max(earlier.width, NOTE_WIDTH)
+        height = max(earlier.height, measure_note(text, width))
+        cell.comment = Comment(text, earlier.author, width=width, height=height)
 
     def _set_widths(self) -> None:
         """Set the widths of the appended columns, which a range of columns in the file may cover."""
         if self._is_marked:
             return
         dimensions = self._sheet.column_dimensions
-        end = self._first_column + len(_HEADINGS)
+        end = self._first_column + len(HEADINGS)
         for letter, dimension in list(dimensions.items()):
             dimension.reindex()
             first, last = dimension.min, dimension.max
@@ -273,7 +275,7 @@ class _MarkedSheet:
                     part = copy(dimension)
                     part.index, part.min, part.max = get_column_letter(start), start, stop
                     dimensions[part.index] = part
-        for column, width in enumerate(_WIDTHS, start=self._first_column):
+        for column, width in enumerate(APPENDED_WIDTHS, start=self._first_column):
             letter = get_column_letter(column)
             dimensions[letter] = ColumnDimension(self._sheet, letter, width=width, customWidth=True)
 
@@ -283,7 +285,7 @@ class _MarkedSheet:
             return
         covered = CellRange(self._sheet.auto_filter.ref)
         if covered.max_col == self._first_column - 1:
-            covered.expand(right=len(_HEADINGS))
+            covered.expand(right=len(HEADINGS))
             self._sheet.auto_filter.ref = covered.coord
 
 

@@ -20,16 +20,24 @@ import xlsxwriter
 from xlsxwriter.utility import xl_cell_to_rowcol
 
 from pipeline.domain.results_format import (
-    APPENDED_COLUMNS,
     get_appended_columns,
-    unique_heading,
 )
 from pipeline.domain.roster import CellKind, format_number
 from pipeline.domain.run import Status
 from pipeline.errors import NotCopied
-from pipeline.messages.areas import get_pair
-from pipeline.messages.catalogue import make_message, render
-from pipeline.reports.row_notes import AUTHOR, MAX_NOTES, NOTE_START, RowNotes
+from pipeline.messages.catalogue import make_message
+from pipeline.reports.row_notes import (
+    APPENDED_WIDTHS,
+    AUTHOR,
+    HEADINGS,
+    MAX_COLUMN,
+    MAX_NOTES,
+    NOTE_WIDTH,
+    RowNotes,
+    make_headings,
+    make_note_lines,
+    measure_note,
+)
 from pipeline.reports.styles import (
     FAULT,
     FONT,
@@ -41,7 +49,6 @@ from pipeline.reports.styles import (
     Worksheet,
     clean_text,
     colour_status,
-    count_lines,
     estimate_width,
     set_up_printing,
 )
@@ -50,16 +57,13 @@ from pipeline.support.atomic_files import make_draft_prefix
 RosterCell = tuple[CellKind, object, str]  # type, value, the text that a person sees
 RosterLine = tuple[int, Mapping[int, RosterCell], bool]  # number from 1, cells by column from 0, is it hidden
 
-_HEADINGS = [get_pair(key) for key in APPENDED_COLUMNS]
-_WIDTHS = (15, 46, 36)  # of the appended columns
 _NARROWEST, _WIDEST = 9, 40
 _MEASURED_LINES = 500  # below the titles, whose texts give the widths of the columns
-_MAX_ROW, _MAX_COLUMN = 1_048_576, 16_384
+_MAX_ROW = 1_048_576
 _DEEPEST_FREEZE = 10  # lines of titles that stay in sight while the sheet scrolls
 _EXACT = 1e15  # from here on a spreadsheet shows a number with an exponent
 _MAX_FORMAT = 255  # characters of a number format
 _FIRST_DATE = datetime(1900, 3, 1)  # noqa: DTZ001  a sheet's dates have no zone; before it Excel's calendar is wrong
-_NOTE_WIDTH, _NOTE_LINE, _NOTE_LETTER = 260, 20, 7.0  # pixels
 _NAME_SIGNS = re.compile(r"[\[\]:*?/\\]")  # that no name of a sheet holds
 _MAX_NAME = 31
 # a formula gives an error only as its value; none of these is the roster's
@@ -107,7 +111,6 @@ def write_plain_copy(
             for name, value in properties.items():
                 book.set_custom_property(name, value)
             looks = _Looks(Styles(book))
-            headings = [render(key, language) for key in APPENDED_COLUMNS]
             names: set[str] = set()
             notes_left = MAX_NOTES
             is_active = False
@@ -120,7 +123,7 @@ def write_plain_copy(
                     sheet.activate()
                     sheet.set_first_sheet()
                 set_up_printing(sheet, language)
-                writer = _SheetWriter(sheet, source, looks, headings, notes_left)
+                writer = _SheetWriter(sheet, source, looks, language, notes_left)
                 writer.write()
                 notes_left = writer.notes_left
 
@@ -214,11 +217,11 @@ class _SheetWriter:
         sheet: Worksheet,
         source: PlainSheet,
         looks: _Looks,
-        headings: Sequence[str],
+        language: str,
         notes_left: int,
     ) -> None:
         self.notes_left = notes_left
-        self._sheet, self._source, self._looks, self._headings = sheet, source, looks, headings
+        self._sheet, self._source, self._looks, self._language = sheet, source, looks, language
         self._notes = {notes.row: notes for notes in source.notes}
         self._faults = _list_faults(source)
         self._is_marked = False  # by an earlier run
@@ -227,7 +230,7 @@ class _SheetWriter:
             for first_row, _, first_column, last_column in source.merges
             if first_column < last_column
         }
-        self._first_column = _MAX_COLUMN  # of the appended ones
+        self._first_column = MAX_COLUMN  # of the appended ones
         self._widths: defaultdict[int, int] = defaultdict(lambda: _NARROWEST)
         self._lines_to_measure = 0
 
@@ -255,7 +258,7 @@ class _SheetWriter:
         if is_header:
             self._begin_table(cells)
         own = (
-            range(self._first_column, self._first_column + len(_HEADINGS)) if is_header or notes else range(0)
+            range(self._first_column, self._first_column + len(HEADINGS)) if is_header or notes else range(0)
         )
         for column, (kind, value, text) in cells.items():
             if column not in own:
@@ -276,15 +279,15 @@ class _SheetWriter:
     def _begin_table(self, cells: Mapping[int, RosterCell]) -> None:
         """Choose the appended columns, and write their titles."""
         titles = {column: text for column, (kind, _, text) in cells.items() if kind is CellKind.TEXT}
-        appended = get_appended_columns(titles, _HEADINGS)
+        appended = get_appended_columns(titles, HEADINGS)
         self._is_marked = appended is not None
         self._first_column = appended[0] if appended else self._compute_free_column(titles)
-        columns = range(self._first_column, self._first_column + len(_HEADINGS))
-        taken = [title for column, title in titles.items() if column not in columns]
+        columns = range(self._first_column, self._first_column + len(HEADINGS))
+        headings = make_headings(titles, columns, self._language)
         row, look = self._source.header_row - 1, self._looks.get_format("title")
-        for column, wanted, translations in zip(columns, self._headings, _HEADINGS, strict=True):
-            self._sheet.write_string(row, column, unique_heading(translations, wanted, taken), look)
-        self._widths.update(zip(columns, _WIDTHS, strict=True))
+        for column, heading in zip(columns, headings, strict=True):
+            self._sheet.write_string(row, column, heading, look)
+        self._widths.update(zip(columns, APPENDED_WIDTHS, strict=True))
         self._lines_to_measure = _MEASURED_LINES
 
     def _compute_free_column(self, titles: Iterable[int]) -> int:
@@ -296,7 +299,7 @@ class _SheetWriter:
             if last_row >= self._source.header_row
         ]
         first: int = 1 + max([*titles, *reaching, *(xl_cell_to_rowcol(f"{last}1")[1] for last in lasts)])
-        if first + len(_HEADINGS) > _MAX_COLUMN:
+        if first + len(HEADINGS) > MAX_COLUMN:
             raise NotCopied(make_message("copy.no_room"))
         return first
 
@@ -341,15 +344,14 @@ class _SheetWriter:
         if self.notes_left <= 0:
             return
         self.notes_left -= 1
-        note = clean_text("\n".join(NOTE_START + " ".join(text.split()) for text in texts))
-        height = _NOTE_LINE * (1 + count_lines(note, _NOTE_WIDTH / _NOTE_LETTER))
-        size = {"width": _NOTE_WIDTH, "height": height}
-        self._sheet.write_comment(number - 1, column, note, {"author": AUTHOR, **size})
+        note = clean_text("\n".join(make_note_lines(texts)))
+        options = {"author": AUTHOR, "width": NOTE_WIDTH, "height": measure_note(note)}
+        self._sheet.write_comment(number - 1, column, note, options)
 
     def _measure(self, cells: Mapping[int, RosterCell]) -> None:
         """Widen columns for the texts of a line."""
         for column, (_, _, text) in cells.items():
-            if not self._first_column <= column < self._first_column + len(_HEADINGS):
+            if not self._first_column <= column < self._first_column + len(HEADINGS):
                 width = 3 + max(map(estimate_width, text.split("\n")))
                 self._widths[column] = max(self._widths[column], min(width, _WIDEST))
 

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from pipeline.domain.results_format import APPENDED_COLUMNS, unique_heading
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.run import RowOutcome, Status, has_doubtful_picture, needs_fixing
 from pipeline.domain.service_codes import REFUSED_FIELDS
+from pipeline.messages.areas import get_pair
+from pipeline.messages.catalogue import render
 from pipeline.messages.service_errors import get_advice, is_known_code
 from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import get_confirmed_seal_id
+from pipeline.reports.styles import count_lines
 from pipeline.reports.totals import NEEDS_NOTHING
 
 AUTHOR = "esign-import"  # of the notes of a marked copy
 NOTE_START = "esign-import: "  # begins each line of such a note
+NOTE_WIDTH = 260  # pixels
+_NOTE_LINE, _NOTE_LETTER = 20, 7.0  # pixels
+HEADINGS = [get_pair(key) for key in APPENDED_COLUMNS]  # of the appended columns, in both languages
+APPENDED_WIDTHS = (15, 46, 36)
+MAX_COLUMN = 16_384  # of a sheet
 MAX_NOTES = 5_000  # in a sheet: each is a drawing, and with more of them Excel takes minutes to open the file
 _PERSON_FIELDS = (Field.NAME, Field.NUMBER)  # of a refusal that names no field
 # words of a refusal's message -> the field it is about
@@ -53,6 +62,25 @@ def choose_refused_fields(outcome: RowOutcome, available: Container[Field]) -> l
 
 
 # --- notes in a marked copy
+
+
+def make_headings(titles: Mapping[int, str], columns: range, language: str) -> list[str]:
+    """Return the titles of the appended columns, each other than those of the roster's own columns."""
+    taken = [title for column, title in titles.items() if column not in columns]
+    return [
+        unique_heading(translations, render(key, language), taken)
+        for key, translations in zip(APPENDED_COLUMNS, HEADINGS, strict=True)
+    ]
+
+
+def make_note_lines(texts: Iterable[str]) -> list[str]:
+    """Return the lines of a note on what is wrong with a cell."""
+    return [NOTE_START + " ".join(text.split()) for text in texts]
+
+
+def measure_note(text: str, width: float = NOTE_WIDTH) -> int:
+    """Return the height of a note that its text fits into, in pixels."""
+    return _NOTE_LINE * (1 + count_lines(text, width / _NOTE_LETTER))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.domain.message import Message
-from pipeline.domain.results_format import APPENDED_COLUMNS, COPIES, ExactSheet
+from pipeline.domain.results_format import COPIES, ExactSheet
 from pipeline.domain.roster import FileReport, Row
 from pipeline.domain.run import Notice, RowOutcome, RunReport, needs_fixing
 from pipeline.errors import FileRefused, FormatsLost, NotCopied
@@ -156,8 +156,7 @@ class _CopyWriter:
         )
 
         def fill(draft: Path) -> None:
-            headings = [self._presenter.render(key) for key in APPENDED_COLUMNS]
-            write_marked_copy(copied, draft, source.row_notes, headings)
+            write_marked_copy(copied, draft, source.row_notes, self._presenter.language)
             if not self._reads_alike(draft, source, _digest_rows):
                 raise FormatsLost
 
