@@ -79,6 +79,16 @@ class CopySource:
 def write_marked_copy(source: CopySource, target: Path, notes: Iterable[RowNotes], language: str) -> None:
     """Write the marked copy of a roster. Raises FormatsLost where it would lose something."""
     book = _load_workbook(source)
+    try:
+        _mark_and_save(book, source, target, notes, language)
+    finally:
+        if book.vba_archive is not None:
+            book.vba_archive.close()  # openpyxl leaves it to the garbage collector, where it may fail
+
+
+def _mark_and_save(
+    book: Book, source: CopySource, target: Path, notes: Iterable[RowNotes], language: str
+) -> None:
     by_sheet: dict[str, list[RowNotes]] = {name: [] for name in source.header_rows}
     for row_notes in notes:
         by_sheet[row_notes.sheet or ""].append(row_notes)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -162,7 +161,7 @@ def write_workbook(
     counts = verify_totals(report)
     make_folder(path.parent)
 
-    def fill(target: Path, folder: Path, *, report: RunReport) -> None:
+    def fill(target: Path, folder: Path) -> None:
         options = {
             "constant_memory": True,
             "tmpdir": str(folder),
@@ -186,24 +185,15 @@ def write_workbook(
             # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
             book.in_memory = len(report.outcomes) <= MAX_THUMBNAIL_ROWS
 
-    def fill_or_explain(target: Path, *, report: RunReport) -> None:
-        # the streamed sheets hold full numbers until the file is closed: they stay in a private folder beside it
+    def fill_or_explain(target: Path) -> None:
+        # the streamed sheets lie in a private folder beside the file until it is closed
         with tempfile.TemporaryDirectory(prefix=make_draft_prefix(), dir=path.parent) as folder:
             try:
-                fill(target, Path(folder), report=report)
+                fill(target, Path(folder))
             except FileCreateError as error:  # XlsxWriter's name for an OSError
                 raise error.args[0] from None
 
-    wanted = path
-    # the Summary names its workbook, whose name depends on whether Excel holds the usual one open
-    while True:
-        named = replace(report, workbook=wanted.name)
-        written = write_atomically(
-            wanted, partial(fill_or_explain, report=named), numbered=True, replace=replace_file
-        )
-        if written == wanted:
-            return written
-        wanted = written
+    return write_atomically(path, fill_or_explain, numbered=True, replace=replace_file)
 
 
 def _set_properties(book: xlsxwriter.Workbook, report: RunReport, presenter: Presenter) -> None:

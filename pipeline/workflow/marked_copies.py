@@ -168,15 +168,15 @@ class _CopyWriter:
     def _write_anew(self, source: _Source, target: Path) -> Path:
         """Write a copy of the cells alone. Raises NotCopied."""
         roster = source.roster
+        aliases = ColumnAliases.from_config(self._columns)
+        try:
+            book = open_book(source.data, roster.path, aliases, ReadOptions())
+        except FileRefused as refusal:
+            raise NotCopied(make_message("copy.encrypted")) from refusal
 
         def fill(draft: Path) -> None:
-            try:
-                aliases = ColumnAliases.from_config(self._columns)
-                book = open_book(source.data, roster.path, aliases, ReadOptions())
-                sheets = _list_plain_sheets(book.sheets, roster, iter(source.row_notes))
-                write_plain_copy(sheets, draft, source.properties, self._presenter.language)
-            except FileRefused as refusal:
-                raise NotCopied(make_message("copy.encrypted")) from refusal
+            sheets = _list_plain_sheets(book.sheets, roster, iter(source.row_notes))
+            write_plain_copy(sheets, draft, source.properties, self._presenter.language)
             if not self._reads_alike(draft, source, _digest_content):
                 raise NotCopied(make_message("copy.differs"))
 

@@ -3,11 +3,13 @@
 import os
 from collections import defaultdict
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import openpyxl
 import pytest
-from encrypted_support import agile
+from biff_support import label, record, sheet, stream
+from encrypted_support import agile, biff
 from end_to_end.conftest import HEADERS
 from end_to_end.test_marked_copies import (
     PLAIN,
@@ -330,14 +332,26 @@ def test_a_workbook_that_openpyxl_cannot_open_is_made_anew(hospital, part, befor
     assert list(list_yellow(get_copy(hospital, "roster.xlsx"))) == ["B2"]
 
 
-@pytest.mark.parametrize("what", ["pictures", "password"])
+def make_records(lines, extra=b""):
+    """Return the records of an .xls with these lines."""
+    cells = [label(row, column, text) for row, line in enumerate(lines) for column, text in enumerate(line)]
+    return stream(sheet(*cells, record(0x0201, b"\x63" + bytes(2999))), extra=extra)
+
+
+@pytest.mark.parametrize("what", ["pictures", "password", "old password"])
 def test_a_roster_that_a_copy_would_not_be_gets_none(hospital, what):
     (hospital.folder / "inbox").mkdir()
     row = (make_row(2)[0], number(2)[:17], *make_row(2)[2:])
-    if what == "password":
+    if "password" in what:
         hospital.roster([row])
         roster = hospital.folder / "inbox" / "roster.xlsx"
-        roster.write_bytes(agile(roster.read_bytes(), "开门"))
+        if what == "password":
+            roster.write_bytes(agile(roster.read_bytes(), "开门"))
+        else:
+            roster.unlink()
+            (hospital.folder / "inbox" / "名单.xls").write_bytes(
+                biff(partial(make_records, [HEADERS, row]), "开门", crypto_api=True)
+            )
         secret = hospital.folder / "secrets" / "roster__password"
         secret.write_text("开门\n", "utf-8")
     else:
@@ -348,7 +362,7 @@ def test_a_roster_that_a_copy_would_not_be_gets_none(hospital, what):
         add_part(roster, "content.xml", end, b"<draw:frame/>" + end)
     hospital.go("run")
     (notes,) = list_notes(hospital).values()
-    why = {"pictures": "it has pictures", "password": "it has a password"}[what]
+    why = "it has pictures" if what == "pictures" else "it has a password"
     assert f"no marked copy: {why}" in notes
     assert not (hospital.newest / "rosters").exists()
     texts = [
