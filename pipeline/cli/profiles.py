@@ -42,7 +42,7 @@ AT_ONCE = frozenset({"schedule print", "schedule install"})  # one schedule for 
 VALIDATE = "config validate"  # of every hospital unless one is chosen
 # options and arguments that mean something of one hospital
 OF_ONE_HOSPITAL = frozenset(
-    {"rosters", "seals", "out", "review", "accept_guards", "new_ledger", "save_columns", "run_id", "person"}
+    {"rosters", "seals", "out", "review", "accept_guards", "new_ledger", "run_id", "person"}
 )
 MAX_LISTED = 10  # hospitals; of more only those that did not end with 0
 SIGNALLED = 128  # from here on exit codes are of signals

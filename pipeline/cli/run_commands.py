@@ -18,7 +18,6 @@ from pipeline.messages.catalogue import join_messages, make_message
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.domain.roster import FileReport
     from pipeline.domain.run import RunRequest
     from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.protocol import RunRecord
@@ -35,15 +34,8 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask before sending
 @click.argument("rosters", type=PATH, nargs=-1, metavar="[ROSTER]...")
 @seals_option
 @out_option
-@click.option(
-    "--save-columns",
-    is_flag=True,
-    help="Write how the columns were read under columns: in the configuration.",
-)
 @click.pass_obj
-def check(
-    session: Session, *, rosters: tuple[Path, ...], seals: Path | None, out: Path | None, save_columns: bool
-) -> int:
+def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, out: Path | None) -> int:
     """Read, pair, validate and plan; send nothing."""
     from pipeline.cli.run_display import write_and_print_results
     from pipeline.domain.run import Status
@@ -52,8 +44,6 @@ def check(
     from pipeline.workflow.roster_changes import describe_changes
 
     clock = session.clock
-    if save_columns:
-        session.require_config()  # there is a file to write to
     config, reason_without_tenant = _read_config_for_check(session)
     has_tenant = reason_without_tenant is None
     run_request.refuse_results(rosters)
@@ -77,8 +67,6 @@ def check(
         if ledger is not None and not session.quiet:
             presenter = Presenter.for_report(report, session.spoken)
             session.print_changes(describe_changes(ledger, request, report.outcomes, presenter))
-    if save_columns:
-        _save_columns(session, config, report.files)
     code = write_and_print_results(session, config, report, latest=None)
     is_ready = any(outcome.status is Status.READY for outcome in report.outcomes)
     if is_ready and not has_tenant and not session.quiet:
@@ -118,19 +106,6 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
     session.inform("empty_inbox", paths=" ".join(str(path.absolute()) for path in paths))
     session.suggest_same_command("next_rosters")
     return 0
-
-
-def _save_columns(session: Session, config: Config, files: Sequence[FileReport]) -> None:
-    """Write how the columns were read into the configuration, and print what was added."""
-    from pipeline.config.saved_columns import save_columns
-
-    added, hints = save_columns(session.config_name, files, config.columns, language=session.language)
-    if added:
-        session.inform("columns.saved", n=len(added), path=session.config_name)
-    if hints:
-        session.inform("columns.hints", titles=join_messages(list(hints)))
-    if not added and not hints:
-        session.inform("columns.nothing_to_save", path=session.config_name)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""How a roster's columns were read is told, a misspelt title is noticed, and the mapping can be kept."""
+"""How a roster's columns were read is shown, and a misspelt title is noticed."""
 
 import json
 
@@ -9,7 +9,6 @@ from run_support import draw_seal
 
 import pipeline
 from pipeline.cli.app import main
-from pipeline.config.settings import load
 
 HEADERS = ("姓名", "身份证号", "手机号吗", "医师工牌号", "备注")
 
@@ -61,59 +60,11 @@ def test_the_columns_are_shown_and_a_misspelt_one_is_not_used(misspelt, capsys):
     assert [seal.mobile for seal in misspelt.service.seals] == [None]
 
 
-def test_the_mapping_is_written_into_the_configuration_and_nothing_else_changes(misspelt, capsys):
-    path = misspelt.folder / "config.yaml"
-    before = (
-        path.read_text("utf-8")
-        + "# the ward's own\ncolumns:\n    医师工牌号: staff_no  # HR's word\n# the end\n"
-    )
-    path.write_text(before, "utf-8")
-    path.chmod(0o640)
-    assert misspelt.go("check", "--save-columns") == 0
-    assert f"2 titles were added under columns: in {path}." in capsys.readouterr().err
-    after = path.read_text("utf-8")
-    entries = "    姓名: name\n    身份证号: id_card_number\n    # 手机号吗: mobile  # nearest: 手机号码\n"
-    assert after == before.replace("# HR's word\n", f"# HR's word\n{entries}")
-    assert path.stat().st_mode & 0o777 == 0o640
-    assert load(path, {}).columns == {"医师工牌号": "staff_no", "姓名": "name", "身份证号": "id_card_number"}
-    assert misspelt.go("check", "--save-columns") == 0
-    assert path.read_text("utf-8") == after
-    path.write_text(after.replace("# 手机号吗", "手机号吗"), "utf-8")
+def test_a_title_that_the_configuration_names_is_used(misspelt):
+    with (misspelt.folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write("columns: {手机号吗: mobile}\n")
     assert misspelt.go("run") == 0
     assert [seal.mobile for seal in misspelt.service.seals] == ["15400000001"]
-
-
-@pytest.mark.parametrize("line", ["", "columns: {}   # none yet\r\n", "columns: {工牌: staff_no}\r\n"])
-def test_with_columns_in_any_order_it_stays_a_configuration(misspelt, line):
-    path = misspelt.folder / "config.yaml"
-    before = path.read_text("utf-8").replace("\n", "\r\n")
-    path.write_bytes(b"\xef\xbb\xbf" + f"{line}{before}".rstrip("\r\n").encode())
-    assert misspelt.go("check", "--save-columns") == 0
-    written = path.read_bytes().decode("utf-8")
-    assert before.rstrip("\r\n") in written
-    assert written.count("\n") == written.count("\r\n")
-    assert ("# none yet" in written) == ("# none yet" in line)
-    columns = dict(load(path, {}).columns)
-    assert columns.pop("工牌", "staff_no") == "staff_no"
-    assert columns == {"姓名": "name", "身份证号": "id_card_number"}
-
-
-def test_a_title_that_another_column_goes_before_is_not_written(hospital):
-    """Written under ``columns:`` both would claim the mobile, and the file would be refused."""
-    hospital.roster(
-        [(*row(1)[:2], "021-555", "15400000001")], headers=("姓名", "身份证号", "联系电话", "手机号")
-    )
-    hospital.roster([(*row(2)[:2], "15400000002")], headers=("姓名", "身份证号", "联系电话"), file="b.xlsx")
-    assert hospital.go("check", "--save-columns") == 3
-    columns = load(hospital.folder / "config.yaml", {}).columns
-    assert columns == {"姓名": "name", "身份证号": "id_card_number", "手机号": "mobile"}
-    assert hospital.go("check") == 3
-
-
-def test_without_a_configuration_there_is_nothing_to_write_to(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert main(["--lang", "en", "check", "--save-columns"]) == 2
-    assert "config.yaml" in capsys.readouterr().err
 
 
 def test_a_roster_without_a_usable_header_is_reported_what_is_there(hospital, capsys):
