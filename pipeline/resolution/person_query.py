@@ -25,7 +25,8 @@ MAX_SUGGESTIONS = 5
 MAX_FOLDERS = 200  # of runs, newest first
 ALL_RUNS = 10_000  # more than a ledger will ever hold
 _LAST_FOUR = 4
-_ADDRESS = re.compile(r"(?:(?P<file>.+)[:\uff1a])?(?P<row>[0-9]{1,7})")
+# a number with zeros before it is a staff number
+_ADDRESS = re.compile(r"(?:(?P<file>.+)[:\uff1a])?(?P<row>[1-9][0-9]{0,6})")
 _IDENTITY = re.compile(r"[0-9]{17}[0-9X]")
 _PERMIT = re.compile(r"[HM][0-9]{8}(?:[0-9]{2})?")
 _LIFETIME_LENGTH = 9  # characters of a permit: the last two count its renewals
