@@ -24,12 +24,11 @@ with the FileIds of the first one.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeGuard, get_args
+from typing import Any, Literal, get_args
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
@@ -68,11 +67,9 @@ When = Literal["before", "after"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 EITHER_SIDE = frozenset({"close", "http_502", "html_200"})  # kinds that may strike on either side
-TIMED = frozenset({"delay_before", "delay_after", "clock_skew"})
 
 REPLAY_KEYS = ("action", "user_name", "nth")
 MATCH_KEYS = ("action", "user_name", "seal_name", "nth", "every", "from", "to", "share", "seed")
-WITH_CODE = frozenset({"code", "internal_error_before", "internal_error_after"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,135 +172,111 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
 
 def parse_faults(data: object, path: Path | None = None) -> tuple[Fault, ...]:
     """Return the faults of a loaded file: an object with the list ``faults``. UsageError names the line in ``path``."""
-    faults, line = [], 1
-    items: Any = data.get("faults") if isinstance(data, Mapping) and len(data) == 1 else None
+    faults = []
+    place = str(path or "faults")
     try:
+        items: Any = _take_names(data, ("faults",)).get("faults")
         if not isinstance(items, list):
-            raise _file_error("", "faults.list")
+            raise _Misfit(items, ("- do: throttle",))
         for index, item in enumerate(items):
-            if isinstance(items, CommentedSeq):
-                line = items.lc.item(index)[0] + 1
-            faults.append(_parse_fault(item, f"faults[{index}]"))
-    except UsageError as error:
-        if path is None:
-            raise
-        raise UsageError("faults.in_file", path=path, line=line, why=error.as_message()) from None
+            line = items.lc.item(index)[0] + 1 if isinstance(items, CommentedSeq) else index + 1
+            place = f"{path}:{line}" if path else f"faults[{index}]"
+            faults.append(_parse_fault(item))
+    except _Misfit as misfit:
+        known = ", ".join(misfit.known)
+        raise UsageError("faults.misfit", place=place, found=misfit.found, known=known) from None
     return tuple(faults)
 
 
-def _parse_fault(item: object, where: str) -> Fault:
-    if not isinstance(item, Mapping) or "do" not in item or not set(item) <= {"match", "do"}:
-        text = ", ".join(map(str, item)) if isinstance(item, Mapping) else str(item)
-        raise _file_error(where, "faults.do", found=text)
-    match = _parse_match(item.get("match", {}), f"{where}.match")
-    do = item["do"]
-    if isinstance(do, Mapping) and len(do) == 1:
-        name, value = next(iter(do.items()))
-    elif isinstance(do, str):
-        name, value = do, None
-    else:
-        raise _file_error(f"{where}.do", "faults.one_name")
-    kind = next((known for known in KINDS if known == name), None)
-    if kind is None:
-        raise _file_error(f"{where}.do", "faults.no_kind", name=name, **_name_known(name, KINDS))
-    if kind == "replay":
-        return Fault(kind, match, earlier=_parse_earlier(value or {}, f"{where}.do.replay"))
-    return _with_value(kind, value, match, f"{where}.do.{kind}")
+class _Misfit(Exception):
+    """Something in a fault file that does not fit, and what would."""
+
+    def __init__(self, found: object, known: Iterable[str]) -> None:
+        super().__init__()
+        self.found, self.known = "null" if found is None else str(found), tuple(known)
 
 
-def _with_value(kind: Kind, value: object, match: Match, where: str) -> Fault:
-    if kind in TIMED:
-        if not _is_number(value) or (kind != "clock_skew" and value < 0):
-            raise _file_error(where, "faults.seconds", kind=kind)
-        return Fault(kind, match, seconds=float(value))
-    if kind in WITH_CODE:
-        return _with_code(kind, value, match, where)
-    if kind in {"seal_id", "deprecated"}:
-        if not isinstance(value, str):
-            raise _file_error(where, "faults.text")
-        return Fault(kind, match, seal_id=value) if kind == "seal_id" else Fault(kind, match, message=value)
-    if value is None:
-        return Fault(kind, match)
-    if kind in EITHER_SIDE and value in ("before", "after"):
-        return Fault(kind, match, when="before" if value == "before" else "after")
-    if kind == "redirect" and isinstance(value, str):
-        return Fault(kind, match, url=value)
-    wanted = "either_side" if kind in EITHER_SIDE else "url" if kind == "redirect" else "no_value"
-    raise _file_error(where, "faults.takes", wanted=make_message(f"faults.{wanted}"), value=value)
+def _parse_fault(item: object) -> Fault:
+    names = _take_names(item, ("match", "do"))
+    do = names.get("do")
+    kinds = _take_names({do: None} if isinstance(do, str) else do, KINDS)
+    if len(kinds) != 1:
+        raise _Misfit(do, KINDS)
+    ((kind, value),) = kinds.items()
+    match = _parse_match(names.get("match", {}), MATCH_KEYS)
+    return Fault(kind, match, **_read_value(kind, value))
 
 
-def _with_code(kind: Kind, value: object, match: Match, where: str) -> Fault:
-    given: Mapping[str, Any] = value if isinstance(value, Mapping) else {"code": value}
-    code, message = given.get("code"), given.get("message")
-    if kind != "code":
-        code = code or "InternalError"
-    if (
-        not set(given) <= {"code", "message"}
-        or not isinstance(code, str)
-        or not isinstance(message, str | None)
-    ):
-        raise _file_error(where, "faults.code")
-    if message is None and code not in MESSAGES and code.partition(".")[0] not in MESSAGES:
-        raise _file_error(where, "faults.message", code=code)
-    return Fault(kind, match, code=code, message=message)
+def _read_value(kind: Kind, value: Any) -> Mapping[str, Any]:  # noqa: PLR0911 - one for each form
+    """Return the attributes of a fault that its value gives."""
+    match kind:
+        case "delay_before" | "delay_after" | "clock_skew":
+            return {"seconds": float(_take(value, (int, float), "5"))}
+        case "code" | "internal_error_before" | "internal_error_after":
+            return _read_error(value, None if kind == "code" else "InternalError")
+        case "seal_id" | "deprecated":
+            return {"seal_id" if kind == "seal_id" else "message": _take(value, str, "text")}
+        case "replay":
+            return {"earlier": _parse_match(value or {}, REPLAY_KEYS)}
+        case _ if value is None:
+            return {}
+        case "redirect":
+            return {"url": _take(value, str, "http://127.0.0.1:9/")}
+        case _ if kind in EITHER_SIDE and value in get_args(When):
+            return {"when": value}
+        case _:
+            raise _Misfit(value, get_args(When) if kind in EITHER_SIDE else (f"do: {kind}",))
 
 
-def _parse_earlier(item: object, where: str) -> Match:
-    """Return which earlier answer is repeated; only some of the keys of a match mean one."""
-    for name in item if isinstance(item, Mapping) else ():
-        if name not in REPLAY_KEYS:
-            raise _file_error(f"{where}.{name}", "faults.none_of", **_name_known(name, REPLAY_KEYS))
-    return _parse_match(item, where)
+def _read_error(value: Any, default: str | None) -> Mapping[str, Any]:
+    """Return the code and the message that the service answers; a code without a message of ours needs one."""
+    given = _take_names(value if isinstance(value, Mapping) else {"code": value}, ("code", "message"))
+    code = _take(given.get("code") or default, str, "InvalidParameter.Name")
+    message = given.get("message")
+    if message is None and not {code, code.partition(".")[0]} & MESSAGES.keys():
+        raise _Misfit(code, (f"{{code: {code}, message: text}}",))
+    return {"code": code, "message": message}
 
 
-def _parse_match(item: object, where: str) -> Match:
-    if not isinstance(item, Mapping):
-        raise _file_error(where, "faults.object")
-    for name in item:
-        if name not in MATCH_KEYS:
-            raise _file_error(f"{where}.{name}", "faults.none_of", **_name_known(name, MATCH_KEYS))
-    for name in ("action", "user_name", "seal_name"):
-        if not isinstance(item.get(name), str | None):
-            raise _file_error(f"{where}.{name}", "faults.text")
-    if item.get("action") not in (None, *SHAPES):
-        raise _file_error(f"{where}.action", "faults.none_of", **_name_known(item["action"], SHAPES))
-    share = item.get("share", 1)
-    if not _is_number(share) or not 0 <= share <= 1:
-        raise _file_error(f"{where}.share", "faults.share")
-    nth = item.get("nth", [])
+def _parse_match(item: object, known: Sequence[str]) -> Match:
+    names = _take_names(item, known)
+    if names.get("action") not in (None, *SHAPES):
+        raise _Misfit(names["action"], SHAPES)
+    for name in ("user_name", "seal_name"):
+        _take(names.get(name, ""), str, "text")
+    nth = names.get("nth", [])
     return Match(
-        action=item.get("action"),
-        user_name=item.get("user_name"),
-        seal_name=item.get("seal_name"),
-        nth=tuple(
-            _parse_count(number, f"{where}.nth") for number in (nth if isinstance(nth, list) else [nth])
-        ),
-        every=1 if item.get("every", True) is True else _parse_count(item["every"], f"{where}.every"),
-        first=_parse_count(item.get("from", 1), f"{where}.from"),
-        last=None if item.get("to") is None else _parse_count(item["to"], f"{where}.to"),
-        share=float(share),
-        seed=_parse_count(item.get("seed", 0), f"{where}.seed", least=0),
+        action=names.get("action"),
+        user_name=names.get("user_name"),
+        seal_name=names.get("seal_name"),
+        nth=tuple(map(_take_count, nth if isinstance(nth, list) else [nth])),
+        every=1 if names.get("every", True) is True else _take_count(names["every"]),
+        first=_take_count(names.get("from", 1)),
+        last=_take_count(names["to"]) if "to" in names else None,
+        share=float(_take(names.get("share", 1), (int, float), "0.5")),
+        seed=_take(names.get("seed", 0), int, "7"),
     )
 
 
-def _parse_count(value: object, where: str, *, least: int = 1) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise _file_error(where, "faults.whole_number", least=least)
+def _take_names(item: object, known: Sequence[str]) -> Mapping[Any, Any]:
+    """Return an object whose names are all known."""
+    if not isinstance(item, Mapping):
+        raise _Misfit(item, known)
+    for name in item:
+        if name not in known:
+            raise _Misfit(name, known)
+    return item
+
+
+def _take_count(value: object) -> int:
+    count: int = _take(value, int, "1")
+    if count < 1:
+        raise _Misfit(value, ("1",))
+    return count
+
+
+def _take(value: object, types: type | tuple[type, ...], example: str) -> Any:
+    """Return a value of one of these types."""
+    if not isinstance(value, types) or isinstance(value, bool):
+        raise _Misfit(value, (example,))
     return value
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _name_known(name: object, known: Iterable[str]) -> Mapping[str, object]:
-    """Return the names that are known, and the one that may be meant."""
-    meant = difflib.get_close_matches(str(name), known, n=1)
-    near = make_message("usage.near", name=meant[0]) if meant else ""
-    return {"known": ", ".join(known), "near": near}
-
-
-def _file_error(where: str, key: str, /, **detail: object) -> UsageError:
-    return UsageError(
-        "faults.wrong", place=where or make_message("faults.file"), why=make_message(key, **detail)
-    )
