@@ -173,27 +173,27 @@ def load_faults(path: Path) -> tuple[Fault, ...]:
 def parse_faults(data: object, path: Path | None = None) -> tuple[Fault, ...]:
     """Return the faults of a loaded file: an object with the list ``faults``. UsageError names the line in ``path``."""
     faults = []
-    place = str(path or "faults")
+    location = str(path or "faults")
     try:
         items: Any = _take_names(data, ("faults",)).get("faults")
         if not isinstance(items, list):
             raise _Misfit(items, ("- do: throttle",))
         for index, item in enumerate(items):
             line = items.lc.item(index)[0] + 1 if isinstance(items, CommentedSeq) else index + 1
-            place = f"{path}:{line}" if path else f"faults[{index}]"
+            location = f"{path}:{line}" if path else f"faults[{index}]"
             faults.append(_parse_fault(item))
     except _Misfit as misfit:
         known = ", ".join(misfit.known)
-        raise UsageError("faults.misfit", place=place, found=misfit.found, known=known) from None
+        raise UsageError("faults.misfit", place=location, found=misfit.text, known=known) from None
     return tuple(faults)
 
 
 class _Misfit(Exception):
     """Something in a fault file that does not fit, and what would."""
 
-    def __init__(self, found: object, known: Iterable[str]) -> None:
+    def __init__(self, item: object, known: Iterable[str]) -> None:
         super().__init__()
-        self.found, self.known = "null" if found is None else str(found), tuple(known)
+        self.text, self.known = "null" if item is None else str(item), tuple(known)
 
 
 def _parse_fault(item: object) -> Fault:

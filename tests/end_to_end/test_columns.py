@@ -96,7 +96,7 @@ def test_titles_of_a_roster_decide_on_no_language(hospital, monkeypatch, capsys)
     hospital.roster([row(1)[:2]], headers=("姓名", "身份证号"))
     draw_seal(hospital.folder / "seals" / f"{name(1)}.png", 1)
     assert main(["--config", str(hospital.folder / "config.yaml"), "run"]) == 0
-    assert "Seals" in capsys.readouterr().err
+    assert "Results: " in capsys.readouterr().err
     workbook = hospital.folder / "out" / "latest" / "results.xlsx"
     assert openpyxl.load_workbook(workbook).sheetnames[0] == "Summary"
     files = pipeline.check(hospital.folder / "config.yaml").files
