@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
-    from pipeline.api import Result, check, run, run_async
+    from pipeline.api.runs import Result, check, retry, retry_async, run, run_async
     from pipeline.config.settings import Config
     from pipeline.domain.run import Status
     from pipeline.errors import (
@@ -42,6 +42,8 @@ __all__ = [
     "UsageError",
     "__version__",
     "check",
+    "retry",
+    "retry_async",
     "run",
     "run_async",
 ]
@@ -57,13 +59,15 @@ _HOMES = {
     "Limiter": "pipeline.esign.rate_limiter",
     "Locked": "pipeline.errors",
     "NotReadNow": "pipeline.errors",
-    "Result": "pipeline.api",
+    "Result": "pipeline.api.runs",
     "Status": "pipeline.domain.run",
     "SumsError": "pipeline.reports.totals",
     "UsageError": "pipeline.errors",
-    "check": "pipeline.api",
-    "run": "pipeline.api",
-    "run_async": "pipeline.api",
+    "check": "pipeline.api.runs",
+    "retry": "pipeline.api.runs",
+    "retry_async": "pipeline.api.runs",
+    "run": "pipeline.api.runs",
+    "run_async": "pipeline.api.runs",
 }
 
 if not TYPE_CHECKING:  # else every misspelt name would pass for one of ours

@@ -12,7 +12,6 @@ import click
 
 from pipeline.cli.certify_commands import make_service_clock, warn_of_unanswered_create
 from pipeline.cli.context import Session
-from pipeline.cli.run_commands import get_last_roster_run
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
@@ -142,6 +141,8 @@ def _open_cases(
 
 def _repeat_last_run(request: RunRequest, ledger: DatabaseLedger) -> RunRequest | None:
     """Return a request that reads the rosters of the last run; None where it read the configured ones."""
+    from pipeline.workflow.run_request import get_last_roster_run
+
     last_run = get_last_roster_run(ledger)
     if last_run is None or set(last_run.rosters) == {str(path.absolute()) for path in request.rosters}:
         return None

@@ -18,12 +18,10 @@ from pipeline.messages.catalogue import join_messages, make_message
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.domain.run import RunRequest
     from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.protocol import RunRecord
 
 MAX_RUNS_NAMED = 5
-RUNS_SEARCHED = 100  # back to the last run over whole rosters
 PATH = click.Path(path_type=Path)
 seals_option = click.option("--seals", type=PATH, metavar="DIR|ZIP", help="Seal pictures: a folder or a zip.")
 out_option = click.option("--out", type=PATH, metavar="DIR", help="Folder for the results.")
@@ -88,16 +86,6 @@ def _read_config_for_check(session: Session) -> tuple[Config, Message | None]:
         missing = list_missing_ids(config, session.config_name)
         return config, make_message("usage.placeholders", place=session.config_name, keys=missing)
     return config, None
-
-
-def get_last_roster_run(ledger: DatabaseLedger) -> RunRecord | None:
-    """Return the last `run` that read rosters."""
-    from pipeline.planning.guards import has_read_rosters
-
-    runs = (
-        record for record in ledger.list_runs(RUNS_SEARCHED) if record.command == "run" and record.rosters
-    )
-    return next(filter(has_read_rosters, runs), None)
 
 
 def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]) -> int:
@@ -168,36 +156,11 @@ def retry(session: Session, *, seals: Path | None, out: Path | None, yes: bool) 
 
     config = session.require_config()
     with record_command(session, "retry", config, out) as recorder:
-        request = _build_retry(session, config, recorder.run, seals=seals, out=out)
+        request = run_request.build_retry(
+            config, session.clock, seals=seals, out=out, invocation=session.invocation, run=recorder.run
+        )
         latest = run_request.get_latest_folder(config, request)
         return run_command(recorder, request, yes=yes, latest=latest)
-
-
-def _build_retry(
-    session: Session, config: Config, run: str, *, seals: Path | None, out: Path | None
-) -> RunRequest:
-    """Return the request of a retry: the rosters and the pictures of the last run."""
-    from pipeline.workflow.run_request import build_request
-    from pipeline.workflow.tenant_ledger import open_configured_ledger
-
-    with open_configured_ledger(config, session.clock) as (ledger, _):
-        last_run = get_last_roster_run(ledger)
-    if last_run is None:
-        raise UsageError("no_last_run", then=("run",))
-    # records hold whole paths; messages name a configured folder as after `run`
-    configured = [config.resolve_path(path) for path in (*config.roster, config.seals)]
-    names = {str(path.absolute()): path for path in configured}
-    request = build_request(
-        "retry",
-        config,
-        session.clock,
-        rosters=[names.get(path, Path(path)) for path in last_run.rosters],
-        seals=seals or (names.get(last_run.seals, Path(last_run.seals)) if last_run.seals else None),
-        out=out,
-        invocation=session.invocation,
-        run=run,
-    )
-    return replace(request, retried_run=last_run.run)
 
 
 @click.command()
@@ -230,6 +193,7 @@ def report(session: Session, *, run_id: str | None) -> int:
 def _get_run_to_rebuild(ledger: DatabaseLedger, run_id: str | None) -> RunRecord:
     """Return the run of this id, or the last one that read rosters; UsageError where its results cannot be rebuilt."""
     from pipeline.planning.guards import has_read_rosters
+    from pipeline.workflow.run_request import RUNS_SEARCHED
 
     if run_id:
         record = ledger.get_run(run_id)

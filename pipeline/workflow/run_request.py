@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from zipfile import is_zipfile
@@ -21,13 +23,14 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import SUFFIXES, expand_paths
-from pipeline.ledger.protocol import Ledger
-from pipeline.planning.guards import list_emptied_folders, list_used_folders
+from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.planning.guards import has_read_rosters, list_emptied_folders, list_used_folders
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
 from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.tenant_ledger import get_trace_of_ledger, open_configured_ledger
 
+RUNS_SEARCHED = 100  # back to the last run over whole rosters
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
 _reserved_run_ids: set[str] = set()  # in this process
 
@@ -94,6 +97,50 @@ def build_request(
         missing_folders=() if rosters else tuple(path for path in inboxes if not path.exists()),
         missing_seals=None if pictures.exists() else pictures,
     )
+
+
+def build_retry(
+    config: Config,
+    clock: Clock,
+    *,
+    seals: Path | None = None,
+    out: Path | None = None,
+    invocation: str = PROGRAM,
+    run: str | None = None,
+    ledger: Ledger | None = None,
+) -> RunRequest:
+    """Return the request of a retry: the rosters and the pictures of the last run. UsageError where there was none.
+
+    The arguments mean what they mean for `build_request`.
+    """
+    opened = open_configured_ledger(config, clock) if ledger is None else nullcontext((ledger, None))
+    with opened as (readable, _):
+        last_run = get_last_roster_run(readable)
+    if last_run is None:
+        raise UsageError("no_last_run", then=("run",))
+    # records hold whole paths; messages name a configured folder as after `run`
+    configured = [config.resolve_path(path) for path in (*config.roster, config.seals)]
+    names = {str(path.absolute()): path for path in configured}
+    request = build_request(
+        "retry",
+        config,
+        clock,
+        rosters=[names.get(path, Path(path)) for path in last_run.rosters],
+        seals=seals or (names.get(last_run.seals, Path(last_run.seals)) if last_run.seals else None),
+        out=out,
+        invocation=invocation,
+        run=run,
+        ledger=ledger,
+    )
+    return replace(request, retried_run=last_run.run)
+
+
+def get_last_roster_run(ledger: Ledger) -> RunRecord | None:
+    """Return the last `run` that read rosters."""
+    runs = (
+        record for record in ledger.list_runs(RUNS_SEARCHED) if record.command == "run" and record.rosters
+    )
+    return next(filter(has_read_rosters, runs), None)
 
 
 def _require_roster_folders(

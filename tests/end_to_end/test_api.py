@@ -68,6 +68,29 @@ def test_a_run_from_python_and_one_from_the_command_line_share_one_ledger(hospit
     assert hospital.creates() == 3
 
 
+def test_a_retry_sends_the_failed_rows_of_the_last_run_and_those_that_were_corrected(hospital, config):
+    hospital.doctors(3)
+    picture = hospital.folder / "seals" / "00002.png"
+    picture.rename(hospital.folder / "kept.png")
+    with pytest.raises(pipeline.UsageError, match=r"never been a run|no ledger|has been no run"):
+        pipeline.retry(config)
+    pipeline.run(config, limit=1)
+    (hospital.folder / "kept.png").rename(picture)
+    heard = []
+    done = pipeline.retry(config, on_outcome=lambda row: heard.append(row.status))
+    assert done.counts == {Status.SEALED: 2, Status.UNCHANGED: 1}
+    assert (done.report.command, hospital.creates(), len(heard)) == ("retry", 3, 3)
+    assert done.files["outcomes.jsonl"].is_file()
+
+
+async def test_retry_points_to_retry_async_inside_an_event_loop(hospital, config):
+    hospital.doctors(2)
+    await pipeline.run_async(config, limit=1)
+    with pytest.raises(pipeline.UsageError, match=r"await pipeline\.retry_async"):
+        pipeline.retry(config)
+    assert (await pipeline.retry_async(config)).counts == {Status.SEALED: 1, Status.UNCHANGED: 1}
+
+
 def test_a_check_finds_what_a_run_finds_and_sends_nothing(hospital, config):
     hospital.doctors(3)
     (hospital.folder / "seals" / "00002.png").write_bytes(b"no picture")
@@ -401,11 +424,43 @@ class OnlyAcquire:
         ({"language": "fr"}, 'language cannot be of type str; it must be "zh", "en"'),
         ({"credentials": "key"}, "credentials cannot be of type str"),
         ({"on_outcome": []}, "on_outcome cannot be of type list"),
+        ({"limit": True}, "limit=True"),
+        ({"rosters": 3}, "rosters cannot be of type int"),
+        ({"rosters": ["a.xlsx", None]}, "rosters cannot be of type list"),
+        ({"seals": ""}, "seals cannot be of type str"),
+        ({"out": b"out"}, "out cannot be of type bytes"),
+        ({"review": 1}, "review cannot be of type int"),
+        ({"only": "张伟"}, "only cannot be of type str"),
+        ({"only": [1001]}, "only cannot be of type list; it must be Sequence[str]"),
+        ({"write": "no"}, "write cannot be of type str; it must be True, False"),
+        ({"accept_guards": 2}, "accept_guards cannot be of type int"),
+        ({"ledger": "state/ledger.sqlite3"}, "ledger cannot be of type str"),
+        ({"site_key": "x" * 32}, "site_key cannot be of type str; it must be bytes"),
+        ({"clock": SystemClock}, "clock cannot be of type type"),
+        ({"limt": 3}, "run() has no argument limt. Did you mean limit?"),
+        ({"colour": 3}, "run() has no argument colour."),
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_is_read(argument, expected):
     with pytest.raises(pipeline.UsageError, match=re.escape(expected)):
         pipeline.run("no-such-config.yaml", **argument)
+
+
+async def test_every_function_refuses_wrong_arguments():
+    with pytest.raises(pipeline.UsageError, match="config cannot be of type int"):
+        pipeline.run(3)
+    with pytest.raises(pipeline.UsageError, match="config cannot be of type NoneType"):
+        pipeline.retry(None)
+    with pytest.raises(pipeline.UsageError, match=r"check\(\) has no argument limit"):
+        pipeline.check("config.yaml", limit=3)
+    with pytest.raises(pipeline.UsageError, match=r"retry\(\) has no argument rosters"):
+        pipeline.retry("config.yaml", rosters="inbox")
+    with pytest.raises(pipeline.UsageError, match="too many positional arguments"):
+        pipeline.check("config.yaml", "inbox")
+    with pytest.raises(pipeline.UsageError, match="missing a required argument"):
+        pipeline.run()
+    with pytest.raises(pipeline.UsageError, match="write cannot be of type int"):
+        await pipeline.run_async("config.yaml", write=0)
 
 
 # -- cancelled
@@ -505,12 +560,14 @@ except KeyboardInterrupt:
 # -- the package
 
 
-@pytest.mark.parametrize("function", [pipeline.run, pipeline.run_async, pipeline.check])
+@pytest.mark.parametrize("function", [pipeline.run, pipeline.run_async, pipeline.retry, pipeline.check])
 def test_help_shows_every_argument_with_its_type_and_meaning(function):
     shown = pydoc.render_doc(function, renderer=pydoc.plaintext)
     for name in inspect.signature(function).parameters:
         assert re.search(rf"^ +{name}: \S.*\n +\S", shown, re.MULTILINE), name
-    names = {"limit", "limiter", "on_outcome"} if function is not pipeline.check else {"rosters", "write"}
+    names = {"seals", "out", "write", "clock"}
+    if function in {pipeline.run, pipeline.run_async}:
+        names |= {"limit", "limiter", "on_outcome"}
     assert names <= inspect.signature(function).parameters.keys()
     assert "options" not in inspect.signature(function).parameters
 

@@ -9,7 +9,7 @@ import openpyxl
 import people
 import pytest
 
-from pipeline import api
+import pipeline
 
 HR = "hr.xlsx"
 ANSWERED = "ChannelCreatePreparedPersonalEsign: answered"
@@ -30,7 +30,7 @@ def test_an_inbox_that_never_held_a_roster_is_nothing_to_do(hospital):
     assert hospital.go("run") == 0
     (hospital.folder / "inbox").mkdir()
     assert hospital.go("run") == 0
-    assert api.run(hospital.folder / "config.yaml").exit == 0
+    assert pipeline.run(hospital.folder / "config.yaml").exit == 0
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["gone", "empty"])
@@ -56,7 +56,7 @@ def test_an_inbox_that_held_a_roster_stops_the_run(hospital, capsys, gone):
     assert printed.endswith(" run\n")
     hospital.go("--json", "status")
     assert json.loads(capsys.readouterr().out)["last_run"]["halted"]["code"] == "ROSTER_MISSING"
-    assert api.run(hospital.folder / "config.yaml").exit == 5
+    assert pipeline.run(hospital.folder / "config.yaml").exit == 5
     assert hospital.go("run", "--accept-guards") == 0
 
 
@@ -284,8 +284,8 @@ def test_a_configured_folder_that_is_gone_is_a_wrong_path_until_a_run_has_read_a
     for command in ("run", "check"):
         assert hospital.go(command) == 5
         assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(extra)}
-    assert api.run(hospital.folder / "config.yaml").exit == 5
-    assert api.check(hospital.folder / "config.yaml").exit == 5
+    assert pipeline.run(hospital.folder / "config.yaml").exit == 5
+    assert pipeline.check(hospital.folder / "config.yaml").exit == 5
     shutil.rmtree(hospital.folder / "inbox")
     assert hospital.go("run") == 5
     assert hospital.creates() == 2

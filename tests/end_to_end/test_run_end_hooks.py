@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import api
+import pipeline
 from pipeline.ledger.lock import RunLock
 from pipeline.operations import run_hooks
 
@@ -46,7 +46,7 @@ def test_a_hook_is_called_for_every_end_of_a_run(hospital, ended_runs):
 
 def test_the_python_api_calls_the_same_hooks(hospital, ended_runs):
     hospital.doctors(1)
-    assert api.run(config=hospital.folder / "config.yaml").exit == 0
+    assert pipeline.run(config=hospital.folder / "config.yaml").exit == 0
     assert ended_runs == [("run", 0, None)]
 
 

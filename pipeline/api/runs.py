@@ -1,58 +1,35 @@
-"""The Python API (README, "From Python"): runs without a command line. It prints and asks nothing.
-
-The reason that stops a run under way is no exception: it is ``Result.halted``, and ``Result.exit`` is the code
-the command line would have ended with. Exceptions mean that nothing was sent or that the results could not be written.
-All but OSError are names of `pipeline` and derive from `pipeline.EsignImportError`: ``str(error)`` is the sentence in
-English, ``error.render("zh")`` the one in Chinese, ``error.exit_code`` the code of the command line.
-
-==================== =================================================================================
-UsageError           a path that is not there; a configuration that does not say who acts; another
-                     tenant's ledger; a new ledger where an earlier run sent something
-ConfigError          a file or value of the configuration is wrong (every fault is named)
-Locked               another run holds the ledger
-NotReadNow           a file cannot be read at the moment, for a reason of the machine: another run may read it
-LedgerError          ledger, key or the disk under them cannot be used
-CredentialsMissing   something has to be sent, and no complete pair of SecretId and SecretKey was found
-SumsError            the sums do not add up, a bug: results are not written, the ledger knows what was sent
-OSError              the results cannot be written, for instance on a full disk; the ledger knows what was sent
-==================== =================================================================================
-
-Log records go to the loggers below ``pipeline``, without names and numbers; no log.jsonl is written.
-"""
+"""`check`, `run` and `retry`, and their result."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-import re
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Literal,
-    TypeAlias,
-    TypedDict,
-    TypeVar,
-    Unpack,
-    get_args,
-    get_type_hints,
-)
+from typing import TYPE_CHECKING, Unpack
 
+from pipeline.api.arguments import (
+    Language,
+    Rosters,
+    RunOptions,
+    SendOptions,
+    StrPath,
+    check_arguments,
+    load_config,
+    load_ready_config,
+    name_invocation,
+)
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.environment import choose_language
-from pipeline.config.named_paths import require_ready
 from pipeline.config.settings import Config
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Halt, RowOutcome, RunObserver, RunPreview, RunReport, RunRequest, Status
 from pipeline.domain.site_key import KEY_BYTES, SiteKey
 from pipeline.errors import UsageError
-from pipeline.esign.rate_limiter import Limiter, require_limiter
 from pipeline.esign.signing import Credentials, CredentialsFinder, CredentialsSource
 from pipeline.ledger.protocol import Ledger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
@@ -60,8 +37,6 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
 from pipeline.reports.row_values import to_frame
 from pipeline.sending.run_state import StopSignal
-from pipeline.support.terminal_text import quote
-from pipeline.version import PROGRAM
 from pipeline.workflow import import_run, run_plan, run_request, tenant_ledger
 from pipeline.workflow.finish import finish_run
 from pipeline.workflow.hosts_factory import make_limiter
@@ -72,123 +47,6 @@ if TYPE_CHECKING:
     from pipeline.reports.row_values import Frame
 
 LOG = logging.getLogger(__name__)
-logging.getLogger("pipeline").addHandler(logging.NullHandler())  # a library is silent by default
-StrPath: TypeAlias = Path | str
-Rosters: TypeAlias = StrPath | Sequence[StrPath]
-Language: TypeAlias = Literal["zh", "en"]
-MODULE_PREFIX = r"\b(?:\w+\.)+(?=\w)"  # in the name of a type
-# of the keyword arguments whose default is not None
-ARGUMENT_DEFAULTS: Mapping[str, object] = {
-    "rosters": (),
-    "only": (),
-    "accept_guards": False,
-    "new_ledger": False,
-    "write": True,
-}
-Function = TypeVar("Function", bound=Callable[..., object])
-
-
-# --- the arguments: their types and meanings, which help() shows, and what is refused at entry
-
-
-class RunOptions(TypedDict, total=False):
-    """The keyword arguments of `run` and `run_async`: type, meaning, and the default where it is not None."""
-
-    rosters: Annotated[Rosters, "roster files or folders; default: the configuration's"]
-    seals: Annotated[StrPath | None, "folder or zip of seal pictures; default: the configuration's"]
-    out: Annotated[
-        StrPath | None, "folder for the results; default: a folder of its own below the configuration's"
-    ]
-    limit: Annotated[int | None, "create at most so many seals; None: no limit"]
-    only: Annotated[
-        Sequence[str], "names and staff numbers: create the seals of these people alone; (): of all"
-    ]
-    review: Annotated[
-        StrPath | None, "file of judgements that review.html saved; seals marked wrong are skipped"
-    ]
-    accept_guards: Annotated[bool, "send although a guard would stop the run; default False"]
-    new_ledger: Annotated[bool, "make a new ledger although an earlier run sent something; default False"]
-    write: Annotated[bool, "False: write no result files; state and work folders are kept all the same"]
-    language: Annotated[
-        Language | None, "language of the files; default: the configuration's, else the locale's"
-    ]
-    ledger: Annotated[
-        Ledger | None, "used in place of the configured SQLite file; the caller opens, locks and closes it"
-    ]
-    site_key: Annotated[
-        bytes | None,
-        "32 secret bytes that belong to `ledger` for ever: with others every doctor would be new",
-    ]
-    limiter: Annotated[
-        Limiter | None, "one for several runs at once keeps them within one quota; see `pipeline.Limiter`"
-    ]
-    credentials: Annotated[
-        Credentials | Callable[[], CredentialsSource] | None,
-        "a pair, or a function that finds one, or a source of keys that change, when something has to be sent; default: the"
-        " places in the configuration page",
-    ]
-    clock: Annotated[Clock | None, "source of the time; default: the machine's"]
-    on_outcome: Annotated[
-        Callable[[RowOutcome], None] | None,
-        "called with every row exactly once, in the event loop's thread: a row that is sent as it ends, any other at the"
-        " end of the run; an exception of it is logged and ends nothing",
-    ]
-
-
-def describe_arguments(function: Function) -> Function:
-    """Add the type and meaning of each argument to a function's docstring, and its name to the signature that help() shows.
-
-    ``options: Unpack[RunOptions]`` is shown as the arguments that it stands for.
-    """
-    signature = inspect.signature(function, eval_str=True)
-    hints = get_type_hints(RunOptions, include_extras=True)
-    config, *others = signature.parameters.values()
-    names = [parameter.name for parameter in others if parameter.name in hints] or [*hints]
-    parameters = [config.replace(annotation=inspect.Parameter.empty)]
-    lines = [
-        *(
-            inspect.cleandoc(function.__doc__ or ""),
-            "",
-            "Arguments; relative paths count from the current folder:",
-            "",
-        ),
-        *("config: Config | Path | str", "    a configuration, or the path of a config.yaml"),
-    ]
-    for name in names:
-        kind, meaning = get_args(hints[name])
-        lines += [f"{name}: {re.sub(MODULE_PREFIX, '', inspect.formatannotation(kind))}", f"    {meaning}"]
-        default = ARGUMENT_DEFAULTS.get(name)
-        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default))
-    function.__doc__ = "\n".join(lines)
-    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    return function
-
-
-def require_usable(options: RunOptions) -> None:
-    """Raise UsageError for an argument that cannot be used, before anything is read."""
-    limit: object = options.get("limit")
-    limiter = options.get("limiter")
-    if limit is not None and (not isinstance(limit, int) or limit < 1):
-        raise UsageError("usage.limit", limit=limit)
-    if limiter is not None:
-        require_limiter(limiter)
-    language, credentials = options.get("language"), options.get("credentials")
-    for name, value, is_usable, expected in (
-        ("language", language, language in get_args(Language), '"zh", "en"'),
-        (
-            "credentials",
-            credentials,
-            callable(credentials) or isinstance(credentials, Credentials),
-            "pipeline.Credentials",
-        ),
-        ("on_outcome", options.get("on_outcome"), callable(options.get("on_outcome")), "Callable"),
-        ("only", options.get("only"), not isinstance(options.get("only"), str), "Sequence[str]"),
-    ):
-        if value is not None and not is_usable:
-            raise UsageError("usage.argument", name=name, kind=type(value).__name__, expected=expected)
-
-
-# --- the functions and their result
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -239,7 +97,7 @@ class Result:
         return f"Result(run={self.report.run!r}, exit={self.exit}{ends})"
 
 
-@describe_arguments
+@check_arguments
 def check(
     config: Config | StrPath | None = None,
     *,
@@ -258,8 +116,7 @@ def check(
     review is for looking only. No ledger is made, and no lock is taken.
     """
     options = RunOptions(rosters=rosters, seals=seals, out=out, write=write, language=language)
-    require_usable(options)
-    loaded, clock = _load_config(config), clock or SystemClock()
+    loaded, clock = load_config(config), clock or SystemClock()
     request = _build_request("check", config, loaded, clock, {**options, "ledger": ledger})
     run_request.refuse_results(_list_paths(rosters))
     if loaded.api.placeholders and ledger is None:
@@ -271,20 +128,16 @@ def check(
     return _finish(report, loaded, options)
 
 
-@describe_arguments
+@check_arguments
 def run(config: Config | StrPath, **options: Unpack[RunOptions]) -> Result:
     """Create the seals that are missing; safe to repeat. A running event loop needs `run_async` instead.
 
     A Ctrl-C drains: nothing new is sent, what is under way is awaited and recorded, then KeyboardInterrupt is raised.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(run_async(config, **options))
-    raise UsageError("usage.loop_runs")
+    return _run_in_own_loop("run_async", run_async(config, **options))
 
 
-@describe_arguments
+@check_arguments
 async def run_async(config: Config | StrPath, **options: Unpack[RunOptions]) -> Result:
     """Create the seals that are missing; safe to repeat.
 
@@ -292,33 +145,70 @@ async def run_async(config: Config | StrPath, **options: Unpack[RunOptions]) -> 
     are written with exit 130, then CancelledError is raised. A second cancellation leaves at once; creates that were
     under way are ``unknown`` from then on.
     """
-    if unknown := options.keys() - RunOptions.__annotations__.keys():
-        raise TypeError(f"run() got an unexpected keyword argument {min(unknown)!r}")
-    require_usable(options)
-    loaded, clock = _load_config(config), options.get("clock") or SystemClock()
-    require_ready(loaded, "config" if isinstance(config, Config) else str(config))
+    loaded, clock = load_ready_config(config), options.get("clock") or SystemClock()
     request = _build_request("run", config, loaded, clock, options)
     run_request.refuse_results(_list_paths(options.get("rosters", ())))
-    own_ledger = options.get("ledger")
-    if run_request.has_nothing_to_read(request, loaded, clock, own_ledger):
+    if run_request.has_nothing_to_read(request, loaded, clock, options.get("ledger")):
         now = clock.now()
         report = start_report(loaded, run=request.run, command="run", started=now, out=request.out)
         return Result(replace(report, seals=request.seals))
-    await asyncio.to_thread(call_run_start_hooks, "run", loaded)
-    stop = StopSignal()
-    given = _use_given_ledger(loaded, own_ledger, options.get("site_key"))
-    opened = given or tenant_ledger.lock_ledger(
-        loaded, request, clock, new_ledger=options.get("new_ledger", False)
+    return await _send(request, loaded, clock, options, new_ledger=options.get("new_ledger", False))
+
+
+@check_arguments
+def retry(config: Config | StrPath, **options: Unpack[SendOptions]) -> Result:
+    """Send failed, rejected and unsent rows of the last run again, its rosters read anew: corrected rows as well.
+
+    A running event loop needs `retry_async` instead. A Ctrl-C drains as it does in `run`.
+    """
+    return _run_in_own_loop("retry_async", retry_async(config, **options))
+
+
+@check_arguments
+async def retry_async(config: Config | StrPath, **options: Unpack[SendOptions]) -> Result:
+    """Send failed, rejected and unsent rows of the last run again, its rosters read anew: corrected rows as well.
+
+    Cancelling the task drains as it does in `run_async`.
+    """
+    loaded, clock = load_ready_config(config), options.get("clock") or SystemClock()
+    request = run_request.build_retry(
+        loaded,
+        clock,
+        seals=_make_path(options.get("seals")),
+        out=_make_path(options.get("out")),
+        invocation=name_invocation(config),
+        ledger=options.get("ledger"),
     )
+    return await _send(request, loaded, clock, options)
+
+
+def _run_in_own_loop(instead: str, work: Coroutine[None, None, Result]) -> Result:
+    """Run a coroutine to its end; UsageError, which names the function to use ``instead``, inside a running event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    work.close()
+    raise UsageError("usage.loop_runs", function=instead)
+
+
+async def _send(
+    request: RunRequest, config: Config, clock: Clock, options: SendOptions, *, new_ledger: bool = False
+) -> Result:
+    """Hold the lock and the ledger for one run that may be cancelled."""
+    await asyncio.to_thread(call_run_start_hooks, request.command, config)
+    stop = StopSignal()
+    given = _use_given_ledger(config, options.get("ledger"), options.get("site_key"))
+    opened = given or tenant_ledger.lock_ledger(config, request, clock, new_ledger=new_ledger)
     return await _drain_when_cancelled(
-        _run_import(request, loaded, options, clock=clock, stop=stop, opened_ledger=opened), stop
+        _run_import(request, config, options, clock=clock, stop=stop, opened_ledger=opened), stop
     )
 
 
 async def _run_import(
     request: RunRequest,
     config: Config,
-    options: RunOptions,
+    options: SendOptions,
     *,
     clock: Clock,
     stop: StopSignal,
@@ -390,16 +280,9 @@ class _OutcomeReporter(RunObserver):
                     LOG.exception("on_outcome failed")  # as while sending: it must not end a run
 
 
-def _load_config(config: Config | StrPath | None) -> Config:
-    return config if isinstance(config, Config) else Config.load(config)
-
-
 def _build_request(
     command: str, config: Config | StrPath | None, loaded: Config, clock: Clock, options: RunOptions
 ) -> RunRequest:
-    # how the command line would be called, for the commands that the results suggest
-    is_named = config is not None and not isinstance(config, Config)
-    invocation = f"{PROGRAM} --config {quote(str(config))}" if is_named else PROGRAM
     return run_request.build_request(
         command,
         loaded,
@@ -411,7 +294,7 @@ def _build_request(
         only=options.get("only", ()),
         review=_make_path(options.get("review")),
         accept_guards=options.get("accept_guards", False),
-        invocation=invocation,
+        invocation=name_invocation(config),
         ledger=options.get("ledger"),
     )
 
@@ -454,7 +337,7 @@ class _CallersCredentials:
         return self._function()
 
 
-def _finish(report: RunReport, config: Config, options: RunOptions, latest: Path | None = None) -> Result:
+def _finish(report: RunReport, config: Config, options: SendOptions, latest: Path | None = None) -> Result:
     language = choose_language(options.get("language") or config.language)
     presenter = Presenter.for_report(report, language)
     report, files = finish_run(
