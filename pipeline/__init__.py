@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
+    from pipeline.api.queries import status
     from pipeline.api.runs import Result, check, retry, retry_async, run, run_async
     from pipeline.config.settings import Config
     from pipeline.domain.run import Status
@@ -46,6 +47,7 @@ __all__ = [
     "retry_async",
     "run",
     "run_async",
+    "status",
 ]
 
 _HOMES = {
@@ -68,6 +70,7 @@ _HOMES = {
     "retry_async": "pipeline.api.runs",
     "run": "pipeline.api.runs",
     "run_async": "pipeline.api.runs",
+    "status": "pipeline.api.queries",
 }
 
 if not TYPE_CHECKING:  # else every misspelt name would pass for one of ours

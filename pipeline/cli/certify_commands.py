@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Session
-from pipeline.clock import shown, stamp
+from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.domain.run import RowPlan
     from pipeline.ledger.database_ledger import DatabaseLedger
+    from pipeline.resolution.ledger_status import UnansweredCertification
 
 DECLINED = 2  # a create that was not sent again is no success
 ANSWERS = ("shown", "not-shown")
@@ -173,21 +174,13 @@ def make_service_clock(session: Session) -> Callable[[], float]:
     )
 
 
-def warn_of_unanswered_create(session: Session, ledger: DatabaseLedger) -> None:
+def warn_of_unanswered_create(session: Session, certification: UnansweredCertification | None) -> None:
     """Print that a second create of a certification got no verdict: the doctor may have two seals."""
-    from pipeline.planning.guards import CERTIFICATION, CERTIFY_SENT
-
-    decision = next((one for one in ledger.list_decisions()[::-1] if one.kind in CERTIFICATION), None)
-    if decision is None or decision.kind != CERTIFY_SENT:
-        return
-    history = ledger.snapshot().people.get(decision.key or "")
-    if history is None:
-        return
-    name = history.seal.content.name if history.seal and history.seal.content else "—"
-    session.alert(
-        "certify_open",
-        name=name,
-        seal_name=history.seal_name,
-        at=shown(stamp(decision.decided_at)),
-        why=decision.why,
-    )
+    if certification is not None:
+        session.alert(
+            "certify_open",
+            name=certification.name or "—",
+            seal_name=certification.seal_name,
+            at=shown(certification.sent),
+            why=certification.why,
+        )

@@ -77,6 +77,7 @@ def resolve(
     Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id.
     """
     from pipeline.resolution.decide import DecisionMaker
+    from pipeline.resolution.ledger_status import get_unanswered_certification
     from pipeline.workflow.stage_settings import build_agent
 
     chosen = {name.removesuffix("d") if name == "replaced" else name for name, value in ways.items() if value}
@@ -89,7 +90,7 @@ def resolve(
         agent = build_agent(session.require_ready_config())
         maker = DecisionMaker.current_user(ledger, session.clock, why or "resolve", agent)
         if query is None:
-            warn_of_unanswered_create(session, ledger)
+            warn_of_unanswered_create(session, get_unanswered_certification(ledger))
             return print_unresolved(session, ledger, cases)
         case = _choose_case(session, ledger, cases, query, way)
         if not way:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.context import Session
-from pipeline.clock import shown, stamp
+from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
-from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import join_messages, make_message, render
@@ -19,10 +18,10 @@ from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.ledger.protocol import RunRecord
     from pipeline.reports.next_steps import CommandLine
+    from pipeline.resolution.ledger_status import LastRun, LedgerStatus
     from pipeline.resolution.person_query import PersonFinder
-    from pipeline.resolution.timeline import PersonTimeline, RecordedRow
+    from pipeline.resolution.timeline import PersonTimeline
 
 EXIT_CODES = ("0", "1", "2", "3", "4", "5", "6", "7", "74", "130", "143")  # of runs
 HOUR = 3600.0  # seconds
@@ -48,129 +47,65 @@ def status(session: Session) -> int:
 
 def _show_status(session: Session) -> int:
     from pipeline.cli.certify_commands import warn_of_unanswered_create
-    from pipeline.resolution.timeline import list_open_rows
-    from pipeline.workflow.hosts_factory import make_store
-    from pipeline.workflow.recorded_runs import read_last_recorded_run, select_later_run
-    from pipeline.workflow.tenant_ledger import open_configured_ledger
+    from pipeline.resolution.ledger_status import read_last_run, read_status
 
     config = session.require_ready_config()
-    recorded_run = read_last_recorded_run(config.resolve_path(config.out), config.tenant)
     try:
-        if not make_store(config).exists():
-            return _report_without_ledger(session, config, recorded_run)
-        with open_configured_ledger(config, session.clock) as (ledger, site_key):
-            people = ledger.snapshot().people.values()
-            ledger_run = ledger.get_last_run()
-            open_rows = list_open_rows(ledger_run, ledger) if ledger_run else []
-            warn_of_unanswered_create(session, ledger)
+        ledger_status = read_status(config, session.clock)
     except EsignImportError:
-        if recorded_run is not None and (session.several is None or session.as_json):
-            _print_run(session, recorded_run, is_under_way=False)
-            _print_halt(session, recorded_run)
+        if session.several is None or session.as_json:
+            last_run = read_last_run(config, session.clock)
+            if last_run is not None:
+                _print_run(session, last_run)
+            _print_halt(session, last_run)
         raise
-    is_under_way = (
-        ledger_run is not None and ledger_run.finished is None and make_store(config).hold.is_taken()
-    )
-    last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
-    creates = [
-        (person.unresolved_attempt, person.seal_name) for person in people if person.unresolved_attempt
-    ]
-    present_run = last_run.run if is_under_way and last_run is not None else None
-    unknown = [
-        {
-            "name": attempt.content.name,
-            "seal_name": seal_name,
-            "sent": stamp(attempt.signed_at),
-            "trace_id": attempt.uuid,
-        }
-        for attempt, seal_name in creates
-        if attempt.run != present_run
-    ]
-    in_flight = len(creates) - len(unknown)
-    if last_run is not None and (ledger_run is None or last_run.run != ledger_run.run):
-        open_rows = list_open_rows(last_run, None)
-    waiting = len(unknown) + _count_changed_rows(open_rows)
+    warn_of_unanswered_create(session, ledger_status.certification)
+    session.print_json(**ledger_status.to_dict())
+    if ledger_status.ledger is None:
+        return _report_without_ledger(session, config, ledger_status)
     if session.several is not None and not session.as_json:
-        return _print_status_line(session, last_run, waiting=waiting, is_under_way=is_under_way)
-    session.print_text("status_ledger", path=config.name_ledger(), tenant=site_key.tenant)
-    if in_flight:
-        session.print_text("status_in_flight", n=in_flight)
-    counts = {
-        "sealed": sum(person.seal is not None for person in people),
-        "unknown": len(unknown),
-        "refused": sum(bool(person.refusals) and person.seal is None for person in people),
-    }
-    session.print_text("status_people", **counts)
-    for create in unknown:
-        name, seal_name, sent, trace = create.values()
-        session.print_text("status_unknown", name=name, seal_name=seal_name, at=shown(str(sent)), trace=trace)
-    if last_run is not None:
-        _print_run(session, last_run, is_under_way=is_under_way)
-    session.print_json(
-        ledger=config.name_ledger(),
-        tenant=site_key.tenant,
-        people={**counts, "in_flight": in_flight},
-        unknown=unknown,
-        waiting=waiting,
-        last_run=_run_as_dict(session, last_run, is_under_way=is_under_way),
-    )
-    _print_next_steps(
-        session, config, last_run, open_rows, unresolved=len(unknown), is_under_way=is_under_way
-    )
+        return _print_status_line(session, ledger_status)
+    session.print_text("status_ledger", path=ledger_status.ledger, tenant=ledger_status.tenant)
+    people = ledger_status.people
+    if people.in_flight:
+        session.print_text("status_in_flight", n=people.in_flight)
+    session.print_text("status_people", sealed=people.sealed, unknown=people.unknown, refused=people.refused)
+    for create in ledger_status.unknown:
+        session.print_text(
+            "status_unknown",
+            name=create.name,
+            seal_name=create.seal_name,
+            at=shown(create.sent),
+            trace=create.trace_id,
+        )
+    if ledger_status.last_run is not None:
+        _print_run(session, ledger_status.last_run)
+    _print_next_steps(session, config, ledger_status)
     return 0
 
 
-def _run_as_dict(session: Session, run: RunRecord | None, *, is_under_way: bool) -> dict[str, object] | None:
-    """Return the JSON of a run; ``exit`` is null while it is under way, and where it was killed."""
-    return (
-        None
-        if run is None
-        else {
-            "run": run.run,
-            "command": run.command,
-            "started": stamp(run.started),
-            "finished": stamp(run.finished) if run.finished is not None else None,
-            "age_seconds": round(_compute_age(session, run)),
-            "exit": run.exit,
-            "under_way": is_under_way,
-            "halted": run.content.get("halted"),
-            "out": mask_path(Path(run.out)),
-        }
-    )
-
-
-def _print_status_line(session: Session, run: RunRecord | None, *, waiting: int, is_under_way: bool) -> int:
+def _print_status_line(session: Session, ledger_status: LedgerStatus) -> int:
     """Print a hospital's line; return the exit code."""
-    name = session.hospital
+    name, run, waiting = session.hospital, ledger_status.last_run, ledger_status.waiting
     if run is None:
         session.print_text("status_line.never", name=name)
         return 0
-    age = _describe_age(_compute_age(session, run))
+    age = _describe_age(run.age_seconds)
     if run.finished is None or run.exit is None:
-        key = "status_line.running" if is_under_way else "status_line.cut"
-        session.print_text(key, name=name, started=shown(stamp(run.started)), age=age, waiting=waiting)
+        key = "status_line.running" if run.under_way else "status_line.cut"
+        session.print_text(key, name=name, started=shown(run.started), age=age, waiting=waiting)
         return 0
     code = str(run.exit)
     session.print_text(
         "status_line.ended",
         name=name,
-        finished=shown(stamp(run.finished)),
+        finished=shown(run.finished),
         age=age,
         exit=code,
         why=session.render_sentence(f"exit.{code}") if code in EXIT_CODES else "—",
         waiting=waiting,
     )
     return 0
-
-
-def _compute_age(session: Session, run: RunRecord) -> float:
-    """Return the seconds since a run ended, or since it began where it has no end."""
-    return max(0.0, session.clock.now() - (run.started if run.finished is None else run.finished))
-
-
-def _count_changed_rows(rows: Sequence[RecordedRow]) -> int:
-    """Return how many rows differ from their seal, and wait for a decision."""
-    return sum(row.status == "changed" for row in rows)
 
 
 def _describe_age(seconds: float) -> Message:
@@ -181,43 +116,39 @@ def _describe_age(seconds: float) -> Message:
     return make_message("age.days", n=round(seconds / (24 * HOUR)))
 
 
-def _report_without_ledger(session: Session, config: Config, recorded_run: RunRecord | None) -> int:
+def _report_without_ledger(session: Session, config: Config, ledger_status: LedgerStatus) -> int:
     """Print that there is no ledger, and a run that ended before it had one; return the exit code."""
-    from pipeline.reports.earlier_results import get_earlier_run
-    from pipeline.resolution.timeline import list_open_rows
-
-    open_rows = list_open_rows(recorded_run, None) if recorded_run else []
-    lost_run = get_earlier_run(config.resolve_path(config.out), config.tenant)
-    last_run = _run_as_dict(session, recorded_run, is_under_way=False)
-    session.print_json(ledger=None, lost=bool(lost_run), last_run=last_run)
+    lost_run = ledger_status.lost
     if session.several is not None and not session.as_json:
         if lost_run:
             session.alert("status_lost", path=lost_run)
-        _print_status_line(session, recorded_run, waiting=_count_changed_rows(open_rows), is_under_way=False)
+        _print_status_line(session, ledger_status)
         return 74 if lost_run else 0
-    if recorded_run is not None:
-        _print_run(session, recorded_run, is_under_way=False)
+    if ledger_status.last_run is not None:
+        _print_run(session, ledger_status.last_run)
     if lost_run:
         session.alert("status_lost", path=lost_run)
         session.suggest_command("next_rebuild", "ledger", "rebuild")
         return 74
     session.print_text("status_none")
-    if recorded_run is None:
+    if ledger_status.last_run is None:
         session.suggest_command("next_check", "check")
     else:
-        _print_next_steps(session, config, recorded_run, open_rows)
+        _print_next_steps(session, config, ledger_status)
     return 0
 
 
-def _print_run(session: Session, run: RunRecord, *, is_under_way: bool) -> None:
+def _print_run(session: Session, run: LastRun) -> None:
     """Print which run was the last, and how it ended if it has."""
     if run.finished is None or run.exit is None:
-        key = "status_running" if is_under_way else "status_cut"
-        session.print_text(key, run=run.run, command=run.command, started=shown(stamp(run.started)))
+        key = "status_running" if run.under_way else "status_cut"
+        session.print_text(key, run=run.run, command=run.command, started=shown(run.started))
         return
-    code, finished = str(run.exit), shown(stamp(run.finished))
+    code = str(run.exit)
     why = session.render_sentence(f"exit.{code}") if code in EXIT_CODES else "—"
-    session.print_text("status_run", run=run.run, command=run.command, exit=code, why=why, finished=finished)
+    session.print_text(
+        "status_run", run=run.run, command=run.command, exit=code, why=why, finished=shown(run.finished)
+    )
 
 
 def _describe_command_line(session: Session, config: Config) -> CommandLine:
@@ -228,37 +159,30 @@ def _describe_command_line(session: Session, config: Config) -> CommandLine:
     return CommandLine(session.invocation, rosters, str(config.resolve_path(config.seals).absolute()))
 
 
-def _print_next_steps(
-    session: Session,
-    config: Config,
-    last_run: RunRecord | None,
-    open_rows: Sequence[RecordedRow],
-    *,
-    unresolved: int = 0,
-    is_under_way: bool = False,
-) -> None:
+def _print_next_steps(session: Session, config: Config, ledger_status: LedgerStatus) -> None:
     """Print what to do after the last run, the most urgent at the very end."""
     from pipeline.reports.next_steps import list_status_steps
 
+    last_run = ledger_status.last_run
     _print_halt(session, last_run)
     steps = list_status_steps(
-        last_run,
+        last_run.record if last_run else None,
         _describe_command_line(session, config),
-        rows=open_rows,
-        unresolved=unresolved,
-        is_under_way=is_under_way,
+        rows=ledger_status.open_rows,
+        unresolved=len(ledger_status.unknown),
+        is_under_way=last_run is not None and last_run.under_way,
     )
     session.print_steps(steps)
 
 
-def _print_halt(session: Session, run: RunRecord | None) -> None:
+def _print_halt(session: Session, run: LastRun | None) -> None:
     """Print why a run stopped early, if it did."""
     from pipeline.messages.catalogue import load_texts
     from pipeline.reports.explanations import describe_halt
     from pipeline.reports.presenter import Presenter
 
-    if run is not None and (stored := run.content.get("halted")):
-        halt = load_texts(stored)
+    if run is not None and run.halted:
+        halt = load_texts(run.halted)
         message = describe_halt(halt["code"], halt["message"], Presenter(session.spoken), halt)
         session.print_text("run_halted", code=halt["code"], message=message)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from people import make_row, number
-from wire_support import Relay
+from wire_support import Relay, fault
 
 import pipeline
 from pipeline.cli.app import main
@@ -461,6 +461,34 @@ async def test_every_function_refuses_wrong_arguments():
         pipeline.run()
     with pytest.raises(pipeline.UsageError, match="write cannot be of type int"):
         await pipeline.run_async("config.yaml", write=0)
+
+
+# -- what the ledger holds
+
+
+def read_json(capsys, hospital, *arguments):
+    """Return what a command prints with --json."""
+    capsys.readouterr()
+    hospital.go("--json", *arguments)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_status_is_what_the_command_prints(hospital_with, capsys):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
+    path = hospital.folder / "config.yaml"
+    hospital.doctors(3)
+    assert (pipeline.status(path).ledger, pipeline.status(path).last_run) == (None, None)
+    pipeline.run(path, limit=2)
+    found = pipeline.status(path)
+    assert (found.people.sealed, found.people.unknown, found.waiting) == (1, 1, 1)
+    assert found.unknown[0].seal_name
+    assert (found.last_run.command, found.last_run.exit, found.last_run.under_way) == ("run", 3, False)
+    printed = read_json(capsys, hospital, "status")
+    ages = [found.last_run.age_seconds, printed["last_run"].pop("age_seconds")]
+    assert ages[0] <= ages[1] < 600
+    expected = found.to_dict()
+    expected["last_run"].pop("age_seconds")
+    assert printed == {"schema": 1, **expected}
 
 
 # -- cancelled

@@ -1,0 +1,215 @@
+"""What the ledger holds, as `status` shows it: people, creates without an answer, the last run. It makes no call and takes no lock.
+
+Moments are local ISO 8601; paths are masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from dataclasses import field as _field
+from pathlib import Path
+from typing import Any
+
+from pipeline.clock import Clock, stamp
+from pipeline.config.settings import Config
+from pipeline.domain.masking import mask_path
+from pipeline.domain.run import Status
+from pipeline.domain.seals import PersonHistory
+from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.protocol import RunRecord
+from pipeline.planning.guards import CERTIFICATION, CERTIFY_SENT
+from pipeline.reports.earlier_results import get_earlier_run
+from pipeline.resolution.timeline import RecordedRow, list_open_rows
+from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.recorded_runs import read_last_recorded_run, select_later_run
+from pipeline.workflow.tenant_ledger import open_configured_ledger
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleCounts:
+    """How many people the ledger holds, by what became of them."""
+
+    sealed: int = 0
+    unknown: int = 0  # a create of an earlier run has no answer
+    refused: int = 0  # by the service, and not sealed since
+    in_flight: int = 0  # a create of the run that is under way has no answer yet
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCreate:
+    """A create of an earlier run without an answer."""
+
+    name: str = _field(repr=False)
+    seal_name: str | None
+    sent: str
+    trace_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The last run. ``finished`` and ``exit`` are None while it is under way, and where it was killed."""
+
+    run: str
+    command: str
+    started: str
+    finished: str | None
+    age_seconds: int  # since it ended, or since it began where it has no end
+    exit: int | None
+    under_way: bool
+    halted: Mapping[str, Any] | None  # why it stopped early: code, message and what fills it
+    out: str
+    record: RunRecord = _field(repr=False)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the run as `status --json` shows it."""
+        names = (
+            "run",
+            "command",
+            "started",
+            "finished",
+            "age_seconds",
+            "exit",
+            "under_way",
+            "halted",
+            "out",
+        )
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class UnansweredCertification:
+    """A second create of `certify` without a verdict: the doctor may have two seals."""
+
+    name: str | None = _field(repr=False)
+    seal_name: str | None
+    sent: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerStatus:
+    """What the ledger holds, and how the last run ended."""
+
+    ledger: str | None  # its address; None: there is none
+    tenant: str
+    lost: str | None = None  # the file that shows an earlier run although there is no ledger
+    people: PeopleCounts = PeopleCounts()
+    unknown: tuple[UnknownCreate, ...] = ()
+    waiting: int = 0  # rows that wait for a decision
+    last_run: LastRun | None = None
+    certification: UnansweredCertification | None = None
+    open_rows: Sequence[RecordedRow] = _field(default=(), repr=False)  # that the last run left open
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the status as `status --json` shows it."""
+        last_run = self.last_run.to_dict() if self.last_run else None
+        if self.ledger is None:
+            return {"ledger": None, "lost": self.lost is not None, "last_run": last_run}
+        return {
+            "ledger": self.ledger,
+            "tenant": self.tenant,
+            "people": asdict(self.people),
+            "unknown": [asdict(create) for create in self.unknown],
+            "waiting": self.waiting,
+            "last_run": last_run,
+        }
+
+
+def read_status(config: Config, clock: Clock) -> LedgerStatus:
+    """Return what the configured ledger holds, also of a run that is under way."""
+    out = config.resolve_path(config.out)
+    recorded_run = read_last_recorded_run(out, config.tenant)
+    store = make_store(config)
+    if not store.exists():
+        open_rows = list_open_rows(recorded_run, None) if recorded_run else []
+        trace = get_earlier_run(out, config.tenant)
+        return LedgerStatus(
+            ledger=None,
+            tenant=config.tenant,
+            lost=str(trace) if trace else None,
+            waiting=_count_changed_rows(open_rows),
+            last_run=_make_last_run(recorded_run, clock) if recorded_run else None,
+            open_rows=open_rows,
+        )
+    with open_configured_ledger(config, clock) as (ledger, site_key):
+        people = ledger.snapshot().people
+        ledger_run = ledger.get_last_run()
+        open_rows = list_open_rows(ledger_run, ledger) if ledger_run else []
+        certification = get_unanswered_certification(ledger)
+    is_under_way = ledger_run is not None and ledger_run.finished is None and store.hold.is_taken()
+    last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
+    if last_run is not None and (ledger_run is None or last_run.run != ledger_run.run):
+        open_rows = list_open_rows(last_run, None)
+    present_run = last_run.run if is_under_way and last_run is not None else None
+    counts, unknown = _count_people(people.values(), present_run)
+    return LedgerStatus(
+        ledger=config.name_ledger(),
+        tenant=site_key.tenant,
+        people=counts,
+        unknown=unknown,
+        waiting=len(unknown) + _count_changed_rows(open_rows),
+        last_run=_make_last_run(last_run, clock, is_under_way=is_under_way) if last_run else None,
+        certification=certification,
+        open_rows=open_rows,
+    )
+
+
+def read_last_run(config: Config, clock: Clock) -> LastRun | None:
+    """Return the last run that left a run.json, for a ledger that cannot be read."""
+    record = read_last_recorded_run(config.resolve_path(config.out), config.tenant)
+    return _make_last_run(record, clock) if record is not None else None
+
+
+def _count_people(
+    people: Collection[PersonHistory], present_run: str | None
+) -> tuple[PeopleCounts, tuple[UnknownCreate, ...]]:
+    """Return the counts of people, and the creates without an answer that are not of the run under way."""
+    creates = [
+        (person.unresolved_attempt, person.seal_name) for person in people if person.unresolved_attempt
+    ]
+    unknown = tuple(
+        UnknownCreate(attempt.content.name, seal_name, stamp(attempt.signed_at), attempt.uuid)
+        for attempt, seal_name in creates
+        if attempt.run != present_run
+    )
+    counts = PeopleCounts(
+        sealed=sum(person.seal is not None for person in people),
+        unknown=len(unknown),
+        refused=sum(bool(person.refusals) and person.seal is None for person in people),
+        in_flight=len(creates) - len(unknown),
+    )
+    return counts, unknown
+
+
+def _count_changed_rows(rows: Sequence[RecordedRow]) -> int:
+    """Return how many rows differ from their seal, and wait for a decision."""
+    return sum(row.status is Status.CHANGED for row in rows)
+
+
+def _make_last_run(record: RunRecord, clock: Clock, *, is_under_way: bool = False) -> LastRun:
+    since = record.started if record.finished is None else record.finished
+    return LastRun(
+        run=record.run,
+        command=record.command,
+        started=stamp(record.started),
+        finished=stamp(record.finished) if record.finished is not None else None,
+        age_seconds=round(max(0.0, clock.now() - since)),
+        exit=record.exit,
+        under_way=is_under_way,
+        halted=record.content.get("halted"),
+        out=mask_path(Path(record.out)),
+        record=record,
+    )
+
+
+def get_unanswered_certification(ledger: DatabaseLedger) -> UnansweredCertification | None:
+    """Return the last second create of a certification, where it got no verdict."""
+    decision = next((one for one in ledger.list_decisions()[::-1] if one.kind in CERTIFICATION), None)
+    if decision is None or decision.kind != CERTIFY_SENT:
+        return None
+    history = ledger.snapshot().people.get(decision.key or "")
+    if history is None:
+        return None
+    name = history.seal.content.name if history.seal and history.seal.content else None
+    return UnansweredCertification(name, history.seal_name, stamp(decision.decided_at), decision.why)
