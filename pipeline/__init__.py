@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
-    from pipeline.api.queries import status
+    from pipeline.api.queries import explain, export, status
     from pipeline.api.runs import Result, check, retry, retry_async, run, run_async
     from pipeline.config.settings import Config
     from pipeline.domain.run import Status
@@ -43,6 +43,8 @@ __all__ = [
     "UsageError",
     "__version__",
     "check",
+    "explain",
+    "export",
     "retry",
     "retry_async",
     "run",
@@ -66,6 +68,8 @@ _HOMES = {
     "SumsError": "pipeline.reports.totals",
     "UsageError": "pipeline.errors",
     "check": "pipeline.api.runs",
+    "explain": "pipeline.api.queries",
+    "export": "pipeline.api.queries",
     "retry": "pipeline.api.runs",
     "retry_async": "pipeline.api.runs",
     "run": "pipeline.api.runs",

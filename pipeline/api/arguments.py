@@ -104,7 +104,7 @@ class LedgerOptions(TypedDict, total=False):
 
     query: Annotated[
         str | Sequence[str] | None,
-        "name, staff number, last four digits, whole number, seal name or id; of several all must fit",
+        "what means a doctor, as after the command of this name; of several words all must fit",
     ]
     run: Annotated[str | None, "only seals that this run made; default: all"]
     leavers: Annotated[bool, "only seals of doctors who are no longer in the rosters; default False"]

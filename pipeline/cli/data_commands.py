@@ -50,13 +50,10 @@ def export(
     from pipeline.reports.presenter import Presenter
     from pipeline.reports.seal_list import write_seal_csv, write_seal_workbook
     from pipeline.support.atomic_files import write_json
-    from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
     chosen = _choose_format(session, form, out)
-    with open_configured_ledger(config, session.clock) as (ledger, _):
-        rosters = [config.resolve_path(path) for path in config.roster]
-        seals = collect_seals(ledger, rosters, run=run_id, leavers=leavers)
+    seals = collect_seals(config, session.clock, run=run_id, leavers=leavers)
     presenter = Presenter(session.language)
     path: Path | None
     notes = []
@@ -256,7 +253,7 @@ def _choose_person(
         words = query.split()
         timelines = finder.list_timelines([query]) or finder.list_timelines(words)
         if not timelines:
-            report_no_match(session, finder, words, config)
+            report_no_match(session, finder.suggest_words(words), words, config)
             return None
         if len(timelines) > 1:
             list_matches(session, timelines, words, command=("purge", "--person"))

@@ -18,9 +18,7 @@ from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.reports.next_steps import CommandLine
     from pipeline.resolution.ledger_status import LastRun, LedgerStatus
-    from pipeline.resolution.person_query import PersonFinder
     from pipeline.resolution.timeline import PersonTimeline
 
 EXIT_CODES = ("0", "1", "2", "3", "4", "5", "6", "7", "74", "130", "143")  # of runs
@@ -151,23 +149,16 @@ def _print_run(session: Session, run: LastRun) -> None:
     )
 
 
-def _describe_command_line(session: Session, config: Config) -> CommandLine:
-    """Return how the program is called, and what it reads when no roster is named."""
-    from pipeline.reports.next_steps import CommandLine
-
-    rosters = tuple(str(config.resolve_path(roster).absolute()) for roster in config.roster)
-    return CommandLine(session.invocation, rosters, str(config.resolve_path(config.seals).absolute()))
-
-
 def _print_next_steps(session: Session, config: Config, ledger_status: LedgerStatus) -> None:
     """Print what to do after the last run, the most urgent at the very end."""
     from pipeline.reports.next_steps import list_status_steps
+    from pipeline.resolution.explanation import describe_command_line
 
     last_run = ledger_status.last_run
     _print_halt(session, last_run)
     steps = list_status_steps(
         last_run.record if last_run else None,
-        _describe_command_line(session, config),
+        describe_command_line(config, session.invocation),
         rows=ledger_status.open_rows,
         unresolved=len(ledger_status.unknown),
         is_under_way=last_run is not None and last_run.under_way,
@@ -198,43 +189,19 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
 
     ROW or FILE:ROW, such as 12 or roster.xlsx:12, is a row of the last run.
     """
-    from pipeline.resolution.person_query import PersonFinder
-    from pipeline.workflow.hosts_factory import make_store
-    from pipeline.workflow.tenant_ledger import open_configured_ledger
+    from pipeline.resolution.explanation import explain_people, render_timeline
 
     config = session.require_ready_config()
-    out = config.resolve_path(config.out)
     query_words = tuple(map(restore_argument, query))
-    with open_configured_ledger(config, session.clock) as (ledger, site_key):
-        # the newest run is under way if it has not ended and a process holds the lock
-        under_way = next(
-            (
-                run.run
-                for run in ledger.list_runs(1)
-                if run.finished is None and make_store(config).hold.is_taken()
-            ),
-            None,
-        )
-        finder = PersonFinder(ledger, site_key, out, under_way, ledger.list_same_persons())
-        whole_query = " ".join(query_words)
-        timelines = finder.list_timelines(query_words) or finder.list_timelines([whole_query])
-        timelines = timelines or finder.list_timelines_of_row(whole_query)
-        if not timelines:
-            return report_no_match(session, finder, query_words, config)
-        if len(timelines) > 1:
-            return list_matches(session, timelines, query_words)
-        return _print_timeline(session, finder, timelines[0], config)
-
-
-def _print_timeline(session: Session, finder: PersonFinder, timeline: PersonTimeline, config: Config) -> int:
-    from pipeline.reports.person_step import choose_person_step
-    from pipeline.resolution.explanation import dump_timeline, render_timeline
-
-    command_line = _describe_command_line(session, config)
-    step = choose_person_step(timeline.make_state(command_line, finder.ledger.get_run))
+    explanation = explain_people(config, session.clock, query_words, session.invocation)
+    if not explanation.people:
+        return report_no_match(session, explanation.similar, query_words, config)
+    if explanation.step is None:
+        return list_matches(session, explanation.people, query_words)
+    session.print_json(**explanation.to_dict(session.language))
     if session.as_json:
-        session.print_json(query_fits=1, doctor=dump_timeline(timeline, step, session.language))
         return 0
+    timeline, step = explanation.people[0], explanation.step
     for line in render_timeline(timeline, step, session.language, config.base.absolute()):
         session.print_data(line)
     if step.is_decision:  # each command is a decision; the last command that is printed decides nothing
@@ -254,11 +221,11 @@ def list_matches(
     command: tuple[str, ...] = ("explain",),
 ) -> int:
     """List the doctors whom the query fits, and show how to narrow it with this command."""
-    from pipeline.resolution.explanation import render_people, summarize
+    from pipeline.resolution.explanation import Explanation, render_people
     from pipeline.resolution.person_query import choose_unique_word
 
     language = session.language
-    session.print_json(query_fits=len(timelines), people=[summarize(timeline) for timeline in timelines])
+    session.print_json(**Explanation(tuple(timelines)).to_dict())
     if session.as_json:
         return 2
     query = mask_text(" ".join(query_words))
@@ -276,11 +243,12 @@ def list_matches(
 
 
 def report_no_match(
-    session: Session, finder: PersonFinder, query_words: Sequence[str], config: Config
+    session: Session, similar: Sequence[str], query_words: Sequence[str], config: Config
 ) -> int:
     """Print that a query fits no doctor, with similar words; return the exit code."""
-    similar = finder.suggest_words(query_words)
-    session.print_json(query_fits=0, similar=similar)
+    from pipeline.resolution.explanation import Explanation
+
+    session.print_json(**Explanation((), similar=tuple(similar)).to_dict())
     path, out = config.name_ledger(), config.resolve_path(config.out)
     session.alert("explain_nobody", query=mask_text(" ".join(query_words)), path=path, out=out)
     if similar:

@@ -26,20 +26,25 @@ RUNS_SEARCHED = 1000
 
 
 def collect_seals(
-    ledger: DatabaseLedger, rosters: Collection[Path], *, run: str | None = None, leavers: bool = False
+    config: Config, clock: Clock, *, run: str | None = None, leavers: bool = False
 ) -> list[ListedSeal]:
     """Return the seals in the order of their creation: the live ones, and those that were abandoned and may still be valid.
-
-    ``rosters`` are the configured files and folders.
 
     ``run``: only those it made. ``leavers``: only those of doctors whom neither the last complete run nor a later one read. Raises
     UsageError for a run that is not known, and for leavers without a complete run.
     """
-    if run is not None and ledger.get_run(run) is None:
-        raise UsageError("export.no_run", run=run, then=("history",))
-    rows = _list_present_rows(ledger, rosters)
-    if leavers and rows is None:
-        raise UsageError("export.no_complete_run", then=("run",))
+    with open_configured_ledger(config, clock) as (ledger, _):
+        if run is not None and ledger.get_run(run) is None:
+            raise UsageError("export.no_run", run=run, then=("history",))
+        rows = _list_present_rows(ledger, [config.resolve_path(path) for path in config.roster])
+        if leavers and rows is None:
+            raise UsageError("export.no_complete_run", then=("run",))
+        return _list_seals(ledger, rows, run=run, leavers=leavers)
+
+
+def _list_seals(
+    ledger: DatabaseLedger, rows: Mapping[str, RowLine] | None, *, run: str | None, leavers: bool
+) -> list[ListedSeal]:
     staff_numbers = ledger.list_staff_numbers()
     listed: list[tuple[float, ListedSeal]] = []
     people = ledger.snapshot().people

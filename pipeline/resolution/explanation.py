@@ -1,16 +1,17 @@
-"""A doctor's timeline as `explain` shows it: as JSON, or as text by the template ``explain.txt``."""
+"""The doctors whom a query means, and a timeline as `explain` shows it: as JSON, or as text by the template ``explain.txt``."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pipeline.clock import shown
+from pipeline.clock import Clock, shown
+from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import Status
 from pipeline.messages.areas import is_known
@@ -19,8 +20,10 @@ from pipeline.messages.problems import get_problem_kind_if_known
 from pipeline.messages.service_errors import get_advice, is_known_code
 from pipeline.reports.explanations import describe_halt, describe_lost_answer, describe_problem
 from pipeline.reports.html_pages import load_template
-from pipeline.reports.next_steps import NextStep
+from pipeline.reports.next_steps import CommandLine, NextStep
+from pipeline.reports.person_step import choose_person_step
 from pipeline.reports.presenter import Presenter
+from pipeline.resolution.person_query import PersonFinder
 from pipeline.resolution.timeline import (
     LastSeen,
     PersonTimeline,
@@ -30,6 +33,8 @@ from pipeline.resolution.timeline import (
     WrittenProblem,
 )
 from pipeline.support.terminal_text import align_columns, measure_width, pad_to_width
+from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 _SUMMARY = ("key", "name", "staff_no", "id_masked", "status", "seal_name")
 _NOT_DUMPED = frozenset({"newest_row", "open_create", "refused_create", "is_run_under_way"})
@@ -37,6 +42,59 @@ _KEYS = {"moment": "at"}  # of fields that have another name in the JSON
 _INDENT = "  "
 _TAB = "\t"  # behind the label of a line
 _NEEDS_NO_MEANING = frozenset({"sealed", "not_executed"})  # verdicts after which there is nothing to do
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The doctors whom a query means; of a single one also what to do next, of none similar words."""
+
+    people: tuple[PersonTimeline, ...]
+    step: NextStep | None = None
+    similar: tuple[str, ...] = ()  # names and staff numbers
+
+    def to_dict(self, language: str = "en") -> dict[str, Any]:
+        """Return what `explain --json` shows, sentences in ``zh`` or ``en``."""
+        count = {"query_fits": len(self.people)}
+        if not self.people:
+            return {**count, "similar": list(self.similar)}
+        if self.step is None:
+            return {**count, "people": [summarize(timeline) for timeline in self.people]}
+        return {**count, "doctor": dump_timeline(self.people[0], self.step, language)}
+
+
+def explain_people(config: Config, clock: Clock, words: Sequence[str], invocation: str) -> Explanation:
+    """Return the doctors to whom all of these words belong, or the words joined, or the doctors of a row of the last run.
+
+    It makes no call and takes no lock. ``invocation`` is how the program is called, for the commands of the next step.
+    """
+    with open_configured_ledger(config, clock) as (ledger, site_key):
+        # the newest run is under way if it has not ended and a process holds the lock
+        under_way = next(
+            (
+                run.run
+                for run in ledger.list_runs(1)
+                if run.finished is None and make_store(config).hold.is_taken()
+            ),
+            None,
+        )
+        out = config.resolve_path(config.out)
+        finder = PersonFinder(ledger, site_key, out, under_way, ledger.list_same_persons())
+        whole_query = " ".join(words)
+        timelines = finder.list_timelines(words) or finder.list_timelines([whole_query])
+        timelines = timelines or finder.list_timelines_of_row(whole_query)
+        if not timelines:
+            return Explanation((), similar=tuple(finder.suggest_words(words)))
+        if len(timelines) > 1:
+            return Explanation(tuple(timelines))
+        command_line = describe_command_line(config, invocation)
+        step = choose_person_step(timelines[0].make_state(command_line, ledger.get_run))
+        return Explanation(tuple(timelines), step)
+
+
+def describe_command_line(config: Config, invocation: str) -> CommandLine:
+    """Return how the program is called, and what it reads when no roster is named."""
+    rosters = tuple(str(config.resolve_path(roster).absolute()) for roster in config.roster)
+    return CommandLine(invocation, rosters, str(config.resolve_path(config.seals).absolute()))
 
 
 # -- as JSON

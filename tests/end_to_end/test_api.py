@@ -12,7 +12,7 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, asdict
 from pathlib import Path
 
 import pytest
@@ -479,16 +479,52 @@ def test_status_is_what_the_command_prints(hospital_with, capsys):
     hospital.doctors(3)
     assert (pipeline.status(path).ledger, pipeline.status(path).last_run) == (None, None)
     pipeline.run(path, limit=2)
-    found = pipeline.status(path)
-    assert (found.people.sealed, found.people.unknown, found.waiting) == (1, 1, 1)
-    assert found.unknown[0].seal_name
-    assert (found.last_run.command, found.last_run.exit, found.last_run.under_way) == ("run", 3, False)
+    answer = pipeline.status(path)
+    assert (answer.people.sealed, answer.people.unknown, answer.waiting) == (1, 1, 1)
+    assert answer.unknown[0].seal_name
+    assert (answer.last_run.command, answer.last_run.exit, answer.last_run.under_way) == ("run", 3, False)
     printed = read_json(capsys, hospital, "status")
-    ages = [found.last_run.age_seconds, printed["last_run"].pop("age_seconds")]
+    ages = [answer.last_run.age_seconds, printed["last_run"].pop("age_seconds")]
     assert ages[0] <= ages[1] < 600
-    expected = found.to_dict()
+    expected = answer.to_dict()
     expected["last_run"].pop("age_seconds")
     assert printed == {"schema": 1, **expected}
+
+
+def test_explain_is_what_the_command_prints(hospital, config, capsys):
+    hospital.doctors(3)
+    with pytest.raises(pipeline.UsageError, match="no run has used"):
+        pipeline.explain(config, "00001")
+    pipeline.run(config)
+    path = hospital.folder / "config.yaml"
+    answer = pipeline.explain(path, "00001")
+    assert (answer.people[0].staff_no, answer.people[0].status, answer.step.commands) == (
+        "00001",
+        Status.SEALED,
+        (),
+    )
+    printed = read_json(capsys, hospital, "--lang", "en", "explain", "00001")
+    assert printed == {"schema": 1, **json.loads(json.dumps(answer.to_dict("en")))}
+    assert pipeline.explain(path, ["00001", answer.people[0].name]) == answer
+    several = pipeline.explain(path, [])
+    assert several.people == ()
+    unknown = pipeline.explain(path, "0001")
+    assert (unknown.people, unknown.similar) == ((), ("00001",))
+    assert read_json(capsys, hospital, "explain", "0001") == {"schema": 1, **unknown.to_dict()}
+
+
+def test_export_is_what_the_command_prints(hospital, config, capsys):
+    hospital.doctors(3)
+    first = pipeline.run(config, limit=1)
+    pipeline.run(config)
+    seals = pipeline.export(config)
+    assert [seal.staff_no for seal in seals] == ["00001", "00002", "00003"]
+    assert [asdict(seal) for seal in seals] == read_json(capsys, hospital, "export")["seals"]
+    (of_first,) = pipeline.export(config, run=first.report.run)
+    assert of_first == seals[0]
+    assert pipeline.export(config, leavers=True) == []
+    with pytest.raises(pipeline.UsageError, match="nowhere"):
+        pipeline.export(config, run="nowhere")
 
 
 # -- cancelled
