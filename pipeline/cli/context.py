@@ -94,7 +94,6 @@ class Session:
     broken_run: tuple[str, int] = ("", 0)  # its id, and how many seals it made
     headless_streams: set[TextIO] = field(default_factory=set)  # that the heading has not been printed to
     config_files: dict[Path | None, ConfigFile] = field(default_factory=dict)  # that were read
-    printed_warnings: set[str] = field(default_factory=set)
     log_path: Path | None = None  # log.jsonl of the run that is under way
 
     def begin_hospital(self, profile: str | None, several: SeveralHospitals) -> Session:
@@ -294,18 +293,12 @@ class Session:
         return config.model_copy(update={"limits": limits})
 
     def open_config_file(self, path: Path | None) -> ConfigFile:
-        """Read a configuration file once; each warning is printed once."""
+        """Read a configuration file once."""
         from pipeline.config.settings import ConfigFile
 
         if path not in self.config_files:
-            self.config_files[path] = ConfigFile(path, os.environ, warn=self._print_config_warning)
+            self.config_files[path] = ConfigFile(path, os.environ)
         return self.config_files[path]
-
-    def _print_config_warning(self, warning: Message) -> None:
-        text = warning.render(self.spoken)
-        if text not in self.printed_warnings:
-            self.printed_warnings.add(text)
-            self.alert("warning", text=text)
 
     # -- how the program is called
 

@@ -350,13 +350,9 @@ class RoleSettings(Section):
     role_arn: str | None = Key(None, "sts, oidc: qcs::cam::uin/…:roleName/…; null with oidc: TKE_ROLE_ARN")
     duration_seconds: int = Key(7200, "sts, oidc: how long the keys are valid", ge=900, le=43_200)
     endpoint: Endpoint | None = Key(None, "Another host of STS; null: https://sts.tencentcloudapi.com")
-    secret_id: SecretStr | None = Key(None, "Better in a secret file; refused where others can read it")
-    secret_key: SecretStr | None = Key(None, "Better in a secret file; refused where others can read it")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if (self.secret_id is None) != (self.secret_key is None):
-            raise make_fault("config.half_a_pair")
         if self.role == "sts" and self.role_arn is None:
             raise make_fault("config.needs_role_arn")
         if self.role == "cvm" and self.endpoint is not None and not is_loopback(host_of(self.endpoint)):

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from string import Formatter
@@ -23,7 +23,6 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, fie
 from pydantic.json_schema import SkipJsonSchema
 
 from pipeline.config.environment import LEDGER_SECRET_VARIABLE, PREFIX, variable_name
-from pipeline.config.literal_secrets import holds_password, holds_secret, list_literal_faults
 from pipeline.config.profiles import KEY as PROFILES
 from pipeline.config.profiles import (
     OWN_PATHS,
@@ -67,7 +66,6 @@ from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.support.rights import share_folder
 
 LOG = logging.getLogger(__name__)
-LITERAL_KEYS = (("credentials", "secret_id"), ("credentials", "secret_key"))
 AS_JSON = frozenset({"roster", "columns"})  # keys that hold more than one text
 COLUMN_WORDS = (*Column, IGNORED)
 BLANKS = frozenset({"name", "staff_no", "department"})  # of seal_name
@@ -266,10 +264,9 @@ def load(
     values: Mapping[str, Any] = MappingProxyType({}),
     *,
     profile: str | None = None,
-    warn: Callable[[Message], None] | None = None,
 ) -> Config:
     """Read a configuration; ``path`` None means defaults and environment alone. See `Config.load` and `ConfigFile`."""
-    return ConfigFile(path, environment, values, warn=warn).load(profile)
+    return ConfigFile(path, environment, values).load(profile)
 
 
 class ConfigFile:
@@ -283,35 +280,22 @@ class ConfigFile:
         path: Path | None,
         environment: Mapping[str, str],
         values: Mapping[str, Any] = MappingProxyType({}),
-        *,
-        warn: Callable[[Message], None] | None = None,
     ) -> None:
-        """Read the file; ``values`` outrank everything in it.
-
-        ``warn`` is called where the file may hold a secret; the warning is logged where none is given. Raises ConfigError
-        for a file that is no YAML.
-        """
+        """Read the file; ``values`` outrank everything in it. Raises ConfigError for a file that is no YAML."""
         document = read_document(path) if path is not None else Document({}, {})
-        self._path, self._values, self._warn = path, values, warn or _log_warning
+        self._path, self._values = path, values
         self._top, self._profiles = split_profiles(document, path)
         self._keys = {key: variable_name(key) for key in list_keys()}
         self._faults = [
-            make_message(
-                "config.unknown_variable", name=name, near=suggest_name(name, [*self._keys.values()])
-            )
+            _describe_unknown_variable(name, [*self._keys.values()])
             for name in sorted(set(environment) - {*self._keys.values(), LEDGER_SECRET_VARIABLE})
             if name.startswith(PREFIX)
         ]
         self._variables = {key: name for key, name in self._keys.items() if name in environment}
-        self._faults += [
-            make_message("config.secret_variable", name=name)
-            for key, name in self._variables.items()
-            if key in LITERAL_KEYS
-        ]
         given = {key: _parse_variable(key, environment[name]) for key, name in self._variables.items()}
         self._top_values = _merge_variables(self._top.values, given)
         parts = (document.values, *(profile.values for profile in self._profiles.values()))
-        self._secret_file = path if any(map(holds_secret, parts)) else None
+        self._secret_file = path if any(map(_holds_secret, parts)) else None
         self._configs: dict[str | None, Config | ConfigError] = {}
 
     @property
@@ -414,25 +398,33 @@ class ConfigFile:
             self.get_document(profile), self._path, [*self._keys, (PROFILES,)], variables
         )
         faults = [renderer.render_fault(error) for error in sorted(errors, key=renderer.get_fault_line)]
-        if config is not None and self._is_secret_literal(config, variables):
-            faults += self._literal_faults
+        is_ledger_of_file = "ledger" not in self._values and ("ledger",) not in variables
+        if config is not None and is_ledger_of_file and _holds_password(config.ledger):
+            faults.append(make_message("config.ledger_password", path=self._path))
         if config is None or faults or self._faults:
             raise ConfigError([*self._faults, *faults])
         return config
 
-    def _is_secret_literal(self, config: Config, variables: Mapping[tuple[str, ...], str]) -> bool:
-        """Return whether keys, or the password of the ledger's server, come from the file itself."""
-        has_keys = config.credentials.secret_id is not None and "credentials" not in self._values
-        is_ledger_of_file = "ledger" not in self._values and ("ledger",) not in variables
-        return has_keys or (is_ledger_of_file and holds_password(config.ledger))
 
-    @cached_property
-    def _literal_faults(self) -> Sequence[Message]:
-        """The faults of a file that holds a key; where it may hold one, there is a warning."""
-        faults = [*list_literal_faults(self._path)] if self._path is not None else []
-        if not faults and not self._faults:
-            self._warn(make_message("config.literal_secret", path=self._path))
-        return faults
+def _describe_unknown_variable(name: str, known: Sequence[str]) -> Message:
+    if name.endswith(("SECRET_ID", "SECRET_KEY")):
+        return make_message("config.secret_variable", name=name)
+    return make_message("config.unknown_variable", name=name, near=suggest_name(name, known))
+
+
+def _holds_secret(values: object) -> bool:
+    """Return whether a password stands in a configuration's file: that of rosters, or a proxy's."""
+    if not isinstance(values, Mapping):
+        return False
+    intake, api = values.get("intake"), values.get("api")
+    password = intake.get("password") if isinstance(intake, Mapping) else None
+    proxy = api.get("proxy") if isinstance(api, Mapping) else None
+    return bool(password) or "@" in str(proxy or "")
+
+
+def _holds_password(ledger: Path | ServerAddress) -> bool:
+    """Return whether a ledger's address holds a password."""
+    return isinstance(ledger, ServerAddress) and ledger.holds_password
 
 
 def _derive_own_values(values: Mapping[str, Any], profile: str) -> dict[str, Any]:
@@ -443,10 +435,6 @@ def _derive_own_values(values: Mapping[str, Any], profile: str) -> dict[str, Any
     if isinstance(notify, dict):
         own["notify"] = {**notify, "name": profile}
     return {**values, **own}
-
-
-def _log_warning(warning: Message) -> None:
-    LOG.warning("%s", warning.render("en"))
 
 
 def _parse_variable(key: tuple[str, ...], text: str) -> object:

@@ -43,7 +43,7 @@ class _Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsPlaces:
-    """The places where keys may be: secret files, environment, ~/.tencentcloud, ~/.tccli, keyring, ``literal``.
+    """The places where keys may be: secret files, environment, ~/.tencentcloud, ~/.tccli, keyring.
 
     ``organization`` may have an entry of its own in the keyring. A ``role`` is asked for keys where no pair is found; a role
     of STS is assumed with the pair.
@@ -53,7 +53,6 @@ class CredentialsPlaces:
     home: Path
     secrets_dir: Path | None = None
     organization: str = ""
-    literal: Credentials | None = None
     role: Role | None = None
     clock: Clock | None = None
 
@@ -78,8 +77,8 @@ class CredentialsPlaces:
                 return self._apply_role(pair)
             why = _describe_missing(secret_id, secret_key)
             tried.append(make_message("credentials.place", place=source.name, why=why))
-        if self.literal is not None or (self.role is not None and self.role.kind != "sts"):
-            return self._apply_role(self.literal)
+        if self.role is not None and self.role.kind != "sts":
+            return self._apply_role(None)
         raise CredentialsMissing("credentials.missing", places=join_messages(tried, "\n"))
 
     def _apply_role(self, pair: Credentials | None) -> CredentialsSource:

@@ -22,7 +22,6 @@ from pipeline.config.environment import get_language_of_locale, get_misread_name
 from pipeline.config.named_paths import list_missing_ids, list_missing_paths, require_certificates
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
-from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.ledger.disk import get_network_disk_kind, require_local_disk, require_rights
 from pipeline.ledger.protocol import RunRecord
@@ -92,10 +91,6 @@ def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding
         yield report_error("config", error)
     except OSError as error:
         yield report_error("config", DiskTrouble.of(error))
-    if config.credentials.secret_key is not None:
-        yield make_fault_finding("config", "literal", "literal.remedy", path=config_name)
-    if isinstance(config.ledger, ServerAddress) and config.ledger.holds_password:
-        yield make_fault_finding("config", "literal", "literal.password.remedy", path=config_name)
     folder = config.secrets_dir and config.resolve_path(config.secrets_dir)
     secrets = [path for path in _list_entries(folder) if path.is_file()] if folder else []
     for notice in list_exposed_files(config, secrets):

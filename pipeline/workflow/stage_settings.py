@@ -17,7 +17,7 @@ from pipeline.domain.run import Judgements, RunRequest
 from pipeline.domain.site_key import SiteKey
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
 from pipeline.esign.credentials import CredentialsPlaces
-from pipeline.esign.signing import Credentials, CredentialsSource
+from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import ImageExaminer
@@ -76,21 +76,8 @@ def get_credentials_places(config: Config, clock: Clock) -> CredentialsPlaces:
         home=Path.home(),
         secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
         organization=config.api.organization_open_id.replace(PLACEHOLDER, ""),
-        literal=_get_literal_keys(config),
         role=build_role(config),
         clock=clock,
-    )
-
-
-def _get_literal_keys(config: Config) -> Credentials | None:
-    """Return the keys that stand in the configuration itself."""
-    secret_id, secret_key = config.credentials.secret_id, config.credentials.secret_key
-    if secret_id is None or secret_key is None:
-        return None
-    return Credentials(
-        secret_id.get_secret_value(),
-        secret_key.get_secret_value(),
-        source="credentials.secret_id / secret_key",
     )
 
 

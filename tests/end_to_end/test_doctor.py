@@ -81,9 +81,6 @@ def cut_receipts(hospital):
 def write_keys_into_config(hospital):
     keys = f"credentials: {{secret_id: {SANDBOX.secret_id}, secret_key: {SANDBOX.secret_key}}}"
     edit_config(hospital, "limits:", f"{keys}\nlimits:")
-    (hospital.folder / "config.yaml").chmod(0o600)
-    shutil.rmtree(hospital.folder / "secrets")
-    (hospital.folder / "secrets").mkdir()
 
 
 def use_ledger_of_another_tenant(hospital):
@@ -126,7 +123,9 @@ FAULTS = {  # what is planted: how, the topic and level of its finding, words of
     "a role that is not asked": (
         lambda h: edit_config(h, "limits:", "credentials: {role: cvm}\nlimits:"), "credentials", "warning", "comes first", 0,
     ),
-    "keys in the configuration": (write_keys_into_config, "config", "warning", "contains keys", 0),
+    "keys in the configuration": (
+        write_keys_into_config, "config", "fault", "Keys do not belong in config.yaml", 2,
+    ),
     "an unknown id": (lambda h: write_secret(h, "secret_id", "AKIDx"), "credentials", "fault", "SecretId", 4),
     "another operator": (lambda h: h.configure(operator_open_id="nobody"), "credentials", "fault", "perator", 4),
     "another organisation": (

@@ -10,7 +10,6 @@ import pytest
 from pipeline.errors import CredentialsMissing
 from pipeline.esign import credentials as module
 from pipeline.esign.credentials import CredentialsPlaces
-from pipeline.esign.signing import Credentials
 
 ENVIRONMENT = {"TENCENTCLOUD_SECRET_ID": "AKIDenv", "TENCENTCLOUD_SECRET_KEY": "env-key"}
 
@@ -134,12 +133,6 @@ def test_the_keyring_is_asked_last_and_the_hospitals_own_entry_first(tmp_path, u
     keyring.set_password("esign-import/org", "secret_key", "own-key")
     assert CredentialsPlaces(environment={}, **find).find().secret_key == "own-key"
     assert CredentialsPlaces(environment=ENVIRONMENT, **find).find().secret_id == "AKIDenv"
-    assert (
-        CredentialsPlaces(environment={}, home=tmp_path, literal=Credentials("AKIDyaml", "k"))
-        .find()
-        .secret_id
-        != "AKIDyaml"
-    )
 
 
 @pytest.mark.parametrize(("backend", "words"), [
@@ -158,8 +151,6 @@ def test_a_keyring_that_is_of_no_use_is_named_and_not_waited_for(
         CredentialsPlaces(environment={}, home=tmp_path).find()
     assert f"keyring esign-import: {words}" in caught.value.render("en")
     assert "s3cret" not in caught.value.render("en")
-    literal = Credentials("AKIDyaml", "k", source="config.yaml")
-    assert CredentialsPlaces(environment={}, home=tmp_path, literal=literal).find() == literal
 
 
 def test_the_package_is_imported_only_where_nothing_else_holds_keys(tmp_path):
