@@ -29,15 +29,13 @@ from pipeline.esign.rate_limiter import Limiter, require_limiter
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import make_message
+from pipeline.resolution.open_cases import DecisionKind
 from pipeline.support.terminal_text import quote
 from pipeline.version import PROGRAM
 
 StrPath: TypeAlias = Path | str
 Rosters: TypeAlias = StrPath | Sequence[StrPath]
 Language: TypeAlias = Literal["zh", "en"]
-Decision: TypeAlias = Literal[
-    "created", "not_created", "not_theirs", "keep", "replace", "same_person", "other_person"
-]
 MODULE_PREFIX = r"\b(?:\w+\.)+(?=\w)"  # in the name of a type
 # of the keyword arguments whose default is not None
 ARGUMENT_DEFAULTS: Mapping[str, object] = {
@@ -108,7 +106,7 @@ class LedgerOptions(TypedDict, total=False):
     ]
     run: Annotated[str | None, "only seals that this run made; default: all"]
     leavers: Annotated[bool, "only seals of doctors who are no longer in the rosters; default False"]
-    decision: Annotated[Decision | None, "what is entered; None: nothing, the cases are returned"]
+    decision: Annotated[DecisionKind | None, "what is entered; None: nothing, the cases are returned"]
     seal_id: Annotated[str | None, "with created: the SealId"]
     seal_name: Annotated[str | None, "with replace: the name of the new seal; default: the roster's"]
     sure: Annotated[
@@ -243,7 +241,7 @@ VALUE_RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("accept_guards", "new_ledger", "write", "leavers", "sure"), (_is_bool, "True, False")),
     **dict.fromkeys(("run", "seal_id", "seal_name", "why"), (_is_text, "str")),
     "language": (lambda value: value in get_args(Language), '"zh", "en"'),
-    "decision": (lambda value: value in get_args(Decision), ", ".join(get_args(Decision))),
+    "decision": (lambda value: value in get_args(DecisionKind), ", ".join(get_args(DecisionKind))),
     "ledger": (_has_methods_of(Ledger), "pipeline.ledger.protocol.Ledger"),
     "site_key": (lambda value: isinstance(value, bytes), "bytes"),
     "credentials": (

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pipeline.api.arguments import StrPath, check_arguments, load_ready_config, name_invocation
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.settings import Config
+from pipeline.errors import UsageError
 from pipeline.operations.export import collect_seals
 from pipeline.reports.seal_list import ListedSeal
+from pipeline.resolution.cases import WaitingCase, describe_case
 from pipeline.resolution.explanation import Explanation, explain_people
 from pipeline.resolution.ledger_status import LedgerStatus, read_status
+from pipeline.resolution.open_cases import KINDS_WITH_SURE, DecisionKind, open_cases, require_one_case
 
 
 @check_arguments
@@ -41,3 +44,42 @@ def export(
 ) -> list[ListedSeal]:
     """Return every seal in the order of their creation, also those that were abandoned and may still be valid."""
     return collect_seals(load_ready_config(config), clock or SystemClock(), run=run, leavers=leavers)
+
+
+@check_arguments
+def resolve(
+    config: Config | StrPath,
+    query: str | None = None,
+    decision: DecisionKind | None = None,
+    *,
+    seal_id: str | None = None,
+    seal_name: str | None = None,
+    sure: bool = False,
+    why: str | None = None,
+    clock: Clock | None = None,
+) -> list[WaitingCase]:
+    """Return the cases that wait for a decision, all or those that a query means; or enter a decision on one of them.
+
+    With a ``decision`` the query must mean a single case, which is returned as it was. The service is asked for its time,
+    and for nothing else, where ``not_created`` needs it.
+    """
+    if decision is not None and query is None:
+        raise UsageError("usage.decision", name="decision", needed="query")
+    for name, value, kinds in (
+        ("seal_id", seal_id, {"created"}),
+        ("seal_name", seal_name, {"replace"}),
+        ("sure", sure, KINDS_WITH_SURE),
+    ):
+        if value and decision not in kinds:
+            needed = " | ".join(f"decision={kind!r}" for kind in sorted(kinds))
+            raise UsageError("usage.decision", name=name, needed=needed)
+    loaded, clock = load_ready_config(config), clock or SystemClock()
+    with open_cases(
+        loaded, clock, changes=decision is not None, invocation=name_invocation(config)
+    ) as opened:
+        cases = opened.cases if query is None else opened.list_meant(query, decision or "")
+        described = [describe_case(opened.ledger, case) for case in cases]
+        if decision is not None:
+            case = require_one_case(cases, query or "")
+            opened.enter(case, decision, value=seal_name or seal_id, sure=sure, why=why)
+        return described

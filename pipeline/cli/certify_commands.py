@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 import click
@@ -159,19 +158,6 @@ def _is_shown_by_auto_sign(
     if not answer.is_open:
         raise UsageError("certify_not_open", name=name, words=answer.explanation)
     return answer.seal_id == seal.seal_id
-
-
-def make_service_clock(session: Session) -> Callable[[], float]:
-    """Return the function that asks the service for its time: once, and only where it is needed."""
-    import asyncio
-
-    from pipeline.resolution.service_calls import ServiceAccess, ask_service_time
-
-    return cache(
-        lambda: asyncio.run(
-            ask_service_time(ServiceAccess.from_config(session.require_ready_config(), session.clock, None))
-        )
-    )
 
 
 def warn_of_unanswered_create(session: Session, certification: UnansweredCertification | None) -> None:

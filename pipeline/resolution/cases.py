@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from dataclasses import field as _field
 from pathlib import Path
 from typing import Any
@@ -146,58 +146,92 @@ def _make_case(key: str, row_plan: RowPlan) -> Case:
     return Case(key, status, row_plan.doctor.name or sent_name, history, row_plan)
 
 
-def locate_case(ledger: DatabaseLedger, case: Case) -> dict[str, Any]:
-    """Return what distinguishes two namesakes: staff number, last four, and the row that a roster has or had."""
-    line: Mapping[str, Any]
+@dataclass(frozen=True, slots=True)
+class PossiblySame:
+    """The person whose corrected number a row may give."""
+
+    agrees: tuple[str, ...]  # fields in which both agree
+    seal_name: str
+    seal_id: str | None
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingCase:
+    """A case as `resolve` lists it, numbers masked; ``trace_id``, else ``seal_id``, is the word that means it alone."""
+
+    status: str
+    key: str
+    name: str = _field(repr=False)
+    # what distinguishes two namesakes: staff number, last four, and the row that a roster has or had
+    staff_no: str | None
+    last_four: str | None
+    file: str | None
+    sheet: str | None
+    row: int | None
+    seal_name: str | None
+    seal_id: str | None
+    sent: str | None  # local ISO 8601
+    host: str | None
+    trace_id: str | None
+    seal_id_in_answer: str | None  # evidence alone
+    differs: tuple[str, ...]  # fields in which a row differs from its seal
+    possibly_same: PossiblySame | None
+
+    def describe_location(self, language: str) -> str:
+        """Return what distinguishes two namesakes, masked."""
+        parts = (
+            render("who.staff_no", language, text=self.staff_no) if self.staff_no else "",
+            render("who.last_four", language, text=self.last_four) if self.last_four else "",
+            f"{self.file} {self.sheet or ''} {self.row}" if self.file else "",
+        )
+        return mask_text(render("separator.comma", language).join(filter(None, parts)) or "—")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the case as `resolve --json` shows it."""
+        return asdict(self)
+
+
+def describe_case(ledger: DatabaseLedger, case: Case) -> WaitingCase:
+    """Return what is shown of a case."""
+    file: str | None = None
+    sheet: str | None = None
+    row: int | None = None
+    attempt, seal, same_person = case.attempt, case.history.seal, case.same_person_detail
     if case.row_plan is not None:
         doctor = case.row_plan.doctor
         origin = doctor.row.origin
         staff_no, number = doctor.staff_no, doctor.number
-        line = {"file": origin.file, "sheet": origin.sheet, "row": origin.row}
+        file, sheet, row = origin.file, origin.sheet, origin.row
     else:  # its roster was named on the command line, or has lost the row
         timeline = build_timeline(ledger.read_person(case.key), get_run=ledger.get_run)
         staff_no, number, seen = timeline.staff_no, timeline.id_masked, timeline.seen
-        line = {"file": Path(seen.path).name, "sheet": seen.sheet, "row": seen.row} if seen else {}
-    return {
-        "staff_no": staff_no,
-        "last_four": number[-4:] if number else None,
-        "file": mask_text(line["file"]) if line else None,
-        "sheet": mask_text(line["sheet"]) if line and line["sheet"] else None,
-        "row": line["row"] if line else None,
-    }
-
-
-def describe_location(location: Mapping[str, Any], language: str) -> str:
-    """Return a location in identifiers, masked."""
-    staff_no, last_four, file = location["staff_no"], location["last_four"], location["file"]
-    parts = (
-        render("who.staff_no", language, text=staff_no) if staff_no else "",
-        render("who.last_four", language, text=last_four) if last_four else "",
-        f"{file} {location['sheet'] or ''} {location['row']}" if file else "",
+        if seen is not None:
+            file, sheet, row = Path(seen.path).name, seen.sheet, seen.row
+    return WaitingCase(
+        status=case.status.value,
+        key=case.key,
+        name=case.name,
+        staff_no=staff_no,
+        last_four=number[-4:] if number else None,
+        file=mask_text(file) if file else None,
+        sheet=mask_text(sheet) if sheet else None,
+        row=row,
+        seal_name=case.seal_name or None,
+        seal_id=seal.seal_id if seal else None,
+        sent=stamp(attempt.signed_at) if attempt else None,
+        host=attempt.host if attempt else None,
+        trace_id=attempt.uuid if attempt else None,
+        seal_id_in_answer=(attempt.unproven_seal_id or None) if attempt else None,
+        differs=tuple(case.differing_fields),
+        possibly_same=_describe_same_person(same_person) if same_person else None,
     )
-    return mask_text(render("separator.comma", language).join(filter(None, parts)) or "—")
 
 
-def case_as_dict(case: Case, location: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON of a case; ``trace_id``, else ``seal_id``, is the word that means it alone."""
-    attempt, seal, same_person = case.attempt, case.history.seal, case.same_person_detail
-    return {
-        "status": case.status.value,
-        "key": case.key,
-        "name": case.name,
-        **location,
-        "seal_name": case.seal_name or None,
-        "seal_id": seal.seal_id if seal else None,
-        "sent": stamp(attempt.signed_at) if attempt else None,
-        "host": attempt.host if attempt else None,
-        "trace_id": attempt.uuid if attempt else None,
-        "seal_id_in_answer": (attempt.unproven_seal_id or None) if attempt else None,
-        "differs": case.differing_fields,
-        "possibly_same": same_person
-        and {
-            "agrees": same_person["agreed"].split(),
-            "seal_name": same_person["sealed"],
-            "seal_id": same_person.get("seal") or None,
-            "trace_id": same_person.get("trace") or None,
-        },
-    }
+def _describe_same_person(detail: Mapping[str, str]) -> PossiblySame:
+    return PossiblySame(
+        agrees=tuple(detail["agreed"].split()),
+        seal_name=detail["sealed"],
+        seal_id=detail.get("seal") or None,
+        trace_id=detail.get("trace") or None,
+    )

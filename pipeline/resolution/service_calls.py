@@ -10,12 +10,15 @@ ledger allows no attempt beside a live seal, so the create is entered as a decis
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 from pipeline.clock import Clock
@@ -124,6 +127,26 @@ async def ask_service_time(service: ServiceAccess) -> float:
     if not reply.is_from_service or reply.skew is None:
         raise UsageError("resolve.no_service_time", why=describe_reply_fault(reply))
     return service.clock.now() + reply.skew
+
+
+def make_service_clock(config: Config, clock: Clock) -> Callable[[], float]:
+    """Return the function that asks the service for its time: once, and only where it is needed.
+
+    It also works inside a running event loop, of a notebook for instance.
+    """
+
+    def ask() -> float:
+        return asyncio.run(ask_service_time(ServiceAccess.from_config(config, clock, None)))
+
+    def ask_once() -> float:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return ask()
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(ask).result()
+
+    return cache(ask_once)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from people import make_row, number
+from resolution_support import list_made_seals
 from wire_support import Relay, fault
 
 import pipeline
@@ -525,6 +526,65 @@ def test_export_is_what_the_command_prints(hospital, config, capsys):
     assert pipeline.export(config, leavers=True) == []
     with pytest.raises(pipeline.UsageError, match="nowhere"):
         pipeline.export(config, run="nowhere")
+
+
+def test_resolve_lists_what_the_command_lists_and_enters_decisions(hospital_with, capsys):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
+    path = hospital.folder / "config.yaml"
+    hospital.doctors(3)
+    pipeline.run(path)
+    (case,) = pipeline.resolve(path)
+    assert (case.status, case.seal_id, case.possibly_same) == ("unknown", None, None)
+    printed = read_json(capsys, hospital, "resolve")["waiting"]
+    assert printed == [json.loads(json.dumps(case.to_dict()))]
+    assert pipeline.resolve(path, case.name) == pipeline.resolve(path, case.trace_id) == [case]
+    with pytest.raises(pipeline.UsageError, match="No row to resolve matches"):
+        pipeline.resolve(path, "nobody at all")
+    with pytest.raises(pipeline.UsageError, match="does not differ"):
+        pipeline.resolve(path, case.trace_id, "keep")
+    assert pipeline.resolve(path) == [case]
+    made = list_made_seals(hospital)[case.name]
+    assert pipeline.resolve(path, case.trace_id, "created", seal_id=made, why="console") == [case]
+    assert pipeline.resolve(path) == []
+    timeline = pipeline.explain(path, case.key).people[0]
+    assert (timeline.seal.seal_id, timeline.seal.source) == (made, "resolved")
+    assert [entry.why for entry in timeline.history if entry.what == "decision"] == ["console"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"decision": "keep"}, "decision needs query as well"),
+        (
+            {"query": "a", "decision": "forget"},
+            "decision cannot be of type str; it must be created, not_created",
+        ),
+        ({"query": "a", "decision": "keep", "seal_id": "x"}, "seal_id needs decision='created' as well"),
+        ({"query": "a", "seal_name": "x"}, "seal_name needs decision='replace' as well"),
+        (
+            {"query": "a", "decision": "created", "sure": True},
+            "sure needs decision='keep' | decision='not_created'",
+        ),
+        ({"query": 3}, "query cannot be of type int"),
+        ({"sure": "yes"}, "sure cannot be of type str"),
+    ],
+)
+def test_a_wrong_decision_is_refused_before_anything_is_read(arguments, expected):
+    with pytest.raises(pipeline.UsageError, match=re.escape(expected)):
+        pipeline.resolve("no-such-config.yaml", **arguments)
+
+
+async def test_not_created_is_entered_inside_an_event_loop(hospital_with):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(1,))])
+    path = hospital.folder / "config.yaml"
+    hospital.doctors(1)
+    await pipeline.run_async(path)
+    (case,) = pipeline.resolve(path)
+    with pytest.raises(pipeline.UsageError, match="was never recorded"):
+        pipeline.resolve(path, case.key, "not_created")
+    with pytest.raises(pipeline.UsageError) as early:
+        pipeline.resolve(path, case.key, "not_created", sure=True)
+    assert early.value.key == "resolve.too_early"
 
 
 # -- cancelled

@@ -1,0 +1,156 @@
+"""Opens the cases that wait for a decision, chooses the one that a query means, and enters a decision on it.
+
+The command line and the Python API use the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pipeline.clock import Clock
+from pipeline.config.settings import Config
+from pipeline.domain.run import RunRequest
+from pipeline.domain.site_key import SiteKey
+from pipeline.errors import UsageError
+from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.ownership import WarningOutput
+from pipeline.resolution import decide
+from pipeline.resolution.cases import Case, list_cases, merge_cases
+from pipeline.resolution.decide import DecisionMaker
+from pipeline.resolution.service_calls import make_service_clock
+from pipeline.version import PROGRAM
+from pipeline.workflow.import_run import prepare_run
+from pipeline.workflow.run_request import build_request, get_last_roster_run
+from pipeline.workflow.stage_settings import build_agent, build_image_examiner
+from pipeline.workflow.tenant_ledger import (
+    WARNING_LOG,
+    lock_ledger,
+    open_configured_ledger,
+    require_ledger,
+)
+
+DecisionKind: TypeAlias = Literal[
+    "created", "not_created", "not_theirs", "keep", "replace", "same_person", "other_person"
+]
+PERSON_KINDS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
+CONTENT_KINDS = frozenset({"keep", "replace"})  # for rows that differ from their seal
+KINDS_WITH_SURE = frozenset({"not_created", "keep", "replace"})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCases:
+    """The cases that wait for a decision, and the open ledger."""
+
+    config: Config
+    clock: Clock
+    ledger: DatabaseLedger
+    site_key: SiteKey
+    cases: Sequence[Case]
+
+    def list_meant(self, query: str, kind: str = "") -> list[Case]:
+        """Return the cases that a query means; where several do, those that the decision is for. UsageError for none."""
+        fitting = [case for case in self.cases if case.is_meant_by(query)]
+        if not fitting:
+            raise UsageError("resolve_nobody", query=query, then=("resolve",))
+        of_this_kind = [case for case in fitting if _may_be_decided(case, kind)] if kind else []
+        return of_this_kind if len(fitting) > 1 and of_this_kind else fitting
+
+    def make_maker(self, why: str | None) -> DecisionMaker:
+        """Return the user who runs the program, who decides now."""
+        return DecisionMaker.current_user(self.ledger, self.clock, why or "resolve", build_agent(self.config))
+
+    def enter(
+        self,
+        case: Case,
+        kind: DecisionKind,
+        *,
+        value: str | None = None,
+        sure: bool = False,
+        why: str | None = None,
+    ) -> None:
+        """Enter a decision; ``value`` is the SealId, or the name of a new seal. UsageError where it cannot be entered."""
+        maker = self.make_maker(why)
+        with point_to(case):
+            match kind:
+                case "created":
+                    decide.enter_created(maker, case, value or "")
+                case "not_created":
+                    service_clock = make_service_clock(self.config, self.clock)
+                    decide.enter_not_created(maker, case, service_clock, sure=sure)
+                case "not_theirs":
+                    decide.enter_not_theirs(maker, case)
+                case "keep":
+                    images = build_image_examiner(self.config)
+                    decide.enter_keep(maker, case, self.site_key, images, sure=sure)
+                case "replace":
+                    decide.enter_replace(maker, case, value, sure=sure)
+                case "same_person":
+                    decide.enter_same_person(maker, case)
+                case "other_person":
+                    decide.enter_other_person(maker, case, self.site_key)
+
+
+@contextmanager
+def open_cases(
+    config: Config,
+    clock: Clock,
+    *,
+    changes: bool,
+    invocation: str = PROGRAM,
+    warnings: WarningOutput = WARNING_LOG,
+) -> Iterator[OpenCases]:
+    """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter ``changes``."""
+    require_ledger(config)
+    request = replace(build_request("resolve", config, clock, invocation=invocation), command="check")
+    opened = (
+        lock_ledger(config, request, clock, warnings=warnings)
+        if changes
+        else open_configured_ledger(config, clock)
+    )
+    with opened as (ledger, site_key):
+        snapshot = ledger.snapshot()
+        cases: list[Case] = []
+        for one_request in filter(None, (request, _repeat_last_run(request, ledger))):
+            run_plan = prepare_run(one_request, config, ledger=ledger, site_key=site_key, clock=clock)
+            cases = merge_cases(cases, list_cases(run_plan.row_plans, snapshot))
+        yield OpenCases(config, clock, ledger, site_key, cases)
+
+
+def require_one_case(cases: Sequence[Case], query: str) -> Case:
+    """Return the only case; UsageError where a query means several."""
+    if len(cases) > 1:
+        raise UsageError("resolve_many", query=query, n=len(cases), then=("resolve", cases[0].unique_word))
+    return cases[0]
+
+
+@contextmanager
+def point_to(case: Case) -> Iterator[None]:
+    """Let a decision that cannot be entered end with the command that shows this case and decides nothing."""
+    try:
+        yield
+    except UsageError as error:
+        error.then = error.then or ("resolve", case.unique_word)
+        raise
+
+
+def _may_be_decided(case: Case, kind: str) -> bool:
+    """Return whether a decision is for a case of this kind."""
+    if kind in PERSON_KINDS:
+        return case.possibly_same is not None
+    if kind in CONTENT_KINDS:
+        return case.status.value == "changed" or (kind == "keep" and case.held_image is not None)
+    return case.attempt is not None
+
+
+def _repeat_last_run(request: RunRequest, ledger: DatabaseLedger) -> RunRequest | None:
+    """Return a request that reads the rosters of the last run; None where it read the configured ones."""
+    last_run = get_last_roster_run(ledger)
+    if last_run is None or set(last_run.rosters) == {str(path.absolute()) for path in request.rosters}:
+        return None
+    rosters = tuple(path for path in map(Path, last_run.rosters) if path.exists())
+    seals = Path(last_run.seals) if last_run.seals and Path(last_run.seals).exists() else request.seals
+    return replace(request, rosters=rosters, seals=seals) if rosters else None
