@@ -1,9 +1,13 @@
-"""The progress of a run while it sends: a bar on a terminal, one plain line every 30 seconds elsewhere."""
+"""The progress of a run while it sends: a bar on a terminal, one plain line every 30 seconds elsewhere.
+
+With ``--json`` it is one JSON object a line on stderr, at the begin, every second and at the end; stdout holds run.json alone.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import shutil
 import sys
 from bisect import bisect_left
@@ -50,6 +54,7 @@ class Progress:
         """Take the bar away; the end of the event loop has ended the refreshing."""
         if self._refresher is not None:
             self._print_outage(self.outages.current_outage())  # the last look may be a second old
+            self._print_json()
         if self._bar is not None:
             self._bar.close()
 
@@ -59,7 +64,8 @@ class Progress:
         self._begun_at = self._clock.monotonic()
         if not total or self._session.quiet:
             return
-        if sys.stderr.isatty():
+        self._print_json()
+        if sys.stderr.isatty() and not self._session.as_json:
             from tqdm import tqdm
 
             self._bar = tqdm(
@@ -94,9 +100,10 @@ class Progress:
         for number in itertools.count(1):
             await self._clock.sleep(REFRESH_SECONDS)
             self._print_outage(self.outages.current_outage())
+            self._print_json()
             if self._bar is not None:
                 self._draw_bar()
-            elif number % REFRESHES_PER_LINE == 0:
+            elif number % REFRESHES_PER_LINE == 0 and not self._session.as_json:
                 share = f"{self._done / self._total:.0%}"
                 self._session.inform(
                     "progress",
@@ -124,6 +131,32 @@ class Progress:
         cause = describe_cause(outage.cause, Presenter(self._session.spoken))
         return {"host": outage.host, "cause": cause, "since": _format_time_of_day(outage.since)}
 
+    def _print_json(self) -> None:
+        """Print the progress as one JSON object, where ``--json`` asks for it."""
+        if not self._session.as_json:
+            return
+        rate, outage = self._measure_rate(), self.outages.current_outage()
+        status = {
+            "schema": 1,
+            "message_type": "status",
+            "done": self._done,
+            "total": self._total,
+            "percent_done": round(self._done / self._total, 4),
+            "seconds_elapsed": round(self._clock.monotonic() - self._begun_at, 1),
+            "seconds_remaining": self._estimate_seconds_left(rate),
+            "creates_per_second": round(rate, 2),
+            "limit_per_second": self._requests_per_second,
+            "statuses": {status.value: self._counts[status] for status in Status if self._counts[status]},
+            "outage": None
+            if outage is None
+            else {
+                "host": outage.host,
+                "since": stamp(outage.since),
+                "gives_up_at": None if outage.gives_up_at is None else stamp(outage.gives_up_at),
+            },
+        }
+        self._session.print_line(json.dumps(self._session.label_data(status), ensure_ascii=False))
+
     def _draw_bar(self) -> None:
         assert self._bar is not None
         self._bar.set_postfix_str(self._describe_progress())
@@ -133,7 +166,7 @@ class Progress:
         session, outage, rate = self._session, self.outages.current_outage(), self._measure_rate()
         if outage is None:
             share = f"{rate / self._requests_per_second:.0%}"
-            time_left = session.render_sentence("left", time=self._estimate_time_left(rate))
+            time_left = session.render_sentence("left", time=self._describe_time_left(rate))
             if shutil.get_terminal_size().columns < NARROW:
                 return time_left
             parts = [session.render_sentence("rate", rate=f"{rate:.1f}", share=share), time_left]
@@ -157,16 +190,21 @@ class Progress:
         departures = self._limiter.list_departures(CREATE)
         return (len(departures) - bisect_left(departures, now - span)) / span
 
-    def _estimate_time_left(self, rate: float) -> str:
-        """Return how long the rest will take: never less than the limit allows, unknown while no call leaves."""
+    def _estimate_seconds_left(self, rate: float) -> int | None:
+        """Return how long the rest will take: never less than the limit allows, None while no call leaves."""
         limit = self._requests_per_second
         # before a second's worth of calls has left, the limit is the best guess
         is_early = self._clock.monotonic() - self._begun_at < RATE_SECONDS
         is_steady = len(self._limiter.list_departures(CREATE)) > limit or not is_early
         if is_steady and not rate:
+            return None
+        return round((self._total - self._done) / (min(rate, limit) if is_steady else limit))
+
+    def _describe_time_left(self, rate: float) -> str:
+        seconds_left = self._estimate_seconds_left(rate)
+        if seconds_left is None:
             return "?"
-        seconds = round((self._total - self._done) / (min(rate, limit) if is_steady else limit))
-        minutes, seconds = divmod(seconds, 60)
+        minutes, seconds = divmod(seconds_left, 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 

@@ -9,6 +9,7 @@ import pytest
 from people import name, number
 from PIL import Image
 from tencentcloud.essbasic.v20210526 import models
+from wire_support import fault
 
 from pipeline.sandbox.actions import Rules
 
@@ -342,6 +343,27 @@ def test_status_counts_the_people_with_a_seal(hospital, capsys):
     hospital.go("run")
     assert hospital.go("status") == 0
     assert "People with a seal: 2" in capsys.readouterr().out
+
+
+def test_with_json_the_progress_is_a_json_object_a_line_on_stderr(hospital_with, capsys):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
+    hospital.doctors(4)
+    (hospital.folder / "seals" / "00004.png").unlink()
+    hospital.go("--json", "run")
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    first, *_, last = lines
+    assert {line["message_type"] for line in lines} == {"status"}
+    assert (first["done"], first["total"], first["percent_done"], first["statuses"]) == (0, 3, 0, {})
+    assert (last["done"], last["percent_done"], last["statuses"]) == (3, 1, {"sealed": 2, "unknown": 1})
+    assert (last["seconds_remaining"], last["outage"]) == (0, None)
+    assert first["limit_per_second"] > 0 < last["creates_per_second"]
+    assert json.loads(out)["statuses"]["unknown"] == 1, "stdout holds run.json alone"
+    hospital.go("--json", "run")
+    assert "message_type" not in capsys.readouterr().err, "nothing is sent"
+    hospital.doctors(1, start=9, file="more.xlsx")
+    hospital.go("--json", "-q", "run")
+    assert "message_type" not in capsys.readouterr().err, "-q shows errors alone"
 
 
 def test_json_goes_to_stdout_and_all_else_to_stderr(hospital, capsys):
