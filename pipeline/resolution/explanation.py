@@ -20,9 +20,10 @@ from pipeline.messages.problems import get_problem_kind_if_known
 from pipeline.messages.service_errors import get_advice, is_known_code
 from pipeline.reports.explanations import describe_halt, describe_lost_answer, describe_problem
 from pipeline.reports.html_pages import load_template
-from pipeline.reports.next_steps import CommandLine, NextStep
+from pipeline.reports.next_steps import NextStep
 from pipeline.reports.person_step import choose_person_step
 from pipeline.reports.presenter import Presenter
+from pipeline.resolution.ledger_status import describe_command_line
 from pipeline.resolution.person_query import PersonFinder
 from pipeline.resolution.timeline import (
     LastSeen,
@@ -89,12 +90,6 @@ def explain_people(config: Config, clock: Clock, words: Sequence[str], invocatio
         command_line = describe_command_line(config, invocation)
         step = choose_person_step(timelines[0].make_state(command_line, ledger.get_run))
         return Explanation(tuple(timelines), step)
-
-
-def describe_command_line(config: Config, invocation: str) -> CommandLine:
-    """Return how the program is called, and what it reads when no roster is named."""
-    rosters = tuple(str(config.resolve_path(roster).absolute()) for roster in config.roster)
-    return CommandLine(invocation, rosters, str(config.resolve_path(config.seals).absolute()))
 
 
 # -- as JSON

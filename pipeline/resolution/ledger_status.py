@@ -20,6 +20,7 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import RunRecord
 from pipeline.planning.guards import CERTIFICATION, CERTIFY_SENT
 from pipeline.reports.earlier_results import get_earlier_run
+from pipeline.reports.next_steps import CommandLine
 from pipeline.resolution.timeline import RecordedRow, list_open_rows
 from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import read_last_recorded_run, select_later_run
@@ -213,3 +214,9 @@ def get_unanswered_certification(ledger: DatabaseLedger) -> UnansweredCertificat
         return None
     name = history.seal.content.name if history.seal and history.seal.content else None
     return UnansweredCertification(name, history.seal_name, stamp(decision.decided_at), decision.why)
+
+
+def describe_command_line(config: Config, invocation: str) -> CommandLine:
+    """Return how the program is called, and what it reads when no roster is named."""
+    rosters = tuple(str(config.resolve_path(roster).absolute()) for roster in config.roster)
+    return CommandLine(invocation, rosters, str(config.resolve_path(config.seals).absolute()))
