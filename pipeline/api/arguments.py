@@ -29,7 +29,7 @@ from pipeline.esign.rate_limiter import Limiter, require_limiter
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import make_message
-from pipeline.resolution.open_cases import DecisionKind
+from pipeline.resolution.cases import DecisionKind
 from pipeline.support.terminal_text import quote
 from pipeline.version import PROGRAM
 

@@ -10,10 +10,10 @@ from pipeline.config.settings import Config
 from pipeline.errors import UsageError
 from pipeline.operations.export import collect_seals
 from pipeline.reports.seal_list import ListedSeal
-from pipeline.resolution.cases import WaitingCase, describe_case
+from pipeline.resolution.cases import DecisionKind, WaitingCase, describe_case
 from pipeline.resolution.explanation import Explanation, explain_people
 from pipeline.resolution.ledger_status import LedgerStatus, read_status
-from pipeline.resolution.open_cases import KINDS_WITH_SURE, DecisionKind, open_cases, require_one_case
+from pipeline.resolution.open_cases import KINDS_WITH_SURE, open_cases, require_one_case
 
 
 @check_arguments

@@ -16,9 +16,9 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.ledger.database_ledger import DatabaseLedger
-    from pipeline.resolution.cases import Case, WaitingCase
+    from pipeline.resolution.cases import Case, DecisionKind, WaitingCase
     from pipeline.resolution.decide import DecisionMaker
-    from pipeline.resolution.open_cases import DecisionKind, OpenCases
+    from pipeline.resolution.open_cases import OpenCases
 
 SENT_BY_NEXT_RUN = frozenset({"not_created", "not_theirs", "replace", "other_person"})
 KINDS = {"seal_id": "created"}  # of decisions, where the option has another name

@@ -1,6 +1,7 @@
 """Keeps watchers of the runs informed: people by the channels of apprise, a monitor by a ping or a file.
 
-People hear of a run that failed or ended in another state than the one before. A message holds counts and reasons, never a
+An address whose scheme is the name of an entry point in the group ``esign_import.notifiers`` goes to that function instead
+of apprise. People hear of a run that failed or ended in another state than the one before. A message holds counts and reasons, never a
 name or a number. It waits next to the ledger until every channel has taken it. A monitor (healthchecks.io, Uptime Kuma,
 Cronitor) gets a ping at the start and the end of every run; Prometheus reads the figures of the last run in a file, by the
 textfile collector of node_exporter.
@@ -10,13 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import socket
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +36,11 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import count_reasons
 from pipeline.support.atomic_files import make_folder, write_bytes, write_json
 
+LOG = logging.getLogger(__name__)
+NOTIFIERS = "esign_import.notifiers"  # group of entry points
+Notifier = Callable[
+    [str, str, str], object
+]  # called with address, title and body; returns whether it took the message
 URLS_FILE, PING_FILE = "notify__urls", "notify__ping"
 MAX_REASONS = 5
 MAX_WAITING, MAX_AGE = 20, 7 * 86_400  # messages; seconds
@@ -145,7 +153,17 @@ def _deliver(message: WaitingMessage, channels: Sequence[str]) -> WaitingMessage
 
 
 def send_message(channel: str, title: str, body: str) -> bool:
-    """Send one message to one channel; return whether the channel took it. UsageError where apprise is not installed."""
+    """Send one message to one channel; return whether the channel took it.
+
+    UsageError where apprise is needed and not installed.
+    """
+    notifier = _load_notifier(channel)
+    if notifier is not None:
+        try:
+            return bool(notifier(channel, title, body))
+        except Exception:
+            LOG.exception("a notifier failed")
+            return False
     apprise = _import_apprise()
     sender = apprise.Apprise()
     return bool(sender.add(channel) and sender.notify(title=title, body=body))
@@ -153,9 +171,26 @@ def send_message(channel: str, title: str, body: str) -> bool:
 
 def name_channel(channel: str) -> str:
     """Return a channel's address without its secrets."""
-    service = _import_apprise().Apprise.instantiate(channel, suppress_exceptions=True)
     scheme = channel.partition(":")[0]
+    if _load_notifier(channel) is not None:
+        return f"{scheme}://…"
+    service = _import_apprise().Apprise.instantiate(channel, suppress_exceptions=True)
     return str(service.url(privacy=True)).partition("?")[0] if service else f"{scheme}://…"
+
+
+def _load_notifier(channel: str) -> Notifier | None:
+    """Return the function that an installed package offers for addresses of this kind, None for those of apprise.
+
+    Its name among the entry points is the scheme of the address. UsageError where it cannot be loaded.
+    """
+    scheme = channel.partition(":")[0]
+    for entry_point in entry_points(group=NOTIFIERS, name=scheme):
+        try:
+            notifier: Notifier = entry_point.load()
+        except Exception as error:
+            raise UsageError("notify.no_notifier", name=scheme, kind=type(error).__name__) from error
+        return notifier
+    return None
 
 
 def _digest_channel(channel: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from dataclasses import field as _field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_text
@@ -17,6 +17,10 @@ from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.messages.catalogue import render
 from pipeline.resolution.timeline import build_timeline
+
+DecisionKind: TypeAlias = Literal[
+    "created", "not_created", "not_theirs", "keep", "replace", "same_person", "other_person"
+]
 
 
 @dataclass(frozen=True, slots=True)

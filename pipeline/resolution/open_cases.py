@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
@@ -19,7 +18,7 @@ from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.ownership import WarningOutput
 from pipeline.resolution import decide
-from pipeline.resolution.cases import Case, list_cases, merge_cases
+from pipeline.resolution.cases import Case, DecisionKind, list_cases, merge_cases
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.resolution.service_calls import make_service_clock
 from pipeline.version import PROGRAM
@@ -33,9 +32,6 @@ from pipeline.workflow.tenant_ledger import (
     require_ledger,
 )
 
-DecisionKind: TypeAlias = Literal[
-    "created", "not_created", "not_theirs", "keep", "replace", "same_person", "other_person"
-]
 PERSON_KINDS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
 CONTENT_KINDS = frozenset({"keep", "replace"})  # for rows that differ from their seal
 KINDS_WITH_SURE = frozenset({"not_created", "keep", "replace"})

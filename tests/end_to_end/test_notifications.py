@@ -224,3 +224,72 @@ def test_metrics_are_those_of_the_last_run(hospital):
     assert succeeded.search(first)[1] == succeeded.search(second)[1]
     assert hospital.go("check") == 0
     assert path.read_text("utf-8") == second
+
+
+# -- a channel of a package that is installed
+
+
+CHANNEL = """
+from pathlib import Path
+
+def send(address, title, body):
+    if address.endswith("/broken"):
+        raise RuntimeError("no pager")
+    path = Path(address.partition("://")[2])
+    if not path.parent.is_dir():
+        return False
+    with path.open("a", encoding="utf-8") as file:
+        file.write(title + chr(10) + body + chr(10))
+    return True
+"""
+
+
+@pytest.fixture
+def installed_notifier(tmp_path_factory, monkeypatch):
+    """A package with a notifier, as an installer leaves it."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "ward_pager.py").write_text(CHANNEL, "utf-8")
+    information = site / "ward_pager-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: ward-pager\nVersion: 1.0\n")
+    entries = "[esign_import.notifiers]\nwardpager = ward_pager:send\nlostpager = ward_pager:gone\n"
+    (information / "entry_points.txt").write_text(entries)
+    monkeypatch.syspath_prepend(site)
+
+
+@pytest.mark.usefixtures("installed_notifier")
+def test_a_notifier_of_an_installed_package_gets_the_messages_of_its_addresses(
+    hospital, watcher, tmp_path, capsys
+):
+    pages = tmp_path / "pages" / "ward.txt"
+    urls = [f"wardpager://{pages}", f"json://{watcher.host}/chat"]
+    add_config(hospital, f"notify: {{urls: {json.dumps(urls)}, name: Binjiang}}\n")
+    add_bad_row(hospital)
+    assert hospital.go("run", "--yes") == 3
+    assert "1 notification was not delivered" in capsys.readouterr().err, "the pager did not take it"
+    assert len(watcher.messages) == 1
+    pages.parent.mkdir()
+    assert hospital.go("run", "--yes") == 3
+    assert len(watcher.messages) == 1, "each channel gets it once"
+    page = pages.read_text("utf-8")
+    assert "Binjiang" in page.splitlines()[0]
+    assert page.count("Binjiang") == 1
+    assert hospital.go("notify", "test") == 0
+    printed = capsys.readouterr()
+    assert "wardpager://…" in printed.out + printed.err
+    assert str(pages) not in printed.out + printed.err, "an address may hold a secret"
+
+
+@pytest.mark.usefixtures("installed_notifier")
+def test_a_notifier_that_fails_ends_no_run(hospital, capsys):
+    add_bad_row(hospital)
+    add_config(hospital, "notify: {urls: ['wardpager:///broken']}\n")
+    assert hospital.go("run", "--yes") == 3
+    assert "1 notification was not delivered" in capsys.readouterr().err
+    text = (
+        (hospital.folder / "config.yaml").read_text("utf-8").replace("wardpager:///broken", "lostpager://x")
+    )
+    (hospital.folder / "config.yaml").write_text(text, "utf-8")
+    add_bad_row(hospital, 2)
+    assert hospital.go("run", "--yes") == 3
+    assert "notifications to lostpager:// cannot be loaded (AttributeError)" in capsys.readouterr().err
