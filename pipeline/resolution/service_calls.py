@@ -135,18 +135,18 @@ def make_service_clock(config: Config, clock: Clock) -> Callable[[], float]:
     It also works inside a running event loop, of a notebook for instance.
     """
 
-    def ask() -> float:
+    def read_time() -> float:
         return asyncio.run(ask_service_time(ServiceAccess.from_config(config, clock, None)))
 
-    def ask_once() -> float:
+    def read_time_anywhere() -> float:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return ask()
+            return read_time()
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(ask).result()
+            return thread.submit(read_time).result()
 
-    return cache(ask_once)
+    return cache(read_time_anywhere)
 
 
 @dataclass(frozen=True, slots=True)
