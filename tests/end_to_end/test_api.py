@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from people import make_row, number
-from resolution_support import list_made_seals
+from resolution_support import LaterClock, list_made_seals
 from wire_support import Relay, fault
 
 import pipeline
@@ -585,6 +585,10 @@ async def test_not_created_is_entered_inside_an_event_loop(hospital_with):
     with pytest.raises(pipeline.UsageError) as early:
         pipeline.resolve(path, case.key, "not_created", sure=True)
     assert early.value.key == "resolve.too_early"
+    clock = LaterClock()
+    hospital.service_clock.ahead = clock.passed
+    assert pipeline.resolve(path, case.key, "not_created", sure=True, clock=clock) == [case]
+    assert pipeline.resolve(path) == []
 
 
 # -- cancelled
