@@ -49,6 +49,9 @@ def test_a_copied_number_is_copied_alike(value, shown):
 @example(440106199001010732, "")
 def test_a_number_whose_digits_were_lost_stays_lost(value, card):
     kind, text, shown = convert_cell(CellKind.NUMBER, value, str(int(value)))
+    # a number in a cell with the format of text becomes a text of 18 digits once it is edited, with zeros for those lost
+    assert kind is CellKind.TEXT
+    assert "E+" in shown
     cells = {
         Field.NUMBER: Cell("B", "证件号码", text, kind, shown),
         Field.ID_TYPE: Cell("C", "证件类型", card, CellKind.TEXT if card else CellKind.EMPTY, card),
