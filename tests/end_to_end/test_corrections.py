@@ -71,7 +71,7 @@ def test_a_retry_sends_the_corrected_row_wherever_it_is_now(ward, position):
     assert {seal.number for seal in ward.service.seals} == {number(1), number(2)}
 
 
-def test_a_new_doctor_whom_a_retry_leaves_is_sent_by_a_run(ward, capsys):
+def test_a_new_doctor_whom_a_retry_leaves_is_left_to_the_next_run(ward, capsys):
     draw(ward, 9)
     ward.roster([make_row(1), make_row(2, number=number(2)[:17]), make_row(3, mobile="154"), make_row(9)])
     capsys.readouterr()
