@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,7 @@ INTRODUCTIONS: Mapping[str, str] = {
     "never_run": "next_check",
     "no_last_run": "next_run",
     "resolve.needs_seal_name": "next_run",
+    "resolve_sealed": "next_story",
     "no_run_yet": "next_run",
     "no_run": "next_status",
     "profiles.choose": "next_run",
@@ -76,7 +79,6 @@ INTRODUCTIONS: Mapping[str, str] = {
 # what is put right elsewhere, after which the same words are typed again
 REPEATED_AFTER_REPAIR = frozenset(
     {
-        "no_such_path",
         "usage.configured_missing",
         "ledger.other_environment",
         "ledger.other_tenant",
@@ -84,8 +86,50 @@ REPEATED_AFTER_REPAIR = frozenset(
         "load.differs",
     }
 )
-# the words of the command line themselves are wrong
-SHOWN_WITH_HELP = frozenset({"resolve_one_way", "certify_one_place"})
+# the words of the command line themselves are wrong: typed again, they fail again
+SHOWN_WITH_HELP = frozenset(
+    {
+        "certify_one_place",
+        "config.no_age",
+        "config_is_a_folder",
+        "export.ending",
+        "faults.unreadable",
+        "not_a_file",
+        "no_such_path",
+        "only.no_row",
+        "only.several",
+        "purge.ask",
+        "purge.one_way",
+        "resolve_one_way",
+        "review.refused",
+        "usage.no_pictures",
+        "usage.out_is_a_file",
+        "usage.results_as_roster",
+    }
+)
+# what people type for a command of another name
+SYNONYMS: Mapping[str, str] = {
+    "backup": "ledger backup",
+    "clean": "purge",
+    "debug": "doctor",
+    "diagnose": "doctor",
+    "help": "--help",
+    "import": "run",
+    "list": "export",
+    "log": "history",
+    "logs": "history",
+    "prune": "purge",
+    "restore": "ledger restore",
+    "show": "status",
+    "start": "run",
+    "test": "check",
+    "undo": "history",
+    "validate": "config validate",
+    "verify": "ledger check",
+    "version": "--version",
+}
+DRY_RUN = frozenset({"--dry-run", "--simulate"})  # what people type for `check`
+RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}")
 USAGE = 2
 INTERRUPTED = 130
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
@@ -256,8 +300,38 @@ def _report_usage(session: Session, error: click.ClickException) -> int:
         if isinstance(error, click.exceptions.NoSuchCommand):
             error = _suggest_commands(error)
         session.alert("misused", message=mask_text(polish_message(error.format_message(), session.spoken)))
-    _suggest_help(session, "next_help")
+    if not _suggest_meant_command(session, error):
+        _suggest_help(session, "next_help")
     return error.exit_code
+
+
+def _suggest_meant_command(session: Session, error: click.ClickException) -> bool:
+    """Print the command that a wrong word probably stands for; return whether there is one."""
+    match error:
+        case click.exceptions.NoSuchCommand(ctx=click.Context(command=group)) if (
+            group is cli and error.command_name in SYNONYMS
+        ):
+            session.suggest_command("next_perhaps", *SYNONYMS[error.command_name].split())
+        case click.exceptions.NoSuchCommand() if error.possibilities and len(error.possibilities) == 1:
+            group_words = _list_command_words(session.arguments)
+            session.suggest_command("next_meant", *group_words, *error.possibilities)
+        case click.exceptions.NoSuchOption() if error.option_name in DRY_RUN:
+            session.suggest_command("next_check", "check")
+        case click.UsageError(ctx=click.Context() as context) if "--run" in _list_options(context.command):
+            runs = [word for word in session.arguments if RUN_ID.fullmatch(word)]
+            if len(runs) != 1 or "--run" in session.arguments:
+                return False
+            rest = (word for word in session.arguments if word not in runs)
+            command = f"{session.program} {join([*rest, '--run', *runs])}"
+            session.print_next_step(session.render_sentence("next_perhaps"), command)
+        case _:
+            return False
+    return True
+
+
+def _list_options(command: click.Command) -> set[str]:
+    """Return the options of a command as they are typed."""
+    return {option for parameter in command.params for option in parameter.opts}
 
 
 def _suggest_help(session: Session, key: str) -> None:
@@ -290,7 +364,8 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
     elif isinstance(error, UsageError) and error.meant and _suggest_spelling(session, *error.meant):
         return
     elif error.key in SHOWN_WITH_HELP:
-        _suggest_help(session, "next_after")
+        if not (error.key == "no_such_path" and _suggest_quotes(session)):
+            _suggest_help(session, "next_help")
     else:
         session.suggest_same_command("next_after")
 
@@ -303,6 +378,20 @@ def _suggest_spelling(session: Session, typed: str, meant: str) -> bool:
         return False
     session.print_next_step(session.render_sentence("next_meant"), command)
     return True
+
+
+def _suggest_quotes(session: Session) -> bool:
+    """Print the command with quotes around words that are together the path of a file; False where none are."""
+    words = session.arguments
+    for first, after in combinations(range(len(words) + 1), 2):
+        path = " ".join(words[first:after])
+        if after - first > 1 and Path(path).exists():
+            command = f"{session.program} {join([*words[:first], path, *words[after:]])}"
+            if mask_text(command) != command:
+                return False
+            session.print_next_step(session.render_sentence("next_quoted"), command)
+            return True
+    return False
 
 
 def _list_command_words(arguments: Sequence[str]) -> Iterator[str]:

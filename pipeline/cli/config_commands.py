@@ -15,6 +15,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.demo import get_sample_folder
+from pipeline.messages.catalogue import make_message
 from pipeline.support.atomic_files import make_folder
 from pipeline.support.terminal_text import join
 
@@ -56,6 +57,7 @@ def init(
 
     On a terminal it asks for what is not given as an option. Files that exist are left alone.
     """
+    from pipeline.config.named_paths import is_usual_app_id
     from pipeline.operations.init_project import create_project, require_new_project
 
     require_new_project(folder)
@@ -72,6 +74,9 @@ def init(
     settings = _build_settings(chosen, language, {name: value for name, value in ids.items() if value})
     template = create_project(folder, settings)
     session.inform("init.done", folder=folder.absolute())
+    app_id = settings.ids.get("app_id", "")
+    if app_id and chosen != "sandbox" and not is_usual_app_id(app_id):
+        session.alert("warning", text=make_message("config_odd_app_id", app_id=app_id))
     if folder.absolute() != Path.cwd():
         session.config_path = folder / "config.yaml"
     if chosen == "sandbox":
@@ -157,7 +162,13 @@ def config_group() -> None:
 @click.pass_obj
 def validate(session: Session) -> int:
     """Find all errors in the configuration; exit 2 if there is one."""
-    from pipeline.config.named_paths import list_missing_ids, list_missing_paths, require_certificates
+    from pipeline.config.named_paths import (
+        is_usual_app_id,
+        list_missing_ids,
+        list_missing_paths,
+        require_certificates,
+    )
+    from pipeline.ledger.tenant import get_service_environment
     from pipeline.workflow.hosts_factory import make_store
 
     config = session.require_config()
@@ -172,11 +183,14 @@ def validate(session: Session) -> int:
         keys = list_missing_ids(config, session.config_name)
         session.alert("usage.placeholders", place=session.config_name, keys=keys)
         is_usable = False
+    elif get_service_environment(config.api.endpoint) != "sandbox" and not is_usual_app_id(config.api.app_id):
+        session.alert("warning", text=make_message("config_odd_app_id", app_id=config.api.app_id))
     if not is_usable:
         session.suggest_command("next_after", "config", "validate")
         return 2
     require_certificates(config)
     make_store(config)  # the extra, the address and the secret of a ledger on a server
+    session.print_json(path=str(session.config_name), valid=True)
     session.inform("config_fine", path=session.config_name)
     session.suggest_command("next_check", "check")
     return 0
@@ -195,8 +209,10 @@ def show(session: Session) -> int:
     effective = config.model_dump(mode="json")
     if config.api.proxy:
         effective["api"]["proxy"] = _remove_password(config.api.proxy)
-    yaml.dump(effective, text)
-    session.print_data(text.getvalue(), nl=False)
+    session.print_json(**effective)
+    if not session.as_json:
+        yaml.dump(effective, text)
+        session.print_data(text.getvalue(), nl=False)
     session.suggest_command("next_run", "config", "validate")
     return 0
 

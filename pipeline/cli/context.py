@@ -182,13 +182,14 @@ class Session:
 
     def print_steps(self, steps: Iterable[NextStep]) -> None:
         """Print steps so that the first stands last: above the prompt, with the command to type at the very end."""
-        texts: dict[str, list[str]] = {}
+        typed = []
         for step in steps:
-            texts.setdefault(step.command or "", []).append(step.render(self.spoken))
-        for text in texts.pop("", []):
-            self.inform("next", text=text)
-        for command, lines in reversed(texts.items()):
-            self.print_next_step("\n   ".join(lines), command)
+            if step.command:
+                typed.append(step)
+            else:
+                self.inform("next", text=step.render(self.spoken))
+        for step in reversed(typed):
+            self.print_next_step(step.render(self.spoken), step.command or "")
 
     def suggest_command(self, key: str, *arguments: str) -> None:
         """Print what to do next, with a command of this program."""

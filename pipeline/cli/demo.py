@@ -336,16 +336,19 @@ async def _explain_port(error: OSError, port: int, project: _Project) -> UsageEr
 
 
 def _build_sandbox(options: dict[str, Any], project: _Project, port: int) -> Sandbox:
-    from pipeline.config.named_paths import require_existing
+    from pipeline.config.named_paths import no_such_path
     from pipeline.sandbox.actions import Rules
     from pipeline.sandbox.faults import load_faults
     from pipeline.sandbox.server import Sandbox
     from pipeline.sandbox.service import FakeService
 
+    fault_file = options["faults"]
+    if fault_file and not fault_file.exists():
+        raise no_such_path(fault_file, never=DEFAULT_CONFIG.name)
     rules = Rules(**{name: options[name] for name in ("inline", "unique_names", "limiter", "rate")})
     return Sandbox(
         FakeService(rules, tenants=project.tenants, owner=project.owner),
-        faults=load_faults(require_existing(options["faults"])) if options["faults"] else (),
+        faults=load_faults(fault_file) if fault_file else (),
         latency=options["latency"],
         arrival_jitter=options["jitter"],
         port=port,

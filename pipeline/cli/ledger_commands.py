@@ -105,6 +105,12 @@ def check(session: Session) -> int:
     path = receipts = config.name_ledger()
     if not config.is_ledger_on_server:
         receipts = str(config.resolve_ledger_file().with_name("receipts.jsonl"))
+    session.print_json(
+        ledger=path,
+        defects=[{"kind": defect.kind, "what": str(defect.what)} for defect in health.defects],
+        receipts=health.receipts,
+        **health.counts._asdict(),
+    )
     for defect in health.defects[:MAX_TROUBLES_SHOWN]:
         session.alert(f"ledger_trouble_{defect.kind}", what=defect.what, path=path, receipts=receipts)
     if len(health.defects) > MAX_TROUBLES_SHOWN:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.context import Session, warn_of_pictures
+from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import join_messages, make_message
@@ -48,10 +49,10 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     request = run_request.build_request(
         "check", config, clock, rosters=rosters, seals=seals, out=out, invocation=session.invocation
     )
-    if not has_tenant:
-        session.inform("check_without_config", why=reason_without_tenant)
     if run_request.has_nothing_to_read(request, config, clock, has_tenant=has_tenant):
         return _report_no_rosters(session, config, rosters)
+    if not has_tenant:
+        session.inform("check_without_config", why=reason_without_tenant)
     warn_of_pictures(session, request)
     opened = (
         tenant_ledger.open_ledger_for_check(config, clock, warnings=session)
@@ -89,9 +90,19 @@ def _read_config_for_check(session: Session) -> tuple[Config, Message | None]:
 
 
 def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]) -> int:
-    """Print where no roster was found; the last results stay as they are."""
-    paths = rosters or map(config.resolve_path, config.roster)
-    session.inform("empty_inbox", paths=" ".join(str(path.absolute()) for path in paths))
+    """Print where no roster was found, and what is there instead; the last results stay as they are."""
+    from pipeline.cli.run_display import join_names
+    from pipeline.intake.readers.discover import list_other_files
+
+    paths = [path.absolute() for path in rosters or map(config.resolve_path, config.roster)]
+    if not rosters and not any(path.exists() for path in paths) and session.read_config_if_any() is None:
+        session.inform("nothing_here", folder=Path.cwd())
+        session.suggest_command("next_init", "init")
+        return 0
+    session.inform("empty_inbox", paths=" ".join(map(str, paths)))
+    if others := list_other_files(paths):
+        names = join_names(session, [mask_text(file.name) for file in others])
+        session.inform("no_rosters_there", seals=config.resolve_path(config.seals), **names)
     session.suggest_same_command("next_rosters")
     return 0
 

@@ -105,7 +105,7 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
     if len(other_files) > 1 or any(file.path.suffix.lower() in YAML for file in other_files):
         refused = [file for file in refused if file not in other_files]
         names = [presenter.mask_text(file.path.name) for file in other_files]
-        session.alert("no_rosters", **_join_names(session, names))
+        session.alert("no_rosters", **join_names(session, names))
     for file in refused:
         for problem in file.problems:
             reason = describe_problem(problem, presenter)
@@ -113,7 +113,7 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
             session.alert(key, file=presenter.mask_text(file.path.name), why=reason)
 
 
-def _join_names(session: Session, names: Sequence[str]) -> dict[str, str]:
+def join_names(session: Session, names: Sequence[str]) -> dict[str, str]:
     """Return what a sentence about several files is filled with: the first names, and whether there are more."""
     named = join_messages(names[:MAX_FILES_NAMED]).render(session.spoken)
     return {"files": named, "more": " …" if len(names) > MAX_FILES_NAMED else ""}
@@ -134,7 +134,7 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
         file.path.name for file in report.files if file.status == "read" and not file.rows and file.sheets
     ]
     if empty:
-        session.inform("no_doctors", **_join_names(session, [presenter.mask_text(name) for name in empty]))
+        session.inform("no_doctors", **join_names(session, [presenter.mask_text(name) for name in empty]))
     rows: dict[Status, list[RowOutcome]] = defaultdict(list)
     for outcome in report.outcomes:
         rows[outcome.status].append(outcome)

@@ -128,10 +128,15 @@ def _report_without_ledger(session: Session, config: Config, ledger_status: Ledg
         session.alert("status_lost", path=lost_run)
         session.suggest_command("next_rebuild", "ledger", "rebuild")
         return 74
-    session.print_text("status_none")
     if ledger_status.last_run is None:
+        session.print_text("status_none")
         session.suggest_command("next_check", "check")
+    elif ledger_status.last_run.exit == 0:  # a run that reads a roster makes a ledger
+        paths = " ".join(str(config.resolve_path(path)) for path in config.roster)
+        session.print_text("status_no_roster", paths=paths)
+        session.suggest_command("next_rosters", "run")
     else:
+        session.print_text("status_unsent")
         _print_next_steps(session, config, ledger_status)
     return 0
 

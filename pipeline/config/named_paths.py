@@ -21,6 +21,7 @@ NEAR_NAME = 0.7  # likeness of two names that may be one misspelt
 ROSTER_PASSWORD_FILE = "roster__password"  # noqa: S105 - a file name
 LEDGER_SECRET_FILE = "ledger__secret"  # noqa: S105 - a file name
 SERVER_PASSWORD_FILE = "ledger__password"  # noqa: S105 - a file name
+APP_ID_LENGTH = 32
 MIN_CHARS = 20  # of a ledger's secret: a short one could be guessed with a copy of the database at hand
 
 
@@ -31,9 +32,14 @@ def require_existing(path: Path) -> Path:
     return path
 
 
-def no_such_path(path: Path) -> UsageError:
-    """Return the error for a path that was named and is not there; one that is nearly it is suggested."""
+def no_such_path(path: Path, *, never: str = "") -> UsageError:
+    """Return the error for a path that was named and is not there; one that is nearly it is suggested.
+
+    ``never``: the name of a file that is not suggested.
+    """
     near_path = get_near_path(path)
+    if near_path is not None and near_path.name == never:
+        near_path = None
     near = make_message("usage.near", name=near_path) if near_path else ""
     error = UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
     error.meant = (str(path), str(near_path)) if near_path else None
@@ -96,7 +102,7 @@ def require_certificates(config: Config) -> None:
 
     path = config.resolve_path(config.api.ca_file)
     if not path.is_file():
-        raise no_such_path(path)
+        raise UsageError("usage.configured_missing", key="api.ca_file", path=path)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except (ssl.SSLError, ValueError) as error:
@@ -210,6 +216,11 @@ def require_ready(config: Config, config_name: Path | str) -> None:
             then=("config", "validate"),
         )
     require_certificates(config)
+
+
+def is_usual_app_id(app_id: str) -> bool:
+    """Return whether an AppId has the usual form; the service alone knows which exist."""
+    return len(app_id) == APP_ID_LENGTH and app_id.startswith("yD")
 
 
 def list_missing_ids(config: Config, path: Path | str) -> Message:

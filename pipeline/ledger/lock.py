@@ -92,8 +92,8 @@ class RunLock(AbstractContextManager["RunLock"]):
 
         require_local_disk(self._path)
         lock = self._make_lock()
+        self._require_folder()
         try:
-            atomic_files.make_folder(self._path.parent)
             lock.acquire(timeout=LOCK_SECONDS, poll_interval=BETWEEN)
         except Timeout:
             self._require_lockable()
@@ -119,19 +119,26 @@ class RunLock(AbstractContextManager["RunLock"]):
             preserve_lock_file=True,
         )
 
+    def _require_folder(self) -> None:
+        """Make the folder of the ledger. Raises LedgerError where it cannot be made."""
+        try:
+            atomic_files.make_folder(self._path.parent)
+        except OSError as error:
+            raise self._explain_unmade(error) from error
+
     def _require_lockable(self) -> None:
         """Raise LedgerError where the lock file cannot be made: the lock library takes that for a lock that is held."""
         try:
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, FILE_MODE))
         except OSError as error:
-            if LedgerUnreachable.fits(error):
-                raise explain_error("ledger.lock_failed", self._path, error) from error
-            raise LedgerError(
-                "ledger.lock_not_made",
-                folder=self._path.parent,
-                why=reason_of(error),
-                then=("config", "validate"),
-            ) from error
+            raise self._explain_unmade(error) from error
+
+    def _explain_unmade(self, error: OSError) -> LedgerError:
+        """Return the error for a ledger's files, or their folder, that cannot be made."""
+        if LedgerUnreachable.fits(error):
+            return explain_error("ledger.lock_failed", self._path, error)
+        folder, then = self._path.parent, ("config", "validate")
+        return LedgerError("ledger.lock_not_made", folder=folder, why=reason_of(error), then=then)
 
     def is_intact(self) -> bool:
         """Return whether the lock file is still the one that was taken: a deleted one locks nothing."""

@@ -96,5 +96,5 @@ def _other_tenant(path: Path, owner: str, tenant: str) -> UsageError:
         return UsageError("ledger.other_tenant", path=path, owner=owner, tenant=tenant)
     ((key, owned, configured),) = differing
     return UsageError(
-        "ledger.other_id", path=path, key=key, owned=owned, configured=configured, then=("config", "validate")
+        "ledger.other_id", path=path, key=key, owned=owned, configured=configured, then=("doctor",)
     )

@@ -136,7 +136,9 @@ def build_message(report: RunReport, config: Config, before: WatchedState) -> tu
     ]
     if len(reasons) > MAX_REASONS:
         lines.append(presenter.render("notify.more", n=len(reasons) - MAX_REASONS))
-    lines.append(presenter.render("notify.results", path=presenter.mask_path(report.latest or report.out)))
+    lines.append(
+        presenter.render("notify.results", path=presenter.mask_path((report.latest or report.out).absolute()))
+    )
     people = {person for outcome in report.outcomes if (person := outcome.doctor.display_name)}
     return title, hide_names("\n".join(lines), people)
 

@@ -18,6 +18,7 @@ from pipeline.domain.run import (
     Status,
     has_doubtful_picture,
     is_redundant_copy,
+    waits_for_review,
 )
 from pipeline.domain.service_codes import CODES, NAME_EXISTS
 from pipeline.errors import isolate_row_failure
@@ -80,6 +81,8 @@ def describe_status(status: Status, outcomes: Iterable[RowOutcome], presenter: P
     meaning = presenter.render(f"meaning.{status}")
     if status is Status.UNCHANGED and (n := sum(map(has_doubtful_picture, outcomes))):
         return presenter.render("doubtful.meaning", n=n)
+    if status is Status.NOT_SENT and (n := sum(map(waits_for_review, outcomes))):
+        return presenter.render("review.meaning", n=n)
     copies = sum(map(is_redundant_copy, outcomes)) if status is Status.REJECTED else 0
     return presenter.render("repeated.meaning", meaning=meaning, n=copies) if copies else meaning
 

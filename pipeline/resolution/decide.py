@@ -77,8 +77,24 @@ def enter_created(maker: DecisionMaker, case: Case, seal_id: str) -> None:
     if not is_seal_id(seal_id, maker.list_other_values(case)):
         raise UsageError("resolve.no_seal_id", seal_id=mask_text(seal_id))
     if fold_seal_id(seal_id) in set(map(fold_seal_id, maker.ledger.list_seal_ids())):
-        raise UsageError("resolve.not_entered", why=make_message("resolve.forbidden.seal_id"))
+        raise _explain_owned_seal(maker.ledger, case, seal_id)
     maker.enter_decision("created", case.key, attempt=attempt, seal_id=seal_id)
+
+
+def _explain_owned_seal(ledger: DatabaseLedger, case: Case, seal_id: str) -> UsageError:
+    """Return the error for a SealId that belongs to another person of the ledger."""
+    people = ledger.snapshot().people
+    owners = {person.seal.seal_id: person for person in people.values() if person.seal}
+    owners |= {seal.seal_id: people[seal.key] for seal in ledger.list_abandoned_seals()}
+    owner = next(person for known, person in owners.items() if fold_seal_id(known) == fold_seal_id(seal_id))
+    return UsageError(
+        "resolve.seal_of_another",
+        name=case.name,
+        seal_id=seal_id,
+        owner=owner.name or "—",
+        tail=(owner.id_masked or "—")[-4:],
+        then=("resolve",),
+    )
 
 
 def enter_not_created(

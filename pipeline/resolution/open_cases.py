@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.run import RunRequest
+from pipeline.domain.run import RunRequest, Status
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -51,7 +51,7 @@ class OpenCases:
         """Return the cases that a query means; where several do, those that the decision is for. UsageError for none."""
         fitting = [case for case in self.cases if case.is_meant_by(query)]
         if not fitting:
-            raise UsageError("resolve_nobody", query=query, then=("resolve",))
+            raise _explain_nothing_to_resolve(self.ledger, query)
         of_this_kind = [case for case in fitting if _may_be_decided(case, kind)] if kind else []
         return of_this_kind if len(fitting) > 1 and of_this_kind else fitting
 
@@ -131,6 +131,15 @@ def point_to(case: Case) -> Iterator[None]:
     except UsageError as error:
         error.then = error.then or ("resolve", case.unique_word)
         raise
+
+
+def _explain_nothing_to_resolve(ledger: DatabaseLedger, query: str) -> UsageError:
+    """Return the error for a query that means no case: its doctor has a seal and nothing to resolve, or is not known."""
+    for person in ledger.snapshot().people.values():
+        if person.seal and Case(person.key, Status.UNCHANGED, person.name or "", person).is_meant_by(query):
+            name, seal_id = person.name or query, person.seal.seal_id
+            return UsageError("resolve_sealed", name=name, seal_id=seal_id, then=("explain", seal_id))
+    return UsageError("resolve_nobody", query=query, then=("resolve",))
 
 
 def _may_be_decided(case: Case, kind: str) -> bool:

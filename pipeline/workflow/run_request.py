@@ -22,7 +22,7 @@ from pipeline.config.named_paths import (
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
-from pipeline.intake.readers.discover import SUFFIXES, expand_paths
+from pipeline.intake.readers.discover import expand_paths, list_usable_rosters
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.planning.guards import has_read_rosters, list_emptied_folders, list_used_folders
 from pipeline.support.terminal_text import join
@@ -79,7 +79,7 @@ def build_request(
     config.share_results()
     if out is not None:
         config.share_results(out)
-    usable = [path for path in rosters if path.is_dir() or path.suffix.lower() in SUFFIXES]
+    usable = list_usable_rosters(rosters)
     named = [*map(str, usable or rosters), *(["--seals", str(seals)] if seals else [])]
     return RunRequest(
         command=command,

@@ -136,6 +136,26 @@ def test_variables_of_other_programs_are_not_read(tmp_path, capsys, monkeypatch)
     assert "PIPELINE" not in stderr_text
 
 
+@pytest.mark.parametrize(("app_id", "is_odd"), [("abc", True), ("yD" + "0" * 30, False)])
+def test_an_app_id_of_another_form_is_a_warning(tmp_path, capsys, monkeypatch, app_id, is_odd):
+    (tmp_path / "config.yaml").write_text(
+        f"api: {{app_id: {app_id}, organization_open_id: b, operator_open_id: c}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for language, text in (("zh", "写法少见"), ("en", "is unusual")):
+        assert main(["--lang", language, "config", "validate"]) == 0
+        assert (text in capsys.readouterr().err) == is_odd
+
+
+def test_the_configuration_is_json_where_that_is_asked_for(tmp_path, capsys, monkeypatch):
+    (tmp_path / "config.yaml").write_text("api: {app_id: a, organization_open_id: b, operator_open_id: c}\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["config", "show", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["api"]["app_id"] == "a"
+    assert main(["config", "validate", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["valid"] is True
+
+
 @pytest.mark.parametrize("text", ["a: " + "[" * 1_000, "a: " + "[" * 90 + "]" * 90, "a: " + "x" * 2_000_000])
 def test_a_file_that_is_no_configuration_is_refused_before_it_breaks_the_parser(tmp_path, text):
     fault_lines = _faults(tmp_path, text)

@@ -116,7 +116,7 @@ MISTAKES = {
         leave, "check --seals seals/00001.png", 2, "请写文件夹或 .zip", "specify a folder or a .zip", "check --seals seals"
     ),
     "star of the shell": Mistake(
-        leave, "check config.yaml inbox seals", 7, "不是名单：config.yaml", "Not rosters: config.yaml", "check inbox seals"
+        leave, "check config.yaml inbox seals", 7, "不是名单：config.yaml", "Not rosters: config.yaml", "check inbox"
     ),
     "Word for Excel": Mistake(
         lambda folder: write_package(folder / "list.xlsx", "word/document.xml"),
@@ -128,7 +128,7 @@ MISTAKES = {
     ),
     "titles alone": Mistake(
         lambda folder: write_roster(folder / "inbox" / "roster.xlsx", rows=0),
-        "check", 0, "每位医生要占一行", "Each doctor needs a row", "check",
+        "check", 0, "表头下面每位医生一行", "Each doctor needs a row", "check",
     ),
     "empty inbox": Mistake(
         lambda folder: (folder / "inbox" / "roster.xlsx").unlink(),
@@ -140,13 +140,13 @@ MISTAKES = {
     ),
     "review file of something else": Mistake(
         lambda folder: (folder / "review.json").write_text("{}"),
-        "run --review review.json", 2, "review.html", "Open review.html", "run --review review.json",
+        "run --review review.json", 2, "review.html", "Open review.html", "run --help",
     ),
     "ledger where none can be": Mistake(
         change("secrets_dir: secrets", "ledger: /proc/x"), "run", 74, "无法在 /proc", "cannot be created in /proc", AGAIN
     ),
     "no folder of pictures": Mistake(
-        lambda folder: shutil.rmtree(folder / "seals"), "check", 3, "建好文件夹并放入图片", "IT: create it and put the pictures there", "check"
+        lambda folder: shutil.rmtree(folder / "seals"), "check", 3, "建好文件夹并放入图片", "IT: create it and put the picture there", "check"
     ),
     "fault file misspelt": Mistake(
         lambda folder: (folder / "faults.yaml").write_text("faults: []"),
@@ -154,9 +154,37 @@ MISTAKES = {
     ),
     "fault that does not exist": Mistake(
         lambda folder: (folder / "faults.yaml").write_text("faults:\n  - do: throtle\n"),
-        "sandbox --port 0 --faults faults.yaml", 2, "faults.yaml:2：faults[0].do：没有 'throtle' 这种故障；是不是 throttle？",
-        "faults.yaml:2: faults[0].do: 'throtle' is not a fault. Did you mean throttle?", "sandbox --port 0 --faults faults.yaml",
+        "sandbox --port 0 --faults faults.yaml", 2, "faults.yaml:2：这里不能写“throtle”",
+        "faults.yaml:2: “throtle” does not fit here", "sandbox --port 0 --faults faults.yaml",
     ),
+    "configuration for a fault file": Mistake(
+        leave, "sandbox --port 0 --faults confg.yaml", 2, "找不到 confg.yaml", "confg.yaml does not exist", "sandbox --help"
+    ),
+    "nothing here": Mistake(
+        lambda folder: [shutil.rmtree(folder / "inbox"), (folder / "config.yaml").unlink()],
+        "check", 0, "没有 config.yaml，也没有放名单的 inbox", "has neither config.yaml nor a folder inbox", "init",
+    ),
+    "picture for a roster": Mistake(
+        lambda folder: (folder / "inbox" / "roster.xlsx").rename(folder / "inbox" / "00001.png"),
+        "run", 0, "那里的 00001.png 不是名单", "Found there, but no roster: 00001.png", "run",
+    ),
+    "path with a blank": Mistake(
+        lambda folder: write_roster(folder / "new doctors.xlsx"),
+        "check new doctors.xlsx", 2, "路径里有空格", "with quotes around it", "check 'new doctors.xlsx'",
+    ),
+    "roster that is not there": Mistake(
+        leave, "check doctors.csv", 2, "找不到 doctors.csv", "doctors.csv does not exist", "check --help"
+    ),
+    "other name of a command": Mistake(leave, "prune", 2, "没有“prune”这个命令", "No such command 'prune'", "purge"),
+    "help as a command": Mistake(leave, "help", 2, "您要的也许是", "Perhaps you mean", "--help"),
+    "command of a group misspelt": Mistake(
+        leave, "ledger chek", 2, "是不是“check”", "Did you mean 'check'", "ledger check"
+    ),
+    "dry run": Mistake(leave, "run --dry-run", 2, "先检查一遍", "To check first", "check"),
+    "run without its option": Mistake(
+        leave, "report 20260101-020000-000", 2, "多出了参数", "unexpected extra argument", "report --run 20260101-020000-000"
+    ),
+    "age of nothing": Mistake(leave, "purge --older-than 0d", 2, "至少 1d", "at least 1d", "purge --help"),
     "no backup": Mistake(
         leave, "ledger restore config.yaml", 2, "不是本程序的备份", "is not a backup of this program", "status"
     ),

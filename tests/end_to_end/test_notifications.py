@@ -8,6 +8,7 @@ import pytest
 from people import name, number
 from watch_support import Watcher
 
+from pipeline.cli.app import main
 from pipeline.operations.notify import name_channel
 from pipeline.sandbox.gateway import SANDBOX
 
@@ -65,6 +66,15 @@ def test_only_news_are_sent(watched, watcher):
     attention, failed = "【滨江医院】电子印章导入：有行需要处理", "【滨江医院】电子印章导入：失败（退出码 4）"
     recovered = "【滨江医院】电子印章导入：已恢复正常"
     assert titles == [[], [], [attention], [], [attention], [], [failed], [failed], [recovered], []]
+
+
+def test_a_message_names_the_results_by_their_whole_path(watched, watcher, monkeypatch):
+    watched.doctors(1)
+    add_bad_row(watched)
+    monkeypatch.chdir(watched.folder)
+    assert main(["run", "--yes"]) == 3
+    ((_, _, body),) = watcher.messages
+    assert f"结果：{watched.folder / 'out' / 'latest'}" in body.splitlines()
 
 
 def test_a_message_holds_counts_and_reasons_and_no_person(watched, watcher):

@@ -99,7 +99,10 @@ def test_a_known_seal_id_or_a_strange_one_is_not_entered(unsettled, capsys):
     who = next(iter(read_unknown_rows(unsettled)))
     sealed = next(row["seal_id"] for row in unsettled.outcomes() if row["seal_id"])
     assert run_later(unsettled, "resolve", who, "--seal-id", sealed) == 2
-    assert "another person" in capsys.readouterr().err
+    owner = next(row["name"] for row in unsettled.outcomes() if row["seal_id"] == sealed)
+    printed = capsys.readouterr().err
+    assert f"is the seal of {owner}" in printed
+    assert printed.count(who) == 1
     assert run_later(unsettled, "resolve", who, "--seal-id", "见控制台") == 2
     assert run_later(unsettled, "resolve") == 3
 
@@ -201,6 +204,15 @@ def test_several_matches_are_listed_and_the_next_command_names_one(unsettled, ca
     assert run_later(unsettled, "resolve", name(1), "--not-created", "--sure") == 2
     last = capsys.readouterr().err.split()
     assert (last[-2], last[-1] in named) == ("resolve", True)  # a doctor without a verdict, or a changed one
+
+
+def test_a_doctor_with_a_seal_has_nothing_to_resolve(unsettled, capsys):
+    sealed = next(row for row in unsettled.outcomes() if row["seal_id"])
+    for query in (sealed["name"], sealed["seal_id"]):
+        assert run_later(unsettled, "resolve", query, "--keep") == 2
+        printed = capsys.readouterr().err
+        assert f"{sealed['name']} has a seal ({sealed['seal_id']}) and nothing to resolve." in printed
+        assert printed.rstrip().endswith(f" explain {sealed['seal_id']}")
 
 
 def test_a_query_without_a_match_is_refused(unsettled):

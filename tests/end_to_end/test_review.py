@@ -192,6 +192,8 @@ def test_only_what_was_judged_right_is_sent_where_that_is_required(hospital, cap
     assert "3 rows wait for a review." in stderr_text
     assert f"--review review-{hospital.runs[-1].name}.json" in stderr_text
     assert "Run again later" not in stderr_text
+    summary = openpyxl.load_workbook(hospital.runs[-1] / "results.xlsx")["Summary"]
+    assert any("3 of them wait for a review" in str(cell.value) for line in summary for cell in line)
     file = saved(hospital, {1: "right", 2: "wrong"})
     assert hospital.go("run", "--yes", "--review", file) == 3
     assert status(hospital) == {name(1): "sealed", name(2): "rejected", name(3): "not_sent"}

@@ -27,6 +27,16 @@ def say(capsys):
     return run_command
 
 
+def test_a_run_without_a_roster_sent_nothing_and_waits_for_one(hospital, say):
+    assert hospital.go("run", "--yes") == 0
+    for language, text in (("zh", "里没有名单，还没有提交过任何内容"), ("en", "nothing has been sent yet")):
+        printed, last = say(hospital, "status", language=language)
+        assert text in printed
+        assert "还没有台账" not in printed
+        assert "No ledger yet" not in printed
+        assert last.endswith(" run")
+
+
 def test_times_are_local_and_plain(hospital_with, say):
     hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
     hospital.doctors(2)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipeline.messages.areas import get_pair
+
 # In a folder these are opened, and reported where they are something else after all; all others, pictures above all,
 # are passed over in silence. A list in a .doc or a .zip is a roster to the clerk who put it there.
 SUFFIXES = frozenset({
@@ -28,6 +30,27 @@ def expand_paths(paths: Sequence[Path]) -> list[Path]:
 def list_empty_folders(paths: Sequence[Path]) -> list[Path]:
     """Return the folders among these that hold nothing that may be a roster."""
     return [path for path in paths if _is_folder(path) and not list(_list_folder(path))]
+
+
+def list_usable_rosters(paths: Sequence[Path]) -> list[Path]:
+    """Return the paths that are worth naming again: what may be a roster, and folders that hold one.
+
+    Beside others, the template that `init` writes is none.
+    """
+    usable = [path for path in paths if _is_folder(path) or path.suffix.lower() in SUFFIXES]
+    empty = list_empty_folders(usable)
+    filled = [path for path in usable if path not in empty]
+    return [path for path in filled if path.name not in get_pair("init.template")] or filled
+
+
+def list_other_files(paths: Sequence[Path]) -> list[Path]:
+    """Return what folders hold beside rosters, without debris and sub-folders: pictures, above all."""
+    return [
+        file
+        for folder in filter(_is_folder, paths)
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() not in SUFFIXES and not file.name.startswith(_DEBRIS) and file.is_file()
+    ]
 
 
 def _list_folder(folder: Path) -> Iterator[Path]:
