@@ -17,6 +17,7 @@ from pipeline.domain.masking import Masker
 from pipeline.domain.message import Message
 from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import (
+    RETRYABLE_STATUSES,
     Halt,
     Notice,
     RowOutcome,
@@ -231,15 +232,23 @@ def compute_run_exit_code(
     covered: frozenset[int] | None,
     signal: int | None,
 ) -> int:
-    """Return the exit code: of all rows, also after a retry, so that 0 means that nothing is left to do.
+    """Return the exit code.
 
-    A run of some people counts their rows alone. No run counts the rows that it left for the next one on purpose.
+    A retry counts the rows that it covers and may touch, a run of some people their rows. No run counts the rows that it left for
+    the next one on purpose.
     """
-    counted: Sequence[RowOutcome] = outcomes
     if request.only_keys:
         counted = [outcome for outcome in outcomes if outcome.doctor.key in request.only_keys]
-    elif request.only and covered is not None:
+    elif covered is None:
+        counted = list(outcomes)
+    elif request.only:
         counted = [outcome for outcome in outcomes if outcome.row_plan.index in covered]
+    else:
+        counted = [
+            outcome
+            for outcome in outcomes
+            if outcome.row_plan.index in covered and outcome.row_plan.status in RETRYABLE_STATUSES
+        ]
     to_send = {outcome.row_plan.index for outcome in sent.outcomes}
     not_asked_for = {
         row_plan.index

@@ -98,9 +98,9 @@ def test_a_retry_sends_a_row_that_was_corrected_in_its_line_and_no_new_doctor(wa
     assert ward.run_to_end("run") == (3, {"sealed": 1, "unchanged": 2, "rejected": 1})
 
 
-def test_a_new_row_to_correct_is_in_the_exit_code_of_a_retry_as_of_a_run(ward):
+def test_the_exit_code_of_a_retry_counts_no_row_that_is_new(ward):
     ward.roster([make_row(1), make_row(2), make_row(3), make_row(9, mobile="154")])
-    assert ward.run_to_end("retry") == (3, {"sealed": 2, "unchanged": 1, "rejected": 1})
+    assert ward.run_to_end("retry") == (0, {"sealed": 2, "unchanged": 1, "rejected": 1})
     assert ward.go("run") == 3
 
 
@@ -148,7 +148,7 @@ def test_a_corrected_row_without_a_verdict_is_resolved_as_any_other(hospital_wit
     assert hospital.go("run") == 3
     hospital.roster([make_row(1)])
     assert hospital.run_to_end("retry") == (3, {"unknown": 1})
-    assert hospital.run_to_end("retry") == (3, {"unknown": 1})
+    assert hospital.run_to_end("retry") == (0, {"unknown": 1})
     (seal,) = hospital.service.seals
     assert run_later(hospital, "resolve", name(1), "--seal-id", seal.seal_id, "--why", "console") == 0
     assert hospital.run_to_end("run") == (0, {"unchanged": 1})

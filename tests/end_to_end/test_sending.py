@@ -202,13 +202,13 @@ def test_the_body_of_the_agent():
     }  # fmt: skip
 
 
-def test_a_row_that_waits_is_in_the_exit_code_of_a_retry(hospital_with):
+def test_the_exit_of_a_retry_counts_its_own_rows(hospital_with):
     hospital = hospital_with(
         faults=[fault("reset_after", nth=(2,)), fault({"code": "InvalidParameter.Name"}, nth=(3,))]
     )
     hospital.doctors(3)
     assert hospital.go("run") == 3
-    assert hospital.run_to_end("retry") == (3, {"sealed": 1, "unchanged": 1, "unknown": 1})
+    assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 1, "unknown": 1})
 
 
 def test_report_rebuilds_a_row_whose_picture_could_not_be_decoded(hospital):
