@@ -57,6 +57,15 @@ def write_roster(path: Path, headers: tuple[str, ...] = HEADERS, *, rows: int = 
     book.save(path)
 
 
+def write_untitled_roster(path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["填写说明"])
+    sheet = book.create_sheet("医师名单")
+    for serial in range(1, 4):
+        sheet.append(make_row(serial))
+    book.save(path)
+
+
 def write_package(path: Path, part: str) -> None:
     with zipfile.ZipFile(path, "w") as package:
         package.writestr(part, "<document/>")
@@ -125,6 +134,10 @@ MISTAKES = {
     "column misspelt": Mistake(
         lambda folder: write_roster(folder / "inbox" / "roster.xlsx", ("姓名", "身份证号玛", *HEADERS[2:])),
         "check", 7, "身份证号玛 → 身份证号码", "身份证号玛 → 身份证号码", "check",
+    ),
+    "no titles beside a sheet of explanations": Mistake(
+        lambda folder: write_untitled_roster(folder / "inbox" / "roster.xlsx"),
+        "check", 7, "工作表“医师名单”第 1 行已经是数据", "in sheet 医师名单, row 1 already contains data", "check",
     ),
     "titles alone": Mistake(
         lambda folder: write_roster(folder / "inbox" / "roster.xlsx", rows=0),

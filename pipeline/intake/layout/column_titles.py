@@ -306,12 +306,15 @@ def explain_missing_header(
 ) -> FileRefused:
     """Return why no sheet has a header: ``sheets`` are the names and first lines of those that hold something.
 
-    The titles of the line that comes nearest are shown, with its sheet where there are several. If every line holds
-    personal data, the first one is shown masked.
+    The titles of the line that comes nearest are shown, with its sheet where there are several. If none has a known
+    title, the first line with personal data is shown masked: its sheet is the roster, not one of explanations.
     """
     lines = [line for _, own in sheets for line in own]
     nearest = choose_nearest_line(lines, aliases)
-    first = nearest or lines[0]
+    data = next(filter(_holds_data, lines), None)
+    if nearest is not None and data is not None and not aliases.list_field_columns(nearest):
+        nearest = None
+    first = nearest or data or lines[0]
     names = [name for name, own in sheets if name and any(line is first for line in own)]
     named = {"sheet": names[0]} if names and len(sheets) > 1 else {}
     if nearest is None:
