@@ -209,7 +209,7 @@ def test_an_abandoned_seal_is_shown_and_listed_until_it_is_disabled(two_runs, ca
     assert columns["SealId"] == [seal["seal_id"] for seal in seals[:2]]
     assert columns["State"] == ["abandoned, valid until it is disabled", "live"]
     assert columns["Abandoned"][0] == seals[0]["abandoned"]
-    assert "stay valid until Tencent disables them" in book["What to do"]["A5"].value
+    assert "stays valid until Tencent disables it" in book["What to do"]["A5"].value
     two_runs.roster([make_row(serial) for serial in (2, 3)])
     assert two_runs.go("run", "--accept-guards") == 0
     leavers = read_json(two_runs, capsys, "export", "--leavers")["seals"]

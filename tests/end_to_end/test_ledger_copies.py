@@ -123,7 +123,7 @@ def test_an_older_ledger_with_newer_receipts_is_refused_and_rebuilt(
         shutil.rmtree(hospital.folder / "out")
     forget_registry(monkeypatch, tmp_path)
     stderr_text = refuse(hospital, capsys, code=74, arguments=arguments)
-    assert "3 submissions and 3 seals" in stderr_text
+    assert "submissions: 3, seals: 3" in stderr_text
     assert stderr_text.rstrip().endswith("ledger rebuild")
     refuse(hospital, capsys, code=74, arguments=("check",))
     assert hospital.go("ledger", "check") == 74

@@ -43,7 +43,7 @@ def test_a_file_is_loaded_and_used_on_the_server(hospital, database, capsys):
     file, in_file = hospital.folder / "state" / "ledger.sqlite3", "ledger: state/ledger.sqlite3"
     change_config(hospital, f"ledger: {database}")
     _, words = show(hospital, capsys, "ledger", "load", str(file))
-    assert f"into {database}: 3 people, 3 seals, 0 unknown" in words
+    assert f"into {database} (people: 3, seals: 3, unknown: 0)" in words
     assert "The file is now" in words
     change_config(hospital, in_file)
     for refused in (

@@ -108,7 +108,10 @@ def test_an_unsettled_doctor_who_left_the_roster_is_not_forgotten(hospital_with,
     hospital.roster([make_row(serial)])
     capsys.readouterr()
     assert hospital.go("run") == 0
-    assert "unknown result and who are not in these rosters: 1" in capsys.readouterr().err
+    assert (
+        "1 person who is not in these rosters has a last submission with an unknown result"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_persons_notes_in_a_workbook_are_never_overwritten(hospital, capsys):

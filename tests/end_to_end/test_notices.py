@@ -14,7 +14,10 @@ WORDS = {
         "en": "roster.xlsx is open in Excel or WPS",
         "zh": "roster.xlsx 正在 Excel 或 WPS 里打开",
     },
-    "IMAGE_HARD_LINK": {"en": "hard links: 1 (such as 00001.png)", "zh": "硬链接（如 00001.png）"},
+    "IMAGE_HARD_LINK": {
+        "en": "1 seal picture in use is a hard link (00001.png)",
+        "zh": "硬链接（如 00001.png）",
+    },
     "SERVICE_DEPRECATED": {"en": "UploadFiles is deprecated: “Soon.”", "zh": "UploadFiles 将停用：“Soon.”"},
 }
 
@@ -71,4 +74,7 @@ def test_a_check_reports_the_notices_that_need_no_call(hospital, capfd):
     assert hospital.go("check") == 0
     assert codes(hospital) == ["FILE_EXPOSED", "ROSTER_OPEN"]
     stderr_text = capfd.readouterr().err
-    assert f"can read {config}, {hospital.folder / 'secrets' / 'roster__password'}, which" in stderr_text
+    assert (
+        f"can read the keys or passwords in {config}, {hospital.folder / 'secrets' / 'roster__password'}."
+        in stderr_text
+    )

@@ -506,9 +506,7 @@ def test_a_new_picture_next_to_the_one_of_the_seal_is_seen_and_not_sent(hospital
         else ("the seal was made from 00001.png", f"If {name(1)}.png is the new picture")
     )
     step = (
-        "1 位医生已有印章"
-        if language == "zh"
-        else "1 doctor has a seal, and pictures that may or may not be this doctor's."
+        "1 位医生已有印章" if language == "zh" else "1 doctor has a seal, and pictures that may or may not be"
     )
     for _ in range(3):
         for picture in (hospital.folder / "seals").iterdir():

@@ -153,7 +153,7 @@ def _join_tried(tried: Iterable[tuple[str, str]]) -> Message:
     """Return the file names that were looked for, with what each of them is; a row without any has an ellipsis."""
     named = [(kind, text) for kind, text in tried if text] or [("entry", "…")]
     *first, last = [make_message(f"tried.{kind}", text=text) for kind, text in named]
-    return join_messages([join_messages(first), last], "separator.or") if first else last
+    return make_message("tried.either", first=join_messages(first), last=last) if first else last
 
 
 def _suggest_file(
