@@ -171,7 +171,7 @@ def test_what_the_summary_states_of_refused_rows_is_what_the_next_run_does(hospi
         assert hospital.run_to_end("run") == (3, {"failed": 1})
         assert hospital.creates() == creates
     cells = openpyxl.load_workbook(hospital.newest / "results.xlsx")["Summary"].iter_rows(values_only=True)
-    assert any("unchanged, runs send it again for three days" in str(cell) for row in cells for cell in row)
+    assert any("each run retries it for three days" in str(cell) for row in cells for cell in row)
     capsys.readouterr()
     hospital.go("explain", name(1))
     printed = "".join(capsys.readouterr())

@@ -480,7 +480,7 @@ def test_the_list_shows_both_and_the_two_commands(held, capsys):
     ):
         assert word in printed, word
     report = (held.folder / "out" / "latest" / "report.html").read_text("utf-8")
-    assert "may be known doctors" in report
+    assert "may be a known doctor" in report
 
 
 @pytest.mark.parametrize("query", ["吕布", "呂布", "呂 布"])

@@ -354,7 +354,7 @@ def test_a_locked_file_and_one_with_an_open_attempt_are_refused(filled, attempt)
         filled.load()
     with RunLock(filled.path).acquire(run="r8", now=NOW), filled.open_file() as ledger:
         asyncio.run(ledger.open_attempt(attempt("p30", run="r3")))
-    with pytest.raises(UsageError, match="1 submissions have no result yet"):
+    with pytest.raises(UsageError, match="1 submission has no result yet"):
         filled.load()
     assert filled.list_usable() == ["file"]
 
