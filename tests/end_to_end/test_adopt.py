@@ -192,7 +192,7 @@ def test_every_line_that_was_not_entered_is_listed_with_cell_reason_and_remedy(h
     ]
     path = sheet(hospital, rows)
     zh = {
-        3: ("B3", "请对照证件"), 4: ("B4", "请对照证件"), 5: ("C5", "请从控制台"), 6: ("C6", "请从创建它的系统"),
+        3: ("B3", "请对照证件"), 4: ("B4", "请对照证件"), 5: ("C5", "请在找到这枚印章的地方复制"), 6: ("C6", "请从创建它的系统"),
         7: ("C7", "第 8 行"), 8: ("C8", "第 7 行"), 9: ("C9", "第 10 行"), 10: ("C10", "第 9 行"),
     }  # fmt: skip
     en = {

@@ -222,7 +222,7 @@ def test_a_request_on_its_way_waits_for_no_other(hospital_with, zygote, capsys):
     assert hospital.go("status") == 0
     printed = "".join(capsys.readouterr())
     process.wait()
-    assert "Sent, not answered yet: 1" in printed
+    assert "1 person sent, not answered yet" in printed
     assert "unknown: 0" in printed
     assert "resolve" not in printed
     assert hospital.go("status") == 0

@@ -111,7 +111,7 @@ def test_another_tenants_ledger_is_refused_with_the_probable_cause_and_its_cure(
 
     sentence, command = run_refused(organization_open_id="org-mistyped")
     assert cures["typo"][language == "en"] in sentence
-    assert ("org-mistyped" in sentence, command.endswith("config validate")) == (True, True)
+    assert ("org-mistyped" in sentence, command.endswith(" doctor")) == (True, True)
     sentence, command = run_refused(endpoint=TEST)
     assert cures["environment"][language == "en"] in sentence
     assert command.endswith(" check")

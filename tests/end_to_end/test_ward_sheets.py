@@ -59,5 +59,5 @@ def test_the_review_asks_to_compare_what_its_cards_show(hospital):
         draw_seal(hospital.folder / "seals" / f"{number(serial)}.png", serial)
     hospital.go("check")
     page = (hospital.newest / "review.html").read_text("utf-8")
-    assert page.count("doctors with this name: 2; compare staff number and the last four digits") == 2
+    assert page.count("2 doctors have this name; compare staff number and the last four digits") == 2
     assert "compare staff number and department" not in page
