@@ -1,6 +1,6 @@
-"""The limit lifted to ten times the service's: rows a second, memory and CPU a row beside the official SDK with 20 threads.
+"""The limit lifted to ten times the service's: rows a second, memory and CPU a row, compared with the SDK.
 
-The SDK makes the same calls without a limit. Rows a second and CPU are of what a hospital takes more than one with a tenth
+The official SDK makes the same calls with 20 threads and without a limit. Rows a second and CPU are of what a hospital takes more than one with a tenth
 of the rows: start-up counts for neither side. Rows a second are counted from the start of the process to the service's last
 create, so reading and all checks count for ours, and the results do not. CPU a row holds the results as well.
 """

@@ -85,6 +85,11 @@ class Origin:
         """The base name."""
         return self.path.name
 
+    @property
+    def position(self) -> str:
+        """File, sheet and row in one text, in no language: ``a.xlsx 内科 12``."""
+        return " ".join(filter(None, (self.file, self.sheet, str(self.row))))
+
 
 def fold_card_number(number: str, id_type: CardType | None) -> str:
     """Return a card's number in the one form that all ways of writing it share.

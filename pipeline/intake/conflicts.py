@@ -298,8 +298,7 @@ def _compared_value(doctor: Doctor, field: Field, images: IdenticalImages) -> ob
 
 def _list_rows(doctors: Iterable[Doctor]) -> str:
     """Return where rows are, ``roster.xlsx 内科 12``, in no language; the first of them if they are many."""
-    origins = [doctor.row.origin for doctor in islice(doctors, _MOST_LISTED + 1)]
-    named = [" ".join(filter(None, (origin.file, origin.sheet, str(origin.row)))) for origin in origins]
+    named = [doctor.row.origin.position for doctor in islice(doctors, _MOST_LISTED + 1)]
     return ", ".join(named[:_MOST_LISTED]) + (" …" if len(named) > _MOST_LISTED else "")
 
 

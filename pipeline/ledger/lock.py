@@ -167,7 +167,7 @@ class RunLock(AbstractContextManager["RunLock"]):
                 return False
         except Timeout:
             return True
-        except (OSError, NotImplementedError):
+        except (OSError, NotImplementedError):  # no lock can be held here; `acquire` names the reason
             return False
 
     def get_holder(self) -> Holder | None:

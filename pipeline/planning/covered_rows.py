@@ -76,16 +76,13 @@ def list_rows_of(row_plans: Sequence[RowPlan], people: Iterable[str]) -> frozens
             row_plan
             for row_plan in row_plans
             if staff_no == row_plan.doctor.comparable_staff_no
-            or name == make_name_key(row_plan.doctor.name or "")
+            or (name and name == make_name_key(row_plan.doctor.name or ""))
         ]
-        origins = [row_plan.doctor.row.origin for row_plan in fitting[:_MOST_NAMED]]
         if not fitting:
             raise UsageError("only.no_row", person=person, then=("check",))
         if len({row_plan.doctor.key or row_plan.index for row_plan in fitting}) > 1:
-            places = [
-                " ".join((mask_text(origin.file), origin.sheet or "", str(origin.row))) for origin in origins
-            ]
-            raise UsageError("only.several", person=person, rows=join_texts(places))
+            positions = [row_plan.doctor.row.origin.position for row_plan in fitting[:_MOST_NAMED]]
+            raise UsageError("only.several", person=person, rows=join_texts(map(mask_text, positions)))
         rows |= {row_plan.index for row_plan in fitting}
     return frozenset(rows)
 

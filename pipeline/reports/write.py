@@ -94,7 +94,7 @@ def write_results(
     )
     files[RUN] = write_json(report.out / RUN, run_record(report, presenter.masker))
     files[REPORT_PAGE] = write_report(report, report.out / REPORT_PAGE, presenter=presenter)
-    (report.out / other).unlink(missing_ok=True)  # one run a folder: no plan beside another run's outcomes
+    (report.out / other).unlink(missing_ok=True)  # a folder holds the outcomes or the plan of one run
     extra: dict[str, Path] = {}
     if latest is not None and latest != report.out:
         edited += WrittenWorkbooks(latest).preserve_edited()
@@ -186,7 +186,7 @@ def write_workbook(
             book.in_memory = len(report.outcomes) <= MAX_THUMBNAIL_ROWS
 
     def fill_or_explain(target: Path) -> None:
-        # the streamed sheets lie in a private folder beside the file until it is closed
+        # the streamed sheets lie in a private folder next to the file until it is closed
         with tempfile.TemporaryDirectory(prefix=make_draft_prefix(), dir=path.parent) as folder:
             try:
                 fill(target, Path(folder))

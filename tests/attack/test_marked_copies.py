@@ -17,7 +17,7 @@ NEW, NEXT = 30, 31  # doctors who stand in no roster
 UNREADABLE = (2, 3, 4, 5)  # a digit of the number is missing
 OTHERS = (6, 7, 8)  # the mobile is wrong
 TITLES = ("name", "number", "mobile", "staff_no", "department")
-TURNED = [8, 1, 2, 3, 4, 5, 6, 7]  # what stood on these lines goes to lines 1 to 8
+TURNED = [8, 1, 2, 3, 4, 5, 6, 7]  # the cells of these lines go to lines 1 to 8
 
 
 class MarkedCopy:

@@ -539,7 +539,7 @@ def test_resolve_lists_what_the_command_lists_and_enters_decisions(hospital_with
     assert printed == [json.loads(json.dumps(case.to_dict()))]
     assert pipeline.resolve(path, case.name) == pipeline.resolve(path, case.trace_id) == [case]
     with pytest.raises(pipeline.UsageError, match="No row to resolve matches"):
-        pipeline.resolve(path, "nobody at all")
+        pipeline.resolve(path, "no such doctor")
     with pytest.raises(pipeline.UsageError, match="does not differ"):
         pipeline.resolve(path, case.trace_id, "keep")
     assert pipeline.resolve(path) == [case]

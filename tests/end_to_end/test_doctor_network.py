@@ -1,4 +1,4 @@
-"""`doctor` and `run` beside servers that are not the service: whatever they answer is a finding with its cure."""
+"""`doctor` and `run` with servers that are not the service: whatever they answer is a finding with its cure."""
 
 import gzip
 import json

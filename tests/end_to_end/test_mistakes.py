@@ -135,7 +135,7 @@ MISTAKES = {
         lambda folder: write_roster(folder / "inbox" / "roster.xlsx", ("姓名", "身份证号玛", *HEADERS[2:])),
         "check", 7, "身份证号玛 → 身份证号码", "身份证号玛 → 身份证号码", "check",
     ),
-    "no titles beside a sheet of explanations": Mistake(
+    "no titles, and a sheet of explanations": Mistake(
         lambda folder: write_untitled_roster(folder / "inbox" / "roster.xlsx"),
         "check", 7, "工作表“医师名单”第 1 行已经是数据", "in sheet 医师名单, row 1 already contains data", "check",
     ),

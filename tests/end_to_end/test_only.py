@@ -46,6 +46,12 @@ def test_a_faulty_row_is_the_reason_for_exit_3(hospital):
     assert get_sealed(hospital) == {number(2)}
 
 
+def test_a_blank_fits_no_row_without_a_name(hospital):
+    hospital.doctors(1)
+    hospital.roster([(None, number(1), None, "00001")])
+    assert hospital.go("run", "--only", " ") == 2
+
+
 def test_a_person_who_has_no_row_is_refused(hospital, capsys):
     hospital.doctors(2)
     assert hospital.go("run", "--only", "华佗") == 2

@@ -247,7 +247,7 @@ def test_the_filters_narrow_the_rows(show, hospital, report):
     page.page.locator("#search").fill(hospital.outcomes[2].doctor.name)
     page.page.locator("#department").select_option("")
     page.wait_for_rows(1)
-    page.page.locator("#search").fill("nobody at all")
+    page.page.locator("#search").fill("no such doctor")
     page.wait_for_rows(0)
     assert page.texts("#shown") == ["没有符合条件的行。"]
 
@@ -367,7 +367,7 @@ def test_the_whole_row_opens_and_a_marked_text_does_not_close_it(show, report):
 @pytest.mark.browser
 def test_a_reason_and_a_total_lead_to_their_rows(show, report, hospital):
     page = show(report())
-    page.page.locator("#search").fill("nobody at all")
+    page.page.locator("#search").fill("no such doctor")
     page.wait_for_rows(0)
     page.page.locator("#reasons tr:has(.code:text-is('ID_CHECKSUM')) a").click()
     page.wait_for_rows(1)

@@ -331,7 +331,7 @@ class FieldSettings:
 
 @dataclass(frozen=True, slots=True)
 class FieldContext:
-    """What the rules of a field may look at beside its own cell."""
+    """What the rules of a field may look at, apart from its own cell."""
 
     row: Row
     settings: FieldSettings

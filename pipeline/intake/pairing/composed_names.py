@@ -4,6 +4,8 @@ Such a file is evidence for the row if every part of its stem is a value of the 
 identity number, the staff number or the name. Parts end at a joint (``file_names.JOINTS``) and where letters and digits
 meet other characters. Names without further values are matched in ``expected_names``.
 
+Digits alone (3-12) and a last digit (张伟-2) may count pictures and are no evidence, except an identity number.
+
 A serial number may come from an older list. So a further value distinguishes no two people of one name: a file that
 bears a name and no number fits everyone of that name, unless a department in it shows whose it is. A part that is
 another row's staff number makes the file fit that row as well, one that is another row's identity number makes it that
@@ -121,6 +123,7 @@ class ComposedNames:
             for parts in _list_divisions(variant.comparison_key, values)
             if len(parts) > 1
             and values.get_evidence(parts) is not None
+            and not _may_be_count(parts, values)
             and not (values.evidence.get(parts[-1]) == NAME and may_be_longer_name(variant, parts[-1]))
         ]
         return min(divisions, key=lambda parts: STRENGTH[values.get_evidence(parts) or NAME], default=None)
@@ -191,6 +194,13 @@ def _list_evidence(doctor: Doctor) -> dict[str, str]:
         (doctor.number or "", NUMBER),
     ]
     return {comparison_key(text): kind for text, kind in values if text}
+
+
+def _may_be_count(parts: Sequence[str], values: _RowValues) -> bool:
+    """Return whether a stem may count pictures: 3-12 holds digits alone, 张伟-2 ends with one that may be a copy's."""
+    if all(part.isdecimal() for part in parts):
+        return values.get_evidence(parts) != NUMBER
+    return len(parts[-1]) == 1 and parts[-1].isdecimal() and parts[-1] not in values.evidence
 
 
 def _list_divisions(text: str, values: _RowValues) -> Iterator[tuple[str, ...]]:

@@ -200,6 +200,5 @@ def show_path(path: str, doctor: Doctor) -> str:
 
 
 def describe_row(doctor: Doctor) -> str:
-    """Return where a row stands: ``a.xlsx 内科 12``."""
-    origin = doctor.row.origin
-    return " ".join(filter(None, (mask_file_name(origin.file), origin.sheet, str(origin.row))))
+    """Return the position of a row, ``a.xlsx 内科 12``, with identity numbers masked."""
+    return mask_file_name(doctor.row.origin.position)

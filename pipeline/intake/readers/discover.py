@@ -44,7 +44,7 @@ def list_usable_rosters(paths: Sequence[Path]) -> list[Path]:
 
 
 def list_other_files(paths: Sequence[Path]) -> list[Path]:
-    """Return what folders hold beside rosters, without debris and sub-folders: pictures, above all."""
+    """Return what folders hold besides rosters, without debris and sub-folders: mostly pictures."""
     return [
         file
         for folder in filter(_is_folder, paths)

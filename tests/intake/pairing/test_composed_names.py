@@ -126,6 +126,27 @@ def test_a_value_that_is_anothers_identity_number_is_nobodys(tmp_path):
     assert got(tmp_path, {f"张伟-{OTHER_NUMBER}.png": b"one"}, taught, OTHER) == [MISSING, MISSING]
 
 
+@pytest.mark.parametrize(
+    "stem", ["20-1001", "1001-20", "20·1001", "1001-1001", "张伟-2", "张伟2", "内科-张伟-2"]
+)
+def test_digits_that_may_count_pictures_are_no_evidence(tmp_path, stem):
+    entry = with_cells(listed(), 楼层="2")
+    assert got(tmp_path, {f"{stem}.png": b"one"}, entry, OTHER)[0] == MISSING
+
+
+def test_a_serial_number_of_one_digit_stands_before_the_name(tmp_path):
+    files = {"2.张伟.png": b"one", f"2-{OTHER_NUMBER}.png": b"two"}
+    assert [
+        row[0]
+        for row in got(
+            tmp_path,
+            files,
+            listed(serial="2"),
+            listed("李四", number=OTHER_NUMBER, staff_no="2002", serial="2"),
+        )
+    ] == list(files)
+
+
 def test_the_picture_column_and_placeholders_are_no_values(tmp_path):
     entry = with_cells(listed(picture="已交"), 备注="无")
     for stem in ("张伟-已交", "张伟-无"):
