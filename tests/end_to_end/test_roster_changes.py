@@ -102,7 +102,7 @@ def test_in_chinese(listed, capsys):
 def test_other_rosters_are_not_compared(listed, capsys):
     listed.roster([cells(4)], headers=HEADERS, file="other.xlsx")
     capsys.readouterr()
-    main(listed.command("check", str(listed.folder / "other.xlsx")))
+    assert main(listed.command("check", str(listed.folder / "inbox" / "other.xlsx"))) == 0
     assert "Compared" not in capsys.readouterr().err
 
 
