@@ -129,7 +129,7 @@ api:
   organization_open_id: {SANDBOX.organization_open_id}
   operator_open_id: {SANDBOX.operator_open_id}
 roster: [inbox]
-seals: {json.dumps(str(sample / "seals"), ensure_ascii=False)}
+seals: {json.dumps(str((sample / "seals").absolute()), ensure_ascii=False)}
 secrets_dir: secrets
 """,
     )
@@ -146,9 +146,13 @@ def _read_keys(folder: Path) -> tuple[str, str]:
 
 
 def get_sample_folder() -> Path:
-    """Return the sample's folder: in the repository, or inside the installed package."""
+    """Return the sample's folder: in the repository, or inside the installed package.
+
+    Its path is relative where it lies in the current folder, as that of a folder which a person named.
+    """
     installed, repository = PACKAGE / "_sample_data", PACKAGE.parent / "sample_data"
-    return installed if installed.is_dir() else repository
+    sample = installed if installed.is_dir() else repository
+    return sample.relative_to(current) if sample.is_relative_to(current := Path.cwd()) else sample
 
 
 SECONDS = click.FloatRange(min=0)

@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import openpyxl
+
 from pipeline.cli.app import main
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
@@ -46,3 +48,13 @@ def test_both_rosters_of_the_sample_give_the_same_rows(tmp_path, monkeypatch):
         lines = [json.loads(line) for line in (out / "plan.jsonl").read_text("utf-8").splitlines()]
         outcomes[roster] = [(line["row"], line["status"], line["codes"]) for line in lines]
     assert outcomes["roster.xlsx"] == outcomes["roster-gb18030.csv"]
+
+
+def test_the_summary_of_a_demo_shows_the_samples_folder_as_a_person_sees_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(SAMPLE.parent)
+    assert main(["--lang", "en", "demo", "--out", str(tmp_path / "demo"), "--rows", "1"]) == 3
+    latest = tmp_path / "demo" / "out" / "latest"
+    summary = openpyxl.load_workbook(latest / "results.xlsx").worksheets[0]
+    texts = [str(cell.value) for line in summary.iter_rows() for cell in line if cell.value]
+    assert any("put the pictures into sample_data/seals" in text for text in texts)
+    assert not any(str(SAMPLE) in text for text in texts)
