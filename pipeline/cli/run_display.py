@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from pipeline.intake.readers.discover import SUFFIXES
 from pipeline.messages.catalogue import join_messages
 from pipeline.operations.run_hooks import call_run_end_hooks
 from pipeline.reports.explanations import (
+    count_doubted_numbers,
     describe_halt_of,
     describe_layouts,
     describe_misspelt_titles,
@@ -26,11 +27,13 @@ from pipeline.reports.explanations import (
     describe_problem,
     describe_task_of,
     name_code,
+    name_warning,
 )
 from pipeline.reports.next_steps import REPORT_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import run_record
 from pipeline.reports.row_values import list_blocking_codes
+from pipeline.reports.totals import NEEDS_NOTHING
 from pipeline.workflow.finish import finish_run
 
 YAML = frozenset({".yaml", ".yml"})
@@ -146,6 +149,7 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
         session.inform(key, status=presenter.name_status(status), rows=len(rows[status]), n=copies)
         if status in WITH_REASONS:
             _print_reasons(session, rows[status], presenter, explained=explained, with_sheets=with_sheets)
+    _print_notes(session, report, presenter, with_sheets=with_sheets)
 
 
 def _list_unread(report: RunReport) -> Iterator[tuple[str, str]]:
@@ -178,23 +182,62 @@ def _print_reasons(
 
     What to do about the code ``explained`` was printed already. Of the files ``with_sheets`` the sheet is named.
     """
-    counts: Counter[str] = Counter()
-    first_outcomes: dict[str, RowOutcome] = {}
+    by_code: defaultdict[str, list[RowOutcome]] = defaultdict(list)
     for outcome in outcomes:
         for code in list_blocking_codes(outcome) or filter(None, [outcome.code]):
-            counts[code] += 1
-            first_outcomes.setdefault(code, outcome)
-    for code, rows in counts.most_common(MAX_REASONS):
-        origin, status = first_outcomes[code].doctor.row.origin, first_outcomes[code].status
+            by_code[code].append(outcome)
+    for code, rows in _take_commonest(session, by_code):
+        status = rows[0].status
         if status is Status.EXISTS:
             name = presenter.name_status(status)
         else:
             name = name_code(code, presenter, unresolved=status in UNRESOLVED_STATUSES)
-        sheet = origin.sheet if origin.path in with_sheets else None
-        location = presenter.mask_text(" ".join(filter(None, (origin.file, sheet))))
-        session.inform("reason", rows=rows, code=code, label=name, place=location, row=origin.row)
-        task = describe_task_of(code, presenter)
-        if task is not None and code != explained:
+        _print_reason(session, code, name, rows, presenter, with_sheets=with_sheets)
+        task = describe_task_of(code, presenter) or count_doubted_numbers(code, rows, presenter)
+        if task and code != explained:
             session.inform("reason_task", task=task)
-    if len(counts) > MAX_REASONS:
-        session.inform("reasons_more", n=len(counts) - MAX_REASONS)
+
+
+def _print_notes(
+    session: Session, report: RunReport, presenter: Presenter, *, with_sheets: Collection[Path]
+) -> None:
+    """Print how many rows that need nothing have warnings, and the commonest warnings as `_print_reasons` does."""
+    noted = [outcome for outcome in report.outcomes if outcome.status in NEEDS_NOTHING and outcome.problems]
+    if not noted:
+        return
+    session.inform("count_of_notes", n=len(noted))
+    by_code: defaultdict[str, list[RowOutcome]] = defaultdict(list)
+    names: dict[str, str] = {}
+    for outcome in noted:
+        for code, problem in {problem.code: problem for problem in outcome.problems}.items():
+            by_code[code].append(outcome)
+            if code not in names:
+                names[code] = name_warning(problem, presenter)
+    for code, rows in _take_commonest(session, by_code):
+        _print_reason(session, code, names[code], rows, presenter, with_sheets=with_sheets)
+
+
+def _take_commonest(
+    session: Session, by_code: Mapping[str, list[RowOutcome]]
+) -> Iterator[tuple[str, list[RowOutcome]]]:
+    """Yield the codes that most rows have, with the rows; then print how many other codes there are."""
+    commonest_first = sorted(by_code.items(), key=lambda item: -len(item[1]))
+    yield from commonest_first[:MAX_REASONS]
+    if len(by_code) > MAX_REASONS:
+        session.inform("reasons_more", n=len(by_code) - MAX_REASONS)
+
+
+def _print_reason(
+    session: Session,
+    code: str,
+    name: str,
+    outcomes: Sequence[RowOutcome],
+    presenter: Presenter,
+    *,
+    with_sheets: Collection[Path],
+) -> None:
+    """Print how many rows have a code, and the first of them."""
+    origin = outcomes[0].doctor.row.origin
+    sheet = origin.sheet if origin.path in with_sheets else None
+    location = presenter.mask_text(" ".join(filter(None, (origin.file, sheet))))
+    session.inform("reason", rows=len(outcomes), code=code, label=name, place=location, row=origin.row)

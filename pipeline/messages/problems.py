@@ -23,6 +23,7 @@ _CASE, _PART = (
     ".case_",
     ".if_",
 )  # in keys: a sentence for a word of the detail, and what fills the word's blank
+_OTHER_SEVERITY = ".other_severity"  # in keys: the sentence of a code with the other severity
 _NOTHING = frozenset({"", "—"})
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _OTHER = "other"  # word of the detail that names rows, or whom a name or number belongs to
@@ -136,11 +137,16 @@ def render_problem(problem: Problem, language: str) -> str:
     return _placed(sentence, problem.cell, colon).format_map(detail).strip()
 
 
+def has_words_of_warning(problem: Problem) -> bool:
+    """Return whether a code that is usually an error only warns here, in a sentence of its own."""
+    return _choose_key(problem, get_problem_kind(problem.code)) == f"{problem.code}{_OTHER_SEVERITY}"
+
+
 def _choose_key(problem: Problem, kind: ProblemKind) -> str:
     """Return the key of a problem's sentence: that of the other severity, of a case, or the usual one."""
     severity = "error" if problem.detail.get(_FORGIVEN) else problem.severity
     if severity != kind.severity:
-        other = f"{problem.code}.other_severity"
+        other = f"{problem.code}{_OTHER_SEVERITY}"
         return other if is_known(other) else problem.code
     for word in kind.cases:
         if problem.detail.get(word):

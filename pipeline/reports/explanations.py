@@ -24,7 +24,11 @@ from pipeline.domain.service_codes import CODES, NAME_EXISTS
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import make_finished_message, make_message
-from pipeline.messages.problems import get_problem_kind_if_known, render_problem
+from pipeline.messages.problems import (
+    get_problem_kind_if_known,
+    has_words_of_warning,
+    render_problem,
+)
 from pipeline.messages.service_errors import (
     Advice,
     get_advice,
@@ -67,6 +71,13 @@ def name_code(code: str, presenter: Presenter, *, unresolved: bool = False) -> s
     if is_service_code(code):
         return get_advice(code).summarize(presenter.language)
     return presenter.render("reason.doubtful" if unresolved else "reason.service")
+
+
+def name_warning(problem: Problem, presenter: Presenter) -> str:
+    """Return a warning's short name; a code that is usually an error has another one where it only warns."""
+    if has_words_of_warning(problem):
+        return presenter.render(f"{problem.code}.other_severity.label")
+    return name_code(problem.code, presenter)
 
 
 def describe_problem(problem: Problem, presenter: Presenter, *, masked: bool = True) -> str:
@@ -198,6 +209,13 @@ def describe_task(advice: Advice, presenter: Presenter) -> str:
 def describe_task_of(code: str, presenter: Presenter) -> str | None:
     """Return who acts and what to do about a code of the service; None if the catalogue does not list it."""
     return describe_task(get_refusal_advice(code), presenter) if is_service_code(code) else None
+
+
+def count_doubted_numbers(code: str, outcomes: Iterable[RowOutcome], presenter: Presenter) -> str:
+    """Return how many numbers were refused with a code for their last digits alone, and may be right; empty for none."""
+    problems = (problem for outcome in outcomes for problem in outcome.errors if problem.code == code)
+    doubted = sum(bool(problem.detail.get("fits")) for problem in problems)
+    return presenter.render("reason.may_be_right", n=doubted) if doubted else ""
 
 
 def describe_code(code: str, presenter: Presenter) -> str:

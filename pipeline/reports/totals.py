@@ -24,7 +24,12 @@ from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.messages.problems import get_problem_kind_if_known
 from pipeline.messages.service_errors import get_refusal_advice
-from pipeline.reports.explanations import describe_halt_of, is_service_code, name_code
+from pipeline.reports.explanations import (
+    count_doubted_numbers,
+    describe_halt_of,
+    is_service_code,
+    name_code,
+)
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import SEALED_STATUSES, list_blocking_codes
 from pipeline.reports.styles import clean_text
@@ -42,7 +47,7 @@ class ReasonTotal:
     label: str
     rows: int
     who: str = ""  # acts
-    task: str = ""  # what a code of the service asks for
+    task: str = ""  # what a code of the service asks for, or how many of the numbers may be right
 
 
 class SumsError(EsignImportError):
@@ -78,7 +83,11 @@ def list_reason_totals(report: RunReport, presenter: Presenter) -> Iterator[Reas
         advice = get_refusal_advice(code)
         kind = get_problem_kind_if_known(code)
         who = kind.who if kind is not None else advice.who
-        task = advice.todo.render(presenter.language) if is_service_code(code) else ""
+        task = (
+            advice.todo.render(presenter.language)
+            if is_service_code(code)
+            else count_doubted_numbers(code, report.outcomes, presenter)
+        )
         yield ReasonTotal(
             clean_text(code), name_code(code, presenter), rows, presenter.render(f"who.{who}"), task
         )

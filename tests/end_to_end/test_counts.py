@@ -4,7 +4,7 @@ import re
 
 import openpyxl
 import pytest
-from people import name, number
+from people import is_valid, name, number
 from PIL import Image
 from run_support import draw_seal
 
@@ -92,3 +92,53 @@ def test_two_blank_pictures_are_blank_and_not_one_picture_of_two_people(hospital
         Image.new("RGB", (120, 60), "white").save(hospital.folder / "seals" / f"{serial:05d}.png")
     assert hospital.run_to_end("run") == (3, {"rejected": 2, "sealed": 1})
     assert [row["codes"] for row in hospital.outcomes()[:2]] == [["IMAGE_BLANK"]] * 2
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_rows_that_are_in_order_and_have_warnings_are_counted_with_the_kinds(hospital, capsys, language):
+    hospital.doctors(2)
+    same_name = [(name(1), number(serial), None, f"{serial:05d}", "内科") for serial in (1, 3)]
+    hospital.roster([*same_name, (name(2), number(2), "15400000002", "00002", "内科")])
+    draw_seal(hospital.folder / "seals" / "00003.png", 3)
+    assert hospital.go("--lang", language, "check") == 0
+    printed = capsys.readouterr().err
+    texts = {
+        "zh": ("可提交 3", "带说明 2", "2 行 手机号为空（MOBILE_MISSING", "与他人同名，印章名称加以区分（SEAL_NAME_DUPLICATE"),
+        "en": ("Ready 3", "With notes 2", "2 × Mobile number missing (MOBILE_MISSING", "of a doctor of the same name (SEAL_NAME_DUPLICATE"),
+    }[language]  # fmt: skip
+    assert all(text in printed for text in texts)
+    assert name(1) not in printed
+
+
+def test_a_run_without_warnings_counts_none(hospital, capsys):
+    hospital.doctors(1)
+    assert hospital.go("check") == 0
+    assert "With notes" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_numbers_that_end_in_000_and_may_be_right_are_counted_apart(hospital, capsys, language):
+    may_be_right = next(
+        digits for order in range(10) if is_valid(digits := f"110199199001{order + 1:02d}1000")
+    )
+    wrong = f"{may_be_right[:14]}2000"
+    hospital.roster(
+        [
+            (name(1), may_be_right, "15400000001", "00001", "内科"),
+            (name(2), wrong, "15400000002", "00002", "内科"),
+        ]
+    )
+    assert hospital.go("--lang", language, "check") == 3
+    printed = capsys.readouterr().err
+    text = {
+        "zh": "其中 1 个号码以 000 结尾而校验码相符",
+        "en": "1 of these numbers ends in 000 and has a check digit that fits",
+    }[language]
+    assert printed.count(text) == 1
+    assert "2 行 证件号码被 Excel 损坏" in printed or "2 × Identity number damaged by Excel" in printed
+    summary = openpyxl.load_workbook(hospital.newest / "results.xlsx").worksheets[0]
+    assert sum(text in str(cell.value) for line in summary.iter_rows() for cell in line) == 1
+    first, second = hospital.outcomes("plan.jsonl")
+    messages = [line["problems"][0]["message"] for line in (first, second)]
+    assert ("6、8、4" if language == "zh" else "groups of 6, 8 and 4") in messages[0]
+    assert ("6、8、4" if language == "zh" else "groups of 6, 8 and 4") not in messages[1]

@@ -133,7 +133,8 @@ def read_identity(
     )
     lost = _get_lost_tail(number, form)
     if lost is not None and not is_known(number.value, card):
-        doubted = refuse_number("ID_PRECISION_LOST", row.address(Field.NUMBER), tail=lost)
+        fits = "" if any(defect.severity == "error" for defect in form) else "yes"
+        doubted = refuse_number("ID_PRECISION_LOST", row.address(Field.NUMBER), tail=lost, fits=fits)
         form = (*(defect for defect in form if defect.code != "ID_CHECKSUM"), doubted)
     problems = (*number.problems, *form, *agreed.problems)
     if any(defect.severity == "error" for defect in problems):
