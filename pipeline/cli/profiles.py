@@ -23,7 +23,19 @@ from pipeline.messages.catalogue import join_messages, make_message
 Command = Callable[..., int]
 ReportError = Callable[[Session, BaseException], int]
 ENQUEUE = "enqueue"  # for hospitals that have no run of their own yet
-WITHOUT_HOSPITAL = frozenset({"completion", "config schema", "demo", ENQUEUE, "init", "sandbox", "worker"})
+WITHOUT_HOSPITAL = frozenset(
+    {
+        "completion",
+        "config schema",
+        "demo",
+        ENQUEUE,
+        "init",
+        "sandbox",
+        "schedule remove",
+        "schedule status",
+        "worker",
+    }
+)
 FOR_SEVERAL = frozenset(
     {
         "run",

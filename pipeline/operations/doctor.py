@@ -29,8 +29,8 @@ from pipeline.ledger.registry import default_folder, read_identity_if_any
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.operations.backup import list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
+from pipeline.operations.installed_schedules import get_installed_timer
 from pipeline.operations.notify import load_state, name_channel, read_channels, read_ping_url, state_path
-from pipeline.operations.schedule_install import get_installed_timer
 from pipeline.operations.service_examination import examine_service
 from pipeline.operations.shared_results import get_sharing_fault
 from pipeline.support.atomic_files import require_writable

@@ -1,10 +1,12 @@
 """Renders what starts a run every day: a systemd timer, a line of cron, a task of Windows.
 
-`pipeline.operations.schedule_install` puts it where the system looks for it.
+`pipeline.operations.schedule_install` puts it where the system looks for it, `pipeline.operations.installed_schedules`
+finds it there. Each text ends with a digest of itself: by it a change that a person made is known.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -25,6 +27,9 @@ Kind = Literal["systemd", "cron", "windows"]
 KINDS: Sequence[Kind] = ("systemd", "cron", "windows")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _NEEDS_QUOTES = re.compile(r"[\s\"'\\;]")
+_DIGEST = re.compile(
+    r"\s(?:(?:#|rem|<!--) )?sha256 ([0-9a-f]{16})(?: -->)?\s*\Z"
+)  # ends what `install` wrote
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SYSTEM_UNITS = Path("/etc/systemd/system")
 _FIRST_DAY = "2026-01-01"  # any day that has passed: the task starts every day from then on
@@ -142,10 +147,10 @@ def _render_systemd(schedule: Schedule) -> Rendered:
         "is_worker": schedule.is_worker,
         "sets_group": any(config.results_group for config in schedule.configs),
     }
-    files = {
-        folder / f"{schedule.unit}.{ending}": _render_template(f"schedule.{ending}.j2", schedule, **values)
-        for ending in (("service",) if schedule.is_worker else ("service", "timer"))
-    }
+    files = {}
+    for ending in ("service",) if schedule.is_worker else ("service", "timer"):
+        text = _render_template(f"schedule.{ending}.j2", schedule, **values)
+        files[folder / f"{schedule.unit}.{ending}"] = _add_digest(text, "#")
     manager = ("systemctl", "--user") if schedule.is_user_unit else ("systemctl",)
     commands: list[Sequence[str]] = [
         [*manager, "daemon-reload"],
@@ -161,19 +166,47 @@ def render_cron_line(schedule: Schedule) -> str:
     hour, minute = schedule.start.split(":")
     command = shlex.join([*schedule.words[:-1], "--quiet", "run"])  # cron mails what is printed
     line = f"PYTHONUTF8=1 {command} # {schedule.unit}: {schedule.config_path}"
-    return f"{int(minute)} {int(hour)} * * * {line}".replace("%", "\\%")  # cron ends the command at %
+    escaped = f"{int(minute)} {int(hour)} * * * {line}".replace("%", "\\%")  # cron ends the command at %
+    return f"{escaped} sha256 {_compute_digest(escaped)}"
 
 
 def _render_windows(schedule: Schedule) -> Rendered:
     folder = schedule.config_path.parent
     task, command_file = folder / f"{schedule.unit}.xml", folder / f"{schedule.unit}.cmd"
+    script = _render_template("schedule.cmd.j2", schedule)
+    text = _render_template("schedule.xml.j2", schedule, command_file=command_file, first_day=_FIRST_DAY)
     files = {
-        command_file: _render_template("schedule.cmd.j2", schedule),
-        task: _render_template("schedule.xml.j2", schedule, command_file=command_file, first_day=_FIRST_DAY),
+        command_file: _add_digest(script, "rem"),
+        task: _add_digest(text, "<!--", " -->"),
     }
     # /RP *: asks for the password, without which a task runs only while its user is logged in
     create = ["schtasks", "/Create", "/F", "/TN", schedule.unit, "/XML", str(task)]
     return Rendered(files, [[*create, "/RU", _name_windows_user(), "/RP", "*"]])
+
+
+def _compute_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _add_digest(text: str, begin: str, end: str = "") -> str:
+    """Return a file's text with its digest as a comment at its end."""
+    body = text.rstrip("\n")
+    return f"{body}\n{begin} sha256 {_compute_digest(body)}{end}\n"
+
+
+def split_digest(text: str) -> tuple[str, bool | None]:
+    """Return a text without its digest, and whether the digest is that of the text; None where it has none."""
+    match = _DIGEST.search(text)
+    if match is None:
+        return text.rstrip("\n"), None
+    body = text[: match.start()]
+    return body, match[1] == _compute_digest(body)
+
+
+def decode_file(path: Path, content: bytes) -> str:
+    """Return the text of a schedule's file."""
+    encoding = "utf-16" if path.suffix == ".xml" and content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    return content.decode(encoding, "replace").replace("\r\n", "\n")
 
 
 def encode_file(path: Path, text: str) -> bytes:

@@ -15,7 +15,7 @@ from pipeline.config.settings import load
 from pipeline.ledger import disk
 from pipeline.ledger.lock import RunLock
 from pipeline.ledger.registry import default_folder
-from pipeline.operations import doctor, schedule_install
+from pipeline.operations import doctor, installed_schedules
 from pipeline.sandbox.gateway import SANDBOX
 from pipeline.support.rights import acting_user
 
@@ -172,7 +172,7 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     units = hospital.folder / "settings" / "systemd" / "user"
     (units / "timers.target.wants").mkdir(parents=True)
     (units / "timers.target.wants" / "esign-import.timer").symlink_to(units / "esign-import.timer")
-    monkeypatch.setattr(schedule_install, "LINGERING", units / "linger")
+    monkeypatch.setattr(installed_schedules, "LINGERING", units / "linger")
     (units / "linger").mkdir()
     (units / "linger" / acting_user()).touch()
     (units / "esign-import.timer").write_text("[Timer]\n")
@@ -279,9 +279,9 @@ def test_a_unit_that_is_not_enabled_is_no_timer(tmp_path, monkeypatch, done, lev
     (units / "esign-import.timer").write_text("[Timer]\n")
     (units / "esign-import.service").write_text(f"[Service]\nWorkingDirectory={tmp_path}\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(schedule_install, "SYSTEM_UNITS", tmp_path / "units")
-    monkeypatch.setattr(schedule_install, "CRON_FILES", ())
-    monkeypatch.setattr(schedule_install, "LINGERING", tmp_path)
+    monkeypatch.setattr(installed_schedules, "SYSTEM_UNITS", tmp_path / "units")
+    monkeypatch.setattr(installed_schedules, "CRON_FILES", ())
+    monkeypatch.setattr(installed_schedules, "LINGERING", tmp_path)
     if "enable" in done:
         (units / "timers.target.wants" / "esign-import.timer").symlink_to(units / "esign-import.timer")
     if "linger" in done:
@@ -306,7 +306,7 @@ def test_a_line_of_cron_is_a_timer_where_it_names_the_folder(tmp_path, monkeypat
     cron.mkdir()
     (cron / "hospital.bak").write_text(f"0 2 * * * root esign-import -c {tmp_path}/config.yaml run\n")
     (cron / "hospital").write_text(line.format(folder=tmp_path) + "\n")
-    monkeypatch.setattr(schedule_install, "CRON_FILES", (tmp_path / "missing", cron))
-    monkeypatch.setattr(schedule_install, "SYSTEM_UNITS", tmp_path / "units")
+    monkeypatch.setattr(installed_schedules, "CRON_FILES", (tmp_path / "missing", cron))
+    monkeypatch.setattr(installed_schedules, "SYSTEM_UNITS", tmp_path / "units")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert bool(schedule_install.get_installed_timer(tmp_path / "config.yaml")) == is_found
+    assert bool(installed_schedules.get_installed_timer(tmp_path / "config.yaml")) == is_found
