@@ -7,7 +7,7 @@ commands to type. The callers only render them. A step never names an option tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -216,15 +216,22 @@ class RunState:
 
 
 def list_steps(state: RunState) -> list[NextStep]:
-    """Return the steps after a run, at least one: what blocks everything, then rows to correct, then decisions."""
+    """Return the steps after a run, at least one.
+
+    The first are on what blocks everything, then on rows that a run sends as they are, rows to correct, and decisions.
+    """
     tasks = Counter(map(choose_task, state.rows))
     steps = [
         *_list_halt_steps(state),
+        *_list_unsent_steps(state, tasks),
         *state.file_steps,
         *_list_picture_steps(state, tasks),
-        *_list_correction_steps(state, tasks),
+    ]
+    commands = {command for step in steps for command in step.commands}
+    steps += [
+        *_list_correction_steps(state, tasks, commands),
         *_list_decision_steps(state, tasks),
-        *_list_send_steps(state, tasks),
+        *_list_ready_steps(state, tasks),
     ]
     if steps:
         return steps
@@ -257,7 +264,20 @@ def _list_picture_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Ne
         yield make_step("next.unread", command, n=unread, file=mask_text(detail["file"]), user=detail["user"])
 
 
-def _list_correction_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
+def _list_unsent_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
+    """Yield what sends the rows whose turn did not come; they need no correction."""
+    unsent = tasks[RowTask.SEND]
+    if unsent and state.command == "retry" and not state.halt_code:
+        yield make_step("next.left_to_run", n=unsent)
+    elif unsent and state.halt_code not in PLAN_GUARDS and state.exit != EXIT_HALTED:
+        key = "next.again_after" if state.halt_code in LASTING_HALTS else "next.again"
+        yield make_step(key, state.send_again, n=unsent)
+
+
+def _list_correction_steps(
+    state: RunState, tasks: Counter[RowTask], commands: Collection[str]
+) -> Iterator[NextStep]:
+    """Yield what the roster's owner corrects, and what sends it then; ``commands`` are those of more urgent steps."""
     to_correct = [row for row in state.rows if choose_task(row) is RowTask.CORRECT]
     pictures, sheet = tasks[RowTask.ADD_PICTURE], make_message("sheet.fix")
     if pictures and state.seals is None:  # without a picture folder there is a step for IT
@@ -281,16 +301,25 @@ def _list_correction_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator
             copies=state.copies_folder,
             folder=state.roster_folders,
         )
-    retry = state.command_line.build("retry")
+    yield from _list_resend_steps(state, to_correct, pictures, commands)
+
+
+def _list_resend_steps(
+    state: RunState, to_correct: Sequence[EndedRow], pictures: int, commands: Collection[str]
+) -> Iterator[NextStep]:
+    """Yield what sends rows once they are corrected: a `run`, or `retry` for those that the service refused."""
+    retry, sheet = state.command_line.build("retry"), make_message("sheet.fix")
     failed = sum(row.status is Status.FAILED for row in to_correct)
     rejected = len(to_correct) - failed
-    if rejected:
-        yield make_step("next.fix", retry, n=rejected, sheet=sheet)
-    if failed:
-        key, *commands = ("next.failed_too",) if rejected else ("next.failed", retry)
-        yield make_step(key, *commands, n=failed, sheet=sheet)
-    if pictures and not to_correct:
-        yield make_step("next.pictures_now", retry, n=pictures)
+    has_command = state.send_again in commands
+    if rejected and not has_command:
+        yield make_step("next.fix", state.send_again, n=rejected, sheet=sheet)
+    elif pictures and not failed and not has_command:
+        yield make_step("next.pictures_now", state.send_again, n=pictures)
+    if failed and state.send_again == retry and (rejected or has_command):
+        yield make_step("next.failed_too", n=failed, sheet=sheet)
+    elif failed:
+        yield make_step("next.failed", retry, n=failed, sheet=sheet)
 
 
 def _list_decision_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
@@ -312,16 +341,12 @@ def _list_decision_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[N
         yield make_step("next.absent", state.command_line.build("status"), n=state.absent)
 
 
-def _list_send_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
-    to_review, unsent, ready = tasks[RowTask.REVIEW], tasks[RowTask.SEND], tasks[RowTask.TO_BE_SENT]
+def _list_ready_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
+    """Yield what sends the rows that a person judges first, and those that passed a check."""
+    to_review, ready = tasks[RowTask.REVIEW], tasks[RowTask.TO_BE_SENT]
     if to_review and state.review:
         page, command = state.review
         yield _note_unshown(state, make_step("next.review", command, n=to_review, page=page))
-    if unsent and state.command == "retry" and not state.halt_code:
-        yield make_step("next.left_to_run", n=unsent)
-    elif unsent and state.halt_code not in PLAN_GUARDS and state.exit != EXIT_HALTED:
-        key = "next.again_after" if state.halt_code in LASTING_HALTS else "next.again"
-        yield make_step(key, state.send_again, n=unsent)
     if ready and not state.has_tenant:
         yield make_step("next.configure", n=ready)
     elif ready:

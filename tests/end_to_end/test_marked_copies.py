@@ -109,12 +109,12 @@ def test_a_copy_shows_what_became_of_each_row_and_which_cell_to_correct(ward, la
     assert latest.read_bytes() == copy.read_bytes()
     # the roster's owner is told first, and which folder it is
     printed = capfd.readouterr().err
-    assert printed.index(str(copy.parent)) < printed.index(" retry\n")
+    assert printed.index(str(copy.parent)) < printed.index(" run\n")
     summary = openpyxl.load_workbook(ward.newest / "results.xlsx").worksheets[0]
     texts = [str(cell.value) for line in summary.iter_rows() for cell in line if cell.value]
     clerk = next(index for index, text in enumerate(texts) if str(copy.parent) in text)
     assert str(ward.folder / "inbox") in texts[clerk]
-    assert clerk < next(index for index, text in enumerate(texts) if text.endswith(" retry"))
+    assert clerk < next(index for index, text in enumerate(texts) if text.endswith(" run"))
 
 
 @pytest.mark.parametrize("languages", [("zh", "en"), ("en", "zh")])

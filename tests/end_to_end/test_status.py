@@ -27,6 +27,18 @@ def say(capsys):
     return run_command
 
 
+@pytest.mark.parametrize("option", [("--limit", "1"), ("--only", "00001")])
+def test_a_run_that_left_rows_for_the_next_ends_with_run_also_where_a_row_is_wrong(hospital, say, option):
+    hospital.doctors(3)
+    hospital.roster([("王五", "1101", None, "9", None)], file="two.xlsx")
+    for command in (("run", "--yes", *option), ("status",)):
+        printed, last = say(hospital, *command)
+        assert last.endswith(" run"), printed
+        assert "rows were not sent. Run again to continue:" in printed
+        assert "1 row to correct" in printed
+        assert "retry" not in printed
+
+
 def test_a_run_without_a_roster_sent_nothing_and_waits_for_one(hospital, say):
     assert hospital.go("run", "--yes") == 0
     for language, text in (("zh", "里没有名单，还没有提交过任何内容"), ("en", "nothing has been sent yet")):
@@ -113,7 +125,7 @@ def end_run(hospital, how):
 @pytest.mark.parametrize(
     ("how", "command", "zh", "en"),
     [
-        ("rows to correct", r" retry$", "待改", "To fix"),
+        ("rows to correct", r" run$", "待改", "To fix"),
         (
             "without a verdict",
             r" resolve$",

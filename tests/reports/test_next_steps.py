@@ -92,11 +92,14 @@ def test_unresolved_creates_follow_what_stopped_the_run():
     ("statuses", "commands"),
     [
         (["sealed"], ["run"]),  # what was left has been decided since
-        (["rejected"], ["retry"]),
+        (["rejected"], ["run"]),
         (["failed", "failed"], ["retry"]),
         (["changed"], ["resolve"]),
-        (["rejected", "changed"], ["retry", "resolve"]),
+        (["rejected", "failed"], ["run", "retry"]),
+        (["rejected", "changed"], ["run", "resolve"]),
         (["not_sent"], ["run"]),
+        (["not_sent", "rejected"], ["run"]),
+        (["not_sent", "rejected", "failed", "changed"], ["run", "retry", "resolve"]),
     ],
 )
 def test_the_rows_that_a_run_left_open_have_their_commands(statuses, commands):

@@ -280,7 +280,12 @@ class SimulatedHospital(RuleBasedStateMachine):
         pictures = sum(needs_picture_alone(row) for _, row in self.reported_rows if not spare([row])[1])
         for key, n, more in (
             ("next.pictures", pictures, {"sheet": sheets["fix"], "folder": folder}),
-            ("next.fix", statuses["rejected"] - pictures, {"sheet": sheets["fix"]}),
+            # a run that has to be repeated sends the corrected rows, too
+            (
+                "next.fix",
+                0 if halted or statuses["not_sent"] else statuses["rejected"] - pictures,
+                {"sheet": sheets["fix"]},
+            ),
             ("next.unknown", statuses["unknown"] + statuses["exists"], {"sheet": sheets["unknown"]}),
             (
                 "next.changed",
@@ -288,11 +293,7 @@ class SimulatedHospital(RuleBasedStateMachine):
                 {"sheet": sheets["all"], "status": render("status.changed", "en")},
             ),
             ("next.again", statuses["not_sent"] if not halted else 0, {}),
-            (
-                "next.failed_too" if statuses["rejected"] > pictures else "next.failed",
-                statuses["failed"],
-                {"sheet": sheets["fix"]},
-            ),
+            ("next.failed", statuses["failed"], {"sheet": sheets["fix"]}),
             ("next.halted", 1 if halted else 0, {}),
             (
                 "next.nothing",
