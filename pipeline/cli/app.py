@@ -20,7 +20,16 @@ from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.data_commands import export, history, purge
 from pipeline.cli.demo import demo, sandbox
 from pipeline.cli.doctor_commands import doctor, notify_group
-from pipeline.cli.help import complete_words, completion, list_all_commands, polish_message, set_language
+from pipeline.cli.help import (
+    CommandGroup,
+    CommandSection,
+    complete_words,
+    completion,
+    list_all_commands,
+    polish_message,
+    set_language,
+    show_help,
+)
 from pipeline.cli.ledger_commands import adopt, ledger_group
 from pipeline.cli.profiles import add_profiles
 from pipeline.cli.resolve_commands import resolve
@@ -111,57 +120,61 @@ SHOWN_WITH_HELP = frozenset(
 SYNONYMS: Mapping[str, str] = {
     "backup": "ledger backup",
     "clean": "purge",
+    "configure": "init",
+    "create": "run",
     "debug": "doctor",
+    "delete": "purge",
     "diagnose": "doctor",
-    "help": "--help",
+    "dry-run": "check",
+    "find": "explain",
     "import": "run",
+    "info": "status",
     "list": "export",
     "log": "history",
     "logs": "history",
+    "ls": "export",
+    "new": "init",
+    "plan": "check",
+    "preview": "check",
     "prune": "purge",
+    "remove": "purge",
     "restore": "ledger restore",
+    "runs": "history",
+    "seals": "export",
+    "search": "explain",
+    "setup": "init",
     "show": "status",
     "start": "run",
+    "sync": "run",
     "test": "check",
     "undo": "history",
+    "upload": "run",
     "validate": "config validate",
     "verify": "ledger check",
     "version": "--version",
 }
-DRY_RUN = frozenset({"--dry-run", "--simulate"})  # what people type for `check`
+DRY_RUN = frozenset({"--dry-run", "--dryrun", "--simulate"})  # what people type for `check`
 RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}")
 USAGE = 2
 INTERRUPTED = 130
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
 NEVER_SUGGESTED = frozenset({"certify"})  # it may make a second seal
-COMMANDS: Sequence[click.Command] = (
-    demo,
-    init,
-    check,
-    run,
-    retry,
-    status,
-    explain,
-    report,
-    resolve,
-    certify,
-    adopt,
-    export,
-    history,
-    doctor,
-    purge,
-    ledger_group,
-    config_group,
-    notify_group,
-    schedule_group,
-    worker,
-    enqueue,
-    completion,
-    sandbox,
+SECTIONS = (
+    CommandSection("Every day", (init, check, run, retry, status)),
+    CommandSection("Look up", (explain, history, export, report)),
+    CommandSection("Now and then", (resolve, adopt, certify, ledger_group, purge)),
+    CommandSection(
+        "Set up and examine", (config_group, doctor, notify_group, schedule_group, completion, show_help)
+    ),
+    CommandSection("Try out", (demo, sandbox)),
+    CommandSection("Several hosts", (worker, enqueue)),
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, message="esign-import %(version)s")
 def cli() -> None:
     """Create doctors' electronic seals from a roster and a folder of pictures, never twice.
@@ -169,9 +182,10 @@ def cli() -> None:
     The options may stand before or after the command.
 
     \b
-    Exit codes: 0 done · 1 program error · 2 usage or configuration · 3 some rows need attention
-    4 stopped, fix the cause first · 5 stopped early, see the reason · 6 another run
-    holds the lock · 7 a roster was not read · 74 ledger or disk · 130/143 interrupted
+    Exit codes: 0 done · 1 program error · 2 usage or configuration
+    3 some rows need attention · 4 stopped, fix the cause first
+    5 stopped early, see the reason · 6 another run holds the lock
+    7 a roster was not read · 74 ledger or disk · 130/143 interrupted
     """  # noqa: D301 - \b is click's sign for lines to leave alone
 
 
@@ -217,8 +231,7 @@ SHARED_OPTIONS: Sequence[click.Option] = (
     ),
 )
 
-for command in COMMANDS:
-    cli.add_command(command)
+cli.add_sections(*SECTIONS)
 for command in list_all_commands(cli):
     command.params.extend(SHARED_OPTIONS)
 logging.getLogger("pipeline").addHandler(logging.NullHandler())  # they go to log.jsonl, not to the screen

@@ -15,6 +15,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.demo import get_sample_folder
+from pipeline.cli.help import CommandGroup
 from pipeline.messages.catalogue import make_message
 from pipeline.support.atomic_files import make_folder
 from pipeline.support.terminal_text import join
@@ -53,7 +54,9 @@ def init(
     yes: bool,
     **ids: str | None,
 ) -> int:
-    """Write config.yaml, folders for rosters, pictures and secrets, and a roster template.
+    """Make a hospital's folder: config.yaml, inbox, seals, secrets.
+
+    It also writes a template of a roster.
 
     On a terminal it asks for what is not given as an option. Files that exist are left alone.
     """
@@ -153,7 +156,7 @@ def _prompt_choice(
     return choices[answer]
 
 
-@click.group("config")
+@click.group("config", cls=CommandGroup)
 def config_group() -> None:
     """Show or validate the configuration."""
 
@@ -199,7 +202,7 @@ def validate(session: Session) -> int:
 @config_group.command()
 @click.pass_obj
 def show(session: Session) -> int:
-    """Print the effective configuration: file, environment and defaults together."""
+    """Print what counts: file, environment and defaults together."""
     from ruamel.yaml import YAML
 
     config = session.require_config()
@@ -220,7 +223,10 @@ def show(session: Session) -> int:
 @config_group.command()
 @click.pass_obj
 def schema(session: Session) -> int:
-    """Print the JSON Schema of config.yaml, with which an editor completes and checks its keys."""
+    """Print the JSON Schema of config.yaml, for editors.
+
+    With it an editor completes and checks the keys.
+    """
     from pipeline.config.settings import build_json_schema
 
     session.print_data(json.dumps(build_json_schema(), ensure_ascii=False, indent=2))
@@ -231,7 +237,7 @@ def schema(session: Session) -> int:
 @config_group.command()
 @click.pass_obj
 def policy(session: Session) -> int:
-    """Print the CAM policy that allows the calls of this program and nothing else.
+    """Print the CAM policy that allows this program's calls alone.
 
     Create it in Tencent Cloud's console (CAM, policies, by syntax) and give it to a sub-account for this program alone.
     """

@@ -107,7 +107,7 @@ def _choose_format(session: Session, form: Format | None, out: Path | None) -> F
 )
 @click.pass_obj
 def history(session: Session, *, limit: int) -> int:
-    """List the runs, the newest first: time, rows by status, exit code, user."""
+    """List the runs, the newest first, with rows and exit codes."""
     from pipeline.operations.export import collect_runs
     from pipeline.reports.presenter import Presenter
 
@@ -142,7 +142,7 @@ def history(session: Session, *, limit: int) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
 @click.pass_obj
 def purge(session: Session, *, age: str | None, person: str | None, yes: bool) -> int:
-    """Remove files of earlier runs that are too old, or one doctor's data.
+    """Remove old files of earlier runs, or one doctor's data.
 
     Without an option the ages under retention count. Key, SealId and dates of a doctor stay, and so does whatever shows
     that a ledger was lost.

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from pipeline.cli.context import Session
+from pipeline.cli.help import CommandGroup
 from pipeline.cli.streams import print_traceback
 from pipeline.errors import ConfigError, UsageError
 
@@ -21,7 +22,9 @@ UNDELIVERED = 5  # exit code
 @click.command()
 @click.pass_obj
 def doctor(session: Session) -> int:
-    """Examine configuration, rights, disk, network, credentials, ledger and timer; change nothing.
+    """Examine configuration, network, credentials, ledger and timer.
+
+    It examines rights and disk as well, and changes nothing.
 
     Each line is ok, or has what to do. The exit code is that of the worst fault: 4 credentials, 74 ledger or disk,
     5 network, 2 configuration, 1 a program error; 0 where there are only warnings.
@@ -66,7 +69,7 @@ def _as_dict(finding: Finding, language: str) -> dict[str, str | None]:
     }
 
 
-@click.group("notify")
+@click.group("notify", cls=CommandGroup)
 def notify_group() -> None:
     """Send notifications."""
 

@@ -11,7 +11,8 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from pipeline.cli.context import Session
 from pipeline.messages.areas import get_words
 from pipeline.messages.catalogue import render
 from pipeline.messages.help import KINDS, RANGES, STOPS
-from pipeline.support.terminal_text import measure_width
+from pipeline.support.terminal_text import measure_width, wrap_line
 from pipeline.version import PROGRAM
 
 DOMAIN = "esign-import"
@@ -36,7 +37,6 @@ START_LINES = {
 START_FILES = {"bash": "~/.bashrc", "zsh": "~/.zshrc", "fish": "~/.config/fish/config.fish"}
 LOCALE = Path(__file__).with_name("locale")
 _VERBATIM = "\b"  # click's sign for a paragraph whose lines are kept
-_NEVER_FIRST = "，。、；：？！）”》"  # of a line
 
 
 def list_all_commands(command: click.Command) -> Iterator[click.Command]:
@@ -52,7 +52,7 @@ def set_language(program: click.Group, language: str) -> None:
     for owner, attribute, english in collect_texts(program):  # before gettext: click's own must be English
         setattr(owner, attribute, _translate(english) if language == "zh" else english)
     for command in list_all_commands(program):
-        command.context_class = _ChineseContext if language == "zh" else click.Context
+        command.context_class = _ChineseContext if language == "zh" else _EnglishContext
     gettext.bindtextdomain(DOMAIN, LOCALE)
     gettext.textdomain(DOMAIN)
     os.environ["LANGUAGE"] = language  # where gettext looks first
@@ -88,6 +88,8 @@ def collect_texts(program: click.Group) -> tuple[tuple[object, str, str], ...]:
         texts.append((command, "options_metavar", command.options_metavar or ""))
         if isinstance(command, click.Group):
             texts.append((command, "subcommand_metavar", command.subcommand_metavar))
+        if isinstance(command, CommandGroup):
+            texts += [(section, "heading", section.heading) for section in command.sections]
     return tuple(texts)
 
 
@@ -103,14 +105,14 @@ def _translate(english: str) -> str:
     return "\n\n".join(prefix + chinese.get(text, text) for prefix, text in split_paragraphs(english))
 
 
-class _WideFormatter(click.HelpFormatter):
-    """Formats click's help for text whose characters are two columns wide, without blanks between words."""
-
-    def write_heading(self, heading: str) -> None:
-        self.write(f"{'':>{self.current_indent}}{heading}{render('separator.colon', 'zh')}\n")
+class _Formatter(click.HelpFormatter):
+    """Formats help by the width of its characters; no word is broken."""
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        super().write_usage(prog, args, get_words("click")["Usage:"] if prefix is None else prefix)
+        start = f"{gettext.gettext('Usage:') + ' ' if prefix is None else prefix}{prog} "
+        column = measure_width(start)
+        hang = column if column <= self.width - 20 else 4
+        self._write_lines(wrap_line(start + args, self.width, hang), 0)
 
     def write_text(self, text: str) -> None:
         self._write_lines(wrap_text(text, self.width - self.current_indent), self.current_indent)
@@ -123,7 +125,7 @@ class _WideFormatter(click.HelpFormatter):
             lines = wrap_text(meaning, max(self.width - column - self.current_indent, 20))
             if lines and measure_width(term) <= column - col_spacing:
                 first_line += " " * (column - measure_width(term)) + lines.pop(0)
-            self.write(f"{first_line}\n")
+            self.write(f"{first_line.rstrip()}\n")
             self._write_lines(lines, column + self.current_indent)
 
     def _write_lines(self, lines: Iterable[str], indent: int) -> None:
@@ -131,31 +133,85 @@ class _WideFormatter(click.HelpFormatter):
             self.write(f"{'':>{indent}}{line}".rstrip() + "\n")
 
 
+class _ChineseFormatter(_Formatter):
+    def write_heading(self, heading: str) -> None:
+        self.write(f"{'':>{self.current_indent}}{heading}{render('separator.colon', 'zh')}\n")
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, gettext.gettext("Usage:") if prefix is None else prefix)
+
+
+class _EnglishContext(click.Context):
+    formatter_class = _Formatter
+
+
 class _ChineseContext(click.Context):
-    formatter_class = _WideFormatter
+    formatter_class = _ChineseFormatter
+
+
+@dataclass
+class CommandSection:
+    """Commands that stand in a help under one heading."""
+
+    heading: str
+    commands: Sequence[click.Command]
+
+
+class CommandGroup(click.Group):
+    """Commands whose help lists each with the whole first sentence of its own help, under the headings of its sections."""
+
+    sections: Sequence[CommandSection] = ()
+
+    def add_sections(self, *sections: CommandSection) -> None:
+        """Add the commands of each section, in this order."""
+        self.sections = sections
+        for section in sections:
+            for command in section.commands:
+                self.add_command(command)
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands below the options."""
+        sections = self.sections or (CommandSection(gettext.gettext("Commands"), [*self.commands.values()]),)
+        column = max(map(len, self.commands))
+        for section in sections:
+            with formatter.section(section.heading):
+                formatter.write_dl(
+                    [(f"{command.name:{column}}", get_summary(command)) for command in section.commands]
+                )
+
+
+def get_summary(command: click.Command) -> str:
+    """Return the first sentence of a command's help."""
+    return (command.help or "").partition("\n\n")[0]
+
+
+@click.command("help")
+@click.argument("words", nargs=-1, metavar="[COMMAND]...")
+@click.pass_context
+def show_help(context: click.Context, words: tuple[str, ...]) -> int:
+    """Show the help of a command, as COMMAND --help does."""
+    session: Session = context.obj
+    described = context.find_root()
+    for word in words:
+        group = described.command
+        command = group.commands.get(word) if isinstance(group, click.Group) else None
+        if command is None:
+            raise click.exceptions.NoSuchCommand(word, ctx=described)
+        described = command.context_class(command, described, word, **command.context_settings)
+    session.print_data(described.get_help())
+    return 0
 
 
 def wrap_text(text: str, width: int) -> list[str]:
-    """Return the lines of a text none of which is wider than ``width`` columns, blank ones between paragraphs."""
+    """Return the lines of a help's text, blank ones between paragraphs."""
     lines: list[str] = []
     for paragraph in text.split("\n\n"):
         is_verbatim = paragraph.startswith(_VERBATIM)
         parts = paragraph.removeprefix(_VERBATIM).strip("\n").split("\n")
         lines.append("")
         for part in parts if is_verbatim else [" ".join(parts)]:
-            lines += _break_line(part, width)
+            lines += wrap_line(part, width)
     return lines[1:]
-
-
-def _break_line(text: str, width: int) -> Iterator[str]:
-    line = ""
-    for piece in re.findall(rf"[!-~]+ ?|.[{_NEVER_FIRST}]* ?", text):
-        if line and measure_width(line + piece.rstrip()) > width:
-            yield line.rstrip()
-            line = ""
-        line += piece
-    if line:
-        yield line.rstrip()
 
 
 # -- words that a shell completes, by click
@@ -165,7 +221,7 @@ def _break_line(text: str, width: int) -> Iterator[str]:
 @click.argument("shell", type=click.Choice([*START_LINES]))
 @click.pass_obj
 def completion(session: Session, shell: str) -> int:
-    """Print the script with which a shell completes commands, options and files."""
+    """Print the script that lets a shell complete what is typed."""
     completer = get_completion_class(shell)
     assert completer is not None
     program = click.get_current_context().find_root().command

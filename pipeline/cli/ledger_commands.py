@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Session
+from pipeline.cli.help import CommandGroup
 from pipeline.errors import LedgerError, UsageError
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.support.terminal_text import quote
@@ -25,7 +26,7 @@ MAX_TROUBLES_SHOWN = 10
 FILE = click.Path(path_type=Path)
 
 
-@click.group("ledger")
+@click.group("ledger", cls=CommandGroup)
 def ledger_group() -> None:
     """Manage the ledger: backup, restore, rebuild, check, load."""
 
@@ -40,7 +41,9 @@ def ledger_group() -> None:
 )
 @click.pass_obj
 def backup(session: Session, *, file: Path, keep: int | None) -> int:
-    """Copy ledger, key and receipts into one new FILE (0600); may be done during a run.
+    """Copy ledger, key and receipts into one new FILE (0600).
+
+    It may be done during a run.
 
     Of a folder FILE is a new file in it, named by the time.
     """
@@ -81,7 +84,10 @@ def restore(session: Session, *, file: Path) -> int:
 @ledger_group.command()
 @click.pass_obj
 def rebuild(session: Session) -> int:
-    """Rebuild a lost, damaged or older ledger from receipts.jsonl and the key."""
+    """Rebuild a lost, damaged or older ledger from its receipts.
+
+    It needs receipts.jsonl and the key.
+    """
     from pipeline.ledger import maintenance
 
     config, path = _locate_file(session, "rebuild")
@@ -140,7 +146,9 @@ def check(session: Session) -> int:
 @click.argument("file", type=FILE)
 @click.pass_obj
 def load(session: Session, *, file: Path) -> int:
-    """Load the ledger of a FILE into the configured PostgreSQL server, which holds none of this organisation yet.
+    """Load the ledger of a FILE into the configured PostgreSQL server.
+
+    The server may hold no ledger of this organisation yet.
 
     Everything is copied and compared before the file is taken out of use. After an interruption, type it again.
     """
@@ -210,7 +218,9 @@ def _report_restored(session: Session, restored: RestoredLedger) -> None:
 @click.option("--why", metavar="TEXT", help="Kept with every seal.")
 @click.pass_obj
 def adopt(session: Session, *, file: Path, why: str | None) -> int:
-    """Import existing seals from a sheet with number and SealId, or an old results.xlsx.
+    """Import existing seals, from a sheet or an old results.xlsx.
+
+    The sheet has a number and a SealId in each row.
 
     They are unchanged from then on. Also the way to begin a new ledger after the old one was lost.
     """

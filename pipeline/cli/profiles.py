@@ -29,6 +29,7 @@ WITHOUT_HOSPITAL = frozenset(
         "config schema",
         "demo",
         ENQUEUE,
+        "help",
         "init",
         "sandbox",
         "schedule remove",

@@ -68,7 +68,7 @@ def resolve(
     why: str | None,
     **ways: Any,
 ) -> int:
-    """Resolve rows that are unknown, exist, have changed or are on hold.
+    """Resolve rows that are unknown, exist, changed or are held.
 
     Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id.
     """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.context import Session
+from pipeline.cli.help import CommandGroup
 from pipeline.cli.profiles import ENQUEUE, choose_hospitals
 from pipeline.clock import shown
 from pipeline.errors import ConfigError, UsageError
@@ -40,9 +41,9 @@ URGENT = frozenset({"worker.failed", "worker.closed", "worker.too_often", "worke
 TALKATIVE = ("procrastinate", "psycopg")
 
 
-@click.group("schedule")
+@click.group("schedule", cls=CommandGroup)
 def schedule_group() -> None:
-    """Start a run every day: by systemd, cron or the Task Scheduler of Windows."""
+    """Start a run every day by systemd, cron or the Task Scheduler."""
 
 
 def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callable[..., int]:
@@ -116,7 +117,7 @@ def _list_hospital_options(session: Session) -> list[str]:
 @schedule_group.command("print")
 @_take_schedule
 def print_schedule(session: Session, kind: Kind, schedule: Schedule) -> int:
-    """Print the files or the line that start a run of this configuration every day."""
+    """Print the files or the line that start a run every day."""
     from pipeline.operations.schedule import render_schedule
 
     rendered = render_schedule(kind, schedule)
@@ -146,7 +147,7 @@ def _print_rendered(session: Session, rendered: Rendered) -> None:
 @schedule_group.command()
 @_take_schedule
 def install(session: Session, kind: Kind, schedule: Schedule) -> int:
-    """Install a schedule for this configuration; running it again replaces the old one.
+    """Install a schedule for this configuration, or replace it.
 
     On a machine of another system it prints the files.
     """
@@ -355,7 +356,7 @@ def _name_schedules(schedules: Sequence[InstalledSchedule]) -> Message:
 @click.command()
 @click.pass_obj
 def worker(session: Session) -> int:
-    """Run every hospital once a day, shared with the workers of other hosts.
+    """Run every hospital once a day, shared with other hosts.
 
     It runs until Ctrl-C or SIGTERM, on which the runs stop after the requests in progress. The hospitals' ledgers lie in one
     PostgreSQL database; each host has the same configuration and reaches the rosters.
@@ -411,7 +412,7 @@ def worker(session: Session) -> int:
 @click.argument("names", nargs=-1, metavar="[HOSPITAL]...")
 @click.pass_obj
 def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
-    """Queue hospitals for the workers now, instead of at the usual time.
+    """Queue hospitals for the workers now, not at the usual time.
 
     HOSPITAL is a profile; --all means every one. One that is queued or running already is left alone.
     """

@@ -1,4 +1,4 @@
-"""Texts for a terminal: columns, in which a Han character takes two, and words quoted for the shell."""
+"""Texts for a terminal: columns, in which a Han character takes two, line breaks, and words quoted for the shell."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ import os
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 # What neither cmd.exe nor PowerShell reads as more than a letter; a file name cannot hold a double quote.
 _PLAIN_ON_WINDOWS = re.compile(r"[\w./\\:~+=@-]+")
 
 _PLAIN_ELSEWHERE = re.compile(r"[\w@%+=:,./-]+")  # no shell takes a Han character for more than a letter
+
+# characters that are two columns wide; a line may break between two of them
+_WIDE = (
+    r"\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f"
+    r"\uff00-\uff60\uffe0-\uffe6\U0001f300-\U0001faff\U00020000-\U0003fffd"
+)
+_NEVER_FIRST = "，。、；：？！）”’》…"  # of a line
+_NEVER_LAST = r"\uff08\u201c\u2018\u300a"  # opening brackets and quotes of Chinese
 
 
 def quote(word: str, *, windows: bool = os.name == "nt") -> str:
@@ -47,3 +55,24 @@ def align_columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(map(measure_width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(map(pad_to_width, row, widths)).rstrip()
+
+
+def wrap_line(line: str, width: int, hang: int = 0, whole: Collection[str] = ()) -> Iterator[str]:
+    """Yield the lines into which a line breaks; all but the first begin with ``hang`` blanks.
+
+    No word is broken, and none of the texts ``whole``: where one is wider than ``width``, its line is.
+    """
+    begun = ""
+    for piece in _split_pieces(line, whole):
+        if begun.strip() and measure_width(begun + piece.rstrip()) > width:
+            yield begun.rstrip()
+            begun = " " * hang
+        begun += piece
+    yield begun.rstrip()
+
+
+def _split_pieces(line: str, whole: Collection[str]) -> list[str]:
+    """Return the parts of a line between which it may break, each with the blanks and stops behind it."""
+    kept = "".join(f"{re.escape(text)}|" for text in sorted(whole, key=len, reverse=True))
+    word = f"(?:{kept}[^ {_WIDE}{_NEVER_LAST}])+|."
+    return re.findall(f" +|[{_NEVER_LAST}]*(?:{word})[{_NEVER_FIRST}]* *", line)

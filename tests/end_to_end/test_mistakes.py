@@ -189,7 +189,7 @@ MISTAKES = {
         leave, "check doctors.csv", 2, "找不到 doctors.csv", "doctors.csv does not exist", "check --help"
     ),
     "other name of a command": Mistake(leave, "prune", 2, "没有“prune”这个命令", "No such command 'prune'", "purge"),
-    "help as a command": Mistake(leave, "help", 2, "您要的也许是", "Perhaps you mean", "--help"),
+    "help of a command misspelt": Mistake(leave, "help rnu", 2, "是不是“run”", "Did you mean 'run'", "help run"),
     "command of a group misspelt": Mistake(
         leave, "ledger chek", 2, "是不是“check”", "Did you mean 'check'", "ledger check"
     ),

@@ -67,7 +67,7 @@ VOCABULARIES = {
 }
 # single texts of this kind in other modules
 TEXTS_OF: Mapping[str, str] = {
-    "cli/help.py": "，。、；：？！）”》",  # begin no line
+    "support/terminal_text.py": "，。、；：？！）”’》…",  # begin no line
     "cli/streams.py": "中文",  # to find out whether the console can write Chinese
     "messages/service_errors.py": "。.",  # full stops, to be cut off
     "config/settings.py": "{name}处方章",  # the default of seal_name: it is sent

@@ -1,0 +1,84 @@
+"""The help of the program: its sections, its sentences, its width, `help COMMAND`, and other names of commands."""
+
+import pytest
+
+from pipeline.cli.app import SECTIONS, SYNONYMS, cli, main
+from pipeline.cli.help import get_summary, list_all_commands, set_language
+from pipeline.support.terminal_text import measure_width
+
+LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
+OTHER_NAMES = "debug import list logs ls prune show start sync test undo validate version"
+
+
+def list_command_lines(command=cli, words=()):
+    yield words
+    for name, child in getattr(command, "commands", {}).items():
+        yield from list_command_lines(child, (*words, name))
+
+
+def print_help(capsys, monkeypatch, language, columns, *words):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["--lang", language, *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_every_command_stands_in_one_section():
+    assert [command for section in SECTIONS for command in section.commands] == [*cli.commands.values()]
+
+
+@LANGUAGES
+def test_every_command_is_listed_with_a_whole_sentence_in_one_line_of_80_columns(
+    language, capsys, monkeypatch
+):
+    for command in list_all_commands(cli):
+        if not hasattr(command, "commands"):
+            continue
+        set_language(cli, language)
+        summaries = {name: get_summary(child) for name, child in command.commands.items()}
+        words = [] if command is cli else [command.name]
+        lines = print_help(capsys, monkeypatch, language, 80, *words, "--help").splitlines()
+        for name, summary in summaries.items():
+            (line,) = [line for line in lines if line.startswith(f"  {name} ")]
+            assert line.split(maxsplit=1)[1] == summary
+            assert summary.endswith(("。", "."))
+            assert not summary.endswith("...")
+
+
+@LANGUAGES
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(language, columns, capsys, monkeypatch):
+    for words in list_command_lines():
+        text = print_help(capsys, monkeypatch, language, columns, *words, "--help")
+        whole = print_help(capsys, monkeypatch, language, 1000, *words, "--help")
+        assert max(map(measure_width, text.splitlines())) <= min(columns, 100) - 2
+        if language == "en":
+            assert text.split() == whole.split()
+        assert "".join(text.split()) == "".join(whole.split())
+
+
+@LANGUAGES
+def test_help_and_the_option_print_the_same(language, capsys, monkeypatch):
+    for words in list_command_lines():
+        asked = print_help(capsys, monkeypatch, language, 80, "help", *words)
+        assert asked.rstrip() == print_help(capsys, monkeypatch, language, 80, *words, "--help").rstrip()
+
+
+def test_help_of_no_command_names_the_nearest(capsys):
+    assert main(["--lang", "en", "help", "ledgr"]) == 2
+    stderr_text = capsys.readouterr().err
+    assert "No such command 'ledgr'" in stderr_text
+    assert stderr_text.rstrip().endswith(" help ledger")
+    assert main(["--lang", "en", "help", "run", "again"]) == 2
+    assert "No such command 'again'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", OTHER_NAMES.split())
+def test_another_name_of_a_command_names_the_command(word, capsys):
+    assert main(["--lang", "en", word]) == 2
+    assert capsys.readouterr().err.rstrip().endswith(f" {SYNONYMS[word]}")
+
+
+def test_every_other_name_stands_for_a_command_that_exists():
+    known = {" ".join(words) for words in list_command_lines()} | {"--version"}
+    assert set(SYNONYMS.values()) <= known
+    assert set(SYNONYMS) & set(cli.commands) == set()
