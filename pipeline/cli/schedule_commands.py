@@ -184,9 +184,9 @@ def _print_commands(session: Session, commands: Sequence[Sequence[str]]) -> None
 @schedule_group.command("status")
 @click.pass_obj
 def show_schedules(session: Session) -> int:
-    """List the schedules installed for this configuration: next start, last result, and what differs from today's.
+    """List the installed schedules: next start, last result, differences.
 
-    What differs is listed by lines: "-" as installed, "+" as `schedule install` would write it now.
+    It lists those of this configuration. What differs is listed by lines: "-" as installed, "+" as `schedule install` would write it now.
     """
     listed = [_describe_schedule(session, installed) for installed in _list_installed(session)]
     session.print_json(schedules=listed)
@@ -315,9 +315,9 @@ def _list_install_arguments(installed: InstalledSchedule) -> list[str]:
 @click.option("--changed", "with_changes", is_flag=True, help="Remove it also where a person changed it.")
 @click.pass_obj
 def remove(session: Session, *, kind: Kind | None, name: str | None, with_changes: bool) -> int:
-    """Remove the schedule of this configuration: what `schedule install` wrote, and nothing else.
+    """Remove the schedule of this configuration.
 
-    What a person changed since then stays, unless --changed. A run in progress goes on.
+    What `schedule install` wrote is removed, and nothing else. What a person changed since then stays, unless --changed. A run in progress goes on.
     """
     from pipeline.operations.schedule_install import remove_schedule
 
