@@ -52,56 +52,77 @@ FILES, RUN = "files.jsonl", "run.json"
 EDITED, COPY = "edited", "copy"
 
 
-def write_results(
-    report: RunReport,
-    *,
-    presenter: Presenter,
-    previews: PreviewLoader | None,
-    latest: Path | None,
-    replace_file: Replace = os.replace,
-) -> dict[str, Path]:
-    """Write all files of a run but marked copies into ``report.out``, and copies of them into ``latest``.
+class ResultsWriter:
+    """Writes all files of a run but the marked copies into ``report.out``, and copies of them into ``latest``.
 
-    Returns usual name -> path written. results.xlsx may be a numbered sibling, its copy as well, which is then returned as
-    "copy". A workbook that was edited is renamed, also in ``latest``, never overwritten, and returned as "edited". Raises
-    ``SumsError`` before anything is written, OSError if the disk refuses.
+    The workbook comes first, the pages after it. Raises OSError if the disk refuses.
     """
-    verify_totals(report)
-    written = WrittenWorkbooks(report.out)
-    edited = written.preserve_edited()
-    rows, other = _name_rows_file(report)
-    lines = (
-        record_outcome(outcome, run=report.run, presenter=presenter).to_dict() for outcome in report.outcomes
-    )
-    # before the workbook: a full disk is found by a plain file, not inside the library
-    files = {rows: write_jsonl(report.out / rows, lines)}
-    files[REVIEW_PAGE] = write_review(
-        report, report.out / REVIEW_PAGE, presenter=presenter, previews=previews
-    )
-    workbook = write_workbook(
-        report,
-        report.out / WORKBOOK,
-        presenter=presenter,
-        previews=previews,
-        absolute_links=latest is not None and not _are_siblings(report.out, latest),
-        replace_file=replace_file,
-    )
-    written.remember(workbook)
-    report = replace(report, workbook=workbook.name)  # which the page names
-    files[WORKBOOK] = workbook
-    files[FILES] = write_jsonl(
-        report.out / FILES, (file_record(file_report, presenter) for file_report in report.files)
-    )
-    files[RUN] = write_json(report.out / RUN, run_record(report, presenter.masker))
-    files[REPORT_PAGE] = write_report(report, report.out / REPORT_PAGE, presenter=presenter)
-    (report.out / other).unlink(missing_ok=True)  # a folder holds the outcomes or the plan of one run
-    extra: dict[str, Path] = {}
-    if latest is not None and latest != report.out:
-        edited += WrittenWorkbooks(latest).preserve_edited()
-        copy = _copy_files(report, files, latest, presenter=presenter, replace_file=replace_file)
-        (latest / other).unlink(missing_ok=True)
-        extra = {} if copy.name == WORKBOOK else {COPY: copy}
-    return files | extra | ({EDITED: edited[0]} if edited else {})
+
+    def __init__(
+        self,
+        *,
+        presenter: Presenter,
+        previews: PreviewLoader | None,
+        latest: Path | None,
+        replace_file: Replace = os.replace,
+    ) -> None:
+        self._presenter, self._previews = presenter, previews
+        self._latest, self._replace_file = latest, replace_file
+        self._files: dict[str, Path] = {}  # usual name -> path written
+        self._edited: list[Path] = []  # workbooks that were kept
+
+    def write_workbook(self, report: RunReport) -> None:
+        """Write the outcomes and the workbook.
+
+        results.xlsx may be a numbered sibling. A workbook that was edited is renamed, never overwritten. Raises ``SumsError``
+        before anything is written.
+        """
+        verify_totals(report)
+        written = WrittenWorkbooks(report.out)
+        self._edited += written.preserve_edited()
+        rows, _ = _name_rows_file(report)
+        lines = (
+            record_outcome(outcome, run=report.run, presenter=self._presenter).to_dict()
+            for outcome in report.outcomes
+        )
+        # before the workbook: a full disk is found by a plain file, not inside the library
+        self._files[rows] = write_jsonl(report.out / rows, lines)
+        latest = self._latest
+        workbook = write_workbook(
+            report,
+            report.out / WORKBOOK,
+            presenter=self._presenter,
+            previews=self._previews,
+            absolute_links=latest is not None and not _are_siblings(report.out, latest),
+            replace_file=self._replace_file,
+        )
+        written.remember(workbook)
+        self._files[WORKBOOK] = workbook
+
+    def write_pages(self, report: RunReport) -> dict[str, Path]:
+        """Write the records and pages of a run whose workbook is written, and the copies; return usual name -> path written.
+
+        The copy of a workbook under another name is returned as "copy", a workbook that was kept as "edited".
+        """
+        files, presenter, latest = self._files, self._presenter, self._latest
+        _, other = _name_rows_file(report)
+        report = replace(report, workbook=files[WORKBOOK].name)  # which the page names
+        files[REVIEW_PAGE] = write_review(
+            report, report.out / REVIEW_PAGE, presenter=presenter, previews=self._previews
+        )
+        files[FILES] = write_jsonl(
+            report.out / FILES, (file_record(file_report, presenter) for file_report in report.files)
+        )
+        files[RUN] = write_json(report.out / RUN, run_record(report, presenter.masker))
+        files[REPORT_PAGE] = write_report(report, report.out / REPORT_PAGE, presenter=presenter)
+        (report.out / other).unlink(missing_ok=True)  # a folder holds the outcomes or the plan of one run
+        extra: dict[str, Path] = {}
+        if latest is not None and latest != report.out:
+            self._edited += WrittenWorkbooks(latest).preserve_edited()
+            copy = _copy_files(report, files, latest, presenter=presenter, replace_file=self._replace_file)
+            (latest / other).unlink(missing_ok=True)
+            extra = {} if copy.name == WORKBOOK else {COPY: copy}
+        return files | extra | ({EDITED: self._edited[0]} if self._edited else {})
 
 
 def _copy_files(

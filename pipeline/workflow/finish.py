@@ -34,19 +34,23 @@ def finish_run(
 
     Raises SumsError before the first file where the outcomes do not add up. ``writes_files`` False: the caller wants none.
     """
-    from pipeline.reports.write import write_results  # noqa: PLC0415 - `load_report_modules` has imported it
-    from pipeline.workflow import marked_copies  # noqa: PLC0415 - reads rosters
+    from pipeline.reports.write import ResultsWriter  # noqa: PLC0415 - `load_report_modules` has imported it
+    from pipeline.workflow.marked_copies import MarkedCopies  # noqa: PLC0415 - reads rosters
     from pipeline.workflow.stage_settings import build_image_examiner  # noqa: PLC0415 - a run that ended early reads no picture
 
     verify_totals(report)
     if not writes_files:
         return report, {}
-    if config.marked_copies:
-        report = marked_copies.write_marked_copies(report, config.columns, presenter, latest)
-    files = write_results(
-        report,
+    writer = ResultsWriter(
         presenter=presenter,
         previews=build_image_examiner(config),
         latest=None if report.command == "retry" else latest,
     )
+    copies = MarkedCopies(report, config.columns, presenter, latest) if config.marked_copies else None
+    if copies is not None:
+        report = copies.write_copies_to_correct(report)
+    writer.write_workbook(report)
+    if copies is not None:
+        report = copies.write_other_copies(report)
+    files = writer.write_pages(report)
     return report, files | ({COPIES: report.out / COPIES} if report.copies else {})

@@ -5,6 +5,8 @@ openpyxl, is copied anew: the same cells in the same places of a new .xlsx. A ro
 no copy, which would lack them; a note of the file gives the reason.
 A copy is kept only if it reads like its roster. The copy of the last run is carried forward where it would be made of the
 same roster and the same notes.
+
+The workbook leads to the copies of rosters with rows to correct, so these are written before it, all others after it.
 """
 
 from __future__ import annotations
@@ -42,37 +44,19 @@ LOG = logging.getLogger(__name__)
 MAX_ROWS = 20_000  # of all rosters of a run that openpyxl copies: it takes half a second for a thousand rows
 
 
-def write_marked_copies(
-    report: RunReport, columns: Mapping[str, str], presenter: Presenter, latest: Path | None
-) -> RunReport:
-    """Write the marked copies of a run in place of those of the last one, also into ``latest``.
-
-    ``columns`` are the configuration's. Returns the report with the paths of the copies, the notes of their rosters, and
-    notices of what failed.
-    """
-    outcomes: defaultdict[Path, list[RowOutcome]] = defaultdict(list)
-    for outcome in report.outcomes:
-        outcomes[outcome.doctor.row.origin.path].append(outcome)
-    writer = _CopyWriter(report, columns, presenter, latest)
-    for roster in _order_rosters(report.files, outcomes):
-        writer.write_copy(roster, outcomes[roster.path])
-    return replace(
-        report,
-        copies=writer.copies,
-        files=tuple(_add_note(roster, writer.notes.get(roster.path)) for roster in report.files),
-        notices=(*report.notices, *writer.notices),
-    )
-
-
-class _CopyWriter:
-    """Writes the marked copies of one run."""
+class MarkedCopies:
+    """Writes the marked copies of a run in place of those of the last one, also into ``latest``."""
 
     def __init__(
         self, report: RunReport, columns: Mapping[str, str], presenter: Presenter, latest: Path | None
     ) -> None:
-        self.copies: dict[Path, Path] = {}  # roster -> its copy
-        self.notes: dict[Path, str] = {}  # roster -> why it has no copy, or that its copy is made anew
-        self.notices: list[Notice] = []  # of failures
+        """Remove the last run's copies; ``columns`` are the configuration's."""
+        self._outcomes: defaultdict[Path, list[RowOutcome]] = defaultdict(list)
+        for outcome in report.outcomes:
+            self._outcomes[outcome.doctor.row.origin.path].append(outcome)
+        self._copies: dict[Path, Path] = {}  # roster -> its copy
+        self._notes: dict[Path, str] = {}  # roster -> why it has no copy, or that its copy is made anew
+        self._notices: list[Notice] = []  # of failures
         self._columns, self._presenter = columns, presenter
         self._folders = tuple(dict.fromkeys(folder for folder in (report.out, latest) if folder is not None))
         self._earlier: dict[str, bytes] = {}  # copies of the last run, by what they are made of
@@ -82,16 +66,44 @@ class _CopyWriter:
             self._earlier |= written.read_copies()
             written.clear_copies()
 
-    def write_copy(self, roster: FileReport, outcomes: Sequence[RowOutcome]) -> None:
+    def write_copies_to_correct(self, report: RunReport) -> RunReport:
+        """Write the copies of rosters with rows to correct, to which the workbook leads.
+
+        Returns the report with the paths of the copies, the notes of their rosters, and notices of what failed.
+        """
+        return self._write_copies(report, to_correct=True)
+
+    def write_other_copies(self, report: RunReport) -> RunReport:
+        """Write the copies of all other rosters; return the report as `write_copies_to_correct` does."""
+        return self._write_copies(report, to_correct=False)
+
+    def _write_copies(self, report: RunReport, *, to_correct: bool) -> RunReport:
+        files, failed = [], len(self._notices)
+        for roster in report.files:
+            outcomes = self._outcomes[roster.path]
+            is_asked = any(map(needs_fixing, outcomes)) == to_correct
+            if is_asked and roster.status == "read" and roster.rows:
+                self._write_or_notice(roster, outcomes)
+                files.append(_add_note(roster, self._notes.get(roster.path)))
+            else:
+                files.append(roster)
+        return replace(
+            report,
+            copies=dict(self._copies),
+            files=tuple(files),
+            notices=(*report.notices, *self._notices[failed:]),
+        )
+
+    def _write_or_notice(self, roster: FileReport, outcomes: Sequence[RowOutcome]) -> None:
         """Write the copy of a roster; a failure costs this roster its copy, and is a notice."""
         try:
             self._write_copy(roster, outcomes)
         except NotCopied as refusal:
-            self.notes[roster.path] = make_message("note.no_copy", why=refusal.why)
+            self._notes[roster.path] = make_message("note.no_copy", why=refusal.why)
         except Exception as error:
             kind = type(error).__name__
             LOG.exception("a marked copy could not be written", extra={"kind": kind})
-            self.notices.append(Notice("COPY_FAILED", {"file": roster.path.name, "kind": kind}))
+            self._notices.append(Notice("COPY_FAILED", {"file": roster.path.name, "kind": kind}))
 
     def _write_copy(self, roster: FileReport, outcomes: Sequence[RowOutcome]) -> None:
         is_small = roster.rows <= self._rows_left
@@ -125,8 +137,8 @@ class _CopyWriter:
                 made_of = anew
             copy = written or self._write_anew(source, target)
         if made_of == anew:
-            self.notes[roster.path] = make_message("note.plain_copy")
-        self.copies[roster.path] = copy
+            self._notes[roster.path] = make_message("note.plain_copy")
+        self._copies[roster.path] = copy
         WrittenWorkbooks(self._folders[0]).remember(copy, made_of=made_of)
         for folder in self._folders[1:]:
             also = copy_into(folder / COPIES, copy, copy.name)
@@ -205,14 +217,6 @@ class _Source:
 def _add_note(roster: FileReport, note: str | None) -> FileReport:
     """Return the report of a roster with a note on its copy before the others."""
     return roster if note is None else replace(roster, notes=(note, *roster.notes))
-
-
-def _order_rosters(
-    files: Iterable[FileReport], outcomes: Mapping[Path, Sequence[RowOutcome]]
-) -> list[FileReport]:
-    """Return the rosters to be copied, those with rows to correct first."""
-    rosters = [report for report in files if report.status == "read" and report.rows]
-    return sorted(rosters, key=lambda report: not any(map(needs_fixing, outcomes.get(report.path, ()))))
 
 
 class _CopyNames:

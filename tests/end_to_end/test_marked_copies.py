@@ -117,6 +117,18 @@ def test_a_copy_shows_what_became_of_each_row_and_which_cell_to_correct(ward, la
     assert clerk < next(index for index, text in enumerate(texts) if text.endswith(" run"))
 
 
+def test_the_workbook_is_written_after_the_copies_to_which_it_leads_and_before_all_others(ward):
+    ward.doctors(2, start=4, file="another.xlsx")
+
+    assert ward.go("run") == 3
+
+    written = [get_copy(ward), ward.newest / "results.xlsx", get_copy(ward, "another.xlsx")]
+    times = [path.stat().st_mtime_ns for path in written]
+    assert times == sorted(times)
+    copies = [file["copy"] for file in ward.record()["files"]]
+    assert copies == ["rosters/another.xlsx", "rosters/roster.xlsx"]
+
+
 @pytest.mark.parametrize("languages", [("zh", "en"), ("en", "zh")])
 def test_a_corrected_copy_is_the_roster_of_the_next_run(ward, languages):
     first, second = languages

@@ -37,7 +37,7 @@ from pipeline.messages.problems import build_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
 from pipeline.reports.tables import PreviewLoader
-from pipeline.reports.write import write_results, write_workbook
+from pipeline.reports.write import ResultsWriter, write_workbook
 from pipeline.support.atomic_files import Replace
 
 NAMES = (  # noqa: SIM905  a list of sixty quoted names is unreadable
@@ -336,9 +336,9 @@ def write_all(
     replace_file: Replace = os.replace,
 ) -> dict[str, Path]:
     """Write all files of a run but marked copies, and return their paths."""
-    return write_results(
-        run_report, presenter=presenter, previews=previews, latest=latest, replace_file=replace_file
-    )
+    writer = ResultsWriter(presenter=presenter, previews=previews, latest=latest, replace_file=replace_file)
+    writer.write_workbook(run_report)
+    return writer.write_pages(run_report)
 
 
 @pytest.fixture

@@ -179,7 +179,7 @@ def test_a_run_writes_outcomes_and_a_check_writes_a_plan(hospital, make, write_f
     checked = scene.build_run_report(command="check", out=scene.folder / "out" / "c")
 
     ran = write_files(hospital.build_run_report(), latest=latest)
-    others = ["review.html", "results.xlsx", "files.jsonl", "run.json", "report.html"]
+    others = ["results.xlsx", "review.html", "files.jsonl", "run.json", "report.html"]
     assert list(ran) == ["outcomes.jsonl", *others]
     assert sorted(path.name for path in latest.glob("[!.]*")) == sorted(ran)
 
