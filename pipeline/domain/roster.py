@@ -63,6 +63,11 @@ def format_number(value: float) -> str:
     return str(int(value)) if is_whole else repr(value)
 
 
+def format_size(count: int) -> str:
+    """Return a number of bytes as a person writes it."""
+    return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{count / 1000:.1f} KB"
+
+
 class CardType(StrEnum):
     """IdCardType."""
 
@@ -155,6 +160,27 @@ class ImageFile:
     def file(self) -> Path:
         """The regular file that holds the bytes."""
         return self.stored_path or self.path
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSize:
+    """How large a picture is; without pixels where it was not opened or could not be decoded."""
+
+    bytes: int
+    width: int | None = None
+    height: int | None = None
+
+    def __str__(self) -> str:
+        size = format_size(self.bytes)
+        return size if self.width is None else f"{size}, {self.width}×{self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSizes:
+    """How large a picture is as it was given, and as it is sent; the latter is None where nothing could be sent."""
+
+    given: ImageSize
+    sent: ImageSize | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.domain.fields import list_result_fields
 from pipeline.domain.masking import hide_names
-from pipeline.domain.roster import Change, Field, Severity
+from pipeline.domain.roster import Change, Field, ImageSize, ImageSizes, Severity
 from pipeline.domain.run import Status
 
 SCHEMA = 1
@@ -37,10 +37,30 @@ class RecordedProblem:
 
 @dataclass(frozen=True, slots=True)
 class RecordedPicture:
-    """A picture of a row."""
+    """A picture of a row: its file, and how large it is as it was sent.
+
+    Lines of earlier versions hold neither size. Pixels are None where the picture was not opened.
+    """
 
     path: str = _field(repr=False)  # masked
     sha256: str
+    bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    sent: ImageSize | None = None
+
+    @classmethod
+    def of_image(cls, path: str, sha256: str, sizes: ImageSizes) -> RecordedPicture:
+        """Return the record of a picture."""
+        given = sizes.given
+        return cls(path, sha256, given.bytes, given.width, given.height, sizes.sent)
+
+    @property
+    def sizes(self) -> ImageSizes | None:
+        """How large the picture is; None in a line of an earlier version."""
+        if self.bytes is None:
+            return None
+        return ImageSizes(ImageSize(self.bytes, self.width, self.height), self.sent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +122,7 @@ class RowLine:
             "problems": [_dump_problem(problem) for problem in self.problems],
             "changes": [_dump_change(change) for change in self.changes],
             **{name: self.get(field) for name, field in list_result_fields(in_ledger=False)},
-            "picture": {"path": self.picture.path, "sha256": self.picture.sha256} if self.picture else None,
+            "picture": _dump_picture(self.picture) if self.picture else None,
             "seal_id": self.seal_id,
             "request_id": self.request_id,
             "trace_id": self.trace_id,
@@ -137,7 +157,7 @@ class RowLine:
             problems=tuple(map(_load_problem, line["problems"], words)),
             changes=tuple(map(_load_change, line["changes"])),
             values={field: line.get(name) for name, field in list_result_fields(in_ledger=True)},
-            picture=RecordedPicture(picture["path"], picture["sha256"]) if picture else None,
+            picture=_load_picture(picture) if picture else None,
             seal_id=line["seal_id"],
             request_id=line["request_id"],
             trace_id=line["trace_id"],
@@ -200,6 +220,30 @@ def _load_problem(stored: Mapping[str, Any], detail: Mapping[str, object] | None
     field = Field(stored["field"]) if stored["field"] else None
     return RecordedProblem(
         stored["code"], stored["severity"], field, stored["cell"], stored["message"], detail
+    )
+
+
+def _dump_picture(picture: RecordedPicture) -> dict[str, Any]:
+    sent = picture.sent
+    return {
+        "path": picture.path,
+        "sha256": picture.sha256,
+        "bytes": picture.bytes,
+        "width": picture.width,
+        "height": picture.height,
+        "sent": {"bytes": sent.bytes, "width": sent.width, "height": sent.height} if sent else None,
+    }
+
+
+def _load_picture(stored: Mapping[str, Any]) -> RecordedPicture:
+    sent = stored.get("sent")
+    return RecordedPicture(
+        stored["path"],
+        stored["sha256"],
+        stored.get("bytes"),
+        stored.get("width"),
+        stored.get("height"),
+        ImageSize(**sent) if sent else None,
     )
 
 

@@ -14,7 +14,15 @@ from typing import Final, Literal, Protocol, Self
 
 from pipeline.domain.masking import Masker
 from pipeline.domain.message import Message
-from pipeline.domain.roster import Doctor, FileReport, ImageFile, PreparedImage, Problem
+from pipeline.domain.roster import (
+    Doctor,
+    FileReport,
+    ImageFile,
+    ImageSize,
+    ImageSizes,
+    PreparedImage,
+    Problem,
+)
 from pipeline.domain.seals import CreateAttempt, PersonHistory, SealRequest
 from pipeline.domain.service_codes import NAME_EXISTS
 from pipeline.domain.site_key import SiteKey
@@ -111,6 +119,7 @@ class RowPlan:
     prepared: PreparedImage | None = _field(
         default=None, repr=False
     )  # the picture, of a row that can be sent
+    sizes: ImageSizes | None = None  # of the picture; None where it was not opened
     problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
     review: Review | None = None  # of a row that would be sent, where there is a site key
     # this may be their corrected number, or their picture: held until a person decides
@@ -192,6 +201,12 @@ class RowOutcome:
     def sent_image(self) -> str | None:
         """The digest of the bytes that are sent of the picture; None where they were not prepared."""
         return self.row_plan.prepared.sha256 if self.row_plan.prepared else None
+
+    @property
+    def image_sizes(self) -> ImageSizes | None:
+        """How large the row's picture is; of one that was not opened only the bytes are known."""
+        picture = self.doctor.picture
+        return self.row_plan.sizes or (ImageSizes(ImageSize(picture.size)) if picture else None)
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -418,14 +418,16 @@ def _is_refused_for_sharing(row_plan: RowPlan) -> bool:
 def _add_further_errors(row_plan: RowPlan, images: ImageExaminer, image: ImageFile) -> RowPlan:
     """Return the plan with the errors of a picture that several people share: it may also be blank or damaged."""
     known_codes = {"IMAGE_NOT_READ", *(problem.code for problem in row_plan.problems)}
-    further = [error for error in images.examine(image).errors if error.code not in known_codes]
-    return replace(row_plan, problems=(*row_plan.problems, *further))
+    examined = images.examine(image)
+    further = [error for error in examined.errors if error.code not in known_codes]
+    return replace(row_plan, sizes=examined.sizes, problems=(*row_plan.problems, *further))
 
 
 def _add_image(
     row_plan: RowPlan, images: ImageExaminer, image: ImageFile, pixel_owners: Mapping[str, PersonHistory]
 ) -> RowPlan:
     examined = images.examine(image)
+    row_plan = replace(row_plan, sizes=examined.sizes)
     prepared = examined.prepared
     if prepared is None:
         return _refuse_image(row_plan, examined.errors)

@@ -43,7 +43,7 @@ def _strip_outcome(outcome: RowOutcome, failure: Problem) -> RowOutcome:
 
 def _record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> RowLine:
     doctor = outcome.doctor
-    origin, picture = doctor.row.origin, doctor.picture
+    origin = doctor.row.origin
     fields = list_result_fields(in_ledger=True)
     return RowLine(
         run=run,
@@ -58,7 +58,7 @@ def _record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> R
         problems=tuple(_record_problem(problem, presenter) for problem in outcome.problems),
         changes=tuple(_mask_change(change, presenter) for change in doctor.changes),
         values={field: display_field(outcome, field, presenter.mask_text) for _, field in fields},
-        picture=RecordedPicture(presenter.mask_path(picture.location), picture.sha256) if picture else None,
+        picture=_record_picture(outcome, presenter),
         seal_id=get_confirmed_seal_id(outcome),
         request_id=outcome.request_id,
         trace_id=outcome.trace_id,
@@ -184,6 +184,13 @@ def _halt_record(halt: Halt, anonymize: Callable[[str], str]) -> dict[str, objec
 def _notice_record(notice: Notice, anonymize: Callable[[str], str]) -> dict[str, object]:
     hidden = replace(notice, detail={name: anonymize(text) for name, text in notice.detail.items()})
     return {"code": notice.code, "message": describe_notice(hidden, Presenter("en")), "detail": hidden.detail}
+
+
+def _record_picture(outcome: RowOutcome, presenter: Presenter) -> RecordedPicture | None:
+    picture, sizes = outcome.doctor.picture, outcome.image_sizes
+    if picture is None or sizes is None:
+        return None
+    return RecordedPicture.of_image(presenter.mask_path(picture.location), picture.sha256, sizes)
 
 
 def _record_problem(problem: Problem, presenter: Presenter) -> RecordedProblem:

@@ -153,6 +153,12 @@ _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     **{name: _show_field(field) for name, field in list_result_fields(in_ledger=True)},
     "picture": lambda outcome, mask: _masked(_picture(outcome), mask),
     "picture_sha256": lambda outcome, _: outcome.doctor.picture and outcome.doctor.picture.sha256,
+    "picture_bytes": lambda outcome, _: _get_given(outcome, "bytes"),
+    "picture_width": lambda outcome, _: _get_given(outcome, "width"),
+    "picture_height": lambda outcome, _: _get_given(outcome, "height"),
+    "sent_bytes": lambda outcome, _: _get_sent(outcome, "bytes"),
+    "sent_width": lambda outcome, _: _get_sent(outcome, "width"),
+    "sent_height": lambda outcome, _: _get_sent(outcome, "height"),
     "seal_id": lambda outcome, _: get_confirmed_seal_id(outcome),
     "request_id": lambda outcome, _: outcome.request_id,
     "trace_id": lambda outcome, _: outcome.trace_id,
@@ -162,7 +168,9 @@ _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     "service_code": lambda outcome, _: outcome.code,
     "service_message": lambda outcome, mask: _masked(outcome.message, lambda text: mask_answer(mask(text))),
 }
-_TYPES = {"row": "int64", "attempts": "int64", "seconds": "float64"}  # all else is text, or lists of codes
+_SIZES = [f"{what}_{size}" for what in ("picture", "sent") for size in ("bytes", "width", "height")]
+# all else is text, or lists of codes; a size may be missing
+_TYPES = {"row": "int64", "attempts": "int64", "seconds": "float64", **dict.fromkeys(_SIZES, "Int64")}
 COLUMNS = tuple(_COLUMNS)
 
 
@@ -189,6 +197,15 @@ def to_frame(
 
 def _picture(outcome: RowOutcome) -> str | None:
     return outcome.doctor.picture.location if outcome.doctor.picture else None
+
+
+def _get_given(outcome: RowOutcome, name: str) -> int | None:
+    return getattr(outcome.image_sizes.given, name) if outcome.image_sizes else None
+
+
+def _get_sent(outcome: RowOutcome, name: str) -> int | None:
+    sizes = outcome.image_sizes
+    return getattr(sizes.sent, name) if sizes and sizes.sent else None
 
 
 def _masked(text: str | None, mask: Mask) -> str | None:

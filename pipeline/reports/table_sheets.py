@@ -123,6 +123,19 @@ def _link_picture(outcome: RowOutcome, presenter: Presenter) -> LinkedText:
     return LinkedText(presenter.mask_text(picture.name), picture.path) if picture else LinkedText("", None)
 
 
+def _describe_size(outcome: RowOutcome, _presenter: Presenter) -> str:
+    """Return the bytes and pixels of a picture's file."""
+    return str(outcome.image_sizes.given) if outcome.image_sizes else ""
+
+
+def _describe_sent_size(outcome: RowOutcome, presenter: Presenter) -> str:
+    """Return the bytes and pixels of what is sent of a picture."""
+    sizes = outcome.image_sizes
+    if sizes is None or sizes.sent is None:
+        return ""
+    return presenter.render("size.as_given") if sizes.sent == sizes.given else str(sizes.sent)
+
+
 def _compute_check(outcome: RowOutcome, presenter: Presenter) -> str:
     """Return the checksum by which `adopt` sees whether a line still holds together."""
     seal_id = get_confirmed_seal_id(outcome)
@@ -191,6 +204,8 @@ ALL_COLUMNS: Sequence[OutcomeColumn] = (
     ),
     OutcomeColumn("col.row", 7, lambda outcome, _: outcome.doctor.row.origin.row, NUMBER),
     OutcomeColumn("col.attempts", 9, lambda outcome, _: outcome.attempts, NUMBER, is_printed=False),
+    OutcomeColumn("col.picture_size", 20, _describe_size, QUIET, is_printed=False),
+    OutcomeColumn("col.sent_size", 20, _describe_sent_size, QUIET, is_printed=False),
     _REQUEST_ID,
     OutcomeColumn(CHECK, 10, _compute_check, QUIET, title=CHECK, is_hidden=True),
 )

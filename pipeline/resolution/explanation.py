@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.clock import Clock, shown
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
+from pipeline.domain.row_record import RecordedPicture
 from pipeline.domain.run import Status
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import name_field, render
@@ -165,6 +166,7 @@ def render_timeline(timeline: PersonTimeline, step: NextStep, language: str, bas
         "lost": lambda create: describe_lost_answer(create.code, create.message, Presenter(language)),
         "meaning": partial(_explain_code, language),
         "unsent": partial(_explain_unsent, language),
+        "sizes": partial(_describe_sizes, language),
     }
     other_values = [f"{name_field(field, language)} {text}" for field, text in timeline.other_values.items()]
     # of a row “sealed” means “in this run”, of a person it does not
@@ -206,6 +208,16 @@ def _render_known(language: str, key: str, otherwise: str | None = None, /, **de
 
 def _format_address(language: str, row: SeenRow | LastSeen) -> str:
     return render("place.sheet" if row.sheet else "place.row", language, sheet=row.sheet, row=row.row)
+
+
+def _describe_sizes(language: str, picture: RecordedPicture) -> str:
+    """Return how large a picture is, and what was sent of it if that is not the same; "" where it was not recorded."""
+    sizes = picture.sizes
+    if sizes is None:
+        return ""
+    if sizes.sent is None or sizes.sent == sizes.given:
+        return str(sizes.given)
+    return render("sent_size", language, given=sizes.given, sent=sizes.sent)
 
 
 def _describe_problem(problem: WrittenProblem, language: str) -> str:

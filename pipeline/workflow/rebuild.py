@@ -100,6 +100,7 @@ def _rebuild_outcome(
         line.status,
         line.get(Field.SEAL_NAME),
         person,
+        sizes=line.picture.sizes if line.picture else None,
         problems=problems,
         review=present.review if present else None,
     )
@@ -174,20 +175,31 @@ def _get_attempt_time(person: PersonHistory | None, trace_id: str | None) -> flo
 
 
 def _move_to_run(doctor: Doctor, line: RowLine, masker: Masker) -> Doctor:
-    """Return a doctor with today's cells at the place that the row had in the run; the ledger holds it masked."""
-    origin = doctor.row.origin
+    """Return a doctor with today's cells at the place that the row had in the run, and with the picture that it had.
+
+    The ledger holds the place and the picture's path masked: today's are taken where they are the same.
+    """
+    origin, picture = doctor.row.origin, doctor.picture
+    if picture is None or line.picture is None or picture.sha256 != line.picture.sha256:
+        picture = _rebuild_picture(line)
     path = origin.path if masker.mask_text(origin.file) == line.file else Path(line.path)
     sheet = origin.sheet if origin.sheet and masker.mask_text(origin.sheet) == line.sheet else line.sheet
-    return replace(doctor, row=replace(doctor.row, origin=Origin(path, sheet, line.row)))
+    return replace(doctor, row=replace(doctor.row, origin=Origin(path, sheet, line.row)), picture=picture)
+
+
+def _rebuild_picture(line: RowLine) -> ImageFile | None:
+    """Return the picture of a row as the ledger holds it."""
+    if line.picture is None:
+        return None
+    return ImageFile.from_path(Path(line.picture.path), line.picture.sha256, line.picture.bytes or 0)
 
 
 def _rebuild_doctor(line: RowLine) -> Doctor:
     """Return the doctor of a row that is in no roster any more, with the values that results show of it."""
-    picture = None
-    if line.picture is not None:
-        picture = ImageFile.from_path(Path(line.picture.path), line.picture.sha256, 0)
     row = Row(Origin(Path(line.path), line.sheet, line.row), (), {})
-    doctor = Doctor(row=row, row_id=line.row_id, key=line.key, picture=picture, changes=line.changes)
+    doctor = Doctor(
+        row=row, row_id=line.row_id, key=line.key, picture=_rebuild_picture(line), changes=line.changes
+    )
     for field, value in line.values.items():
         if value is not None and field is not Field.SEAL_NAME:  # which may be the plan's
             doctor = set_value(doctor, field, CardType(value) if field is Field.ID_TYPE else value)

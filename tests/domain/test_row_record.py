@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from pipeline.domain.fields import FIELDS, list_result_fields
 from pipeline.domain.masking import mask_id, mask_mobile
-from pipeline.domain.roster import Change, Field
+from pipeline.domain.roster import Change, Field, ImageSize
 from pipeline.domain.row_record import RecordedAnswer, RecordedPicture, RecordedProblem, RowLine
 from pipeline.domain.run import Status
 
+COUNTS = st.none() | st.integers(0, 9)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 STORED = st.one_of(TEXTS, st.fixed_dictionaries({"key": TEXTS, "arguments": st.dictionaries(TEXTS, TEXTS)}))
 FIELD = st.sampled_from(Field)
@@ -40,7 +41,16 @@ LINES = st.builds(
     values=st.fixed_dictionaries(
         {field: st.none() | TEXTS for _, field in list_result_fields(in_ledger=True)}
     ),
-    picture=st.none() | st.builds(RecordedPicture, TEXTS, TEXTS),
+    picture=st.none()
+    | st.builds(
+        RecordedPicture,
+        TEXTS,
+        TEXTS,
+        COUNTS,
+        COUNTS,
+        COUNTS,
+        st.none() | st.builds(ImageSize, st.integers(0, 9), COUNTS, COUNTS),
+    ),
     seal_id=st.none() | TEXTS,
     request_id=st.none() | TEXTS,
     trace_id=st.none() | TEXTS,

@@ -7,8 +7,10 @@ from dataclasses import replace
 import openpyxl
 from leaks import members
 from people import make_row, name, number
+from PIL import Image
 from run_support import draw_seal
 
+import pipeline
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import Field
 from pipeline.messages.areas import get_words
@@ -50,6 +52,46 @@ def test_results_made_again_without_the_rosters_show_the_same(hospital_with):
     assert hospital.go("report") in {0, 3}
     assert hospital.outcomes() == shown
     assert read_sheet(hospital) == sheet
+
+
+def test_the_sizes_of_a_picture_before_and_after_its_conversion_are_in_every_result(hospital, capsys):
+    """A picture that is converted, one that is sent as it is, one that is too small."""
+    seals = hospital.folder / "seals"
+    for serial in (1, 2):
+        draw_seal(seals / f"{serial:05d}.png", serial)
+    with Image.open(seals / "00001.png") as drawn:
+        drawn.save(seals / "00001.bmp")
+        width, height = drawn.size
+    (seals / "00001.png").unlink()
+    Image.new("RGB", (9, 7), "red").save(seals / "00003.png")
+    hospital.roster([make_row(serial) for serial in (1, 2, 3)])
+    assert hospital.go("run") == 3
+    bmp, png, tiny = (hospital.outcomes()[index]["picture"] for index in range(3))
+    sent = hospital.service.pictures[hospital.service.seals[0].picture]
+    given = {"bytes": (seals / "00001.bmp").stat().st_size, "width": width, "height": height}
+    assert given.items() <= bmp.items()
+    assert bmp["sent"] == {**given, "bytes": len(sent)}
+    assert png["sent"] == {name: png[name] for name in given}
+    assert (tiny["width"], tiny["height"], tiny["sent"]) == (9, 7, None)
+    shown = read_sheet(hospital)
+    texts = [(row["Picture size"], row["Size as sent"]) for row in shown]
+    assert texts[0][0].endswith(f" KB, {width}×{height}")
+    assert texts[0][1] == f"{len(sent) / 1000:.1f} KB, {width}×{height}"
+    assert (texts[1][1], texts[2][1]) == ("as given", None)
+    frame = pipeline.check(hospital.folder / "config.yaml", write=False).to_frame()
+    assert frame["picture_bytes"].tolist() == [bmp["bytes"], png["bytes"], tiny["bytes"]]
+    assert frame["sent_width"].isna().all(), "the seals exist: no picture was opened to be sent"
+    lines = hospital.outcomes()
+    shutil.rmtree(seals)
+    assert hospital.go("report") in {0, 3}
+    assert hospital.outcomes() == lines
+    assert read_sheet(hospital) == shown
+    capsys.readouterr()
+    assert hospital.go("explain", name(1)) == 0
+    assert f"00001.bmp ({texts[0][0]}; sent as {texts[0][1]})" in capsys.readouterr().out
+    assert hospital.go("explain", name(1), "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)["doctor"]["history"][0]["rows"]
+    assert row["picture"] == bmp
 
 
 def test_a_field_that_is_added_to_the_table_reaches_request_results_ledger_rebuild_and_explain(

@@ -47,7 +47,9 @@ def test_an_outcome_line_has_its_fields_in_order(make):
     assert line["changes"] == [{"field": "name", "from": "钱 秀兰", "to": "钱秀兰", "why": "inner_space"}]
     assert line["id_masked"] == "*" * 14 + make.number(1)[-4:]
     assert line["mobile_masked"].startswith("138****")
-    assert line["picture"] == {"path": "seals/1002钱秀兰.png", "sha256": f"{1:064x}"}
+    assert line["picture"] == {
+        "path": "seals/1002钱秀兰.png", "sha256": f"{1:064x}", "bytes": 60001, "width": None, "height": None, "sent": None,
+    }  # fmt: skip
     assert line["seal_name"] == "钱秀兰处方章"
     assert line["service"] is None
 

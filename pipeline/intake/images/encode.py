@@ -15,10 +15,11 @@ from typing import Literal
 
 from PIL import Image, ImageChops, ImageCms
 
+from pipeline.domain.roster import format_size
 from pipeline.intake.images import ink
 from pipeline.intake.images.decode import FRAMES, TRAILING_BYTES, DecodedImage, decode_encoded
 from pipeline.intake.images.formats import STRAY_BYTES
-from pipeline.intake.images.image_files import ImageRefused, format_size
+from pipeline.intake.images.image_files import ImageRefused
 from pipeline.intake.images.ink import ImageScan, SmallCopy, make_small_copy, scan_image
 from pipeline.messages.catalogue import make_message
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.domain.masking import mask_id
-from pipeline.domain.roster import FileStat, ImageFile
+from pipeline.domain.roster import FileStat, ImageFile, format_size
 from pipeline.errors import NotReadNow, require_granted, require_lasting
 from pipeline.messages.catalogue import make_message
 from pipeline.support.atomic_files import make_draft, make_draft_prefix
@@ -130,11 +130,6 @@ def read_image(image: ImageFile) -> bytes:
     if hashlib.sha256(data).hexdigest() != image.sha256:
         raise ImageRefused("IMAGE_CORRUPT", found=make_message("image.changed_while_reading"))
     return data
-
-
-def format_size(count: int) -> str:
-    """Return a number of bytes as a person writes it."""
-    return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{count / 1000:.1f} KB"
 
 
 def mask_file_name(name: str) -> str:

@@ -14,7 +14,16 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-from pipeline.domain.roster import Field, ImageFile, ImagePreview, PreparedImage, Problem
+from pipeline.domain.roster import (
+    Field,
+    ImageFile,
+    ImagePreview,
+    ImageSize,
+    ImageSizes,
+    PreparedImage,
+    Problem,
+    format_size,
+)
 from pipeline.domain.seals import SealContent
 from pipeline.errors import NotReadNow, isolate_row_failure, require_lasting
 from pipeline.intake.images.decode import OF_COLOUR, DecodedImage, decoding_file
@@ -31,7 +40,6 @@ from pipeline.intake.images.image_files import (
     PREVIEWS,
     ImageRefused,
     ImageStore,
-    format_size,
     mask_file_name,
     read_regular_file,
     replace_file,
@@ -63,6 +71,7 @@ class ExaminedImage:
     prepared: PreparedImage | None
     errors: tuple[Problem, ...] = ()
     unread: NotReadNow | None = None  # the machine could not read it: another run may
+    sizes: ImageSizes | None = None  # None where it cannot be decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +200,7 @@ class ImageExaminer:
         require_usable(self.work)
         try:
             with decoding_file(image) as decoded:
+                given = ImageSize(len(decoded.data), *decoded.image.size)
                 scan = scan_image(decoded.image)
                 try:
                     cleaned, encoded = self._encode(decoded, scan)
@@ -198,7 +208,7 @@ class ImageExaminer:
                     shown = make_preview(decoded.image, scan)
                     write_preview(image.sha256, image.sha256, shown, self.work / PREVIEWS)
                     problem = _make_problem(refused.code, file, **refused.detail)
-                    return ExaminedImage(scan.pixels, None, (problem,))
+                    return ExaminedImage(scan.pixels, None, (problem,), sizes=ImageSizes(given))
                 preview = make_preview(encoded.image, encoded.copy)
         except ImageRefused as refused:
             return ExaminedImage(None, None, (_make_problem(refused.code, file, **refused.detail),))
@@ -221,7 +231,8 @@ class ImageExaminer:
             pixels=scan.pixels,
             problems=tuple(_list_warnings(cleaned, encoded, self.limit, file)),
         )
-        return ExaminedImage(scan.pixels, prepared)
+        sent = ImageSize(prepared.size, width, height)
+        return ExaminedImage(scan.pixels, prepared, sizes=ImageSizes(given, sent))
 
     def _encode(self, decoded: DecodedImage, scan: ImageScan) -> tuple[DecodedImage, EncodedImage]:
         """Return the picture cleaned, and the bytes to send of it. Raises ImageRefused."""

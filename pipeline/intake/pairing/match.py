@@ -24,10 +24,10 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem
+from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem, format_size
 from pipeline.domain.seals import Bearer
 from pipeline.errors import NotReadNow, isolate_row_failure
-from pipeline.intake.images.image_files import MAX_BYTES, format_size
+from pipeline.intake.images.image_files import MAX_BYTES
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing import match_problems, picture_column
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
