@@ -19,6 +19,7 @@ from pipeline.domain.results_format import NO_ORIGINALS, Originals
 
 Severity = Literal["error", "warning"]
 MAX_DOCTORS = 200_000  # of one roster file
+MAX_SHOWN_IMAGES = 200  # unused pictures that are shown; of more, one list has the names alone
 
 
 class Field(StrEnum):
@@ -337,6 +338,16 @@ class Doctor:
     def errors(self) -> tuple[Problem, ...]:
         """The problems that keep the row from being sent."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
+
+
+@dataclass(frozen=True, slots=True)
+class UnassignedFile:
+    """A file of the picture folder that no row got, and the doctors of the rows that its name resembles."""
+
+    path: Path = _field(repr=False)  # as a person finds it; one in a zip as seals.zip/张伟.png
+    image: ImageFile | None = _field(default=None, repr=False)  # None: it cannot be read, or was not
+    similar: tuple[Doctor, ...] = _field(default=(), repr=False)
+    was_read: bool = True  # False: it is not among the first MAX_SHOWN_IMAGES
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from pipeline.domain.roster import (
     ImageSizes,
     PreparedImage,
     Problem,
+    UnassignedFile,
 )
 from pipeline.domain.seals import CreateAttempt, PersonHistory, SealRequest
 from pipeline.domain.service_codes import NAME_EXISTS
@@ -292,7 +293,7 @@ class RunReport:
     exit: int = 0
     outcomes: Sequence[RowOutcome] = ()
     files: Sequence[FileReport] = ()
-    unassigned_images: Sequence[Path] = ()
+    unassigned_images: Sequence[UnassignedFile] = ()
     traffic: Traffic = _field(default_factory=Traffic)
     halt: Halt | None = None
     seals: Path | None = None

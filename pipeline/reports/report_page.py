@@ -39,6 +39,7 @@ from pipeline.reports.totals import (
     summarize_run,
     verify_totals,
 )
+from pipeline.reports.unused_pictures import PreviewLoader, UnusedPictures
 from pipeline.version import __version__
 
 MAX_ROWS = 5_000  # in the page; a phone still opens it
@@ -67,17 +68,20 @@ def write_report(
     path: Path,
     *,
     presenter: Presenter,
+    previews: PreviewLoader | None,
     workbook: str | None = None,
 ) -> Path:
     """Write the page. Raises ``SumsError`` before anything is written.
 
     ``workbook`` is the name of the workbook in the page's folder, if it is not the report's.
     """
-    values = _collect_values(report, presenter) | {"rows": _build_table(report, presenter)}
+    unused = UnusedPictures(report, presenter, previews)
     workbook = workbook or report.workbook
+    values = _collect_values(report, presenter) | {"rows": _build_table(report, presenter, unused)}
+    values |= {"unused": unused.collect_page_values(workbook)}
     pages = [(REVIEW_PAGE, presenter.render_review("title")), (workbook, workbook)]
     values |= {"t": presenter.render, "workbook": workbook, "pages": pages}
-    return write_page(path, "report.html", presenter.language, values)
+    return write_page(path, "report.html", presenter.language, values, pictures=True)
 
 
 def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object]:
@@ -158,10 +162,10 @@ def _name_action(action: str, presenter: Presenter) -> str:
 # -- the rows
 
 
-def _build_table(report: RunReport, presenter: Presenter) -> Table:
+def _build_table(report: RunReport, presenter: Presenter, unused: UnusedPictures) -> Table:
     """Return the table for the page's script, and what its filters choose from."""
     outcomes = _choose_rows(report.outcomes)
-    rows = [_describe_row(outcome, presenter) for outcome in outcomes]
+    rows = [_describe_row(outcome, presenter, unused) for outcome in outcomes]
     # the page's script fills these
     blanks = {name: f"{{{name}}}" for name in ("shown", "total", "n", "file", "sheet", "row")}
     codes = Counter(chain.from_iterable(list_blocking_codes(outcome) for outcome in outcomes))
@@ -187,7 +191,7 @@ def _build_table(report: RunReport, presenter: Presenter) -> Table:
     }
 
 
-def _describe_row(outcome: RowOutcome, presenter: Presenter) -> dict[str, object]:
+def _describe_row(outcome: RowOutcome, presenter: Presenter, unused: UnusedPictures) -> dict[str, object]:
     doctor, origin = outcome.doctor, outcome.doctor.row.origin
 
     def mask_and_cut(text: str | None) -> str:
@@ -214,6 +218,7 @@ def _describe_row(outcome: RowOutcome, presenter: Presenter) -> dict[str, object
         "mobile": display_field(outcome, Field.MOBILE, presenter.mask_text) or "",
         "took": "" if outcome.call_seconds is None else presenter.describe_duration(outcome.call_seconds),
         "todo": needs_action(outcome),
+        "unused": unused.list_indices(outcome),
     }
 
 

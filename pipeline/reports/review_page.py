@@ -23,7 +23,7 @@ from pipeline.reports.next_steps import REPORT_PAGE, build_review_command, name_
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_seal_name, show_doctor_id
 from pipeline.reports.styles import clean_text
-from pipeline.reports.tables import PreviewLoader
+from pipeline.reports.unused_pictures import PreviewLoader, UnusedPictures
 
 MAX_CARDS = 3_000  # a page of some 30 MB, more than anybody judges in a day
 # in the order in which they are placed on the page, while it has room
@@ -61,7 +61,8 @@ def _collect_values(
 ) -> dict[str, object]:
     say = presenter.render_review
     chosen, left_out = _choose_rows(report)
-    cards = tuple(_build_cards(report, chosen, presenter, previews))
+    unused = UnusedPictures(report, presenter, previews)
+    cards = tuple(_build_cards(report, chosen, presenter, previews, unused))
     counts = Counter(card["group"] for card in cards)
     judging = report.site_digest is not None and counts["judge"] > 0
     started = stamp(report.started)[:16].replace("T", " ")
@@ -90,6 +91,7 @@ def _collect_values(
         "warned": sum(bool(card["warnings"]) for card in cards),
         "notes": notes,
         "cards": cards,
+        "unused": unused.collect_page_values(report.workbook),
     }
 
 
@@ -129,7 +131,11 @@ def _choose_group(outcome: RowOutcome) -> str:
 
 
 def _build_cards(
-    report: RunReport, chosen: Sequence[RowOutcome], presenter: Presenter, previews: PreviewLoader | None
+    report: RunReport,
+    chosen: Sequence[RowOutcome],
+    presenter: Presenter,
+    previews: PreviewLoader | None,
+    unused: UnusedPictures,
 ) -> Iterator[Card]:
     if not chosen:
         return
@@ -151,7 +157,7 @@ def _build_cards(
         if (many := namesakes[outcome.doctor.display_name or ""]) > 1:
             key = "warn.same_name" if outcome.doctor.department else "warn.same_name_only"
             warnings.insert(0, presenter.render_review(key, n=many))
-        yield _build_card(outcome, preview, warnings, presenter, named=not single)
+        yield _build_card(outcome, preview, warnings, presenter, unused, named=not single)
 
 
 def _load_previews(chosen: Sequence[RowOutcome], previews: PreviewLoader | None) -> list[ImagePreview | None]:
@@ -184,6 +190,7 @@ def _build_card(
     preview: ImagePreview | None,
     hints: Sequence[str],
     presenter: Presenter,
+    unused: UnusedPictures,
     *,
     named: bool,
 ) -> Card:
@@ -208,6 +215,8 @@ def _build_card(
     }
     is_ready = group == "judge" and outcome.status in {Status.READY, Status.NOT_SENT}
     reasons = [] if is_ready else [text for text in list_reasons(outcome, presenter) if text not in unspoken]
+    if not is_ready:
+        reasons += unused.describe_of_row(outcome)
     if outcome.status is Status.UNCHANGED:
         instead = "not_opened"
     else:
@@ -232,6 +241,8 @@ def _build_card(
         ),
         "picture": _embed_image(preview) if preview else None,
         "instead": say(instead),  # of a picture that is not shown
+        # without a picture of the row's own: those that it may be
+        "unused": [] if preview else [unused.describe_on_page(one) for one in unused.list_of_row(outcome)],
         "warnings": [clean_text(text) for text in (*hints, *shown_warnings)],
         "reasons": [clean_text(text) for text in reasons],
     }

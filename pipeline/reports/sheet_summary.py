@@ -18,7 +18,6 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import list_retried_rows
 from pipeline.reports.styles import CODE, COLOURS, HEAD, STATUSES_OF_FILES, Look, colour_status
 from pipeline.reports.summary_grid import LAST, Part, SummaryGrid
-from pipeline.reports.table_sheets import count_unassigned
 from pipeline.reports.tables import LINKED, QUIET, QUIET_WRAPPED, STRONG, WRAPPED, WorkbookContext
 from pipeline.reports.totals import (
     count_departments,
@@ -43,7 +42,7 @@ def write_summary(context: WorkbookContext, counts: Mapping[Status, int]) -> Non
     report, presenter = context.report, context.presenter
     grid = SummaryGrid(context.book, context.styles, presenter.language)
     _write_banner(grid, report, presenter)
-    _write_links(grid, report, presenter)
+    _write_links(grid, context)
     _write_notices(grid, report, presenter)
     _write_steps(grid, report, presenter)
     _write_statuses(grid, report, counts, presenter)
@@ -68,15 +67,16 @@ def _write_banner(grid: SummaryGrid, report: RunReport, presenter: Presenter) ->
     grid.write_line([(text, LAST, {**_BANNER, **colour_status(status), "font_size": 14})], points=30)
 
 
-def _write_links(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+def _write_links(grid: SummaryGrid, context: WorkbookContext) -> None:
     """Link the other sheets, each with its number of rows, and the pages in the same folder."""
+    report, presenter = context.report, context.presenter
     rows = {presenter.render("sheet.all"): len(report.outcomes)}
     if report.command == "retry":
         rows[presenter.render("sheet.retried")] = len(list_retried_rows(report))
     rows[presenter.render("sheet.fix")] = sum(map(needs_fixing, report.outcomes))
     unresolved = sum(outcome.status in UNRESOLVED_STATUSES for outcome in report.outcomes)
     rows[presenter.render("sheet.unknown")] = unresolved
-    rows[presenter.render("sheet.unpaired")] = count_unassigned(report)
+    rows[presenter.render("sheet.unpaired")] = len(context.unused.pictures)
     links = [
         (presenter.render("link.sheet", sheet=sheet, n=count), f"internal:'{sheet}'!A1")
         for sheet, count in rows.items()

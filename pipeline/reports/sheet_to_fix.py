@@ -18,6 +18,7 @@ from pipeline.reports.row_notes import choose_refused_fields, get_address
 from pipeline.reports.row_values import show_number_cell
 from pipeline.reports.tables import (
     CENTRED,
+    IMAGE_COLUMN,
     NUMBER,
     QUIET,
     QUIET_WRAPPED,
@@ -28,6 +29,7 @@ from pipeline.reports.tables import (
     TableSheet,
     WorkbookContext,
 )
+from pipeline.reports.unused_pictures import UnusedPicture, UnusedPictures, is_picture_error
 
 MAX_LINKS = 20_000
 _ORDER = (Status.REJECTED, Status.FAILED, Status.NOT_SENT)
@@ -43,6 +45,7 @@ class FixLine:
     wrong: str
     advice: str
     copy: Path | None  # the marked copy in which the cell is corrected
+    pictures: Sequence[UnusedPicture] = ()  # that the problem is about
 
     @property
     def row(self) -> Row:
@@ -93,6 +96,7 @@ FIX_COLUMNS: Sequence[SheetColumn[FixLine]] = (
     SheetColumn("fix.cell", 9, lambda line, _: line.address, WRAPPED),
     SheetColumn("fix.column", 13, _list_titles, WRAPPED),
     SheetColumn("fix.found", 21, _list_contents, WRAPPED),
+    IMAGE_COLUMN,
     SheetColumn("fix.wrong", 40, lambda line, _: line.wrong, WRAPPED),
     SheetColumn("fix.advice", 40, lambda line, _: line.advice, WRAPPED),
     SheetColumn(
@@ -106,18 +110,22 @@ FIX_COLUMNS: Sequence[SheetColumn[FixLine]] = (
 
 
 def write_fix_sheet(context: WorkbookContext) -> None:
-    """Write the lines, those of rows to correct first."""
-    presenter, report = context.presenter, context.report
-    table = TableSheet(context, presenter.render("sheet.fix"), FIX_COLUMNS, max_links=MAX_LINKS)
+    """Write the lines, those of rows to correct first; a line about pictures shows them."""
+    presenter, report, unused = context.presenter, context.report, context.unused
+    columns = [column for column in FIX_COLUMNS if unused.can_be_shown or column is not IMAGE_COLUMN]
+    table = TableSheet(context, presenter.render("sheet.fix"), columns, max_links=MAX_LINKS)
     to_fix = sorted(filter(needs_fixing, report.outcomes), key=lambda outcome: _ORDER.index(outcome.status))
     for outcome in to_fix:
         copy = report.copies.get(outcome.doctor.row.origin.path)
-        for line in _list_lines(outcome, copy, presenter):
-            table.write_row(line)
+        for line in _list_lines(outcome, copy, presenter, unused):
+            thumbnails = list(filter(None, map(unused.load_thumbnail, line.pictures)))
+            table.write_row(line, images=thumbnails)
     table.close(presenter.render("fix.none"))
 
 
-def _list_lines(outcome: RowOutcome, copy: Path | None, presenter: Presenter) -> Iterator[FixLine]:
+def _list_lines(
+    outcome: RowOutcome, copy: Path | None, presenter: Presenter, unused: UnusedPictures
+) -> Iterator[FixLine]:
     """Yield a line for each error of a row; a row without an error has one, with all that is known."""
     row = outcome.doctor.row
     for problem in outcome.errors:
@@ -125,7 +133,10 @@ def _list_lines(outcome: RowOutcome, copy: Path | None, presenter: Presenter) ->
         cells = [cell for cell in row.cells if row.address_of(cell) == address]
         wrong, advice = split_remedy(describe_problem(problem, presenter))
         advice = advice[:1].upper() + advice[1:] if advice else advise_on_row(outcome, presenter)
-        yield FixLine(outcome, cells, address, wrong, advice, copy)
+        pictures = unused.list_of_row(outcome) if is_picture_error(problem) else ()
+        if pictures:
+            wrong = "\n".join((wrong, *unused.describe_of_row(outcome)))
+        yield FixLine(outcome, cells, address, wrong, advice, copy, pictures)
     if not outcome.errors:
         cells = [row.fields[field] for field in choose_refused_fields(outcome, row.fields)]
         address = " ".join(map(row.address_of, cells))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from pipeline.domain.message import Message
 from pipeline.domain.results_format import CHECK, compute_line_check
-from pipeline.domain.roster import ImageFile, Problem
-from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status
-from pipeline.messages.areas import get_words
-from pipeline.messages.problems import split_remedy
-from pipeline.reports.explanations import describe_lost_answer, describe_problem, explain_answer, list_reasons
+from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, Status
+from pipeline.reports.explanations import describe_lost_answer, explain_answer, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
     display_last_attempt,
@@ -36,28 +31,14 @@ from pipeline.reports.tables import (
     TableSheet,
     WorkbookContext,
 )
+from pipeline.reports.unused_pictures import UnusedPicture, name_rows
 from pipeline.version import PROGRAM
 
 MAX_THUMBNAIL_ROWS = 2_000  # beyond that the file grows heavy and slow to open
 # Excel allows 65,530 links a sheet and opens slowly long before
 MAX_LINKS, MAX_PICTURE_LINKS = 20_000, 5_000
-MAX_THUMBNAILS = 200  # of unpaired pictures: those of rosters may be opened here for the first time
 _MAX_WIDTH, _MAX_LINK_WIDTH = 28, 24
 OutcomeColumn = SheetColumn[RowOutcome]
-# a picture in a roster that its owner moves within the sheet; others are saved as files
-_MOVED = frozenset({"stray.no_doctor", "stray.no_roster", "stray.no_row"})
-
-
-@dataclass(frozen=True, slots=True)
-class UnassignedPicture:
-    """A picture that no doctor got, as people read it, masked."""
-
-    path: Path  # of the file, or of the roster that holds it; its folder is linked, and it is never shown
-    name: str
-    location: str  # sheet and cells within a roster, otherwise the folder
-    reason: str
-    advice: str
-    image: ImageFile | None = None  # None: was not looked at
 
 
 def write_all_sheet(
@@ -81,7 +62,7 @@ def write_all_sheet(
             # an unchanged picture is shown from its stored copy or not at all: it is never opened again
             may_open = outcome.status is not Status.UNCHANGED
             preview = previews.load_preview(picture, sent=outcome.sent_image, may_open=may_open)
-        table.write_row(outcome, image=preview.thumbnail if preview else None)
+        table.write_row(outcome, images=[preview.thumbnail] if preview else ())
     table.close()
 
 
@@ -95,21 +76,15 @@ def write_unknown_sheet(context: WorkbookContext) -> None:
 
 
 def write_unpaired_sheet(context: WorkbookContext) -> None:
-    """Write a row a picture, with a thumbnail of those that were looked at."""
-    pictures = list(_list_unassigned(context))
-    previews = context.previews if any(picture.image for picture in pictures) else None
-    columns = [column for column in UNPAIRED_COLUMNS if previews or column is not IMAGE_COLUMN]
-    table = TableSheet(
-        context, context.presenter.render("sheet.unpaired"), columns, max_links=MAX_PICTURE_LINKS
-    )
-    thumbnails = 0
-    for picture in pictures:
-        preview = None
-        if previews and picture.image and thumbnails < MAX_THUMBNAILS:
-            preview = previews.load_preview(picture.image, sent=None, may_open=True)
-            thumbnails += preview is not None
-        table.write_row(picture, image=preview.thumbnail if preview else None)
-    table.close(context.presenter.render("unpaired.none"))
+    """Write a row a picture; the first ones have a small copy."""
+    unused, presenter = context.unused, context.presenter
+    columns = [column for column in UNPAIRED_COLUMNS if unused.can_be_shown or column is not IMAGE_COLUMN]
+    table = TableSheet(context, presenter.render("sheet.unpaired"), columns, max_links=MAX_PICTURE_LINKS)
+    for picture in unused.pictures:
+        thumbnail = unused.load_thumbnail(picture)
+        instead = unused.explain_absence(picture)
+        table.write_row(picture, images=[thumbnail] if thumbnail else (), instead=instead)
+    table.close(presenter.render("unpaired.none"), limit=unused.describe_limit())
 
 
 def _masked(
@@ -222,83 +197,23 @@ UNKNOWN_COLUMNS: Sequence[OutcomeColumn] = (
     OutcomeColumn("col.trace_id", 38, lambda outcome, _: get_trace(outcome)[0], QUIET, is_printed=False),
     _REQUEST_ID,
 )
-UNPAIRED_COLUMNS: Sequence[SheetColumn[UnassignedPicture]] = (
-    SheetColumn("col.file", 32, lambda picture, _: picture.name, WRAPPED),
+
+
+def _list_rows(picture: UnusedPicture, presenter: Presenter) -> str:
+    return "\n".join(name_rows(picture, presenter))
+
+
+UNPAIRED_COLUMNS: Sequence[SheetColumn[UnusedPicture]] = (
+    SheetColumn("col.file", 26, lambda picture, _: picture.name, WRAPPED),
     IMAGE_COLUMN,
+    SheetColumn("col.may_belong", 34, _list_rows, WRAPPED),
     SheetColumn(
         "col.where",
-        34,
+        28,
         lambda picture, _: LinkedText(picture.location, picture.path),
         WRAPPED,
         is_link=True,
     ),
     SheetColumn("col.why", 42, lambda picture, _: picture.reason, WRAPPED),
-    SheetColumn("col.what", 48, lambda picture, _: picture.advice, QUIET_WRAPPED),
+    SheetColumn("col.what", 42, lambda picture, _: picture.advice, QUIET_WRAPPED),
 )
-
-
-# -- pictures that no doctor got
-
-
-def count_unassigned(report: RunReport) -> int:
-    """Return how many pictures no doctor got."""
-    in_rosters = sum(len(file_report.unassigned_images) for file_report in report.files)
-    return len(report.unassigned_images) + in_rosters + len(_get_shared_pictures(report))
-
-
-def explain_unassigned_image(why: str, language: str) -> tuple[str, str]:
-    """Return why a picture in a roster was not used, and what to do."""
-    key = why.key if isinstance(why, Message) else why
-    advice = "stray.move" if key in _MOVED else "stray.save"
-    return get_words(f"{key}.reason")[language], get_words(advice)[language]
-
-
-def _list_unassigned(context: WorkbookContext) -> Iterator[UnassignedPicture]:
-    """Yield the pictures: first those that keep a doctor from a seal, then those in rosters, then the files."""
-    report, presenter = context.report, context.presenter
-    for path, (outcome, problem) in _get_shared_pictures(report).items():
-        reason, advice = split_remedy(describe_problem(problem, presenter))
-        advice = advice[:1].upper() + advice[1:]
-        yield _describe_file(path, context, reason, advice, outcome.doctor.picture)
-    for file_report in report.files:
-        name = presenter.mask_text(file_report.path.name)
-        for image in file_report.unassigned_images:
-            reason, advice = explain_unassigned_image(image.why, presenter.language)
-            sheet = presenter.mask_optional(image.sheet)
-            cells = image.covered_cells
-            parts = (
-                presenter.render("unpaired.sheet", sheet=sheet) if sheet else "",
-                presenter.render("unpaired.cells", cells=cells) if cells else "",
-            )
-            # the file's name and the cells give the place: a link shows one line only
-            location = " ".join(filter(None, parts)) or _display_folder(file_report.path, context)
-            yield UnassignedPicture(file_report.path, name, location, reason, advice, image.picture)
-    reason, advice = presenter.render("unpaired.unclaimed"), presenter.render("unpaired.what")
-    for path in report.unassigned_images:
-        yield _describe_file(path, context, reason, advice)
-
-
-def _describe_file(
-    path: Path, context: WorkbookContext, reason: str, advice: str, image: ImageFile | None = None
-) -> UnassignedPicture:
-    name, location = context.presenter.mask_text(path.name), _display_folder(path, context)
-    return UnassignedPicture(path, name, location, reason, advice, image)
-
-
-def _get_shared_pictures(report: RunReport) -> dict[Path, tuple[RowOutcome, Problem]]:
-    """Return the pictures that two doctors' rows lead to, each with the first row that was refused for it."""
-    shared: dict[Path, tuple[RowOutcome, Problem]] = {}
-    for outcome in report.outcomes:
-        picture = outcome.doctor.picture
-        problem = next((error for error in outcome.errors if error.code == "IMAGE_SHARED"), None)
-        if picture is not None and problem is not None:
-            shared.setdefault(picture.path, (outcome, problem))
-    return shared
-
-
-def _display_folder(path: Path, context: WorkbookContext) -> str:
-    """Return the folder of a picture as a person knows it: from the picture folder on."""
-    folder, seals = context.links.get_folder(path), context.report.seals
-    if seals is not None and folder.is_relative_to(seals):
-        folder = Path(seals.name) / folder.relative_to(seals)
-    return context.presenter.mask_path(folder)

@@ -1,4 +1,4 @@
-"""Tables of the workbook: columns and rows, thumbnails of seals, links to the folders of pictures.
+"""Tables of the workbook: columns and rows, and thumbnails of seals.
 
 A column is one entry of a sheet's list: its heading, its width, and a function that returns its value for a row. The type
 of the value decides how it is shown: a number, a status in its colour, a text, a text that leads to a folder.
@@ -6,17 +6,16 @@ of the value decides how it is shown: a number, a status in its colour, a text, 
 
 from __future__ import annotations
 
-import os
 import re
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from pipeline.domain.roster import ImageFile, ImagePreview
 from pipeline.domain.run import RunReport, Status
+from pipeline.reports.folder_links import FolderLinks
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import (
     HEAD,
@@ -36,6 +35,7 @@ from pipeline.reports.styles import (
     measure_height,
     set_up_printing,
 )
+from pipeline.reports.unused_pictures import PreviewLoader, UnusedPictures
 
 Row = TypeVar("Row")
 
@@ -56,23 +56,6 @@ _PAPER = 1_730
 _WORD = re.compile("[!-~]+")
 _THUMBNAIL_COLUMNS, _THUMBNAIL_POINTS, _THUMBNAIL_PIXELS = 9.5, 50, 56
 
-MAX_ADDRESS = 1_000  # characters; Excel takes 2,079
-MAX_TIP = 120  # characters; Excel takes 255 UTF-16 units
-# Excel takes a # for the end of the address however it is escaped, and may undo %41 once more than it was made
-_MISREAD = re.compile("#|%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_ESCAPED = re.compile(r'[% "<>\[\]^`{}]')
-
-
-class PreviewLoader(Protocol):
-    """Loads the small copies of pictures: `ImageExaminer`."""
-
-    def load_preview(self, image: ImageFile, *, sent: str | None, may_open: bool) -> ImagePreview | None:
-        """Return the small copy of a picture, None if there is none or the picture cannot be read.
-
-        ``may_open`` allows to open the picture where no copy is kept. ``sent`` is the digest of the bytes that are sent,
-        if it is known.
-        """
-
 
 @dataclass(frozen=True, slots=True)
 class WorkbookContext:
@@ -84,6 +67,7 @@ class WorkbookContext:
     styles: Styles
     links: FolderLinks
     previews: PreviewLoader | None
+    unused: UnusedPictures
 
 
 class LinkedText(NamedTuple):
@@ -163,32 +147,43 @@ class TableSheet(Generic[Row]):
         ]
         self._write_headings(frozen)
 
-    def write_row(self, row: Row, *, image: bytes | None = None, min_lines: int = 1) -> None:
-        """Write a row, as tall as its longest text or its picture."""
+    def write_row(
+        self, row: Row, *, images: Sequence[bytes] = (), instead: str = "", min_lines: int = 1
+    ) -> None:
+        """Write a row, as tall as its longest text or its pictures, which lie one below the other.
+
+        ``instead`` is the text in place of a picture that there is not.
+        """
         self.row_count += 1
         presenter = self._context.presenter
-        values = [column.value(row, presenter) for column in self._columns]
+        values = [
+            instead if column is IMAGE_COLUMN else column.value(row, presenter) for column in self._columns
+        ]
         lines = [
             count_lines(self._get_text(values[index]), self._widths[index] - _INDENT)
             for index in self._measured
         ]
         points = max(measure_height(max(lines, default=1)), measure_height(min_lines))
-        points = max(points, _THUMBNAIL_POINTS) if image else points
+        points = max(points, _THUMBNAIL_POINTS * len(images))
         if points > measure_height(1):  # the usual height is not stored: 100,000 of them add up
             self.sheet.set_row(self.row_count, points)
         for index, (column, value) in enumerate(zip(self._columns, values, strict=True)):
             self._write_cell(index, column, value)
-            if image and column is IMAGE_COLUMN:
-                _insert_thumbnail(self.sheet, self.row_count, index, image, points)
+            if column is IMAGE_COLUMN:
+                _insert_thumbnails(self.sheet, self.row_count, index, images, points)
 
-    def close(self, note: str = "") -> None:
+    def close(self, note: str = "", *, limit: str = "") -> None:
         """Add the filter and the printed area; a sheet without rows shows the ``note`` in their place.
 
-        The hint about numbers kept as text is silenced.
+        ``limit`` is a sentence below the rows, on what of them is left out. The hint about numbers kept as text is silenced.
         """
         if not self.row_count and note:
             self.sheet.write_string(1, 0, note, self._context.styles.make_format(**QUIET, indent=1))
         last_row = max(1, self.row_count)
+        if limit:
+            self.sheet.write_string(
+                last_row + 1, 0, limit, self._context.styles.make_format(**QUIET, indent=1)
+            )
         self.sheet.autofilter(0, 0, last_row, len(self._columns) - 1)
         self.sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{last_row + 1}"})
         if not all(column.is_printed for column in self._columns):
@@ -286,83 +281,21 @@ def _write_text(sheet: Worksheet, row: int, column: int, text: str, form: Format
         sheet.write_blank(row, column, None, form)
 
 
-def _insert_thumbnail(sheet: Worksheet, row: int, column: int, png: bytes, points: float) -> None:
-    """Put a PNG into the middle of its cell, which is ``points`` high, so that it hides and sorts with the row."""
-    width, height = struct.unpack(">II", png[16:24])
-    scale = min(1.0, _THUMBNAIL_PIXELS / max(width, height, 1))
-    cell_height = points * 4 / 3  # points to pixels
-    options = {
-        "image_data": BytesIO(png),
-        "x_scale": scale,
-        "y_scale": scale,
-        "x_offset": max(2, (71 - width * scale) / 2),
-        "y_offset": max(2, (cell_height - height * scale) / 2),
-        "object_position": 1,
-        "decorative": True,
-    }
-    sheet.insert_image(row, column, "seal.png", options)
-
-
-class FolderLinks:
-    """Links to the folders of pictures, each looked at once: 100,000 pictures lie in few folders.
-
-    A link never leads to a file, whose name may be a number. Addresses are as seen from the workbook, so that a moved
-    tree keeps its links; ``absolute`` ones hold from anywhere, for a workbook whose copy lies at another depth.
-    """
-
-    def __init__(self, report: RunReport, presenter: Presenter, *, absolute: bool = False) -> None:
-        self._out, self._seals = report.out, report.seals
-        self._presenter, self._absolute = presenter, absolute
-        self._folders: dict[Path, Path] = {}
-        self._addresses: dict[Path, str | None] = {}
-        self._tips: dict[Path, str] = {}
-
-    def get_folder(self, picture: Path) -> Path:
-        """Return the folder that can be opened: for a picture in a zip or a workbook the folder of that file."""
-        parent = picture.parent
-        if parent not in self._folders:
-            container = next((path for path in picture.parents if path.is_file()), None)
-            self._folders[parent] = parent if container is None else container.parent
-        return self._folders[parent]
-
-    def get_address(self, folder: Path) -> str | None:
-        """Return the address of a folder, or of the nearest one above it below the picture folder that can be written.
-
-        An address cannot be masked, and some characters mean something else in it. None where not even the picture
-        folder can be written.
-        """
-        if folder not in self._addresses:
-            addresses = map(self._build_address, self._list_upwards(folder))
-            self._addresses[folder] = next(filter(None, addresses), None)
-        return self._addresses[folder]
-
-    def write_link(
-        self, sheet: Worksheet, row: int, column: int, folder: Path, *, text: str, form: Format
-    ) -> bool:
-        """Write a text that leads to a folder and shows its path as a tip; False where there is no address."""
-        address = self.get_address(folder)
-        if address is None:
-            return False
-        if folder not in self._tips:
-            tip = clean_text(self._presenter.mask_path(folder.absolute()))
-            self._tips[folder] = tip if len(tip) <= MAX_TIP else f"… {tip[-MAX_TIP:]}"
-        sheet.write_url(row, column, address, form, clean_text(text), self._tips[folder])
-        return True
-
-    def _list_upwards(self, folder: Path) -> Iterator[Path]:
-        yield folder
-        if self._seals is not None and folder.is_relative_to(self._seals):
-            yield from (self._seals / parent for parent in folder.relative_to(self._seals).parents)
-
-    def _build_address(self, folder: Path) -> str | None:
-        try:
-            address = str(folder.absolute()) if self._absolute else os.path.relpath(folder, self._out)
-        except ValueError:  # another drive
-            address = str(folder.absolute())
-        is_misread = _MISREAD.search(address) or (os.sep == "/" and "\\" in address)
-        if is_misread or len(address) > MAX_ADDRESS or self._presenter.mask_text(address) != address:
-            return None
-        # escaped here: XlsxWriter leaves alone what looks escaped already
-        escaped = _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", address)
-        # XlsxWriter takes file:///data for a relative path, and leaves alone what it does not know as one
-        return f"FILE://{escaped}" if escaped.startswith("/") else f"external:{escaped}"
+def _insert_thumbnails(
+    sheet: Worksheet, row: int, column: int, images: Sequence[bytes], points: float
+) -> None:
+    """Put PNGs one below the other into their cell, which is ``points`` high, so that they hide and sort with the row."""
+    room = points * 4 / 3 / max(1, len(images))  # points to pixels
+    for number, png in enumerate(images):
+        width, height = struct.unpack(">II", png[16:24])
+        scale = min(1.0, _THUMBNAIL_PIXELS / max(width, height, 1))
+        options = {
+            "image_data": BytesIO(png),
+            "x_scale": scale,
+            "y_scale": scale,
+            "x_offset": max(2, (71 - width * scale) / 2),
+            "y_offset": room * number + max(2, (room - height * scale) / 2),
+            "object_position": 1,
+            "decorative": True,
+        }
+        sheet.insert_image(row, column, "seal.png", options)

@@ -18,6 +18,7 @@ from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERT
 from pipeline.domain.row_record import SCHEMA
 from pipeline.domain.run import RunReport
 from pipeline.reports.earlier_results import OUTCOMES, PLAN
+from pipeline.reports.folder_links import FolderLinks
 from pipeline.reports.html_pages import LAYOUT, load_template
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
@@ -34,8 +35,9 @@ from pipeline.reports.table_sheets import (
     write_unknown_sheet,
     write_unpaired_sheet,
 )
-from pipeline.reports.tables import FolderLinks, PreviewLoader, WorkbookContext
+from pipeline.reports.tables import WorkbookContext
 from pipeline.reports.totals import verify_totals
+from pipeline.reports.unused_pictures import PreviewLoader, UnusedPictures
 from pipeline.reports.written_workbooks import WrittenWorkbooks
 from pipeline.support.atomic_files import (
     Replace,
@@ -114,12 +116,21 @@ class ResultsWriter:
             report.out / FILES, (file_record(file_report, presenter) for file_report in report.files)
         )
         files[RUN] = write_json(report.out / RUN, run_record(report, presenter.masker))
-        files[REPORT_PAGE] = write_report(report, report.out / REPORT_PAGE, presenter=presenter)
+        files[REPORT_PAGE] = write_report(
+            report, report.out / REPORT_PAGE, presenter=presenter, previews=self._previews
+        )
         (report.out / other).unlink(missing_ok=True)  # a folder holds the outcomes or the plan of one run
         extra: dict[str, Path] = {}
         if latest is not None and latest != report.out:
             self._edited += WrittenWorkbooks(latest).preserve_edited()
-            copy = _copy_files(report, files, latest, presenter=presenter, replace_file=self._replace_file)
+            copy = _copy_files(
+                report,
+                files,
+                latest,
+                presenter=presenter,
+                previews=self._previews,
+                replace_file=self._replace_file,
+            )
             (latest / other).unlink(missing_ok=True)
             extra = {} if copy.name == WORKBOOK else {COPY: copy}
         return files | extra | ({EDITED: self._edited[0]} if self._edited else {})
@@ -131,6 +142,7 @@ def _copy_files(
     latest: Path,
     *,
     presenter: Presenter,
+    previews: PreviewLoader | None,
     replace_file: Replace,
 ) -> Path:
     """Copy the files of a run into ``latest``, and return the copy of its workbook, which the page there names."""
@@ -138,7 +150,13 @@ def _copy_files(
     workbook = copies[WORKBOOK]
     WrittenWorkbooks(latest).remember(workbook, copied_from=files[WORKBOOK])
     if workbook.name != report.workbook:
-        write_report(report, latest / REPORT_PAGE, presenter=presenter, workbook=workbook.name)
+        write_report(
+            report,
+            latest / REPORT_PAGE,
+            presenter=presenter,
+            previews=previews,
+            workbook=workbook.name,
+        )
     return workbook
 
 
@@ -194,7 +212,8 @@ def write_workbook(
         with xlsxwriter.Workbook(str(target), options) as book:
             _set_properties(book, report, presenter)
             links = FolderLinks(report, presenter, absolute=absolute_links)
-            context = WorkbookContext(book, report, presenter, Styles(book), links, previews)
+            unused = UnusedPictures(report, presenter, previews)
+            context = WorkbookContext(book, report, presenter, Styles(book), links, previews, unused)
             write_summary(context, counts)
             write_all_sheet(context, report.outcomes)
             if report.command == "retry":

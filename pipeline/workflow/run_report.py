@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.named_paths import LEDGER_SECRET_FILE, ROSTER_PASSWORD_FILE, SERVER_PASSWORD_FILE
 from pipeline.config.settings import Config
-from pipeline.domain.roster import Doctor, FileReport
+from pipeline.domain.roster import Doctor, FileReport, UnassignedFile
 from pipeline.domain.run import (
     INTERRUPTED,
     Halt,
@@ -91,7 +91,7 @@ def start_report_of_rows(
     inputs: RunInputs,
     doctors: Iterable[Doctor],
     *,
-    unassigned_images: Sequence[Path],
+    unassigned_images: Sequence[UnassignedFile],
     absent_unresolved: int,
 ) -> RunReport:
     """Return the part of a report that is known from the plan."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from people import make_row, name, number
+from result_sheet import ResultSheet
 from run_support import draw_seal
 
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室", "备注", "印章名称")
@@ -98,7 +99,12 @@ def test_a_run_without_changes_opens_no_picture_of_a_sealed_doctor(hospital):
         if outcome["status"] == "unchanged" and outcome["picture"]
     }
     assert len(sealed) == 7
-    assert not sealed & set(target.read_text("utf-8").splitlines())
+    opened = set(target.read_text("utf-8").splitlines())
+    assert not sealed & opened
+    assert "没有人.png" not in opened, "a picture that no row matches is shown from its stored copy"
+    unpaired = ResultSheet(hospital.newest / "results.xlsx", "sheet.unpaired")
+    drawn = {image.anchor._from.row + 1 for image in unpaired.sheet._images}
+    assert unpaired.get_row_number("File", "没有人.png") in drawn
 
 
 def test_a_run_without_changes_adds_a_run_to_the_ledger_and_no_line_of_a_row(hospital):

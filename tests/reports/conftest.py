@@ -36,7 +36,7 @@ from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
-from pipeline.reports.tables import PreviewLoader
+from pipeline.reports.unused_pictures import PreviewLoader
 from pipeline.reports.write import ResultsWriter, write_workbook
 from pipeline.support.atomic_files import Replace
 

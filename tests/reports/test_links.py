@@ -12,6 +12,7 @@ import pytest
 from desktop import convert, find_program
 from reports.conftest import write_all
 
+from pipeline.domain.roster import UnassignedFile
 from pipeline.domain.run import Status
 from pipeline.reports.presenter import Presenter
 
@@ -40,7 +41,7 @@ def filed(scene, make):
             target = {"folder": str(top / "seals" / folder), "name": f"{make.number(index)}.png"}
             picture = replace(doctor.picture, **target)
             scene.outcomes.append(make.outcome(replace(doctor, picture=picture), Status.SEALED))
-        unclaimed = tuple(top / "seals" / folder / "旧.png" for folder in folders)
+        unclaimed = tuple(UnassignedFile(top / "seals" / folder / "旧.png") for folder in folders)
         changes = {"out": top / "out" / "20261125-020000", **changes}
         return scene.build_run_report(seals=top / "seals", unassigned_images=unclaimed, **changes)
 
@@ -84,7 +85,7 @@ def test_a_moved_tree_keeps_its_links(filed, tmp_path):
 
 def test_the_tip_of_a_link_names_the_folder(filed, tmp_path):
     (workbook,) = _written(filed(tmp_path, ["内科"]), None)
-    link = openpyxl.load_workbook(workbook)["未配对印章"]["B2"].hyperlink
+    link = openpyxl.load_workbook(workbook)["未配对印章"]["C2"].hyperlink
 
     assert link.tooltip.endswith(str(tmp_path / "seals" / "内科")[-60:])
 

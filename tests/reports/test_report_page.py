@@ -125,6 +125,7 @@ def report(hospital):
             run_report,
             run_report.out / "report.html",
             presenter=Presenter.for_outcomes(run_report.outcomes, language),
+            previews=None,
         )
 
     return written

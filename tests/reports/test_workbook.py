@@ -10,7 +10,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from pipeline.domain.roster import Field, FileReport, ImageFile, UnassignedImage
+from pipeline.domain.roster import Field, FileReport, ImageFile, UnassignedFile, UnassignedImage
 from pipeline.domain.run import Halt, Status
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
@@ -122,7 +122,9 @@ def test_nothing_can_be_taken_for_a_formula_and_everything_stays_readable(write,
             (text, status) for text in HOSTILE for status in (Status.FAILED, Status.UNKNOWN, Status.SEALED)
         )
     ]
-    unclaimed = tuple(Path("seals") / f"{text[:50]}.png" for text in HOSTILE if "\0" not in text)
+    unclaimed = tuple(
+        UnassignedFile(Path("seals") / f"{text[:50]}.png") for text in HOSTILE if "\0" not in text
+    )
 
     run_report = scene.build_run_report(unassigned_images=unclaimed)
     refused = FileReport(Path("=1+1.xlsx"), None, "refused", notes=("=cmd|x",))
@@ -215,19 +217,32 @@ def test_a_seal_id_in_an_unproven_answer_is_kept_as_evidence(write, make, scene)
 def test_unpaired_pictures_are_masked_and_link_to_their_folder(write, hospital, make):
     number = make.number(3)
     run_report = hospital.build_run_report(
-        unassigned_images=(Path(f"seals/旧章/{number}.png"), Path(f"seals/{number}/a.png")),
+        unassigned_images=(
+            UnassignedFile(Path(f"seals/旧章/{number}.png")),
+            UnassignedFile(Path(f"seals/{number}/a.png")),
+        ),
         seals=Path("seals"),
     )
     sheet = openpyxl.load_workbook(write(run_report))["未配对印章"]
 
     masked = "*" * 14 + number[-4:]
-    assert sheet["A2"].value == f"{masked}.png"
-    assert [cell.value for cell in sheet[1]] == ["文件", "位置（点击打开文件夹）", "为什么没有用上", "怎么办"]
-    assert sheet["B2"].value == "seals/旧章"
-    assert sheet["C2"].value == "没有匹配的医生"
-    assert sheet["B2"].hyperlink.target.endswith("旧章")
-    assert sheet["B3"].value == f"seals/{masked}"
-    assert sheet["B3"].hyperlink.target.endswith("seals"), "a link cannot be masked"
+    assert [sheet["A2"].value, sheet["B2"].value] == [
+        "1051昌盛.png",
+        "2026年医师名单.xlsx 医师 第 53 行 昌盛",
+    ]
+    assert sheet["A3"].value == f"{masked}.png"
+    assert [cell.value for cell in sheet[1]] == [
+        "文件",
+        "可能对应的行",
+        "位置（点击打开文件夹）",
+        "为什么没有用上",
+        "怎么办",
+    ]
+    assert sheet["C3"].value == "seals/旧章"
+    assert sheet["D3"].value == "没有匹配的医生"
+    assert sheet["C3"].hyperlink.target.endswith("旧章")
+    assert sheet["C4"].value == f"seals/{masked}"
+    assert sheet["C4"].hyperlink.target.endswith("seals"), "a link cannot be masked"
 
 
 def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, hospital, make):
@@ -239,12 +254,12 @@ def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, h
         UnassignedImage("印章页", "", make_message("stray.no_roster")),
     )
     report = FileReport(Path(f"inbox/名单{number}.xlsx"), "0" * 64, "read", unassigned_images=unassigned)
-    run_report = hospital.build_run_report(unassigned_images=(Path("seals/旧章/x.png"),))
+    run_report = hospital.build_run_report(unassigned_images=(UnassignedFile(Path("seals/旧章/x.png")),))
     previews = make.previews()
     book = openpyxl.load_workbook(
         write(replace(run_report, files=(*run_report.files, report)), previews=previews)
     )
-    header, *rows = _texts(sheet := book["未配对印章"])
+    header, blank, *rows = _texts(sheet := book["未配对印章"])
 
     masked = "*" * 14 + number[-4:]
     assert [row[0] for row in rows] == [f"名单{masked}.xlsx"] * 3 + ["x.png"]
@@ -258,10 +273,11 @@ def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, h
     assert "链接" in rows[1][header.index("为什么没有用上")]
     assert "移到" in rows[0][header.index("怎么办")]
     assert "另存为" in rows[1][header.index("怎么办")]
-    (image,) = sheet._images
-    assert (image.anchor._from.row, image.anchor._from.col) == (1, 1)
+    assert blank[0] == "1051昌盛.png"
+    assert [(image.anchor._from.row, image.anchor._from.col) for image in sheet._images] == [(1, 1), (2, 1)]
     assert (kept, True) in previews.asked
-    assert "→ 未配对印章（4）" in [cell.value for row in book["汇总"].iter_rows() for cell in row]
+    assert [row[1] for row in rows] == [None, *["无法显示：图片损坏或读不出来"] * 3]
+    assert "→ 未配对印章（5）" in [cell.value for row in book["汇总"].iter_rows() for cell in row]
 
 
 def test_one_drawing_for_two_doctors_is_among_the_unpaired_pictures(write, scene, make):
@@ -280,10 +296,10 @@ def test_one_drawing_for_two_doctors_is_among_the_unpaired_pictures(write, scene
 
     assert [row[0] for row in rows] == ["1002钱秀兰.png", "1003孙立新.png"]
     assert (
-        rows[0][2]
+        rows[0][3]
         == "图片 1002.png 与 1003.png（2026年医师名单.xlsx 医师 第 5 行）虽是两个文件，图案却完全相同"
     )
-    assert rows[0][3].startswith("都未提交")
+    assert rows[0][4].startswith("都未提交")
 
 
 def test_unchanged_rows_show_their_stored_thumbnail_and_open_no_picture(write, make, scene):
@@ -387,7 +403,7 @@ def test_the_summary_links_every_sheet_with_its_number_of_rows(write, hospital):
         "→ 全部结果（55）": "'全部结果'!A1",
         "→ 待改（9）": "'待改'!A1",
         "→ 未知（3）": "'未知'!A1",
-        "→ 未配对印章（0）": "'未配对印章'!A1",
+        "→ 未配对印章（1）": "'未配对印章'!A1",
     }
     assert {location.split("'")[1] for location in links.values()} <= set(book.sheetnames)
 

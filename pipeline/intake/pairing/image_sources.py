@@ -12,8 +12,8 @@ from typing import TypeVar
 from zipfile import ZipFile, ZipInfo
 
 from pipeline.domain.roster import FileStat, ImageFile
-from pipeline.errors import require_granted
-from pipeline.intake.images.image_files import ImageStore, fingerprint_file
+from pipeline.errors import NotReadNow, require_granted
+from pipeline.intake.images.image_files import MAX_BYTES, ImageStore, fingerprint_file
 from pipeline.intake.pairing.image_index import Candidate, ImageFolder
 from pipeline.intake.pairing.zip_files import UnreadableFile, open_zip, read_member
 from pipeline.messages.catalogue import make_message
@@ -48,6 +48,15 @@ class ImageSources(ExitStack):
             except UnreadableFile as error:
                 self._images[candidate] = error
         return _require_readable(self._images[candidate])
+
+    def get_image_if_readable(self, candidate: Candidate) -> ImageFile | None:
+        """Return a candidate's picture, None where it is too large or cannot be read now."""
+        if candidate.size > MAX_BYTES:
+            return None
+        try:
+            return self.get_image(candidate)
+        except (NotReadNow, UnreadableFile):
+            return None
 
     def _fingerprint(self, candidate: Candidate) -> ImageFile:
         file = candidate.file

@@ -19,12 +19,22 @@ far as no earlier doctor may be meant, see ``earlier_evidence``.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
-from pathlib import Path
 from typing import Any
 
-from pipeline.domain.roster import Doctor, EmbeddedImage, Field, FileStat, ImageFile, Problem, format_size
+from pipeline.domain.roster import (
+    MAX_SHOWN_IMAGES,
+    Doctor,
+    EmbeddedImage,
+    Field,
+    FileStat,
+    ImageFile,
+    Problem,
+    UnassignedFile,
+    format_size,
+)
 from pipeline.domain.seals import Bearer
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.intake.images.image_files import MAX_BYTES
@@ -43,6 +53,7 @@ from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources
 from pipeline.intake.pairing.match_problems import add_problem, list_texts, make_problem, show_path
 from pipeline.intake.pairing.picture_column import PictureEntry, read_picture_entry
+from pipeline.intake.pairing.similar_names import SimilarNames
 from pipeline.intake.pairing.zip_files import UnreadableFile
 from pipeline.messages.catalogue import join_texts, make_message
 
@@ -53,8 +64,7 @@ class MatchResult:
 
     doctors: tuple[Doctor, ...]
     person_ids: Sequence[Hashable] = field(repr=False)  # of the doctors, see fields.person_ids
-    # as a person finds them; one in a zip as seals.zip/张伟.png
-    unassigned_files: tuple[Path, ...] = field(repr=False)
+    unassigned_files: tuple[UnassignedFile, ...] = field(repr=False)  # those that resemble a row come first
     stats: Mapping[str, FileStat] = field(repr=False)  # read in this run, by str(path)
 
 
@@ -103,7 +113,8 @@ def match_images(
 ) -> MatchResult:
     """Give every doctor the picture that is certainly theirs, or the problem that explains why there is none.
 
-    Only files that a row may mean are opened, and of these only the ones that differ from ``known_files`` (the ledger's
+    Only files that a row may mean are opened, and the first of those that no row means, which are shown to a person; and
+    of these only the ones that differ from ``known_files`` (the ledger's
     file_stat, by ``str(path)``) or whose time lies after ``now`` (unix seconds). ``images`` keeps the bytes of a picture that
     lies in a zip. A row whose number is unusable is matched as well, so that all its problems show at once. Whether two
     people use the same picture is found by ``conflicts``. ``earlier`` knows the doctors of earlier runs. Raises OSError where
@@ -118,15 +129,17 @@ def match_images(
             doctors, matches, entries, contested, sources, images, earlier or EarlierEvidence()
         )
         matched = [matcher.match_row(row) for row in range(len(doctors))]
-    unassigned = [candidate for candidate in index.candidates if candidate not in matcher.used]
-    missing = [row for row, doctor in enumerate(matched) if doctor is None]
-    problems = match_problems.explain_missing([doctors[row] for row in missing], index, unassigned)
+        unassigned = [candidate for candidate in index.candidates if candidate not in matcher.used]
+        missing = [row for row, doctor in enumerate(matched) if doctor is None]
+        similar_names = SimilarNames(doctors, missing, unassigned)
+        unassigned_files = tuple(_list_unassigned(unassigned, doctors, similar_names, sources))
+    problems = match_problems.explain_missing(doctors, missing, index, similar_names)
     for row, missing_image in zip(missing, problems, strict=True):
         matched[row] = add_problem(doctors[row], missing_image)
     return MatchResult(
         doctors=tuple(doctor for doctor in matched if doctor is not None),
         person_ids=matches.person_ids,
-        unassigned_files=tuple(candidate.path for candidate in unassigned),
+        unassigned_files=unassigned_files,
         stats=sources.new_stats,
     )
 
@@ -193,16 +206,8 @@ class _RowMatcher:
 
     def _list_images(self, matches: Sequence[ImageMatch]) -> tuple[ImageFile, ...]:
         """Return what matched files hold, as far as they can be read now."""
-        return tuple(filter(None, map(self._get_file_image, matches[:MAX_VARIANTS])))
-
-    def _get_file_image(self, match: ImageMatch) -> ImageFile | None:
-        """Return what a matched file holds, None where it is too large or cannot be read now."""
-        if match.candidate.size > MAX_BYTES:
-            return None
-        try:
-            return self.sources.get_image(match.candidate)
-        except (NotReadNow, UnreadableFile):
-            return None
+        images = [self.sources.get_image_if_readable(match.candidate) for match in matches[:MAX_VARIANTS]]
+        return tuple(filter(None, images))
 
     def _leave_out_earlier(
         self, doctor: Doctor, matches: Sequence[ImageMatch], cells: tuple[EmbeddedImage, ...]
@@ -215,7 +220,7 @@ class _RowMatcher:
         doubts: list[tuple[str, ImageFile | None, Bearer]] = []
         own_matches, own_cells = [], []
         for match in matches:
-            image = self._get_file_image(match)
+            image = self.sources.get_image_if_readable(match.candidate)
             if bearer := self.earlier.get_other_bearer(doctor, match, image):
                 doubts.append((show_path(match.candidate.relative_path, doctor), image, bearer))
             else:
@@ -244,7 +249,7 @@ class _RowMatcher:
 
     def _is_certain(self, doctor: Doctor, match: ImageMatch) -> bool:
         """Return whether a file bears the doctor's number, or a person judged it right."""
-        image = self._get_file_image(match)
+        image = self.sources.get_image_if_readable(match.candidate)
         return match.evidence == NUMBER or (image is not None and self.earlier.is_judged_right(doctor, image))
 
     def _choose_image(
@@ -302,6 +307,24 @@ class _RowMatcher:
             if between := [image for image in misplaced if image.is_between]:
                 raise _RowRefused(match_problems.explain_images_between(doctor, between), rival_images=images)
             raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files), rival_images=images)
+
+
+def _list_unassigned(
+    unassigned: Sequence[Candidate],
+    doctors: Sequence[Doctor],
+    similar_names: SimilarNames,
+    sources: ImageSources,
+) -> Iterator[UnassignedFile]:
+    """Yield the files that no row matches, those that resemble a row first; so many as are shown are read."""
+    ordered = sorted(unassigned, key=lambda candidate: not similar_names.list_rows(candidate))
+    for number, candidate in enumerate(ordered):
+        image, is_shown = None, number < MAX_SHOWN_IMAGES
+        if is_shown:
+            # a member of a zip needs a place in the work folder: without it the picture is not shown
+            with suppress(OSError):
+                image = sources.get_image_if_readable(candidate)
+        similar = tuple(doctors[row] for row in similar_names.list_rows(candidate))
+        yield UnassignedFile(candidate.path, image, similar, was_read=is_shown)
 
 
 def _make_file_problem(code: str, doctor: Doctor, match: ImageMatch, **detail: str) -> Problem:

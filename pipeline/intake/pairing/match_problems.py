@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.domain.masking import mask_id
 from pipeline.domain.message import Message
-from pipeline.domain.roster import Doctor, EmbeddedImage, Field, Problem, fold_staff_no
+from pipeline.domain.roster import Doctor, EmbeddedImage, Field, Problem
 from pipeline.domain.seals import Bearer
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names, picture_column
-from pipeline.intake.pairing.composed_names import list_pieces
 from pipeline.intake.pairing.evidence import ImageMatches
 from pipeline.intake.pairing.expected_names import ImageMatch, list_names
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.picture_column import PictureEntry
+from pipeline.intake.pairing.similar_names import SimilarNames
 from pipeline.messages.catalogue import join_messages, join_texts, make_message
 from pipeline.messages.problems import build_problem
 
@@ -24,9 +23,6 @@ from pipeline.messages.problems import build_problem
 _NAME_A_COLUMN = frozenset({"IMAGE_MISSING", "IMAGE_AMBIGUOUS"})
 _LISTED = 5  # file names in one sentence
 _LONGEST_ENTRY = 80  # characters of a refused entry that are repeated
-# suggestions cost a comparison with every file: no more of them than a person reads
-_MAX_HINT_NAMES = 2_000
-_MAX_HINTS = 100
 
 
 def make_problem(code: str, doctor: Doctor, **detail: str) -> Problem:
@@ -103,23 +99,17 @@ def explain_images_between(doctor: Doctor, images: Iterable[EmbeddedImage]) -> P
 
 
 def explain_missing(
-    doctors: Sequence[Doctor], index: ImageIndex, unassigned: Iterable[Candidate]
+    doctors: Sequence[Doctor], missing: Sequence[int], index: ImageIndex, similar_names: SimilarNames
 ) -> list[Problem]:
-    """Return the problems of rows that no picture matches; the first get the nearest name of an unassigned file."""
-    names = {
-        file_names.comparison_key(base): candidate
-        for candidate in unassigned
-        for base, _ in file_names.strip_known_suffixes(candidate.stem)
-    }
-    by_number = {fold_staff_no(name): candidate for name, candidate in names.items()}
-    by_part = {part: candidate for name, candidate in names.items() for part in list_pieces(name)}
-    suggested = _MAX_HINTS if len(names) <= _MAX_HINT_NAMES else 0
-    return [
-        _explain_missing(
-            doctor, index, _suggest_file(doctor, names, by_number, by_part) if number < suggested else ""
-        )
-        for number, doctor in enumerate(doctors)
-    ]
+    """Return the problems of the rows that no picture matches, each with its nearest file that no row matches."""
+    problems = []
+    for row in missing:
+        nearest, suggestion = similar_names.get_nearest_file(row), ""
+        if nearest is not None:
+            candidate, kind = nearest
+            suggestion = make_message(kind, file=show_path(candidate.relative_path, doctors[row]))
+        problems.append(_explain_missing(doctors[row], index, suggestion))
+    return problems
 
 
 def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Problem:
@@ -132,7 +122,7 @@ def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Prob
         return make_problem("IMAGE_MISSING", doctor, no_folder="yes", hint=other_images)
     entry = picture_column.read_entry_text(doctor) or ""
     tried = [("entry", _show_entry(entry))]
-    wanted = [_get_stem(entry)]
+    wanted = [picture_column.get_entry_stem(entry)]
     if picture_column.names_file(entry):
         own = (f"▣ {image.address}" for image in picture_column.list_seal_images(doctor.row))
         other_images = join_texts(filter(None, (*own, other_images)))
@@ -154,34 +144,6 @@ def _join_tried(tried: Iterable[tuple[str, str]]) -> Message:
     named = [(kind, text) for kind, text in tried if text] or [("entry", "…")]
     *first, last = [make_message(f"tried.{kind}", text=text) for kind, text in named]
     return make_message("tried.either", first=join_messages(first), last=last) if first else last
-
-
-def _suggest_file(
-    doctor: Doctor,
-    names: Mapping[str, Candidate],
-    by_number: Mapping[str, Candidate],
-    by_part: Mapping[str, Candidate],
-) -> str:
-    """Return the nearest name of a file that no row matches: a suggestion to a person, evidence for nothing.
-
-    A spreadsheet takes leading zeros off a staff number: 12 may be 0012. A part of the name may be the doctor's.
-    """
-    staff_no = doctor.comparable_staff_no
-    if staff_no and (candidate := by_number.get(file_names.comparison_key(staff_no))):
-        return make_message("image.zeros", file=show_path(candidate.relative_path, doctor))
-    entry = picture_column.read_entry_text(doctor) or ""
-    wanted = _get_stem(entry) if picture_column.names_file(entry) else "".join(list_names(doctor)[:1])
-    for own in map(file_names.comparison_key, (*list_names(doctor), doctor.staff_no or "")):
-        if candidate := by_part.get(own):
-            return make_message("image.near", file=show_path(candidate.relative_path, doctor))
-    nearest = difflib.get_close_matches(file_names.comparison_key(wanted), names, n=1, cutoff=0.5)
-    if not nearest:
-        return ""
-    return make_message("image.near", file=show_path(names[nearest[0]].relative_path, doctor))
-
-
-def _get_stem(entry: str) -> str:
-    return file_names.split_extension(picture_column.get_file_of_path(entry) or entry)[0]
 
 
 def _show_entry(text: str | None) -> str:

@@ -86,6 +86,11 @@ def get_file_of_path(text: str) -> str | None:
     return name if is_image and _WHOLE_PATH.match(text) else None
 
 
+def get_entry_stem(text: str) -> str:
+    """Return the name, without an extension, of the file that an entry names."""
+    return file_names.split_extension(get_file_of_path(text) or text)[0]
+
+
 def list_contested_files(doctor: Doctor) -> list[ImageFile]:
     """Return the files that may be a row's and are not used: they may be another row's, or they show different pictures.
 

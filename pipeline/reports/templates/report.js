@@ -51,6 +51,13 @@
     });
     return line;
   }
+  // the pictures of a row that were not used stand in the list below: a row holds their places in it
+  function copyPictures(places) {
+    const listed = document.querySelectorAll("#unused li");
+    const copies = makeElement("ul", "pictures");
+    places.forEach(function (place) { copies.appendChild(listed[place].cloneNode(true)); });
+    return copies;
+  }
   function toggleDetails(line, row, button) {
     const open = button.getAttribute("aria-expanded") === "true";
     button.setAttribute("aria-expanded", String(!open));
@@ -70,6 +77,7 @@
     const extra = makeElement("tr", "more-of"), cell = extra.appendChild(makeElement("td"));
     cell.colSpan = 7;
     cell.appendChild(list);
+    if (row.unused.length) cell.appendChild(copyPictures(row.unused));
     line.after(extra);
   }
 

@@ -99,8 +99,8 @@ def test_a_strange_name_is_listed_printable_or_belongs_to_its_owner(tmp_path, na
         for problem in one.problems:
             message = render_problem(problem, "zh").encode().decode()
             assert not any(ord(char) < 32 or char in "\u202e\x1b" for char in message)
-    for path in pairing.unassigned_files:
-        str(path).encode()
+    for file in pairing.unassigned_files:
+        str(file.path).encode()
 
 
 def test_a_control_character_in_a_name_is_not_taken_off(tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from image_support import make_examiner
 from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, fill, got, paired
 
-from pipeline.domain.roster import CardType, CellKind, Field, FileStat
+from pipeline.domain.roster import CardType, CellKind, Field, FileStat, ImageFile
 from pipeline.intake.images import image_files
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import image_index
@@ -284,7 +286,9 @@ def test_better_evidence_separates_namesakes(tmp_path):
         (f"{NUMBER}.png", "id_card_number", []),
         ("张伟_2002.png", "staff_no", []),
     ]
-    assert [path.name for path in paired(tmp_path, files, first, second).unassigned_files] == ["张伟.png"]
+    assert [file.path.name for file in paired(tmp_path, files, first, second).unassigned_files] == [
+        "张伟.png"
+    ]
 
 
 def test_a_file_that_fits_two_namesakes_is_no_evidence_for_the_one_without_a_better_file(tmp_path):
@@ -416,7 +420,7 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     assert pairing.stats == {}
 
 
-def test_only_files_that_a_row_may_mean_are_read_and_only_after_a_change(tmp_path):
+def test_files_are_read_only_after_a_change_also_those_that_no_row_means(tmp_path):
     folder = fill(tmp_path / "seals", {"张伟.png": b"seal", "nobody.png": b"x"})
     first = match_images(
         [doctor()],
@@ -425,8 +429,10 @@ def test_only_files_that_a_row_may_mean_are_read_and_only_after_a_change(tmp_pat
         images=make_examiner(tmp_path),
     )
     path = folder / "张伟.png"
-    assert set(first.stats) == {str(path)}
-    assert first.unassigned_files == (folder / "nobody.png",)
+    (unassigned,) = first.unassigned_files
+    assert set(first.stats) == {str(path), str(folder / "nobody.png")}
+    assert unassigned.path == folder / "nobody.png"
+    assert unassigned.image == ImageFile.from_path(unassigned.path, hashlib.sha256(b"x").hexdigest(), 1)
 
     again = match_images(
         [doctor()],

@@ -96,7 +96,7 @@ def test_a_name_in_another_department_of_the_roster_is_a_namesake_who_is_not_in_
     pairing = paired(tmp_path / "both", files, *rows)
     assert pairing.doctors[0].picture
     assert pairing.doctors[0].picture.path.parent.name == "外科"
-    assert [path.parent.name for path in pairing.unassigned_files] == ["内科"]
+    assert [file.path.parent.name for file in pairing.unassigned_files] == ["内科"]
 
 
 def test_a_prefix_names_the_department_as_a_folder_does(tmp_path):

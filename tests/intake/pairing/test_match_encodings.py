@@ -131,7 +131,7 @@ def test_the_path_that_is_shown_can_be_written_into_a_file_and_the_stored_one_op
 
 def test_unassigned_files_can_be_printed(tmp_path):
     files = {"李四.png".encode("gb18030"): b"1", b"\xff\xfe\x80.png": b"2"}
-    names = [path.name for path in paired(tmp_path, files, doctor()).unassigned_files]
+    names = [file.path.name for file in paired(tmp_path, files, doctor()).unassigned_files]
     assert names == ["李四.png", "\ufffd\ufffd\ufffd.png"]
 
 

@@ -169,7 +169,7 @@ def test_a_row_without_a_picture_names_files_of_another_kind_and_links(tmp_path)
 def test_unassigned_files_are_listed_once_and_in_order(tmp_path):
     files = {"张伟.png": b"1", "王芳.png": b"2", "旧/李四.png": b"3", "z.pdf": b"4"}
     unclaimed = paired(tmp_path, files, doctor()).unassigned_files
-    assert [path.relative_to(tmp_path / "seals").as_posix() for path in unclaimed] == [
+    assert [file.path.relative_to(tmp_path / "seals").as_posix() for file in unclaimed] == [
         "旧/李四.png",
         "王芳.png",
     ]

@@ -39,7 +39,7 @@ def list_problem_codes(pairing: MatchResult) -> list[tuple[str, dict[str, str]]]
     return [(problem.code, dict(problem.detail)) for problem in pairing.doctors[0].problems]
 
 
-def test_a_matched_member_is_stored_under_its_digest_and_no_other(tmp_path):
+def test_members_are_stored_under_their_digests_also_one_that_is_only_shown(tmp_path):
     data = zipped({"内科/张伟.png": b"seal", "李四.jpg": b"other", "王芳.png": b"nobody"})
     pairing = from_zip(tmp_path, data, doctor(), doctor("李四", number=OTHER_NUMBER))
     first, second = (one.picture for one in pairing.doctors)
@@ -48,9 +48,9 @@ def test_a_matched_member_is_stored_under_its_digest_and_no_other(tmp_path):
     assert first.path == tmp_path / "seals.zip" / "内科" / "张伟.png"
     assert first.sha256 == hashlib.sha256(b"seal").hexdigest()
     assert (first.size, first.file.read_bytes(), second.file.read_bytes()) == (4, b"seal", b"other")
-    assert sorted(path.suffix for path in (tmp_path / "work").iterdir()) == [".jpg", ".png"]
+    assert sorted(path.suffix for path in (tmp_path / "work").iterdir()) == [".jpg", ".png", ".png"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "work").iterdir()} == {0o600}
-    assert pairing.unassigned_files == (tmp_path / "seals.zip" / "王芳.png",)
+    assert [file.path for file in pairing.unassigned_files] == [tmp_path / "seals.zip" / "王芳.png"]
     assert pairing.stats == {}
 
 
@@ -222,8 +222,10 @@ def test_a_member_that_leads_elsewhere_is_skipped_and_listed(tmp_path, name, why
     assert code == "IMAGE_MISSING"
     assert "⚠ seals.zip/" in detail["hint"]
     assert detail["hint"].endswith(f", {why}")
-    assert [path.name for path in pairing.unassigned_files] == ["李四.png"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["seals.zip"]
+    assert [file.path.name for file in pairing.unassigned_files] == ["李四.png"]
+    stored = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    shown = f"work/{hashlib.sha256(b'x').hexdigest()}.png"  # of 李四.png
+    assert sorted(stored) == ["seals.zip", shown]
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])

@@ -13,7 +13,7 @@ from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.messages.areas import list_keys
-from pipeline.reports.table_sheets import explain_unassigned_image
+from pipeline.reports.unused_pictures import explain_unassigned_image
 
 
 def drawn(sheet, folder, serial, first, last):

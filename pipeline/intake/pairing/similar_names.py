@@ -1,0 +1,105 @@
+"""Finds rows and files whose names resemble each other: shown to a person, evidence for nothing.
+
+Compared are the files that no row matches with the rows that have no picture, and by whole parts of their names with all
+other rows. The nearest file of a row and the rows of a file come from one comparison.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+
+from pipeline.domain.roster import Doctor, fold_staff_no
+from pipeline.intake.pairing import file_names, picture_column
+from pipeline.intake.pairing.composed_names import list_pieces
+from pipeline.intake.pairing.expected_names import list_names
+from pipeline.intake.pairing.image_index import Candidate
+
+ZEROS, NEAR = "image.zeros", "image.near"  # how a file resembles a row: a message of `files.toml`
+# a comparison letter by letter is made with every file: no more of them than a person reads
+_MAX_NAMES = 2_000
+_MAX_ROWS = 100
+_MOST_ALIKE = 3  # names of files for one row, by letters
+_MOST_FILES = 20  # of one row
+_MOST_ROWS = 8  # of one file
+
+
+class SimilarNames:
+    """The files that no row matches, the rows that each resembles, and the nearest file of each row."""
+
+    def __init__(
+        self, doctors: Sequence[Doctor], missing: Sequence[int], unassigned: Iterable[Candidate]
+    ) -> None:
+        """Compare the files with the rows; those that are ``missing`` a picture come first."""
+        # the files by comparison keys, as dictionaries without values: each once, in the order given
+        self._by_name: defaultdict[str, dict[Candidate, None]] = defaultdict(dict)
+        self._by_number: defaultdict[str, dict[Candidate, None]] = defaultdict(dict)
+        self._by_part: defaultdict[str, dict[Candidate, None]] = defaultdict(dict)
+        for candidate in unassigned:
+            self._add_file(candidate)
+        self._files: dict[int, Mapping[Candidate, str]] = {}
+        self._rows: defaultdict[Candidate, list[int]] = defaultdict(list)
+        compared = _MAX_ROWS if len(self._by_name) <= _MAX_NAMES else 0
+        for number, row in enumerate(missing):
+            pairs = self._list_files(doctors[row], by_letters=number < compared)
+            self._add_row(row, pairs)
+        others = set(range(len(doctors))).difference(missing) if self._by_name else ()
+        for row in sorted(others):
+            self._add_row(row, ((file, NEAR) for file in self._list_files_of_name(doctors[row])))
+
+    def get_nearest_file(self, row: int) -> tuple[Candidate, str] | None:
+        """Return the file that resembles a row most, and the key of the message on how it does."""
+        return next(iter(self._files.get(row, {}).items()), None)
+
+    def list_rows(self, candidate: Candidate) -> Sequence[int]:
+        """Return the rows that a file resembles, those without a picture first."""
+        return self._rows.get(candidate, ())
+
+    def _add_file(self, candidate: Candidate) -> None:
+        for base, _ in file_names.strip_known_suffixes(candidate.stem):
+            name = file_names.comparison_key(base)
+            self._by_name[name][candidate] = None
+            self._by_number[fold_staff_no(name)][candidate] = None
+            for part in list_pieces(name):
+                self._by_part[part][candidate] = None
+
+    def _add_row(self, row: int, pairs: Iterable[tuple[Candidate, str]]) -> None:
+        files: dict[Candidate, str] = {}
+        for candidate, kind in islice(pairs, _MOST_FILES):
+            files.setdefault(candidate, kind)
+        for candidate in files:
+            if len(self._rows[candidate]) < _MOST_ROWS:
+                self._rows[candidate].append(row)
+        if files:
+            self._files[row] = files
+
+    def _list_files(self, doctor: Doctor, *, by_letters: bool) -> Iterator[tuple[Candidate, str]]:
+        """Yield the files that resemble a row without a picture, the nearest first.
+
+        A spreadsheet takes leading zeros off a staff number: 12 may be 0012. A part of the name may be the doctor's.
+        """
+        if staff_no := doctor.comparable_staff_no:
+            for candidate in self._by_number.get(file_names.comparison_key(staff_no), ()):
+                yield candidate, ZEROS
+        for candidate in self._list_files_of_name(doctor):
+            yield candidate, NEAR
+        for candidate in self._by_part.get(file_names.comparison_key(doctor.staff_no or ""), ()):
+            yield candidate, NEAR
+        if not by_letters:
+            return
+        entry = picture_column.read_entry_text(doctor) or ""
+        names_file = picture_column.names_file(entry)
+        wanted = picture_column.get_entry_stem(entry) if names_file else "".join(list_names(doctor)[:1])
+        alike = difflib.get_close_matches(
+            file_names.comparison_key(wanted), self._by_name, n=_MOST_ALIKE, cutoff=0.5
+        )
+        for name in alike:
+            for candidate in self._by_name[name]:
+                yield candidate, NEAR
+
+    def _list_files_of_name(self, doctor: Doctor) -> Iterator[Candidate]:
+        """Yield the files of which a whole part is the doctor's name."""
+        for name in list_names(doctor):
+            yield from self._by_part.get(file_names.comparison_key(name), ())
