@@ -16,7 +16,7 @@ import click
 
 from pipeline.cli.certify_commands import certify
 from pipeline.cli.config_commands import config_group, init
-from pipeline.cli.context import DEFAULT_CONFIG, Session
+from pipeline.cli.context import DEFAULT_CONFIG, OVERRIDES, Session
 from pipeline.cli.data_commands import export, history, purge
 from pipeline.cli.demo import demo, sandbox
 from pipeline.cli.doctor_commands import doctor, notify_group
@@ -72,11 +72,17 @@ INTRODUCTIONS: Mapping[str, str] = {
     "port_taken": "next_free_port",
     "port_rights": "next_free_port",
     "port_failed": "next_free_port",
+    "jobs.no_server": "next_help",
     "ledger.backup_exists": "next_new_file",
     "ledger.no_backup": "next_status",
+    "ledger.other_past": "next_rebuild",
+    "load.server_in_use": "next_status",
     "never_run": "next_check",
+    "only.no_row": "next_check",
     "no_last_run": "next_run",
     "resolve.needs_seal_name": "next_run",
+    "schedule.no_crontab": "next_run",
+    "schedule.no_systemd": "next_run",
     "resolve_sealed": "next_story",
     "no_run_yet": "next_run",
     "no_run": "next_status",
@@ -98,20 +104,42 @@ REPEATED_AFTER_REPAIR = frozenset(
 # the words of the command line themselves are wrong: typed again, they fail again
 SHOWN_WITH_HELP = frozenset(
     {
+        "certify_nobody",
+        "certify_not_open",
         "certify_one_place",
+        "certify_who",
         "config.no_age",
         "config_is_a_folder",
         "export.ending",
         "faults.unreadable",
+        "init.is_a_file",
+        "jobs.every_hospital",
+        "load.other_ledger",
         "not_a_file",
         "no_such_path",
-        "only.no_row",
         "only.several",
+        "profiles.both",
+        "profiles.none",
+        "profiles.one_command",
+        "profiles.one_option",
+        "profiles.unknown",
         "purge.ask",
+        "purge.no_age",
         "purge.one_way",
+        "resolve.no_picture",
+        "resolve.not_made_here",
+        "resolve.not_unchanged",
+        "resolve.other_tenant",
+        "resolve.results_torn",
         "resolve_one_way",
         "review.refused",
+        "schedule.name",
+        "schedule.needs_name",
+        "schedule.path",
+        "schedule.taken",
+        "schedule.worker",
         "usage.no_pictures",
+        "usage.not_unicode",
         "usage.out_is_a_file",
         "usage.results_as_roster",
     }
@@ -155,6 +183,7 @@ SYNONYMS: Mapping[str, str] = {
 }
 DRY_RUN = frozenset({"--dry-run", "--dryrun", "--simulate"})  # what people type for `check`
 RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}")
+NEAR_OPTION = 0.8  # likeness of two options, one of which is probably a misspelt other
 USAGE = 2
 INTERRUPTED = 130
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
@@ -326,17 +355,19 @@ def _suggest_meant_command(session: Session, error: click.ClickException) -> boo
         ):
             session.suggest_command("next_perhaps", *SYNONYMS[error.command_name].split())
         case click.exceptions.NoSuchCommand() if error.possibilities and len(error.possibilities) == 1:
-            group_words = _list_command_words(session.arguments)
-            session.suggest_command("next_meant", *group_words, *error.possibilities)
+            return _suggest_spelling(session, error.command_name, *error.possibilities)
         case click.exceptions.NoSuchOption() if error.option_name in DRY_RUN:
             session.suggest_command("next_check", "check")
+        case click.exceptions.NoSuchOption():
+            near = get_close_matches(error.option_name, error.possibilities or (), cutoff=NEAR_OPTION)
+            is_certain = len(near) == 1 and near[0] not in OVERRIDES
+            return is_certain and _suggest_spelling(session, error.option_name, near[0])
         case click.UsageError(ctx=click.Context() as context) if "--run" in _list_options(context.command):
             runs = [word for word in session.arguments if RUN_ID.fullmatch(word)]
             if len(runs) != 1 or "--run" in session.arguments:
                 return False
             rest = (word for word in session.arguments if word not in runs)
-            command = f"{session.program} {join([*rest, '--run', *runs])}"
-            session.print_next_step(session.render_sentence("next_perhaps"), command)
+            return session.suggest_words("next_perhaps", [*rest, "--run", *runs])
         case _:
             return False
     return True
@@ -385,12 +416,9 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
 
 def _suggest_spelling(session: Session, typed: str, meant: str) -> bool:
     """Print the command again with the word that was probably meant; False where it may not be shown."""
-    arguments = [meant if word == typed else word for word in session.arguments]
-    command = f"{session.program} {join(arguments)}"
-    if typed not in session.arguments or mask_text(command) != command:
-        return False
-    session.print_next_step(session.render_sentence("next_meant"), command)
-    return True
+    # of an option the value may stand in the same word: --limt=5
+    arguments = [re.sub(rf"^{re.escape(typed)}(?=$|=)", lambda _: meant, word) for word in session.arguments]
+    return tuple(arguments) != session.arguments and session.suggest_words("next_meant", arguments)
 
 
 def _suggest_quotes(session: Session) -> bool:
@@ -399,11 +427,7 @@ def _suggest_quotes(session: Session) -> bool:
     for first, after in combinations(range(len(words) + 1), 2):
         path = " ".join(words[first:after])
         if after - first > 1 and Path(path).exists():
-            command = f"{session.program} {join([*words[:first], path, *words[after:]])}"
-            if mask_text(command) != command:
-                return False
-            session.print_next_step(session.render_sentence("next_quoted"), command)
-            return True
+            return session.suggest_words("next_quoted", [*words[:first], path, *words[after:]])
     return False
 
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = Path("config.yaml")
 PYTHONS = ("python", "python3")
+OVERRIDES = frozenset(
+    {"--accept-guards", "--new-ledger"}
+)  # of safety checks: no command that is suggested has one
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
@@ -193,15 +196,24 @@ class Session:
 
     def suggest_command(self, key: str, *arguments: str) -> None:
         """Print what to do next, with a command of this program."""
-        self.print_next_step(self.render_sentence(key), f"{self.invocation} {join(arguments)}")
+        words = (word for word in arguments if word not in OVERRIDES)
+        self.print_next_step(self.render_sentence(key), f"{self.invocation} {join(words)}")
 
     def suggest_same_command(self, key: str, **details: object) -> None:
         """Print that the same command is to be typed again; `status` instead where a path in it holds a number."""
-        command = f"{self.program} {join(self.arguments)}"
-        if mask_text(command) == command:
-            self.print_next_step(self.render_sentence(key, **details), command)
-        else:
+        if not self.suggest_words(key, self.arguments, **details):
             self.suggest_command("next_unshown", "status")
+
+    def suggest_words(self, key: str, words: Iterable[str], **details: object) -> bool:
+        """Print what to do next, with these words of a command line; False where a path in them holds a number.
+
+        An option that overrides a safety check is left out.
+        """
+        command = f"{self.program} {join(word for word in words if word not in OVERRIDES)}"
+        if mask_text(command) != command:
+            return False
+        self.print_next_step(self.render_sentence(key, **details), command)
+        return True
 
     def confirm(self, key: str, **details: object) -> bool:
         """Ask a question; only a clear yes is one. Raises click.Abort where stdin is at its end.

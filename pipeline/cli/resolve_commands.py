@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.resolution.open_cases import OpenCases
 
 SENT_BY_NEXT_RUN = frozenset({"not_created", "not_theirs", "replace", "other_person"})
+EXIT_ATTENTION = 3
 KINDS = {"seal_id": "created"}  # of decisions, where the option has another name
 
 
@@ -95,7 +96,7 @@ def resolve(
         kind = KINDS.get(way, way)
         case = _choose_case(session, opened, query, kind)
         if not way:
-            return print_unresolved(session, ledger, [case])
+            return _print_choice(session, opened, case)
         if way == "look_up":
             with point_to(case):
                 return _look_up(session, opened.make_maker(why), case)
@@ -172,7 +173,24 @@ def _look_up(session: Session, maker: DecisionMaker, case: Case) -> int:
         enter_created(replace(maker, why=f"look-up {answer.request_id}"), case, answer.seal_id)
         session.inform("looked_up", name=case.name, seal_id=answer.seal_id)
     session.suggest_command("next_list", "resolve")
-    return 3 if answer.seal_id is None else 0
+    return EXIT_ATTENTION if answer.seal_id is None else 0
+
+
+def _print_choice(session: Session, opened: OpenCases, case: Case) -> int:
+    """Print one case, the commands that enter what was found out, and the next command, which decides nothing."""
+    from pipeline.resolution.cases import describe_case
+    from pipeline.resolution.ledger_status import describe_command_line
+
+    described = describe_case(opened.ledger, case)
+    session.print_json(waiting=[described.to_dict()])
+    _print_case(session, case, described)
+    step = case.choose_step(describe_command_line(opened.config, session.invocation))
+    if not session.quiet:
+        session.print_line(step.render(session.spoken))
+    for command in step.commands:
+        session.inform("command", command=command)
+    session.suggest_command("next_story", "explain", case.unique_word)
+    return EXIT_ATTENTION
 
 
 def print_unresolved(session: Session, ledger: DatabaseLedger, cases: Sequence[Case]) -> int:
@@ -189,7 +207,7 @@ def print_unresolved(session: Session, ledger: DatabaseLedger, cases: Sequence[C
         _print_case(session, case, described)
     session.inform("resolve_ways", program=session.invocation)
     session.suggest_command("next_story", "explain", cases[0].unique_word)
-    return 3
+    return EXIT_ATTENTION
 
 
 def _print_case(session: Session, case: Case, described: WaitingCase) -> None:

@@ -449,7 +449,8 @@ def _open_configuration(session: Session) -> tuple[Config, ServerAddress]:
     config = session.require_config()
     address = read_server_address(config, os.environ)
     if address is None:
-        raise UsageError("jobs.no_server", ledger=config.name_ledger())
+        then = ("schedule", "install", "--help")
+        raise UsageError("jobs.no_server", ledger=config.name_ledger(), then=then)
     if find_spec("procrastinate") is None:
         raise UsageError("jobs.no_extra")
     if not session.verbose:

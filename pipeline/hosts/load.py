@@ -137,7 +137,9 @@ class FileLoad:
         if load is not None and Path(load.path) != self.path.absolute():
             raise UsageError("load.unfinished", server=self.address.shown, host=load.host, path=load.path)
         if load is None and not is_empty(PostgresConnection(server)):
-            raise UsageError("load.server_in_use", server=self.address.shown, path=self.path)
+            raise UsageError(
+                "load.server_in_use", server=self.address.shown, path=self.path, then=("status",)
+            )
         server.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(self._schema)))
 
     def _require_loaded(self, server: psycopg.Connection) -> None:

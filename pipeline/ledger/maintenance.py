@@ -201,7 +201,7 @@ def restore_ledger(path: Path, source: Path, tenant: str) -> RestoredLedger:
         position = receipt_sync.read_position(backed_up)
     newer = receipts.holds_line_at(receipts_file, position)
     if receipts_file.exists() and not newer:
-        raise UsageError("ledger.other_past", place=receipts_file)
+        raise UsageError("ledger.other_past", place=receipts_file, then=("ledger", "rebuild"))
     _put_key(path, secret)
     if newer:
         return replace(_rebuild_from_receipts(path, site_key), newer_receipts=True)

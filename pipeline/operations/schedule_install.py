@@ -41,9 +41,12 @@ def install_schedule(kind: Kind, schedule: Schedule) -> Sequence[str]:
     run on this machine, where rights are missing, or a program refuses it.
     """
     if kind == "cron" and shutil.which(CRONTAB) is None:
-        raise UsageError("schedule.no_crontab")
+        then = ("schedule", "install", "systemd") if installed_schedules.SYSTEMD_RUNS.is_dir() else ()
+        raise UsageError("schedule.no_crontab", then=then)
     if kind == "systemd" and not installed_schedules.SYSTEMD_RUNS.is_dir():
-        raise UsageError("schedule.no_systemd")
+        has_cron = shutil.which(CRONTAB) is not None
+        then = ("schedule", "install", "cron") if has_cron else ("schedule", "print", "systemd")
+        raise UsageError("schedule.no_systemd", then=then)
     if kind == "systemd":
         create_written_folders(schedule)
     rendered = render_schedule(kind, schedule)

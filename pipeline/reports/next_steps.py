@@ -88,7 +88,11 @@ class CommandLine:
 
     def repeat_run(self, record: RunRecord | None) -> str:
         """Return the `run` that reads the rosters of an earlier run again."""
-        if record is None or record.command != "run" or set(record.rosters) == set(self.rosters):
+        if (
+            record is None
+            or record.command not in {"run", "retry"}
+            or set(record.rosters) == set(self.rosters)
+        ):
             return self.build("run")
         seals = ("--seals", record.seals) if record.seals and record.seals != self.seals else ()
         words = (*record.rosters, *seals)
@@ -196,7 +200,7 @@ class RunState:
 
     command_line: CommandLine
     command: str  # check | run | retry | resolve
-    again: str  # the same command again
+    again: str  # the check or run over the same rosters
     send_again: str  # the command that sends what was not sent
     is_shown: bool = True  # False: rosters and folders were named that cannot be shown
     rows: Sequence[EndedRow] = ()
@@ -268,7 +272,7 @@ def _list_unsent_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Nex
     """Yield what sends the rows whose turn did not come; they need no correction."""
     unsent = tasks[RowTask.SEND]
     if unsent and state.command == "retry" and not state.halt_code:
-        yield make_step("next.left_to_run", n=unsent)
+        yield make_step("next.left_to_run", state.again, n=unsent)
     elif unsent and state.halt_code not in PLAN_GUARDS and state.exit != EXIT_HALTED:
         key = "next.again_after" if state.halt_code in LASTING_HALTS else "next.again"
         yield make_step(key, state.send_again, n=unsent)
@@ -483,7 +487,7 @@ def make_recorded_state(
     record: RunRecord, command_line: CommandLine, *, rows: Sequence[EndedRow], unresolved: int
 ) -> RunState:
     """Return what the ledger knows of a run that has ended."""
-    content, again = record.content, command_line.repeat(record)
+    content, send_again = record.content, command_line.repeat(record)
     halt = content.get("halted") or {}
     refused = sum(file["status"] == "refused" or bool(file.get("codes")) for file in content.get("files", ()))
     copies = Path(record.out) / COPIES
@@ -491,13 +495,13 @@ def make_recorded_state(
     return RunState(
         command_line=command_line,
         command=record.command,
-        again=again,
-        send_again=again,
+        again=command_line.repeat_run(record),
+        send_again=send_again,
         rows=rows,
         exit=record.exit or 0,
         halt_code=halt.get("code", ""),
         is_of_existing_names=halt.get("code") == "SEALS_EXIST",
-        file_steps=[make_step("next.files", again, n=refused)] if refused else (),
+        file_steps=[make_step("next.files", send_again, n=refused)] if refused else (),
         unresolved=unresolved,
         copies_folder=str(copies) if has_copies else None,
         roster_folders=", ".join(map(mask_path, record.rosters or command_line.rosters)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.clock import shown, stamp
+from pipeline.domain.roster import Field
 from pipeline.domain.run import EndedRow, Status, has_doubtful_picture
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import get_problem_kind_if_known
@@ -91,9 +92,12 @@ def _decide_on_change(person: PersonState) -> NextStep:
     assert seal_id is not None
     if get_detail(person.row, "CONTENT_CHANGED", "sealed"):
         return replace(make_step("step.another_person", build("resolve", seal_id)), who="clerk")
+    differing_fields = get_detail(person.row, "CONTENT_CHANGED", "differs").get("differs", "").split()
+    # a seal name that the roster changed is the name of the new seal
+    new_name = () if Field.SEAL_NAME in differing_fields else ("--seal-name", "NAME")
     commands = (
         build("resolve", seal_id, "--keep"),
-        build("resolve", seal_id, "--replace", "--seal-name", "NAME"),
+        build("resolve", seal_id, "--replace", *new_name),
     )
     return NextStep(make_message("step.changed"), commands, "clerk", is_decision=True)
 

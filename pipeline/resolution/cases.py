@@ -12,10 +12,12 @@ from pipeline.clock import stamp
 from pipeline.domain.masking import mask_text
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import ImageFile
-from pipeline.domain.run import RowPlan, Status, get_attempt_status
+from pipeline.domain.run import RowOutcome, RowPlan, Status, get_attempt_status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.messages.catalogue import render
+from pipeline.reports.next_steps import CommandLine, NextStep
+from pipeline.reports.person_step import OpenCreate, PersonState, choose_person_step
 from pipeline.resolution.timeline import build_timeline
 
 DecisionKind: TypeAlias = Literal[
@@ -92,6 +94,30 @@ class Case:
             if problem.code == "PERSON_POSSIBLY_SAME" and "agreed" in problem.detail
         )
         return next(details, None)
+
+    def choose_step(self, command_line: CommandLine) -> NextStep:
+        """Return what to find out, and the commands that enter it."""
+        attempt, seal = self.attempt, self.history.seal
+        open_create = (
+            OpenCreate(
+                trace_id=attempt.uuid, seal_name=self.seal_name, replayable_until=attempt.replayable_until
+            )
+            if attempt is not None
+            else None
+        )
+        return choose_person_step(
+            PersonState(
+                command_line=command_line,
+                status=self.status,
+                row=RowOutcome.of_plan(self.row_plan) if self.row_plan else None,
+                is_gone=False,
+                is_run_under_way=False,
+                open_create=open_create,
+                seal_id=seal.seal_id if seal else None,
+                refusal_code="",
+                last_run=None,
+            )
+        )
 
     def is_meant_by(self, query: str) -> bool:
         """Return whether a query means this person: name, staff number, last four, seal name, SealId, trace id, key."""

@@ -132,7 +132,10 @@ def build_retry(
         run=run,
         ledger=ledger,
     )
-    return replace(request, retried_run=last_run.run)
+    are_usual = all(path in configured for path in request.rosters)
+    rosters = () if are_usual else map(str, request.rosters)
+    pictures = () if request.seals in {None, *configured} else ("--seals", str(request.seals))
+    return replace(request, retried_run=last_run.run, arguments=join([*rosters, *pictures]))
 
 
 def get_last_roster_run(ledger: Ledger) -> RunRecord | None:

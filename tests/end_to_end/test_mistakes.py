@@ -9,6 +9,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from command_lines import require_typable
 from people import make_row
 from run_support import draw_seal
 
@@ -193,6 +194,32 @@ MISTAKES = {
     "command of a group misspelt": Mistake(
         leave, "ledger chek", 2, "是不是“check”", "Did you mean 'check'", "ledger check"
     ),
+    "option misspelt": Mistake(
+        leave, "run --limt=1 --new-ledger", 2, "没有“--limt”这个选项", "No such option '--limt'", "run --limit=1"
+    ),
+    "override misspelt": Mistake(
+        leave, "run --accept-guard", 2, "没有“--accept-guard”这个选项", "No such option '--accept-guard'", "run --help"
+    ),
+    "command misspelt": Mistake(
+        leave, "chekc inbox/roster.xlsx", 2, "是不是“check”", "Did you mean 'check'", "check inbox/roster.xlsx"
+    ),
+    "roster misspelt, and a check overridden": Mistake(
+        leave, "run inbox/rooster.xlsx --accept-guards", 2, "是不是 ", "Did you mean ", "run inbox/roster.xlsx"
+    ),
+    "key of the configuration misspelt, and a check overridden": Mistake(
+        change("seals: seals", "seals: seels"), "run --accept-guards --new-ledger", 2, "seels", "seels", "run"
+    ),
+    "hospital of no profile": Mistake(
+        leave, "run --profile east", 2, "没有 profiles", "has no profiles", "run --help"
+    ),
+    "file for a folder": Mistake(leave, "init config.yaml", 2, "是文件", "is a file", "init --help"),
+    "worker of one host": Mistake(
+        leave, "enqueue", 2, "本机", "is a file on this host", "schedule install --help"
+    ),
+    "age left out": Mistake(leave, "purge", 2, "--older-than", "--older-than", "purge --help"),
+    "person of no row": Mistake(
+        leave, "run --only 华佗 --accept-guards", 2, "华佗", "华佗", "check"
+    ),
     "dry run": Mistake(leave, "run --dry-run", 2, "先检查一遍", "To check first", "check"),
     "run without its option": Mistake(
         leave, "report 20260101-020000-000", 2, "多出了参数", "unexpected extra argument", "report --run 20260101-020000-000"
@@ -213,5 +240,6 @@ def test_a_mistake_is_named_with_its_cure(folder, capfd, mistake):
         assert main([*mistake.command.split(), "--lang", language]) == mistake.exit_code
         printed = capfd.readouterr().err
         assert sentence in printed
+        require_typable(printed.rstrip().splitlines()[-1].strip())
         last_line = re.sub(r" --lang (zh|en)", "", printed.rstrip().splitlines()[-1])
         assert last_line.endswith(f" {mistake.then}"), printed

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from command_lines import require_typable
 from crash_support import Zygote
 from people import make_row, name
 from resolution_support import list_made_seals, read_unknown_rows, run_later
@@ -93,6 +94,27 @@ def test_a_query_is_any_word_that_means_the_doctor(unsettled, capsys):
         assert run_later(unsettled, "resolve", word) == 3, word
         assert row["trace_id"] in capsys.readouterr().out, word
     assert run_later(unsettled, "resolve", row["id_masked"][-4:], "--seal-id", ID) == 0
+
+
+@pytest.mark.usefixtures("changed_too")
+def test_one_doctor_is_shown_with_the_commands_that_explain_shows(unsettled, capsys):
+    seal_id = list_made_seals(unsettled)[name(5)]
+    (who, row), *_ = read_unknown_rows(unsettled).items()
+    for query, commands in (
+        (who, [f"{row['trace_id']} --seal-id SEALID", f"{row['trace_id']} --not-created"]),
+        (name(5), [f"{seal_id} --keep", f"{seal_id} --replace --seal-name NAME"]),
+    ):
+        capsys.readouterr()
+        assert run_later(unsettled, "resolve", query) == 3
+        typed = [line.strip() for line in capsys.readouterr().err.splitlines() if line.startswith("     ")]
+        assert [line.partition(" resolve ")[2] for line in typed[:-1]] == commands
+        assert run_later(unsettled, "explain", query) == 0
+        explained = capsys.readouterr().out
+        for line in typed[:-1]:
+            require_typable(line)
+            assert line in explained
+        require_typable(typed[-1])
+        assert " explain " in typed[-1]
 
 
 def test_a_known_seal_id_or_a_strange_one_is_not_entered(unsettled, capsys):

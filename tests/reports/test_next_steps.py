@@ -2,8 +2,11 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 
 import pytest
+from command_lines import require_typable
+from people import complete_number
 
 from pipeline.domain.masking import Masker
 from pipeline.domain.run import Halt, Status
@@ -64,8 +67,10 @@ def commands_after(last, *statuses, unresolved=0, is_under_way=False) -> list[st
         (replace(RUN, exit=1), ["-v run"]),
         (replace(RUN, exit=130), ["run"]),
         (replace(RUN, exit=None, finished=None), ["run"]),
-        (replace(RUN, command="retry"), ["retry"]),
-        (replace(RUN, command="resolve"), ["resolve"]),
+        (replace(RUN, command="retry"), ["run"]),
+        (replace(UNLISTED_ROSTER, command="retry"), ["run '/other/a b.xlsx' --seals /pictures"]),
+        (replace(RUN, command="retry", exit=130), ["retry"]),
+        (replace(RUN, command="resolve"), ["run"]),
         (with_record(replace(RUN, exit=74)), ["ledger check"]),
         (with_record(replace(RUN, exit=74), halted={"code": "DISK"}), ["report"]),
         (with_record(replace(RUN, exit=2), halted={"code": "USAGE"}), ["run"]),
@@ -143,6 +148,70 @@ def test_no_step_names_the_option_that_overrides_a_guard(make, scene, code):
     (step,) = list_run_steps(scene.build_run_report(halt=Halt(code, "9", 5)), Masker())
     assert list_commands([step]) == ["run"]
     assert ("connected" in step.render("en")) == (code == "ROSTER_MISSING")
+
+
+MIXTURES = [
+    *([status] for status in Status),
+    [],
+    [Status.NOT_SENT, Status.REJECTED],
+    [Status.NOT_SENT, Status.FAILED],
+    [Status.REJECTED, Status.FAILED],
+    [Status.READY, Status.REJECTED],
+    [*Status],
+]
+HALTS = [
+    None,
+    Halt("OUTAGE", "", 5),
+    Halt("DEADLINE", "", 5),
+    Halt("ROSTER_MISSING", "", 5),
+    Halt("ROSTER_SHRUNK", "9", 5),
+    Halt("TOO_MANY_NEW", "9", 5),
+    Halt("TOO_MANY_UNKNOWN", "9", 5),
+    Halt("SAME_REFUSAL", "9", 4),
+    Halt("SEALS_EXIST", "9", 4),
+    Halt("SEAL_ID_REUSED", "", 4),
+    Halt("AuthFailure.SecretIdNotFound", "", 4),
+    Halt("CREDENTIALS_MISSING", "", 4),
+    Halt("DISK", "", 74),
+    Halt("INTERRUPTED", "", 130),
+]
+ARGUMENTS = ["", "inbox/a.xlsx --seals seals", f"inbox/{complete_number('11010119900307073')}.xlsx"]
+
+
+@pytest.mark.parametrize("command", ["check", "run", "retry"])
+@pytest.mark.parametrize("halt", HALTS, ids=lambda halt: halt.code if halt else "none")
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=["plain", "named", "masked"])
+def test_every_step_after_every_end_is_one_command_that_can_be_typed(make, scene, command, halt, arguments):
+    for statuses in MIXTURES:
+        scene.outcomes = [make.outcome(make.doctor(serial), status) for serial, status in enumerate(statuses)]
+        report = scene.build_run_report(command=command, halt=halt, arguments=arguments)
+        steps = list_run_steps(report, Masker.of_doctors([outcome.doctor for outcome in scene.outcomes]))
+        commands = [line for step in steps for line in step.commands]
+        for line in commands:
+            require_typable(line)
+        assert commands or command == "retry" or halt is None, (statuses, halt)
+        if Status.NOT_SENT in statuses and command == "run" and arguments != ARGUMENTS[2]:
+            is_reused = halt is not None and halt.code == "SEAL_ID_REUSED"
+            assert commands[0].startswith("esign-import resolve" if is_reused else "esign-import run"), (
+                statuses
+            )
+        if command == "run" and Status.FAILED not in statuses and arguments != ARGUMENTS[2]:
+            assert "esign-import retry" not in commands, (statuses, halt)
+
+
+@pytest.mark.parametrize("command", ["run", "retry", "resolve"])
+@pytest.mark.parametrize("halt", HALTS, ids=lambda halt: halt.code if halt else "none")
+def test_every_step_of_status_is_one_command_that_can_be_typed(command, halt):
+    halted = {"code": halt.code, "message": ""} if halt else None
+    for exit_code, statuses in product([None, 0, 1, 2, 3, 4, 5, 6, 7, 74, 130, 143], MIXTURES):
+        for record, unresolved in ((RUN, 0), (UNLISTED_ROSTER, 2)):
+            last = with_record(replace(record, command=command, exit=exit_code), halted=halted)
+            rows = make_rows(*statuses)
+            steps = list_status_steps(last, PROGRAM, rows=rows, unresolved=unresolved, is_under_way=False)
+            assert any(step.commands for step in steps)
+            for step in steps:
+                for line in step.commands:
+                    require_typable(line)
 
 
 def test_a_run_that_needs_nothing_has_one_step(make, scene):
