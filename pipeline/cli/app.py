@@ -298,6 +298,7 @@ def report_error(session: Session, error: BaseException) -> int:
         discard_output(sys.stdout)  # the reader of click's help has seen enough
         return 0
     if isinstance(error, UnicodeError) and (encoding := sys.getfilesystemencoding()) != "utf-8":
+        session.print_failure(USAGE, session.render_sentence("locale", encoding=encoding))
         session.alert("locale", encoding=encoding)
         session.suggest_same_command("next_after")
         return USAGE
@@ -305,13 +306,16 @@ def report_error(session: Session, error: BaseException) -> int:
         error = DiskTrouble.of(error)
     if isinstance(error, EsignImportError):
         session.print_error(error)
+        session.print_failure(error.exit_code, error.render(session.spoken))
         if not _report_broken_run(session):
             _suggest_remedy(session, error)
         return error.exit_code
     if isinstance(error, KeyboardInterrupt | click.Abort):
+        session.print_failure(INTERRUPTED, session.render_sentence("interrupted"))
         session.alert("interrupted")
         session.suggest_same_command("next_again")
         return INTERRUPTED
+    session.print_failure(1, type(error).__name__)
     session.alert("bug", kind=type(error).__name__)
     if session.verbose:
         print_traceback(error)
@@ -341,7 +345,10 @@ def _report_usage(session: Session, error: click.ClickException) -> int:
             session.print_line(f"{context.get_usage()}\n")
         if isinstance(error, click.exceptions.NoSuchCommand):
             error = _suggest_commands(error)
-        session.alert("misused", message=mask_text(polish_message(error.format_message(), session.spoken)))
+        message = polish_message(error.format_message(), session.spoken)
+        session.as_json |= "--json" in session.arguments  # a word before it may have stopped the reading
+        session.print_failure(error.exit_code, message)
+        session.alert("misused", message=mask_text(message))
     if not _suggest_meant_command(session, error):
         _suggest_help(session, "next_help")
     return error.exit_code

@@ -97,6 +97,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
     with _open_sealed_row(session, config, query, run) as (ledger, row_plan):
         request, prepared = repeat_request(row_plan, stage_settings.build_image_examiner(config))
         if not yes and not session.confirm("certify_sure", name=request.name):
+            session.print_json(declined=True)
             session.suggest_same_command("next_again")
             return None
         service = ServiceAccess.from_config(config, session.clock, ledger)
@@ -104,6 +105,12 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
             certify_create(request, prepared, service, ledger=ledger, who=read_user_name())
         )
     is_refused = response.meaning == "exists"
+    session.print_json(
+        refused=is_refused,
+        code=response.counted_as,
+        request_id=response.verdict.request_id,
+        seal_id=response.verdict.seal_id,
+    )
     session.alert(
         "certified" if is_refused else "not_certified",
         code=response.counted_as,
@@ -133,6 +140,7 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
         )
         maker = DecisionMaker.current_user(ledger, session.clock, why, build_agent(config))
         enter_place(maker, row_plan.history, place_name, shown=is_shown)
+    session.print_json(place=place_name, shown=is_shown)
     key = "certified_not_shown"
     if is_shown:
         key = "certified_shown" if place_name in SEARCHABLE_PLACES else "certified_confirms"

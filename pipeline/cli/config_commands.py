@@ -76,6 +76,12 @@ def init(
         language = _prompt_choice(session, "init.ask_language", {"zh": "zh", "en": "en"}, session.spoken)
     settings = _build_settings(chosen, language, {name: value for name, value in ids.items() if value})
     template = create_project(folder, settings)
+    session.print_json(
+        folder=str(folder.absolute()),
+        environment=chosen,
+        language=language,
+        template=str(template.absolute()),
+    )
     session.inform("init.done", folder=folder.absolute())
     app_id = settings.ids.get("app_id", "")
     if app_id and chosen != "sandbox" and not is_usual_app_id(app_id):
@@ -175,25 +181,27 @@ def validate(session: Session) -> int:
     from pipeline.workflow.hosts_factory import make_store
 
     config = session.require_config()
-    is_usable = True
+    faults: list[str] = []
     for _, missing, is_needed in list_missing_paths(config):
         if is_needed:
             session.alert("misused", message=missing)
-            is_usable = False
+            faults.append(str(missing.render(session.spoken)))
         else:
             session.alert("warning", text=missing)
     if config.api.placeholders:
         keys = list_missing_ids(config, session.config_name)
-        session.alert("usage.placeholders", place=session.config_name, keys=keys)
-        is_usable = False
+        text = session.render_sentence("usage.placeholders", place=session.config_name, keys=keys)
+        session.print_line(text)
+        faults.append(text)
     elif get_service_environment(config.api.endpoint) != "sandbox" and not is_usual_app_id(config.api.app_id):
         session.alert("warning", text=make_message("config_odd_app_id", app_id=config.api.app_id))
-    if not is_usable:
+    if faults:
+        session.print_json(path=str(session.config_name), valid=False, faults=faults)
         session.suggest_command("next_after", "config", "validate")
         return 2
     require_certificates(config)
     make_store(config)  # the extra, the address and the secret of a ledger on a server
-    session.print_json(path=str(session.config_name), valid=True)
+    session.print_json(path=str(session.config_name), valid=True, faults=[])
     session.inform("config_fine", path=session.config_name)
     session.suggest_command("next_check", "check")
     return 0

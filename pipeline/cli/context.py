@@ -98,6 +98,7 @@ class Session:
     headless_streams: set[TextIO] = field(default_factory=set)  # that the heading has not been printed to
     config_files: dict[Path | None, ConfigFile] = field(default_factory=dict)  # that were read
     log_path: Path | None = None  # log.jsonl of the run that is under way
+    has_document: bool = False  # whether the JSON of this session was printed
 
     def begin_hospital(self, profile: str | None, several: SeveralHospitals) -> Session:
         """Return the session of one of several hospitals; what it prints first is a heading."""
@@ -107,6 +108,7 @@ class Session:
             several=several,
             broken_run=("", 0),
             log_path=None,
+            has_document=False,
             headless_streams={sys.stdout, sys.stderr},
         )
 
@@ -238,7 +240,9 @@ class Session:
     def print_data(self, text: str, *, nl: bool = True) -> None:
         """Print data to stdout; a reader that has seen enough (`| head`) is no trouble."""
         try:
-            if not self.as_json:
+            if self.as_json:
+                self.has_document = True
+            else:
                 self._print_heading(sys.stdout)
             click.echo(text, nl=nl)
         except OSError as error:
@@ -255,6 +259,22 @@ class Session:
         """Print one JSON object to stdout, where ``--json`` asks for it."""
         if self.as_json:
             self.print_data(json.dumps(self.label_data({"schema": 1, **values}), ensure_ascii=False))
+
+    def print_record(self, record: Mapping[str, Any]) -> None:
+        """Print a run.json to stdout, where ``--json`` asks for it; each run has one, however it ended."""
+        if self.as_json and not self.has_document:
+            self.print_data(json.dumps(self.label_data(record), ensure_ascii=False))
+
+    def print_failure(self, exit_code: int, text: str) -> None:
+        """Print why a command ended as its JSON, where it printed none before."""
+        if not self.has_document:
+            with suppress(DiskTrouble):  # the failure itself was printed
+                self.print_json(exit=exit_code, error=mask_text(text))
+
+    def refuse_json(self, command: str) -> None:
+        """Raise UsageError where ``--json`` is given to a command that has no data."""
+        if self.as_json:
+            raise UsageError("json.refused", command=command)
 
     def label_data(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values of a JSON object with the profile they belong to, where one is chosen."""

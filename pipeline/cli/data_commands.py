@@ -78,6 +78,7 @@ def export(
         path = None
     else:
         path = write_json(out, {"schema": 1, "seals": [asdict(seal) for seal in seals]})
+        session.print_json(file=str(path), seals=len(seals))
     session.inform("export.done", n=len(seals))
     if abandoned:
         session.inform("seals.abandoned_too", n=abandoned)
@@ -183,6 +184,7 @@ def _confirm(session: Session, *, yes: bool) -> bool:
         raise UsageError("purge.ask")
     if session.confirm("purge.confirm"):
         return True
+    session.print_json(declined=True)
     session.inform("declined")
     return False
 

@@ -211,6 +211,7 @@ def sandbox(session: Session, /, **options: Any) -> int:
     """
     import asyncio
 
+    session.refuse_json("sandbox")
     try:
         asyncio.run(_serve(session, options))
     except KeyboardInterrupt:

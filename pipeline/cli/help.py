@@ -191,6 +191,7 @@ def get_summary(command: click.Command) -> str:
 def show_help(context: click.Context, words: tuple[str, ...]) -> int:
     """Show the help of a command, as COMMAND --help does."""
     session: Session = context.obj
+    session.refuse_json("help")
     described = context.find_root()
     for word in words:
         group = described.command
@@ -222,6 +223,7 @@ def wrap_text(text: str, width: int) -> list[str]:
 @click.pass_obj
 def completion(session: Session, shell: str) -> int:
     """Print the script that lets a shell complete what is typed."""
+    session.refuse_json("completion")
     completer = get_completion_class(shell)
     assert completer is not None
     program = click.get_current_context().find_root().command

@@ -61,6 +61,7 @@ def backup(session: Session, *, file: Path, keep: int | None) -> int:
         file = back_up_into(file, path, session.clock.now(), keep)
     else:
         back_up_ledger(path, file)
+    session.print_json(file=str(file))
     session.inform("ledger_backed_up", path=file)
     session.suggest_command("next_run", "ledger", "check")
     return 0
@@ -108,12 +109,14 @@ def check(session: Session) -> int:
     store = make_store(config)
     health = store.check()
     kinds = {defect.kind for defect in health.defects}
+    conflict = store.get_conflict(make_registry(config)) if not kinds else None
     path = receipts = config.name_ledger()
     if not config.is_ledger_on_server:
         receipts = str(config.resolve_ledger_file().with_name("receipts.jsonl"))
     session.print_json(
         ledger=path,
         defects=[{"kind": defect.kind, "what": str(defect.what)} for defect in health.defects],
+        conflict=conflict.render(session.spoken) if conflict is not None else None,
         receipts=health.receipts,
         **health.counts._asdict(),
     )
@@ -135,7 +138,7 @@ def check(session: Session) -> int:
         session.suggest_command("next_after", "run")
     if kinds:
         return 74
-    if (conflict := store.get_conflict(make_registry(config))) is not None:
+    if conflict is not None:
         raise conflict
     session.inform("ledger_sound", path=path, receipts=health.receipts, **health.counts._asdict())
     session.suggest_command("next_run", "run")
@@ -203,6 +206,11 @@ def _lock_ledger(session: Session, config: Config, path: Path) -> Iterator[None]
 
 
 def _report_restored(session: Session, restored: RestoredLedger) -> None:
+    session.print_json(
+        set_aside=str(restored.set_aside) if restored.set_aside is not None else None,
+        damaged_receipts=str(restored.damaged_receipts) if restored.damaged_receipts is not None else None,
+        **restored.counts._asdict(),
+    )
     if restored.set_aside is not None:
         session.inform("ledger_aside", path=restored.set_aside)
     if restored.damaged_receipts is not None:
@@ -236,6 +244,14 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
         if adoptable.seals:
             now, why = session.clock.now(), why or f"adopt {file.name}"
             ledger.record_adopted_seals(adoptable.seals, now=now, who=read_user_name(), why=why)
+    refused = [
+        {
+            "place": address.as_message().render(session.spoken),
+            "why": reason.render(session.spoken),
+        }
+        for address, reason in adoptable.refused.items()
+    ]
+    session.print_json(adopted=len(adoptable.seals), known=adoptable.known, refused=refused)
     for address, reason in adoptable.refused.items():
         session.alert("adopt_left", place=address.as_message(), why=reason)
     session.inform("adopted", n=len(adoptable.seals), others=_count_others(adoptable))

@@ -14,10 +14,9 @@ from typing import Any
 import click
 
 from pipeline.cli.context import DEFAULT_CONFIG, Session, SeveralHospitals
-from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.domain.run import more_severe_exit
-from pipeline.errors import ConfigError, EsignImportError, UsageError
+from pipeline.errors import ConfigError, UsageError
 from pipeline.messages.catalogue import join_messages, make_message
 
 Command = Callable[..., int]
@@ -90,7 +89,6 @@ def add_profiles(command: click.Command, report_error: ReportError) -> None:
                 codes[hospital.hospital] = callback(*arguments, **options)
             except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the others still have their turn
                 codes[hospital.hospital] = report_error(hospital, error)
-                _print_error_as_json(hospital, error, codes[hospital.hospital])
             if codes[hospital.hospital] > SIGNALLED:
                 break
         return _report_all(session, codes, len(profiles))
@@ -158,11 +156,6 @@ def _require_several(command: click.Command, name: str, options: Mapping[str, An
         if (parameter.name in OF_ONE_HOSPITAL and value) or is_csv:
             shown = parameter.opts[-1] if isinstance(parameter, click.Option) else "ROSTER"
             raise UsageError("profiles.one_option", option=shown)
-
-
-def _print_error_as_json(session: Session, error: BaseException, exit_code: int) -> None:
-    text = error.render(session.spoken) if isinstance(error, EsignImportError) else type(error).__name__
-    session.print_json(exit=exit_code, error=mask_text(text))
 
 
 def _report_all(session: Session, codes: Mapping[str, int], count: int) -> int:

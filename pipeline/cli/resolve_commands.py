@@ -73,6 +73,7 @@ def resolve(
 
     Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id.
     """
+    from pipeline.resolution.cases import describe_case
     from pipeline.resolution.ledger_status import get_unanswered_certification
     from pipeline.resolution.open_cases import KINDS_WITH_SURE, open_cases, point_to
 
@@ -100,10 +101,12 @@ def resolve(
         if way == "look_up":
             with point_to(case):
                 return _look_up(session, opened.make_maker(why), case)
+        described = describe_case(ledger, case)
         value = seal_name if way == "replace" else ways["seal_id"]
         opened.enter(case, cast("DecisionKind", kind), value=value, sure=sure, why=why)
     is_picture = way == "keep" and case.held_image is not None
     phrase = session.render_sentence("way_keep_picture" if is_picture else f"way_{way}")
+    session.print_json(decision=kind, resolved=described.to_dict())
     session.inform("resolved", name=case.name, way=phrase)
     if way == "replace" and case.history.seal is not None:
         session.alert("replaced", seal_id=case.history.seal.seal_id)
@@ -167,6 +170,7 @@ def _look_up(session: Session, maker: DecisionMaker, case: Case) -> int:
     known = {person.seal.seal_id for person in maker.ledger.snapshot().people.values() if person.seal}
     service = ServiceAccess.from_config(session.require_ready_config(), session.clock, maker.ledger)
     answer = asyncio.run(query_auto_sign(case.row_plan, case.name, service, known=known))
+    session.print_json(seal_id=answer.seal_id, request_id=answer.request_id)
     if answer.seal_id is None:
         session.alert("looked_up_nothing", name=case.name, words=answer.explanation)
     else:

@@ -19,6 +19,7 @@ from pipeline.messages.catalogue import join_messages, make_message
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
+    from pipeline.domain.run import RunRequest
     from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.protocol import RunRecord
 
@@ -50,6 +51,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
         "check", config, clock, rosters=rosters, seals=seals, out=out, invocation=session.invocation
     )
     if run_request.has_nothing_to_read(request, config, clock, has_tenant=has_tenant):
+        _print_empty_record(session, config, request)
         return _report_no_rosters(session, config, rosters)
     if not has_tenant:
         session.inform("check_without_config", why=reason_without_tenant)
@@ -74,6 +76,17 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
         else:
             session.suggest_command("next_config", "config", "validate")
     return code
+
+
+def _print_empty_record(session: Session, config: Config, request: RunRequest) -> None:
+    """Print, with ``--json``, the run.json of a check that has nothing to read; none is written."""
+    from pipeline.reports.records import run_record
+    from pipeline.workflow.run_report import end_report, start_report
+
+    if session.as_json:
+        now = session.clock.now()
+        begun = start_report(config, run=request.run, command="check", started=now, out=request.out)
+        session.print_record(run_record(end_report(begun, now)))
 
 
 def _read_config_for_check(session: Session) -> tuple[Config, Message | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -81,9 +80,7 @@ def write_and_print_results(
         session.alert("copy_held", path=WORKBOOK, copy=written["copy"])
     report = replace(report, workbook=written[WORKBOOK].name)
     _print_problems(session, report, presenter)
-    if session.as_json:
-        record = session.label_data(run_record(report, presenter.masker))
-        session.print_data(json.dumps(record, ensure_ascii=False))
+    session.print_record(run_record(report, presenter.masker))
     if not session.quiet:
         _print_counts(session, report, presenter)
         session.inform("results", path=presenter.mask_path(written[WORKBOOK]))

@@ -108,9 +108,11 @@ class RunRecorder:
 
     def record_nothing_to_do(self, exit_code: int = 0) -> int:
         """Leave the record of a command that has nothing to do, and return its exit code."""
+        report = end_report(self.begun, self.session.clock.now())
         with suppress(OSError), self.write_log(self.own_folder):
             self.log_end(exit_code)
-            self._leave_record(end_report(self.begun, self.session.clock.now()), [self.own_folder])
+            self._leave_record(report, [self.own_folder])
+        self.session.print_record(run_record(report))
         return exit_code
 
     def record_unwritten_results(self, ledger: DatabaseLedger, report: RunReport, error: Exception) -> int:
@@ -145,6 +147,8 @@ class RunRecorder:
         """Write run.json of a run without results, and call the hooks that every run's end calls."""
         write_run_json(report, folders)
         call_run_end_hooks(report, self.config, self.session.warn_of_hook)
+        with suppress(EsignImportError):  # the reason of the end is what is reported
+            self.session.print_record(run_record(report))
 
     def record_in_ledger(self, ledger: DatabaseLedger, request: RunRequest, error: OSError) -> None:
         """Record a run whose results folder cannot be written, so that there is no run.json, in the ledger."""

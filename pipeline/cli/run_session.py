@@ -98,6 +98,7 @@ def run_command(
             recorder.log_end(0)
     if is_new_folder:
         remove_lone_log(request.out)
+    session.print_json(declined=True)
     session.inform("declined")
     session.suggest_same_command("next_again")
     return 0

@@ -361,6 +361,7 @@ def worker(session: Session) -> int:
     It runs until Ctrl-C or SIGTERM, on which the runs stop after the requests in progress. The hospitals' ledgers lie in one
     PostgreSQL database; each host has the same configuration and reaches the rosters.
     """
+    session.refuse_json("worker")
     if session.profiles:
         raise UsageError("jobs.every_hospital")
     config, address = _open_configuration(session)

@@ -1,0 +1,140 @@
+"""`--json`: every command prints one JSON document to stdout and nothing else, or refuses the option in one sentence."""
+
+import json
+
+import click
+import pytest
+from people import name
+from watch_support import Watcher
+
+from pipeline.cli.app import cli, main
+
+REFUSED = frozenset({"completion", "help", "sandbox", "worker"})  # text for a shell; they run until they are stopped
+NEEDS_SERVER = frozenset({"enqueue", "ledger load"})
+NEEDS_LOSS = frozenset({"ledger rebuild", "ledger restore"})
+# command -> the words after it, once or in turn; {} is the hospital's folder, {name} a sealed doctor
+ARGUMENTS = {
+    "adopt": [("{}/adopted.csv",)],
+    "certify": [("{name}", "--yes"), ("{name}", "--console", "shown")],
+    "check": [(), ("--seals", "{}/seals")],
+    "completion": [("bash",)],
+    "config policy": [()],
+    "config schema": [()],
+    "config show": [()],
+    "config validate": [()],
+    "demo": [("--rows", "1", "--out", "{}/demo")],
+    "doctor": [()],
+    "enqueue": [()],
+    "explain": [("{name}",), ("no such doctor",), ("2",)],
+    "export": [(), ("--out", "{}/seals.json"), ("--leavers",)],
+    "help": [("run",)],
+    "history": [()],
+    "init": [("{}/new", "--sandbox")],
+    "ledger backup": [("{}/copy",)],
+    "ledger check": [()],
+    "ledger load": [("{}/state/ledger.sqlite3",)],
+    "ledger rebuild": [()],
+    "ledger restore": [("{}/earlier",)],
+    "notify test": [()],
+    "purge": [("--older-than", "1d", "--yes"), ("--person", "{name}", "--yes")],
+    "report": [()],
+    "resolve": [(), ("{unknown}",), ("{unknown}", "--look-up"), ("{unknown}", "--seal-id", "x" * 32), ()],
+    "retry": [("--yes",)],
+    "run": [("--yes",)],
+    "sandbox": [()],
+    "schedule install": [("windows",)],
+    "schedule print": [("cron",), ("systemd",)],
+    "schedule remove": [()],
+    "schedule status": [()],
+    "status": [()],
+    "worker": [()],
+}
+
+
+def list_commands(command=cli, words=()):
+    """Yield the words of every command that is no group."""
+    if not isinstance(command, click.Group):
+        yield " ".join(words)
+        return
+    for word, child in command.commands.items():
+        yield from list_commands(child, (*words, word))
+
+
+def read_document(capsys):
+    """Return the one JSON document on stdout."""
+    shown = capsys.readouterr()
+    assert shown.out.strip(), shown.err
+    return json.loads(shown.out), shown.err
+
+
+@pytest.fixture
+def hospital(hospital_with, tmp_path, monkeypatch):
+    """Make a hospital with two sealed doctors and one whose create got no answer."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nothing"))
+    hospital = hospital_with(faults=[{"match": {"user_name": name(2)}, "do": "reset_after"}])
+    hospital.doctors(3)
+    assert hospital.go("run") == 3
+    (hospital.folder / "adopted.csv").write_text("姓名,证件号码,印章ID\n", "utf-8")
+    (hospital.folder / "empty").mkdir()
+    assert hospital.go("ledger", "backup", str(hospital.folder / "earlier")) == 0
+    monkeypatch.chdir(hospital.folder)
+    return hospital
+
+
+def test_every_command_is_tried_with_json():
+    assert sorted(list_commands()) == sorted(ARGUMENTS)
+
+
+@pytest.mark.parametrize("command", sorted(ARGUMENTS))
+def test_a_command_prints_one_document_or_refuses_json(command, hospital, capsys):
+    with Watcher() as monitor:
+        ping = hospital.folder / "secrets" / "notify__ping"
+        ping.write_text(f"{monitor.url}/ping\n")
+        ping.chmod(0o600)
+        if command in NEEDS_LOSS:
+            hospital.lose_ledger()
+        for words in ARGUMENTS[command]:
+            filled = [word.format(hospital.folder, name=name(1), unknown=name(2)) for word in words]
+            capsys.readouterr()
+            code = hospital.go("--json", *command.split(), *filled)
+            document, error = read_document(capsys)
+            if command in REFUSED:
+                assert (code, document["exit"]) == (2, 2)
+                assert f"{command} has no data to print as JSON" in error.splitlines()[0]
+            elif command in NEEDS_SERVER:
+                assert (code, document["exit"]) == (2, 2)
+            else:
+                assert "error" not in document, (words, document)
+
+
+@pytest.mark.parametrize("command", sorted(list_commands()))
+def test_what_ends_a_command_early_is_one_document(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = [word.format(tmp_path, name="x", unknown="x") for word in ARGUMENTS[command][0]]
+    missing = tmp_path / "missing.yaml"
+    code = main(["--json", "--config", str(missing), *command.split(), *words])
+    document, error = read_document(capsys)
+    if code != 0 and command != "demo":
+        assert document["exit"] == code
+        assert document["error"] in error
+    assert main([*command.split(), "--no-such-option", "--json"]) == 2
+    document, error = read_document(capsys)
+    assert document["exit"] == 2
+    assert "--no-such-option" in document["error"]
+
+
+def test_a_run_that_ends_without_results_prints_its_run_json(hospital, capsys):
+    for roster in (hospital.folder / "inbox").iterdir():
+        roster.unlink()
+    for words, code in (
+        (("run", "--yes"), 5),
+        (("check",), 5),
+        (("run", str(hospital.folder / "missing.xlsx")), 2),
+    ):
+        capsys.readouterr()
+        assert hospital.go("--json", *words) == code
+        document, _ = read_document(capsys)
+        assert (document["command"], document["exit"]) == (words[0], code)
+    capsys.readouterr()
+    assert hospital.go("--json", "check", str(hospital.folder / "empty")) == 0
+    assert read_document(capsys)[0]["rows"] == 0
