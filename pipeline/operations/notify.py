@@ -1,8 +1,8 @@
 """Keeps watchers of the runs informed: people by the channels of apprise, a monitor by a ping or a file.
 
 An address whose scheme is the name of an entry point in the group ``esign_import.notifiers`` goes to that function instead
-of apprise. People hear of a run that failed or ended in another state than the one before. A message holds counts and reasons, never a
-name or a number. It waits next to the ledger until every channel has taken it. A monitor (healthchecks.io, Uptime Kuma,
+of apprise. People hear of a run that ended in another state than the one before, and once a week while a state that needs a
+person lasts. A message holds counts and reasons, never a name or a number. It waits next to the ledger until every channel has taken it. A monitor (healthchecks.io, Uptime Kuma,
 Cronitor) gets a ping at the start and the end of every run; Prometheus reads the figures of the last run in a file, by the
 textfile collector of node_exporter.
 """
@@ -23,6 +23,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.clock import local_date
 from pipeline.config.environment import choose_language
 from pipeline.config.named_paths import read_secret_lines
 from pipeline.config.settings import Config
@@ -43,9 +44,13 @@ Notifier = Callable[
 ]  # called with address, title and body; returns whether it took the message
 URLS_FILE, PING_FILE = "notify__urls", "notify__ping"
 MAX_REASONS = 5
+REMINDER_DAYS = 7  # between two messages about a state that lasts
 MAX_WAITING, MAX_AGE = 20, 7 * 86_400  # messages; seconds
 PING_SECONDS = 5  # that a ping may take
 State = Literal["ok", "attention", "failed"]
+DECISIONS = frozenset(
+    {Status.UNKNOWN.value, Status.EXISTS.value, "refused"}
+)  # needs that a failure does not explain
 ATTENTION = frozenset({3, 7})  # exit codes of runs that came to their end and left something to a person
 
 
@@ -64,17 +69,14 @@ def notify_run_end(report: RunReport, config: Config) -> None:
         return
     before = load_state(path)
     waiting = [message for message in before.waiting if report.finished - message.created < MAX_AGE]
-    state = classify_exit(report.exit)
-    reasons = count_needs(report)
-    if channels and is_worth_a_message(before, state, reasons):
-        title, body = build_message(report, config, before)
+    now = watch_run(before, report)
+    if channels and is_worth_a_message(before, now, report.finished):
+        title, body = build_message(report, config, before, since=now.since)
         digests = tuple(map(_digest_channel, channels))
         waiting.append(WaitingMessage(title, body, report.finished, digests))
-    now = WatchedState(
-        state=state,
-        exit=report.exit,
-        reasons=reasons,
-        last_success=before.last_success if state == "failed" else report.finished,
+        now = replace(now, notified=report.finished)
+    now = replace(
+        now,
         waiting=waiting[-MAX_WAITING:],
     )
     save_state(path, now)  # before it is sent: a message that is cut off is sent by the next run
@@ -97,21 +99,47 @@ def count_needs(report: RunReport) -> tuple[tuple[str, int], ...]:
     )
 
 
-def is_worth_a_message(before: WatchedState, state: State, reasons: Sequence[tuple[str, int]]) -> bool:
-    """Return whether people should hear of a run: a failure, another state, or more rows that need a person.
+def watch_run(before: WatchedState, report: RunReport) -> WatchedState:
+    """Return how a run ended, and since when the runs end so."""
+    state = classify_exit(report.exit)
+    halt = report.halt.code if report.halt is not None else None
+    lasts = before.state == state and (state != "failed" or (before.exit, before.halt) == (report.exit, halt))
+    return WatchedState(
+        state=state,
+        exit=report.exit,
+        halt=halt,
+        reasons=count_needs(report),
+        last_success=before.last_success if state == "failed" else report.finished,
+        since=before.since if lasts and before.since is not None else report.finished,
+        notified=before.notified,
+    )
 
-    The first run that succeeds is no news.
+
+def is_worth_a_message(before: WatchedState, now: WatchedState, finished: float) -> bool:
+    """Return whether people should hear of a run: another state, another failure, more that needs a person, or a reminder.
+
+    A reminder comes once a week while rows need attention or runs fail. The first run that succeeds is no news. The days
+    are those of the runs' own records.
     """
-    if state == "failed":
+    if now.state != before.state:
+        return before.state is not None or now.state != "ok"
+    if now.state == "failed" and (now.exit, now.halt) != (before.exit, before.halt):
         return True
-    if state != before.state:
-        return before.state is not None or state != "ok"
     earlier = Counter(dict(before.reasons))
-    return any(rows > earlier[code] for code, rows in reasons)
+    counted = now.reasons if now.state != "failed" else [need for need in now.reasons if need[0] in DECISIONS]
+    if any(rows > earlier[code] for code, rows in counted):
+        return True
+    if now.state == "ok":
+        return False
+    if before.notified is None:
+        return True
+    return (local_date(finished) - local_date(before.notified)).days >= REMINDER_DAYS
 
 
-def build_message(report: RunReport, config: Config, before: WatchedState) -> tuple[str, str]:
-    """Return title and body of a message about a run, in the language of its results."""
+def build_message(
+    report: RunReport, config: Config, before: WatchedState, *, since: float | None = None
+) -> tuple[str, str]:
+    """Return title and body of a message about a run, in the language of its results; ``since`` when the runs end so."""
     language = choose_language(config.language)
     presenter = Presenter.for_report(report, language)
     state = classify_exit(report.exit)
@@ -122,6 +150,8 @@ def build_message(report: RunReport, config: Config, before: WatchedState) -> tu
     title = presenter.render(f"notify.title.{key}", name=name, exit=report.exit)
     counts = Counter(outcome.status for outcome in report.outcomes)
     lines = [presenter.render("notify.run", run=report.run, host=socket.gethostname())]
+    if since is not None and state != "ok" and local_date(since) != local_date(report.finished):
+        lines.append(presenter.render("notify.since", day=local_date(since), n=REMINDER_DAYS))
     if report.halt is not None:
         lines.append(describe_halt_of(report, presenter))
     lines += [
@@ -227,7 +257,10 @@ class WatchedState:
 
     state: State | None = None  # None: no run yet
     exit: int = 0
+    halt: str | None = None  # code of what stopped it
     reasons: tuple[tuple[str, int], ...] = ()  # codes and rows
+    since: float | None = None  # unix seconds of the first run of those that ended so
+    notified: float | None = None  # unix seconds of the last run that a message was about
     last_success: float | None = None  # unix seconds of the last run that was no failure
     waiting: Sequence[WaitingMessage] = field(default=())
 
@@ -266,6 +299,10 @@ def load_state(path: Path) -> WatchedState:
         return WatchedState(
             state=stored["state"],
             exit=stored["exit"],
+            # a file of an earlier version has none of these
+            halt=stored.get("halt"),
+            since=stored.get("since"),
+            notified=stored.get("notified"),
             reasons=tuple((code, rows) for code, rows in stored["reasons"]),
             last_success=stored["last_success"],
             waiting=waiting,

@@ -3,9 +3,11 @@
 import json
 import re
 import shutil
+from datetime import datetime
 
 import pytest
 from people import name, number
+from run_support import QuickClock
 from watch_support import Watcher
 
 from pipeline.cli.app import main
@@ -36,7 +38,7 @@ def add_bad_row(hospital, count=1):
 
 
 def test_only_news_are_sent(watched, watcher):
-    """The first good run, and every run like the one before, are no news."""
+    """The first good run, and every run like the one before, are no news within a week."""
     titles = []
 
     def run_with_exit(exit_code):
@@ -65,7 +67,70 @@ def test_only_news_are_sent(watched, watcher):
     run_with_exit(0)
     attention, failed = "【滨江医院】电子印章导入：有行需要处理", "【滨江医院】电子印章导入：失败（退出码 4）"
     recovered = "【滨江医院】电子印章导入：已恢复正常"
-    assert titles == [[], [], [attention], [], [attention], [], [failed], [failed], [recovered], []]
+    assert titles == [[], [], [attention], [], [attention], [], [failed], [], [recovered], []]
+
+
+class DayClock(QuickClock):
+    """Noon of a day, by a fixed calendar."""
+
+    def __init__(self, day):
+        self._now = datetime(2026, 12, 1, 12).astimezone().timestamp() + day * 86_400
+
+    def now(self):
+        self._now += 0.01  # each run has its own name
+        return self._now
+
+
+def list_days_with_messages(hospital, watcher, days, exit_code):
+    """Run once on each day; return the days on which a message came, and the last message."""
+    with_message, body = [], ""
+    for day in days:
+        assert hospital.go("run", "--yes", clock=DayClock(day)) == exit_code
+        if watcher.messages:
+            with_message.append(day)
+            ((_, _, body),) = watcher.messages
+        watcher.messages.clear()
+    return with_message, body
+
+
+@pytest.mark.parametrize("exit_code", [3, 4])
+def test_a_state_that_lasts_is_named_again_once_a_week(watched, watcher, exit_code):
+    add_bad_row(watched)
+    if exit_code == 4:
+        watched.doctors(1)
+        (watched.folder / "secrets" / "tencent__secret_key").write_text("")
+    days, body = list_days_with_messages(watched, watcher, range(16), exit_code)
+    assert days == [0, 7, 14]
+    assert "从 2026-12-01 起一直如此；没有变化时每 7 天提醒一次" in body
+    assert list_days_with_messages(watched, watcher, [16, 30, 31], exit_code)[0] == [30]
+
+
+def test_a_good_state_that_lasts_has_no_reminder(watched, watcher):
+    watched.roster([])
+    assert list_days_with_messages(watched, watcher, [0, 8, 40], 0) == ([], "")
+
+
+def test_a_failure_for_another_reason_is_news(watched, watcher):
+    watched.doctors(1)
+    secret = watched.folder / "secrets" / "tencent__secret_key"
+    secret.write_text("")
+    assert list_days_with_messages(watched, watcher, [0, 1], 4)[0] == [0]
+    secret.write_text("wrong")
+    assert list_days_with_messages(watched, watcher, [2, 3], 4)[0] == [2], "the code of the stop is another"
+
+
+def test_the_state_of_an_earlier_version_is_read(watched, watcher):
+    add_bad_row(watched)
+    assert watched.go("run", "--yes", clock=DayClock(0)) == 3
+    watcher.messages.clear()
+    state_file = watched.folder / "state" / "ledger.sqlite3.watch.json"
+    state = json.loads(state_file.read_text("utf-8"))
+    for key in ("halt", "since", "notified"):
+        del state[key]
+    state_file.write_text(json.dumps(state), "utf-8")
+    assert list_days_with_messages(watched, watcher, [1, 2], 3)[0] == [1], (
+        "when the last message was sent is not known"
+    )
 
 
 def test_a_message_names_the_results_by_their_whole_path(watched, watcher, monkeypatch):
