@@ -151,7 +151,7 @@ def build_message(
     counts = Counter(outcome.status for outcome in report.outcomes)
     lines = [presenter.render("notify.run", run=report.run, host=socket.gethostname())]
     if since is not None and state != "ok" and local_date(since) != local_date(report.finished):
-        lines.append(presenter.render("notify.since", day=local_date(since), n=REMINDER_DAYS))
+        lines.append(presenter.render("notify.since", day=local_date(since)))
     if report.halt is not None:
         lines.append(describe_halt_of(report, presenter))
     lines += [

@@ -9,7 +9,9 @@ from watch_support import Watcher
 
 from pipeline.cli.app import cli, main
 
-REFUSED = frozenset({"completion", "help", "sandbox", "worker"})  # text for a shell; they run until they are stopped
+REFUSED = frozenset(
+    {"completion", "help", "sandbox", "worker"}
+)  # text for a shell; they run until they are stopped
 NEEDS_SERVER = frozenset({"enqueue", "ledger load"})
 NEEDS_LOSS = frozenset({"ledger rebuild", "ledger restore"})
 # command -> the words after it, once or in turn; {} is the hospital's folder, {name} a sealed doctor
