@@ -24,6 +24,7 @@ from pipeline.reports.explanations import (
     describe_misspelt_titles,
     describe_notices,
     describe_problem,
+    describe_skipped_lines,
     describe_task_of,
     name_code,
     name_warning,
@@ -130,6 +131,8 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
             file=presenter.mask_text(file),
             note=presenter.render_text(presenter.mask_text(note)),
         )
+    if skipped := describe_skipped_lines(report, presenter):
+        session.print_line(skipped)
     empty = [
         file.path.name for file in report.files if file.status == "read" and not file.rows and file.sheets
     ]

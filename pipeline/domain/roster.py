@@ -358,6 +358,8 @@ class SkippedLine:
     first: int
     last: int
     why: str  # title | header | blank | total | note | example
+    # of its lines that hold something, as many as are kept: the first line, the last line, the first cells
+    texts: tuple[tuple[int, int, str], ...] = _field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -50,6 +51,7 @@ NO_DETAIL: Mapping[str, str] = MappingProxyType({})
 _MAX_UNUSED = 20  # unused columns in one sentence
 _MAX_LAYOUTS = 10  # described one by one
 _MAX_NOTES = 3  # of one file
+_UNCOUNTED_LINES = frozenset({"blank", "header"})  # classes of lines that every roster has
 
 ColumnLayout = tuple[Column, ...]
 
@@ -331,6 +333,23 @@ def describe_file(file_report: FileReport, presenter: Presenter, *, max_layouts:
         *(presenter.mask_text(describe_columns(columns, presenter)) for columns in layouts),
         *(presenter.render_text(presenter.mask_text(note)) for note in file_report.notes[:_MAX_NOTES]),
     ]
+
+
+def describe_skipped_lines(report: RunReport, presenter: Presenter) -> str:
+    """Return how many lines were taken for no doctor, by kind; empty where there are only headings and empty lines."""
+    counts: Counter[str] = Counter()
+    for file_report in report.files:
+        for line in file_report.skipped:
+            counts[line.why] += line.last - line.first + 1
+    shown = [(why, count) for why, count in counts.most_common() if why not in _UNCOUNTED_LINES]
+    if not shown:
+        return ""
+    kinds = (
+        presenter.render("skipped.kind", what=presenter.render(f"skipped.{why}"), n=n) for why, n in shown
+    )
+    total = sum(count for _, count in shown)
+    sheet = presenter.render("sheet.not_read")
+    return presenter.render("skipped.count", n=total, kinds=presenter.join("comma", *kinds), sheet=sheet)
 
 
 def group_sheets_by_layout(files: Iterable[FileReport]) -> Mapping[ColumnLayout, Sequence[str]]:

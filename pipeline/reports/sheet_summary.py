@@ -11,6 +11,7 @@ from pipeline.reports.explanations import (
     describe_code,
     describe_file,
     describe_notices,
+    describe_skipped_lines,
     describe_status,
 )
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE, list_run_steps
@@ -18,6 +19,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import list_retried_rows
 from pipeline.reports.styles import CODE, COLOURS, HEAD, STATUSES_OF_FILES, Look, colour_status
 from pipeline.reports.summary_grid import LAST, Part, SummaryGrid
+from pipeline.reports.table_sheets import count_unread_parts
 from pipeline.reports.tables import LINKED, QUIET, QUIET_WRAPPED, STRONG, WRAPPED, WorkbookContext
 from pipeline.reports.totals import (
     count_departments,
@@ -77,6 +79,7 @@ def _write_links(grid: SummaryGrid, context: WorkbookContext) -> None:
     unresolved = sum(outcome.status in UNRESOLVED_STATUSES for outcome in report.outcomes)
     rows[presenter.render("sheet.unknown")] = unresolved
     rows[presenter.render("sheet.unpaired")] = len(context.unused.pictures)
+    rows[presenter.render("sheet.not_read")] = count_unread_parts(report)
     links = [
         (presenter.render("link.sheet", sheet=sheet, n=count), f"internal:'{sheet}'!A1")
         for sheet, count in rows.items()
@@ -205,6 +208,8 @@ def _write_files(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
 
     if (more := len(others) - _MAX_FILES) > 0:
         grid.write_line([(presenter.render("other.files", n=more), LAST, QUIET)])
+    if skipped := describe_skipped_lines(report, presenter):
+        grid.write_line([(skipped, LAST, QUIET_WRAPPED)])
 
 
 def _write_facts(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:

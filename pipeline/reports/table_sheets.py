@@ -1,12 +1,13 @@
-"""The sheets All, Retried, Unknown and Unpaired pictures: tables of rows and of pictures that no doctor got."""
+"""The sheets All, Retried, Unknown, Unpaired pictures and Not read: tables of rows, pictures that no doctor got, and lines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.domain.results_format import CHECK, compute_line_check
-from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, Status
+from pipeline.domain.roster import FileReport, SkippedLine
+from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status
 from pipeline.reports.explanations import describe_lost_answer, explain_answer, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
@@ -37,6 +38,7 @@ from pipeline.version import PROGRAM
 MAX_THUMBNAIL_ROWS = 2_000  # beyond that the file grows heavy and slow to open
 # Excel allows 65,530 links a sheet and opens slowly long before
 MAX_LINKS, MAX_PICTURE_LINKS = 20_000, 5_000
+_MAX_LINES = 5_000  # of the sheet Not read; all are in files.jsonl
 _MAX_WIDTH, _MAX_LINK_WIDTH = 28, 24
 OutcomeColumn = SheetColumn[RowOutcome]
 
@@ -216,4 +218,84 @@ UNPAIRED_COLUMNS: Sequence[SheetColumn[UnusedPicture]] = (
     ),
     SheetColumn("col.why", 42, lambda picture, _: picture.reason, WRAPPED),
     SheetColumn("col.what", 42, lambda picture, _: picture.advice, QUIET_WRAPPED),
+)
+
+
+# -- lines and sheets of rosters that gave no doctor
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadPart:
+    """A line, a stretch of lines or a whole sheet that gave no doctor, as people read it, masked."""
+
+    file: str
+    sheet: str
+    rows: str  # 12, 12–40; empty for a whole sheet
+    text: str
+    reason: str
+
+
+def write_unread_sheet(context: WorkbookContext) -> None:
+    """Write a row for each line that has words, for each empty stretch, and for each sheet that was left out."""
+    presenter = context.presenter
+    parts = list(_list_parts(context.report, presenter))
+    table = TableSheet(context, presenter.render("sheet.not_read"), NOT_READ_COLUMNS)
+    for part in parts[:_MAX_LINES]:
+        table.write_row(part)
+    if len(parts) > _MAX_LINES:
+        more = presenter.render("not_read.more", n=len(parts) - _MAX_LINES)
+        table.write_row(UnreadPart("", "", "", more, ""))
+    table.close(presenter.render("not_read.none"))
+
+
+def count_unread_parts(report: RunReport) -> int:
+    """Return how many rows the sheet has."""
+    return min(_MAX_LINES, sum(1 for _ in _list_parts(report, Presenter("en"))))
+
+
+def _list_parts(report: RunReport, presenter: Presenter) -> Iterator[UnreadPart]:
+    for file_report in report.files:
+        if file_report.status == "read":
+            yield from _list_parts_of_file(file_report, presenter)
+
+
+def _list_parts_of_file(file_report: FileReport, presenter: Presenter) -> Iterator[UnreadPart]:
+    file = presenter.mask_text(file_report.path.name)
+    if not file_report.sheets and not file_report.rows:
+        for note in file_report.notes:  # a file that was left out as a whole
+            yield UnreadPart(file, "", "", "", presenter.render_text(presenter.mask_text(note)))
+    for sheet in file_report.sheets:
+        name = presenter.mask_optional(sheet.sheet)
+        if sheet.status != "read":
+            yield UnreadPart(file, name, "", "", presenter.render(f"not_read.sheet_{sheet.status}"))
+        for line in file_report.skipped:
+            if line.sheet == sheet.sheet:
+                for rows, text in _split_stretch(line):
+                    masked = presenter.masker.mask_every_number(text)
+                    reason = presenter.render(f"skipped.{line.why}")
+                    yield UnreadPart(file, name, rows, masked, reason[:1].upper() + reason[1:])
+
+
+def _split_stretch(line: SkippedLine) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a stretch that have words, each by itself, and what lies between them and behind them."""
+    following = line.first
+    for first, last, text in line.texts:
+        if following < first:
+            yield _format_rows(following, first - 1), ""
+        yield _format_rows(first, last), text
+        following = last + 1
+    if following <= line.last:
+        yield _format_rows(following, line.last), ""
+
+
+def _format_rows(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}–{last}"
+
+
+NOT_READ_COLUMNS: Sequence[SheetColumn[UnreadPart]] = (
+    SheetColumn("col.file", 26, lambda part, _: part.file, WRAPPED),
+    SheetColumn("col.sheet", 16, lambda part, _: part.sheet, WRAPPED),
+    SheetColumn("col.row", 10, lambda part, _: part.rows, QUIET),
+    SheetColumn("col.first_cells", 70, lambda part, _: part.text, WRAPPED),
+    SheetColumn("col.why_not_read", 48, lambda part, _: part.reason, QUIET_WRAPPED),
 )

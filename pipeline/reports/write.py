@@ -34,6 +34,7 @@ from pipeline.reports.table_sheets import (
     write_all_sheet,
     write_unknown_sheet,
     write_unpaired_sheet,
+    write_unread_sheet,
 )
 from pipeline.reports.tables import WorkbookContext
 from pipeline.reports.totals import verify_totals
@@ -181,7 +182,7 @@ def warm_up() -> None:
             load_template(page)
 
 
-# -- results.xlsx: five sheets, six after a retry; streamed, known by a document property, without formulas
+# -- results.xlsx: six sheets, seven after a retry; streamed, known by a document property, without formulas
 
 
 def write_workbook(
@@ -221,6 +222,7 @@ def write_workbook(
             write_fix_sheet(context)
             write_unknown_sheet(context)
             write_unpaired_sheet(context)
+            write_unread_sheet(context)
             # With thumbnails the package has a part for each picture, and so many files take longer than all the
             # rest. Sheets stay streamed: only where the parts lie until they are packed is changed.
             book.in_memory = len(report.outcomes) <= MAX_THUMBNAIL_ROWS

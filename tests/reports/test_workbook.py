@@ -10,7 +10,14 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from pipeline.domain.roster import Field, FileReport, ImageFile, UnassignedFile, UnassignedImage
+from pipeline.domain.roster import (
+    Field,
+    FileReport,
+    ImageFile,
+    SkippedLine,
+    UnassignedFile,
+    UnassignedImage,
+)
 from pipeline.domain.run import Halt, Status
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
@@ -55,8 +62,8 @@ def _texts(sheet):
 @pytest.mark.parametrize(
     ("language", "names"),
     [
-        ("zh", ["汇总", "全部结果", "待改", "未知", "未配对印章"]),
-        ("en", ["Summary", "All", "To fix", "Unknown", "Unpaired pictures"]),
+        ("zh", ["汇总", "全部结果", "待改", "未知", "未配对印章", "未读取"]),
+        ("en", ["Summary", "All", "To fix", "Unknown", "Unpaired pictures", "Not read"]),
     ],
 )
 def test_the_sheets_have_their_names(write, language, names):
@@ -404,6 +411,7 @@ def test_the_summary_links_every_sheet_with_its_number_of_rows(write, hospital):
         "→ 待改（9）": "'待改'!A1",
         "→ 未知（3）": "'未知'!A1",
         "→ 未配对印章（1）": "'未配对印章'!A1",
+        "→ 未读取（3）": "'未读取'!A1",
     }
     assert {location.split("'")[1] for location in links.values()} <= set(book.sheetnames)
 
@@ -425,3 +433,12 @@ def test_every_sheet_is_readable_on_paper_and_repeats_its_titles(write, make, ho
         assert 10 * min(1.0, A4_POINTS / points) >= 6.0, (sheet.title, points)
         if sheet is not sheet.parent.worksheets[0]:
             assert sheet.print_title_rows == "$1:$1"
+
+
+def test_beyond_its_limit_the_sheet_of_lines_without_a_doctor_counts_the_rest(write, hospital):
+    report = hospital.build_run_report()
+    lines = tuple(SkippedLine("医师", row, row, "note") for row in range(1, 5_004))
+    files = (replace(report.files[0], skipped=lines), *report.files[1:])
+    rows = list(openpyxl.load_workbook(write(replace(report, files=files)))["未读取"].values)
+    assert len(rows) == 1 + 5_000 + 1
+    assert rows[-1][3] == f"另有 {len(lines) + 1 + 3 * (len(files) - 1) - 5_000} 处，见 files.jsonl"

@@ -6,10 +6,11 @@ Of a sheet that was not read: whether it may hold people, and the note that name
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
 
-from pipeline.domain.roster import SheetReport, SkippedLine
+from pipeline.domain.roster import Row, SheetReport, SkippedLine
 from pipeline.intake.fields.id_number import holds_identity_number
 from pipeline.intake.layout.column_titles import simplify_text
 from pipeline.intake.layout.line_classifier import MOST_EXAMPLES, LineClass, is_example_sheet
@@ -27,6 +28,8 @@ _CURRENT = re.compile(
     rf"|(?:{_FORMER})(?:[及和与、/&+前率]|返岗|申请)|\b(?:not|non|no|without|except|excl\w*|incl\w*|with|and|active)\W+(?:{_FORMER})|\bactive\b"
 )
 _MOST_SEARCHED = 2_000  # lines of a sheet without a header in which identity numbers are sought
+_MOST_TEXTS = 200  # lines of a sheet whose words are kept
+_FIRST_CELLS, _LONGEST_CELL = 4, 60  # cells of a line, characters of a cell
 _MOST_NAMED = 20  # sheets in one note
 # how the names of sheets begin in which WPS and add-ins keep their own data
 _OF_PROGRAMS = ("WpsReserved", "_")
@@ -68,36 +71,59 @@ def list_unread_sheets(reports: Iterable[SheetReport]) -> list[str]:
     return [make_message("note.unread_sheets", sheets=join_texts(named))] if named else []
 
 
+def join_first_cells(texts: Iterable[str]) -> str:
+    """Return what the first filled cells of a line hold, each cut short."""
+    words = filter(None, (" ".join(text[: _LONGEST_CELL + 1].split()) for text in texts))
+    return " · ".join(
+        word if len(word) <= _LONGEST_CELL else f"{word[:_LONGEST_CELL]}…"
+        for word in islice(words, _FIRST_CELLS)
+    )
+
+
 class SkippedLineLog:
     """The lines of a sheet that are no doctor; together with the rows they are every line, exactly once.
 
-    Neighbours of one class are one entry, gaps between lines are blank stretches.
+    Neighbours of one class are one entry, gaps between lines are blank stretches. The words of the first lines are kept.
     """
 
     def __init__(self, sheet: str | None, entries: Iterable[SkippedLine] = ()) -> None:
         self.entries = list(entries)
         self._sheet = sheet
         self._last = 0
+        self._texts_left = _MOST_TEXTS
 
-    def add(self, first: int, last: int, line_class: LineClass | None) -> None:
-        """Account for a line, by its first and last physical line, and for the gap before it; None for a doctor's."""
-        if first > self._last + 1:
-            self._append(self._last + 1, first - 1, "blank")
+    def add(self, line: Line, line_class: LineClass | None) -> None:
+        """Account for a line, and for the gap before it; None for a doctor's."""
+        if line.number > self._last + 1:
+            self._append(SkippedLine(self._sheet, self._last + 1, line.number - 1, "blank"))
         if line_class is not None:
-            self._append(first, last, line_class)
-        self._last = last
+            self._append(SkippedLine(self._sheet, line.number, line.last, line_class, self._keep_text(line)))
+        self._last = line.last
 
-    def add_examples(self, lines: Iterable[tuple[int, int]]) -> None:
-        """Add lines that were taken for doctors and are examples."""
-        examples = (SkippedLine(self._sheet, first, last, "example") for first, last in lines)
+    def add_examples(self, rows: Iterable[Row], ends: Mapping[int, int]) -> None:
+        """Add rows that were taken for doctors and are examples; ``ends`` are the last lines of rows that span several."""
+        examples = []
+        for row in rows:
+            first = row.origin.row
+            last = ends.get(first, first)
+            text = join_first_cells(cell.display_text for cell in row.cells)
+            examples.append(SkippedLine(self._sheet, first, last, "example", ((first, last, text),)))
         entries = sorted([*self.entries, *examples], key=lambda entry: entry.first)
         self.entries = []
         for entry in entries:
-            self._append(entry.first, entry.last, entry.why)
+            self._append(entry)
 
-    def _append(self, first: int, last: int, why: str) -> None:
+    def _keep_text(self, line: Line) -> tuple[tuple[int, int, str], ...]:
+        if not self._texts_left:
+            return ()
+        text = join_first_cells(cell.display_text for cell in line.cells.values())
+        self._texts_left -= bool(text)
+        return ((line.number, line.last, text),) if text else ()
+
+    def _append(self, entry: SkippedLine) -> None:
         before = self.entries[-1] if self.entries else None
-        if before and before.why == why and before.last == first - 1:
-            self.entries[-1] = SkippedLine(self._sheet, before.first, last, why)
+        if before and before.why == entry.why and before.last == entry.first - 1:
+            texts = (*before.texts, *entry.texts)
+            self.entries[-1] = replace(before, last=entry.last, texts=texts)
         else:
-            self.entries.append(SkippedLine(self._sheet, first, last, why))
+            self.entries.append(entry)

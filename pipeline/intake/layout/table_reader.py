@@ -159,7 +159,7 @@ def _skip_examples(table: Table) -> Table:
     if len(table.rows) > MOST_EXAMPLES:
         return table
     log = SkippedLineLog(table.report.sheet, table.skipped)
-    log.add_examples((row.origin.row, row.origin.row) for row in table.rows)
+    log.add_examples(table.rows, {})
     return replace(table, report=replace(table.report, rows=0), rows=[], skipped=log.entries)
 
 
@@ -191,7 +191,7 @@ class _TableReader:
         """Account for a line that is no doctor."""
         self._images.take_images(line.number, line.images)
         self._lines_above.append(line)
-        self._skipped.add(line.number, line.last, line_class)
+        self._skipped.add(line, line_class)
 
     def skip_title(self, line: Line) -> None:
         """Account for a line above the first header; a number there is noted: a doctor may stand in it."""
@@ -246,7 +246,7 @@ class _TableReader:
         visible = self._cursor.apply(line)
         images = self._images.take_images(line.number, line.images)
         line_class = self._classify(line, visible)
-        self._skipped.add(line.number, line.last, line_class)
+        self._skipped.add(line, line_class)
         if line_class is not None:
             self._lines_above.append(line)
             if images and self._rows and self._rows[-1].origin.row == visible.continued_line:
@@ -284,8 +284,7 @@ class _TableReader:
         ends = [*(first for first, _ in self._sections[1:]), len(self._rows)]
         for (first, called_example), end in reversed(list(zip(self._sections, ends, strict=True))):
             if called_example and end - first <= MOST_EXAMPLES:
-                numbers = [row.origin.row for row in self._rows[first:end]]
-                self._skipped.add_examples((row, self._record_ends.get(row, row)) for row in numbers)
+                self._skipped.add_examples(self._rows[first:end], self._record_ends)
                 del self._rows[first:end]
 
     def _list_notes(self, unassigned: Sequence[EmbeddedImage]) -> list[str]:
