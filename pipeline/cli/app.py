@@ -368,7 +368,8 @@ def _suggest_meant_command(session: Session, error: click.ClickException) -> boo
         case click.exceptions.NoSuchOption():
             near = get_close_matches(error.option_name, error.possibilities or (), cutoff=NEAR_OPTION)
             is_certain = len(near) == 1 and near[0] not in OVERRIDES
-            return is_certain and _suggest_spelling(session, error.option_name, near[0])
+            key = "next_meant" if len(error.possibilities or ()) == 1 else "next_perhaps"
+            return is_certain and _suggest_spelling(session, error.option_name, near[0], key)
         case click.UsageError(ctx=click.Context() as context) if "--run" in _list_options(context.command):
             runs = [word for word in session.arguments if RUN_ID.fullmatch(word)]
             if len(runs) != 1 or "--run" in session.arguments:
@@ -410,7 +411,7 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
     if any(mask_text(word) != word for word in arguments):
         arguments = (arguments[0], "--help")  # a path that is not shown cannot be typed
     if arguments:
-        key = "next_list" if arguments[0] == "resolve" else "next_after"
+        key = {"resolve": "next_list", "explain": "next_story"}.get(arguments[0], "next_after")
         session.suggest_command(INTRODUCTIONS.get(error.key, key), *arguments)
     elif isinstance(error, UsageError) and error.meant and _suggest_spelling(session, *error.meant):
         return
@@ -421,11 +422,11 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
         session.suggest_same_command("next_after")
 
 
-def _suggest_spelling(session: Session, typed: str, meant: str) -> bool:
+def _suggest_spelling(session: Session, typed: str, meant: str, key: str = "next_meant") -> bool:
     """Print the command again with the word that was probably meant; False where it may not be shown."""
     # of an option the value may stand in the same word: --limt=5
     arguments = [re.sub(rf"^{re.escape(typed)}(?=$|=)", lambda _: meant, word) for word in session.arguments]
-    return tuple(arguments) != session.arguments and session.suggest_words("next_meant", arguments)
+    return tuple(arguments) != session.arguments and session.suggest_words(key, arguments)
 
 
 def _suggest_quotes(session: Session) -> bool:

@@ -46,6 +46,10 @@ def doctor(session: Session) -> int:
     session.print_json(exit=exit_code, findings=[_as_dict(finding, session.spoken) for finding in findings])
     counts = [sum(finding.level == level for finding in findings) for level in ("fault", "warning")]
     session.inform("doctor.sum", faults=counts[0], warnings=counts[1])
+    if counts[0]:
+        session.suggest_same_command("next_after")
+    else:
+        session.suggest_command("next_check", "check")
     return exit_code
 
 

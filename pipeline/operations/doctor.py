@@ -35,7 +35,7 @@ from pipeline.operations.service_examination import examine_service
 from pipeline.operations.shared_results import get_sharing_fault
 from pipeline.support.atomic_files import require_writable
 from pipeline.support.rights import acting_user, get_unreadable
-from pipeline.support.terminal_text import join
+from pipeline.support.terminal_text import join, quote
 from pipeline.version import __version__
 from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import read_last_recorded_run, select_later_run
@@ -244,7 +244,14 @@ def examine_backup(config: Config) -> Iterator[Finding]:
     elif (own := read_identity_if_any(ledger)) is not None:
         newest = next(reversed(list_copies(folder, ledger)), None)
         if newest is None or read_identity_if_any(newest) != own:
-            yield make_fault_finding("backup", "backup.old", "backup.old.remedy", folder=folder)
+            yield make_fault_finding(
+                "backup",
+                "backup.old",
+                "backup.old.remedy",
+                folder=folder,
+                typed=quote(str(folder)),
+                keep=config.backup.keep,
+            )
         else:
             yield make_ok_finding("backup", "backup", path=newest)
 

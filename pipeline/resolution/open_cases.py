@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.run import RunRequest, Status
+from pipeline.domain.run import RunRequest
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -20,6 +20,7 @@ from pipeline.ledger.ownership import WarningOutput
 from pipeline.resolution import decide
 from pipeline.resolution.cases import Case, DecisionKind, list_cases, merge_cases
 from pipeline.resolution.decide import DecisionMaker
+from pipeline.resolution.person_query import PersonFinder
 from pipeline.resolution.service_calls import make_service_clock
 from pipeline.version import PROGRAM
 from pipeline.workflow.import_run import prepare_run
@@ -51,9 +52,21 @@ class OpenCases:
         """Return the cases that a query means; where several do, those that the decision is for. UsageError for none."""
         fitting = [case for case in self.cases if case.is_meant_by(query)]
         if not fitting:
-            raise _explain_nothing_to_resolve(self.ledger, query)
+            raise self._explain_nothing_to_resolve(query)
         of_this_kind = [case for case in fitting if _may_be_decided(case, kind)] if kind else []
         return of_this_kind if len(fitting) > 1 and of_this_kind else fitting
+
+    def _explain_nothing_to_resolve(self, query: str) -> UsageError:
+        """Return the error for a query that means no case: its doctor has a seal and nothing to resolve, or is not known."""
+        out = self.config.resolve_path(self.config.out)
+        finder = PersonFinder(self.ledger, self.site_key, out, None, self.ledger.list_same_persons())
+        timelines = finder.list_timelines([query])
+        if len(timelines) == 1 and timelines[0].seal is not None:
+            name, seal_id = timelines[0].name or query, timelines[0].seal.seal_id
+            return UsageError("resolve_sealed", name=name, seal_id=seal_id, then=("explain", seal_id))
+        return UsageError(
+            "resolve_nobody", query=query, then=("explain", query) if timelines else ("resolve",)
+        )
 
     def make_maker(self, why: str | None) -> DecisionMaker:
         """Return the user who runs the program, who decides now."""
@@ -131,15 +144,6 @@ def point_to(case: Case) -> Iterator[None]:
     except UsageError as error:
         error.then = error.then or ("resolve", case.unique_word)
         raise
-
-
-def _explain_nothing_to_resolve(ledger: DatabaseLedger, query: str) -> UsageError:
-    """Return the error for a query that means no case: its doctor has a seal and nothing to resolve, or is not known."""
-    for person in ledger.snapshot().people.values():
-        if person.seal and Case(person.key, Status.UNCHANGED, person.name or "", person).is_meant_by(query):
-            name, seal_id = person.name or query, person.seal.seal_id
-            return UsageError("resolve_sealed", name=name, seal_id=seal_id, then=("explain", seal_id))
-    return UsageError("resolve_nobody", query=query, then=("resolve",))
 
 
 def _may_be_decided(case: Case, kind: str) -> bool:

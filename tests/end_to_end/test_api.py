@@ -494,7 +494,7 @@ def test_status_is_what_the_command_prints(hospital_with, capsys):
 
 def test_explain_is_what_the_command_prints(hospital, config, capsys):
     hospital.doctors(3)
-    with pytest.raises(pipeline.UsageError, match="no run has used"):
+    with pytest.raises(pipeline.UsageError, match="nothing has been sent with"):
         pipeline.explain(config, "00001")
     pipeline.run(config)
     path = hospital.folder / "config.yaml"

@@ -230,7 +230,7 @@ def test_several_matches_are_listed_and_the_next_command_names_one(unsettled, ca
 
 def test_a_doctor_with_a_seal_has_nothing_to_resolve(unsettled, capsys):
     sealed = next(row for row in unsettled.outcomes() if row["seal_id"])
-    for query in (sealed["name"], sealed["seal_id"]):
+    for query in (sealed["name"], sealed["seal_id"], sealed["staff_no"]):
         assert run_later(unsettled, "resolve", query, "--keep") == 2
         printed = capsys.readouterr().err
         assert f"{sealed['name']} has a seal ({sealed['seal_id']}) and nothing to resolve." in printed

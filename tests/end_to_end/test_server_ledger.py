@@ -150,7 +150,7 @@ def test_check_makes_no_ledger(hospital, database, connection, capsys):
     assert connection.execute("SELECT to_regnamespace('esign_import')").fetchone() == (None,)
     assert "No ledger yet" in show(hospital, capsys, "status")
     assert f"{database} does not exist yet" in show(hospital, capsys, "doctor")
-    assert "no run has used this configuration" in show(hospital, capsys, "export", exit_code=2)
+    assert "nothing has been sent with this configuration" in show(hospital, capsys, "export", exit_code=2)
 
 
 @long_test

@@ -12,6 +12,7 @@ from pipeline.domain.masking import Masker
 from pipeline.domain.run import Halt, Status
 from pipeline.ledger.protocol import RunRecord
 from pipeline.reports.next_steps import CommandLine, RunState, list_run_steps, list_status_steps, list_steps
+from pipeline.reports.person_step import OpenCreate, PersonState, choose_person_step
 from pipeline.resolution.timeline import RecordedRow
 
 PROGRAM = CommandLine("esign-import", ("/inbox",), "/seals")
@@ -212,6 +213,45 @@ def test_every_step_of_status_is_one_command_that_can_be_typed(command, halt):
             for step in steps:
                 for line in step.commands:
                     require_typable(line)
+
+
+REFUSALS = [
+    "",
+    "FailedOperation",
+    "InvalidParameter.CardNumber",
+    "OperationDenied.NoIdentityVerify",
+    "InternalError",
+]
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("halt", HALTS, ids=lambda halt: halt.code if halt else "none")
+@pytest.mark.parametrize("refusal_code", REFUSALS)
+def test_every_step_about_a_doctor_is_one_command_that_can_be_typed(status, halt, refusal_code):
+    halted = {"code": halt.code, "message": ""} if halt else None
+    create = OpenCreate(
+        trace_id="00000000-88aa-4d1e-a1b2-1c2d3e4f5a6b", seal_name="张伟处方章", replayable_until=0.0
+    )
+    for row, is_gone, is_under_way in product([None, RecordedRow(status, ())], [False, True], [False, True]):
+        for last_run in (None, RUN, UNLISTED_ROSTER, replace(UNLISTED_ROSTER, command="retry")):
+            step = choose_person_step(
+                PersonState(
+                    command_line=PROGRAM,
+                    status=status,
+                    row=row,
+                    is_gone=is_gone,
+                    is_run_under_way=is_under_way,
+                    open_create=create,
+                    seal_id="yDRSQUU00001x4tUuKdJ0AaEbRfW",
+                    refusal_code=refusal_code,
+                    last_run=with_record(last_run, halted=halted) if last_run else None,
+                )
+            )
+            for line in step.commands:
+                require_typable(line)
+            assert step.is_decision or len(step.commands) <= 1
+            if status is Status.REJECTED:
+                assert not any(line.endswith(" retry") for line in step.commands)
 
 
 def test_a_run_that_needs_nothing_has_one_step(make, scene):

@@ -8,9 +8,10 @@ from functools import cache
 import click
 
 from pipeline.cli.app import cli
-from pipeline.cli.context import OVERRIDES, Session
+from pipeline.cli.context import Session
 from pipeline.clock import SystemClock
 
+OVERRIDES = {"--accept-guards", "--new-ledger"}
 PLACEHOLDER = re.compile(r"<[^>]*>|\b[A-Z]{2,}\b")
 UNKNOWN_VALUES = {"SEALID", "NAME"}  # what only a person can find out or choose
 SEVERAL = re.compile(r"[;|&]|\besign-import\b.*\besign-import\b")  # commands on one line
