@@ -143,7 +143,7 @@ def _print_steps(session: Session, folder: Path, settings: ProjectSettings, temp
 def _prompt(session: Session, key: str, default: str = "") -> str:
     """Print a question to stderr and return the answer, ``default`` where it is empty."""
     answer: str = click.prompt(
-        session.render_sentence(key),
+        session.render_question(key),
         prompt_suffix=": ",
         default=default,
         show_default=bool(default),

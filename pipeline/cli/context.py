@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from pipeline.cli.streams import READER_GONE, discard_output, limit_to_console, print_traceback
+from pipeline.cli.terminal import TONES, Tone, lay_out, list_whole_texts
 from pipeline.config import environment
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
@@ -129,7 +130,7 @@ class Session:
     # -- stderr
 
     def print_line(self, text: str) -> None:
-        """Print a line to stderr as the console can: click would take an ASCII one for UTF-8."""
+        """Print a line to stderr as it is, and as the console can: click would take an ASCII one for UTF-8."""
         with suppress(OSError):  # the reader has gone, or the disk is full: no reason to end a run
             self._print_heading(sys.stderr)
             print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
@@ -149,15 +150,23 @@ class Session:
 
     def alert(self, key: str, **details: object) -> None:
         """Print a message to stderr, also with ``-q``."""
-        self.print_line(self.render_sentence(key, **details))
+        text = self.render_sentence(key, **details)
+        self.print_wrapped(text, whole=list_whole_texts(details), tone=TONES.get(key))
+
+    def print_wrapped(self, text: str, *, whole: Collection[str] = (), tone: Tone | None = None) -> None:
+        """Print a text to stderr, wrapped on a terminal; the texts ``whole`` are not broken."""
+        self.print_line(lay_out(text, sys.stderr, whole=whole, tone=tone))
 
     def print_error(self, error: EsignImportError) -> None:
         """Print why a command ends, also with ``-q``; a path in it may hold a number."""
-        self.print_line(mask_text(error.render(self.spoken)))
+        whole = set(map(mask_text, list_whole_texts(error.detail)))
+        self.print_wrapped(mask_text(error.render(self.spoken)), whole=whole, tone=Tone.FAULT)
 
     def print_warning(self, error: EsignImportError) -> None:
         """Print what is no reason to stop, also with ``-q``."""
-        self.alert("warning", text=mask_text(error.render(self.spoken)))
+        text = self.render_sentence("warning", text=mask_text(error.render(self.spoken)))
+        whole = set(map(mask_text, list_whole_texts(error.detail)))
+        self.print_wrapped(text, whole=whole, tone=TONES["warning"])
 
     def warn_of_hook(self, error: EsignImportError) -> None:
         """Print that a hook of a run failed, and where the details of a program error are."""
@@ -181,7 +190,7 @@ class Session:
         if self.quiet or not changes:
             return
         for text in changes if self.verbose else changes[:1]:
-            self.print_line(text.render(self.spoken))
+            self.print_wrapped(text.render(self.spoken))
         if len(changes) > 1 and not self.verbose:
             self.inform("changes.verbose")
 
@@ -224,7 +233,7 @@ class Session:
         """
         handler = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            question = f"{self.render_sentence(key, **details)} [y/N]"
+            question = self.render_question(key, " [y/N]", **details)
             while (answer := _read_answer(question)) not in ANSWERS:
                 self.alert("answer_yes_or_no")
             return ANSWERS[answer]
@@ -235,16 +244,21 @@ class Session:
         finally:
             signal.signal(signal.SIGINT, handler)
 
+    def render_question(self, key: str, choice: str = "", **details: object) -> str:
+        """Return a question with the answers to choose from, as the terminal shows it."""
+        text = self.render_sentence(key, **details) + choice
+        return lay_out(text, sys.stderr, whole=list_whole_texts(details))
+
     # -- stdout
 
     def print_data(self, text: str, *, nl: bool = True) -> None:
-        """Print data to stdout; a reader that has seen enough (`| head`) is no trouble."""
+        """Print data to stdout as it is; a reader that has seen enough (`| head`) is no trouble."""
         try:
             if self.as_json:
                 self.has_document = True
             else:
                 self._print_heading(sys.stdout)
-            click.echo(text, nl=nl)
+            click.echo(text, nl=nl, color=True)  # its colours were chosen already
         except OSError as error:
             discard_output(sys.stdout)
             if error.errno not in READER_GONE:
@@ -253,7 +267,12 @@ class Session:
     def print_text(self, key: str, **details: object) -> None:
         """Print a message that a command was asked for to stdout; with ``--json``, `print_json` prints the same."""
         if not self.as_json:
-            self.print_data(self.render_sentence(key, **details))
+            text = self.render_sentence(key, **details)
+            self.print_wrapped_data(text, whole=list_whole_texts(details), tone=TONES.get(key))
+
+    def print_wrapped_data(self, text: str, *, whole: Collection[str] = (), tone: Tone | None = None) -> None:
+        """Print a text to stdout, wrapped on a terminal; the texts ``whole`` are not broken."""
+        self.print_data(lay_out(text, sys.stdout, whole=whole, tone=tone))
 
     def print_json(self, **values: Any) -> None:
         """Print one JSON object to stdout, where ``--json`` asks for it."""

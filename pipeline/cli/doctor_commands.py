@@ -55,11 +55,10 @@ def doctor(session: Session) -> int:
 
 def _print_finding(session: Session, finding: Finding) -> None:
     topic = session.render_sentence(f"doctor.topic.{finding.topic}")
-    text = finding.text.render(session.spoken)
     if finding.level in {"warning", "fault"} or not session.quiet:
-        session.print_text(f"doctor.line.{finding.level}", topic=topic, text=text)
+        session.print_text(f"doctor.line.{finding.level}", topic=topic, text=finding.text)
         if finding.remedy is not None:
-            session.print_text("doctor.line.remedy", text=finding.remedy.render(session.spoken))
+            session.print_text("doctor.line.remedy", text=finding.remedy)
     if finding.error is not None and session.verbose:
         print_traceback(finding.error)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.cli.context import Session
+from pipeline.cli.terminal import STATUS_TONES
 from pipeline.config.settings import Config
 from pipeline.domain.message import Message
 from pipeline.domain.results_format import WORKBOOK
@@ -124,7 +125,7 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
     """Print how the columns were read, and how many rows ended how, with the commonest reasons."""
     describe_columns = describe_layouts if report.command == "check" else describe_misspelt_titles
     for text in describe_columns(report.files, presenter):
-        session.print_line(text)
+        session.print_wrapped(text)
     for file, note in _list_unread(report):
         session.inform(
             "unread",
@@ -146,7 +147,9 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
     for status in filter(rows.get, Status):
         copies = sum(map(is_redundant_copy, rows[status]))
         key = "count_with_spare" if copies else "count"
-        session.inform(key, status=presenter.name_status(status), rows=len(rows[status]), n=copies)
+        name = presenter.name_status(status)
+        text = session.render_sentence(key, status=name, rows=len(rows[status]), n=copies)
+        session.print_wrapped(text, tone=STATUS_TONES.get(status.value))
         if status in WITH_REASONS:
             _print_reasons(session, rows[status], presenter, explained=explained, with_sheets=with_sheets)
     _print_notes(session, report, presenter, with_sheets=with_sheets)

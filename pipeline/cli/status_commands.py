@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Session
+from pipeline.cli.terminal import EXIT_TONES, Tone
 from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
 from pipeline.domain.masking import mask_text
@@ -149,9 +150,11 @@ def _print_run(session: Session, run: LastRun) -> None:
         return
     code = str(run.exit)
     why = session.render_sentence(f"exit.{code}") if code in EXIT_CODES else "—"
-    session.print_text(
-        "status_run", run=run.run, command=run.command, exit=code, why=why, finished=shown(run.finished)
-    )
+    if not session.as_json:
+        text = session.render_sentence(
+            "status_run", run=run.run, command=run.command, exit=code, why=why, finished=shown(run.finished)
+        )
+        session.print_wrapped_data(text, tone=EXIT_TONES.get(run.exit, Tone.FAULT))
 
 
 def _print_next_steps(session: Session, config: Config, ledger_status: LedgerStatus) -> None:
@@ -208,7 +211,7 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
         return 0
     timeline, step = explanation.people[0], explanation.step
     for line in render_timeline(timeline, step, session.language, config.base.absolute()):
-        session.print_data(line)
+        session.print_wrapped_data(line, whole=step.commands)
     if step.is_decision:  # each command is a decision; the last command that is printed decides nothing
         session.suggest_command("next_list", "resolve")
     elif step.commands:

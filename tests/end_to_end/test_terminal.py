@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from people import name, number
+from pty_support import run_on_terminal
 from run_support import wait_until
 from wire_support import fault, set_limits
 
@@ -24,30 +25,8 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 def on_a_terminal(hospital, *arguments, language="en", columns=120):
     """Run the command line on a pseudo-terminal; return its exit code and all that was written to it."""
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *hospital.command(*arguments, language=language)],
-        stdin=theirs,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        cwd=HERE,
-        env={**os.environ, "NO_COLOR": "1", "TERM": "xterm"},
-    )
-    os.close(theirs)
-    seen = b""
-    while True:
-        try:
-            seen += os.read(ours, 65536)
-        except OSError:  # the other side has gone
-            break
-    os.close(ours)
-    return process.wait(), seen.decode()
+    words = hospital.command(*arguments, language=language)
+    return run_on_terminal(words, columns=columns, stdout=subprocess.DEVNULL, NO_COLOR="1")
 
 
 def screen(seen):

@@ -1,0 +1,149 @@
+"""What a terminal gets and a pipe does not: lines broken between words, and colour by meaning."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from pty_support import REPOSITORY, run_on_terminal
+
+from pipeline.cli.terminal import STATUS_TONES, TONES, Tone, list_whole_texts
+from pipeline.domain.run import Status
+from pipeline.messages.areas import is_known
+from pipeline.messages.catalogue import make_message
+from pipeline.support.terminal_text import measure_width, wrap_line
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
+CODE = re.compile(r"\x1b\[[0-9;]*m")
+LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
+WIDTHS = pytest.mark.parametrize("columns", [60, 80, 120])
+ROSTER = "姓名,证件号码,手机号\n张三,1101,\n李四,,12345\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with a roster whose path is long and has a blank."""
+    inbox = tmp_path / "第一人民医院 医务科" / "待导入的医师名单"
+    inbox.mkdir(parents=True)
+    (inbox / "医师 名单.csv").write_text(ROSTER, "utf-8")
+    return tmp_path
+
+
+def check(folder, language):
+    roster = next(folder.rglob("*.csv"))
+    return ["--lang", language, "check", str(roster), "--out", "out"]
+
+
+def in_a_pipe(words, folder, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def squeeze(text):
+    """Return a text without its blanks and line ends, which wrapping changes."""
+    return "".join(text.split())
+
+
+@LANGUAGES
+@WIDTHS
+def test_lines_end_at_the_width_and_only_what_is_copied_is_longer(folder, language, columns):
+    words = check(folder, language)
+    code, seen = run_on_terminal(words, columns=columns, folder=folder, NO_COLOR="1")
+    piped = in_a_pipe(words, folder)
+    assert code == 3
+    assert squeeze(re.sub(r"\d{8}-\d{6}-\d{3}", "", seen)) == squeeze(re.sub(r"\d{8}-\d{6}-\d{3}", "", piped))
+    too_wide = [line for line in seen.splitlines() if measure_width(line) > min(columns, 100) - 2]
+    for line in too_wide:
+        assert str(folder) in line, line
+    assert not CODE.search(seen)
+    if language == "en":
+        assert set(re.findall(r"[A-Za-z]{3,}", seen)) >= set(re.findall(r"[A-Za-z]{3,}", piped))
+
+
+@LANGUAGES
+def test_a_path_stays_on_one_line(folder, language):
+    _, seen = run_on_terminal(check(folder, language), columns=60, folder=folder, NO_COLOR="1")
+    assert str(folder / "seals") in seen
+    assert seen.splitlines()[-1].lstrip().startswith(("esign-import", sys.executable, "python"))
+
+
+def test_a_pipe_gets_one_line_and_no_colour(folder):
+    piped = in_a_pipe(check(folder, "en"), folder)
+    (line,) = [line for line in piped.splitlines() if "There is no picture folder" in line]
+    assert measure_width(line) > 120
+    assert not CODE.search(piped)
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_coloured"),
+    [
+        ({}, True),
+        ({"NO_COLOR": "1"}, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "dumb", "FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "0"}, False),
+    ],
+)
+def test_a_terminal_has_colour_unless_it_is_refused(folder, environment, is_coloured):
+    _, seen = run_on_terminal(["--lang", "en", "frobnicate"], columns=80, folder=folder, **environment)
+    assert bool(CODE.search(seen)) == is_coloured
+    assert "Error: No such command" in CODE.sub("", seen)
+
+
+def test_a_pipe_has_colour_only_where_it_is_forced(folder):
+    assert "\x1b[31mError:\x1b[0m No such" in in_a_pipe(
+        ["--lang", "en", "frobnicate"], folder, FORCE_COLOR="1"
+    )
+    assert not CODE.search(in_a_pipe(["--lang", "en", "frobnicate"], folder, FORCE_COLOR=""))
+
+
+def test_data_is_never_changed(folder):
+    (folder / "config.yaml").write_text("seals: " + "很长的文件夹名/" * 20 + "\n", "utf-8")
+    for words in (["config", "schema"], ["config", "show"], ["config", "show", "--json"]):
+        with (folder / "data").open("wb") as stdout:
+            run_on_terminal(["--lang", "en", *words], columns=40, folder=folder, stdout=stdout)
+        _, seen = run_on_terminal(["-q", "--lang", "en", *words], columns=40, folder=folder)
+        data = (folder / "data").read_text("utf-8")
+        assert data
+        assert seen.replace("\r\n", "\n") == data
+
+
+def test_a_status_and_a_message_with_a_meaning_exist():
+    assert set(STATUS_TONES) == {status.value for status in Status} - {"ready"}
+    assert [key for key in TONES if not is_known(key)] == []
+    assert STATUS_TONES["sealed"] is Tone.DONE
+    assert STATUS_TONES["unknown"] is Tone.NEEDS_PERSON
+    assert STATUS_TONES["failed"] is Tone.FAULT
+
+
+@pytest.mark.parametrize(
+    ("line", "hang", "whole", "lines"),
+    [
+        ("one two three four", 2, (), ["one two", "  three", "  four"]),
+        ("see /a b/c now", 0, ("/a b/c",), ["see", "/a b/c", "now"]),
+        ("一二三四五，六", 2, (), ["一二三四", "  五，六"]),
+        ("（一）（二）（三）", 0, (), ["（一）", "（二）", "（三）"]),
+        ("extraordinarily", 0, (), ["extraordinarily"]),
+        ("用 /甲/乙/丙丁 吧", 0, ("/甲/乙/丙丁",), ["用", "/甲/乙/丙丁", "吧"]),
+    ],
+)
+def test_a_line_breaks_between_words(line, hang, whole, lines):
+    assert [*wrap_line(line, 8, hang, whole)] == lines
+
+
+def test_paths_and_commands_of_a_message_are_whole():
+    inner = make_message("no_such_path", path="a b/c.csv", folder="/x", near="")
+    assert list_whole_texts({"text": inner, "command": "run --now", "n": 3, "files": "a.csv, b.csv"}) == {
+        "a b/c.csv",
+        "/x",
+        "run --now",
+    }
