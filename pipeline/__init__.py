@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
-    from pipeline.api.queries import explain, export, resolve, status
+    from pipeline.api.queries import explain, export, history, resolve, status
     from pipeline.api.runs import Result, check, retry, retry_async, run, run_async
     from pipeline.config.settings import Config
     from pipeline.domain.run import Status
@@ -45,6 +45,7 @@ __all__ = [
     "check",
     "explain",
     "export",
+    "history",
     "resolve",
     "retry",
     "retry_async",
@@ -71,6 +72,7 @@ _HOMES = {
     "check": "pipeline.api.runs",
     "explain": "pipeline.api.queries",
     "export": "pipeline.api.queries",
+    "history": "pipeline.api.queries",
     "resolve": "pipeline.api.queries",
     "retry": "pipeline.api.runs",
     "retry_async": "pipeline.api.runs",

@@ -32,6 +32,7 @@ from pipeline.domain.roster import Problem
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.messages.problems import build_problem
+from pipeline.messages.python_arguments import name_python_arguments
 from pipeline.support.rights import acting_user, is_there, owner_of
 
 LOG = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class EsignImportError(Exception):
     """Base: a sentence of the catalogue, by its key, and what fills its blanks; ``str(error)`` is the English one."""
 
     exit_code = 1
+    is_for_python = False  # whether its sentence names arguments of the Python API in place of options
 
     def __init__(self, key: str, /, *, then: Sequence[str] = (), **detail: object) -> None:
         super().__init__(key)
@@ -51,7 +53,8 @@ class EsignImportError(Exception):
 
     def render(self, language: str) -> str:
         """Return the sentence in ``zh`` or ``en``."""
-        return render(self.key, language, **self.detail)
+        text = render(self.key, language, **self.detail)
+        return name_python_arguments(text) if self.is_for_python else text
 
     def as_message(self) -> Message:
         """Return the sentence as a message, which may stand in another one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
@@ -24,7 +25,8 @@ from pipeline.clock import Clock
 from pipeline.config.named_paths import require_ready
 from pipeline.config.settings import Config
 from pipeline.domain.run import RowOutcome
-from pipeline.errors import UsageError
+from pipeline.domain.site_key import KEY_BYTES
+from pipeline.errors import EsignImportError, UsageError
 from pipeline.esign.rate_limiter import Limiter, require_limiter
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.ledger.protocol import Ledger
@@ -128,14 +130,26 @@ def check_arguments(function: Function) -> Function:
     @wraps(function)
     def call(*args: Any, **options: Any) -> object:
         _require_usable(function.__name__, signature, args, options)
-        return function(*args, **options)
+        with _name_python_arguments():
+            return function(*args, **options)
 
     @wraps(function)
     async def call_async(*args: Any, **options: Any) -> object:
         _require_usable(function.__name__, signature, args, options)
-        return await cast(Awaitable[object], function(*args, **options))
+        with _name_python_arguments():
+            return await cast(Awaitable[object], function(*args, **options))
 
     return cast(Function, call_async if is_async else call)
+
+
+@contextmanager
+def _name_python_arguments() -> Iterator[None]:
+    """Let errors name arguments of Python in place of options of the command line."""
+    try:
+        yield
+    except EsignImportError as error:
+        error.is_for_python = True
+        raise
 
 
 def describe_arguments(function: Function) -> None:
@@ -149,6 +163,8 @@ def describe_arguments(function: Function) -> None:
     for parameter in others:
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
             parameters.append(parameter.replace(annotation=inspect.Parameter.empty))
+            if hasattr(parameter.annotation, "__metadata__"):  # it has a meaning of its own in this function
+                hints[parameter.name] = parameter.annotation
             continue
         (options_type,) = get_args(parameter.annotation)
         for name in get_type_hints(options_type):
@@ -189,11 +205,11 @@ def _require_usable(
     except TypeError as error:
         raise UsageError("usage.call", function=function, why=str(error)) from error
     for name, value in given.items():
-        if value != signature.parameters[name].default:
-            _require_usable_value(name, value)
+        if value is not signature.parameters[name].default:  # an array compares with nothing
+            _require_usable_value(function, name, value)
 
 
-def _require_usable_value(name: str, value: object) -> None:
+def _require_usable_value(function: str, name: str, value: object) -> None:
     """Raise UsageError for a value that an argument cannot have. The value itself may be a secret and is not named."""
     if name == "limit":
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -202,22 +218,27 @@ def _require_usable_value(name: str, value: object) -> None:
     if name == "limiter":
         require_limiter(value)
         return
-    is_usable, expected = VALUE_RULES[name]
+    is_usable, expected = VALUE_RULES.get(f"{function}.{name}") or VALUE_RULES[name]
     if not is_usable(value):
         raise UsageError("usage.argument", name=name, kind=type(value).__name__, expected=expected)
 
 
 def _is_path(value: object) -> bool:
-    return isinstance(value, Path) or (isinstance(value, str) and value != "")
+    return isinstance(value, Path | str) and str(value) != "" and "\0" not in str(value)
 
 
 def _is_sequence_of(value: object, is_usable: Callable[[object], bool]) -> bool:
-    is_sequence = isinstance(value, Iterable) and not isinstance(value, str | bytes | Iterator)
+    """Return whether each element can be used; a mapping, an iterator and a text are no sequence."""
+    is_sequence = isinstance(value, Iterable) and not isinstance(value, str | bytes | Iterator | Mapping)
     return is_sequence and all(map(is_usable, cast(Iterable[object], value)))
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and value.strip() != "" and "\0" not in value
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, Credentials) and _is_text(value.secret_id) and _is_text(value.secret_key)
 
 
 def _is_bool(value: object) -> bool:
@@ -237,15 +258,25 @@ VALUE_RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "rosters": (lambda value: _is_path(value) or _is_sequence_of(value, _is_path), "Path, str, Sequence"),
     **dict.fromkeys(("seals", "out", "review"), (_is_path, "Path, str")),
     "only": (lambda value: _is_sequence_of(value, _is_text), "Sequence[str]"),
-    "query": (lambda value: _is_text(value) or _is_sequence_of(value, _is_text), "str, Sequence[str]"),
+    "query": (
+        lambda value: _is_text(value) or _is_sequence_of(value, _is_text),
+        "str, Sequence[str]",
+    ),
+    "resolve.query": (_is_text, "str"),
     **dict.fromkeys(("accept_guards", "new_ledger", "write", "leavers", "sure"), (_is_bool, "True, False")),
     **dict.fromkeys(("run", "seal_id", "seal_name", "why"), (_is_text, "str")),
-    "language": (lambda value: value in get_args(Language), '"zh", "en"'),
-    "decision": (lambda value: value in get_args(DecisionKind), ", ".join(get_args(DecisionKind))),
+    "language": (lambda value: isinstance(value, str) and value in get_args(Language), '"zh", "en"'),
+    "decision": (
+        lambda value: isinstance(value, str) and value in get_args(DecisionKind),
+        ", ".join(get_args(DecisionKind)),
+    ),
     "ledger": (_has_methods_of(Ledger), "pipeline.ledger.protocol.Ledger"),
-    "site_key": (lambda value: isinstance(value, bytes), "bytes"),
+    "site_key": (
+        lambda value: isinstance(value, bytes) and len(value) == KEY_BYTES,
+        f"bytes of length {KEY_BYTES}",
+    ),
     "credentials": (
-        lambda value: isinstance(value, Credentials) or callable(value),
+        lambda value: _is_pair(value) or callable(value),
         "pipeline.Credentials, Callable",
     ),
     "clock": (_has_methods_of(Clock), "pipeline.clock.Clock"),

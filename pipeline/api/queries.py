@@ -1,14 +1,15 @@
-"""`status`, `explain`, `export` and `resolve`: what the ledger holds, and decisions that are entered into it."""
+"""`status`, `explain`, `export`, `history` and `resolve`: what the ledger holds, and decisions that are entered into it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from pipeline.api.arguments import StrPath, check_arguments, load_ready_config, name_invocation
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
-from pipeline.operations.export import collect_seals
+from pipeline.operations.export import ListedRun, collect_runs, collect_seals
 from pipeline.reports.seal_list import ListedSeal
 from pipeline.resolution.cases import DecisionKind, WaitingCase, describe_case
 from pipeline.resolution.explanation import Explanation, explain_people
@@ -44,6 +45,17 @@ def export(
 ) -> list[ListedSeal]:
     """Return every seal in the order of their creation, also those that were abandoned and may still be valid."""
     return collect_seals(load_ready_config(config), clock or SystemClock(), run=run, leavers=leavers)
+
+
+@check_arguments
+def history(
+    config: Config | StrPath,
+    *,
+    limit: Annotated[int, "at most so many runs, the newest; default 30"] = 30,
+    clock: Clock | None = None,
+) -> list[ListedRun]:
+    """Return the newest runs, the newest first, also those that ended before they had a ledger. It takes no lock."""
+    return collect_runs(load_ready_config(config), clock or SystemClock(), limit)
 
 
 @check_arguments

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -74,10 +73,10 @@ def export(
         session.print_data(text.getvalue(), nl=False)
         path = out
     elif out is None:
-        session.print_json(seals=[asdict(seal) for seal in seals])
+        session.print_json(seals=[seal.to_dict() for seal in seals])
         path = None
     else:
-        path = write_json(out, {"schema": 1, "seals": [asdict(seal) for seal in seals]})
+        path = write_json(out, {"schema": 1, "seals": [seal.to_dict() for seal in seals]})
         session.print_json(file=str(path), seals=len(seals))
     session.inform("export.done", n=len(seals))
     if abandoned:
@@ -114,23 +113,23 @@ def history(session: Session, *, limit: int) -> int:
 
     config = session.require_ready_config()
     runs = collect_runs(config, session.clock, limit)
-    session.print_json(runs=runs)
+    session.print_json(runs=[run.to_dict() for run in runs])
     for run in runs:
         counts = [
             f"{Presenter(session.spoken).name_status(Status(status))} {rows}"
-            for status, rows in run["statuses"].items()
+            for status, rows in run.statuses.items()
         ]
         session.print_text(
             "history.line",
-            run=run["run"],
-            command=run["command"],
-            started=shown(run["started"]),
-            exit="—" if run["exit"] is None else run["exit"],
-            files=run["files"],
+            run=run.run,
+            command=run.command,
+            started=shown(run.started),
+            exit="—" if run.exit is None else run.exit,
+            files=run.files,
             counts=session.render_sentence("separator.comma").join(counts) or "—",
-            user=run["user"] or "—",
-            accepted=session.render_sentence("history.accepted") if run["accepted_guards"] else "",
-            halt=f" {run['halt']}" if run["halt"] else "",
+            user=run.user or "—",
+            accepted=session.render_sentence("history.accepted") if run.accepted_guards else "",
+            halt=f" {run.halt}" if run.halt else "",
         )
     if not runs:
         session.print_text("history.none")

@@ -173,13 +173,13 @@ class Config(Section):
         paths count from the file's folder, without a file from the current one. Raises ConfigError, which names every
         fault, and UsageError for a profile that is not there.
         """
-        file = Path(path) if path is not None else None
+        file = _make_path(path) if path is not None else None
         return load(file, os.environ if environment is None else environment, values, profile=profile)
 
     @staticmethod
     def list_profiles(path: Path | str) -> tuple[str, ...]:
         """Return the names of a file's profiles."""
-        return tuple(ConfigFile(Path(path), {}).names)
+        return tuple(ConfigFile(_make_path(path), {}).names)
 
     def resolve_path(self, value: Path) -> Path:
         """Resolve a path of this configuration against the folder of its file."""
@@ -256,6 +256,13 @@ def build_json_schema() -> dict[str, Any]:
 
 
 NO_KEYS = [name for name, info in Config.model_fields.items() if info.exclude]
+
+
+def _make_path(path: object) -> Path:
+    """Return the path that an argument of `Config.load` is; UsageError where it is none."""
+    if isinstance(path, Path | str) and str(path) and "\0" not in str(path):
+        return Path(path)
+    raise UsageError("usage.argument", name="path", kind=type(path).__name__, expected="Path, str")
 
 
 def load(

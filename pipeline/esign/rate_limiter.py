@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -201,6 +202,10 @@ class AdaptiveRateLimiter(Limiter):
     """In-process limiter: ``requests_per_second`` for each action, no bursts, no catching up after a stall."""
 
     def __init__(self, requests_per_second: float, clock: Clock | None = None) -> None:
+        rate: object = requests_per_second
+        is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
+        if not is_number or not 0 < requests_per_second < math.inf:
+            raise UsageError("usage.rate", value=rate)
         self.clock = clock or SystemClock()
         self._queues: defaultdict[str, _Queue] = defaultdict(lambda: _Queue(requests_per_second, self.clock))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,29 @@ def _iterate_rows(ledger: DatabaseLedger, run: str) -> Iterator[tuple[str, RowLi
 # -- the runs, also those that ended before they had a ledger
 
 
-def collect_runs(config: Config, clock: Clock, limit: int) -> list[dict[str, Any]]:
-    """Return the newest runs as JSON, at most ``limit``, the newest first."""
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """A run as `history` lists it."""
+
+    run: str
+    command: str
+    started: str  # local ISO 8601
+    finished: str | None  # None: killed, or under way
+    exit: int | None
+    files: int
+    statuses: Mapping[str, int]  # rows by status, those that occur
+    halt: str | None  # code of what stopped it
+    user: str | None
+    accepted_guards: bool
+    waited_seconds: float  # of all calls together
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as `history --json` shows it."""
+        return asdict(self)
+
+
+def collect_runs(config: Config, clock: Clock, limit: int) -> list[ListedRun]:
+    """Return the newest runs, at most ``limit``, the newest first."""
     recorded = {run.run: run for run in list_recorded_runs(config.resolve_path(config.out), config.tenant)}
     if make_store(config).exists():
         with open_configured_ledger(config, clock) as (ledger, _):
@@ -115,18 +137,18 @@ def collect_runs(config: Config, clock: Clock, limit: int) -> list[dict[str, Any
     return [_summarize(run) for run in newest[:limit]]
 
 
-def _summarize(run: RunRecord) -> dict[str, Any]:
+def _summarize(run: RunRecord) -> ListedRun:
     record = run.content
-    return {
-        "run": run.run,
-        "command": run.command,
-        "started": stamp(run.started),
-        "finished": stamp(run.finished) if run.finished is not None else None,  # None: killed, or under way
-        "exit": run.exit,
-        "files": len(record.get("files", ())),
-        "statuses": {status: rows for status, rows in record.get("statuses", {}).items() if rows},
-        "halt": (record.get("halted") or {}).get("code"),
-        "user": run.user,
-        "accepted_guards": bool(record.get("accepted_guards")),
-        "waited_seconds": record.get("rate", {}).get("waited_seconds", 0.0),  # of all calls together
-    }
+    return ListedRun(
+        run=run.run,
+        command=run.command,
+        started=stamp(run.started),
+        finished=stamp(run.finished) if run.finished is not None else None,
+        exit=run.exit,
+        files=len(record.get("files", ())),
+        statuses={status: rows for status, rows in record.get("statuses", {}).items() if rows},
+        halt=(record.get("halted") or {}).get("code"),
+        user=run.user,
+        accepted_guards=bool(record.get("accepted_guards")),
+        waited_seconds=record.get("rate", {}).get("waited_seconds", 0.0),
+    )

@@ -37,6 +37,10 @@ class ListedSeal:
     in_roster: bool | None  # of the last complete run or a later one; None: none was complete
     abandoned: str | None  # local time; None: it is the doctor's seal
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the seal as `export --json` shows it."""
+        return asdict(self)
+
 
 def build_seal_frame(seals: Sequence[ListedSeal], presenter: Presenter | None = None) -> pd.DataFrame:
     """Return a row a seal, all of it text; with a presenter, titles and answers in the reader's language."""

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
-from dataclasses import FrozenInstanceError, asdict
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,12 @@ from resolution_support import LaterClock, list_made_seals
 from wire_support import Relay, fault
 
 import pipeline
-from pipeline.cli.app import main
+from pipeline.cli.app import cli, main
 from pipeline.clock import SystemClock
 from pipeline.domain.run import Status
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, max_in_rolling_second
 from pipeline.ledger.lock import RunLock
+from pipeline.messages.python_arguments import PYTHON_ARGUMENTS, name_python_arguments
 from pipeline.sandbox.gateway import SANDBOX
 
 HOUSE = Path(__file__).parents[2]
@@ -464,6 +465,116 @@ async def test_every_function_refuses_wrong_arguments():
         await pipeline.run_async("config.yaml", write=0)
 
 
+UNUSABLE = (None, {}, {"a": 1}, 3.5, -1, b"x", object(), "\0", [None], iter("ab"), "", " ")
+
+
+def list_functions():
+    """Return the public functions, by name."""
+    names = sorted(pipeline.__all__)
+    return [name for name in names if inspect.isfunction(getattr(pipeline, name))]
+
+
+async def call_with(function, argument, value):
+    """Call a function with a value for one argument; the configuration does not exist."""
+    options = {"query": "x"} if function == "explain" else {}
+    if function == "resolve" and argument == "decision":
+        options["query"] = "x"
+    options |= {"config": "no-such-config.yaml", argument: value}
+    result = getattr(pipeline, function)(**options)
+    return await result if inspect.isawaitable(result) else result
+
+
+@pytest.mark.parametrize("function", list_functions())
+async def test_every_argument_of_every_function_refuses_what_it_cannot_be(function, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    usable = {"seals", "out", "review", "rosters", "config", "run", "query", "seal_id", "seal_name", "why"}
+    for argument, parameter in inspect.signature(getattr(pipeline, function)).parameters.items():
+        for value in UNUSABLE:
+            if value is parameter.default or (value == " " and argument in usable):
+                continue
+            with pytest.raises(pipeline.UsageError) as refused:
+                await call_with(function, argument, value)
+            is_late = refused.value.key == "usage.decision"
+            named = argument in str(refused.value) or argument == "config"
+            assert is_late or ("no-such-config" not in str(refused.value) and named), (argument, value)
+    with pytest.raises(pipeline.UsageError, match="has no argument colour"):
+        await call_with(function, "colour", 3)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: pipeline.Config.load(3),
+        lambda: pipeline.Config.load({}),
+        lambda: pipeline.Config.load(b"config.yaml"),
+        lambda: pipeline.Config.load("\0"),
+        lambda: pipeline.Config.load(colour=1),
+        lambda: pipeline.Config.load(limits=None),
+        lambda: pipeline.Config.load(limits={"concurency": 1}),
+        lambda: pipeline.Config.load(out=3),
+        lambda: pipeline.Config.list_profiles(None),
+        lambda: pipeline.AdaptiveRateLimiter(0),
+        lambda: pipeline.AdaptiveRateLimiter("20"),
+        lambda: pipeline.AdaptiveRateLimiter(float("nan")),
+        lambda: pipeline.run("no.yaml", credentials=pipeline.Credentials("", "")),
+        lambda: pipeline.run("no.yaml", credentials=pipeline.Credentials(3, {})),
+    ],
+)
+def test_what_is_made_of_wrong_values_is_a_usage_error(make):
+    with pytest.raises(pipeline.UsageError) as refused:
+        make()
+    assert "no.yaml" not in str(refused.value)
+
+
+def test_an_error_names_arguments_of_python_and_a_command_names_options(hospital, config, capsys):
+    hospital.seal_doctors(1)
+    hospital.lose_ledger()
+    (hospital.folder / "state" / "receipts.jsonl").unlink()
+    with pytest.raises(pipeline.EsignImportError) as lost:
+        pipeline.run(config)
+    for language in ("en", "zh"):
+        assert "new_ledger=True" in lost.value.render(language)
+        assert "--new-ledger" not in lost.value.render(language)
+    capsys.readouterr()
+    assert hospital.go("run") == lost.value.exit_code
+    assert "--new-ledger" in capsys.readouterr().err
+
+
+def test_every_option_that_has_an_argument_is_named_by_it():
+    arguments = {
+        name
+        for function in list_functions()
+        for name in inspect.signature(getattr(pipeline, function)).parameters
+    }
+    for option, argument in PYTHON_ARGUMENTS.items():
+        assert argument.partition("=")[0] in arguments, option
+        for text in (f"use --{option}.", f"请加 `--{option}`"):
+            assert name_python_arguments(text) == text.replace(f"--{option}", argument)
+    options = {
+        option.removeprefix("--")
+        for name in list_functions()
+        if name in cli.commands
+        for parameter in cli.commands[name].params
+        for option in parameter.opts
+    }
+    without_argument = {
+        "all",
+        "config",
+        "-c",
+        "csv",
+        "json",
+        "lang",
+        "look-up",
+        "probe",
+        "profile",
+        "quiet",
+        "-q",
+        "verbose",
+    }
+    without_argument |= {"-v", "xlsx", "yes", "rosters", "query"}
+    assert options - without_argument == PYTHON_ARGUMENTS.keys()
+
+
 # -- what the ledger holds
 
 
@@ -520,12 +631,21 @@ def test_export_is_what_the_command_prints(hospital, config, capsys):
     pipeline.run(config)
     seals = pipeline.export(config)
     assert [seal.staff_no for seal in seals] == ["00001", "00002", "00003"]
-    assert [asdict(seal) for seal in seals] == read_json(capsys, hospital, "export")["seals"]
+    assert [seal.to_dict() for seal in seals] == read_json(capsys, hospital, "export")["seals"]
     (of_first,) = pipeline.export(config, run=first.report.run)
     assert of_first == seals[0]
     assert pipeline.export(config, leavers=True) == []
     with pytest.raises(pipeline.UsageError, match="nowhere"):
         pipeline.export(config, run="nowhere")
+
+
+def test_history_is_what_the_command_prints(hospital, config, capsys):
+    hospital.seal_doctors(1)
+    assert hospital.go("run") == 0
+    runs = pipeline.history(config)
+    assert [run.to_dict() for run in runs] == read_json(capsys, hospital, "history")["runs"]
+    assert [run.exit for run in runs] == [0, 0]
+    assert pipeline.history(config, limit=1) == runs[:1]
 
 
 def test_resolve_lists_what_the_command_lists_and_enters_decisions(hospital_with, capsys):
