@@ -16,6 +16,7 @@ from pipeline.domain.fields import list_result_fields
 from pipeline.domain.masking import hide_names
 from pipeline.domain.roster import Change, Field, ImageSize, ImageSizes, Severity
 from pipeline.domain.run import Status
+from pipeline.domain.seals import KeptAnswer
 
 SCHEMA = 1
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
@@ -101,6 +102,7 @@ class RowLine:
     trace_id: str | None = None
     attempts: int = 0
     service: RecordedAnswer | None = None
+    kept_answer: KeptAnswer | None = None  # of a verdict that could not be entered in the ledger
 
     def get(self, field: Field) -> str | None:
         """Return the value of a field as results show it."""
@@ -128,6 +130,7 @@ class RowLine:
             "trace_id": self.trace_id,
             "attempts": self.attempts,
             "service": {"code": self.service.code, "message": self.service.message} if self.service else None,
+            **({"kept_answer": self.kept_answer.to_dict()} if self.kept_answer else {}),
         }
 
     def to_ledger_text(self) -> str:
@@ -165,6 +168,7 @@ class RowLine:
             service=RecordedAnswer(service["code"], service["message"], line.get("answer"))
             if service
             else None,
+            kept_answer=KeptAnswer.from_dict(line.get("kept_answer")),
         )
 
     def hide_names(self, names: Collection[str]) -> RowLine:

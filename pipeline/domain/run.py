@@ -24,7 +24,7 @@ from pipeline.domain.roster import (
     Problem,
     UnassignedFile,
 )
-from pipeline.domain.seals import CreateAttempt, PersonHistory, SealRequest
+from pipeline.domain.seals import CreateAttempt, KeptAnswer, PersonHistory, SealRequest
 from pipeline.domain.service_codes import NAME_EXISTS
 from pipeline.domain.site_key import SiteKey
 
@@ -149,6 +149,7 @@ class RowOutcome:
     code: str | None = None  # the service's; without a usable answer no_answer, not_sent, unreadable, …
     message: str | None = _field(default=None, repr=False)
     unproven_seal_id: str | None = None  # from an answer that does not prove the seal
+    kept_answer: KeptAnswer | None = None  # of a verdict that could not be entered in the ledger
     problems: tuple[Problem, ...] = ()  # final
 
     @classmethod
@@ -187,6 +188,11 @@ class RowOutcome:
     def not_sent(cls, row_plan: RowPlan) -> Self:
         """Return the outcome of a row whose turn did not come."""
         return cls(row_plan, Status.NOT_SENT, attempts=row_plan.create_count, problems=row_plan.problems)
+
+    @property
+    def waits_for_ledger(self) -> bool:
+        """Whether the seal was made and only the ledger lacks it: the next run enters the answer that the results keep."""
+        return self.kept_answer is not None and self.kept_answer.verdict == "sealed"
 
     @property
     def doctor(self) -> Doctor:

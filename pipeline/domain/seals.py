@@ -11,13 +11,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from dataclasses import field as _field
-from typing import Literal
+from hmac import compare_digest
+from typing import Any, Literal, Self
 
 from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.masking import is_personal_number
 from pipeline.domain.roster import Doctor, Field
+from pipeline.domain.site_key import SiteKey
 
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
 MAX_SEAL_ID = 64  # characters
@@ -159,6 +161,53 @@ class Verdict:
     code: str | None = None
     message: str | None = _field(default=None, repr=False)
     http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer with a SealId as log.jsonl and outcomes.jsonl keep it, for a verdict that did not reach the ledger.
+
+    Other programs may write in the folder of the results. An answer counts only where ``proof`` is the one that the site
+    key makes for the attempt that the ledger holds (`SiteKey.prove_answer`).
+    """
+
+    verdict: VerdictKind  # "sealed", or "unknown" where the SealId is evidence alone
+    seal_id: str
+    request_id: str  # "" for none
+    code: str  # "" for none
+    proof: str
+
+    @classmethod
+    def of_verdict(cls, verdict: Verdict, *, key: str, trace_id: str, site_key: SiteKey) -> Self | None:
+        """Return what is kept of an answer to an attempt; None for one without a SealId."""
+        if not verdict.seal_id:
+            return None
+        facts = (verdict.kind, verdict.seal_id, verdict.request_id or "", verdict.code or "")
+        return cls(*facts, proof=site_key.prove_answer(key, trace_id, facts))
+
+    @classmethod
+    def from_dict(cls, stored: object) -> Self | None:
+        """Read what `to_dict` returned; None for anything else."""
+        if not isinstance(stored, dict):
+            return None
+        values: dict[str, Any] = {field.name: stored.get(field.name) for field in fields(cls)}
+        if not all(isinstance(value, str) for value in values.values()):
+            return None
+        return cls(**values) if values["verdict"] in {"sealed", "unknown"} else None
+
+    def to_dict(self) -> dict[str, str]:
+        """Return what a line of results holds."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def is_of(self, key: str, trace_id: str, site_key: SiteKey) -> bool:
+        """Return whether a process with this site key read the answer to this attempt of this person."""
+        facts = (self.verdict, self.seal_id, self.request_id, self.code)
+        expected = site_key.prove_answer(key, trace_id, facts)
+        return compare_digest(expected.encode(), self.proof.encode("utf-8", "surrogatepass"))
+
+    def to_verdict(self) -> Verdict:
+        """Return the verdict that did not reach the ledger."""
+        return Verdict(self.verdict, self.seal_id, self.request_id or None, self.code or None)
 
 
 def fold_seal_id(text: str) -> str:

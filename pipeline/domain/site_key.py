@@ -37,6 +37,13 @@ class SiteKey:
         """Return what a review's judgement belongs to: person, name, seal name and the picture's sha256."""
         return self._digest("judgement", key, name, seal_name, picture)
 
+    def prove_answer(self, key: str, trace_id: str, facts: Sequence[str]) -> str:
+        """Return what shows that an answer was read by a process that has this key.
+
+        It belongs to one attempt of one person of one tenant, and to these facts of the answer.
+        """
+        return self._digest("answer", self.tenant, key, trace_id, *facts)
+
     def reviews(self) -> str:
         """Return the digest by which a file of judgements is known as this tenant's."""
         return self._digest("reviews", self.tenant)
@@ -62,7 +69,7 @@ def _frame(raw: bytes) -> bytes:
 _FRAMES = tuple(length.to_bytes(8, "big") for length in range(256))
 _FRAMED = {
     purpose: _frame(purpose.encode())
-    for purpose in ("person", "row", "text", "judgement", "reviews", "check")
+    for purpose in ("person", "row", "text", "judgement", "answer", "reviews", "check")
 }
 
 # of a check without a ledger: equal numbers are still one person. The digests it makes must not leave this process

@@ -9,9 +9,9 @@ from dataclasses import fields
 from operator import attrgetter
 
 from pipeline.domain.seals import SealContent, Verdict
-from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection, LedgerConflict
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection, LedgerConflict, UnansweredAttempt
 from pipeline.ledger.receipts import Fact
-from pipeline.ledger.schema import CONTENT_COLUMNS, DISOWNED, SURELY_REFUSED, insert_row
+from pipeline.ledger.schema import CONTENT_COLUMNS, DISOWNED, SURELY_REFUSED, insert_row, select_columns
 from pipeline.messages.catalogue import dump_line, make_message
 
 # Compared by number, not by time: clocks are set back.
@@ -103,6 +103,16 @@ def enter_late_verdict(connection: Connection, uuid: str, verdict: Verdict, now:
         (*_list_answer(verdict), uuid),
     )
     return _list_verdict_facts(uuid)
+
+
+def read_unanswered_attempts(connection: Connection) -> list[UnansweredAttempt]:
+    """Return the unresolved attempts whose answer, if there was one, did not reach the ledger as their verdict."""
+    rows = select_columns(
+        connection,
+        "SELECT uuid, key, run, seal_id FROM attempt WHERE verdict = 'unknown' AND decision IS NULL "
+        "AND code IS NULL ORDER BY number",
+    )
+    return [UnansweredAttempt(**row) for row in rows]
 
 
 def _list_answer(verdict: Verdict) -> tuple[object, ...]:

@@ -12,12 +12,14 @@ from dataclasses import asdict, astuple
 
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import Bearer, PersonDigests
+from pipeline.domain.seals import Bearer, PersonDigests, Verdict
 from pipeline.domain.site_key import SiteKey
-from pipeline.ledger.protocol import AdoptedSeal, Connection, Decision, LedgerConflict
+from pipeline.ledger.attempts import enter_late_verdict
+from pipeline.ledger.protocol import AdoptedSeal, Connection, Decision, LedgerConflict, UnansweredAttempt
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.run_history import enter_bearers
 from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, insert_row, select_columns
+from pipeline.version import PROGRAM
 
 REVIEW = "review"  # kind of a decision on pictures
 ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
@@ -58,6 +60,22 @@ def enter_decision(connection: Connection, decision: Decision) -> list[Fact]:
         *([Fact("attempt", "uuid", decision.attempt)] if decision.attempt is not None else []),
         Fact("seal", "key", decision.key),
     ]
+
+
+def enter_kept_answer(
+    connection: Connection, attempt: UnansweredAttempt, verdict: Verdict, *, now: float, why: str
+) -> list[Fact]:
+    """Enter the answer to an unresolved attempt that an earlier run kept in its results; one with ``sealed`` resolves it.
+
+    Raises LedgerConflict where the SealId is another person's, or the attempt was resolved meanwhile.
+    """
+    facts = enter_late_verdict(connection, attempt.uuid, verdict, now)
+    if verdict.kind == "sealed":
+        decision = Decision(
+            "created", attempt.key, now, PROGRAM, why, attempt=attempt.uuid, seal_id=verdict.seal_id
+        )
+        facts += enter_decision(connection, decision)
+    return facts
 
 
 def enter_adopted_seals(

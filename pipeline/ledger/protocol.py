@@ -67,6 +67,16 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class UnansweredAttempt:
+    """An unresolved create whose answer, if there was one, did not become its verdict in the ledger."""
+
+    uuid: str
+    key: str
+    run: str
+    seal_id: str | None  # evidence that came after another process had taken the ledger
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run: its request and, once it is over, how it ended."""
 
@@ -132,7 +142,7 @@ class RowRecord:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision of a person about a doctor, and its reason.
+    """A decision of a person about a doctor, and its reason; the program itself decides on what its own results prove.
 
     ``created``: the open ``attempt`` made ``seal_id``, or the seal of its name is the person's. ``not_created``: it made
     nothing. ``not_theirs``: the seal of its name is another person's; the next create goes under another name.

@@ -5,11 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline.domain.seals import KeptAnswer
+
 CREATE = "ChannelCreatePreparedPersonalEsign"
 OUTCOMES, PLAN, LOG = "outcomes.jsonl", "plan.jsonl", "log.jsonl"
+MAX_LINE = 1 << 20  # characters of a line that is read; one of ours has some thousand
 
 # statuses of a row for which a create was sent
 CREATED_STATUSES = ("sealed", "unchanged", "changed", "unknown", "exists")
@@ -54,6 +59,31 @@ def list_lacking_runs(
     return lacking
 
 
+def read_kept_answers(folder: Path) -> Iterator[tuple[str, KeptAnswer]]:
+    """Yield the answers that the log and the outcomes of a run keep, each with the trace id of its attempt.
+
+    Nothing of it is proven (`KeptAnswer.is_of`). Files that are missing, or hold something else, hold no answer.
+    """
+    for path in (folder / LOG, folder / OUTCOMES):
+        with suppress(OSError):
+            if path.is_file():
+                yield from _read_kept_answers(path)
+
+
+def _read_kept_answers(path: Path) -> Iterator[tuple[str, KeptAnswer]]:
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in iter(partial(lines.readline, MAX_LINE), ""):
+            if '"kept_answer"' not in line:
+                continue
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                continue  # the last line of a killed process, or another program's
+            answer = KeptAnswer.from_dict(entry.get("kept_answer")) if isinstance(entry, dict) else None
+            if answer is not None:
+                yield str(entry.get("trace_id")), answer
+
+
 def shows_seals(record: Mapping[str, Any]) -> bool:
     """Return whether a run.json shows a seal or counts a create."""
     return count_creates(record) > 0 or any(map(record["statuses"].get, CREATED_STATUSES))
@@ -84,8 +114,10 @@ def _list_trace_ids(log: Path) -> set[str]:
         for line in lines:
             try:
                 entry = json.loads(line)
-            except ValueError:
-                continue  # the last line of a killed process
+            except (ValueError, RecursionError):
+                continue  # the last line of a killed process, or another program's
+            if not isinstance(entry, dict):
+                continue
             if entry.get("status") in CREATED_STATUSES and entry.get("trace_id"):
                 trace_ids.add(str(entry["trace_id"]))
     return trace_ids

@@ -209,6 +209,7 @@ class RunState:
     is_of_existing_names: bool = False  # stopped because seals with the names of these rows exist
     file_steps: Sequence[NextStep] = ()  # on rosters that were not read
     unresolved: int = 0  # creates without a verdict
+    kept_answers: int = 0  # creates whose answer the results keep, because the ledger could not be written
     absent: int = 0  # those of people who are not in these rosters
     copies_folder: str | None = None  # the folder of marked copies that hold every row to correct
     roster_folders: str = ""
@@ -269,7 +270,9 @@ def _list_picture_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Ne
 
 
 def _list_unsent_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
-    """Yield what sends the rows whose turn did not come; they need no correction."""
+    """Yield what enters answers that the ledger lacks, and sends the rows whose turn did not come; none needs a correction."""
+    if state.kept_answers:
+        yield make_step("next.kept", state.send_again, n=state.kept_answers)
     unsent = tasks[RowTask.SEND]
     if unsent and state.command == "retry" and not state.halt_code:
         yield make_step("next.left_to_run", state.again, n=unsent)
@@ -397,7 +400,10 @@ def make_run_state(report: RunReport, masker: Masker) -> RunState:
         halt_code=report.halt.code if report.halt else "",
         is_of_existing_names=report.halt is not None and report.halt.is_of_existing_names,
         file_steps=list(_list_file_steps(report)),
-        unresolved=sum(row.status in UNRESOLVED_STATUSES for row in report.outcomes),
+        unresolved=sum(
+            row.status in UNRESOLVED_STATUSES and not row.waits_for_ledger for row in report.outcomes
+        ),
+        kept_answers=sum(row.waits_for_ledger for row in report.outcomes),
         absent=report.absent_unresolved,
         copies_folder=masker.mask_path(report.out / COPIES) if are_copied else None,
         roster_folders=", ".join(dict.fromkeys(masker.mask_path(path.parent) for path in paths)),

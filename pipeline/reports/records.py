@@ -64,6 +64,7 @@ def _record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> R
         trace_id=outcome.trace_id,
         attempts=outcome.attempts,
         service=_record_answer(outcome, presenter),
+        kept_answer=outcome.kept_answer,
     )
 
 

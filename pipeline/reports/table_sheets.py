@@ -125,6 +125,8 @@ def _compute_check(outcome: RowOutcome, presenter: Presenter) -> str:
 
 def _describe_resolution(outcome: RowOutcome, presenter: Presenter) -> str:
     """Return how an unresolved row is resolved."""
+    if outcome.waits_for_ledger:
+        return presenter.render("settle.kept", seal_id=outcome.unproven_seal_id)
     text = presenter.render(f"settle.{outcome.status.value}", seal=display_seal_name(outcome) or "—")
     if outcome.unproven_seal_id:
         text += " " + presenter.render("settle.evidence", seal_id=outcome.unproven_seal_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -14,8 +15,9 @@ from pipeline.clock import Clock
 from pipeline.domain.masking import Masker, mask_id
 from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import RowPlan, Status
-from pipeline.domain.seals import SealRequest, Verdict
+from pipeline.domain.seals import KeptAnswer, SealRequest, Verdict
 from pipeline.domain.service_codes import parse_stated_rate
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import RoleFailed
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import CREATE, LIVENESS_CHECK, Agent, Contract, build_liveness_check
@@ -27,6 +29,7 @@ from pipeline.ledger.protocol import Attempt, Ledger
 from pipeline.sending.call_metrics import BACK_OFF
 from pipeline.sending.run_state import RunState
 
+LOG = logging.getLogger(__name__)
 MAX_SENDS = 4  # of one row's upload, and of its create
 BACK_OFF_SECONDS = 0.5  # full jitter up to 1, 2, 4 seconds before the sends that follow
 TOKEN_REFUSED = "AuthFailure.TokenFailure"  # noqa: S105 - a code of the service
@@ -67,6 +70,7 @@ class Job:
     sends: int = 0  # creates that may have left
     in_doubt: bool = False  # a create was recorded, and its verdict is not yet durable
     verdict: Verdict | None = None  # the last create's, also when it could not be recorded
+    kept_answer: KeptAnswer | None = None  # what results keep of it, until it is recorded
 
     @property
     def image_owner(self) -> tuple[str, str]:
@@ -90,6 +94,7 @@ class CallContext:
     client: Client
     limiter: Limiter
     ledger: Ledger
+    site_key: SiteKey
     clock: Clock
     agent: Agent
     contract: Contract
@@ -212,6 +217,20 @@ class CallContext:
             # the later of the two clocks decides
             dead_at=max(signed_at, self.clock.now()) + REPLAY_WINDOW_SECONDS,
         )
+
+    def keep_answer(self, job: Job, verdict: Verdict) -> None:
+        """Log an answer with a SealId before its verdict goes to the ledger, which may be away or on a disk that fails.
+
+        The line is flushed to the system: it outlives this process.
+        """
+        assert job.trace_id is not None
+        key, row_id = job.request.key, job.request.row_id
+        job.kept_answer = KeptAnswer.of_verdict(
+            verdict, key=key, trace_id=job.trace_id, site_key=self.site_key
+        )
+        if job.kept_answer is not None:
+            facts = {"row_id": row_id, "status": verdict.kind, "trace_id": job.trace_id}
+            LOG.info("answer", extra={**facts, "kept_answer": job.kept_answer.to_dict()})
 
     def record_unanswered(self, action: str, error: NotSent | NoAnswer) -> None:
         """Count a call without an answer that is sent again; stop the run where the connection is not safe."""

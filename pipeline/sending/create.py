@@ -239,6 +239,8 @@ class CreateSender:
         assert job.trace_id is not None
         masked = self.context.masker.mask_answer(verdict.message) if verdict.message else None
         job.verdict = verdict = replace(verdict, message=masked)
+        self.context.keep_answer(job, verdict)
+        hit_failpoint("create: the answer is kept")
         try:
             await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
         except LedgerConflict:
@@ -247,7 +249,7 @@ class CreateSender:
         if verdict.code == SEAL_ID_REUSED:
             # One SealId for two people: neither this answer nor the next ones can be trusted.
             run_state.halt(SEAL_ID_REUSED, "the service answered with another person's SealId", 4)
-        job.in_doubt = False
+        job.in_doubt, job.kept_answer = False, None
         hit_failpoint("create: settled")
         match verdict.kind:
             case "sealed":

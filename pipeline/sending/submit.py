@@ -201,6 +201,7 @@ class Submission:
             code=verdict.code,
             message=verdict.message,
             unproven_seal_id=None if is_sealed else verdict.seal_id,
+            kept_answer=job.kept_answer,
             problems=(*job.row_plan.problems, *result.problems),
         )
 

@@ -176,6 +176,7 @@ async def send_rows(
             client=client,
             limiter=resources.limiter,
             ledger=resources.ledger,
+            site_key=resources.site_key,
             clock=resources.clock,
             agent=build_agent(config),
             contract=get_contract(config),

@@ -22,6 +22,7 @@ from pipeline.ledger.registry import TenantRegistry, default_folder
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.reports.earlier_results import get_earlier_run, list_lacking_runs
 from pipeline.workflow.hosts_factory import LedgerStore, make_store
+from pipeline.workflow.kept_answers import KeptAnswers
 
 if TYPE_CHECKING:
     from pipeline.hosts.load import LoadedLedger
@@ -126,7 +127,7 @@ def lock_ledger(
     register: bool = True,
     warnings: WarningOutput = WARNING_LOG,
 ) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
-    """Own and open the configured ledger for one run. Raises Locked.
+    """Own and open the configured ledger for one run; enter what an earlier run could not. Raises Locked.
 
     ``register`` False leaves the registry of ledgers alone (`demo`). ``warnings`` is given the errors that are no reason
     to stop.
@@ -146,6 +147,8 @@ def lock_ledger(
     ):
         if new_ledger and (lacking := results.list_lacking_runs(ledger)):
             ledger.record_accepted_runs(list(lacking), now=clock.now(), who=read_user_name())
+        kept = KeptAnswers(ledger, site_key, config.resolve_path(config.out))
+        kept.enter_all(now=clock.now(), warnings=warnings)
         yield ledger, site_key
 
 

@@ -1,0 +1,170 @@
+"""Answers with a SealId that could not be entered in the ledger: kept by the run, taken by the next one, never forged."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+from pathlib import Path
+
+import pytest
+from crash_support import Zygote, kept_seals
+from run_support import wait_until
+from wire_support import fault
+
+from pipeline.sandbox.actions import Rules
+
+KEPT = "create: the answer is kept"
+ANSWERED = "ChannelCreatePreparedPersonalEsign: answered"
+
+
+@pytest.fixture
+def hospital(hospital_with):
+    """A hospital whose sandbox enforces no seal names: whatever is sent twice makes two seals."""
+    return hospital_with(latency=0.05, rules=Rules(limiter="none", unique_names="off"))
+
+
+def kill(hospital, zygote, name: str, count: int) -> Path:
+    """Kill a run when it passes a point for the ``count``-th time; return the folder of its results.
+
+    The first row is sent alone, so that of two rows one is settled and the other one is not.
+    """
+    assert zygote.run(hospital, **{"name": name, "pass": count})["signal"] == 9
+    return hospital.runs[-1]
+
+
+def read_answers(folder: Path) -> list[dict]:
+    lines = (folder / "log.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines if '"kept_answer"' in line]
+
+
+def add_answers(path: Path, *lines: object) -> None:
+    with path.open("a", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def test_a_run_killed_between_an_answer_and_its_commit_loses_nothing(hospital, zygote, capsys):
+    hospital.doctors(2)
+    kill(hospital, zygote, KEPT, 2)
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+    assert "1 doctor" in capsys.readouterr().err
+    assert {row["seal_id"] for row in hospital.outcomes()} == {
+        seal.seal_id for seal in hospital.service.seals
+    }
+    assert hospital.go("explain", "00002") == 0
+    assert "answer kept by run" in capsys.readouterr().out
+    assert hospital.go("ledger", "check") == 0
+
+
+def test_a_disk_that_refuses_every_write_loses_no_answer(hospital):
+    """The kernel refuses ledger, receipts and workbook in the middle of the run; the short log still fits."""
+    hospital.doctors(30)
+    process = hospital.start("run")
+    wait_until(lambda: len(hospital.service.seals) >= 4)
+    size = (hospital.folder / "state" / "receipts.jsonl").stat().st_size
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
+    assert process.wait(60) == 74
+    process.stderr.close()
+    made = {seal.seal_id for seal in hospital.service.seals}
+    assert made == kept_seals(hospital)
+    assert hospital.go("run") == 0
+    assert made <= {row["seal_id"] for row in hospital.outcomes()}
+    assert hospital.service.list_duplicates() == {}
+    assert len(hospital.service.seals) == 30
+
+
+def test_an_answer_that_only_the_outcomes_keep_is_taken(hospital, zygote):
+    """The log was lost, or the run was one of the Python API, which writes none."""
+    hospital.doctors(2)
+    folder = kill(hospital, zygote, KEPT, 2)
+    answers = read_answers(folder)
+    (folder / "log.jsonl").unlink()
+    add_answers(folder / "outcomes.jsonl", *answers)
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+
+
+def test_a_decision_finds_the_answer_before_a_person_has_to_know_it(hospital, zygote, capsys):
+    hospital.doctors(2)
+    kill(hospital, zygote, KEPT, 2)
+    assert hospital.go("resolve", "00002", "--not-created", "--sure") == 2
+    assert "has the seal" in capsys.readouterr().err
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+
+
+def test_what_the_site_key_did_not_prove_settles_nothing(hospital, zygote):
+    """Lines of a person who may write in the folder of results: made up, of other attempts, persons and tenants, broken."""
+    hospital.doctors(2)
+    folder = kill(hospital, zygote, ANSWERED, 2)
+    own = read_answers(folder)
+    assert len(own) == 1
+    assert hospital.run_to_end("run")[0] == 3, "its answer reached nobody"
+    (held,) = [row for row in hospital.outcomes() if row["status"] == "unknown"]
+    true = next(seal.seal_id for seal in hospital.service.seals if seal.name == held["name"])
+    proven = own[0]["kept_answer"]
+    forged = [
+        {"trace_id": held["trace_id"], "key": held["key"], "kept_answer": {**proven, **changes}}
+        for changes in (
+            {},
+            {"seal_id": true},
+            {"seal_id": true, "proof": "0" * 32},
+            {"seal_id": true, "proof": ""},
+            {"seal_id": true, "proof": None},
+            {"seal_id": true, "proof": ["0"]},
+            {"seal_id": {"a": 1}},
+            {"verdict": "unknown"},
+            {"verdict": "refused"},
+            {"seal_id": true, "request_id": 7},
+            {"proof": "é" * 32},
+        )
+    ]
+    strange = [
+        None,
+        [],
+        {"kept_answer": None},
+        {"kept_answer": [1]},
+        {"trace_id": None, "kept_answer": proven},
+        {"trace_id": held["trace_id"], "kept_answer": {"verdict": ["sealed"], "seal_id": true, "proof": "x"}},
+    ]
+    for name in ("log.jsonl", "outcomes.jsonl"):
+        add_answers(folder / name, *forged, *strange)
+        with (folder / name).open("a") as stream:
+            stream.write('"kept_answer"' + "[" * 100_000 + "\n" + '{"kept_answer": ' + "7" * 3_000_000)
+    sealed = {row["seal_id"] for row in hospital.outcomes() if row["seal_id"]}
+    for _ in range(2):
+        assert hospital.run_to_end("run") == (3, {"unchanged": 1, "unknown": 1})
+        assert {row["seal_id"] for row in hospital.outcomes() if row["seal_id"]} == sealed
+    assert hospital.service.list_duplicates() == {}
+
+
+def test_a_pipe_in_place_of_the_outcomes_does_not_hold_the_run_up(hospital, zygote):
+    hospital.doctors(2)
+    folder = kill(hospital, zygote, KEPT, 2)
+    os.mkfifo(folder / "outcomes.jsonl")
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+
+
+def test_what_a_person_decided_meanwhile_stays(hospital, zygote, capsys):
+    """The answer lay where no command could see it until somebody had found the seal in the console."""
+    hospital.doctors(2)
+    folder = kill(hospital, zygote, KEPT, 2)
+    hidden = folder.rename(hospital.folder / folder.name)
+    assert hospital.go("run") == 3
+    (held,) = [row for row in hospital.outcomes() if row["status"] == "unknown"]
+    made = next(seal.seal_id for seal in hospital.service.seals if seal.name == held["name"])
+    assert hospital.go("resolve", held["trace_id"], "--seal-id", made) == 0
+    hidden.rename(folder)
+    capsys.readouterr()
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+    assert "answer" not in capsys.readouterr().err
+
+
+def test_a_kept_seal_id_of_another_person_is_evidence_alone_and_stops_the_run(hospital_with):
+    hospital = hospital_with(
+        rules=Rules(limiter="none", unique_names="off"), faults=[fault("same_seal_id", nth=(2,))]
+    )
+    hospital.doctors(2)
+    with Zygote() as zygote:
+        kill(hospital, zygote, KEPT, 2)
+    assert hospital.go("run") == 4
+    assert hospital.record()["halted"]["code"] == "SEAL_ID_REUSED"
+    assert hospital.statuses()["unknown"] == 1
