@@ -411,7 +411,9 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
     if any(mask_text(word) != word for word in arguments):
         arguments = (arguments[0], "--help")  # a path that is not shown cannot be typed
     if arguments:
-        key = {"resolve": "next_list", "explain": "next_story"}.get(arguments[0], "next_after")
+        key = "next_list" if arguments == ("resolve",) else "next_after"
+        if arguments[0] in {"explain", "resolve"} and len(arguments) > 1:  # one doctor
+            key = "next_story"
         session.suggest_command(INTRODUCTIONS.get(error.key, key), *arguments)
     elif isinstance(error, UsageError) and error.meant and _suggest_spelling(session, *error.meant):
         return

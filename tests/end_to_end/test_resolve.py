@@ -190,7 +190,9 @@ def test_a_refused_decision_ends_with_the_command_that_helps(unsettled, changed_
     ):
         capsys.readouterr()
         assert run_later(unsettled, "resolve", *arguments) == 2, arguments
-        assert capsys.readouterr().err.rstrip().endswith(f" {then}"), arguments
+        printed = capsys.readouterr().err.rstrip()
+        assert printed.endswith(f" {then}"), arguments
+        assert ("To list the rows" in printed) == (then == "resolve"), arguments
     assert run_later(unsettled, "resolve", who, "--not-created", "--sure", clock=SystemClock()) == 2
     assert capsys.readouterr().err.rstrip().endswith(f" resolve {row['trace_id']}")
 
