@@ -112,6 +112,7 @@ SHOWN_WITH_HELP = frozenset(
         "config_is_a_folder",
         "export.ending",
         "faults.unreadable",
+        "json.refused",
         "init.is_a_file",
         "jobs.every_hospital",
         "load.other_ledger",
