@@ -306,6 +306,9 @@ class Doctor:
     mobile: str | None = _field(default=None, repr=False)
     staff_no: str | None = None
     department: str | None = None
+    sheet_department: str | None = (
+        None  # of a row without that column: the ward of its sheet, which is only shown
+    )
     seal_name: str | None = None  # the roster's own, if it has one
     scene_key: str | None = None
     enable_auto_sign: bool | None = None
@@ -328,6 +331,11 @@ class Doctor:
     def display_name(self) -> str | None:
         """The name that is used, else the roster's own text."""
         return self.name or self.display_field(Field.NAME) or None
+
+    @property
+    def display_department(self) -> str | None:
+        """The department that people see: the row's, else the one after which its sheet is named."""
+        return self.department or self.sheet_department
 
     @property
     def comparable_staff_no(self) -> str | None:

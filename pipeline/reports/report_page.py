@@ -204,7 +204,7 @@ def _describe_row(outcome: RowOutcome, presenter: Presenter, unused: UnusedPictu
         "codes": [clean_text(code) for code in list_blocking_codes(outcome)],
         "number": show_doctor_id(doctor, presenter),
         "staff": mask_and_cut(doctor.staff_no),
-        "department": mask_and_cut(doctor.department),
+        "department": mask_and_cut(doctor.display_department),
         "sealName": mask_and_cut(display_seal_name(outcome)),
         "sealId": get_confirmed_seal_id(outcome) or "",
         "time": display_last_attempt(outcome),

@@ -155,7 +155,7 @@ def _build_cards(
             hints.insert(0, "warn.same_picture")
         warnings = [presenter.render_review(hint) for hint in hints if is_known(f"review_page.{hint}")]
         if (many := namesakes[outcome.doctor.display_name or ""]) > 1:
-            key = "warn.same_name" if outcome.doctor.department else "warn.same_name_only"
+            key = "warn.same_name" if outcome.doctor.display_department else "warn.same_name_only"
             warnings.insert(0, presenter.render_review(key, n=many))
         yield _build_card(outcome, preview, warnings, presenter, unused, named=not single)
 
@@ -229,7 +229,7 @@ def _build_card(
         "status": "" if is_ready else presenter.name_status(outcome.status),
         "colour": outcome.status.value,
         "name": mask_and_clean(doctor.display_name),
-        "who": _join_parts(mask_and_clean(doctor.staff_no), mask_and_clean(doctor.department)),
+        "who": _join_parts(mask_and_clean(doctor.staff_no), mask_and_clean(doctor.display_department)),
         "seal_name": mask_and_clean(display_seal_name(outcome)),
         "number": clean_text(show_doctor_id(doctor, presenter)),
         "file": mask_and_clean(picture.name) if picture else "",

@@ -52,6 +52,7 @@ def write_summary(context: WorkbookContext, counts: Mapping[Status, int]) -> Non
     _write_departments(grid, report, presenter)
     _write_files(grid, report, presenter)
     _write_facts(grid, report, presenter)
+    grid.close()
 
 
 def _render_titles(titles: Sequence[tuple[str, int]], presenter: Presenter) -> list[tuple[str, int]]:

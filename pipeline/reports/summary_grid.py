@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from itertools import pairwise
 
 from pipeline.messages.catalogue import render
 from pipeline.reports.styles import (
@@ -23,6 +24,9 @@ Part = tuple[object, int, Look]  # a value, the last grid column it fills, its l
 
 LAST = 13  # the last grid column
 _MARGIN, _FIRST, _OTHERS = 4.0, 17.0, 10.6  # widths in characters: margin, first grid column, the others
+# points of rows that a page holds at least: wider letters make the sheet smaller, and a page holds more
+_PAGE = 570.0
+_BEGINNING = 4  # rows of a section: gap, heading, titles and a row
 _GAP, _AIR = 12.0, 0.75  # points above a section, around a line's text: whole pixels, for programs round them
 
 
@@ -38,6 +42,8 @@ class SummaryGrid:
         self._sheet.set_column(1, 1, _FIRST)
         self._sheet.set_column(2, LAST + 1, _OTHERS)
         self._row = 0
+        self._heights: list[float] = []  # of the rows, in points
+        self._sections: list[int] = []  # their first rows
 
     def write_line(
         self,
@@ -57,7 +63,7 @@ class SummaryGrid:
             if look.get("text_wrap"):
                 needed = max(needed, count_lines(str(value), _sum_widths(first, last)))
             first = last + 1
-        self._sheet.set_row(self._row, max(points, LINE * needed + _AIR))
+        self._set_height(max(points, LINE * needed + _AIR))
         if margin_text:
             margin_look = {"bold": True, "font_size": 12, "font_color": HEAD, "align": "center"}
             self._sheet.write_string(self._row, 0, margin_text, self._styles.make_format(**margin_look))
@@ -73,7 +79,8 @@ class SummaryGrid:
 
     def write_heading(self, key: str) -> None:
         """Begin a section: leave a gap and write its title."""
-        self._sheet.set_row(self._row, _GAP)
+        self._sections.append(self._row)
+        self._set_height(_GAP)
         # streaming forgets the height of a row without cells
         self._sheet.write_blank(self._row, 0, None, self._styles.make_format())
         self._row += 1
@@ -95,6 +102,16 @@ class SummaryGrid:
             titles.append((text, last, {**look, "align": align}))
         self.write_line(titles)
 
+    def close(self) -> None:
+        """Begin a page with each section that would stand on two pages, or would end one with its titles alone."""
+        breaks = choose_page_breaks(self._heights, self._sections)
+        if breaks:
+            self._sheet.set_h_pagebreaks(breaks)
+
+    def _set_height(self, points: float) -> None:
+        self._sheet.set_row(self._row, points)
+        self._heights.append(points)
+
     def _write_cells(self, first: int, last: int, value: object, form: object) -> None:
         """Write into grid columns ``first`` to ``last``; the sheet has a margin before them."""
         content = clean_text(value) if isinstance(value, str) else value
@@ -104,6 +121,24 @@ class SummaryGrid:
             self._sheet.write_string(self._row, first + 1, content, form)
         else:
             self._sheet.write_number(self._row, first + 1, content, form)
+
+
+def choose_page_breaks(heights: Sequence[float], sections: Sequence[int]) -> list[int]:
+    """Return the rows before which a page begins, of rows so high whose sections begin at these rows.
+
+    A section that fits on a page is not divided. A longer one begins where its titles and a row have room.
+    """
+    breaks: list[int] = []
+    used = sum(heights[: sections[0]]) if sections else 0.0
+    for first, end in pairwise([*sections, len(heights)]):
+        height = sum(heights[first:end])
+        needed = height if height <= _PAGE else sum(heights[first : first + _BEGINNING])
+        if used and used + needed > _PAGE:
+            breaks.append(first)
+            used = 0.0
+        for points in heights[first:end]:
+            used = used + points if used + points <= _PAGE else points
+    return breaks
 
 
 def _sum_widths(first: int, last: int) -> float:

@@ -166,7 +166,7 @@ ALL_COLUMNS: Sequence[OutcomeColumn] = (
     _NUMBER,
     OutcomeColumn("col.staff_no", 8, _masked(lambda outcome: outcome.doctor.staff_no), max_width=_MAX_WIDTH),
     OutcomeColumn(
-        "col.department", 8, _masked(lambda outcome: outcome.doctor.department), max_width=_MAX_WIDTH
+        "col.department", 8, _masked(lambda outcome: outcome.doctor.display_department), max_width=_MAX_WIDTH
     ),
     IMAGE_COLUMN,
     replace(_SEAL_NAME, max_width=_MAX_WIDTH),

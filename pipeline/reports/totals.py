@@ -102,7 +102,7 @@ def count_departments(
     """Count rows by department and status, the department with most rows first; "" for rows without one."""
     departments: dict[str, Counter[Status]] = defaultdict(Counter)
     for outcome in outcomes:
-        departments[presenter.mask_optional(outcome.doctor.department)][outcome.status] += 1
+        departments[presenter.mask_optional(outcome.doctor.display_department)][outcome.status] += 1
     return sorted(departments.items(), key=lambda item: (-item[1].total(), item[0]))
 
 

@@ -70,6 +70,7 @@ class UnusedPictures:
         self._report, self._presenter, self._previews = report, presenter, previews
         self._links = FolderLinks(report, presenter)
         self._thumbnails: dict[str, bytes | None] = {}  # by sha256
+        self._shown_folders: dict[Path, str] = {}  # of pictures: 10,000 lie in few
         self._of_rows: defaultdict[Origin, list[int]] = defaultdict(list)  # places in ``pictures``
         self.pictures = [*self._list_refused(), *self._list_strays(), *self._list_files()]
         for index, picture in enumerate(self.pictures):
@@ -206,6 +207,11 @@ class UnusedPictures:
 
     def _display_folder(self, path: Path) -> str:
         """Return the folder of a picture as a person knows it: from the picture folder on."""
+        if path.parent not in self._shown_folders:
+            self._shown_folders[path.parent] = self._describe_folder(path)
+        return self._shown_folders[path.parent]
+
+    def _describe_folder(self, path: Path) -> str:
         folder, seals = self._links.get_folder(path), self._report.seals
         if seals is not None and folder.is_relative_to(seals):
             folder = Path(seals.name) / folder.relative_to(seals)

@@ -33,6 +33,7 @@ from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
 from pipeline.intake.pairing.image_index import ImageListing, index_images, list_images
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.intake.pairing.picture_column import list_contested_files
+from pipeline.intake.pairing.wards import assign_sheet_departments
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.guards import (
@@ -186,7 +187,7 @@ def _validate(inputs: RunInputs, config: Config, view: LedgerView, clock: Clock)
         row_ids=inputs.row_ids,
         known_keys=view.known_keys,
     )
-    return unite_persons(doctors, view.snapshot)
+    return assign_sheet_departments(unite_persons(doctors, view.snapshot))
 
 
 def _pair(

@@ -45,7 +45,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/layout/other_persons.py",
     "intake/layout/line_classifier.py",
     "intake/layout/skipped_parts.py",
-    "intake/pairing/evidence.py",
+    "intake/pairing/wards.py",
     "intake/pairing/expected_names.py",
     "intake/pairing/picture_column.py",
     "intake/pairing/file_names.py",

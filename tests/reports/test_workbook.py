@@ -21,6 +21,7 @@ from pipeline.domain.roster import (
 from pipeline.domain.run import Halt, Status
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
+from pipeline.reports.summary_grid import choose_page_breaks
 from pipeline.reports.table_sheets import MAX_LINKS
 
 A4_POINTS = 784  # of an A4 page, landscape, between its margins
@@ -442,3 +443,32 @@ def test_beyond_its_limit_the_sheet_of_lines_without_a_doctor_counts_the_rest(wr
     rows = list(openpyxl.load_workbook(write(replace(report, files=files)))["未读取"].values)
     assert len(rows) == 1 + 5_000 + 1
     assert rows[-1][3] == f"另有 {len(lines) + 1 + 3 * (len(files) - 1) - 5_000} 处，见 files.jsonl"
+
+
+def test_a_section_of_the_summary_begins_where_it_has_room(write, make, scene):
+    """With more departments than a page has lines left, the table begins a page of its own."""
+    scene.outcomes = [
+        make.outcome(
+            make.doctor(index % 50, row=index + 3, texts={"G": f"科室{index % 25:02d}"}), Status.SEALED
+        )
+        for index in range(50)
+    ]
+    sheet = openpyxl.load_workbook(write(scene.build_run_report()))["汇总"]
+    (heading,) = [row[1].row for row in sheet.iter_rows(max_col=2) if row[1].value == "各科室"]
+
+    assert heading - 2 in [one.id for one in sheet.row_breaks.brk], "before the gap above the heading"
+
+
+@pytest.mark.parametrize(
+    ("heights", "sections", "breaks"),
+    [
+        ([20.0] * 10, [2, 5], []),
+        ([20.0] * 40, [10, 20], [20]),
+        ([20.0] * 90, [10, 20], []),  # the second is longer than a page, and begins on this one
+        ([20.0] * 90, [10, 26], [26]),  # here its heading alone has room
+        ([20.0] * 40, [], []),
+        ([], [], []),
+    ],
+)
+def test_page_breaks_keep_what_fits_on_a_page_together(heights, sections, breaks):
+    assert choose_page_breaks(heights, sections) == breaks

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 
-from pipeline.domain.roster import Doctor, Field
+from pipeline.domain.roster import Doctor
 from pipeline.intake.conflicts import compute_person_ids
 from pipeline.intake.fields.normalize import is_placeholder
 from pipeline.intake.pairing.composed_names import ComposedNames
@@ -20,12 +17,11 @@ from pipeline.intake.pairing.expected_names import (
     STAFF_NO,
     ImageMatch,
     bears_name,
-    get_bare_name,
-    is_department,
     make_department_key,
     match_by_name,
 )
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
+from pipeline.intake.pairing.wards import Wards, has_ward_alone
 
 # --- which row may mean which file
 
@@ -196,103 +192,3 @@ def list_contested_files(
         if others:
             contested[candidate] = frozenset((*rows, *others))
     return contested
-
-
-# --- the wards after which sheets, roster files and picture folders are named
-
-_FEWEST = 2  # wards in the names of lists: with fewer, folders that look like wards need not be those of the doctors
-# what a list is called behind its ward: 骨科医师名单
-_LIST_ENDING = re.compile(
-    r"(?:在职|在岗|全体)?(?:执业)?(?:医师|医生|医务人员|人员|职工|员工)?(?:基本)?(?:信息|登记|印章|签章)?"
-    r"(?:花名册|名册|名单|清单|一览表|汇总表|统计表|表)?\Z"
-)
-# who makes lists of doctors who work elsewhere
-_OFFICE = re.compile("医务|医政|人事|人力|信息|质控|院办|办公|行政")
-# sheets that are no ward, between others that are: 第二批, 新增, 东院区
-_NO_WARD = re.compile(
-    r"[年月批组]|院区|院\Z|新增|新进|新入|聘|退休|离职|进修|规培|全部|全体|其[他它]|[未已]|[印章签]"
-)
-_HAN = re.compile("[\u3400-\u9fff]")
-
-
-class Wards:
-    """The wards that rosters and picture folders name, each by its bare name; for rosters without a department column.
-
-    The doctors of a sheet 儿科, or of a file 骨科医师名单.xlsx, work in that ward. It is not used as their department, and it
-    leads to no picture: it only shows that a folder is another ward's, where a name alone may be a namesake's.
-    """
-
-    def __init__(
-        self,
-        person_ids: Sequence[Hashable],
-        doctors: Sequence[Doctor],
-        departments: Iterable[str],
-        index: ImageIndex,
-    ) -> None:
-        """Collect the wards of all lists and departments, and the names of the folders that hold pictures."""
-        self._departments = {_get_ward_name(make_department_key(name)) for name in departments} - {""}
-        origins = [doctor.row.origin for doctor in doctors]
-        lists = self._read_lists({(origin.path, origin.sheet) for origin in origins})
-        self._of_lists = frozenset(filter(None, lists.values()))
-        self._by_file: defaultdict[Path, set[str]] = defaultdict(set)
-        for (path, _), ward in lists.items():
-            self._by_file[path] |= {ward} - {""}
-        # who is in two lists works in both wards
-        self._own: defaultdict[Hashable, set[str]] = defaultdict(set)
-        for person, origin in zip(person_ids, origins, strict=True):
-            self._own[person] |= {lists[origin.path, origin.sheet]} - {""}
-        folders = {id(one.folder): one.folder.part_names for one in index.candidates}
-        names = {name for parts in folders.values() for part in parts for name in part}
-        self._folders = frozenset(map(_get_ward_name, names))
-
-    def note_ward(self, match: ImageMatch, person: Hashable, doctor: Doctor) -> ImageMatch:
-        """Return the match of a row without a department column, with the ward where its file lies in a ward's folder.
-
-        A folder belongs to another ward if it has the name of a roster, or if it looks like a ward and the names of the lists
-        show that folders are wards. For a row whose own ward is unknown, only the lists of its own file count.
-        """
-        if match.evidence != NAME:
-            return match
-        own = self._own[person]
-        of_file = self._by_file[doctor.row.origin.path]
-        lists, known = (self._of_lists, self._of_lists | self._departments) if own else (of_file, of_file)
-        wards = {_get_ward_name(name) for part in match.candidate.folder.part_names for name in part}
-        if not own.isdisjoint(wards):
-            return replace(match, ward="own")
-        are_folders = len(lists) >= _FEWEST and not self._folders.isdisjoint(lists)
-        is_other = not known.isdisjoint(wards) or (
-            are_folders and any(is_department(ward) and not _is_part(ward, own) for ward in wards)
-        )
-        return replace(match, ward="other") if is_other else match
-
-    def _read_lists(self, lists: Iterable[tuple[Path, str | None]]) -> dict[tuple[Path, str | None], str]:
-        """Return the ward after which each sheet is named, or else its file; "" where neither is."""
-        names = {(path, sheet): _get_ward_name(make_department_key(sheet or "")) for path, sheet in lists}
-        wards = {one: name if self._is_ward(name) else "" for one, name in names.items()}
-        by_file = Counter(path for (path, _), ward in wards.items() if ward)
-        for (path, sheet), name in names.items():
-            # 妇产 and 内一 are wards between other sheets that are
-            is_short = by_file[path] >= _FEWEST and _HAN.search(name) and not _NO_WARD.search(name)
-            of_file = _get_ward_name(make_department_key(path.stem))
-            if not wards[path, sheet]:
-                wards[path, sheet] = name if is_short else of_file if self._is_ward(of_file) else ""
-        return wards
-
-    def _is_ward(self, name: str) -> bool:
-        return name in self._departments or (is_department(name) and _OFFICE.search(name) is None)
-
-
-def has_ward_alone(doctor: Doctor) -> bool:
-    """Return whether a row's department can only be known from the name of its list: there is no column for it."""
-    return doctor.department is None and Field.DEPARTMENT not in doctor.row.fields
-
-
-@lru_cache(maxsize=4096)  # folders come again with every file in them
-def _get_ward_name(name: str) -> str:
-    """Return the bare name of a ward's list or folder, by its comparison key: 01骨科医师名单(12人) is 骨科."""
-    return _LIST_ENDING.sub("", get_bare_name(name), count=1)
-
-
-def _is_part(ward: str, own: Iterable[str]) -> bool:
-    """Return whether two names may mean one ward: 口腔科 and 口腔, 骨科 and 骨科一病区."""
-    return any(ward.startswith(name) or name.startswith(ward) for name in own)

@@ -8,7 +8,14 @@ import pytest
 from image_support import make_examiner
 from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, fill, got, paired
 
-from pipeline.domain.roster import CardType, CellKind, Field, FileStat, ImageFile
+from pipeline.domain.roster import (
+    MAX_SHOWN_IMAGES,
+    CardType,
+    CellKind,
+    Field,
+    FileStat,
+    ImageFile,
+)
 from pipeline.intake.images import image_files
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import image_index
@@ -418,6 +425,17 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     )
     assert [problem.code for problem in pairing.doctors[0].problems] == ["IMAGE_TOO_LARGE"]
     assert pairing.stats == {}
+
+
+def test_of_many_files_that_no_row_means_the_first_are_read_and_a_similar_one_before_all(tmp_path):
+    files = {f"{number:03d}.png": b"%d" % number for number in range(MAX_SHOWN_IMAGES + 5)}
+    pairing = paired(tmp_path, files | {"张伟-旧.png": b"old", "z.png": b"z"}, doctor(picture="张伟新.png"))
+    first, *others = pairing.unassigned_files
+    assert (first.path.name, [one.name for one in first.similar]) == ("张伟-旧.png", ["张伟"])
+    read = [file for file in pairing.unassigned_files if file.image]
+    assert [file.was_read for file in pairing.unassigned_files] == [True] * MAX_SHOWN_IMAGES + [False] * 7
+    assert (len(read), len(pairing.stats)) == (MAX_SHOWN_IMAGES, MAX_SHOWN_IMAGES)
+    assert [file.path.name for file in others] == [*files, "z.png"]
 
 
 def test_files_are_read_only_after_a_change_also_those_that_no_row_means(tmp_path):
