@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from pipeline.cli.certify_commands import certify
+from pipeline.cli.completion import complete_hospitals, complete_words, completion
 from pipeline.cli.config_commands import config_group, init
 from pipeline.cli.context import DEFAULT_CONFIG, OVERRIDES, Session
 from pipeline.cli.data_commands import export, history, purge
@@ -23,8 +24,6 @@ from pipeline.cli.doctor_commands import doctor, notify_group
 from pipeline.cli.help import (
     CommandGroup,
     CommandSection,
-    complete_words,
-    completion,
     list_all_commands,
     polish_message,
     set_language,
@@ -248,6 +247,7 @@ SHARED_OPTIONS: Sequence[click.Option] = (
         "profiles",
         multiple=True,
         metavar="NAME",
+        shell_complete=complete_hospitals,
         help="One hospital of profiles: in the configuration; may be repeated.",
     ),
     _shared_option("--all", "all_profiles", is_flag=True, help="Every hospital of the configuration."),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.completion import complete_people
 from pipeline.cli.context import Session
 from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
@@ -25,7 +26,7 @@ ANSWERS = ("shown", "not-shown")
 
 
 @click.command()
-@click.argument("query", metavar="QUERY")
+@click.argument("query", metavar="QUERY", shell_complete=complete_people)
 @click.option(
     "--yes", is_flag=True, help="The doctor consents to a second seal, should the service make one."
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from pipeline.cli.completion import complete_people, complete_runs
 from pipeline.cli.context import Session
 from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
@@ -37,7 +38,11 @@ Format = Literal["xlsx", "csv", "json"]
     help="File to write; its ending chooses the format.",
 )
 @click.option(
-    "--run", "run_id", metavar="ID", help="Only seals that this run made, and how to have them disabled."
+    "--run",
+    "run_id",
+    metavar="ID",
+    shell_complete=complete_runs,
+    help="Only seals that this run made, and how to have them disabled.",
 )
 @click.option("--leavers", is_flag=True, help="Only seals of doctors who are no longer in the rosters.")
 @click.pass_obj
@@ -138,7 +143,12 @@ def history(session: Session, *, limit: int) -> int:
 
 @click.command()
 @click.option("--older-than", "age", metavar="AGE", help="Files of runs older than this: 90d, 12w, 1y.")
-@click.option("--person", metavar="QUERY", help="This doctor's data; QUERY as in explain.")
+@click.option(
+    "--person",
+    metavar="QUERY",
+    shell_complete=complete_people,
+    help="This doctor's data; QUERY as in explain.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
 @click.pass_obj
 def purge(session: Session, *, age: str | None, person: str | None, yes: bool) -> int:

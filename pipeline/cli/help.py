@@ -1,4 +1,4 @@
-"""The help of every command in the reader's language, laid out by the width of its characters; `completion`.
+"""The help of every command in the reader's language, laid out by the width of its characters; `help`.
 
 click asks the standard library's `gettext` for its own texts, and `gettext` reads compiled catalogues:
 ``locale/zh/LC_MESSAGES/esign-import.mo`` is the table ``click`` of ``help.toml``, made by ``python tools/compile_messages.py``.
@@ -10,31 +10,20 @@ import gettext
 import inspect
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import click
-from click.shell_completion import get_completion_class, shell_complete
 
 from pipeline.cli.context import Session
 from pipeline.messages.areas import get_words
 from pipeline.messages.catalogue import render
 from pipeline.messages.help import KINDS, RANGES, STOPS
 from pipeline.support.terminal_text import measure_width, wrap_line
-from pipeline.version import PROGRAM
 
 DOMAIN = "esign-import"
-VARIABLE = f"_{PROGRAM.upper().replace('-', '_')}_COMPLETE"  # the script of a shell sets it
-# shell -> the line of its start file that switches completion on
-START_LINES = {
-    "bash": f'eval "$({PROGRAM} completion bash)"',
-    "zsh": f'eval "$({PROGRAM} completion zsh)"',
-    "fish": f"{PROGRAM} completion fish | source",
-}
-START_FILES = {"bash": "~/.bashrc", "zsh": "~/.zshrc", "fish": "~/.config/fish/config.fish"}
 LOCALE = Path(__file__).with_name("locale")
 _VERBATIM = "\b"  # click's sign for a paragraph whose lines are kept
 
@@ -213,32 +202,3 @@ def wrap_text(text: str, width: int) -> list[str]:
         for part in parts if is_verbatim else [" ".join(parts)]:
             lines += wrap_line(part, width)
     return lines[1:]
-
-
-# -- words that a shell completes, by click
-
-
-@click.command()
-@click.argument("shell", type=click.Choice([*START_LINES]))
-@click.pass_obj
-def completion(session: Session, shell: str) -> int:
-    """Print the script that lets a shell complete what is typed."""
-    session.refuse_json("completion")
-    completer = get_completion_class(shell)
-    assert completer is not None
-    program = click.get_current_context().find_root().command
-    script = completer(program, {}, PROGRAM, VARIABLE).source()
-    if shell == "fish":  # click's script ends a description at its first comma
-        script = script.replace('string split ","', 'string split --max 1 ","')
-    session.print_data(script)
-    if sys.stdout.isatty():  # else a shell that is starting reads it
-        session.print_next_step(
-            session.render_sentence("completion.next", file=START_FILES[shell]), START_LINES[shell]
-        )
-    return 0
-
-
-def complete_words(program: click.Command, session: Session) -> int | None:
-    """Print the words that may follow where a shell asks for them; return the exit code, None where none asks."""
-    instruction = os.environ.get(VARIABLE)
-    return shell_complete(program, {"obj": session}, PROGRAM, VARIABLE, instruction) if instruction else None

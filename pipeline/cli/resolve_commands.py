@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from pipeline.cli.certify_commands import warn_of_unanswered_create
+from pipeline.cli.completion import complete_people
 from pipeline.cli.context import Session
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
@@ -26,7 +27,7 @@ KINDS = {"seal_id": "created"}  # of decisions, where the option has another nam
 
 
 @click.command()
-@click.argument("query", required=False, metavar="[QUERY]")
+@click.argument("query", required=False, metavar="[QUERY]", shell_complete=complete_people)
 @click.option("--seal-id", metavar="ID", help="It was created, with this SealId.")
 @click.option("--not-created", is_flag=True, help="It was not created: the next run sends it again.")
 @click.option(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.completion import complete_people, complete_runs
 from pipeline.cli.context import Session, warn_of_pictures
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
@@ -127,6 +128,7 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Create at most N seals.")
 @click.option(
     "--only",
+    shell_complete=complete_people,
     metavar="PERSON",
     multiple=True,
     help="Create the seal of this name or staff number; repeatable.",
@@ -188,7 +190,9 @@ def retry(session: Session, *, seals: Path | None, out: Path | None, yes: bool) 
 
 
 @click.command()
-@click.option("--run", "run_id", metavar="ID", help="Run to rebuild (default: the last).")
+@click.option(
+    "--run", "run_id", metavar="ID", shell_complete=complete_runs, help="Run to rebuild (default: the last)."
+)
 @click.pass_obj
 def report(session: Session, *, run_id: str | None) -> int:
     """Rebuild the results of a run from the ledger and its rosters."""

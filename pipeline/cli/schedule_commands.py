@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.completion import complete_hospitals
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.cli.profiles import ENQUEUE, choose_hospitals
@@ -410,7 +411,7 @@ def worker(session: Session) -> int:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[HOSPITAL]...")
+@click.argument("names", nargs=-1, metavar="[HOSPITAL]...", shell_complete=complete_hospitals)
 @click.pass_obj
 def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
     """Queue hospitals for the workers now, not at the usual time.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.completion import complete_people
 from pipeline.cli.context import Session
 from pipeline.cli.terminal import EXIT_TONES, Tone
 from pipeline.clock import shown
@@ -187,7 +188,7 @@ def _print_halt(session: Session, run: LastRun | None) -> None:
 
 
 @click.command()
-@click.argument("query", nargs=-1, required=True, metavar="QUERY...")
+@click.argument("query", nargs=-1, required=True, metavar="QUERY...", shell_complete=complete_people)
 @click.pass_obj
 def explain(session: Session, *, query: tuple[str, ...]) -> int:
     """Show one doctor's history across runs.

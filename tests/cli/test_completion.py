@@ -1,6 +1,7 @@
-"""Completion as real shells do it: bash, and zsh and fish where they are installed, which CI does not ask for."""
+"""Completion as real shells do it: bash, and zsh, fish and PowerShell where they are installed, which CI does not ask for."""
 
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from desktop import find_program
 
 from pipeline.cli.app import main
 
+REPOSITORY = Path(__file__).parents[2]
 # prints what bash offers after the words of a command line
 BASH_SCRIPT = """
 eval "$(esign-import completion bash)"
@@ -31,7 +33,7 @@ def environment(tmp_path):
     return {
         **os.environ,
         "PATH": f"{program.parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(REPOSITORY),
         "LC_ALL": "C.UTF-8",
         "TERM": "dumb",
     }
@@ -41,14 +43,14 @@ def environment(tmp_path):
 def complete(tmp_path, environment):
     """Return a function that gives what bash offers."""
 
-    def complete_line(*words):
+    def complete_line(*words, folder=tmp_path):
         completed = subprocess.run(
             [find_program("bash"), "--norc", "-c", BASH_SCRIPT, "bash", "esign-import", *words],
             env=environment,
             capture_output=True,
             text=True,
             check=True,
-            cwd=tmp_path,
+            cwd=folder,
         )
         assert completed.stderr == ""
         return completed.stdout.split()
@@ -62,6 +64,123 @@ def test_bash_completes_commands_options_and_values(complete):
     assert complete("run", "--li") == ["--limit"]
     assert complete("--lang", "") == ["zh", "en"]
     assert complete("completion", "z") == ["zsh"]
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory):
+    """Return the folder of a hospital that has run once, with its configuration."""
+    folder = tmp_path_factory.mktemp("hospital")
+    command = [sys.executable, "-m", "pipeline", "--lang", "en", "demo"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    assert done.returncode == 3
+    return folder / "demo"
+
+
+def test_bash_completes_people_of_the_ledger_and_of_the_last_results(complete, hospital):
+    assert complete("explain", "沈国", folder=hospital) == ["沈国梁"]
+    assert complete("explain", "沈国梁", "0100", folder=hospital)[:2] == ["01001", "01002"]
+    for words in (["resolve"], ["certify"], ["purge", "--person"], ["run", "--only"]):
+        assert complete(*words, "沈国", folder=hospital) == ["沈国梁"], words
+    names = complete("explain", "", folder=hospital)
+    assert 40 < len(names) <= 100
+    assert not [name for name in names if name.isdigit()]
+
+
+def test_people_come_from_the_last_check_where_there_is_no_ledger(complete, hospital, tmp_path):
+    (tmp_path / "config.yaml").write_text((hospital / "config.yaml").read_text("utf-8"), "utf-8")
+    for name in ("inbox", "secrets"):
+        shutil.copytree(hospital / name, tmp_path / name)
+    assert complete("explain", "沈国") == []
+    command = [sys.executable, "-m", "pipeline", "check"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == 3
+    assert complete("run", "--only", "沈国") == ["沈国梁"]
+
+
+def test_bash_completes_runs(complete, hospital):
+    (run,) = (path.name for path in (hospital / "out").iterdir() if path.name != "latest")
+    assert complete("report", "--run", "", folder=hospital) == [run]
+    assert complete("export", "--run", run[:10], folder=hospital) == [run]
+    config = ["--config", str(hospital / "config.yaml")]
+    assert complete(*config, "report", "--run", run[:4]) == [run]
+    assert complete("report", "--run", "x", folder=hospital) == []
+
+
+def test_bash_completes_hospitals(complete, tmp_path):
+    profiles = {"north": {"seals": "n"}, "south": {"seals": "s"}, "东院": {"seals": "e"}}
+    text = "profiles:\n" + "".join(f"  {name}: {{seals: {name}}}\n" for name in profiles)
+    (tmp_path / "config.yaml").write_text(text, "utf-8")
+    assert complete("--profile", "") == [*profiles]
+    assert complete("run", "--profile", "no") == ["north"]
+    assert complete("enqueue", "东") == ["东院"]
+
+
+@pytest.mark.parametrize("text", [None, "api: {", "profiles: 3\n", "ledger: /proc/no/ledger.sqlite3\n"])
+def test_what_cannot_be_read_is_not_offered_and_no_error_is_printed(text, complete, tmp_path):
+    """The fixture finds stderr empty."""
+    if text is not None:
+        (tmp_path / "config.yaml").write_text(text, "utf-8")
+    for words in (["--profile"], ["explain"], ["report", "--run"], ["run", "--only"], ["enqueue"]):
+        assert complete(*words, "") == []
+
+
+def test_people_are_completed_without_what_a_run_needs(hospital):
+    """A Tab costs at most 0.3 s of CPU because of this."""
+    code = "import sys; from pipeline.cli.app import main; main([]);print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=hospital,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY),
+            "_ESIGN_IMPORT_COMPLETE": "powershell_complete",
+            "COMP_WORDS": "explain\n沈国",
+        },
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["沈国梁\t01001"]
+    heavy = {"aiohttp", "asyncio", "jinja2", "openpyxl", "pandas", "PIL", "tqdm", "xlsxwriter"}
+    assert heavy & set(done.stderr.split()) == set()
+
+
+def ask_as_powershell(words, environment, folder):
+    """Return the lines that the program prints to the script for PowerShell."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline"],
+        cwd=folder,
+        env={**environment, "_ESIGN_IMPORT_COMPLETE": "powershell_complete", "COMP_WORDS": "\n".join(words)},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_the_program_answers_powershell_with_words_and_meanings(environment, tmp_path):
+    lines = ask_as_powershell(["--lang", "en", "ret"], environment, tmp_path)
+    assert lines == ["retry\tSend failed, rejected and unsent rows again."]
+    assert ask_as_powershell(["ledger", "ba"], environment, tmp_path)[0].startswith("backup\t")
+    assert ask_as_powershell(["--lang", ""], environment, tmp_path) == ["zh\t", "en\t"]
+    assert ask_as_powershell(["ledger", "restore", ""], environment, tmp_path) == [""], (
+        "PowerShell lists files"
+    )
+
+
+@pytest.mark.skipif(shutil.which("pwsh") is None, reason="no PowerShell")
+def test_powershell_completes_commands(environment, tmp_path):
+    script = (
+        "esign-import completion powershell | Out-String | Invoke-Expression;"
+        "$line = 'esign-import ledger ba';"
+        "(TabExpansion2 $line $line.Length).CompletionMatches.CompletionText"
+    )
+    command = ["pwsh", "-NoProfile", "-Command", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.split() == ["backup"]
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="no fish")
@@ -106,9 +225,9 @@ def test_zsh_completes_what_is_typed_on_a_terminal(tmp_path, environment):
         os.close(ours)
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
 def test_the_script_alone_goes_to_stdout(shell, capsys):
     assert main(["completion", shell]) == 0
     script, others = capsys.readouterr()
-    assert f"_ESIGN_IMPORT_COMPLETE={shell}_complete" in script
+    assert re.search(rf"_ESIGN_IMPORT_COMPLETE ?= ?'?{shell}_complete", script)
     assert others == "", "a shell that starts shows it to its user"
