@@ -96,7 +96,10 @@ def test_each_line_of_a_console_block_is_a_command_of_the_program(page):
 
 def test_each_command_in_a_sentence_exists(page):
     for span in list_spans(page):
-        words = ["1" if word == "N" else word for word in re.sub(r"\s*\|\s*", " ", span.split(" | Out-")[0]).split()]
+        words = [
+            "1" if word == "N" else word
+            for word in re.sub(r"\s*\|\s*", " ", span.split(" | Out-")[0]).split()
+        ]
         if words[:1] == ["esign-import"]:
             words = words[1:]
         elif len(words) < 2 or words[0] not in cli.commands:
