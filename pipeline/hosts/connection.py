@@ -38,8 +38,10 @@ _SESSION = (
     "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
     "SET tcp_user_timeout = 45000; SET client_min_messages = warning; SET extra_float_digits = 1; "
     "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; "
-    "SET search_path = {schemas}"
+    "SET search_path = {schemas}; SELECT pg_backend_pid()"
 )
+# With any other a commit may be lost when a standby takes over, or when the power fails.
+_DURABLE_COMMITS = ("on", "remote_apply")
 
 # Words of SQLite for which PostgreSQL has others; json_items and json_text are functions of ours (schema.py).
 _OTHER_WORDS = (
@@ -152,7 +154,8 @@ def open_connection(
 
     The names of tables and functions mean those of ``schema``, that of a ledger, and of what all hospitals share. A
     statement that takes longer than ``patience`` seconds is given up, by the server or, where that is silent, here.
-    Raises LedgerError where the server cannot be reached, refuses the user or is too old.
+    Raises LedgerError where the server cannot be reached, refuses the user or is too old; UsageError where a pooler
+    answers, before it has passed on a statement that sets or writes something.
     """
     try:
         connection = _Connection.connect(
@@ -173,14 +176,33 @@ def open_connection(
         schemas=", ".join(filter(None, (schema, SHARED_SCHEMA))),
     )
     try:
-        connection.execute(session.encode())
+        _require_same_process(connection, address, connection.execute("SELECT pg_backend_pid()"))
+        cursor = connection.execute(session.encode())
+        while cursor.nextset():
+            pass
+        _require_same_process(connection, address, cursor)
     except psycopg.Error as error:
         connection.close()
         raise explain_server_error(address, error) from error
+    except UsageError:
+        connection.close()
+        raise
     if connection.info.server_version < OLDEST_SERVER:
         connection.close()
         raise LedgerError("ledger.server_old", server=address.shown, needed=OLDEST_SERVER // 10_000)
     return connection
+
+
+def _require_same_process(
+    connection: psycopg.Connection, address: ServerAddress, answer: psycopg.Cursor
+) -> None:
+    """Raise UsageError where another process of the server answers than the one that was connected to: a pooler is between.
+
+    A pooler gives its clients a process number of its own, or their transactions to one process after another. Advisory
+    locks, settings of the session and the end of a connection then belong to a process that serves other clients too.
+    """
+    if answer.fetchone() != (connection.info.backend_pid,):
+        raise UsageError("server.pooler", server=address.shown)
 
 
 @contextmanager
@@ -204,7 +226,9 @@ def require_durable_commits(connection: psycopg.Connection, address: ServerAddre
         "current_setting('full_page_writes'), pg_is_in_recovery(), current_setting('server_encoding')"
     ).fetchone()
     assert row is not None
-    for setting, value in zip(("synchronous_commit", "fsync", "full_page_writes"), row, strict=False):
+    if row[0] not in _DURABLE_COMMITS:
+        raise LedgerError("ledger.server_commits", server=address.shown, value=row[0])
+    for setting, value in zip(("fsync", "full_page_writes"), row[1:], strict=False):
         if value == "off":
             raise LedgerError("ledger.server_unsafe", server=address.shown, setting=setting)
     if row[3]:

@@ -18,7 +18,7 @@ import psycopg
 
 from pipeline.clock import stamp
 from pipeline.domain.server_address import ServerAddress, name_schema
-from pipeline.errors import LeaseLost, LedgerError, Locked
+from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
 from pipeline.hosts.connection import (
     connect_server,
     explain_server_error,
@@ -214,7 +214,7 @@ class Lease(AbstractContextManager["Lease"]):
             ):  # the server may take a minute to notice that our former connection ended
                 self._has_advisory_lock = _take_advisory_lock(self._connection, self._ledger)
             renewed = self._connection.execute(_RENEW, [self._seconds, self._ledger, self.token])
-        except (psycopg.Error, LedgerError):
+        except (psycopg.Error, LedgerError, UsageError):
             return False
         if renewed.rowcount == 0:
             self.note_loss()

@@ -149,7 +149,6 @@ async def open_queue(connector: JobConnector) -> AsyncIterator[None]:
     except ConnectorException as error:
         raise connector.explain(error) from error
     try:
-        await _require_direct_connection(connector)
         await _prepare_schema(connector)
         yield
     finally:
@@ -161,18 +160,6 @@ def _prepare_server(address: ServerAddress) -> None:
     with connect_server(address, purpose=PURPOSE) as connection:
         require_durable_commits(connection, address)
         make_shared_schema(connection)
-
-
-async def _require_direct_connection(connector: JobConnector) -> None:
-    """Raise UsageError where the process that answers is not the one that was connected to: a pooler is between.
-
-    PgBouncer may give each transaction another connection, on which the search path is not set.
-    """
-    async with connector.transaction() as connection:
-        cursor = await connection.execute("SELECT pg_backend_pid()")
-        row = await cursor.fetchone()
-        if row != (connection.info.backend_pid,):
-            raise UsageError("jobs.pooler")
 
 
 def list_migrations() -> list[Path]:

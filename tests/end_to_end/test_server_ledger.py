@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from pooler import run_pgbouncer
 from postgres_server import find_programs, run_server
 from resolution_support import list_made_seals, read_unknown_rows, run_later
 from wire_support import fault
@@ -211,15 +212,33 @@ def test_a_server_that_is_away_ends_with_74_and_the_last_run_is_still_shown(hosp
     assert hospital.creates() == 1
 
 
-def test_a_server_that_may_lose_commits_is_refused(hospital, database, connection, capsys):
+@pytest.mark.parametrize("value", ["off", "remote_write"])
+def test_a_server_that_may_lose_commits_is_refused(hospital, database, connection, capsys, value):
     hospital.doctors(1)
     name = urlsplit(database).path[1:]
-    connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = {value}")
     english, chinese = show_both(hospital, capsys, "run", exit_code=74)
-    assert "synchronous_commit is off" in english
-    assert "synchronous_commit 为 off" in chinese
-    assert "synchronous_commit is off" in show(hospital, capsys, "doctor", exit_code=74)
+    assert f"synchronous_commit is {value}: a commit could be lost" in english
+    assert f"synchronous_commit 为 {value}：" in chinese
+    assert f"synchronous_commit is {value}" in show(hospital, capsys, "doctor", exit_code=74)
     assert hospital.creates() == 0
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_a_pooler_is_refused_by_every_command_before_anything_is_written(
+    hospital, database, connection, postgres_server, capsys, mode
+):
+    hospital.doctors(1)
+    with run_pgbouncer(postgres_server, mode) as port:
+        use_server(hospital, database.replace(f":{postgres_server.port}/", f":{port}/"))
+        for command in ("run", "check", "status", "retry", "export", "ledger check", "worker", "enqueue"):
+            shown = show(hospital, capsys, *command.split(), "--lang", "en", exit_code=2)
+            assert "connection pooler (such as PgBouncer) answers in place of PostgreSQL" in shown, command
+            assert "password" not in shown
+        assert "[fault]   ledger: At postgresql://" in show(hospital, capsys, "doctor", exit_code=2)
+        assert "连接池（例如 PgBouncer）" in show(hospital, capsys, "run", "--lang", "zh", exit_code=2)
+    schemas = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'esign%'").fetchall()
+    assert (schemas, hospital.creates()) == ([], 0)
 
 
 @long_test

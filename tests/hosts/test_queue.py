@@ -1,9 +1,7 @@
 """The queue in a real PostgreSQL: its schema, one job a day, and the jobs of dead workers."""
 
 import asyncio
-import socket
-import threading
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
@@ -95,38 +93,6 @@ async def test_the_schema_of_a_newer_procrastinate_is_refused(url):
     with pytest.raises(UsageError, match="newer procrastinate"):
         async with queue_at(url):
             pass
-
-
-async def test_a_pooler_in_place_of_the_server_is_refused(postgres_server, url):
-    """It answers with a process number of its own, as PgBouncer does."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=pretend_pooler, args=(listener, postgres_server.port), daemon=True)
-        thread.start()
-        pooled = url.replace(f":{postgres_server.port}/", f":{listener.getsockname()[1]}/")
-        with pytest.raises(UsageError, match="PgBouncer"):
-            async with queue_at(pooled):
-                pass
-
-
-def pretend_pooler(listener, port):
-    """Pass connections on; in the message BackendKeyData the process number is another one."""
-    while True:
-        try:
-            client, _ = listener.accept()
-        except OSError:
-            return
-        server = socket.create_connection(("127.0.0.1", port))
-
-        def pump(source, target, change):
-            with source, target, suppress(OSError):
-                while data := source.recv(65536):
-                    start = data.find(b"K\0\0\0\x0c") if change else -1
-                    if start >= 0:
-                        data = data[: start + 5] + b"\0\0\0\x07" + data[start + 9 :]
-                    target.sendall(data)
-
-        for source, target, change in ((client, server, False), (server, client, True)):
-            threading.Thread(target=pump, args=(source, target, change), daemon=True).start()
 
 
 async def test_an_unreachable_server_is_reported_at_once():

@@ -253,20 +253,27 @@ def test_a_lease_is_released_in_bounded_time_although_the_server_is_silent(bench
     "level",
     ["ALTER DATABASE {database} SET", "ALTER ROLE postgres IN DATABASE {database} SET", "the address"],
 )
-def test_a_server_that_may_lose_commits_is_refused(postgres_server, level):
+@pytest.mark.parametrize("value", ["off", "local", "remote_write"])
+def test_a_server_that_may_lose_commits_is_refused(postgres_server, level, value):
     url = postgres_server.make_database()
     if level == "the address":
-        url += "?options=-csynchronous_commit%3Doff"
+        url += f"?options=-csynchronous_commit%3D{value}"
     else:
         with postgres_server.connect() as admin:
             level = level.format(database=url.rpartition("/")[2])
-            admin.execute(f"{level} synchronous_commit = off".encode())
+            admin.execute(f"{level} synchronous_commit = {value}".encode())
     with (
-        pytest.raises(LedgerError, match="synchronous_commit is off") as refused,
+        pytest.raises(LedgerError, match=f"synchronous_commit is {value}") as refused,
         open_for_writing(ServerAddress(url)),
     ):
         pass
     assert refused.value.exit_code == 74
+
+
+def test_commits_that_a_standby_has_applied_are_enough(postgres_server):
+    url = postgres_server.make_database() + "?options=-csynchronous_commit%3Dremote_apply"
+    with open_for_writing(ServerAddress(url)):
+        pass
 
 
 def test_a_server_that_is_made_unsafe_during_a_run_gets_no_more(postgres_server, run_record):

@@ -44,7 +44,7 @@ class PostgresServer:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.port = _get_free_port()
+        self.port = get_free_port()
         self.settings = settings
         self._programs = find_programs()
         self._process: subprocess.Popen[bytes] | None = None
@@ -170,7 +170,7 @@ def _user_exists(name: str) -> bool:
     return False
 
 
-def _get_free_port() -> int:
+def get_free_port() -> int:
     """Return a port below those that systems hand out, so that it is free again after the server was killed."""
     while True:
         port = random.randrange(15_000, 32_000)
