@@ -284,7 +284,7 @@ def test_unassigned_drawings_of_rosters_have_an_address_and_a_thumbnail(write, h
     assert blank[0] == "1051昌盛.png"
     assert [(image.anchor._from.row, image.anchor._from.col) for image in sheet._images] == [(1, 1), (2, 1)]
     assert (kept, True) in previews.asked
-    assert [row[1] for row in rows] == [None, *["无法显示：图片损坏或读不出来"] * 3]
+    assert [row[1] for row in rows] == [None, *["无法显示：图片过大、损坏或读不出来"] * 3]
     assert "→ 未配对印章（5）" in [cell.value for row in book["汇总"].iter_rows() for cell in row]
 
 
