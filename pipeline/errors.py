@@ -9,6 +9,7 @@ EsignImportError        one sentence for the user, and the exit code it leads to
 ├─ NotReadNow           5   a file cannot be read now because of the machine, not of the file (74: the disk)
 ├─ LedgerError          74  ledger, key or disk; how to restore is in the sentence
 │  ├─ LeaseLost       6    another process has taken over the ledger on the server
+│  │  └─ LockLost     6    the lock file was deleted or replaced: another process may have taken over the ledger
 │  └─ LedgerUnreachable 74  rights, space or a read-only disk: which file, for which user, and the cure
 ├─ DiskTrouble          74  a file or folder that cannot be written: which one, for which user, and the cure
 ├─ HookFailed           –   a step before or after a run met a bug; the run goes on
@@ -136,6 +137,10 @@ class LeaseLost(LedgerError):
     """Another process has taken over the ledger on the server: this one may write no more."""
 
     exit_code = 6
+
+
+class LockLost(LeaseLost):
+    """The lock file of this run is gone: another process may hold the ledger, or have held it."""
 
 
 class LedgerUnreachable(LedgerError):

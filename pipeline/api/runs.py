@@ -233,7 +233,7 @@ async def _run_import(
             raise asyncio.CancelledError
         reporter.report_unsent(report.outcomes)
         latest = run_request.get_latest_folder(config, request)
-        return await asyncio.to_thread(_finish, report, config, options, latest)
+        return await asyncio.to_thread(_finish, report, config, options, latest=latest, ledger=ledger)
 
 
 async def _drain_when_cancelled(work: Coroutine[None, None, Result], stop: StopSignal) -> Result:
@@ -337,11 +337,23 @@ class _CallersCredentials:
         return self._function()
 
 
-def _finish(report: RunReport, config: Config, options: SendOptions, latest: Path | None = None) -> Result:
+def _finish(
+    report: RunReport,
+    config: Config,
+    options: SendOptions,
+    *,
+    latest: Path | None = None,
+    ledger: Ledger | None = None,
+) -> Result:
     language = choose_language(options.get("language") or config.language)
     presenter = Presenter.for_report(report, language)
     report, files = finish_run(
-        report, config, presenter, latest=latest, writes_files=options.get("write", True)
+        report,
+        config,
+        presenter,
+        latest=latest,
+        ledger=ledger,
+        writes_files=options.get("write", True),
     )
     call_run_end_hooks(report, config)
     return Result(report, files, language)

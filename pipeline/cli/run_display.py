@@ -16,6 +16,7 @@ from pipeline.domain.message import Message
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status, is_redundant_copy
 from pipeline.intake.readers.discover import SUFFIXES
+from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import join_messages
 from pipeline.operations.run_hooks import call_run_end_hooks
 from pipeline.reports.explanations import (
@@ -65,15 +66,19 @@ def write_and_print_results(
     report: RunReport,
     *,
     latest: Path | None,
+    ledger: Ledger | None = None,
     steps: bool = True,
     is_rebuilt: bool = False,
 ) -> int:
-    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run."""
+    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run.
+
+    ``ledger`` is the one that the run holds.
+    """
     report = replace(report, latest=None if report.command == "retry" else latest)
     presenter = Presenter.for_report(report, session.spoken)
     file_presenter = replace(presenter, language=session.language)
     with _hide_numpy():
-        report, written = finish_run(report, config, file_presenter, latest=latest)
+        report, written = finish_run(report, config, file_presenter, latest=latest, ledger=ledger)
     if not is_rebuilt:
         call_run_end_hooks(report, config, session.warn_of_hook)
     if "edited" in written:

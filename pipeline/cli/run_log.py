@@ -25,7 +25,7 @@ from pipeline.config.named_paths import require_ready
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunReport, RunRequest, more_severe_exit
-from pipeline.errors import EsignImportError
+from pipeline.errors import EsignImportError, LeaseLost, LockLost
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.records import run_record
@@ -141,7 +141,9 @@ class RunRecorder:
 
     def _end_report(self, error: BaseException) -> RunReport:
         halt = build_halt(_without_click(error), self.session.language)
-        return end_report(self.begun, self.session.clock.now(), halt)
+        report = end_report(self.begun, self.session.clock.now(), halt)
+        is_taken_over = isinstance(error, LeaseLost) and not isinstance(error, LockLost)
+        return replace(report, is_superseded=is_taken_over)
 
     def _leave_record(self, report: RunReport, folders: Sequence[Path]) -> None:
         """Write run.json of a run without results, and call the hooks that every run's end calls."""

@@ -114,7 +114,7 @@ def _write_results(
     if session.several is not None:
         session.several.record_end(config, report)
     try:
-        code = write_and_print_results(session, config, report, latest=latest, steps=steps)
+        code = write_and_print_results(session, config, report, latest=latest, ledger=ledger, steps=steps)
     except Exception as error:
         code = recorder.record_unwritten_results(ledger, report, error)
         if not isinstance(error, OSError):

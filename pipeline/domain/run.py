@@ -315,6 +315,7 @@ class RunReport:
     accepted_guards: bool = False  # --accept-guards was given
     restrictions: tuple[str, ...] = ()  # what left rows for a later run: --limit 5, --only, retry
     receipts: int = 0  # how far the ledger had got at the end of the run; 0: it was not entered
+    is_superseded: bool = False  # another run has taken over the ledger, and publishes its own results
     latest: Path | None = None  # where a copy of the results lies
     workbook: str = "results.xlsx"  # a numbered sibling's name where a program held the file open
     copies: Mapping[Path, Path] = _field(default_factory=dict)  # roster -> its marked copy

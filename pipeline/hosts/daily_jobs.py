@@ -137,6 +137,17 @@ class DailyJobs:
         )
         return DailyJob(**rows[0]) if rows else None
 
+    async def is_of_worker(self, job: int, worker: int | None) -> bool:
+        """Return whether this worker still has a job: it was not given to another one, and its day has not ended."""
+        return bool(
+            await self._connector.execute_query_all_async(
+                "SELECT FROM procrastinate_jobs JOIN esign_import.daily_job ON daily_job.job = procrastinate_jobs.id"
+                " WHERE id = %(job)s AND status = 'doing' AND worker_id = %(worker)s AND finished_at IS NULL",
+                job=job,
+                worker=worker,
+            )
+        )
+
     async def end(self, job: int | None, exit_code: int | None, *, is_final: bool) -> None:
         """Enter how a job ended: for good, or to be tried again."""
         await self._connector.execute_query_async(

@@ -33,6 +33,7 @@ FAILED = frozenset({1, 2, 4})
 LASTING_HALTS = PLAN_GUARDS | {"DEADLINE", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"}
 GROWTH = 3  # of the wait from one try to the next
 LONGEST_WAIT = 3600.0  # seconds
+LOCKED = 6  # the exit code of a run whose hospital another process has
 NOT_STARTED = 74  # the exit code of a run that the system did not start
 ReportLine = Callable[[str, str], None]  # a hospital, and a line that its run printed
 
@@ -44,6 +45,11 @@ class RunEnd:
     exit: int
     run: str | None = None  # its id, where it printed one
     halt: str | None = None  # the code of what stopped it
+
+    @property
+    def has_lost_ledger(self) -> bool:
+        """Whether another process has taken over the hospital from the run while it went on."""
+        return self.exit == LOCKED and self.halt == "LEASE_LOST"
 
 
 class RunNotDone(Exception):

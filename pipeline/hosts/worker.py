@@ -19,7 +19,7 @@ from typing import Any
 
 from procrastinate import App, JobContext
 from procrastinate.exceptions import ConnectorException, UniqueViolation
-from procrastinate.jobs import Status
+from procrastinate.jobs import Job, Status
 from procrastinate.worker import Worker
 
 from pipeline.clock import Clock
@@ -35,7 +35,15 @@ from pipeline.hosts.daily_jobs import (
     digest_rosters,
 )
 from pipeline.hosts.queue import PAUSE, JobConnector, open_queue
-from pipeline.hosts.run_children import RetryAfterRun, RunChildren, RunEnd, RunNotDone, choose_wait, judge_end
+from pipeline.hosts.run_children import (
+    LOCKED,
+    RetryAfterRun,
+    RunChildren,
+    RunEnd,
+    RunNotDone,
+    choose_wait,
+    judge_end,
+)
 from pipeline.messages.catalogue import join_messages, make_message
 
 Report = Callable[..., None]  # the key of a message and what fills its blanks
@@ -48,6 +56,21 @@ MAX_TRIES = (
 )
 AT_ONCE = datetime.fromtimestamp(0, UTC)  # whatever this machine's clock shows
 DIGEST_SECONDS = 60.0  # for the rosters of one hospital: a share may hang
+
+
+class _JobWorker(Worker):
+    """procrastinate's worker, which leaves a job that another worker has by now as that one enters it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.given_up: set[int] = set()  # jobs
+
+    async def _persist_job_status(self, job: Job, *args: Any, **kwargs: Any) -> None:
+        if job.id in self.given_up:
+            self.given_up.discard(job.id)
+            self._job_ids_to_abort.pop(job.id, None)
+            return
+        await super()._persist_job_status(job, *args, **kwargs)
 
 
 class HospitalWorker:
@@ -77,7 +100,7 @@ class HospitalWorker:
         app.task(name=TASK, queue=QUEUE, retry=RetryAfterRun(), pass_context=True)(self._run_hospital)
         self._jobs = app.job_manager
         self._daily_jobs = DailyJobs(self._connector, app)
-        self._worker = Worker(
+        self._worker = _JobWorker(
             app,
             queues=[QUEUE],
             concurrency=settings.processes,
@@ -188,6 +211,13 @@ class HospitalWorker:
         self._report("worker.run", hospital=hospital, attempt=daily_job.attempts)
         loop = asyncio.get_running_loop()
         end = await loop.run_in_executor(self._threads, self._children.run, hospital)
+        if end is not None and end.exit == LOCKED:
+            is_own = await self._daily_jobs.is_of_worker(job, self._worker.worker_id)
+            if not is_own:
+                run = f" {end.run}" if end.run else ""
+                self._report("worker.superseded", hospital=hospital, run=run)
+                self._worker.given_up.add(job)
+                return end.exit
         verdict = "again" if end is None else judge_end(end)
         if end is None or (verdict == "again" and self._children.is_draining):
             await self._daily_jobs.end(job, end.exit if end else None, is_final=False)
@@ -200,7 +230,8 @@ class HospitalWorker:
         await self._daily_jobs.end(job, end.exit, is_final=wait is None)
         values = {"hospital": hospital, "exit": end.exit, "run": f" {end.run}" if end.run else ""}
         if wait is not None:
-            self._report("worker.again", wait=round(wait), **values)
+            key = "worker.held_elsewhere" if end.has_lost_ledger else "worker.again"
+            self._report(key, wait=round(wait), **values)
         else:
             self._report(f"worker.{'ended' if verdict == 'done' else 'failed'}", **values)
         if verdict != "done":

@@ -191,6 +191,10 @@ class DatabaseLedger(ABC):
         )
         await asyncio.shield(asyncio.wrap_future(entered))
 
+    def require_held(self) -> None:
+        """Raise LeaseLost once another process may have taken the ledger, LedgerError where that cannot be found out."""
+        self._write(lambda _: [])
+
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from pipeline.clock import pause, shown, stamp
-from pipeline.errors import LedgerError, LedgerUnreachable, Locked, reason_of
+from pipeline.errors import LeaseLost, LedgerError, LedgerUnreachable, Locked, LockLost, reason_of
 from pipeline.ledger.disk import explain_error, require_local_disk
 from pipeline.support import atomic_files
 from pipeline.support.rights import FILE_MODE
@@ -62,7 +62,7 @@ class LedgerHold(Protocol):
     def is_intact(self) -> bool:
         """Return whether no other process can have taken the hold since this one did."""
 
-    def explain_loss(self) -> LedgerError:
+    def explain_loss(self) -> LeaseLost:
         """Return the error for a process whose hold is no longer intact."""
 
     def is_taken(self) -> bool:
@@ -144,9 +144,9 @@ class RunLock(AbstractContextManager["RunLock"]):
         """Return whether the lock file is still the one that was taken: a deleted one locks nothing."""
         return self._identity is not None and atomic_files.identify_file(self._path) == self._identity
 
-    def explain_loss(self) -> LedgerError:
+    def explain_loss(self) -> LockLost:
         """Return the error for a lock file that is no longer the one that was taken."""
-        return LedgerError("ledger.lock_lost", path=self._path)
+        return LockLost("ledger.lock_lost", path=self._path)
 
     def release(self) -> None:
         """Release the lock, if it is held."""

@@ -76,7 +76,12 @@ def call_run_start_hooks(command: str, config: Config, warn: Warn | None = None)
 
 
 def call_run_end_hooks(report: RunReport, config: Config, warn: Warn | None = None) -> None:
-    """Call every hook with a run that ended; one that fails is a warning and changes neither results nor exit code."""
+    """Call every hook with a run that ended; one that fails is a warning and changes neither results nor exit code.
+
+    Of a run whose ledger another run has taken over none is called: that run calls them at its own end.
+    """
+    if report.is_superseded:
+        return
     for name, hook in list_run_end_hooks(config):
         _call_hook(name, partial(hook, report, config), warn)
 

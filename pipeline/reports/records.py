@@ -128,6 +128,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
         **({"receipts": report.receipts} if report.receipts else {}),
         "rows": len(report.outcomes),
         **({"accepted_guards": True} if report.accepted_guards else {}),
+        **({"superseded": True} if report.is_superseded else {}),
         **({"restrictions": report.restrictions} if report.restrictions else {}),
         "statuses": {status.value: rows for status, rows in verify_totals(report).items()},
         "requests": {action: dict(codes) for action, codes in report.traffic.requests.items()},

@@ -103,11 +103,11 @@ class ResultsWriter:
         self._files[WORKBOOK] = workbook
 
     def write_pages(self, report: RunReport) -> dict[str, Path]:
-        """Write the records and pages of a run whose workbook is written, and the copies; return usual name -> path written.
+        """Write the records and pages of a run whose workbook is written; return usual name -> path written.
 
-        The copy of a workbook under another name is returned as "copy", a workbook that was kept as "edited".
+        A workbook that was kept is returned as "edited".
         """
-        files, presenter, latest = self._files, self._presenter, self._latest
+        files, presenter = self._files, self._presenter
         _, other = _name_rows_file(report)
         report = replace(report, workbook=files[WORKBOOK].name)  # which the page names
         files[REVIEW_PAGE] = write_review(
@@ -121,20 +121,32 @@ class ResultsWriter:
             report, report.out / REPORT_PAGE, presenter=presenter, previews=self._previews
         )
         (report.out / other).unlink(missing_ok=True)  # a folder holds the outcomes or the plan of one run
-        extra: dict[str, Path] = {}
-        if latest is not None and latest != report.out:
-            self._edited += WrittenWorkbooks(latest).preserve_edited()
-            copy = _copy_files(
-                report,
-                files,
-                latest,
-                presenter=presenter,
-                previews=self._previews,
-                replace_file=self._replace_file,
-            )
-            (latest / other).unlink(missing_ok=True)
-            extra = {} if copy.name == WORKBOOK else {COPY: copy}
-        return files | extra | ({EDITED: self._edited[0]} if self._edited else {})
+        return self._list_files()
+
+    def copy_into_latest(self, report: RunReport) -> dict[str, Path]:
+        """Copy the files that are written into ``latest``; return what `write_pages` does.
+
+        The copy of a workbook under another name is returned as "copy".
+        """
+        files, latest = self._files, self._latest
+        if latest is None or latest == report.out:
+            return self._list_files()
+        _, other = _name_rows_file(report)
+        self._edited += WrittenWorkbooks(latest).preserve_edited()
+        copy = _copy_files(
+            replace(report, workbook=files[WORKBOOK].name),
+            files,
+            latest,
+            presenter=self._presenter,
+            previews=self._previews,
+            replace_file=self._replace_file,
+        )
+        (latest / other).unlink(missing_ok=True)
+        return self._list_files() | ({} if copy.name == WORKBOOK else {COPY: copy})
+
+    def _list_files(self) -> dict[str, Path]:
+        """Return usual name -> path written, with a workbook that was kept."""
+        return self._files | ({EDITED: self._edited[0]} if self._edited else {})
 
 
 def _copy_files(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
+from pipeline.errors import LeaseLost, LedgerError, LockLost
+from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.protocol import Ledger
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
+from pipeline.workflow.recorded_runs import LATEST, RUN
 
 
 def load_report_modules() -> None:
@@ -24,12 +30,14 @@ def finish_run(
     config: Config,
     presenter: Presenter,
     *,
+    ledger: Ledger | None = None,
     latest: Path | None = None,
     writes_files: bool = True,
 ) -> tuple[RunReport, Mapping[str, Path]]:
     """Write the files of a run and copies of them into ``latest``; return the report and their paths by usual name.
 
-    A `retry` replaces only the marked copies in ``latest``. The returned report names the marked copies of the rosters, and
+    A `retry` replaces only the marked copies in ``latest``. A run whose ``ledger`` another run has taken over leaves ``latest``
+    alone, which shows what that run knows. The returned report names the marked copies of the rosters, and
     has notices of what could not be written.
 
     Raises SumsError before the first file where the outcomes do not add up. ``writes_files`` False: the caller wants none.
@@ -39,8 +47,10 @@ def finish_run(
     from pipeline.workflow.stage_settings import build_image_examiner  # noqa: PLC0415 - a run that ended early reads no picture
 
     verify_totals(report)
+    report = note_takeover(report, ledger, config)
     if not writes_files:
         return report, {}
+    latest = None if report.is_superseded else latest
     writer = ResultsWriter(
         presenter=presenter,
         previews=build_image_examiner(config),
@@ -53,4 +63,35 @@ def finish_run(
     if copies is not None:
         report = copies.write_other_copies(report)
     files = writer.write_pages(report)
+    report = note_takeover(report, ledger, config)  # this process may have been stopped while it wrote
+    if not report.is_superseded:
+        files = writer.copy_into_latest(report)
     return report, files | ({COPIES: report.out / COPIES} if report.copies else {})
+
+
+def note_takeover(report: RunReport, ledger: Ledger | None, config: Config) -> RunReport:
+    """Return the report of a run, superseded where another run has taken over the ledger.
+
+    Where that cannot be found out (the server is away, a lock file was deleted), the results of a later run show it.
+    """
+    if report.is_superseded or not isinstance(ledger, DatabaseLedger):
+        return report
+    try:
+        ledger.require_held()
+    except LeaseLost as error:
+        is_certain = not isinstance(error, LockLost)
+        is_superseded = is_certain or _shows_later_run(config, report)
+    except LedgerError:
+        is_superseded = _shows_later_run(config, report)
+    else:
+        return report
+    return replace(report, is_superseded=is_superseded, latest=None if is_superseded else report.latest)
+
+
+def _shows_later_run(config: Config, report: RunReport) -> bool:
+    """Return whether ``latest`` shows a run that began after this one."""
+    try:
+        record = json.loads((config.resolve_path(config.out) / LATEST / RUN).read_text(encoding="utf-8"))
+        return bool(record["tenant"] == report.tenant and record["run"] > report.run)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

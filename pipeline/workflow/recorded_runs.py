@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.ledger.protocol import RunRecord
 
-RUN = "run.json"
+RUN, LATEST = "run.json", "latest"
 RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")  # the name of a folder with the results of one run
 
 
@@ -35,7 +35,8 @@ def list_recorded_runs(out: Path, tenant: str) -> Iterator[RunRecord]:
 def select_later_run(last: RunRecord | None, recorded: RunRecord | None) -> RunRecord | None:
     """Return the run that ended later: the ledger's last one, or the last that left a run.json.
 
-    Of a run that broke, the ledger knows the rosters but not the end; run.json holds the end.
+    Of a run that broke, the ledger knows the rosters but not the end; run.json holds the end. A run whose ledger another
+    run has taken over is not the last one, whenever it ended.
     """
     if last is None or recorded is None:
         return last or recorded
@@ -43,6 +44,8 @@ def select_later_run(last: RunRecord | None, recorded: RunRecord | None) -> RunR
         if last.finished is not None:
             return last
         return replace(last, exit=recorded.exit, finished=recorded.finished, record=recorded.record)
+    if json.loads(recorded.record or "{}").get("superseded"):
+        return last
     # run.json holds whole seconds; of two runs that ended in the same second, the later one began later
     return max(last, recorded, key=lambda record: (int(record.finished or record.started), record.run))
 

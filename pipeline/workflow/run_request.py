@@ -28,6 +28,7 @@ from pipeline.planning.guards import has_read_rosters, list_emptied_folders, lis
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
 from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.recorded_runs import LATEST
 from pipeline.workflow.tenant_ledger import get_trace_of_ledger, open_configured_ledger
 
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
@@ -218,4 +219,4 @@ def get_latest_folder(config: Config, request: RunRequest) -> Path | None:
 
     None without a roster: the last results stay as they are, since they hold the SealId of every doctor.
     """
-    return config.resolve_path(config.out) / "latest" if expand_paths(request.rosters) else None
+    return config.resolve_path(config.out) / LATEST if expand_paths(request.rosters) else None

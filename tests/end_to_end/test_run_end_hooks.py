@@ -1,6 +1,11 @@
 """Hooks of the end of a run: called once for every run, however it ended, and for no rebuilt report."""
 
+import json
+import signal
+
+import psutil
 import pytest
+from run_support import wait_until
 
 import pipeline
 from pipeline.ledger.lock import RunLock
@@ -93,3 +98,49 @@ def test_where_no_log_is_written_the_details_of_a_broken_hook_are_printed_on_dem
     assert "Traceback" in stderr_text
     assert "run the command again" not in stderr_text
     assert NUMBER not in stderr_text
+
+
+# -- a run whose lock file is gone
+
+
+@pytest.fixture
+def writes_metrics(hospital):
+    """A hospital whose runs write metrics at their end."""
+    hospital.doctors(12)
+    with (hospital.folder / "config.yaml").open("a") as config:
+        config.write("metrics_file: metrics.prom\n")
+    return hospital
+
+
+def lose_lock_after_first_row(hospital, zygote):
+    """Start a run, stop it while no write is under way, and delete its lock file."""
+    process = zygote.start(hospital, stopped_at="create: settled")
+    wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+    (hospital.folder / "state" / "ledger.sqlite3.lock").unlink()
+    return process
+
+
+def test_a_run_whose_lock_another_run_took_publishes_nothing(writes_metrics, zygote):
+    hospital = writes_metrics
+    process = lose_lock_after_first_row(hospital, zygote)
+    assert hospital.run_to_end("run") == (0, {"sealed": 11, "unchanged": 1})
+    published = [*(hospital.folder / "out" / "latest").iterdir(), hospital.folder / "metrics.prom"]
+    before = {path: path.read_bytes() for path in published}
+    process.send_signal(signal.SIGCONT)
+    assert process.wait() == 6
+    assert {path: path.read_bytes() for path in published} == before
+    assert (hospital.runs[0] / "results.xlsx").exists()
+    assert hospital.creates() == 12
+
+
+def test_a_run_whose_lock_file_was_deleted_and_not_taken_is_published_and_reported(writes_metrics, zygote):
+    """No other run would do so."""
+    hospital = writes_metrics
+    process = lose_lock_after_first_row(hospital, zygote)
+    process.send_signal(signal.SIGCONT)
+    assert process.wait() == 6
+    record = json.loads((hospital.folder / "out" / "latest" / "run.json").read_text("utf-8"))
+    assert (record["exit"], record["halted"]["code"]) == (6, "LEASE_LOST")
+    assert "superseded" not in record
+    assert (hospital.folder / "metrics.prom").exists()
+    assert hospital.run_to_end("run") == (0, {"sealed": 11, "unchanged": 1})

@@ -19,6 +19,7 @@ The eleven traps of a ledger and a queue on PostgreSQL, and the tests that hold 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -30,6 +31,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from crash_support import (
@@ -177,8 +179,18 @@ def test_another_host_takes_the_answer_that_a_killed_one_could_not_enter(hospita
 # -- processes that are stopped or cut off while another one takes over
 
 
-def test_a_stopped_run_that_is_revived_after_another_took_over_sends_nothing_more(hospital):
+def read_published(hospital) -> dict[Path, bytes]:
+    """Return what people and monitors see of the last run."""
+    files = [path for path in (hospital.folder / "out" / "latest").rglob("*") if path.is_file()]
+    return {path: path.read_bytes() for path in (*files, hospital.folder / "metrics.prom") if path.exists()}
+
+
+def test_a_stopped_run_that_is_revived_after_another_took_over_sends_nothing_more(hospital, capsys):
     hospital.doctors(30)
+    hospital.marked_copies = True
+    hospital.configure()
+    with (hospital.folder / "config.yaml").open("a") as config:
+        config.write("metrics_file: metrics.prom\n")
     with started(hospital, "run") as first:
         wait_until(lambda: len(hospital.service.seals) >= 4)
         first.send_signal(signal.SIGSTOP)
@@ -186,9 +198,17 @@ def test_a_stopped_run_that_is_revived_after_another_took_over_sends_nothing_mor
         assert hospital.go("run") in {0, 3}
         sent = creates(hospital)
         doubted = sum(row["status"] == "unknown" for row in outcomes(hospital))
+        published = read_published(hospital)
         first.send_signal(signal.SIGCONT)
         assert first.wait(60) == 6
         assert "taken over" in first.stderr.read()
+    assert read_published(hospital) == published
+    own, other = (json.loads((folder / "run.json").read_text("utf-8")) for folder in hospital.runs)
+    assert (own["exit"], own["superseded"], own["statuses"]["not_sent"] > 0) == (6, True, True)
+    assert list((hospital.runs[0] / "rosters").iterdir()), "its own folder is whole"
+    capsys.readouterr()
+    hospital.go("--json", "status")
+    assert json.loads(capsys.readouterr().out)["last_run"]["run"] == other["run"]
     assert creates(hospital) <= sent + 8, "only what had its permission before it was stopped"
     check_evidence(hospital, unknown=doubted)
     assert doubted <= 8
@@ -199,6 +219,24 @@ def test_a_stopped_run_that_is_revived_after_another_took_over_sends_nothing_mor
     assert still_doubted <= doubted
     assert kept_seals(hospital) <= {row["seal_id"] for row in outcomes(hospital)}
     assert creates(hospital) == before
+
+
+@pytest.mark.parametrize("point", ["outcomes.jsonl", "run.json"])
+def test_a_run_that_was_stopped_while_it_wrote_its_results_does_not_publish_them(hospital, point):
+    """It had sent everything; a later run knows more by the time it goes on."""
+    hospital.doctors(2)
+    with Zygote() as zygote:
+        process = zygote.start(hospital, stopped_at=f"results: before {point} takes its name")
+        wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+        let_lease_run_out(hospital)
+        hospital.doctors(3)
+        assert hospital.go("run") == 0
+        published = read_published(hospital)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait() == 0
+    assert read_published(hospital) == published
+    assert len(outcomes(hospital)) == 3
+    assert (hospital.runs[0] / "results.xlsx").exists()
 
 
 @pytest.mark.skipif(not LONG, reason="make hosts")

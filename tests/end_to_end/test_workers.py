@@ -196,6 +196,31 @@ def test_a_worker_that_stands_still_for_longer_than_it_may(group_with):
 
 
 @slow
+def test_a_host_that_was_stopped_while_another_did_its_job_publishes_and_repeats_nothing(group_with):
+    group, first = start_slow_run(group_with, latency=0.8)
+    frozen = [first, *list_runs_of_worker(first)]
+    for process in frozen:
+        process.send_signal(signal.SIGSTOP)
+    wait_until(
+        lambda: group.query("UPDATE esign_import.lease SET expires_at = now() - interval '1 s' RETURNING 1")
+    )
+    second = group.start_worker()
+    wait_until(group.list_days)
+    latest = group.folder / "east" / "out" / "latest" / "run.json"
+    published = latest.read_bytes()
+    for process in reversed(frozen):
+        process.send_signal(signal.SIGCONT)
+    wait_until(lambda: "another host has the hospital" in first.read_log())
+    assert latest.read_bytes() == published
+    assert "next try" not in first.read_log()
+    assert group.query("SELECT status FROM procrastinate_jobs") == [("succeeded",)]
+    assert group.service.list_duplicates() == {}
+    for worker in (first, second):
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0
+
+
+@slow
 def test_a_worker_that_is_stopped_drains_its_run_and_another_continues_it(group_with):
     group, first = start_slow_run(group_with, latency=0.8)
     first.send_signal(signal.SIGTERM)

@@ -338,7 +338,8 @@ def write_all(
     """Write all files of a run but marked copies, and return their paths."""
     writer = ResultsWriter(presenter=presenter, previews=previews, latest=latest, replace_file=replace_file)
     writer.write_workbook(run_report)
-    return writer.write_pages(run_report)
+    writer.write_pages(run_report)
+    return writer.copy_into_latest(run_report)
 
 
 @pytest.fixture

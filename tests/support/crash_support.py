@@ -63,13 +63,19 @@ class Zygote:
         self._order(hospital, arguments, order)
         return json.loads(self._process.stdout.readline())
 
-    def start(self, hospital, *arguments: str, **environment: str) -> ForkedRun:
-        """Start the command line over a hospital in a child; what it prints goes to a file."""
+    def start(
+        self, hospital, *arguments: str, stopped_at: str | None = None, **environment: str
+    ) -> ForkedRun:
+        """Start the command line over a hospital in a child; what it prints goes to a file.
+
+        The child stops, as by SIGSTOP, when it passes the point ``stopped_at`` for the first time.
+        """
         printed = hospital.folder / "printed"
         printed.unlink(missing_ok=True)
-        self._order(
-            hospital, arguments, {"environment": environment, "output": str(printed), "announce": True}
-        )
+        order = {"environment": environment, "output": str(printed), "announce": True}
+        if stopped_at is not None:
+            order |= {"name": stopped_at, "pass": 1, "signals": [signal.SIGSTOP]}
+        self._order(hospital, arguments, order)
         run = ForkedRun(int(self._process.stdout.readline()), self._process.stdout, printed)
         self._started.append(run)
         return run
