@@ -117,15 +117,28 @@ class RunRecorder:
 
     def record_unwritten_results(self, ledger: DatabaseLedger, report: RunReport, error: Exception) -> int:
         """Record a run whose results could not be written, in run.json and in the ledger; return its exit code."""
+        from pipeline.workflow.finish import note_takeover
+
         halt = build_halt(error, self.session.language)
         exit_code = more_severe_exit(report.exit, halt.exit)
-        report = replace(report, exit=exit_code, halt=report.halt or halt)
+        report = note_takeover(replace(report, exit=exit_code, halt=report.halt or halt), ledger, self.config)
+        self._print_kept_answers(report)
         with suppress(EsignImportError):  # sums that do not add up stand in no record
             record = json.dumps(run_record(report), ensure_ascii=False)
             self.is_recorded = True
             self._leave_record(report, [report.out, self.own_folder])
             ledger.finish_run(report.run, exit=exit_code, finished=report.finished, record=record)
         return exit_code
+
+    def _print_kept_answers(self, report: RunReport) -> None:
+        """Print the answers that neither ledger nor results could take, as the lines of the log that hold them."""
+        kept = [outcome for outcome in report.outcomes if outcome.kept_answer is not None]
+        if kept:
+            self.session.alert("answers_unwritten", n=len(kept), path=report.out / LOG_NAME)
+        for outcome in kept:
+            assert outcome.kept_answer is not None
+            line = {"trace_id": outcome.trace_id, "kept_answer": outcome.kept_answer.to_dict()}
+            self.session.print_line(json.dumps(line))
 
     def record_failure(self, error: BaseException) -> None:
         """Leave the record of a run that an exception ended: in its folder, and where `status` looks."""

@@ -73,6 +73,24 @@ def test_a_disk_that_refuses_every_write_loses_no_answer(hospital):
     assert len(hospital.service.seals) == 30
 
 
+def test_answers_that_no_file_takes_are_printed_and_can_be_put_back(hospital):
+    """The kernel refuses every byte more of every file, the log's as well."""
+    hospital.doctors(30)
+    process = hospital.start("run")
+    wait_until(lambda: len(hospital.service.seals) >= 4)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, 0))
+    _, printed = process.communicate(timeout=60)
+    assert process.returncode == 74
+    lines = [line for line in printed.splitlines() if line.startswith("{")]
+    assert lines
+    with (hospital.runs[0] / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.writelines(f"\n{line}\n" for line in lines)
+    made = {seal.seal_id for seal in hospital.service.seals}
+    assert hospital.go("run") == 0
+    assert made <= {row["seal_id"] for row in hospital.outcomes()}
+    assert hospital.service.list_duplicates() == {}
+
+
 def test_an_answer_that_only_the_outcomes_keep_is_taken(hospital, zygote):
     """The log was lost, or the run was one of the Python API, which writes none."""
     hospital.doctors(2)
