@@ -369,6 +369,8 @@ def worker(session: Session) -> int:
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.queue import run_in_loop
     from pipeline.hosts.worker import HospitalWorker
+    from pipeline.workflow.hosts_factory import make_store
+    from pipeline.workflow.tenant_ledger import note_ledgers
 
     def list_hospitals() -> Sequence[Hospital]:
         return _read_hospitals(
@@ -388,6 +390,13 @@ def worker(session: Session) -> int:
             session.print_warning(error)
         return known
 
+    def note_all_ledgers() -> None:
+        file, configs = session.open_config_file(session.config_name), []
+        for profile in file.list_hospitals():
+            with suppress(ConfigError):  # its run reports it
+                configs.append(file.load(profile))
+        note_ledgers(make_store(config), config, configs)
+
     def report(key: str, **values: object) -> None:
         if "hospital" in values:
             values["hospital"] = _show(session, str(values["hospital"]))
@@ -401,6 +410,7 @@ def worker(session: Session) -> int:
         config.workers,
         config_path=session.config_name.absolute(),
         list_hospitals=list_hospitals_again,
+        note_ledgers=note_all_ledgers,
         clock=session.clock,
         report=report,
         language=session.lang if session.lang_given else None,

@@ -37,8 +37,9 @@ from pipeline.ledger import schema as tables
 from pipeline.ledger.database_ledger import Arguments, DatabaseLedger, Result
 from pipeline.ledger.disk import loaded_path
 from pipeline.ledger.ownership import Ownership
+from pipeline.ledger.progress import LedgerIdentity, LedgerProgress, NotedLedger, identify_ledger
 from pipeline.ledger.protocol import Connection
-from pipeline.ledger.registry import LedgerIdentity, holds_ledger, identify_ledger
+from pipeline.ledger.registry import holds_ledger
 
 MIN_SECRET_CHARS = 20
 _SALT_BYTES = 16
@@ -153,10 +154,13 @@ def open_server_ledger(
         site_key = _read_site_key(connection, address, tenant, secret)
         identity = identify_ledger(PostgresConnection(connection))
         if inspected:
+            if not ownership.allows_new:
+                _require_noted_progress(connection, address, name, identity)
             with closing(PostgresLedger(address, name, site_key=site_key)) as ledger:
                 ownership.inspect(address.shown, identity, ledger)
         writer = None
         if lease is not None:
+            _note_progress(connection, name, tenant, identity)
             writer = PostgresWriter(address, name, lease, ownership.register(address.shown, identity))
     if writer is not None:
         try:
@@ -175,6 +179,51 @@ def read_server_identity(address: ServerAddress, tenant: str) -> LedgerIdentity 
             return None
         _require_finished_load(connection, address)
         return identify_ledger(PostgresConnection(connection))
+
+
+def list_noted_ledgers(address: ServerAddress) -> list[NotedLedger]:
+    """Return how far every ledger of a database has got; none where no run of this version was there yet."""
+    with connect_server(address, purpose="progress") as connection:
+        if not _holds_progress(connection):
+            return []
+        rows = connection.execute(
+            "SELECT tenant, ledger_id, recoveries, receipts, attempts FROM esign_import.progress"
+        )
+        return [
+            NotedLedger(tenant, ledger_id, LedgerProgress(*progress)) for tenant, ledger_id, *progress in rows
+        ]
+
+
+def _require_noted_progress(
+    connection: psycopg.Connection, address: ServerAddress, name: str, identity: LedgerIdentity
+) -> None:
+    """Raise UsageError where the database itself notes more of a ledger than it holds: its schema alone was restored."""
+    if not _holds_progress(connection):
+        return
+    row = connection.execute(
+        "SELECT recoveries, receipts, attempts FROM esign_import.progress WHERE ledger = %s AND ledger_id = %s",
+        [name, identity.ledger_id],
+    ).fetchone()
+    if row is not None and (missing := identity.count_missing_receipts(LedgerProgress(*row))):
+        raise UsageError(
+            "ledger.server_registered_newer", path=address.shown, entry="esign_import.progress", n=missing
+        )
+
+
+def _note_progress(connection: psycopg.Connection, name: str, tenant: str, identity: LedgerIdentity) -> None:
+    """Enter how far a ledger has got that this process is about to write; each commit moves it on (writer.py)."""
+    connection.execute(
+        "INSERT INTO esign_import.progress (ledger, tenant, ledger_id, recoveries, receipts, attempts) "
+        "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (ledger) DO UPDATE SET ledger_id = excluded.ledger_id, "
+        "recoveries = excluded.recoveries, receipts = excluded.receipts, attempts = excluded.attempts",
+        [name, tenant, identity.ledger_id, *identity.progress],
+    )
+
+
+def _holds_progress(connection: psycopg.Connection) -> bool:
+    """Return whether the database has the table of progress: an earlier version of this program made none."""
+    row = connection.execute("SELECT to_regclass('esign_import.progress') IS NOT NULL").fetchone()
+    return row == (True,)
 
 
 class UnfinishedLoad(NamedTuple):

@@ -37,9 +37,10 @@ from pipeline.ledger.disk import key_path, list_side_files, loaded_path, reserve
 from pipeline.ledger.maintenance import LedgerCounts, check_ledger, count_ledger
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.ownership import Ownership
+from pipeline.ledger.progress import identify_ledger
 from pipeline.ledger.receipt_sync import read_position, receipts_path
 from pipeline.ledger.receipts import read_line_number
-from pipeline.ledger.registry import holds_ledger, identify_ledger
+from pipeline.ledger.registry import holds_ledger
 from pipeline.ledger.sqlite_ledger import connect, explain_write_error
 from pipeline.ledger.tenant import is_empty
 from pipeline.support import atomic_files
@@ -87,8 +88,7 @@ class FileLoad:
                 self._rename_files()
                 self._end(server)
                 ledger = PostgresConnection(server)
-                counter = self.ownership.register(self.address.shown, identify_ledger(ledger))
-                if counter is not None:
+                for counter in self.ownership.register(self.address.shown, identify_ledger(ledger)):
                     counter.close()
                 return LoadedLedger(loaded_path(self.path), count_ledger(ledger), rows)
         except (sqlite3.Error, OSError) as error:

@@ -76,7 +76,7 @@ _OF_SERVER = (
     # of each writer: the number of the last transaction that it committed (writer.py)
     "CREATE TABLE last_commit (writer text PRIMARY KEY, epoch bigint NOT NULL, number bigint NOT NULL DEFAULT 0)",
 )
-# What the hospitals of a database share: the leases of their ledgers (lease.py) and the slots of the rate limiter.
+# What the hospitals of a database share: the leases of their ledgers (lease.py), the slots of the rate limiter, and progress.
 _SHARED = (
     """
     CREATE TABLE IF NOT EXISTS {shared}.lease (
@@ -109,6 +109,17 @@ _SHARED = (
         began double precision NOT NULL,
         pacing text NOT NULL,
         PRIMARY KEY (quota, action)
+    ) WITH (fillfactor = 10)
+    """,
+    # how far each ledger has got, as its last commit left it: what every host notes of all of them
+    """
+    CREATE TABLE IF NOT EXISTS {shared}.progress (
+        ledger text PRIMARY KEY,
+        tenant text NOT NULL,
+        ledger_id text NOT NULL,
+        recoveries bigint NOT NULL,
+        receipts bigint NOT NULL,
+        attempts bigint NOT NULL
     ) WITH (fillfactor = 10)
     """,
     """

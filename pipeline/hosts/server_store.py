@@ -23,6 +23,7 @@ from pipeline.hosts.connection import (
 )
 from pipeline.hosts.lease import Lease
 from pipeline.hosts.ledger import (
+    list_noted_ledgers,
     open_server_ledger,
     read_server_identity,
     require_no_lost_server_ledger,
@@ -33,6 +34,7 @@ from pipeline.ledger import receipt_sync
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.maintenance import LedgerCheck, LedgerDefect, compare_with_receipts, count_ledger
 from pipeline.ledger.ownership import Ownership
+from pipeline.ledger.progress import NotedLedger
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.purge import PersonTraces, erase_records
 from pipeline.ledger.receipts import FILE_NAME, Fact
@@ -98,6 +100,10 @@ class ServerStore:
             self.address, self.tenant, now=now, secret=self.secret, lease=lease, ownership=ownership
         )
 
+    def list_noted_ledgers(self) -> list[NotedLedger]:
+        """Return how far all ledgers of the database have got."""
+        return list_noted_ledgers(self.address)
+
     def require_not_lost(self, ownership: Ownership) -> None:
         require_no_lost_server_ledger(self.address, ownership)
 
@@ -135,7 +141,7 @@ class ServerStore:
             write_all_receipts(connection)
             return ()
 
-        with closing(PostgresWriter(self.address, name, self.hold, None)) as writer:
+        with closing(PostgresWriter(self.address, name, self.hold, ())) as writer:
             writer.submit(erase).result()
         hit_failpoint("purge: after the commit")
         with connect_server(self.address, purpose="purge", patience=LONG_SECONDS) as connection:

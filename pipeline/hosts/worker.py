@@ -55,6 +55,7 @@ MAX_TRIES = (
     15  # of a job; more than `retry_hours` allows, so that they were cut off by the death of their workers
 )
 AT_ONCE = datetime.fromtimestamp(0, UTC)  # whatever this machine's clock shows
+NOTE_SECONDS = 60.0  # between two notes of how far the ledgers have got
 DIGEST_SECONDS = 60.0  # for the rosters of one hospital: a share may hang
 
 
@@ -83,12 +84,14 @@ class HospitalWorker:
         *,
         config_path: Path,
         list_hospitals: Callable[[], Sequence[Hospital]],
+        note_ledgers: Callable[[], None],
         clock: Clock,
         report: Report,
         language: str | None = None,
     ) -> None:
         self._settings = settings
         self._list_hospitals = list_hospitals
+        self._note_ledgers = note_ledgers
         self._clock = clock
         self._report = report
         self._children = RunChildren(config_path, language, self._report_line)
@@ -144,6 +147,7 @@ class HospitalWorker:
             asyncio.create_task(self._repeat(self._take_over_jobs, self._settings.stalled_seconds / 3)),
             asyncio.create_task(self._repeat(self._queue_day, min(30.0, self._settings.stalled_seconds / 3))),
             asyncio.create_task(self._repeat(self._delete_old, DAY)),
+            asyncio.create_task(self._repeat(self._note_all_ledgers, NOTE_SECONDS)),
         ]
         for chore in chores:
             chore.add_done_callback(self._end_after_chore)
@@ -329,6 +333,12 @@ class HospitalWorker:
             # else the job has ended since it was listed
         else:
             self._report("worker.taken_over", job=job)
+
+    async def _note_all_ledgers(self) -> None:
+        """Note how far all ledgers have got: should the database be restored to an earlier state, this host knows."""
+        loop = asyncio.get_running_loop()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(loop.run_in_executor(self._digests, self._note_ledgers), DIGEST_SECONDS)
 
     async def _delete_old(self) -> None:
         """Delete jobs that ended long ago, and old rows of the table of days."""

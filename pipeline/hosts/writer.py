@@ -26,11 +26,11 @@ from pipeline.hosts.connection import (
 from pipeline.hosts.lease import Lease
 from pipeline.hosts.schema import name_conflict
 from pipeline.ledger.commit_queue import CommitJob, CommitQueue
+from pipeline.ledger.progress import PROGRESS_COLUMNS, LedgerProgress
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipt_sync import make_all_receipts, make_receipts, read_position, write_position
 from pipeline.ledger.receipts import Fact, Receipt, ReceiptPosition, format_lines
 from pipeline.ledger.registry import ReceiptCounter
-from pipeline.ledger.schema import RECEIPT_COUNT
 from pipeline.support.failpoints import hit_failpoint
 
 AWAY_SECONDS = 60.0  # for which a server that does not answer is waited for
@@ -47,10 +47,17 @@ _REGISTER = """
     WITH forgotten AS (DELETE FROM last_commit WHERE epoch < %(epoch)s - 50)
     INSERT INTO last_commit (writer, epoch) VALUES (%(writer)s, %(epoch)s) ON CONFLICT DO NOTHING
 """
-_END = (
-    "UPDATE last_commit SET number = %s FROM meta WHERE writer = %s "  # noqa: S608 - our own words
-    f"RETURNING receipts_n, receipts_sha256, receipts_size, {RECEIPT_COUNT}"
-)
+# The row of progress is what other hosts note of this ledger (`pipeline.ledger.registry`).
+_END = f"""
+    WITH ended AS (UPDATE last_commit SET number = %(number)s WHERE writer = %(writer)s RETURNING writer),
+    reached AS (SELECT receipts_n, receipts_sha256, receipts_size, {PROGRESS_COLUMNS} FROM meta, ended),
+    noted AS (
+        UPDATE esign_import.progress AS noted
+        SET recoveries = reached.recoveries, receipts = reached.receipts, attempts = reached.attempts
+        FROM reached WHERE noted.ledger = %(ledger)s
+    )
+    SELECT * FROM reached
+"""  # noqa: S608 - our own words
 
 
 @dataclass(slots=True)
@@ -61,7 +68,9 @@ class _Transaction:
     facts: list[Fact] = field(default_factory=list)  # that its operations have set
     errors: list[Exception | None] = field(default_factory=list)  # of each operation
     position: ReceiptPosition = field(default_factory=ReceiptPosition)  # of the receipts, and
-    receipts: int = 0  # how far the ledger has got, once it is committed
+    progress: LedgerProgress = field(
+        default_factory=LedgerProgress
+    )  # how far the ledger has got, once it is committed
 
 
 class PostgresWriter(CommitQueue):
@@ -78,14 +87,14 @@ class PostgresWriter(CommitQueue):
         address: ServerAddress,
         schema: str,
         lease: Lease,
-        counter: ReceiptCounter | None,
+        counters: Sequence[ReceiptCounter],
         *,
         away_seconds: float = AWAY_SECONDS,
     ) -> None:
         self._address = address
         self._schema = schema
         self._lease = lease
-        self._counter = counter
+        self._counters = counters
         self._away_seconds = away_seconds
         self._clock = SystemClock()
         self._away_since: float | None = None  # the server has not answered since this moment
@@ -163,8 +172,8 @@ class PostgresWriter(CommitQueue):
             connection.execute("COMMIT")
             hit_failpoint("ledger: after the commit")
         self._position = transaction.position
-        if self._counter is not None:
-            self._counter.advance(transaction.receipts)
+        for counter in self._counters:
+            counter.advance(transaction.progress)
 
     def _execute(
         self, adapter: PostgresConnection, jobs: Sequence[CommitJob], transaction: _Transaction
@@ -185,9 +194,10 @@ class PostgresWriter(CommitQueue):
 
     def _end(self, connection: psycopg.Connection, transaction: _Transaction) -> None:
         """Leave the transaction's number, and note what the ledger holds with it."""
-        row = connection.execute(_END, [transaction.number, self._id]).fetchone()
+        values = {"number": transaction.number, "writer": self._id, "ledger": self._schema}
+        row = connection.execute(_END.encode(), values).fetchone()
         if row is not None:  # else the lease is lost for long
-            transaction.position, transaction.receipts = ReceiptPosition(*row[:3]), row[3]
+            transaction.position, transaction.progress = ReceiptPosition(*row[:3]), LedgerProgress(*row[3:])
 
     def _is_away_for_too_long(self) -> bool:
         """Return whether the server has not answered for the time that it is waited for; later writes do not wait again."""
@@ -215,8 +225,8 @@ class PostgresWriter(CommitQueue):
 
     def _close_files(self) -> None:
         self._disconnect()
-        if self._counter is not None:
-            self._counter.close()
+        for counter in self._counters:
+            counter.close()
 
 
 def append_receipts(connection: Connection, position: ReceiptPosition, receipts: Sequence[Receipt]) -> None:

@@ -21,9 +21,10 @@ from pipeline.ledger.disk import (
     restore_side_file_rights,
 )
 from pipeline.ledger.ownership import Ownership
+from pipeline.ledger.progress import identify_ledger
 from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger, synchronize_receipts
 from pipeline.ledger.receipts import Receipts
-from pipeline.ledger.registry import identify_ledger, read_identity
+from pipeline.ledger.registry import read_identity
 from pipeline.ledger.sqlite_ledger import SqliteLedger, SqliteWriter, connect, explain_read_error
 from pipeline.ledger.tenant import change_tenant, read_tenant, require_tenant
 from pipeline.messages.catalogue import make_message
@@ -70,9 +71,9 @@ def open_ledger(
         if not readonly:
             receipts = _prepare_for_writing(path, tenant, ownership, now)
             connection = connect(path, readonly=False)
-            counter = ownership.register(str(path.resolve()), read_identity(path))
+            counters = ownership.register(str(path.resolve()), read_identity(path))
             ownership.watch_file(path)
-            writer = SqliteWriter(path, connection, receipts=receipts, counter=counter, ownership=ownership)
+            writer = SqliteWriter(path, connection, receipts=receipts, counters=counters, ownership=ownership)
     except sqlite3.Error as error:
         raise explain_read_error(path, error) from error
     except OSError as error:
@@ -133,8 +134,9 @@ def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None
     """Raise for a ledger that is behind its receipts, the registry or the results of earlier runs. Reads only."""
     with closing(connect(path, readonly=True)) as connection:
         identity, registry = identify_ledger(connection), ownership.registry
-        seen = registry.get_receipts(identity.ledger_id) if registry else None
-        require_complete_ledger(path, connection, registered=seen)
+        seen = registry.get_progress(identity.ledger_id) if registry else None
+        is_behind = seen is None or identity.count_missing_receipts(seen) > 0
+        require_complete_ledger(path, connection, may_be_behind=is_behind)
     ownership.inspect(path, identity, SqliteLedger(path, site_key=site_key))
 
 

@@ -7,6 +7,7 @@ backup: a run would create again what such a ledger does not know.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from pipeline.errors import EsignImportError, LedgerError
 from pipeline.ledger.lock import LedgerHold, RunLock
-from pipeline.ledger.registry import LedgerIdentity, ReceiptCounter, TenantRegistry
+from pipeline.ledger.progress import LedgerIdentity
+from pipeline.ledger.registry import ReceiptCounter, TenantRegistry
 from pipeline.support.atomic_files import identify_file
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class Ownership(AbstractContextManager["Ownership"]):
 
     ``hold`` keeps other processes from this ledger, ``tenant_lock`` those of this host from another ledger of the tenant.
     Without ``registry`` the registry is neither asked nor written, without ``results`` a ledger may lack what they show.
+    ``shared_registry`` is the one in the shared folder of the results, of a ledger on a server.
     ``accept_ledger``: go on with this ledger although registry or results contradict it, and register it (`run
     --new-ledger`). ``ignore_registry``: go on without registering it (`adopt`, a way out of the contradiction). With either,
     a new ledger may begin although files show an earlier one. A contradiction where the registry is not strict is a warning.
@@ -66,6 +69,7 @@ class Ownership(AbstractContextManager["Ownership"]):
     accept_ledger: bool = False
     ignore_registry: bool = False
     warnings: WarningOutput = field(default_factory=WarningLog)
+    shared_registry: TenantRegistry | None = None
     _taken: ExitStack = field(default_factory=ExitStack, init=False)
     _is_contradicted: bool = field(default=False, init=False)
     _file: Path | None = field(default=None, init=False)  # of the ledger, once it is open
@@ -112,26 +116,33 @@ class Ownership(AbstractContextManager["Ownership"]):
             self.results.require_known(ledger)
 
     def check_registry(self, location: Path | str, identity: LedgerIdentity | None) -> None:
-        """Raise UsageError where the registry contradicts the ledger of a file or server, or its absence, and is strict."""
-        if self.registry is None or (conflict := self.registry.get_conflict(location, identity)) is None:
-            return
-        known, self._is_contradicted = self._is_contradicted, True
-        if self.ignore_registry:
-            return
-        if self.registry.strict and not self.accept_ledger:
-            raise conflict
-        if not known:  # the ledger is looked at more than once
-            self.warnings.print_warning(conflict)
+        """Raise UsageError where a registry contradicts the ledger of a file or server, or its absence, and is strict."""
+        for registry in self._list_registries():
+            conflict = registry.get_conflict(location, identity)
+            if conflict is None:
+                continue
+            known, self._is_contradicted = self._is_contradicted, True
+            if self.ignore_registry:
+                continue
+            if registry.strict and not self.accept_ledger:
+                raise conflict
+            if not known:  # the ledger is looked at more than once
+                self.warnings.print_warning(conflict)
 
-    def register(self, location: str, identity: LedgerIdentity) -> ReceiptCounter | None:
-        """Make a ledger, a resolved path or a server, the tenant's in the registry; return its counter, None without one."""
-        if self.registry is None or (self.ignore_registry and self._is_contradicted):
-            return None
-        try:
-            return self.registry.enter(location, identity, reset=self.accept_ledger)
-        except LedgerError as error:
-            self.warnings.print_warning(error)
-            return None
+    def register(self, location: str, identity: LedgerIdentity) -> Sequence[ReceiptCounter]:
+        """Make a ledger, a resolved path or a server, the tenant's in the registries; return their counters."""
+        counters: list[ReceiptCounter] = []
+        if self.ignore_registry and self._is_contradicted:
+            return counters
+        for registry in self._list_registries():
+            try:
+                counters.append(registry.enter(location, identity, reset=self.accept_ledger))
+            except LedgerError as error:
+                self.warnings.print_warning(error)
+        return counters
+
+    def _list_registries(self) -> list[TenantRegistry]:
+        return [registry for registry in (self.registry, self.shared_registry) if registry is not None]
 
     def watch_file(self, ledger: Path) -> None:
         """Note which file holds the ledger: `require` refuses another one of that name."""

@@ -21,7 +21,7 @@ from pipeline.errors import LedgerError
 from pipeline.ledger import attempts, receipts
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipts import Fact, Receipt, ReceiptPosition, Receipts
-from pipeline.ledger.schema import count_receipts, insert_row, set_row, transaction, without_triggers
+from pipeline.ledger.schema import insert_row, set_row, transaction, without_triggers
 from pipeline.support import atomic_files
 
 # table -> its primary key; each table refers only to earlier ones
@@ -64,11 +64,10 @@ def receipts_path(ledger: Path) -> Path:
     return ledger.with_name(receipts.FILE_NAME)
 
 
-def require_complete_ledger(path: Path, connection: Connection, *, registered: int | None) -> None:
+def require_complete_ledger(path: Path, connection: Connection, *, may_be_behind: bool) -> None:
     """Refuse a ledger that lacks what its receipts hold. Nothing is written.
 
-    ``registered`` is how many receipts the registry saw of this ledger, None where it does not know it. The last commit of a
-    killed process may stand in the receipts alone. Its attempts never left: the registry, which counts after each
+    ``may_be_behind``: the registry saw more of this ledger than it holds, or does not know it. The last commit of a killed process may stand in the receipts alone. Its attempts never left: the registry, which counts after each
     commit, does not count them. Without that evidence they count as sent. With it, `synchronize_receipts` enters the seals
     that a person was entering.
 
@@ -84,7 +83,7 @@ def require_complete_ledger(path: Path, connection: Connection, *, registered: i
         _verify_chain(receipts_file, position, window=runs)
     after = position if reached else ReceiptPosition()
     lacking = count_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
-    never_sent = registered is not None and count_receipts(connection) >= registered
+    never_sent = not may_be_behind
     is_uncommitted = reached and never_sent
     if (
         lacking.answered

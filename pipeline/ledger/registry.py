@@ -4,8 +4,11 @@ It lies in the user's state folder, outside every project, so that a second, cop
 noticed. Two files:
 
 * ``<tenant>.json``: ledger id and path of the ledger that the tenant's last run used, replaced as a whole.
-* ``<ledger id>.receipts``: the number of that ledger's last receipt, overwritten in place after each commit and before the
-  create that the commit allows. A ledger that has a lower number has lost commits.
+* ``<ledger id>.receipts``: how far that ledger has got, overwritten in place after each commit and before the create that
+  the commit allows. A ledger that has got less far has lost commits.
+
+Of a ledger on a server every host also notes how far the ledgers of the other hospitals have got (`TenantRegistry.note`), and
+the shared folder of the results holds a second registry for all hosts.
 """
 
 from __future__ import annotations
@@ -19,23 +22,20 @@ import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from platformdirs import user_state_path
 
 from pipeline.domain.server_address import is_address
 from pipeline.errors import LedgerError, UsageError, reason_of
 from pipeline.ledger.lock import RunLock
-from pipeline.ledger.protocol import Connection
-from pipeline.ledger.schema import count_receipts
+from pipeline.ledger.progress import LedgerIdentity, LedgerProgress, identify_ledger
 from pipeline.support import atomic_files
-from pipeline.support.rights import FILE_MODE
+from pipeline.support.rights import FILE_MODE, open_shared_folder, set_file_access
 from pipeline.version import PROGRAM
 
 LOG = logging.getLogger(__name__)
 NAME_CHARS = 16  # hexadecimal digits of a tenant's digest in a file name
-ID_CHARS = 32
-NUMBER_BYTES = 24  # a decimal number, padded: always written at once and in place
+NUMBER_BYTES = 72  # three decimal numbers, padded: always written at once and in place
 
 
 # The ways out of a conflict that are others where the ledger is on a server.
@@ -45,32 +45,18 @@ _OF_SERVER = {
 }
 
 
-class LedgerIdentity(NamedTuple):
-    """Which ledger a file is: copies of one ledger share the id."""
-
-    ledger_id: str
-    receipts: int  # see `count_receipts`
-
-
 @dataclass(frozen=True, slots=True)
 class RegisteredLedger:
     """What the registry holds of a tenant: the ledger of its last run."""
 
     ledger_id: str
     location: str  # the path of the file, or the address of the server
-    receipts: int  # how many of the ledger were seen
+    progress: LedgerProgress  # that was seen of the ledger
 
 
 def default_folder() -> Path:
     """Return the folder of the registry for the user who runs this process."""
     return user_state_path(PROGRAM, appauthor=False) / "ledgers"
-
-
-def identify_ledger(connection: Connection) -> LedgerIdentity:
-    """Return which ledger a database is; a ledger rebuilt from receipts or restored keeps its id."""
-    key_check, created = connection.execute("SELECT key_check, created FROM meta").fetchone()
-    ledger_id = hashlib.sha256(f"{key_check} {created!r}".encode()).hexdigest()[:ID_CHARS]
-    return LedgerIdentity(ledger_id, count_receipts(connection))
 
 
 def read_identity(path: Path) -> LedgerIdentity:
@@ -109,6 +95,10 @@ class TenantRegistry:
         self._base = folder / f"{tenant.partition('/')[0]}-{digest}"  # of the names of the tenant's files
         self._entry_file = folder / f"{self._base.name}.json"
 
+    def for_tenant(self, tenant: str) -> TenantRegistry:
+        """Return the registry of another tenant in the same folder."""
+        return TenantRegistry(self._folder, tenant, strict=self.strict, address=self._address)
+
     def make_tenant_lock(self) -> RunLock | None:
         """Return the lock that one process of this host holds for the tenant; None where the registry is not strict."""
         return RunLock(self._base) if self.strict else None
@@ -120,14 +110,17 @@ class TenantRegistry:
             ledger_id, location = str(entry["ledger"]), str(entry["path"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return RegisteredLedger(ledger_id, location, self.get_receipts(ledger_id) or 0)
+        return RegisteredLedger(ledger_id, location, self.get_progress(ledger_id) or LedgerProgress())
 
-    def get_receipts(self, ledger_id: str) -> int | None:
-        """Return how many receipts are registered for a ledger, or None."""
+    def get_progress(self, ledger_id: str) -> LedgerProgress | None:
+        """Return how far a ledger was seen to have got, or None. Earlier versions counted receipts alone."""
         try:
-            return int(self._receipts_path(ledger_id).read_text("ascii"))
+            receipts, attempts, recoveries, *_ = [
+                *map(int, self._receipts_path(ledger_id).read_text("ascii").split()), 0, 0,
+            ]  # fmt: skip
         except (OSError, ValueError):
             return None
+        return LedgerProgress(recoveries, receipts, attempts)
 
     def get_conflict(self, ledger: Path | str, identity: LedgerIdentity | None) -> UsageError | None:
         """Return why the ledger of a file or server, or its absence, is not the one to go on with; None where it is.
@@ -140,10 +133,10 @@ class TenantRegistry:
         path = ledger if isinstance(ledger, Path) else None
         location, key = str(path.resolve() if path else ledger), None
         if identity is None or identity.ledger_id != registered.ledger_id:
-            if registered.receipts:  # else it never held anything
+            if registered.progress.receipts:  # else it never held anything
                 lost = identity is None and registered.location == location
                 key = "ledger.registered_lost" if lost else "ledger.registered_other"
-        elif identity.receipts < registered.receipts:
+        elif identity.count_missing_receipts(registered.progress):
             key = "ledger.registered_newer"
         elif registered.location != location:
             key = _get_second_ledger_key(registered, path)
@@ -151,7 +144,7 @@ class TenantRegistry:
             return None
         if path is None and key in _OF_SERVER:
             key = _OF_SERVER[key]
-        lacks = registered.receipts - identity.receipts if identity else 0
+        lacks = identity.count_missing_receipts(registered.progress) if identity else 0
         then = ("ledger", "rebuild") if key == "ledger.registered_lost" and path is not None else ()
         return UsageError(
             key,
@@ -159,7 +152,7 @@ class TenantRegistry:
             path=ledger,
             registered=registered.location,
             entry=self._entry_file,
-            n=max(lacks, 0),
+            n=lacks,
         )
 
     def enter(self, location: str, identity: LedgerIdentity, *, reset: bool = False) -> ReceiptCounter:
@@ -171,26 +164,41 @@ class TenantRegistry:
             if not self._folder.is_absolute():  # a user without a home
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._folder))
             atomic_files.make_folder(self._folder)
-            known = self.get_receipts(identity.ledger_id)
-            receipts = identity.receipts if known is None or reset else max(identity.receipts, known)
-            counter = ReceiptCounter(self._receipts_path(identity.ledger_id), receipts)
-            if self.read() != RegisteredLedger(identity.ledger_id, location, receipts):
+            open_shared_folder(self._folder)
+            known = self.get_progress(identity.ledger_id)
+            progress = identity.progress if known is None or reset else max(identity.progress, known)
+            counter = ReceiptCounter(self._receipts_path(identity.ledger_id), progress)
+            if self.read() != RegisteredLedger(identity.ledger_id, location, progress):
                 entry = {"tenant": self.tenant, "ledger": identity.ledger_id, "path": location}
                 with atomic_files.make_draft(self._entry_file) as draft:
                     draft.write_text(json.dumps(entry, ensure_ascii=False), encoding="utf-8")
                     draft.replace(self._entry_file)
+                set_file_access(self._entry_file)
         except OSError as error:
             why = reason_of(error)
             raise LedgerError("ledger.registry_failed", folder=self._folder, why=why) from error
         return counter
 
+    def note(self, location: str, ledger_id: str, progress: LedgerProgress) -> None:
+        """Note how far the tenant's ledger on a server has got, where another ledger is not registered.
+
+        What was seen before is never lowered. LedgerError where it cannot be written.
+        """
+        registered = self.read()
+        if registered is not None and (registered.ledger_id != ledger_id or registered.progress >= progress):
+            return
+        self.enter(location, LedgerIdentity(ledger_id, progress)).close()
+
     def forget(self, tenant: str, path: Path) -> None:
         """Forget that the ledger at ``path``, which passes to this tenant, was ``tenant``'s, where that can be written."""
-        other = TenantRegistry(self._folder, tenant, strict=self.strict, address=self._address)
-        registered = other.read()
-        if registered is not None and registered.ledger_id == read_identity(path).ledger_id:
+        self.for_tenant(tenant).remove_entry(read_identity(path).ledger_id)
+
+    def remove_entry(self, ledger_id: str) -> None:
+        """Forget which ledger is the tenant's if it is this one, where that can be written."""
+        registered = self.read()
+        if registered is not None and registered.ledger_id == ledger_id:
             with suppress(OSError):
-                other._entry_file.unlink()
+                self._entry_file.unlink()
 
     def _receipts_path(self, ledger_id: str) -> Path:
         return self._folder / f"{ledger_id}.receipts"
@@ -222,24 +230,25 @@ def _is_copy(registered: RegisteredLedger, path: Path) -> bool:
 
 
 class ReceiptCounter:
-    """The file with the number of one ledger's last receipt, open for overwriting.
+    """The file with the progress of one ledger, open for overwriting.
 
     A counter that cannot be written is removed: an old number would vouch for creates that it never counted.
     """
 
-    def __init__(self, path: Path, receipts: int) -> None:
-        self.receipts = receipts
+    def __init__(self, path: Path, progress: LedgerProgress) -> None:
+        self.progress = progress
         self._path = path
         flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         self._file: int | None = os.open(path, flags, FILE_MODE)
+        set_file_access(path)
         self._write()
         os.fsync(self._file)
 
-    def advance(self, receipts: int) -> None:
-        """Count the receipts of what has been committed."""
-        if self._file is None or receipts <= self.receipts:
+    def advance(self, progress: LedgerProgress) -> None:
+        """Count what has been committed."""
+        if self._file is None or progress <= self.progress:
             return
-        self.receipts = receipts
+        self.progress = progress
         try:
             self._write()
         except OSError:
@@ -256,6 +265,7 @@ class ReceiptCounter:
 
     def _write(self) -> None:
         assert self._file is not None
-        text = f"{self.receipts}".ljust(NUMBER_BYTES - 1) + "\n"
+        recoveries, receipts, attempts = self.progress
+        text = f"{receipts} {attempts} {recoveries}".ljust(NUMBER_BYTES - 1) + "\n"
         os.lseek(self._file, 0, os.SEEK_SET)
         os.write(self._file, text.encode("ascii"))

@@ -13,10 +13,11 @@ from pipeline.ledger.commit_queue import CommitJob, CommitQueue, Outcome
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.disk import explain_refusal, release_reserve
 from pipeline.ledger.ownership import Ownership
+from pipeline.ledger.progress import read_progress
 from pipeline.ledger.receipt_sync import make_receipts, write_position
 from pipeline.ledger.receipts import ReceiptPosition, Receipts
 from pipeline.ledger.registry import ReceiptCounter
-from pipeline.ledger.schema import CONSTRAINTS, count_receipts
+from pipeline.ledger.schema import CONSTRAINTS
 from pipeline.support.failpoints import hit_failpoint
 
 BUSY_SECONDS = 5.0
@@ -60,13 +61,13 @@ class SqliteWriter(CommitQueue):
         connection: sqlite3.Connection,
         *,
         receipts: Receipts,
-        counter: ReceiptCounter | None,
+        counters: Sequence[ReceiptCounter],
         ownership: Ownership,
     ) -> None:
         self._path = path
         self._connection = connection
         self._receipts: Receipts | None = receipts  # None: they found no room
-        self._counter = counter
+        self._counters = counters
         self._ownership = ownership
         self._behind = False  # a verdict stands in the receipts alone: the ledger's position stays before it
         super().__init__()
@@ -84,8 +85,8 @@ class SqliteWriter(CommitQueue):
             self._connection.close()
             if self._receipts is not None:
                 self._receipts.close()
-            if self._counter is not None:
-                self._counter.close()
+            for counter in self._counters:
+                counter.close()
 
     def _commit(self, jobs: Sequence[CommitJob], *, last: bool = False) -> None:
         try:
@@ -128,8 +129,8 @@ class SqliteWriter(CommitQueue):
             raise
         if position is not None and self._receipts is not None:
             self._receipts.keep(position)
-        if self._counter is not None:
-            self._counter.advance(count_receipts(connection))
+        for counter in self._counters:
+            counter.advance(read_progress(connection))
         return outcomes
 
     def _append_receipts(self, outcomes: Sequence[Outcome], *, last: bool) -> ReceiptPosition | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.domain.site_key import SiteKey
-from pipeline.errors import UsageError
+from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import RunLock, read_user_name
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.hosts.load import LoadedLedger
 
 LOAD = "ledger load"  # in place of a run's id, where the holder of the ledger is named
+SHARED_REGISTRY = ".ledger"  # folder in that of the results
 WARNING_LOG = WarningLog()
 
 
@@ -75,10 +76,40 @@ def make_results(config: Config) -> TenantResults:
 
 def make_registry(config: Config) -> TenantRegistry:
     """Return the registry of the configured tenant's ledgers, in the state folder of the user who runs this."""
+    return _make_registry(config, default_folder())
+
+
+def make_shared_registry(config: Config) -> TenantRegistry | None:
+    """Return the registry in the shared folder of the results, for every host; None for a ledger in a file of this machine."""
+    if not config.is_ledger_on_server:
+        return None
+    return _make_registry(config, config.resolve_path(config.out) / SHARED_REGISTRY)
+
+
+def _make_registry(config: Config, folder: Path) -> TenantRegistry:
     is_sandbox = get_service_environment(config.api.endpoint) == "sandbox"
     mode = config.ledger_registry or ("warn" if is_sandbox else "strict")
     address = urlsplit(config.api.endpoint).netloc if is_sandbox else ""
-    return TenantRegistry(default_folder(), config.tenant, strict=mode == "strict", address=address)
+    return TenantRegistry(folder, config.tenant, strict=mode == "strict", address=address)
+
+
+def note_ledgers(store: LedgerStore, config: Config, others: Sequence[Config] = ()) -> None:
+    """Note on this host how far all ledgers of a server have got, also those that it never ran.
+
+    Of the hospitals of ``others`` it is noted in the shared folders of their results as well. A server or disk that fails
+    is left to the runs, which report it.
+    """
+    if isinstance(store, FileStore):
+        return
+    configs = {other.tenant: other for other in others}
+    with suppress(LedgerError, OSError):
+        for ledger in store.list_noted_ledgers():
+            own = configs.get(ledger.tenant)
+            registries = [make_registry(own or config).for_tenant(ledger.tenant)]
+            if own is not None and (shared := make_shared_registry(own)) is not None:
+                registries.append(shared)
+            for registry in registries:
+                registry.note(store.address.shown, ledger.ledger_id, ledger.progress)
 
 
 @contextmanager
@@ -140,6 +171,7 @@ def lock_ledger(
         results,
         accept_ledger=new_ledger,
         warnings=warnings,
+        shared_registry=make_shared_registry(config) if register else None,
     )
     with (
         ownership.take(run=request.run, now=clock.now()),
@@ -149,6 +181,8 @@ def lock_ledger(
             ledger.record_accepted_runs(list(lacking), now=clock.now(), who=read_user_name())
         kept = KeptAnswers(ledger, site_key, config.resolve_path(config.out))
         kept.enter_all(now=clock.now(), warnings=warnings)
+        if register:
+            note_ledgers(store, config)
         yield ledger, site_key
 
 
@@ -159,7 +193,12 @@ def lock_ledger_for_adoption(
     """Own and open the configured ledger, also one that a run would refuse as new, other or older."""
     store, registry = make_store(config), make_registry(config)
     ownership = Ownership(
-        registry, store.hold, registry.make_tenant_lock(), ignore_registry=True, warnings=warnings
+        registry,
+        store.hold,
+        registry.make_tenant_lock(),
+        ignore_registry=True,
+        warnings=warnings,
+        shared_registry=make_shared_registry(config),
     )
     with (
         ownership.take(run="adopt", now=clock.now()),
@@ -177,7 +216,12 @@ def open_ledger_for_check(
     A ledger that a run would refuse is refused, also a lost one, but not while a run holds it.
     """
     store = make_store(config)
-    ownership = Ownership(make_registry(config), results=make_results(config), warnings=warnings)
+    ownership = Ownership(
+        make_registry(config),
+        results=make_results(config),
+        warnings=warnings,
+        shared_registry=make_shared_registry(config),
+    )
     if not store.exists():
         store.require_not_lost(ownership)
         yield None, None

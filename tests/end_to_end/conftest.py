@@ -114,7 +114,9 @@ class Hospital:
 
     @property
     def runs(self) -> list[Path]:
-        return sorted(path for path in (self.folder / "out").iterdir() if path.name != "latest")
+        return sorted(
+            path for path in (self.folder / "out").iterdir() if path.name not in {"latest", ".ledger"}
+        )
 
     @property
     def newest(self) -> Path:

@@ -48,6 +48,7 @@ def make_worker(url, **settings):
         Workers(stalled_seconds=2, **settings),
         config_path=None,
         list_hospitals=lambda: [Hospital("east", (), 400)],
+        note_ledgers=lambda: None,
         clock=SystemClock(),
         report=lambda key, **_: messages.append(key),
     )

@@ -19,6 +19,7 @@ from server_wire import ServerWire
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError
 from pipeline.hosts import connection, writer
+from pipeline.ledger.progress import LedgerProgress
 from pipeline.ledger.receipts import FIRST_PREVIOUS, is_next_line
 from pipeline.ledger.registry import ReceiptCounter
 from pipeline.support.failpoints import enable_failpoint
@@ -118,17 +119,17 @@ def test_a_connection_that_breaks_at_every_statement(
     has_struck = True
     while has_struck:
         nth += 1
-        counter = ReceiptCounter(tmp_path / f"{nth}", 0)
+        counter = ReceiptCounter(tmp_path / f"{nth}", LedgerProgress())
         with (
             ServerWire(ledger_bench.server.port) as wire,
-            ledger_bench.open_empty(port=wire.own_port, counter=counter) as ledger,
+            ledger_bench.open_empty(port=wire.own_port, counters=[counter]) as ledger,
         ):
             ledger.begin_run(run_record("r1"))
             wire.strike = breaker = Breaker(ledger_bench, nth, mode)
             asyncio.run(ledger.open_attempt(attempt("p1")))
             has_struck = breaker.has_struck
             assert ledger_bench.query("SELECT count(*) FROM attempt") == [(1,)], nth
-            assert counter.receipts == ledger_bench.query("SELECT receipts_n FROM meta")[0][0], nth
+            assert counter.progress.receipts == ledger_bench.query("SELECT receipts_n FROM meta")[0][0], nth
             receipts[nth] = check_chain(ledger_bench)
     assert nth > 10, "there are as many statements"
     assert len(set(receipts.values())) == 1, receipts

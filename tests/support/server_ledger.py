@@ -56,13 +56,13 @@ class LedgerBench:
 
     @contextmanager
     def open_empty(
-        self, *, lease: Lease | None = None, counter=None, port: int | None = None, **options
+        self, *, lease: Lease | None = None, counters=(), port: int | None = None, **options
     ) -> Iterator[PostgresLedger]:
         """Hold the ledger, with nothing in it, and a writer of its own; ``port`` is that of a wire before the server."""
         self.restore_lease()
         self._connection.execute(self._emptying.encode())
         address = ServerAddress(self.server.make_url(port=port))
-        writer = PostgresWriter(address, self.schema, lease or self.lease, counter, **options)
+        writer = PostgresWriter(address, self.schema, lease or self.lease, counters, **options)
         ledger = PostgresLedger(address, self.schema, site_key=self.site_key, writer=writer)
         try:
             yield ledger

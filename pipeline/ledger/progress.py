@@ -1,0 +1,87 @@
+"""How far a ledger has got, and whether it lacks what was once seen of it.
+
+The number of the last receipt only grows. Whoever has seen a higher one than the ledger holds knows that commits are lost.
+`ledger recover` enters what is known of them and ends the comparison with numbers from before: the ledger stores, for each
+recovery, how far it was known to have got.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pipeline.ledger.protocol import Connection
+from pipeline.ledger.schema import RECEIPT_COUNT
+
+RECOVER = (
+    "recover"  # kind of the decision that a recovery enters; its detail is the progress that it accounts for
+)
+ID_CHARS = 32
+
+# of meta: recoveries, receipts and attempts, in the order of `LedgerProgress`
+PROGRESS_COLUMNS = (
+    f"(SELECT count(*) FROM decision WHERE kind = '{RECOVER}') AS recoveries, "  # noqa: S608 - our own words
+    f"{RECEIPT_COUNT} AS receipts, (SELECT coalesce(max(number), 0) FROM attempt) AS attempts"
+)
+
+
+class LedgerProgress(NamedTuple):
+    """How far a ledger has got. Of two, the later one is greater."""
+
+    recoveries: int = 0  # how many times `ledger recover` was completed
+    receipts: int = 0  # number of the last receipt, see `count_receipts`
+    attempts: int = 0  # number of the last create
+
+
+class LedgerIdentity(NamedTuple):
+    """Which ledger a database holds, and how far it has got. Copies of one ledger share the id."""
+
+    ledger_id: str
+    progress: LedgerProgress
+    recovered: tuple[LedgerProgress, ...] = ()  # of each recovery: the progress that it accounts for
+
+    def count_missing_receipts(self, seen: LedgerProgress) -> int:
+        """Return how many receipts this ledger lacks of those that were once seen of it.
+
+        What was seen before a recovery is not missing where the recovery accounts for it.
+        """
+        held = self._get_held(seen)
+        if held is None:  # the ledger was restored from a backup older than the recovery
+            return max(seen.receipts - self.progress.receipts, 1)
+        return max(seen.receipts - held.receipts, 0)
+
+    def _get_held(self, seen: LedgerProgress) -> LedgerProgress | None:
+        """Return the progress that a seen one is compared with; None where it is of a recovery that the ledger lacks."""
+        if seen.recoveries < len(self.recovered):
+            return self.recovered[seen.recoveries]
+        return self.progress if seen.recoveries == len(self.recovered) else None
+
+
+class NotedLedger(NamedTuple):
+    """A ledger of a database as its row of progress shows it."""
+
+    tenant: str
+    ledger_id: str
+    progress: LedgerProgress
+
+
+def identify_ledger(connection: Connection) -> LedgerIdentity:
+    """Return which ledger a database is; a ledger rebuilt from receipts or restored keeps its id."""
+    key_check, created = connection.execute("SELECT key_check, created FROM meta").fetchone()
+    ledger_id = hashlib.sha256(f"{key_check} {created!r}".encode()).hexdigest()[:ID_CHARS]
+    return LedgerIdentity(ledger_id, read_progress(connection), _read_recovered(connection))
+
+
+def read_progress(connection: Connection) -> LedgerProgress:
+    """Return how far a ledger has got."""
+    statement = f"SELECT {PROGRESS_COLUMNS} FROM meta"  # noqa: S608 - our own words
+    return LedgerProgress(*connection.execute(statement).fetchone())
+
+
+def _read_recovered(connection: Connection) -> tuple[LedgerProgress, ...]:
+    entered: Sequence[tuple[str]] = connection.execute(
+        "SELECT detail FROM decision WHERE kind = ? ORDER BY id", (RECOVER,)
+    ).fetchall()
+    return tuple(LedgerProgress(**json.loads(detail)) for (detail,) in entered)
