@@ -1,4 +1,4 @@
-"""`ledger` and `adopt`: back the ledger up, restore, rebuild, check and load it; enter seals made elsewhere."""
+"""`ledger` and `adopt`: back the ledger up, restore, rebuild, check, recover and load it; enter seals made elsewhere."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILE = click.Path(path_type=Path)
 
 @click.group("ledger", cls=CommandGroup)
 def ledger_group() -> None:
-    """Manage the ledger: backup, restore, rebuild, check, load."""
+    """Manage the ledger: backup, restore, rebuild, check, recover, load."""
 
 
 @ledger_group.command()
@@ -172,6 +172,60 @@ def load(session: Session, *, file: Path) -> int:
     session.inform("load.file", file=loaded.file)
     session.print_json(ledger=config.name_ledger(), file=str(loaded.file), rows=loaded.rows, **counts)
     session.suggest_command("next_run", "ledger", "check")
+    return 0
+
+
+@ledger_group.command()
+@click.option("--yes", is_flag=True, help="Enter it; without this option it is only shown.")
+@click.pass_obj
+def recover(session: Session, *, yes: bool) -> int:
+    """Enter what a restored or failed-over ledger has lost.
+
+    It compares the ledger with the registries, the results and the logs. The creates that these name are held as unknown, once
+    for all hosts, and answers that a log keeps with a proof are entered. Without --yes nothing is changed.
+    """
+    from pipeline.resolution.recovery import LedgerRecovery
+
+    config = session.require_ready_config()
+    recovery = LedgerRecovery(config, session.clock, session)
+    sealed = 0
+    if yes:
+        end = recovery.enter()
+        plan, sealed = end.plan, end.sealed
+    else:
+        plan = recovery.examine()
+    lost, held = plan.lost, len(plan.named) + len(plan.suspected)
+    session.print_json(
+        ledger=config.name_ledger(),
+        missing_receipts=lost.receipts,
+        missing_creates=lost.counted_creates,
+        runs=list(lost.runs),
+        named=len(plan.named),
+        suspected=len(plan.suspected),
+        unbound=plan.unbound,
+        entered=yes and not lost.is_nothing,
+        sealed=sealed,
+    )
+    if lost.is_nothing:
+        session.inform("recover.complete", path=config.name_ledger())
+        return 0
+    session.inform("recover.lost", path=config.name_ledger(), n=lost.receipts)
+    for run, file in lost.runs.items():
+        creates = sum(create.run == run for create in lost.creates)
+        session.inform("recover.run", run=run, file=file, n=creates)
+    session.inform("recover.named", n=len(plan.named))
+    if plan.suspected:
+        session.alert("recover.suspected", n=len(plan.suspected))
+    if plan.unbound:
+        session.alert("recover.unbound", n=plan.unbound)
+    if not yes:
+        session.suggest_command("recover.next_enter", "ledger", "recover", "--yes")
+        return 3
+    session.inform("recover.entered", n=held, sealed=sealed)
+    if held > sealed:
+        session.suggest_command("recover.next_resolve", "resolve")
+        return 3
+    session.suggest_command("next_run", "run")
     return 0
 
 

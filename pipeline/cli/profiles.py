@@ -46,6 +46,7 @@ FOR_SEVERAL = frozenset(
         "history",
         "config validate",
         "ledger check",
+        "ledger recover",
         "notify test",
         "purge",
     }

@@ -154,13 +154,13 @@ def open_server_ledger(
         site_key = _read_site_key(connection, address, tenant, secret)
         identity = identify_ledger(PostgresConnection(connection))
         if inspected:
-            if not ownership.allows_new:
+            if ownership.registry is not None and not ownership.allows_new:
                 _require_noted_progress(connection, address, name, identity)
             with closing(PostgresLedger(address, name, site_key=site_key)) as ledger:
                 ownership.inspect(address.shown, identity, ledger)
         writer = None
         if lease is not None:
-            _note_progress(connection, name, tenant, identity)
+            _note_progress(connection, name, tenant, identity, reset=ownership.accept_ledger)
             writer = PostgresWriter(address, name, lease, ownership.register(address.shown, identity))
     if writer is not None:
         try:
@@ -210,13 +210,20 @@ def _require_noted_progress(
         )
 
 
-def _note_progress(connection: psycopg.Connection, name: str, tenant: str, identity: LedgerIdentity) -> None:
-    """Enter how far a ledger has got that this process is about to write; each commit moves it on (writer.py)."""
+def _note_progress(
+    connection: psycopg.Connection, name: str, tenant: str, identity: LedgerIdentity, *, reset: bool
+) -> None:
+    """Enter how far a ledger has got that this process is about to write; each commit moves it on (writer.py).
+
+    What was noted before is lowered only with ``reset``, or for another ledger.
+    """
     connection.execute(
-        "INSERT INTO esign_import.progress (ledger, tenant, ledger_id, recoveries, receipts, attempts) "
+        "INSERT INTO esign_import.progress AS noted (ledger, tenant, ledger_id, recoveries, receipts, attempts) "
         "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (ledger) DO UPDATE SET ledger_id = excluded.ledger_id, "
-        "recoveries = excluded.recoveries, receipts = excluded.receipts, attempts = excluded.attempts",
-        [name, tenant, identity.ledger_id, *identity.progress],
+        "recoveries = excluded.recoveries, receipts = excluded.receipts, attempts = excluded.attempts "
+        "WHERE %s OR noted.ledger_id <> excluded.ledger_id "
+        "OR (noted.recoveries, noted.receipts) < (excluded.recoveries, excluded.receipts)",
+        [name, tenant, identity.ledger_id, *identity.progress, reset],
     )
 
 

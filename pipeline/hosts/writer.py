@@ -47,7 +47,7 @@ _REGISTER = """
     WITH forgotten AS (DELETE FROM last_commit WHERE epoch < %(epoch)s - 50)
     INSERT INTO last_commit (writer, epoch) VALUES (%(writer)s, %(epoch)s) ON CONFLICT DO NOTHING
 """
-# The row of progress is what other hosts note of this ledger (`pipeline.ledger.registry`).
+# The row of progress is what other hosts note of this ledger (`pipeline.ledger.registry`); it is never lowered.
 _END = f"""
     WITH ended AS (UPDATE last_commit SET number = %(number)s WHERE writer = %(writer)s RETURNING writer),
     reached AS (SELECT receipts_n, receipts_sha256, receipts_size, {PROGRESS_COLUMNS} FROM meta, ended),
@@ -55,6 +55,7 @@ _END = f"""
         UPDATE esign_import.progress AS noted
         SET recoveries = reached.recoveries, receipts = reached.receipts, attempts = reached.attempts
         FROM reached WHERE noted.ledger = %(ledger)s
+            AND (noted.recoveries, noted.receipts) <= (reached.recoveries, reached.receipts)
     )
     SELECT * FROM reached
 """  # noqa: S608 - our own words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,13 +16,15 @@ from pipeline.domain.masking import compile_masked_name, mask_every_number
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonDigests, Verdict
 from pipeline.domain.site_key import SiteKey
-from pipeline.ledger import attempts, decisions, person_history, run_history
+from pipeline.ledger import attempts, decisions, person_history, recovery, run_history
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.commit_queue import CommitQueue
-from pipeline.ledger.protocol import Attempt, Connection, RunRecord
+from pipeline.ledger.progress import identify_ledger
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection, RunRecord
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import count_receipts
 
+LOG = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -91,6 +94,7 @@ class DatabaseLedger(ABC):
     record_adopted_seals = _write_by(decisions.enter_adopted_seals)
     record_judgements = _write_by(decisions.enter_judgements)
     record_accepted_runs = _write_by(decisions.enter_accepted_runs)
+    record_recovery = _write_by(recovery.enter_recovery)
 
     list_rows = _read_by(run_history.read_rows)
     list_seen_rows = _read_by(run_history.list_seen_rows)
@@ -117,6 +121,8 @@ class DatabaseLedger(ABC):
     list_request_ids = _read_set("SELECT request_id FROM attempt WHERE request_id IS NOT NULL")
     list_seal_ids = _read_set("SELECT seal_id FROM seal")
     ended_seals = _read_set("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
+
+    identify = _read_by(identify_ledger)
 
     def count_receipts(self) -> int:
         return self._read(count_receipts)
@@ -181,6 +187,10 @@ class DatabaseLedger(ABC):
                     lambda connection: attempts.withdraw_attempt(connection, attempt.uuid, attempt.signed_at)
                 )
             raise
+        # before its first byte leaves: what is left of this attempt if the database is put back to an earlier state
+        status = "failed" if attempt.contract == UPLOAD_REFUSED else "unknown"
+        facts = {"row_id": attempt.row_id, "status": status, "trace_id": attempt.uuid}
+        LOG.info("attempt", extra=facts)
 
     async def record_verdict(self, uuid: str, verdict: Verdict, *, now: float) -> None:
         import asyncio  # noqa: PLC0415 - the same

@@ -34,7 +34,7 @@ _JUDGEMENTS_PER_DECISION = 500  # a receipt is one line, and the last one is sea
 def enter_decision(connection: Connection, decision: Decision) -> list[Fact]:
     """Enter a decision and its consequences. Raises LedgerConflict where it contradicts the facts."""
     assert decision.key is not None
-    number = _insert_decision(connection, decision)
+    number = insert_decision(connection, decision)
     match decision.kind:
         case "created":
             _resolve_attempt(connection, decision, number)
@@ -95,9 +95,7 @@ def enter_adopted_seals(
                 "UPDATE person SET seal_name = ? WHERE key = ? AND seal_name IS NULL",
                 (seal.seal_name, seal.key),
             )
-        number = _insert_decision(
-            connection, Decision("adopt", seal.key, now, who, why, seal_id=seal.seal_id)
-        )
+        number = insert_decision(connection, Decision("adopt", seal.key, now, who, why, seal_id=seal.seal_id))
         _insert_adopted_seal(connection, seal.seal_id, seal.key, seal.seal_name, now, before, number)
     # a seal's receipt stands behind those of what belongs to it (receipt_sync.py)
     facts = enter_bearers(connection, [_make_bearer(seal) for seal in seals])
@@ -127,14 +125,16 @@ def enter_judgements(
     every = list(judgements.items())
     for first in range(0, len(every), _JUDGEMENTS_PER_DECISION):
         detail = json.dumps(dict(every[first : first + _JUDGEMENTS_PER_DECISION]), separators=(",", ":"))
-        numbers.append(_insert_decision(connection, Decision(REVIEW, None, now, who, why, detail=detail)))
+        numbers.append(insert_decision(connection, Decision(REVIEW, None, now, who, why, detail=detail)))
     return [Fact("decision", "id", number) for number in numbers]
 
 
-def enter_accepted_runs(connection: Connection, runs: Sequence[str], *, now: float, who: str) -> list[Fact]:
+def enter_accepted_runs(
+    connection: Connection, runs: Sequence[str], *, now: float, who: str, why: str = "run --new-ledger"
+) -> list[Fact]:
     """Enter that the ledger is used without the seals of these runs: their results no longer refuse it."""
-    decision = Decision(ACCEPT_RUNS, None, now, who, "run --new-ledger", detail=json.dumps(list(runs)))
-    return [Fact("decision", "id", _insert_decision(connection, decision))]
+    decision = Decision(ACCEPT_RUNS, None, now, who, why, detail=json.dumps(list(runs)))
+    return [Fact("decision", "id", insert_decision(connection, decision))]
 
 
 def read_accepted_runs(connection: Connection) -> set[str]:
@@ -167,7 +167,7 @@ def read_decisions(
     return [Decision(**row) for row in rows]
 
 
-def _insert_decision(connection: Connection, decision: Decision) -> int:
+def insert_decision(connection: Connection, decision: Decision) -> int:
     """Enter a decision; return its number."""
     columns = {
         name: getattr(decision, name)

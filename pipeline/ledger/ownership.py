@@ -49,6 +49,9 @@ class EarlierResults(Protocol):
     def require_known(self, ledger: DatabaseLedger) -> None:
         """Raise UsageError for a ledger that lacks creates or seals of those runs."""
 
+    def require_recovered(self, ledger: DatabaseLedger) -> None:
+        """Raise UsageError for a ledger that was put back, and whose lost creates can be entered."""
+
 
 @dataclass(slots=True)
 class Ownership(AbstractContextManager["Ownership"]):
@@ -112,7 +115,11 @@ class Ownership(AbstractContextManager["Ownership"]):
     def inspect(self, location: Path | str, identity: LedgerIdentity, ledger: DatabaseLedger) -> None:
         """Raise UsageError for the ledger of a file or server that registry or results contradict."""
         self.check_registry(location, identity)
-        if self.results is not None and not self.allows_new:
+        if self.results is None or self.ignore_registry:
+            return
+        if self.accept_ledger:
+            self.results.require_recovered(ledger)
+        else:
             self.results.require_known(ledger)
 
     def check_registry(self, location: Path | str, identity: LedgerIdentity | None) -> None:

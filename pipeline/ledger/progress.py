@@ -1,8 +1,8 @@
 """How far a ledger has got, and whether it lacks what was once seen of it.
 
-The number of the last receipt only grows. Whoever has seen a higher one than the ledger holds knows that commits are lost.
-`ledger recover` enters what is known of them and ends the comparison with numbers from before: the ledger stores, for each
-recovery, how far it was known to have got.
+The number of the last receipt only grows. A host that has seen a higher one than the ledger holds knows that commits are lost.
+`ledger recover` enters what is known of them. The recovery stores how far the ledger was known to have got, and how many
+creates are accounted for: a host that has seen no more than that before the recovery goes on.
 """
 
 from __future__ import annotations
@@ -40,23 +40,36 @@ class LedgerIdentity(NamedTuple):
 
     ledger_id: str
     progress: LedgerProgress
-    recovered: tuple[LedgerProgress, ...] = ()  # of each recovery: the progress that it accounts for
+    recovered: tuple[LedgerProgress, ...] = ()  # what its recoveries account for
 
     def count_missing_receipts(self, seen: LedgerProgress) -> int:
         """Return how many receipts this ledger lacks of those that were once seen of it.
 
-        What was seen before a recovery is not missing where the recovery accounts for it.
+        What was seen before a recovery is not missing where the recovery accounts for as many creates.
         """
         held = self._get_held(seen)
         if held is None:  # the ledger was restored from a backup older than the recovery
             return max(seen.receipts - self.progress.receipts, 1)
+        is_before_recovery = seen.recoveries < self.progress.recoveries
+        if is_before_recovery and 0 < seen.attempts <= held.attempts:
+            return 0
         return max(seen.receipts - held.receipts, 0)
 
+    def count_missing_attempts(self, seen: LedgerProgress) -> int:
+        """Return how many creates this ledger lacks of those that were once seen of it."""
+        held = self._get_held(seen) or self.progress
+        return max(seen.attempts - held.attempts, 0)
+
     def _get_held(self, seen: LedgerProgress) -> LedgerProgress | None:
-        """Return the progress that a seen one is compared with; None where it is of a recovery that the ledger lacks."""
-        if seen.recoveries < len(self.recovered):
-            return self.recovered[seen.recoveries]
-        return self.progress if seen.recoveries == len(self.recovered) else None
+        """Return the progress with which a seen one is compared; None where it is of a recovery that the ledger lacks."""
+        if seen.recoveries == self.progress.recoveries:
+            return self.progress
+        accounted = [progress for progress in self.recovered if progress.recoveries == seen.recoveries]
+        if not accounted:
+            return None
+        receipts = max(progress.receipts for progress in accounted)
+        attempts = max(progress.attempts for progress in accounted)
+        return LedgerProgress(seen.recoveries, receipts, attempts)
 
 
 class NotedLedger(NamedTuple):
@@ -82,6 +95,6 @@ def read_progress(connection: Connection) -> LedgerProgress:
 
 def _read_recovered(connection: Connection) -> tuple[LedgerProgress, ...]:
     entered: Sequence[tuple[str]] = connection.execute(
-        "SELECT detail FROM decision WHERE kind = ? ORDER BY id", (RECOVER,)
+        "SELECT detail FROM decision WHERE kind = ?", (RECOVER,)
     ).fetchall()
-    return tuple(LedgerProgress(**json.loads(detail)) for (detail,) in entered)
+    return tuple(LedgerProgress(*progress) for (detail,) in entered for progress in json.loads(detail))

@@ -20,6 +20,11 @@ from pipeline.messages.problems import build_problem
 _CHINESE_DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
 
 
+def write_chinese_digits(text: str) -> str:
+    """Return a text with its digits as Chinese ones, which a seal name may hold."""
+    return text.translate(_CHINESE_DIGITS)
+
+
 class SealNamer:
     """Names the seals of the rows of one run that could be sent."""
 
@@ -118,7 +123,7 @@ class SealNamer:
     def _disambiguate(self, row_plan: RowPlan) -> str | None:
         """Return the name with the staff number in Chinese digits, else with the department."""
         doctor = row_plan.doctor
-        for suffix in ((doctor.staff_no or "").translate(_CHINESE_DIGITS), doctor.department or ""):
+        for suffix in (write_chinese_digits(doctor.staff_no or ""), doctor.department or ""):
             name = self._fill_in(doctor, suffix)
             if suffix and name not in _names_of_others(row_plan) and self._get_fault(name) is None:
                 return name

@@ -6,6 +6,8 @@ import itertools
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from dataclasses import field as _field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,71 @@ def _read_kept_answers(path: Path) -> Iterator[tuple[str, KeptAnswer]]:
             answer = KeptAnswer.from_dict(entry.get("kept_answer")) if isinstance(entry, dict) else None
             if answer is not None:
                 yield str(entry.get("trace_id")), answer
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCreate:
+    """A create, or the seal of one, as the log or the outcomes of a run name it. Nothing of it is proven."""
+
+    run: str
+    status: str
+    trace_id: str | None = None  # None for a seal that was made elsewhere
+    row_id: str | None = None
+    request_id: str | None = None
+    seal_id: str | None = None
+    key: str | None = None  # this and what follows: of the outcomes alone
+    name: str | None = _field(default=None, repr=False)
+    id_masked: str | None = None
+    seal_name: str | None = None
+    picture: str | None = None  # sha256
+
+
+def list_recorded_creates(folder: Path, run: str) -> list[RecordedCreate]:
+    """Return the creates and seals that log and outcomes of a run name; where both do, the outcomes count."""
+    creates: dict[str | None, RecordedCreate] = {}
+    for name in (LOG, OUTCOMES):
+        with suppress(OSError):
+            for line in _read_lines(folder / name):
+                create = _make_recorded_create(line, run)
+                if create is not None and (create.trace_id or create.seal_id):
+                    creates[create.trace_id or create.seal_id] = create
+    return list(creates.values())
+
+
+def _read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the JSON objects of a file; the last line of a killed process, and what another program wrote, is none."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in iter(partial(lines.readline, MAX_LINE), ""):
+            with suppress(ValueError, RecursionError):
+                entry = json.loads(line)
+                if isinstance(entry, dict):
+                    yield entry
+
+
+def _make_recorded_create(line: Mapping[str, Any], run: str) -> RecordedCreate | None:
+    answer, picture = line.get("kept_answer"), line.get("picture")
+    texts = {
+        name: value
+        for name in (
+            "status",
+            "trace_id",
+            "row_id",
+            "request_id",
+            "seal_id",
+            "key",
+            "name",
+            "id_masked",
+            "seal_name",
+        )
+        if isinstance(value := line.get(name), str) and value
+    }
+    if isinstance(answer, dict) and isinstance(answer.get("seal_id"), str):
+        texts.setdefault("seal_id", answer["seal_id"])
+    if isinstance(picture, dict) and isinstance(picture.get("sha256"), str):
+        texts["picture"] = picture["sha256"]
+    if "status" not in texts:
+        return None
+    return RecordedCreate(run, **texts)
 
 
 def shows_seals(record: Mapping[str, Any]) -> bool:

@@ -20,6 +20,7 @@ from pipeline.ledger.lock import RunLock, read_user_name
 from pipeline.ledger.ownership import Ownership, WarningLog, WarningOutput
 from pipeline.ledger.registry import TenantRegistry, default_folder
 from pipeline.ledger.tenant import get_service_environment
+from pipeline.messages.catalogue import join_messages
 from pipeline.reports.earlier_results import get_earlier_run, list_lacking_runs
 from pipeline.workflow.hosts_factory import LedgerStore, make_store
 from pipeline.workflow.kept_answers import KeptAnswers
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.hosts.load import LoadedLedger
 
 LOAD = "ledger load"  # in place of a run's id, where the holder of the ledger is named
+RECOVER = "ledger recover"  # the same
 SHARED_REGISTRY = ".ledger"  # folder in that of the results
 WARNING_LOG = WarningLog()
 
@@ -53,6 +55,11 @@ class TenantResults:
         if lacking:
             shown_files = ", ".join(map(str, lacking.values()))
             raise UsageError("ledger.older", place=shown_files, run=", ".join(lacking))
+
+    def require_recovered(self, ledger: DatabaseLedger) -> None:
+        """Raise UsageError for a ledger with earlier runs, thus no new one, that lacks creates or seals of later ones."""
+        if ledger.run_ids() and (lacking := self.list_lacking_runs(ledger)):
+            raise UsageError("ledger.recover_first", run=join_messages(lacking), then=("ledger", "recover"))
 
     def list_lacking_runs(self, ledger: DatabaseLedger) -> Mapping[str, Path]:
         """Return the runs whose results here show creates or seals that the ledger lacks, with the file that shows them."""
@@ -84,6 +91,11 @@ def make_shared_registry(config: Config) -> TenantRegistry | None:
     if not config.is_ledger_on_server:
         return None
     return _make_registry(config, config.resolve_path(config.out) / SHARED_REGISTRY)
+
+
+def list_registries(config: Config) -> list[TenantRegistry]:
+    """Return the registries that count the configured tenant's ledger."""
+    return [registry for registry in (make_registry(config), make_shared_registry(config)) if registry]
 
 
 def _make_registry(config: Config, folder: Path) -> TenantRegistry:
@@ -202,6 +214,20 @@ def lock_ledger_for_adoption(
     )
     with (
         ownership.take(run="adopt", now=clock.now()),
+        open_store(store, clock, ownership=ownership) as opened,
+    ):
+        yield opened
+
+
+@contextmanager
+def lock_ledger_for_recovery(
+    config: Config, store: LedgerStore, clock: Clock, *, warnings: WarningOutput = WARNING_LOG
+) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
+    """Own and open the ledger of a store, which may lack commits; no registry counts what is written. Raises Locked."""
+    tenant_lock = make_registry(config).make_tenant_lock()
+    ownership = Ownership(hold=store.hold, tenant_lock=tenant_lock, ignore_registry=True, warnings=warnings)
+    with (
+        ownership.take(run=RECOVER, now=clock.now()),
         open_store(store, clock, ownership=ownership) as opened,
     ):
         yield opened

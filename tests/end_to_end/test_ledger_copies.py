@@ -164,10 +164,9 @@ def test_a_state_folder_put_back_whole_from_an_older_copy_is_refused(
     else:
         forget_registry(monkeypatch, tmp_path)
     stderr_text = refuse(hospital, capsys, code=2)
-    for way in (
-        ("ledger restore", "adopt", "--new-ledger") if traces == "registry" else ("adopt", "--new-ledger")
-    ):
+    for way in ("ledger restore", "ledger recover") if traces == "registry" else ("ledger recover",):
         assert way in stderr_text
+    assert "--new-ledger" not in stderr_text
 
 
 def test_after_adopted_seals_and_an_accepted_older_ledger_no_doctor_is_looked_up_again(
@@ -186,13 +185,14 @@ def test_after_adopted_seals_and_an_accepted_older_ledger_no_doctor_is_looked_up
 
 
 def test_an_older_ledger_that_was_accepted_is_not_asked_about_again(hospital, own_folder, capsys, tmp_path):
-    """Somebody decided to go on without what a later run made; its results stay where they are."""
+    """What a later run made is entered from its results and its log, which stay where they are."""
     two_runs(hospital, tmp_path)
     put_back(hospital, tmp_path / "older")
     hospital.doctors(3)
     refuse(hospital, capsys, code=2)
-    assert hospital.go("run", "--new-ledger") == 0
-    assert "Warning:" in capsys.readouterr().err
+    assert hospital.go("run", "--new-ledger") == 2
+    assert "ledger recover" in capsys.readouterr().err
+    assert hospital.go("ledger", "recover", "--yes") == 0
     assert hospital.go("run") == 0
     assert hospital.go("ledger", "check") == 0
     assert second_seals(hospital) == 0

@@ -1,10 +1,11 @@
-"""A database that is put back to an earlier state makes no doctor twice, whatever is left of the lost run.
+"""A database that is put back to an earlier state makes no doctor twice, whatever remains of the lost run.
 
 The sandbox accepts equal seal names, so that nothing but this program refuses a second seal. A host is a state folder.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from pipeline.sandbox.gateway import SANDBOX
 
 OTHER = replace(SANDBOX, organization_open_id="org_other", operator_open_id="operator_other")
 DOCTORS, NEW = 3, 4  # before the backup, and after it
+MANY = 16  # more than are in flight at a time
 
 
 @dataclass
@@ -110,7 +112,7 @@ def test_another_host_knows_from_the_results(hosts, capsys):
     assert hosts.list_second_seals() == []
 
 
-def test_another_host_knows_from_the_registry_beside_the_results(hosts, capsys):
+def test_another_host_knows_from_the_registry_in_the_results_folder(hosts, capsys):
     lose_a_run(hosts)
     remove_last_run(hosts)
     hosts.restore()
@@ -145,4 +147,142 @@ def test_the_schema_of_one_hospital_that_is_put_back_alone_contradicts_the_datab
     hosts.use("two")
     assert hosts.hospital.go("run") == 2
     assert "esign_import.progress" in capsys.readouterr().err
+    assert hosts.list_second_seals() == []
+
+
+# -- `ledger recover`
+
+
+def recover(hosts, capsys, *arguments, exit_code):
+    """Return what `ledger recover` prints as JSON."""
+    capsys.readouterr()
+    assert hosts.hospital.go("--json", "ledger", "recover", *arguments) == exit_code
+    return json.loads(capsys.readouterr().out)
+
+
+def kill_a_run(hosts, zygote):
+    """Let host one be killed in its second run, with a backup before it that is put back afterwards."""
+    hosts.use("one")
+    hosts.hospital.seal_doctors(DOCTORS)
+    hosts.back_up()
+    hosts.hospital.doctors(DOCTORS + MANY)
+    made = len(hosts.hospital.service.seals)
+    ended = zygote.run(hosts.hospital, **{"name": "create: the answer is kept", "pass": 3})
+    assert ended["signal"] == 9
+    assert len(hosts.hospital.service.seals) - made >= 3
+
+
+def leave(hosts, what):
+    """Remove what does not remain of the lost run."""
+    out = hosts.hospital.folder / "out"
+    if what in {"log", "outcomes"}:
+        shutil.rmtree(out / ".ledger")
+    if what == "outcomes":
+        (hosts.hospital.newest / "log.jsonl").unlink()
+    if what == "counts":
+        remove_last_run(hosts)
+    if what == "nothing shared":
+        hosts.use("two")
+        hosts.run_other_hospital()
+        shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("remains", ["all", "log", "outcomes", "counts", "nothing shared"])
+def test_no_doctor_of_a_run_that_ended_is_made_twice(hosts, capsys, remains):
+    lose_a_run(hosts)
+    leave(hosts, remains)
+    hosts.restore()
+    hosts.use("two")
+    hospital = hosts.hospital
+    assert hospital.go("run") == 2
+    shown = recover(hosts, capsys, exit_code=3)
+    assert shown["entered"] is False
+    assert hospital.go("run") == 2, "nothing was entered"
+    named, suspected = (0, NEW) if remains in {"counts", "nothing shared"} else (NEW, 0)
+    sealed = NEW if remains in {"all", "log"} else 0
+    entered = recover(hosts, capsys, "--yes", exit_code=0 if sealed else 3)
+    assert (entered["named"], entered["suspected"], entered["sealed"]) == (named, suspected, sealed)
+    assert recover(hosts, capsys, "--yes", exit_code=0)["entered"] is False
+    statuses = {"unchanged": DOCTORS + sealed} | ({} if sealed else {"unknown": NEW})
+    for host in ("two", "one", "three"):
+        hosts.use(host)
+        assert hospital.run_to_end("run") == (0 if sealed else 3, statuses), host
+    assert hosts.list_second_seals() == []
+    assert hospital.creates() == DOCTORS + NEW + (remains == "nothing shared")
+
+
+@pytest.mark.parametrize("remains", ["all", "log", "counts", "nothing shared"])
+def test_no_doctor_of_a_run_that_was_killed_is_made_twice(hosts, zygote, capsys, remains):
+    kill_a_run(hosts, zygote)
+    made = len(hosts.hospital.service.seals)
+    if remains == "counts":
+        shutil.rmtree(hosts.hospital.runs[-1])
+    else:
+        leave(hosts, remains)
+    hosts.restore()
+    hosts.use("two")
+    hospital = hosts.hospital
+    assert hospital.go("run") == 2
+    is_named = remains in {"all", "log"}
+    capsys.readouterr()
+    assert hospital.go("--json", "ledger", "recover", "--yes") in {0, 3}
+    entered = json.loads(capsys.readouterr().out)
+    assert (entered["sealed"] >= 1) is is_named
+    assert (entered["suspected"] > 0) is not is_named
+    assert recover(hosts, capsys, "--yes", exit_code=0)["entered"] is False
+    for host in ("two", "one"):
+        hosts.use(host)
+        assert hospital.go("run") in {0, 3}
+    assert hosts.list_second_seals() == []
+    if is_named:
+        statuses = hospital.statuses()
+        assert statuses["unchanged"] + statuses.get("unknown", 0) == DOCTORS + MANY, "the rest was sent"
+        assert statuses.get("unknown", 0) <= 8, "those that were in flight"
+    else:
+        assert len(hospital.service.seals) == made + (remains == "nothing shared")
+
+
+@pytest.mark.parametrize("point", ["ledger: before the commit", "ledger: after the commit"])
+def test_a_recovery_that_is_killed_is_typed_again(hosts, zygote, capsys, point):
+    lose_a_run(hosts)
+    hosts.restore()
+    hosts.use("two")
+    last = zygote.run(hosts.hospital, "ledger", "recover")["points"]
+    assert point not in last, "nothing is written"
+    for count in range(1, 20):
+        ended = zygote.run(hosts.hospital, "ledger", "recover", "--yes", **{"name": point, "pass": count})
+        if ended["signal"] is None:
+            break
+    assert count > 1
+    assert hosts.hospital.go("ledger", "recover", "--yes") == 0
+    for host in ("two", "one"):
+        hosts.use(host)
+        assert hosts.hospital.run_to_end("run") == (0, {"unchanged": DOCTORS + NEW})
+    assert hosts.list_second_seals() == []
+
+
+def test_a_host_that_saw_more_than_the_recovery_is_refused_until_it_recovers(hosts, capsys):
+    """The host of the lost run was away when another one recovered without its results."""
+    lose_a_run(hosts)
+    shutil.rmtree(hosts.hospital.folder / "out")
+    hosts.restore()
+    hosts.use("two")
+    hospital = hosts.hospital
+    assert hospital.go("ledger", "recover", "--yes") == 0, "this host has seen nothing of it"
+    hosts.use("one")
+    assert hospital.go("run") == 2
+    assert recover(hosts, capsys, "--yes", exit_code=3)["suspected"] == NEW
+    for host in ("one", "two"):
+        hosts.use(host)
+        assert hospital.run_to_end("run") == (3, {"unchanged": DOCTORS, "unknown": NEW})
+    assert hosts.list_second_seals() == []
+
+
+def test_a_new_ledger_is_no_way_past_a_recovery(hosts, capsys):
+    """It would send again what a log names; the registry still counts it afterwards."""
+    lose_a_run(hosts)
+    hosts.restore()
+    assert hosts.hospital.go("run", "--new-ledger") == 2
+    assert "Enter them first with `esign-import ledger recover`" in capsys.readouterr().err
+    assert recover(hosts, capsys, exit_code=3)["missing_receipts"] > 0
     assert hosts.list_second_seals() == []

@@ -23,7 +23,7 @@ from pipeline.workflow.tenant_ledger import TenantResults
 
 TENANT = "sandbox/app/org"
 NOW = 1_795_000_000.0
-WAYS_OUT = ("ledger rebuild", "ledger restore", "adopt", "--new-ledger")
+WAYS_OUT = ("ledger rebuild", "ledger restore", "adopt")
 
 
 @pytest.fixture
@@ -233,12 +233,15 @@ def test_a_new_ledger_is_refused_where_a_run_shows_creates(ledger_path, opened, 
     assert opened(ownership=Ownership(results=results, accept_ledger=True)).snapshot().people == {}
 
 
-def test_neither_receipts_nor_results_nor_force_matter_to_a_ledger_that_is_there(
-    ledger, opened, ledger_path, results
-):
+def test_neither_receipts_nor_force_matter_to_a_ledger_that_is_there(ledger, opened, ledger_path):
     (ledger_path.parent / "receipts.jsonl").write_text("{}")
-    again = opened(ownership=Ownership(results=results, accept_ledger=True))
+    again = opened(ownership=Ownership(accept_ledger=True))
     assert again.get_run("r1") == ledger.get_run("r1")
+
+
+def test_force_does_not_accept_a_ledger_whose_lost_creates_can_be_entered(ledger, opened, results):
+    with pytest.raises(UsageError, match="Enter them first with `esign-import ledger recover`"):
+        opened(ownership=Ownership(results=results, accept_ledger=True))
 
 
 def test_a_reader_begins_no_ledger(ledger_path):
