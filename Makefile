@@ -69,8 +69,9 @@ bench: .venv/dev ## every figure next to its baseline; writes docs/{en,zh}/perfo
 bench-short: .venv/dev ## the same table with fewer rows and turns (5 min); writes nothing
 	PYTHONPATH=. $(BIN)/python -m bench --short
 
-bench-hosts: .venv/dev ## one quota for 1, 4 and 12 processes, and a small hospital beside large ones (about 15 min, needs PostgreSQL)
+bench-hosts: .venv/dev ## one quota for 1, 4 and 12 processes, and a small hospital beside large ones, also in the queue (about 20 min, needs PostgreSQL)
 	PYTHONPATH=. $(BIN)/python -m bench.several_processes
+	PYTHONPATH=. $(BIN)/python -m bench.several_hosts --slots
 
 hosts: .venv/dev ## several hosts: dead, stopped and cut off processes, a server that crashes, storms, workers (about 15 min)
 	HOSTS=1 $(BIN)/python -m pytest -q tests/end_to_end/test_workers.py tests/end_to_end/test_server_ledger.py \

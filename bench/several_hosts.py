@@ -2,7 +2,7 @@
 
 The tables are computed and simulated in seconds, from costs that ``--measure`` has measured (COSTS): a run without
 changes, a sent row, the size of a ledger. ``--measure`` needs PostgreSQL's programs and takes some minutes; ``--failover``
-kills a run, a worker and the server, and takes some more.
+kills a run, a worker and the server, and takes some more; ``--slots`` measures a small hospital's wait for a slot.
 """
 
 from __future__ import annotations
@@ -221,6 +221,9 @@ def main() -> None:
     parser.add_argument(
         "--failover", action="store_true", help="kill a run, the server and a worker (minutes)"
     )
+    parser.add_argument(
+        "--slots", action="store_true", help="queue a small hospital beside large ones (minutes)"
+    )
     chosen = parser.parse_args()
     if chosen.measure:
         from bench.several_hosts_costs import measure_costs
@@ -230,6 +233,10 @@ def main() -> None:
         from bench.several_hosts_failover import measure_failover
 
         measure_failover()
+    if chosen.slots:
+        from bench.several_hosts_slots import measure_slots
+
+        measure_slots()
     print_paper()
 
 

@@ -10,13 +10,17 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from procrastinate import App
 
 from pipeline.hosts.queue import JobConnector, open_queue
+from pipeline.hosts.slots import LastRun, Rosters, choose_queue, compute_priority, estimate_seconds
 from pipeline.intake.readers.discover import expand_paths
 
-QUEUE = "hospitals"
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
 TASK = "run_hospital"
 KEEP_DAYS = 400  # rows of the table of days, where `retention.runs` gives no other age
 LATE_SECONDS = (
@@ -49,16 +53,18 @@ def compute_day(now: float, start: time) -> tuple[date, float]:
     return day, now - datetime.combine(day, start).astimezone().timestamp()
 
 
-def digest_rosters(rosters: Sequence[Path]) -> str | None:
-    """Return the SHA-256 over names and contents of roster files in any order; None if one is not readable."""
+def digest_rosters(rosters: Sequence[Path]) -> Rosters | None:
+    """Return the SHA-256 over names and contents of roster files in any order, and their size; None if one is not readable."""
+    lines, size = [], 0
     try:
-        lines = sorted(
-            f"{file.name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
-            for file in expand_paths(rosters)
-        )
+        for file in expand_paths(rosters):
+            content = file.read_bytes()
+            lines.append(f"{file.name}\0{hashlib.sha256(content).hexdigest()}\n")
+            size += len(content)
     except OSError:
         return None  # the run reports it
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    digest = hashlib.sha256("".join(sorted(lines)).encode("utf-8", "surrogateescape"))
+    return Rosters(digest.hexdigest(), size)
 
 
 class DailyJobs:
@@ -85,7 +91,7 @@ class DailyJobs:
             )
         )
 
-    async def queue(self, hospital: str, day: date, digest: str | None, *, repeat: bool = False) -> bool:
+    async def queue(self, hospital: str, day: date, rosters: Rosters | None, *, repeat: bool = False) -> bool:
         """Queue a hospital's job of a day unless it has one; return whether it was queued.
 
         With ``repeat`` a job that has ended is followed by another, and one that waits for its next try begins at once.
@@ -112,18 +118,23 @@ class DailyJobs:
                         [job],
                     )
                     return cursor.rowcount > 0
+            queued_at, last = await _read_last_run(connection, hospital)
+            expected = estimate_seconds(last, rosters)
             deferrer = self._app.configure_task(
                 TASK,
-                queue=QUEUE,
+                queue=choose_queue(expected),
+                priority=compute_priority(queued_at, expected),
                 lock=f"hospital:{hospital}",
                 queueing_lock=f"{hospital}:{day}",
                 connection=connection,
             )
+            digest, size = (rosters.sha256, rosters.size) if rosters else (None, None)
             job = await deferrer.defer_async(hospital=hospital, roster_sha256=digest)
             await connection.execute(
-                "UPDATE esign_import.daily_job SET job = %s, roster_sha256 = %s, enqueued_at = now(), started_at = NULL,"
-                " finished_at = NULL, exit = NULL, attempts = 0 WHERE hospital = %s AND day = %s",
-                [job, digest, *key],
+                "UPDATE esign_import.daily_job SET job = %s, roster_sha256 = %s, roster_bytes = %s, expected_seconds = %s,"
+                " enqueued_at = now(), started_at = NULL, finished_at = NULL, exit = NULL, attempts = 0"
+                " WHERE hospital = %s AND day = %s",
+                [job, digest, size, expected, *key],
             )
         return True
 
@@ -169,6 +180,18 @@ class DailyJobs:
         )
 
 
+async def _read_last_run(connection: AsyncConnection[Any], hospital: str) -> tuple[float, LastRun | None]:
+    """Return the server's time in unix seconds, and a hospital's last run that came to its end."""
+    cursor = await connection.execute(
+        "SELECT extract(epoch FROM now())::float, extract(epoch FROM finished_at - started_at)::float, roster_bytes"
+        " FROM (SELECT now()) AS present LEFT JOIN esign_import.daily_job"
+        " ON hospital = %s AND exit IN (0, 3) AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1",
+        [hospital],
+    )
+    ((now, seconds, roster_bytes),) = await cursor.fetchall()
+    return now, None if seconds is None else LastRun(seconds, roster_bytes)
+
+
 async def enqueue_hospitals(
     connector: JobConnector, hospitals: Sequence[Hospital], day: date
 ) -> AsyncIterator[tuple[Hospital, bool]]:
@@ -176,5 +199,5 @@ async def enqueue_hospitals(
     daily_jobs = DailyJobs(connector, App(connector=connector))
     async with open_queue(connector):
         for hospital in hospitals:
-            digest = digest_rosters(hospital.rosters)
-            yield hospital, await daily_jobs.queue(hospital.name, day, digest, repeat=True)
+            rosters = digest_rosters(hospital.rosters)
+            yield hospital, await daily_jobs.queue(hospital.name, day, rosters, repeat=True)

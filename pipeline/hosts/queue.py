@@ -61,6 +61,10 @@ CREATE TABLE esign_import.daily_job (
 );
 CREATE INDEX daily_job_of_queue ON esign_import.daily_job (job);
 """
+# What later versions have added to TABLES, in their order; the table `version` holds how many are applied.
+ADDITIONS = (
+    b"ALTER TABLE esign_import.daily_job ADD roster_bytes bigint, ADD expected_seconds double precision",
+)
 
 
 class JobConnector(PsycopgConnector):
@@ -179,12 +183,27 @@ async def _prepare_schema(connector: JobConnector) -> None:
             await connection.execute(SchemaManager.get_schema())
             await connection.execute(TABLES)
             await connection.execute("INSERT INTO version VALUES (%s)", [newest])
-            return
         cursor = await connection.execute("SELECT procrastinate FROM version")
         ((applied,),) = await cursor.fetchall()
         if applied > newest:
-            raise UsageError("jobs.too_new", applied=applied, newest=newest)
+            raise _explain_newer_tables("procrastinate", applied, newest)
         for migration in migrations:
             if migration.name > applied:
                 await connection.execute(migration.read_bytes())
         await connection.execute("UPDATE version SET procrastinate = %s", [newest])
+        await _apply_additions(connection)
+
+
+async def _apply_additions(connection: AsyncConnection[Any]) -> None:
+    await connection.execute("ALTER TABLE version ADD IF NOT EXISTS additions integer NOT NULL DEFAULT 0")
+    cursor = await connection.execute("SELECT additions FROM version")
+    ((applied,),) = await cursor.fetchall()
+    if applied > len(ADDITIONS):
+        raise _explain_newer_tables("additions", applied, len(ADDITIONS))
+    for addition in ADDITIONS[applied:]:
+        await connection.execute(addition)
+    await connection.execute("UPDATE version SET additions = %s", [len(ADDITIONS)])
+
+
+def _explain_newer_tables(name: str, applied: object, newest: object) -> UsageError:
+    return UsageError("jobs.too_new", applied=f"{name} {applied}", newest=f"{name} {newest}")

@@ -20,14 +20,12 @@ from typing import Any
 from procrastinate import App, JobContext
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
-from procrastinate.worker import Worker
 
 from pipeline.clock import Clock
 from pipeline.config.sections import Workers
 from pipeline.domain.server_address import ServerAddress
 from pipeline.hosts.daily_jobs import (
     LATE_SECONDS,
-    QUEUE,
     TASK,
     DailyJobs,
     Hospital,
@@ -44,6 +42,7 @@ from pipeline.hosts.run_children import (
     choose_wait,
     judge_end,
 )
+from pipeline.hosts.slots import SlotWorker
 from pipeline.messages.catalogue import join_messages, make_message
 
 Report = Callable[..., None]  # the key of a message and what fills its blanks
@@ -51,6 +50,7 @@ Report = Callable[..., None]  # the key of a message and what fills its blanks
 REAPER_LOCK = 0x65736A7265  # of the advisory lock that one reaper at a time holds
 JOB_HOURS = 31 * 24  # jobs that have ended are kept so long
 DAY = 86_400.0
+POLL_SECONDS = 2.0  # between two looks into the queue
 MAX_TRIES = (
     15  # of a job; more than `retry_hours` allows, so that they were cut off by the death of their workers
 )
@@ -59,11 +59,11 @@ NOTE_SECONDS = 60.0  # between two notes of how far the ledgers have got
 DIGEST_SECONDS = 60.0  # for the rosters of one hospital: a share may hang
 
 
-class _JobWorker(Worker):
+class _JobWorker(SlotWorker):
     """procrastinate's worker, which leaves a job that another worker has by now as that one enters it."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, app: App, *, slots: int, **options: Any) -> None:
+        super().__init__(app, slots=slots, **options)
         self.given_up: set[int] = set()  # jobs
 
     async def _persist_job_status(self, job: Job, *args: Any, **kwargs: Any) -> None:
@@ -97,23 +97,22 @@ class HospitalWorker:
         self._children = RunChildren(config_path, language, self._report_line)
         # a query waits a third of the time after which the worker passes for dead; two connections are for the chores
         patience = settings.stalled_seconds / 3
-        self._connector = JobConnector(address, clock, patience=patience, connections=settings.processes + 3)
+        self._connector = JobConnector(address, clock, patience=patience, connections=settings.processes + 4)
         self._connector.on_failure = self._fail
         app = App(connector=self._connector)
-        app.task(name=TASK, queue=QUEUE, retry=RetryAfterRun(), pass_context=True)(self._run_hospital)
+        app.task(name=TASK, retry=RetryAfterRun(), pass_context=True)(self._run_hospital)
         self._jobs = app.job_manager
         self._daily_jobs = DailyJobs(self._connector, app)
         self._worker = _JobWorker(
             app,
-            queues=[QUEUE],
-            concurrency=settings.processes,
+            slots=settings.processes,
             listen_notify=False,  # a poll is enough for jobs of minutes, and there is no second connection to lose
-            fetch_job_polling_interval=min(5.0, settings.stalled_seconds / 18),
+            fetch_job_polling_interval=min(POLL_SECONDS, settings.stalled_seconds / 18),
             install_signal_handlers=False,
             update_heartbeat_interval=settings.stalled_seconds / 9,
             stalled_worker_timeout=settings.stalled_seconds,
         )
-        self._threads = ThreadPoolExecutor(settings.processes + 1, thread_name_prefix="run")
+        self._threads = ThreadPoolExecutor(settings.processes + 2, thread_name_prefix="run")
         self._digests = ThreadPoolExecutor(4, thread_name_prefix="digest")
         self._running: set[int] = set()
         self._lost: set[int] = set()
@@ -288,12 +287,12 @@ class HospitalWorker:
         if await self._daily_jobs.has_day(hospital.name, day):
             return False
         loop = asyncio.get_running_loop()
-        digest = None
+        rosters = None
         with suppress(TimeoutError):  # the run reports what is wrong with the share
-            digest = await asyncio.wait_for(
+            rosters = await asyncio.wait_for(
                 loop.run_in_executor(self._digests, digest_rosters, hospital.rosters), DIGEST_SECONDS
             )
-        return await self._daily_jobs.queue(hospital.name, day, digest)
+        return await self._daily_jobs.queue(hospital.name, day, rosters)
 
     async def _take_over_jobs(self) -> None:
         """Queue again what dead workers were running, and what this one has lost; close what cannot be queued.
@@ -305,7 +304,7 @@ class HospitalWorker:
             if await cursor.fetchone() != (True,):
                 return
             stalled = await self._jobs.get_stalled_jobs(
-                queue=QUEUE, seconds_since_heartbeat=self._settings.stalled_seconds
+                seconds_since_heartbeat=self._settings.stalled_seconds
             )
             for job in {*(job.id for job in stalled if job.id), *await self._list_lost_jobs()}:
                 await self._take_over_job(job)
@@ -343,7 +342,7 @@ class HospitalWorker:
     async def _delete_old(self) -> None:
         """Delete jobs that ended long ago, and old rows of the table of days."""
         await self._jobs.delete_old_jobs(
-            nb_hours=JOB_HOURS, queue=QUEUE, include_failed=True, include_cancelled=True, include_aborted=True
+            nb_hours=JOB_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
         )
         await self._daily_jobs.delete_old_rows(await self._read_hospitals())
 

@@ -17,9 +17,11 @@ from pipeline.errors import LedgerError, UsageError
 from pipeline.hosts.daily_jobs import DailyJobs, Hospital
 from pipeline.hosts.queue import TABLES, JobConnector, list_migrations, open_queue
 from pipeline.hosts.run_children import RunNotDone
+from pipeline.hosts.slots import Rosters
 from pipeline.hosts.worker import MAX_TRIES, HospitalWorker
 
 DAY, NEXT_DAY = date(2026, 11, 26), date(2026, 11, 27)
+D1, D2 = Rosters("d1", 1000), Rosters("d2", 2000)
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
@@ -91,7 +93,15 @@ async def test_the_schema_of_an_older_procrastinate_is_migrated(postgres_server,
 async def test_the_schema_of_a_newer_procrastinate_is_refused(url):
     async with queue_at(url):
         query(url, "UPDATE version SET procrastinate = '99.00.00_01_later.sql'")
-    with pytest.raises(UsageError, match="newer procrastinate"):
+    with pytest.raises(UsageError, match=r"newer version \(procrastinate 99"):
+        async with queue_at(url):
+            pass
+
+
+async def test_tables_of_a_newer_version_are_refused(url):
+    async with queue_at(url):
+        query(url, "UPDATE version SET additions = 99")
+    with pytest.raises(UsageError, match=r"newer version \(additions 99"):
         async with queue_at(url):
             pass
 
@@ -120,23 +130,23 @@ async def test_a_query_that_the_server_cuts_off_is_repeated(url):
 
 async def test_a_hospital_gets_one_job_a_day(url):
     async with queue_at(url) as (_, daily_jobs):
-        made = await asyncio.gather(*(daily_jobs.queue("east", DAY, "d1") for _ in range(5)))
+        made = await asyncio.gather(*(daily_jobs.queue("east", DAY, D1) for _ in range(5)))
         assert sorted(made) == [False] * 4 + [True]
-        assert not await daily_jobs.queue("east", DAY, "d2", repeat=True), "it waits in the queue"
-        assert await daily_jobs.queue("west", DAY, "d1")
-        assert await daily_jobs.queue("east", NEXT_DAY, "d1"), "also where the roster is unchanged"
+        assert not await daily_jobs.queue("east", DAY, D2, repeat=True), "it waits in the queue"
+        assert await daily_jobs.queue("west", DAY, D1)
+        assert await daily_jobs.queue("east", NEXT_DAY, D1), "also where the roster is unchanged"
         query(url, "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = 1")
-        assert not await daily_jobs.queue("east", DAY, "d2", repeat=True), "it runs"
+        assert not await daily_jobs.queue("east", DAY, D2, repeat=True), "it runs"
         query(
             url,
             "UPDATE procrastinate_jobs SET status = 'todo', scheduled_at = now() + interval '1 hour' WHERE id = 1",
         )
-        assert not await daily_jobs.queue("east", DAY, "d2")
-        assert await daily_jobs.queue("east", DAY, "d2", repeat=True), "its next try begins at once"
+        assert not await daily_jobs.queue("east", DAY, D2)
+        assert await daily_jobs.queue("east", DAY, D2, repeat=True), "its next try begins at once"
         assert query(url, "SELECT count(*) FROM procrastinate_jobs WHERE scheduled_at IS NOT NULL") == [(0,)]
         query(url, "UPDATE procrastinate_jobs SET status = 'failed' WHERE id = 1")
-        assert not await daily_jobs.queue("east", DAY, "d2")
-        assert await daily_jobs.queue("east", DAY, "d2", repeat=True)
+        assert not await daily_jobs.queue("east", DAY, D2)
+        assert await daily_jobs.queue("east", DAY, D2, repeat=True)
     assert query(url, "SELECT lock, queueing_lock, args FROM procrastinate_jobs WHERE id = 1") == [
         ("hospital:east", "east:2026-11-26", {"hospital": "east", "roster_sha256": "d1"})
     ]

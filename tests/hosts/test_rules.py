@@ -32,7 +32,8 @@ def test_the_digest_is_of_names_and_contents_in_any_order(tmp_path):
         (folder / "~$a.csv").write_text("debris of Excel")
     digest = digest_rosters([one])
     assert digest == digest_rosters([two]) == digest_rosters([one / "b.csv", one / "a.csv"])
-    assert len(digest) == 64
+    assert len(digest.sha256) == 64
+    assert digest.size == 2 * len("roster a")
     (two / "a.csv").write_text("roster A")
     changed = digest_rosters([two])
     (one / "a.csv").rename(one / "c.csv")
