@@ -34,6 +34,7 @@ from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.messages.problems import build_problem
 from pipeline.messages.python_arguments import name_python_arguments
+from pipeline.support.progress_file import record_progress
 from pipeline.support.rights import acting_user, is_there, owner_of
 
 LOG = logging.getLogger(__name__)
@@ -286,6 +287,7 @@ def isolate_row_failure(
     The type of the exception is logged, and the run goes on. Errors of disk, memory, ledger or configuration concern
     the whole run and are raised.
     """
+    record_progress()
     try:
         return work()
     except (EsignImportError, OSError, MemoryError):

@@ -29,6 +29,7 @@ from pipeline.cli.help import (
     set_language,
     show_help,
 )
+from pipeline.cli.hosts_commands import hosts_group
 from pipeline.cli.ledger_commands import adopt, ledger_group
 from pipeline.cli.profiles import add_profiles
 from pipeline.cli.resolve_commands import resolve
@@ -196,7 +197,7 @@ SECTIONS = (
         "Set up and examine", (config_group, doctor, notify_group, schedule_group, completion, show_help)
     ),
     CommandSection("Try out", (demo, sandbox)),
-    CommandSection("Several hosts", (worker, enqueue)),
+    CommandSection("Several hosts", (worker, enqueue, hosts_group)),
 )
 
 

@@ -21,13 +21,13 @@ from pipeline.messages.catalogue import join_messages, make_message
 
 Command = Callable[..., int]
 ReportError = Callable[[Session, BaseException], int]
-ENQUEUE = "enqueue"  # for hospitals that have no run of their own yet
-WITHOUT_HOSPITAL = frozenset(
+# their hospitals are arguments; these may have no run of their own yet
+FOR_NAMED = frozenset({"enqueue", "hosts cancel", "hosts pause", "hosts resume"})
+WITHOUT_HOSPITAL = FOR_NAMED | frozenset(
     {
         "completion",
         "config schema",
         "demo",
-        ENQUEUE,
         "help",
         "init",
         "sandbox",
@@ -116,7 +116,7 @@ def choose_hospitals(session: Session, command: str, names: Sequence[str] = ()) 
     for name in chosen:
         file.require_profile(name)
     hospitals = file.list_hospitals()
-    if session.all_profiles and not file.names and command != ENQUEUE:
+    if session.all_profiles and not file.names and command not in FOR_NAMED:
         raise UsageError("profiles.none", path=session.config_name)
     if chosen:
         return chosen
@@ -124,7 +124,7 @@ def choose_hospitals(session: Session, command: str, names: Sequence[str] = ()) 
         return hospitals
     if None not in hospitals:
         known = join_messages(file.names)
-        choice = ("--all",) if command in FOR_SEVERAL | AT_ONCE | {ENQUEUE} else ("--profile", file.names[0])
+        choice = ("--all",) if command in FOR_SEVERAL | AT_ONCE | FOR_NAMED else ("--profile", file.names[0])
         typed = session.arguments[session.arguments.index(command.split(maxsplit=1)[0]) :]
         raise UsageError("profiles.choose", path=session.config_name, known=known, then=(*typed, *choice))
     return [None]

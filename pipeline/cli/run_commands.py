@@ -17,6 +17,7 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import join_messages, make_message
+from pipeline.support.progress_file import enable_progress_file
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
@@ -149,6 +150,7 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
 @click.pass_obj
 def run(session: Session, /, *, out: Path | None, yes: bool, new_ledger: bool, **options: Any) -> int:
     """Create the seals that are missing; safe to repeat."""
+    enable_progress_file(os.environ)
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
     from pipeline.workflow import run_request

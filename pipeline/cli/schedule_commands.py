@@ -16,7 +16,7 @@ import click
 from pipeline.cli.completion import complete_hospitals
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
-from pipeline.cli.profiles import ENQUEUE, choose_hospitals
+from pipeline.cli.profiles import choose_hospitals
 from pipeline.clock import shown
 from pipeline.errors import ConfigError, UsageError
 from pipeline.messages.catalogue import join_messages
@@ -37,7 +37,19 @@ NOT_FOR_TIMERS = ("ESIGN_IMPORT_", "TENCENTCLOUD_SECRET")  # variables of this s
 KINDS = ("systemd", "cron", "windows")
 USUAL_START = "02:00"
 DAY = 86_400.0
-URGENT = frozenset({"worker.failed", "worker.closed", "worker.too_often", "worker.line"})  # also with -q
+# of a worker, also with -q
+URGENT = frozenset(
+    {
+        "worker.closed",
+        "worker.failed",
+        "worker.killed",
+        "worker.left_behind",
+        "worker.line",
+        "worker.no_progress",
+        "worker.run_limit",
+        "worker.too_often",
+    }
+)
 # libraries whose warnings are shown with -v alone: failures have messages of ours
 TALKATIVE = ("procrastinate", "psycopg")
 
@@ -365,7 +377,7 @@ def worker(session: Session) -> int:
     session.refuse_json("worker")
     if session.profiles:
         raise UsageError("jobs.every_hospital")
-    config, address = _open_configuration(session)
+    config, address = open_queue_configuration(session)
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.queue import run_in_loop
     from pipeline.hosts.worker import HospitalWorker
@@ -399,7 +411,7 @@ def worker(session: Session) -> int:
 
     def report(key: str, **values: object) -> None:
         if "hospital" in values:
-            values["hospital"] = _show(session, str(values["hospital"]))
+            values["hospital"] = show_hospital(session, str(values["hospital"]))
         if key in URGENT:
             session.alert(key, **values)
         else:
@@ -428,20 +440,20 @@ def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
 
     HOSPITAL is a profile; --all means every one. One that is queued or running already is left alone.
     """
-    config, address = _open_configuration(session)
+    config, address = open_queue_configuration(session)
     from pipeline.hosts.daily_jobs import compute_day, enqueue_hospitals
     from pipeline.hosts.queue import JobConnector, run_in_loop
 
-    hospitals = _read_hospitals(session, choose_hospitals(session, ENQUEUE, names), address)
+    hospitals = _read_hospitals(session, choose_hospitals(session, "enqueue", names), address)
     day, _ = compute_day(session.clock.now(), config.workers.start)
     queued: dict[str, bool] = {}
 
     async def enqueue_all() -> None:
         connector = JobConnector(address, session.clock, patience=10, connections=2)
-        async for hospital, is_queued in enqueue_hospitals(connector, hospitals, day):
-            queued[hospital.name] = is_queued
-            key = "enqueue.queued" if is_queued else "enqueue.present"
-            session.print_text(key, hospital=_show(session, hospital.name), day=day)
+        async for hospital, is_queued, is_paused in enqueue_hospitals(connector, hospitals, day):
+            queued[hospital] = is_queued
+            key = "enqueue.paused" if is_paused else "enqueue.queued" if is_queued else "enqueue.present"
+            session.print_text(key, hospital=show_hospital(session, hospital), day=day)
 
     run_in_loop(enqueue_all())
     session.print_json(day=str(day), queued=queued)
@@ -451,7 +463,7 @@ def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
     return 0
 
 
-def _open_configuration(session: Session) -> tuple[Config, ServerAddress]:
+def open_queue_configuration(session: Session) -> tuple[Config, ServerAddress]:
     """Return the configuration's top level, and the address of the queue's database.
 
     Raises UsageError where the extra is not installed, or where the ledger is not on a server.
@@ -493,7 +505,7 @@ def _read_hospitals(
             if str(config.ledger) != str(address):
                 raise UsageError(
                     "jobs.other_database",
-                    hospital=_show(session, profile),
+                    hospital=show_hospital(session, profile),
                     ledger=config.name_ledger(),
                     queue=address,
                 )
@@ -503,6 +515,6 @@ def _read_hospitals(
     return hospitals
 
 
-def _show(session: Session, hospital: str | None) -> str:
+def show_hospital(session: Session, hospital: str | None) -> str:
     """Return the name of a hospital as people read it."""
     return hospital or session.render_sentence("profiles.top")

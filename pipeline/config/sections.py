@@ -324,11 +324,34 @@ class Backup(Section):
     keep: int = Key(14, "Copies that are kept", ge=1)
 
 
+_DURATION = re.compile(r"([1-9][0-9]{0,4})([smh])")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration(text: str) -> float:
+    """Return a duration such as 30s, 10m or 6h in seconds. Raises ValueError for another text."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError(text)
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def _require_duration(value: str) -> str:
+    try:
+        parse_duration(value)
+    except ValueError:
+        raise make_fault("config.no_duration", value=value) from None
+    return value
+
+
+Duration = Annotated[str, AfterValidator(_require_duration)]
+
+
 class Workers(Section):
     """Runs of every hospital, started by `esign-import worker` on any number of hosts; needs a ledger on a server."""
 
     start: TimeOfDay = Key(time(1), 'Local time of day at which each hospital is queued: "01:00"')
-    processes: int = Key(2, "Runs at once of one worker", gt=0)
+    processes: int = Key(2, "Runs at once of one worker, and one more of a few seconds", gt=0)
     retry_seconds: float = Key(
         60,
         "Wait after a run that stopped early; three times as long after each further one, at most an hour",
@@ -337,6 +360,10 @@ class Workers(Section):
     retry_hours: float = Key(5, "Hours after it was queued in which a run is tried again", ge=0)
     stalled_seconds: float = Key(
         90, "A worker without a sign of life for so long is dead, and others take over its jobs", ge=1
+    )
+    run_limit: Duration = Key("6h", "A run that lasts longer is ended in order, and tried again: 30m, 6h")
+    progress_limit: Duration = Key(
+        "10m", "A run that gets on with nothing for so long is ended, killed if need be, and tried again: 10m"
     )
 
 

@@ -6,7 +6,7 @@ A row and its job are committed together, so that a hospital gets one job a day 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from procrastinate import App
 
+from pipeline.hosts.job_control import HELD_UNTIL, HospitalPaused, hold_jobs, make_lock
 from pipeline.hosts.queue import JobConnector, open_queue
 from pipeline.hosts.slots import LastRun, Rosters, choose_queue, compute_priority, estimate_seconds
 from pipeline.intake.readers.discover import expand_paths
@@ -104,10 +105,10 @@ class DailyJobs:
             )
             if not cursor.rowcount:
                 cursor = await connection.execute(
-                    "SELECT job.id, job.scheduled_at IS NOT NULL FROM esign_import.daily_job LEFT JOIN procrastinate_jobs job"
+                    "SELECT job.id, job.scheduled_at <> %s FROM esign_import.daily_job LEFT JOIN procrastinate_jobs job"
                     " ON job.id = daily_job.job AND job.status IN ('todo', 'doing')"
                     " WHERE hospital = %s AND day = %s FOR UPDATE OF daily_job",
-                    key,
+                    [HELD_UNTIL, *key],
                 )
                 job, is_waiting = await cursor.fetchone() or (None, False)
                 if not repeat or (job is not None and not is_waiting):
@@ -124,7 +125,7 @@ class DailyJobs:
                 TASK,
                 queue=choose_queue(expected),
                 priority=compute_priority(queued_at, expected),
-                lock=f"hospital:{hospital}",
+                lock=make_lock(hospital),
                 queueing_lock=f"{hospital}:{day}",
                 connection=connection,
             )
@@ -132,21 +133,51 @@ class DailyJobs:
             job = await deferrer.defer_async(hospital=hospital, roster_sha256=digest)
             await connection.execute(
                 "UPDATE esign_import.daily_job SET job = %s, roster_sha256 = %s, roster_bytes = %s, expected_seconds = %s,"
-                " enqueued_at = now(), started_at = NULL, finished_at = NULL, exit = NULL, attempts = 0"
-                " WHERE hospital = %s AND day = %s",
+                " enqueued_at = now(), started_at = NULL, finished_at = NULL, exit = NULL, attempts = 0,"
+                " cancelled_at = NULL, cancelled_by = NULL WHERE hospital = %s AND day = %s",
                 [job, digest, size, expected, *key],
             )
+            await hold_jobs(connection, hospital)
         return True
 
     async def start(self, job: int | None) -> DailyJob | None:
-        """Enter that a job begins; None where its day has ended, or has another job."""
+        """Enter that a job begins; None where its day has ended, it was cancelled, or its day has another job.
+
+        Raises HospitalPaused where the hospital was paused after the job was fetched.
+        """
         rows = await self._connector.execute_query_all_async(
             "UPDATE esign_import.daily_job SET started_at = now(), attempts = attempts + 1"
-            " WHERE job = %(job)s AND finished_at IS NULL"
+            " WHERE job = %(job)s AND finished_at IS NULL AND cancelled_at IS NULL"
+            " AND hospital NOT IN (SELECT hospital FROM esign_import.paused_hospital)"
             " RETURNING hospital, attempts, extract(epoch FROM now() - enqueued_at)::float AS age",
             job=job,
         )
-        return DailyJob(**rows[0]) if rows else None
+        if rows:
+            return DailyJob(**rows[0])
+        rows = await self._connector.execute_query_all_async(
+            "SELECT hospital, cancelled_at IS NOT NULL AS is_cancelled FROM esign_import.daily_job"
+            " WHERE job = %(job)s AND finished_at IS NULL",
+            job=job,
+        )
+        if rows and not rows[0]["is_cancelled"]:
+            raise HospitalPaused(rows[0]["hospital"])
+        await self.end(job, None, is_final=True)
+        return None
+
+    async def list_cancelled(self, jobs: Collection[int]) -> set[int]:
+        """Return which of these jobs were cancelled."""
+        rows = await self._connector.execute_query_all_async(
+            "SELECT job FROM esign_import.daily_job WHERE job = ANY(%(jobs)s) AND cancelled_at IS NOT NULL",
+            jobs=[*jobs],
+        )
+        return {row["job"] for row in rows}
+
+    async def list_paused(self) -> set[str]:
+        """Return the hospitals that are paused."""
+        rows = await self._connector.execute_query_all_async(
+            "SELECT hospital FROM esign_import.paused_hospital"
+        )
+        return {row["hospital"] for row in rows}
 
     async def is_of_worker(self, job: int, worker: int | None) -> bool:
         """Return whether this worker still has a job: it was not given to another one, and its day has not ended."""
@@ -194,10 +225,15 @@ async def _read_last_run(connection: AsyncConnection[Any], hospital: str) -> tup
 
 async def enqueue_hospitals(
     connector: JobConnector, hospitals: Sequence[Hospital], day: date
-) -> AsyncIterator[tuple[Hospital, bool]]:
-    """Queue these hospitals now, for this day; yield each with whether it was queued: False where its job is under way."""
+) -> AsyncIterator[tuple[str, bool, bool]]:
+    """Queue these hospitals now, for this day.
+
+    Yield the name of each, whether it was queued, False where its job is under way, and whether it is paused.
+    """
     daily_jobs = DailyJobs(connector, App(connector=connector))
     async with open_queue(connector):
+        paused = await daily_jobs.list_paused()
         for hospital in hospitals:
             rosters = digest_rosters(hospital.rosters)
-            yield hospital, await daily_jobs.queue(hospital.name, day, rosters, repeat=True)
+            is_queued = await daily_jobs.queue(hospital.name, day, rosters, repeat=True)
+            yield hospital.name, is_queued, hospital.name in paused

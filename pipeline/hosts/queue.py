@@ -64,6 +64,14 @@ CREATE INDEX daily_job_of_queue ON esign_import.daily_job (job);
 # What later versions have added to TABLES, in their order; the table `version` holds how many are applied.
 ADDITIONS = (
     b"ALTER TABLE esign_import.daily_job ADD roster_bytes bigint, ADD expected_seconds double precision",
+    b"""
+    ALTER TABLE esign_import.daily_job ADD cancelled_at timestamptz, ADD cancelled_by text;
+    CREATE TABLE esign_import.paused_hospital (
+        hospital text PRIMARY KEY,
+        since timestamptz NOT NULL DEFAULT now(),
+        paused_by text NOT NULL
+    )
+    """,
 )
 
 

@@ -22,6 +22,7 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.domain.server_address import ServerAddress
 from pipeline.esign.rate_limiter import Departures, Limiter, Pacing
 from pipeline.hosts.rate_row import FirstPacing, PacingChange, RateRows, SlotAnswer, StoredPacing
+from pipeline.support.progress_file import record_progress
 
 LOG = logging.getLogger(__name__)
 # Slots that may lie ahead of a reservation: of a run with up to FEW_ROWS rows, and of the largest ones.
@@ -223,6 +224,7 @@ class _Queue:
 
     def _adopt(self, answer: SlotAnswer) -> None:
         """Take over the state of the row; an older one was brought back by a crash of the server."""
+        record_progress()  # a run waits behind others as long as they send
         pushed = self._pushed if answer.version >= self._version else 0.0
         self._pushed = max(pushed, answer.pushed)  # a throttle of this process may be newer than the answer
         self._spacing, self._version = answer.spacing, answer.version

@@ -22,22 +22,25 @@ from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 
 from pipeline.clock import Clock
-from pipeline.config.sections import Workers
+from pipeline.config.sections import Workers, parse_duration
 from pipeline.domain.server_address import ServerAddress
 from pipeline.hosts.daily_jobs import (
     LATE_SECONDS,
     TASK,
+    DailyJob,
     DailyJobs,
     Hospital,
     compute_day,
     digest_rosters,
 )
+from pipeline.hosts.job_control import release_jobs
 from pipeline.hosts.queue import PAUSE, JobConnector, open_queue
 from pipeline.hosts.run_children import (
     LOCKED,
     RetryAfterRun,
     RunChildren,
     RunEnd,
+    RunLimits,
     RunNotDone,
     choose_wait,
     judge_end,
@@ -51,6 +54,7 @@ REAPER_LOCK = 0x65736A7265  # of the advisory lock that one reaper at a time hol
 JOB_HOURS = 31 * 24  # jobs that have ended are kept so long
 DAY = 86_400.0
 POLL_SECONDS = 2.0  # between two looks into the queue
+TURNS_OF_OTHERS = 3  # polls for which a job is left to other workers
 MAX_TRIES = (
     15  # of a job; more than `retry_hours` allows, so that they were cut off by the death of their workers
 )
@@ -94,7 +98,8 @@ class HospitalWorker:
         self._note_ledgers = note_ledgers
         self._clock = clock
         self._report = report
-        self._children = RunChildren(config_path, language, self._report_line)
+        limits = RunLimits(parse_duration(settings.run_limit), parse_duration(settings.progress_limit))
+        self._children = RunChildren(config_path, language, limits=limits, clock=clock, report=report)
         # a query waits a third of the time after which the worker passes for dead; two connections are for the chores
         patience = settings.stalled_seconds / 3
         self._connector = JobConnector(address, clock, patience=patience, connections=settings.processes + 4)
@@ -103,18 +108,21 @@ class HospitalWorker:
         app.task(name=TASK, retry=RetryAfterRun(), pass_context=True)(self._run_hospital)
         self._jobs = app.job_manager
         self._daily_jobs = DailyJobs(self._connector, app)
+        self._poll_seconds = min(POLL_SECONDS, settings.stalled_seconds / 18)
         self._worker = _JobWorker(
             app,
             slots=settings.processes,
             listen_notify=False,  # a poll is enough for jobs of minutes, and there is no second connection to lose
-            fetch_job_polling_interval=min(POLL_SECONDS, settings.stalled_seconds / 18),
+            fetch_job_polling_interval=self._poll_seconds,
             install_signal_handlers=False,
             update_heartbeat_interval=settings.stalled_seconds / 9,
             stalled_worker_timeout=settings.stalled_seconds,
         )
         self._threads = ThreadPoolExecutor(settings.processes + 2, thread_name_prefix="run")
         self._digests = ThreadPoolExecutor(4, thread_name_prefix="digest")
-        self._running: set[int] = set()
+        self._running: dict[int, str | None] = {}  # hospitals by their jobs; None until the job begins
+        # jobs whose run this worker has ended for a limit: another host may take them first
+        self._left_to_others: set[int] = set()
         self._lost: set[int] = set()
         self._failure: BaseException | None = None
         self._queued_day: date | None = None  # the last whose jobs this worker has queued
@@ -145,6 +153,7 @@ class HospitalWorker:
         chores = [
             asyncio.create_task(self._repeat(self._take_over_jobs, self._settings.stalled_seconds / 3)),
             asyncio.create_task(self._repeat(self._queue_day, min(30.0, self._settings.stalled_seconds / 3))),
+            asyncio.create_task(self._repeat(self._end_cancelled_runs, self._poll_seconds)),
             asyncio.create_task(self._repeat(self._delete_old, DAY)),
             asyncio.create_task(self._repeat(self._note_all_ledgers, NOTE_SECONDS)),
         ]
@@ -196,16 +205,20 @@ class HospitalWorker:
         """Run one hospital in a child process; RunNotDone where it did not reach its end."""
         job = context.job.id
         assert job is not None
-        self._running.add(job)
+        self._running[job] = None
         try:
             return await self._run_daily_job(job)
         finally:
-            self._running.discard(job)
+            del self._running[job]
 
     async def _run_daily_job(self, job: int) -> int | None:
+        if job in self._left_to_others:
+            self._left_to_others.discard(job)
+            raise RunNotDone(RunEnd(0), retry_in=TURNS_OF_OTHERS * self._poll_seconds)
         daily_job = await self._daily_jobs.start(job)
         if daily_job is None:
             return None
+        self._running[job] = daily_job.hospital
         hospital, started = daily_job.hospital, self._clock.monotonic()
         if daily_job.attempts > MAX_TRIES:  # it may be what kills the workers
             await self._daily_jobs.end(job, None, is_final=True)
@@ -221,30 +234,43 @@ class HospitalWorker:
                 self._report("worker.superseded", hospital=hospital, run=run)
                 self._worker.given_up.add(job)
                 return end.exit
-        verdict = "again" if end is None else judge_end(end)
-        if end is None or (verdict == "again" and self._children.is_draining):
+        if end is None or (self._children.is_draining and judge_end(end) == "again" and not end.is_cancelled):
             await self._daily_jobs.end(job, end.exit if end else None, is_final=False)
             self._report("worker.drained", hospital=hospital)
             raise RunNotDone(end or RunEnd(0), retry_in=0)
+        return await self._enter_end(job, daily_job, end, self._clock.monotonic() - started)
+
+    async def _enter_end(self, job: int, daily_job: DailyJob, end: RunEnd, lasted: float) -> int:
+        """Enter how a run has ended that took so many seconds; RunNotDone where it did not reach its end."""
+        verdict = judge_end(end)
         wait = None
-        if verdict == "again":
-            age = daily_job.age + self._clock.monotonic() - started
+        if verdict == "again" and not end.is_cancelled:
+            # a run that was ended for its length may be tried again in any case: its time does not count
+            age = daily_job.age + (0.0 if end.ended_for else lasted)
             wait = choose_wait(self._settings, attempts=daily_job.attempts, age=age)
         await self._daily_jobs.end(job, end.exit, is_final=wait is None)
-        values = {"hospital": hospital, "exit": end.exit, "run": f" {end.run}" if end.run else ""}
+        if wait is not None and end.ended_for is not None:
+            self._left_to_others.add(job)
+        values = {"hospital": daily_job.hospital, "exit": end.exit, "run": f" {end.run}" if end.run else ""}
         if wait is not None:
             key = "worker.held_elsewhere" if end.has_lost_ledger else "worker.again"
             self._report(key, wait=round(wait), **values)
+        elif verdict == "done":
+            self._report("worker.ended", **values)
         else:
-            self._report(f"worker.{'ended' if verdict == 'done' else 'failed'}", **values)
+            self._report("worker.cancelled" if end.is_cancelled else "worker.failed", **values)
         if verdict != "done":
             raise RunNotDone(end, wait)
         return end.exit
 
-    def _report_line(self, hospital: str, line: str) -> None:
-        self._report("worker.line", hospital=hospital, line=line)
-
     # -- chores
+
+    async def _end_cancelled_runs(self) -> None:
+        """Ask the runs of jobs that were cancelled to end."""
+        hospitals = {job: hospital for job, hospital in self._running.items() if hospital is not None}
+        for job in await self._daily_jobs.list_cancelled(hospitals) if hospitals else ():
+            if self._children.end(hospitals[job], "cancelled"):
+                self._report("worker.cancelling", hospital=hospitals[job])
 
     async def _repeat(self, chore: Callable[[], Coroutine[Any, Any, None]], interval: float) -> None:
         """Do a chore again and again; one that the server's absence cuts off is repeated soon, for some time."""
@@ -308,6 +334,7 @@ class HospitalWorker:
             )
             for job in {*(job.id for job in stalled if job.id), *await self._list_lost_jobs()}:
                 await self._take_over_job(job)
+            await release_jobs(connection)
 
     async def _list_lost_jobs(self) -> set[int]:
         """Return the jobs that this worker is said to run, and does not, for the second time in turn."""
@@ -315,7 +342,7 @@ class HospitalWorker:
             "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %(worker)s",
             worker=self._worker.worker_id,
         )
-        lost = {row["id"] for row in rows} - self._running
+        lost = {row["id"] for row in rows} - self._running.keys()
         self._lost, lost_before = lost, self._lost
         return lost & lost_before
 

@@ -39,6 +39,7 @@ from pipeline.intake.readers.xlsx.drawings import NOWHERE
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import get_problem_kind
+from pipeline.support.progress_file import record_progress
 from pipeline.support.rights import acting_user
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
@@ -277,6 +278,7 @@ def _count_lines(lines: Iterator[Line], budget: ReadBudget) -> Iterator[Line]:
     for line in lines:
         if any(map(is_filled, line.cells.values())):
             budget.count_rows(1)
+        record_progress()
         yield line
 
 

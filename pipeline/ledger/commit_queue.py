@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.errors import LedgerError
 from pipeline.ledger.protocol import Connection, LedgerConflict
 from pipeline.ledger.receipts import Fact
+from pipeline.support.progress_file import record_progress
 
 Operation = Callable[[Connection], Sequence[Fact]]  # returns what it has set, for the receipts
 Outcome = Sequence[Fact] | Exception  # of an operation
@@ -72,6 +73,7 @@ class CommitQueue(ABC):
     @staticmethod
     def _resolve(jobs: Sequence[CommitJob], outcomes: Sequence[object]) -> None:
         """Resolve the futures of jobs; an outcome that is an exception is raised to who waits."""
+        record_progress()
         for job, outcome in zip(jobs, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 job.future.set_exception(outcome)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.clock import Clock
 from pipeline.domain.run import Durations, Timing
+from pipeline.support.progress_file import record_progress
 
 SLOT, BACK_OFF, OUTAGE = "slot", "back_off", "outage"  # reasons for a wait
 
@@ -46,6 +47,7 @@ class CallMetrics:
 
     def record_answer(self, call: TimedCall) -> float:
         """Record that a whole answer came; return after how many seconds."""
+        record_progress()
         assert call.departed_at is not None
         seconds = self._clock.monotonic() - call.departed_at
         self._answers[call.action].append(seconds)
@@ -53,6 +55,7 @@ class CallMetrics:
 
     def record_loss(self, call: TimedCall) -> None:
         """Record that no whole answer will come; a call that never left is not counted."""
+        record_progress()
         if call.departed_at is not None:
             self._lost += 1
 

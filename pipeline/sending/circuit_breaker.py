@@ -17,6 +17,7 @@ from enum import Enum
 
 from pipeline.clock import Clock
 from pipeline.messages.catalogue import make_message
+from pipeline.support.progress_file import record_progress
 
 LOG = logging.getLogger(__name__)
 MAX_SILENT_IN_A_ROW = 5  # calls of one action without a usable answer open it
@@ -115,6 +116,7 @@ class CircuitBreaker:
         """Wait, then check; False when there is nothing more to wait for."""
         if not await self._wait(self._pause):
             return False
+        record_progress()  # the outage has a limit of its own
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         if await check_liveness():
             self._state, self._answers_in_a_row = _State.HALF_OPEN, 0

@@ -12,7 +12,7 @@ from pipeline.cli.app import cli, main
 REFUSED = frozenset(
     {"completion", "help", "sandbox", "worker"}
 )  # text for a shell; they run until they are stopped
-NEEDS_SERVER = frozenset({"enqueue", "ledger load"})
+NEEDS_SERVER = frozenset({"enqueue", "hosts cancel", "hosts pause", "hosts resume", "ledger load"})
 NEEDS_LOSS = frozenset({"ledger rebuild", "ledger restore"})
 # command -> the words after it, once or in turn; {} is the hospital's folder, {name} a sealed doctor
 ARGUMENTS = {
@@ -31,6 +31,9 @@ ARGUMENTS = {
     "export": [(), ("--out", "{}/seals.json"), ("--leavers",)],
     "help": [("run",)],
     "history": [()],
+    "hosts cancel": [()],
+    "hosts pause": [()],
+    "hosts resume": [()],
     "init": [("{}/new", "--sandbox")],
     "ledger backup": [("{}/copy",)],
     "ledger check": [()],

@@ -112,11 +112,11 @@ def group_with(hospital_with, postgres_server):
             worker.wait()
 
 
-def start_slow_run(group_with, *, doctors=60, latency=0.4, **manners):
+def start_slow_run(group_with, *, doctors=60, latency=0.4, settings=None, **manners):
     """Start a worker whose only run takes some seconds; return the group and the worker once the run is sending."""
     group = group_with("east", latency=latency, **manners)
     group.add_doctors("east", range(1, doctors + 1))
-    worker = group.start_worker(**({"stalled_seconds": 60} if "url" in manners else {}))
+    worker = group.start_worker(**(settings or ({"stalled_seconds": 60} if "url" in manners else {})))
     wait_until(lambda: group.count_creates() >= 5)
     return group, worker
 
@@ -142,6 +142,45 @@ def test_two_workers_share_three_hospitals(group_with):
         "SELECT string_agg(job::text || daily_job::text, '') FROM procrastinate_jobs job, esign_import.daily_job"
     )
     assert not any(word in str(tables) for serial in range(1, 24) for word in (number(serial), name(serial)))
+
+
+def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, capsys):
+    group, worker = start_slow_run(group_with)
+    assert group.go("hosts", "cancel", "east") == 0
+    assert "the run ends after the requests in progress" in capsys.readouterr().out
+    wait_until(group.list_days)
+    assert group.list_days() == [("east", 143, 1)]
+    assert group.count_creates() < 60
+    wait_until(lambda: "the cancelled run" in worker.read_log())
+    assert group.query("SELECT status FROM procrastinate_jobs") == [("failed",)], "it is not tried again"
+    for words in (("hosts", "cancel", "east"), ("hosts", "pause", "east"), ("enqueue", "east")):
+        assert group.go(*words) == 0
+    output = capsys.readouterr().out
+    assert "no job is queued or running" in output
+    assert "its job stays in the queue" in output
+    assert group.query("SELECT status FROM procrastinate_jobs ORDER BY id") == [("failed",), ("todo",)]
+    assert group.go("hosts", "resume", "east") == 0
+    wait_until(group.list_days)
+    assert group.list_days() == [("east", 0, 1)]
+    assert group.count_creates() == 60
+    assert group.service.list_duplicates() == {}
+
+
+@slow
+def test_a_run_that_stands_still_is_killed_and_another_worker_continues_it(group_with):
+    settings = {"progress_limit": "20s", "stalled_seconds": 9}  # a busy machine starts a run in ten seconds
+    group, first = start_slow_run(group_with, latency=0.8, settings=settings)
+    (run,) = list_runs_of_worker(first)
+    run.send_signal(signal.SIGSTOP)
+    second = group.start_worker(**settings)
+    wait_until(group.list_days)
+    ((_, exit_code, attempts),) = group.list_days()
+    assert (exit_code in {0, 3}, attempts) == (True, 2)
+    log = first.read_log()
+    assert "no progress for 0.333 minutes" in log
+    assert "does not end; killed" in log
+    assert "run begins (try 2)" in second.read_log()
+    assert group.service.list_duplicates() == {}
 
 
 @slow

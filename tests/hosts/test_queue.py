@@ -229,7 +229,7 @@ async def test_a_job_that_this_worker_has_lost_is_queued_again(url):
     async with open_queue(worker._connector):
         worker._worker.worker_id = await worker._jobs.register_worker()
         query(url, "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", worker._worker.worker_id)
-        worker._running.add(2)
+        worker._running[2] = "west"
         await worker._take_over_jobs()
         assert messages == [], "it may just have been fetched"
         await worker._take_over_jobs()

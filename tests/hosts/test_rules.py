@@ -6,9 +6,18 @@ from datetime import date, datetime, time
 import pytest
 from procrastinate.exceptions import ConnectorException
 
+from pipeline.clock import SystemClock
 from pipeline.config.sections import Workers
 from pipeline.hosts.daily_jobs import compute_day, digest_rosters
-from pipeline.hosts.run_children import RetryAfterRun, RunChildren, RunEnd, RunNotDone, choose_wait, judge_end
+from pipeline.hosts.run_children import (
+    RetryAfterRun,
+    RunChildren,
+    RunEnd,
+    RunLimits,
+    RunNotDone,
+    choose_wait,
+    judge_end,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +71,13 @@ def test_the_exit_code_decides(end, verdict):
 
 def test_a_run_that_the_system_does_not_start_is_tried_again(monkeypatch, tmp_path):
     lines = []
-    children = RunChildren(tmp_path / "config.yaml", None, lambda *line: lines.append(line))
+    children = RunChildren(
+        tmp_path / "config.yaml",
+        None,
+        limits=RunLimits(60, 60),
+        clock=SystemClock(),
+        report=lambda key, **_: lines.append(key),
+    )
     monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
     end = children.run("east")
     assert judge_end(end) == "again"

@@ -1,0 +1,96 @@
+"""Runs that hang: real processes of the program, whose configuration lies on a share that does not answer (a pipe)."""
+
+import os
+import signal
+import threading
+
+import psutil
+import pytest
+from run_support import wait_until
+
+from pipeline.clock import SystemClock
+from pipeline.hosts.run_children import RunChildren, RunLimits, judge_end
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes in the file system")
+
+
+@pytest.fixture
+def silent_share(tmp_path):
+    """The configuration of a run that hangs as soon as it opens it."""
+    os.mkfifo(tmp_path / "config.yaml")
+    return tmp_path / "config.yaml"
+
+
+def make_children(config, **limits):
+    messages = []
+    limits = RunLimits(**({"run_seconds": 600, "idle_seconds": 600} | limits))
+    children = RunChildren(
+        config, "en", limits=limits, clock=SystemClock(), report=lambda key, **_: messages.append(key)
+    )
+    return children, messages
+
+
+def start(children):
+    """Run a hospital in a thread; return the thread, its result once it is done, and the process of the run."""
+    ends = []
+    before = {process.pid for process in psutil.Process().children()}
+    thread = threading.Thread(target=lambda: ends.append(children.run("")))
+    thread.start()
+    wait_until(lambda: {process.pid for process in psutil.Process().children()} - before)
+    (pid,) = {process.pid for process in psutil.Process().children()} - before
+    return thread, ends, psutil.Process(pid)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"), [({"idle_seconds": 1.0}, "no_progress"), ({"run_seconds": 1.0}, "run_limit")]
+)
+def test_a_run_that_hangs_is_ended_and_tried_again(silent_share, limits, reason):
+    children, messages = make_children(silent_share, **limits)
+    end = children.run("")
+    assert (end.ended_for, judge_end(end)) == (reason, "again")
+    assert messages[0] == f"worker.{reason}"
+
+
+def test_a_run_that_does_not_end_is_killed_with_what_it_has_started(silent_share):
+    children, messages = make_children(silent_share, idle_seconds=1.0)
+    thread, ends, process = start(children)
+    process.send_signal(signal.SIGSTOP)
+    thread.join(120)
+    assert messages == ["worker.no_progress", "worker.killed"]
+    assert ends[0].exit == -signal.SIGKILL
+    assert not process.is_running()
+
+
+def test_a_run_that_gets_on_is_left_alone(silent_share):
+    """Its file of progress changes; once it does not any more, the run is ended."""
+    children, messages = make_children(silent_share, idle_seconds=2.0)
+    thread, _, process = start(children)
+    progress = process.environ()["ESIGN_RUN_PROGRESS"]
+    (child,) = children._children
+    looks = set()
+
+    def get_on():
+        os.utime(progress)
+        looks.add(child._looked_at)
+        return len(looks) > 4
+
+    wait_until(get_on)
+    assert messages == []
+    thread.join(120)
+    assert messages[0] == "worker.no_progress"
+    assert not os.path.exists(progress)  # noqa: PTH110 - the name is a text
+
+
+def test_a_run_is_asked_once_whether_it_is_cancelled_or_its_worker_ends(silent_share):
+    children, messages = make_children(silent_share)
+    thread, ends, process = start(children)
+    process.send_signal(signal.SIGSTOP)  # nothing of what it is asked arrives yet
+    assert children.end("", "cancelled")
+    assert not children.end("", "cancelled")
+    children.drain()
+    process.send_signal(signal.SIGCONT)
+    thread.join(120)
+    assert (ends[0].is_cancelled, ends[0].exit) == (True, -signal.SIGTERM)
+    assert messages == []
+    assert not children.end("", "cancelled"), "it has ended"
+    assert children.run("") is None
