@@ -39,6 +39,7 @@ ARGUMENTS = {
     "ledger check": [()],
     "ledger load": [("{}/state/ledger.sqlite3",)],
     "ledger rebuild": [()],
+    "ledger recover": [()],
     "ledger restore": [("{}/earlier",)],
     "notify test": [()],
     "purge": [("--older-than", "1d", "--yes"), ("--person", "{name}", "--yes")],
