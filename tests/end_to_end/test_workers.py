@@ -166,6 +166,26 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert group.service.list_duplicates() == {}
 
 
+def test_a_run_shows_its_progress_while_it_sends(hospital_with, tmp_path):
+    """By the time of the file that its worker names."""
+    hospital = hospital_with(latency=0.2)
+    hospital.doctors(24)
+    progress = tmp_path / "progress"
+    progress.touch()
+    moments = set()
+
+    def note_progress():
+        if 0 < len(hospital.service.received) < 48:
+            moments.add(progress.stat().st_mtime_ns)
+        return run.poll() is not None
+
+    with hospital.start("run", "--yes", ESIGN_RUN_PROGRESS=str(progress)) as run:
+        wait_until(note_progress)
+        run.communicate()
+    assert run.returncode == 0
+    assert len(moments) > 3, "answers and commits"
+
+
 @slow
 def test_a_run_that_stands_still_is_killed_and_another_worker_continues_it(group_with):
     settings = {"progress_limit": "20s", "stalled_seconds": 9}  # a busy machine starts a run in ten seconds

@@ -9,7 +9,10 @@ import pytest
 from run_support import wait_until
 
 from pipeline.clock import SystemClock
+from pipeline.errors import isolate_row_failure
 from pipeline.hosts.run_children import RunChildren, RunLimits, judge_end
+from pipeline.intake.read_rosters import read_rosters
+from pipeline.support.progress_file import VARIABLE, enable_progress_file
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes in the file system")
 
@@ -79,6 +82,20 @@ def test_a_run_that_gets_on_is_left_alone(silent_share):
     thread.join(120)
     assert messages[0] == "worker.no_progress"
     assert not os.path.exists(progress)  # noqa: PTH110 - the name is a text
+
+
+def test_reading_a_row_and_working_on_one_are_progress(tmp_path):
+    progress, roster = tmp_path / "progress", tmp_path / "roster.csv"
+    progress.touch()
+    roster.write_text("姓名,证件号码\n张伟,1\n", "utf-8")
+    enable_progress_file({VARIABLE: str(progress)})
+    try:
+        for step in (lambda: read_rosters([roster]), lambda: isolate_row_failure(int, str, stage="plan")):
+            os.utime(progress, (0, 0))
+            step()
+            assert progress.stat().st_mtime > 0
+    finally:
+        enable_progress_file({})
 
 
 def test_a_run_is_asked_once_whether_it_is_cancelled_or_its_worker_ends(silent_share):
