@@ -187,6 +187,23 @@ def test_a_run_shows_its_progress_while_it_sends(hospital_with, tmp_path):
 
 
 @slow
+def test_large_hospitals_leave_a_slot_of_the_worker_to_small_ones(group_with):
+    group = group_with(*HOSPITALS, latency=0.4)
+    for index, (hospital, doctors) in enumerate((("east", 30), ("north", 30), ("west", 3))):
+        group.add_doctors(hospital, range(index * 100 + 1, index * 100 + 1 + doctors))
+    assert group.go("enqueue", "east", "north") == 0
+    with psycopg.connect(group.url, autocommit=True) as connection:
+        connection.execute("UPDATE esign_jobs.procrastinate_jobs SET queue_name = 'long'")
+    group.start_worker(processes=2)  # it queues the small one, behind both
+    wait_until(lambda: len(group.list_days()) == 3)
+    times = group.query("SELECT started_at, finished_at FROM esign_import.daily_job ORDER BY hospital")
+    *large, small = times
+    first, second = sorted(large)
+    assert first[1] <= second[0], "never both at once"
+    assert small[0] < second[0], "it had the slot that is kept"
+
+
+@slow
 def test_a_run_that_stands_still_is_killed_and_another_worker_continues_it(group_with):
     settings = {"progress_limit": "20s", "stalled_seconds": 9}  # a busy machine starts a run in ten seconds
     group, first = start_slow_run(group_with, latency=0.8, settings=settings)
