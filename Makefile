@@ -75,7 +75,7 @@ bench-hosts: .venv/dev ## one quota for 1, 4 and 12 processes, and a small hospi
 
 hosts: .venv/dev ## several hosts: dead, stopped and cut off processes, a server that crashes, storms, workers (about 15 min)
 	HOSTS=1 $(BIN)/python -m pytest -q tests/end_to_end/test_workers.py tests/end_to_end/test_server_ledger.py \
-		tests/end_to_end/test_server_faults.py tests/end_to_end/test_profiles.py tests/ledger/test_server_commits.py
+		tests/end_to_end/test_server_faults.py tests/end_to_end/test_profiles.py tests/ledger/test_server_commits.py tests/ledger/test_server_secret.py
 
 gauntlet: .venv/dev ## comparison with the official SDK under faults: duplicates, false successes, false failures (3 min)
 	$(BIN)/python bench/gauntlet.py

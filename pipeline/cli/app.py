@@ -99,6 +99,7 @@ REPEATED_AFTER_REPAIR = frozenset(
         "ledger.other_tenant",
         "ledger.other_version",
         "load.differs",
+        "rotation.third_secret",
     }
 )
 # the words of the command line themselves are wrong: typed again, they fail again
@@ -134,6 +135,8 @@ SHOWN_WITH_HELP = frozenset(
         "resolve.results_torn",
         "resolve_one_way",
         "review.refused",
+        "rotation.blank",
+        "rotation.every_hospital",
         "schedule.name",
         "schedule.needs_name",
         "schedule.path",

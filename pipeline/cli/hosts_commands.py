@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -11,11 +14,14 @@ from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.cli.profiles import choose_hospitals
 from pipeline.cli.schedule_commands import open_queue_configuration, show_hospital
+from pipeline.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.hosts.job_control import JobControl
 
 T = TypeVar("T")
+LOCKED = 6  # exit code: a run holds a ledger
+OTHER_SECRET = 74  # exit code: a ledger cannot be opened
 
 
 @click.group("hosts", cls=CommandGroup)
@@ -88,6 +94,55 @@ def resume(session: Session, *, names: tuple[str, ...]) -> int:
     return 0
 
 
+@hosts_group.command("rotate-secret")
+@click.option(
+    "--former",
+    "former_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    required=True,
+    help="File that holds the former operator's secret.",
+)
+@click.pass_obj
+def rotate_secret(session: Session, *, former_file: Path) -> int:
+    """Replace the operator's secret of all ledgers in the database.
+
+    The new one is read as always (ledger__secret). The former one is refused from then on; copy the new one to every host.
+
+    A hospital whose run is in progress is left for later, and an interrupted command is typed again: it goes on where it ended.
+    """
+    if session.profiles:
+        raise UsageError("rotation.every_hospital")
+    config, address = open_queue_configuration(session)
+    from pipeline.config.named_paths import read_ledger_secret
+    from pipeline.hosts.secret_rotation import KeyState, SecretRotation
+
+    rotation = SecretRotation(address, _read_secret(former_file), read_ledger_secret(config, os.environ))
+    names = _name_tenants(session)
+    rotated = []
+    for key in rotation.rotate(now=session.clock.now()):
+        rotated.append(key)
+        hospital = names.get(key.tenant, key.tenant)
+        if key.holder is not None:
+            session.alert("rotation.in_use", hospital=hospital, why=key.holder.as_message())
+        elif key.state is KeyState.OTHER_SECRET:
+            session.alert("rotation.other_secret", hospital=hospital, schema=key.schema)
+    states = [key.state for key in rotated]
+    session.print_json(
+        ledgers=[
+            {"hospital": names.get(key.tenant), "schema": key.schema, "state": key.state.value}
+            for key in rotated
+        ]
+    )
+    done = states.count(KeyState.ENCRYPTED_ANEW)
+    session.inform("rotation.done", n=done, before=states.count(KeyState.DONE_BEFORE))
+    if KeyState.IN_USE in states:
+        session.suggest_same_command("rotation.next_again")
+        return LOCKED
+    session.suggest_command("rotation.next_doctor", "doctor", *(["--all"] if len(names) > 1 else []))
+    return OTHER_SECRET if KeyState.OTHER_SECRET in states else 0
+
+
 def _choose_hospitals(session: Session, command: str, names: Sequence[str]) -> list[str]:
     """Return the names of the chosen hospitals; that of the configuration's top level is empty."""
     return [profile or "" for profile in choose_hospitals(session, command, names)]
@@ -102,16 +157,18 @@ def _do_for_each(
     session: Session, hospitals: Sequence[str], act: Callable[[JobControl, str], Awaitable[T]]
 ) -> dict[str, T]:
     """Do something with the jobs of each hospital; return what came of it."""
-    _, address = open_queue_configuration(session)
+    config, address = open_queue_configuration(session)
+    from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.job_control import JobControl
     from pipeline.hosts.queue import JobConnector, open_queue, run_in_loop
     from pipeline.ledger.lock import Holder
 
+    secret = read_ledger_secret(config, os.environ)
     holder = Holder.of_this_process("", session.clock.now())
     done: dict[str, T] = {}
 
     async def do_for_each() -> None:
-        connector = JobConnector(address, session.clock, patience=10, connections=2)
+        connector = JobConnector(address, secret, session.clock, patience=10, connections=2)
         async with open_queue(connector):
             control = JobControl(connector, f"{holder.user}@{holder.host}")
             for hospital in hospitals:
@@ -119,3 +176,28 @@ def _do_for_each(
 
     run_in_loop(do_for_each())
     return done
+
+
+def _read_secret(file: Path) -> str:
+    """Return the secret that a file holds; UsageError where it cannot be read or is blank."""
+    from pipeline.config.named_paths import require_existing
+
+    require_existing(file)
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("usage.unreadable_password", path=file) from error
+    secret = next(filter(None, map(str.strip, lines)), "")
+    if not secret:
+        raise UsageError("rotation.blank", path=file)
+    return secret
+
+
+def _name_tenants(session: Session) -> dict[str, str]:
+    """Return the hospitals of the configuration by their tenants; those whose configuration has faults are missing."""
+    file = session.open_config_file(session.config_name)
+    names = {}
+    for profile in file.list_hospitals():
+        with suppress(ConfigError):
+            names[file.load(profile).tenant] = show_hospital(session, profile)
+    return names

@@ -29,6 +29,7 @@ WITHOUT_HOSPITAL = FOR_NAMED | frozenset(
         "config schema",
         "demo",
         "help",
+        "hosts rotate-secret",
         "init",
         "sandbox",
         "schedule remove",

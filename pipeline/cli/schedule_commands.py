@@ -389,7 +389,7 @@ def worker(session: Session) -> int:
             session, session.open_config_file(session.config_name).list_hospitals(), address
         )
 
-    read_ledger_secret(config, os.environ)  # without it every run would fail
+    secret = read_ledger_secret(config, os.environ)
     known = list_hospitals()
 
     def list_hospitals_again() -> Sequence[Hospital]:
@@ -419,6 +419,7 @@ def worker(session: Session) -> int:
 
     hospital_worker = HospitalWorker(
         address,
+        secret,
         config.workers,
         config_path=session.config_name.absolute(),
         list_hospitals=list_hospitals_again,
@@ -441,15 +442,17 @@ def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
     HOSPITAL is a profile; --all means every one. One that is queued or running already is left alone.
     """
     config, address = open_queue_configuration(session)
+    from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.daily_jobs import compute_day, enqueue_hospitals
     from pipeline.hosts.queue import JobConnector, run_in_loop
 
     hospitals = _read_hospitals(session, choose_hospitals(session, "enqueue", names), address)
+    secret = read_ledger_secret(config, os.environ)
     day, _ = compute_day(session.clock.now(), config.workers.start)
     queued: dict[str, bool] = {}
 
     async def enqueue_all() -> None:
-        connector = JobConnector(address, session.clock, patience=10, connections=2)
+        connector = JobConnector(address, secret, session.clock, patience=10, connections=2)
         async for hospital, is_queued, is_paused in enqueue_hospitals(connector, hospitals, day):
             queued[hospital] = is_queued
             key = "enqueue.paused" if is_paused else "enqueue.queued" if is_queued else "enqueue.present"

@@ -25,7 +25,7 @@ from pipeline.hosts.connection import (
     open_connection,
     require_durable_commits,
 )
-from pipeline.hosts.schema import make_shared_schema
+from pipeline.hosts.operator_secret import prepare_database
 from pipeline.ledger.lock import Holder
 
 LEASE_SECONDS = 60.0  # after which a lease that was not renewed may be taken
@@ -67,12 +67,15 @@ _RELEASE = "UPDATE esign_import.lease SET expires_at = NULL WHERE ledger = %s AN
 class Lease(AbstractContextManager["Lease"]):
     """The lease of a tenant's ledger, taken without waiting and renewed by a thread until it is released or lost."""
 
-    def __init__(self, address: ServerAddress, tenant: str, *, seconds: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self, address: ServerAddress, tenant: str, secret: str, *, seconds: float = LEASE_SECONDS
+    ) -> None:
         self.epoch = 0
         self.token = ""
         self._address = address
         self._ledger = name_schema(tenant)
         self._tenant = tenant
+        self._secret = secret
         self._seconds = seconds
         self._connection: psycopg.Connection | None = None
         self._has_advisory_lock = False
@@ -84,12 +87,12 @@ class Lease(AbstractContextManager["Lease"]):
     def acquire(self, *, run: str, now: float) -> Self:
         """Take the lease for a run that begins at ``now`` (unix seconds).
 
-        Raises Locked naming the holder, LedgerError where the server cannot be used.
+        Raises Locked naming the holder, LedgerError where the server cannot be used, or its operator's secret is another one.
         """
         self._connection = connection = self._connect()
         try:
             require_durable_commits(connection, self._address)
-            make_shared_schema(connection)
+            prepare_database(connection, self._address, self._secret)
             connection.execute(
                 "INSERT INTO esign_import.lease (ledger, tenant, epoch) VALUES (%s, %s, 0) ON CONFLICT DO NOTHING",
                 [self._ledger, self._tenant],
@@ -156,7 +159,11 @@ class Lease(AbstractContextManager["Lease"]):
 
     def _connect(self) -> psycopg.Connection:
         connection = open_connection(self._address, purpose="lease", patience=PATIENCE_SECONDS)
-        connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}".encode())
+        try:
+            connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}".encode())
+        except psycopg.Error as error:
+            connection.close()
+            raise explain_server_error(self._address, error) from error
         return connection
 
     def _take(self, connection: psycopg.Connection, run: str, now: float) -> tuple[int, str]:

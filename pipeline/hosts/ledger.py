@@ -5,8 +5,6 @@ The site key stands in the database, encrypted with the operator's secret.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from hmac import compare_digest
@@ -15,7 +13,6 @@ from secrets import token_bytes
 from typing import Concatenate, NamedTuple
 
 import psycopg
-from cryptography.fernet import Fernet, InvalidToken
 
 from pipeline.clock import SystemClock, pause
 from pipeline.domain.server_address import ServerAddress, name_schema
@@ -31,6 +28,13 @@ from pipeline.hosts.connection import (
     require_durable_commits,
 )
 from pipeline.hosts.lease import Lease
+from pipeline.hosts.operator_secret import (
+    decrypt_key,
+    encrypt_key,
+    lock_secret_salt,
+    read_encrypted_keys,
+    require_same_secret,
+)
 from pipeline.hosts.writer import AWAY_SECONDS, RETRY_SECONDS, PostgresWriter, write_all_receipts
 from pipeline.ledger import attempts
 from pipeline.ledger import schema as tables
@@ -41,8 +45,6 @@ from pipeline.ledger.progress import LedgerIdentity, LedgerProgress, NotedLedger
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.registry import holds_ledger
 
-MIN_SECRET_CHARS = 20
-_SALT_BYTES = 16
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -142,13 +144,14 @@ def open_server_ledger(
     name = name_schema(tenant)
     inspected, ownership = lease is not None or ownership is not None, ownership or Ownership()
     with connect_server(address, purpose="opening", schema=name) as connection:
+        require_same_secret(connection, address, secret)
         if lease is not None:
             require_durable_commits(connection, address)
         if not has_schema(connection, name):
             if lease is None:
                 raise UsageError("never_run", path=address.shown, then=("check",))
             require_no_lost_server_ledger(address, ownership)
-            _create_ledger(connection, name, tenant, secret, now)
+            _create_ledger(connection, address, tenant, secret, now)
         schema.require_version(connection, address.shown)
         _require_finished_load(connection, address, lease)
         site_key = _read_site_key(connection, address, tenant, secret)
@@ -171,10 +174,14 @@ def open_server_ledger(
     return PostgresLedger(address, name, site_key=site_key, writer=writer), site_key
 
 
-def read_server_identity(address: ServerAddress, tenant: str) -> LedgerIdentity | None:
-    """Return which ledger a tenant has on a server, None where it has none."""
+def read_server_identity(address: ServerAddress, tenant: str, secret: str) -> LedgerIdentity | None:
+    """Return which ledger a tenant has on a server, None where it has none.
+
+    Raises LedgerError for another operator's secret than the database's.
+    """
     name = name_schema(tenant)
     with connect_server(address, purpose="opening", schema=name) as connection:
+        require_same_secret(connection, address, secret)
         if not has_schema(connection, name):
             return None
         _require_finished_load(connection, address)
@@ -280,13 +287,14 @@ def has_schema(connection: psycopg.Connection, name: str) -> bool:
     return row is not None and row[0] is not None
 
 
-def _create_ledger(connection: psycopg.Connection, name: str, tenant: str, secret: str, now: float) -> None:
+def _create_ledger(
+    connection: psycopg.Connection, address: ServerAddress, tenant: str, secret: str, now: float
+) -> None:
     """Create the tables of a tenant with a new site key, all or nothing."""
-    key = token_bytes(KEY_BYTES)
-    stored = encrypt_key(key, secret)
-    schema.make_shared_schema(connection)
+    key, name = token_bytes(KEY_BYTES), name_schema(tenant)
     with connection.transaction():
         schema.create_ledger_tables(connection, name)
+        stored = encrypt_key(key, secret, lock_secret_salt(connection, address, secret))
         connection.execute("INSERT INTO site_key (salt, encrypted) VALUES (%s, %s)", stored)
         check = SiteKey(key, tenant).check()
         meta = {"id": 1, "tenant": tenant, "key_check": check, "key_format": KEY_FORMAT, "created": now}
@@ -298,38 +306,11 @@ def _read_site_key(
     connection: psycopg.Connection, address: ServerAddress, tenant: str, secret: str
 ) -> SiteKey:
     """Return the site key; LedgerError where the secret is another one, or the key is not this ledger's."""
-    row = connection.execute("SELECT salt, encrypted, key_check, tenant FROM site_key, meta").fetchone()
-    if row is None:
+    row = connection.execute("SELECT key_check, tenant FROM meta").fetchone()
+    keys = read_encrypted_keys(connection, name_schema(tenant))
+    if row is None or not keys:
         raise LedgerError("ledger.server_damaged", server=address.shown)
-    site_key = SiteKey(decrypt_key(EncryptedKey(row[0], row[1]), secret), tenant)
-    if not compare_digest(row[2], site_key.check()) or row[3] != tenant:
+    site_key = SiteKey(decrypt_key(keys[0], secret), tenant)
+    if not compare_digest(row[0], site_key.check()) or row[1] != tenant:
         raise LedgerError("ledger.server_damaged", server=address.shown)
     return site_key
-
-
-class EncryptedKey(NamedTuple):
-    """A site key as it stands in the database."""
-
-    salt: bytes
-    encrypted: bytes
-
-
-def encrypt_key(site_key: bytes, secret: str) -> EncryptedKey:
-    """Encrypt a site key with the operator's secret; LedgerError for a secret that is too short to protect it."""
-    if len(secret) < MIN_SECRET_CHARS:
-        raise LedgerError("ledger.server_secret_short", needed=MIN_SECRET_CHARS)
-    salt = token_bytes(_SALT_BYTES)
-    return EncryptedKey(salt, _make_cipher(secret, salt).encrypt(site_key))
-
-
-def decrypt_key(stored: EncryptedKey, secret: str) -> bytes:
-    """Return the site key; LedgerError where the secret is not the one it was encrypted with."""
-    try:
-        return _make_cipher(secret, stored.salt).decrypt(stored.encrypted)
-    except InvalidToken as error:
-        raise LedgerError("ledger.server_secret_wrong") from error
-
-
-def _make_cipher(secret: str, salt: bytes) -> Fernet:
-    derived = hashlib.scrypt(secret.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
-    return Fernet(base64.urlsafe_b64encode(derived))

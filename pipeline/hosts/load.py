@@ -29,10 +29,10 @@ from pipeline.hosts.connection import (
 )
 from pipeline.hosts.lease import Lease
 from pipeline.hosts.ledger import (
-    encrypt_key,
     has_schema,
     read_unfinished_load,
 )
+from pipeline.hosts.operator_secret import encrypt_key, lock_secret_salt
 from pipeline.ledger.disk import key_path, list_side_files, loaded_path, reserve_path
 from pipeline.ledger.maintenance import LedgerCounts, check_ledger, count_ledger
 from pipeline.ledger.open import open_ledger
@@ -117,7 +117,9 @@ class FileLoad:
             )
             server.execute(
                 "INSERT INTO site_key (salt, encrypted) VALUES (%s, %s)",
-                encrypt_key(site_key.secret, self.secret),
+                encrypt_key(
+                    site_key.secret, self.secret, lock_secret_salt(server, self.address, self.secret)
+                ),
             )
             rows = _copy_rows(path, file, server)
             self.lease.require(server)

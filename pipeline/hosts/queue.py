@@ -24,7 +24,7 @@ from pipeline.hosts.connection import (
     explain_server_error,
     require_durable_commits,
 )
-from pipeline.hosts.schema import make_shared_schema
+from pipeline.hosts.operator_secret import prepare_database
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ class JobConnector(PsycopgConnector):
     lost is found by the worker (`_list_lost_jobs`), or has another state already.
     """
 
-    def __init__(self, address: ServerAddress, clock: Clock, *, patience: float, connections: int) -> None:
+    def __init__(
+        self, address: ServerAddress, secret: str, clock: Clock, *, patience: float, connections: int
+    ) -> None:
         super().__init__(
             conninfo=address.url,
             kwargs=CONNECTION | ({"password": address.password} if address.password else {}),
@@ -94,6 +96,7 @@ class JobConnector(PsycopgConnector):
             configure=_set_search_path,
         )
         self.address, self.patience = address, patience
+        self._secret = secret
         self._clock = clock
         self.on_failure: Callable[[ConnectorException], None] = lambda _: None
 
@@ -131,6 +134,15 @@ class JobConnector(PsycopgConnector):
             async with self.pool.connection() as connection:
                 yield connection
 
+    def prepare_server(self) -> None:
+        """Make the schema that ledgers and queue share.
+
+        Raises LedgerError for a server that cannot be used, and for another operator's secret than the database's.
+        """
+        with connect_server(self.address, purpose=PURPOSE) as connection:
+            require_durable_commits(connection, self.address)
+            prepare_database(connection, self.address, self._secret)
+
     def explain(self, error: ConnectorException) -> LedgerError:
         """Return the error of the command for what the server or the way to it refused."""
         return explain_server_error(self.address, error.__cause__)  # type: ignore[arg-type]  # it is one of psycopg's
@@ -151,10 +163,10 @@ async def _set_search_path(connection: AsyncConnection[Any]) -> None:
 async def open_queue(connector: JobConnector) -> AsyncIterator[None]:
     """Connect, and make or migrate the schema.
 
-    Raises LedgerError where the server cannot be reached, UsageError where a pooler answers in its place, or where the
+    Raises LedgerError where the server cannot be reached or has another operator's secret, UsageError where a pooler answers in its place, or where the
     schema is that of a newer version.
     """
-    await asyncio.to_thread(_prepare_server, connector.address)
+    await asyncio.to_thread(connector.prepare_server)
     try:
         with wrap_exceptions():
             await connector.open_async()
@@ -165,13 +177,6 @@ async def open_queue(connector: JobConnector) -> AsyncIterator[None]:
         yield
     finally:
         await connector.close_async()
-
-
-def _prepare_server(address: ServerAddress) -> None:
-    """Raise LedgerError for a server that cannot be used; make the schema that ledgers and queue share."""
-    with connect_server(address, purpose=PURPOSE) as connection:
-        require_durable_commits(connection, address)
-        make_shared_schema(connection)
 
 
 def list_migrations() -> list[Path]:

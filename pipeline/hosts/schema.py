@@ -76,7 +76,8 @@ _OF_SERVER = (
     # of each writer: the number of the last transaction that it committed (writer.py)
     "CREATE TABLE last_commit (writer text PRIMARY KEY, epoch bigint NOT NULL, number bigint NOT NULL DEFAULT 0)",
 )
-# What the hospitals of a database share: the leases of their ledgers (lease.py), the slots of the rate limiter, and progress.
+# What the hospitals of a database share: the leases of their ledgers (lease.py), the slots of the rate limiter, progress,
+# and what the operator's secret is known by.
 _SHARED = (
     """
     CREATE TABLE IF NOT EXISTS {shared}.lease (
@@ -121,6 +122,12 @@ _SHARED = (
         receipts bigint NOT NULL,
         attempts bigint NOT NULL
     ) WITH (fillfactor = 10)
+    """,
+    # the one row by which the operator's secret is known again (operator_secret.py)
+    """
+    CREATE TABLE IF NOT EXISTS {shared}.operator_secret (
+        id bigint PRIMARY KEY CHECK (id = 1), salt bytea NOT NULL, check_value bytea NOT NULL
+    )
     """,
     """
     CREATE OR REPLACE FUNCTION {shared}.server_seconds() RETURNS double precision
@@ -190,11 +197,16 @@ def make_shared_schema(connection: psycopg.Connection) -> None:
     if connection.execute(question, [SHARED_SCHEMA]).fetchone() == (version,):
         return
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SHARED_LOCK])
+        lock_shared_schema(connection)
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(shared))
         for statement in _SHARED:
             connection.execute(sql.SQL(statement).format(shared=shared))
         connection.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(shared, sql.Literal(version)))
+
+
+def lock_shared_schema(connection: psycopg.Connection) -> None:
+    """Keep other processes from making what all hospitals share, until the end of the transaction."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SHARED_LOCK])
 
 
 def create_ledger_tables(connection: psycopg.Connection, name: str) -> None:

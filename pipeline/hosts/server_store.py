@@ -29,6 +29,7 @@ from pipeline.hosts.ledger import (
     require_no_lost_server_ledger,
 )
 from pipeline.hosts.load import FileLoad, LoadedLedger
+from pipeline.hosts.operator_secret import require_same_secret
 from pipeline.hosts.writer import PostgresWriter, write_all_receipts
 from pipeline.ledger import receipt_sync
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -74,10 +75,10 @@ class ServerStore:
     hold: Lease = field(init=False)
 
     def __post_init__(self) -> None:
-        self.hold = Lease(self.address, self.tenant)
+        self.hold = Lease(self.address, self.tenant, self.secret)
 
     def exists(self) -> bool:
-        return read_server_identity(self.address, self.tenant) is not None
+        return read_server_identity(self.address, self.tenant, self.secret) is not None
 
     def get_ledger_trace(self) -> Path | None:
         return None  # its receipts are lost with it
@@ -85,6 +86,7 @@ class ServerStore:
     def examine_server(self, now: float) -> ServerFacts:
         with connect_server(self.address, purpose="doctor") as connection:
             require_durable_commits(connection, self.address)
+            require_same_secret(connection, self.address, self.secret)
             row = connection.execute(
                 "SELECT current_setting('server_version'), current_setting('synchronous_commit'), "
                 "extract(epoch FROM clock_timestamp())::float8"
@@ -125,7 +127,8 @@ class ServerStore:
             )
 
     def get_conflict(self, registry: TenantRegistry) -> UsageError | None:
-        return registry.get_conflict(self.address.shown, read_server_identity(self.address, self.tenant))
+        identity = read_server_identity(self.address, self.tenant, self.secret)
+        return registry.get_conflict(self.address.shown, identity)
 
     def erase_person(self, traces: PersonTraces, *, now: float, who: str) -> None:
         """Remove a person's data from the ledger and its receipts, in one transaction of the lease's holder.

@@ -84,6 +84,7 @@ class HospitalWorker:
     def __init__(
         self,
         address: ServerAddress,
+        secret: str,
         settings: Workers,
         *,
         config_path: Path,
@@ -102,7 +103,9 @@ class HospitalWorker:
         self._children = RunChildren(config_path, language, limits=limits, clock=clock, report=report)
         # a query waits a third of the time after which the worker passes for dead; two connections are for the chores
         patience = settings.stalled_seconds / 3
-        self._connector = JobConnector(address, clock, patience=patience, connections=settings.processes + 4)
+        self._connector = JobConnector(
+            address, secret, clock, patience=patience, connections=settings.processes + 4
+        )
         self._connector.on_failure = self._fail
         app = App(connector=self._connector)
         app.task(name=TASK, retry=RetryAfterRun(), pass_context=True)(self._run_hospital)

@@ -154,14 +154,75 @@ def test_check_makes_no_ledger(hospital, database, connection, capsys):
     assert "nothing has been sent with this configuration" in show(hospital, capsys, "export", exit_code=2)
 
 
+OTHER_SECRET = "another secret than the first one"
+
+
 @long_test
-def test_another_ledger_secret_is_refused_with_its_reason(hospital, database, capsys):
+def test_another_secret_is_refused_by_every_command_with_both_causes(hospital, database, capsys):
     hospital.seal_doctors(1)
-    (hospital.folder / "secrets" / "ledger__secret").write_text("another secret than the first one")
-    english, chinese = show_both(hospital, capsys, "run", exit_code=74)
-    assert "not the one with which this ledger was created" in english
-    assert "台账口令（ledger__secret）与创建这份台账时的不同" in chinese
+    (hospital.folder / "secrets" / "ledger__secret").write_text(OTHER_SECRET)
+    for command in (
+        "run",
+        "check",
+        "status",
+        "retry",
+        "export",
+        "history",
+        "ledger check",
+        "worker",
+        "enqueue",
+    ):
+        shown = show(hospital, capsys, *command.split(), "--lang", "en", exit_code=74)
+        assert "install the same ledger__secret as on the other hosts. Or the secret was changed" in shown, (
+            command
+        )
+    assert "与其他主机相同的 ledger__secret。也可能是有人更换了口令" in show(
+        hospital, capsys, "run", "--lang", "zh", exit_code=74
+    )
     assert "[fault]   ledger: The operator's secret" in show(hospital, capsys, "doctor", exit_code=74)
+    assert hospital.creates() == 1
+
+
+def test_a_second_host_with_another_secret_is_refused_on_the_first_day(
+    hospital, database, connection, capsys
+):
+    """The hospital has no ledger yet; a job of the first host has made what all hospitals share."""
+    secret = hospital.folder / "secrets" / "ledger__secret"
+    assert hospital.go("enqueue") == 0
+    secret.write_text(OTHER_SECRET)
+    hospital.doctors(1)
+    for command in ("doctor", "check", "run"):
+        shown = show(hospital, capsys, command, exit_code=74)
+        assert "is not the one that the hospitals on" in shown, command
+    count = "SELECT count(*) FROM esign_import.lease"
+    assert (connection.execute(count).fetchone(), hospital.creates()) == ((0,), 0)
+
+
+def test_the_operators_secret_is_replaced(hospital, database, capsys):
+    hospital.seal_doctors(1)
+    secret, former = hospital.folder / "secrets" / "ledger__secret", hospital.folder / "former"
+    secret.rename(former)
+    rotate = ("hosts", "rotate-secret", "--former", str(former))
+    secret.write_text(former.read_text())
+    assert "are the same" in show(hospital, capsys, *rotate, exit_code=2)
+    secret.write_text(OTHER_SECRET)
+    assert f"{former}.gone" in show(hospital, capsys, *rotate[:-1], f"{former}.gone", exit_code=2)
+    with Lease(ServerAddress(database), TENANT, former.read_text()).acquire(
+        run="20261127-010000-000", now=1_795_000_000.0
+    ):
+        english, chinese = show_both(hospital, capsys, *rotate, exit_code=6)
+    assert "left for later, its key is still encrypted with the former secret. Run 20261127" in english
+    assert "Keys of ledgers encrypted with it: 0 now, 0 before" in english
+    assert "跳过了，它的密钥仍用原口令加密" in chinese
+    assert "hosts rotate-secret --former" in show(hospital, capsys, "run", exit_code=74)
+    capsys.readouterr()
+    assert hospital.go("--json", *rotate) == 0
+    (ledger,) = json.loads(capsys.readouterr().out)["ledgers"]
+    assert (ledger["schema"], ledger["state"]) == (name_schema(TENANT), "encrypted_anew")
+    assert "0 now, 1 before" in show(hospital, capsys, *rotate)
+    assert hospital.run_to_end("run") == (0, {"unchanged": 1})
+    secret.write_text(former.read_text())
+    assert "is not the one that the hospitals on" in show(hospital, capsys, "run", exit_code=74)
     assert hospital.creates() == 1
 
 
@@ -244,7 +305,10 @@ def test_a_pooler_is_refused_by_every_command_before_anything_is_written(
 @long_test
 def test_a_ledger_that_another_host_holds(hospital, database, capsys):
     hospital.seal_doctors(1)
-    with Lease(ServerAddress(database), TENANT).acquire(run="20261127-010000-000", now=1_795_000_000.0):
+    secret = (hospital.folder / "secrets" / "ledger__secret").read_text()
+    with Lease(ServerAddress(database), TENANT, secret).acquire(
+        run="20261127-010000-000", now=1_795_000_000.0
+    ):
         assert "Run 20261127-010000-000 has been using the ledger" in show(
             hospital, capsys, "run", exit_code=6
         )

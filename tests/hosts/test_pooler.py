@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 from pooler import run_pgbouncer, run_plain_pooler
-from server_ledger import NOW, TENANT
+from server_ledger import NOW, SECRET, TENANT
 
 from pipeline.clock import SystemClock
 from pipeline.domain.server_address import ServerAddress
@@ -35,8 +35,8 @@ async def test_pgbouncer_is_refused_in_every_mode(postgres_server, url, mode):
         with pytest.raises(UsageError, match="PgBouncer"):
             open_connection(pooled, purpose="test")
         with pytest.raises(UsageError, match="PgBouncer"):
-            Lease(pooled, TENANT).acquire(run="r1", now=NOW)
-        connector = JobConnector(pooled, SystemClock(), patience=5, connections=3)
+            Lease(pooled, TENANT, SECRET).acquire(run="r1", now=NOW)
+        connector = JobConnector(pooled, SECRET, SystemClock(), patience=5, connections=3)
         with pytest.raises(UsageError, match="PgBouncer"):
             async with open_queue(connector):
                 pass

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException
+from server_ledger import SECRET
 from wire_support import refusing_port
 
 from pipeline.clock import SystemClock
@@ -32,7 +33,7 @@ def url(postgres_server):
 
 @asynccontextmanager
 async def queue_at(url):
-    connector = JobConnector(ServerAddress(url), SystemClock(), patience=5, connections=3)
+    connector = JobConnector(ServerAddress(url), SECRET, SystemClock(), patience=5, connections=3)
     async with open_queue(connector):
         yield connector, DailyJobs(connector, App(connector=connector))
 
@@ -47,6 +48,7 @@ def make_worker(url, **settings):
     messages = []
     worker = HospitalWorker(
         ServerAddress(url),
+        SECRET,
         Workers(stalled_seconds=2, **settings),
         config_path=None,
         list_hospitals=lambda: [Hospital("east", (), 400)],

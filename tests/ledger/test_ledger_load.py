@@ -70,7 +70,7 @@ class Places:
     def load(self, *, secret: str = SECRET, ownership=None):
         with (
             RunLock(self.path).acquire(run="load", now=NOW),
-            Lease(self.address, self.tenant).acquire(run="load", now=NOW) as lease,
+            Lease(self.address, self.tenant, SECRET).acquire(run="load", now=NOW) as lease,
         ):
             ownership = ownership or Ownership(self.registry)
             return FileLoad(self.path, self.address, self.tenant, secret, lease, ownership).load(now=NOW)
@@ -94,7 +94,7 @@ class Places:
                 ledger.begin_run(record)
             return
         with (
-            Lease(self.address, self.tenant).acquire(run=record.run, now=NOW) as lease,
+            Lease(self.address, self.tenant, SECRET).acquire(run=record.run, now=NOW) as lease,
             self.open_server(lease) as ledger,
         ):
             ledger.begin_run(record)
@@ -190,7 +190,7 @@ def test_the_server_numbers_on_behind_what_was_loaded(filled, attempt, run_recor
         ]
     filled.load()
     with (
-        Lease(filled.address, filled.tenant).acquire(run="r4", now=NOW) as lease,
+        Lease(filled.address, filled.tenant, SECRET).acquire(run="r4", now=NOW) as lease,
         filled.open_server(lease) as ledger,
     ):
         ledger.begin_run(run_record("r4"))
@@ -306,7 +306,7 @@ def test_a_copy_on_the_server_is_refused_where_the_registry_knows_a_file(filled)
     with filled.open_file(ownership=Ownership(filled.registry, accept_ledger=True)):
         pass
     with (
-        Lease(filled.address, filled.tenant).acquire(run="r9", now=NOW) as lease,
+        Lease(filled.address, filled.tenant, SECRET).acquire(run="r9", now=NOW) as lease,
         pytest.raises(UsageError) as refused,
     ):
         filled.open_server(lease, ownership=Ownership(filled.registry))

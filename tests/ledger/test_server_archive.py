@@ -14,7 +14,8 @@ from pipeline.domain.run import Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import LedgerError
-from pipeline.hosts.ledger import encrypt_key, open_server_ledger
+from pipeline.hosts.ledger import open_server_ledger
+from pipeline.hosts.operator_secret import SecretCheck
 from pipeline.ledger.protocol import AdoptedSeal
 
 QUERIES = (
@@ -83,7 +84,7 @@ def test_a_file_and_a_server_give_the_same_records(opened, postgres_server, atte
 
 def test_a_secret_that_protects_nothing_is_refused():
     with pytest.raises(LedgerError, match="at least 20 characters"):
-        encrypt_key(b"k" * 32, "short")
+        SecretCheck.make("short")
 
 
 def test_a_schema_under_the_name_of_another_tenant_is_refused(postgres_server):

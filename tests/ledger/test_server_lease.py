@@ -37,7 +37,7 @@ def take_over(bench: LedgerBench) -> Lease:
     bench.query(
         "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s' WHERE ledger = %s", bench.schema
     )
-    return Lease(bench.address, bench.tenant).acquire(run="r9", now=NOW)
+    return Lease(bench.address, bench.tenant, SECRET).acquire(run="r9", now=NOW)
 
 
 def end_connections(bench: LedgerBench, purpose: str) -> None:
@@ -57,8 +57,8 @@ def end_connections(bench: LedgerBench, purpose: str) -> None:
 def test_a_held_lease_is_refused_with_its_holder(bench):
     for _ in range(2):
         with pytest.raises(Locked, match=f"r0.*process {os.getpid()}"):
-            Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW)
-    assert Lease(bench.address, bench.tenant).get_holder()
+            Lease(bench.address, bench.tenant, SECRET).acquire(run="r1", now=NOW)
+    assert Lease(bench.address, bench.tenant, SECRET).get_holder()
     assert bench.lease.is_intact()
 
 
@@ -66,7 +66,7 @@ def test_the_clock_of_the_host_does_not_count(bench):
     """Ten minutes ahead or behind: the server's clock alone decides."""
     for offset in (-600, 600):
         with pytest.raises(Locked):
-            Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW + offset)
+            Lease(bench.address, bench.tenant, SECRET).acquire(run="r1", now=NOW + offset)
 
 
 def test_who_lost_the_lease_enters_nothing_and_the_next_holder_goes_on(bench, attempt, run_record):
@@ -143,8 +143,8 @@ def test_a_lease_whose_connection_has_ended_is_free_at_once(bench, monkeypatch):
     """After kill -9 the next run need not wait until the lease has run out."""
     monkeypatch.setattr(bench.lease, "_renew", lambda: False)
     end_connections(bench, "lease")
-    wait_until(lambda: not Lease(bench.address, bench.tenant).get_holder())
-    with Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW) as taken:
+    wait_until(lambda: not Lease(bench.address, bench.tenant, SECRET).get_holder())
+    with Lease(bench.address, bench.tenant, SECRET).acquire(run="r1", now=NOW) as taken:
         assert taken.epoch > bench.lease.epoch
         monkeypatch.undo()
         bench.lease.renew_soon()
@@ -155,9 +155,9 @@ def test_a_lease_whose_connection_broke_is_held_again(bench):
     for _ in range(3):
         end_connections(bench, "lease")
         bench.lease.renew_soon()
-        wait_until(lambda: Lease(bench.address, bench.tenant).get_holder())
+        wait_until(lambda: Lease(bench.address, bench.tenant, SECRET).get_holder())
         with pytest.raises(Locked):
-            Lease(bench.address, bench.tenant).acquire(run="r1", now=NOW)
+            Lease(bench.address, bench.tenant, SECRET).acquire(run="r1", now=NOW)
     assert bench.lease.is_intact()
 
 
@@ -171,7 +171,7 @@ def test_a_lease_gets_its_advisory_lock_back_from_a_connection_that_the_server_s
     tenant = f"{bench.tenant}-partitioned"
     with ServerWire(bench.server.port) as wire:
         address = ServerAddress(bench.server.make_url(port=wire.own_port))
-        with Lease(address, tenant, seconds=4).acquire(run="r1", now=NOW) as held:
+        with Lease(address, tenant, SECRET, seconds=4).acquire(run="r1", now=NOW) as held:
             cut_off = wire.links[0]
             wire.silence("lease")
             held.renew_soon()
@@ -185,9 +185,9 @@ def test_a_lease_gets_its_advisory_lock_back_from_a_connection_that_the_server_s
                 )
             )
             cut_off.cut()  # the server notices at last
-            wait_until(lambda: Lease(bench.address, tenant).get_holder())
+            wait_until(lambda: Lease(bench.address, tenant, SECRET).get_holder())
             with pytest.raises(Locked):
-                Lease(bench.address, tenant).acquire(run="r2", now=NOW)
+                Lease(bench.address, tenant, SECRET).acquire(run="r2", now=NOW)
 
 
 def test_a_long_transaction_does_not_keep_the_lease_from_being_renewed(bench, held, run_record):
@@ -220,7 +220,7 @@ def test_a_transaction_of_a_holder_whose_lease_has_not_run_out_is_left_alone(ben
     with bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
         with held(ledger), pytest.raises(Locked):
-            Lease(bench.address, bench.tenant).acquire(run="r9", now=NOW)
+            Lease(bench.address, bench.tenant, SECRET).acquire(run="r9", now=NOW)
         ledger.begin_run(run_record("r2"))
 
 
@@ -230,7 +230,7 @@ def test_an_epoch_that_a_server_lost_and_gave_out_again_does_not_let_an_earlier_
     with bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
         bench.query("UPDATE lease SET epoch = epoch - 1, expires_at = NULL WHERE ledger = %s", bench.schema)
-        with Lease(bench.address, bench.tenant).acquire(run="r9", now=NOW) as taken:
+        with Lease(bench.address, bench.tenant, SECRET).acquire(run="r9", now=NOW) as taken:
             assert taken.epoch == bench.lease.epoch
             with pytest.raises(LeaseLost):
                 asyncio.run(ledger.open_attempt(attempt("p1")))
@@ -241,7 +241,7 @@ def test_a_lease_is_released_in_bounded_time_although_the_server_is_silent(bench
     monkeypatch.setattr(connection, "_MARGIN_SECONDS", 0.1)
     with ServerWire(bench.server.port) as wire:
         address = ServerAddress(bench.server.make_url(port=wire.own_port))
-        held = Lease(address, f"{bench.tenant}-silent").acquire(run="r1", now=NOW)
+        held = Lease(address, f"{bench.tenant}-silent", SECRET).acquire(run="r1", now=NOW)
         wire.silence()
         held.release()
 

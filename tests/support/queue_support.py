@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import psycopg
 from procrastinate import App
+from server_ledger import SECRET
 
 from pipeline.clock import SystemClock
 from pipeline.domain.server_address import ServerAddress
@@ -15,7 +16,7 @@ from pipeline.hosts.slots import QUEUES
 @asynccontextmanager
 async def queue_at(url):
     """Open the queue; give the connector and the table of days."""
-    connector = JobConnector(ServerAddress(url), SystemClock(), patience=5, connections=3)
+    connector = JobConnector(ServerAddress(url), SECRET, SystemClock(), patience=5, connections=3)
     async with open_queue(connector):
         yield connector, DailyJobs(connector, App(connector=connector))
 

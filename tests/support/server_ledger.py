@@ -22,7 +22,7 @@ def open_for_writing(
     address: ServerAddress, tenant: str = TENANT, *, run: str = "r0", **options
 ) -> Iterator[PostgresLedger]:
     """Hold the lease and the ledger of a tenant."""
-    with Lease(address, tenant).acquire(run=run, now=NOW) as lease:
+    with Lease(address, tenant, SECRET).acquire(run=run, now=NOW) as lease:
         ledger, _ = open_server_ledger(address, tenant, now=NOW, secret=SECRET, lease=lease, **options)
         try:
             yield ledger
@@ -38,7 +38,7 @@ class LedgerBench:
         self.tenant = f"sandbox/app/org{next(_numbers)}"
         self.address = ServerAddress(server.make_url())
         self.schema = name_schema(self.tenant)
-        self.lease = Lease(self.address, self.tenant).acquire(run="r0", now=NOW)
+        self.lease = Lease(self.address, self.tenant, SECRET).acquire(run="r0", now=NOW)
         ledger, self.site_key = open_server_ledger(
             self.address, self.tenant, now=NOW, secret=SECRET, lease=self.lease
         )
@@ -76,7 +76,7 @@ class LedgerBench:
             return
         self.lease.release()
         self.query("UPDATE lease SET expires_at = NULL WHERE ledger = %s", self.schema)
-        self.lease = Lease(self.address, self.tenant).acquire(run="r0", now=NOW)
+        self.lease = Lease(self.address, self.tenant, SECRET).acquire(run="r0", now=NOW)
 
     def open_reader(self) -> closing[PostgresLedger]:
         """Open the ledger for reading."""
