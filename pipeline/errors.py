@@ -35,7 +35,8 @@ from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.messages.problems import build_problem
 from pipeline.messages.python_arguments import name_python_arguments
 from pipeline.support.progress_file import record_progress
-from pipeline.support.rights import acting_user, is_there, owner_of
+from pipeline.support.rights import acting_user, describe_lacking_mode, is_there, owner_of
+from pipeline.support.terminal_text import quote
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -242,7 +243,11 @@ def _cure(error: OSError) -> tuple[str, dict[str, Any]]:
     ):  # the folder in which nothing can be made is at fault
         path = next(filter(is_there, path.parents), path)
     key = _get_cure_on_windows(error, path) or _CURES.get(error.errno or 0, "disk.other")
-    return key, {"path": path, "user": acting_user(), "owner": owner_of(path), "why": reason_of(error)}
+    detail = {"path": path, "user": acting_user(), "owner": owner_of(path), "why": reason_of(error)}
+    if key == "disk.rights" and (lacking := describe_lacking_mode(path)) is not None:
+        mode, cure = lacking
+        return "disk.mode", {**detail, "mode": mode, "command": f"chmod {cure} {quote(str(path))}"}
+    return key, detail
 
 
 def _get_cure_on_windows(error: OSError, path: Path) -> str | None:

@@ -85,7 +85,7 @@ INTRODUCTIONS: Mapping[str, str] = {
     "schedule.no_systemd": "next_run",
     "resolve_sealed": "next_story",
     "no_run_yet": "next_run",
-    "no_run": "next_status",
+    "no_run": "next_meant",
     "profiles.choose": "next_run",
     "ledger.locked": "next_status",
     "ledger.locked_by_somebody": "next_status",
@@ -375,6 +375,8 @@ def _suggest_meant_command(session: Session, error: click.ClickException) -> boo
             is_certain = len(near) == 1 and near[0] not in OVERRIDES
             key = "next_meant" if len(error.possibilities or ()) == 1 else "next_perhaps"
             return is_certain and _suggest_spelling(session, error.option_name, near[0], key)
+        case click.MissingParameter(param=click.Argument(type=click.Choice(choices=choices))):
+            session.suggest_words("next_perhaps", [*session.arguments, str(choices[0])])
         case click.UsageError(ctx=click.Context() as context) if "--run" in _list_options(context.command):
             runs = [word for word in session.arguments if RUN_ID.fullmatch(word)]
             if len(runs) != 1 or "--run" in session.arguments:

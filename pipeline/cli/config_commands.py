@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer", bound=str)
 Environment = Literal["production", "test", "sandbox"]
-ENVIRONMENTS: Mapping[str, Environment] = {"1": "production", "2": "test", "3": "sandbox"}
+ENVIRONMENTS: Mapping[str, Environment] = {"1": "test", "2": "production", "3": "sandbox"}
 IDS = ("app_id", "organization_open_id", "operator_open_id")
 
 

@@ -17,12 +17,22 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.ledger.database_ledger import DatabaseLedger
+    from pipeline.reports.next_steps import NextStep
     from pipeline.resolution.cases import Case, DecisionKind, WaitingCase
     from pipeline.resolution.decide import DecisionMaker
     from pipeline.resolution.open_cases import OpenCases
 
 SENT_BY_NEXT_RUN = frozenset({"not_created", "not_theirs", "replace", "other_person"})
 EXIT_ATTENTION = 3
+HELD = "step.held_picture"
+# the word by which a list shows a case, by its kind of decision
+LISTED_WORDS = {
+    "step.unknown": "word.trace",
+    "step.exists": "word.trace",
+    "step.changed": "word.SEALID",
+    "step.possibly_same": "word.SEALID",
+    HELD: "word.doctor",
+}
 KINDS = {"seal_id": "created"}  # of decisions, where the option has another name
 
 
@@ -78,8 +88,13 @@ def resolve(
     from pipeline.resolution.ledger_status import get_unanswered_certification
     from pipeline.resolution.open_cases import KINDS_WITH_SURE, open_cases, point_to
 
-    chosen = {name.removesuffix("d") if name == "replaced" else name for name, value in ways.items() if value}
-    if len(chosen) > 1 or (seal_name and "replace" not in chosen) or (sure and not chosen & KINDS_WITH_SURE):
+    given = {name.removesuffix("d") if name == "replaced" else name: value for name, value in ways.items()}
+    chosen = {name for name, value in given.items() if value}
+    if len(chosen) > 1:
+        options = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+        then = ("explain", query) if query else ("resolve",)
+        raise UsageError("resolve_two_ways", first=options[0], second=options[1], then=then)
+    if (seal_name and "replace" not in chosen) or (sure and not chosen & KINDS_WITH_SURE):
         raise UsageError("resolve_one_way")
     way = next(iter(chosen), "")
     if way == "probe":
@@ -192,7 +207,7 @@ def _print_choice(session: Session, opened: OpenCases, case: Case) -> int:
     step = case.choose_step(describe_command_line(opened.config, session.invocation))
     if not session.quiet:
         session.print_line(step.render(session.spoken))
-    for command in step.commands:
+    for command in step.render_commands(session.spoken):
         session.inform("command", command=command)
     session.suggest_command("next_story", "explain", case.unique_word)
     return EXIT_ATTENTION
@@ -210,9 +225,35 @@ def print_unresolved(session: Session, ledger: DatabaseLedger, cases: Sequence[C
         return 0
     for case, described in zip(cases, waiting, strict=True):
         _print_case(session, case, described)
-    session.inform("resolve_ways", program=session.invocation)
+    _print_ways(session, cases)
     session.suggest_command("next_story", "explain", cases[0].unique_word)
     return EXIT_ATTENTION
+
+
+def _print_ways(session: Session, cases: Sequence[Case]) -> None:
+    """Print the commands that enter decisions on these cases, and where to look for seals.
+
+    A command is complete where one case is of its kind; else it has the word that each case is listed with.
+    """
+    from pipeline.resolution.ledger_status import describe_command_line
+
+    command_line = describe_command_line(session.require_ready_config(), session.invocation)
+    steps: dict[str, list[NextStep]] = {}
+    for case in cases:
+        step = case.choose_step(command_line)
+        if step.is_decision:
+            steps.setdefault(step.text.key, []).append(step)
+    for kind, of_kind in steps.items():
+        for command in of_kind[0].render_commands(session.spoken):
+            words = command.removeprefix(f"{session.invocation} resolve ")
+            option = words[words.index(" --") :]
+            listed_word = session.render_sentence(LISTED_WORDS[kind])
+            general = f"{session.invocation} resolve {listed_word}{option}"
+            way = option.split()[0].removeprefix("--").replace("-", "_")
+            session.inform("resolve_way.keep_picture" if kind == HELD else f"resolve_way.{way}")
+            session.inform("command", command=command if len(of_kind) == 1 else general)
+    if any(case.attempt is not None for case in cases):
+        session.inform("resolve_where")
 
 
 def _print_case(session: Session, case: Case, described: WaitingCase) -> None:

@@ -107,7 +107,7 @@ def _read_config_for_check(session: Session) -> tuple[Config, Message | None]:
 def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]) -> int:
     """Print where no roster was found, and what is there instead; the last results stay as they are."""
     from pipeline.cli.run_display import join_names
-    from pipeline.intake.readers.discover import list_other_files
+    from pipeline.intake.readers.discover import list_lock_files, list_other_files
 
     paths = [path.absolute() for path in rosters or map(config.resolve_path, config.roster)]
     if not rosters and not any(path.exists() for path in paths) and session.read_config_if_any() is None:
@@ -118,6 +118,8 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
     if others := list_other_files(paths):
         names = join_names(session, [mask_text(file.name) for file in others])
         session.inform("no_rosters_there", seals=config.resolve_path(config.seals), **names)
+    if locks := list_lock_files(paths):
+        session.inform("only_lock_files", **join_names(session, [mask_text(file.name) for file in locks]))
     session.suggest_same_command("next_rosters")
     return 0
 
@@ -230,7 +232,8 @@ def _get_run_to_rebuild(ledger: DatabaseLedger, run_id: str | None) -> RunRecord
         if record is None:
             last_runs = [run.run for run in ledger.list_runs(MAX_RUNS_NAMED)]
             known = join_messages(last_runs)
-            raise UsageError("no_run", run=run_id, known=known, then=("status",))
+            then = ("report", "--run", last_runs[0]) if last_runs else ("status",)
+            raise UsageError("no_run", run=run_id, known=known, then=then)
     else:
         record = next(filter(has_read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
         if record is None:

@@ -188,11 +188,15 @@ def _print_reasons(
 ) -> None:
     """Print the commonest reasons, each with where it occurs first; of a code of the service who acts and what to do.
 
-    What to do about the code ``explained`` was printed already. Of the files ``with_sheets`` the sheet is named.
+    What to do about the code ``explained`` was printed already, and that nothing was sent because of it: an answer to a row
+    that was not sent is not at fault in its row. Of the files ``with_sheets`` the sheet is named.
     """
     by_code: defaultdict[str, list[RowOutcome]] = defaultdict(list)
     for outcome in outcomes:
-        for code in list_blocking_codes(outcome) or filter(None, [outcome.code]):
+        codes = list_blocking_codes(outcome)
+        if not codes and outcome.code and not (explained and outcome.status is Status.NOT_SENT):
+            codes = [outcome.code]
+        for code in codes:
             by_code[code].append(outcome)
     for code, rows in _take_commonest(session, by_code):
         status = rows[0].status

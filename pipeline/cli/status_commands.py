@@ -212,7 +212,7 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
         return 0
     timeline, step = explanation.people[0], explanation.step
     for line in render_timeline(timeline, step, session.language, config.base.absolute()):
-        session.print_wrapped_data(line, whole=step.commands)
+        session.print_wrapped_data(line, whole=step.render_commands(session.language))
     if step.is_decision:  # each command is a decision; the last command that is printed decides nothing
         session.suggest_command("next_list", "resolve")
     elif step.commands:

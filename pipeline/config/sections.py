@@ -66,7 +66,9 @@ def get_endpoint_fault(text: str) -> str | None:
     """
     match = _ADDRESS.fullmatch(text)
     if match is None:
-        return "config.only_host" if _HAS_SCHEME.match(text) else "config.no_scheme"
+        if _HAS_SCHEME.match(text):
+            return "config.only_host"
+        return "config.no_scheme_here" if is_loopback(host_of(f"http://{text}")) else "config.no_scheme"
     if not _has_possible_port(match):
         return "config.no_port"
     if is_loopback(host_of(text)):

@@ -35,6 +35,7 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _SLIPS = (  # what a line looks like whose fault the parser finds only on a later one
     (re.compile(r"^[^#\"']*[:,\[{-]\s*([\"'])(?:(?!\1).)*$"), "unexpected end of stream"),
     (re.compile(r"^[^#:\"']*\N{FULLWIDTH COLON}"), "full-width colon"),
+    (re.compile(r"^[^#:\"']*:\s+(\{[^{}:,]*\}|\[[^\[\],]*\])\s*[^\s#]"), "bracket before text"),
 )
 
 # a part of the YAML parser's message -> the text that explains it
@@ -45,6 +46,7 @@ PARSER_TEXTS: Mapping[str, str] = {
     "',' or ']'": "config.parser.bracket",
     "mapping values are not allowed": "config.parser.two_colons",
     "could not find expected ':'": "config.parser.no_colon",
+    "bracket before text": "config.parser.value_in_quotes",
     "full-width colon": "config.parser.wide_colon",
     "expected <block end>": "config.parser.indentation",
     "expected the node content": "config.parser.no_value",

@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from pipeline.clock import pause, shown, stamp
+from pipeline.domain.message import Message
 from pipeline.errors import LeaseLost, LedgerError, LedgerUnreachable, Locked, LockLost, reason_of
 from pipeline.ledger.disk import explain_error, require_local_disk
+from pipeline.messages.catalogue import make_message
 from pipeline.support import atomic_files
 from pipeline.support.rights import FILE_MODE
 
 if TYPE_CHECKING:  # a command that only reads takes no lock
     from filelock import FileLock
 
+LEDGER_VARIABLE = "ESIGN_IMPORT_LEDGER"  # sets `ledger:` of the configuration
 HOLDER_READS = 5  # of the holder's file, which is written just after the lock is taken
 BETWEEN = 0.02  # seconds between two looks at the file or at the lock
 LOCK_SECONDS = 2 * BETWEEN  # the lock is tried so long: `is_taken` takes it for a moment
@@ -121,6 +124,10 @@ class RunLock(AbstractContextManager["RunLock"]):
 
     def _require_folder(self) -> None:
         """Make the folder of the ledger. Raises LedgerError where it cannot be made."""
+        file = next((path for path in self._path.parents if path.is_file()), None)
+        if file is not None:
+            then = ("config", "validate")
+            raise LedgerError("ledger.folder_is_file", path=file, source=_name_source(), then=then)
         try:
             atomic_files.make_folder(self._path.parent)
         except OSError as error:
@@ -137,8 +144,8 @@ class RunLock(AbstractContextManager["RunLock"]):
         """Return the error for a ledger's files, or their folder, that cannot be made."""
         if LedgerUnreachable.fits(error):
             return explain_error("ledger.lock_failed", self._path, error)
-        folder, then = self._path.parent, ("config", "validate")
-        return LedgerError("ledger.lock_not_made", folder=folder, why=reason_of(error), then=then)
+        details = {"folder": self._path.parent, "why": reason_of(error), "source": _name_source()}
+        return LedgerError("ledger.lock_not_made", then=("config", "validate"), **details)
 
     def is_intact(self) -> bool:
         """Return whether the lock file is still the one that was taken: a deleted one locks nothing."""
@@ -193,6 +200,13 @@ class RunLock(AbstractContextManager["RunLock"]):
     def _explain_refusal(self) -> Locked:
         holder = self._read_holder()
         return holder.explain() if holder else Locked("ledger.locked_by_somebody", path=self._path)
+
+
+def _name_source() -> Message:
+    """Return where the ledger's path was written: the environment counts before the configuration."""
+    if LEDGER_VARIABLE in os.environ:
+        return make_message("ledger.named_by_environment", name=LEDGER_VARIABLE)
+    return make_message("ledger.named_by_configuration")
 
 
 def read_user_name() -> str:

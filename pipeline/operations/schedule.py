@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
-from pipeline.support.rights import owner_of
+from pipeline.support.rights import acting_user, owner_of
 from pipeline.version import PROGRAM
 
 Kind = Literal["systemd", "cron", "windows"]
@@ -69,9 +69,16 @@ class Schedule:
         return owner_of(ledger if ledger.exists() else self.config_path)
 
     @property
+    def state_home(self) -> str | None:
+        """The folder of state that this user has set: with another one, a run would have another registry of ledgers."""
+        is_ours = os.name != "nt" and self.user == acting_user()
+        return (os.environ.get("XDG_STATE_HOME") or None) if is_ours else None
+
+    @property
     def written_folders(self) -> list[Path]:
         """The folders that a run writes into, each once."""
-        folders = [_get_home(self.user) / ".local" / "state" / PROGRAM, *self.backup_folders]  # the registry
+        state = Path(self.state_home) if self.state_home else _get_home(self.user) / ".local" / "state"
+        folders = [state / PROGRAM, *self.backup_folders]  # the registry
         for config in self.configs:
             # the folder of a server ledger's side files: how the last run ended
             folders.append(config.resolve_ledger_file().parent)
@@ -165,7 +172,8 @@ def render_cron_line(schedule: Schedule) -> str:
     """Return the line of a crontab: it is known as ours by its comment."""
     hour, minute = schedule.start.split(":")
     command = shlex.join([*schedule.words[:-1], "--quiet", "run"])  # cron mails what is printed
-    line = f"PYTHONUTF8=1 {command} # {schedule.unit}: {schedule.config_path}"
+    state = f"XDG_STATE_HOME={shlex.quote(schedule.state_home)} " if schedule.state_home else ""
+    line = f"{state}PYTHONUTF8=1 {command} # {schedule.unit}: {schedule.config_path}"
     escaped = f"{int(minute)} {int(hour)} * * * {line}".replace("%", "\\%")  # cron ends the command at %
     return f"{escaped} sha256 {_compute_digest(escaped)}"
 
@@ -262,6 +270,8 @@ def _render_template(template: str, schedule: Schedule, **values: object) -> str
         trim_blocks=True,
         keep_trailing_newline=True,
     )
+    language = schedule.language or schedule.configs[0].language
+    environment.globals["say"] = lambda zh, en: zh if language == "zh" else en
     environment.filters |= {
         "escape_percent": lambda text: str(text).replace("%", "%%"),
         "quote_unit": lambda word: _quote_for_unit(word.replace("$", "$$")),
@@ -274,6 +284,7 @@ def _render_template(template: str, schedule: Schedule, **values: object) -> str
         name=(schedule.name or schedule.config_path.parent.name).replace("%", "%%"),
         words=schedule.words,
         start=schedule.start,
+        state_home=schedule.state_home,
         **values,
     )
 

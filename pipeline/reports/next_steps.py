@@ -6,6 +6,7 @@ commands to type. The callers only render them. A step never names an option tha
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from pipeline.domain.run import (
     is_redundant_copy,
     waits_for_review,
 )
-from pipeline.messages.catalogue import make_message
+from pipeline.messages.catalogue import make_message, render
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
@@ -63,6 +64,12 @@ class NextStep:
     def command(self) -> str | None:
         """The first command."""
         return self.commands[0] if self.commands else None
+
+    def render_commands(self, language: str) -> tuple[str, ...]:
+        """Return the commands, with what the user finds out or chooses in this language."""
+        words = {word: render(f"word.{word}", language) for word in ("SEALID", "NAME")}
+        pattern = re.compile(rf"\b({'|'.join(words)})$")
+        return tuple(pattern.sub(lambda match: words[match[0]], command) for command in self.commands)
 
     def render(self, language: str) -> str:
         """Return the text with its notes."""
@@ -213,6 +220,7 @@ class RunState:
     absent: int = 0  # those of people who are not in these rosters
     copies_folder: str | None = None  # the folder of marked copies that hold every row to correct
     roster_folders: str = ""
+    is_roster_open: bool = False  # in Excel or WPS: changes that were not saved were not read
     seals: str | None = None  # the folder of pictures
     missing_seals: str | None = None  # the default folder of pictures, where it is not there
     review: tuple[str, str] | None = None  # its page, and the command that reads the judgements
@@ -240,7 +248,8 @@ def list_steps(state: RunState) -> list[NextStep]:
     ]
     if steps:
         return steps
-    key = {EXIT_ATTENTION: "next.decided", EXIT_LATER: "status_interrupted"}.get(state.exit, "next.nothing")
+    usual = "next.saved" if state.is_roster_open else "next.nothing"
+    key = {EXIT_ATTENTION: "next.decided", EXIT_LATER: "status_interrupted"}.get(state.exit, usual)
     return [_note_unshown(state, make_step(key, state.again))]
 
 
@@ -403,6 +412,7 @@ def make_run_state(report: RunReport, masker: Masker) -> RunState:
         unresolved=sum(
             row.status in UNRESOLVED_STATUSES and not row.waits_for_ledger for row in report.outcomes
         ),
+        is_roster_open=any(notice.code == "ROSTER_OPEN" for notice in report.notices),
         kept_answers=sum(row.waits_for_ledger for row in report.outcomes),
         absent=report.absent_unresolved,
         copies_folder=masker.mask_path(report.out / COPIES) if are_copied else None,

@@ -175,7 +175,11 @@ def render_timeline(timeline: PersonTimeline, step: NextStep, language: str, bas
         person=timeline,
         other_values=other_values,
         meaning_of_status="meaning.doubtful" if timeline.doubtful_picture else known,
-        step={"who": step.who, "text": step.text.render(language), "commands": step.commands},
+        step={
+            "who": step.who,
+            "text": step.text.render(language),
+            "commands": step.render_commands(language),
+        },
         notes=[note.render(language) for note in step.notes],
         **functions,
     )

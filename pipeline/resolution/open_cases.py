@@ -64,6 +64,10 @@ class OpenCases:
         if len(timelines) == 1 and timelines[0].seal is not None:
             name, seal_id = timelines[0].name or query, timelines[0].seal.seal_id
             return UsageError("resolve_sealed", name=name, seal_id=seal_id, then=("explain", seal_id))
+        similar = [] if timelines else finder.suggest_words([query])
+        for word in similar:
+            if any(case.is_meant_by(word) for case in self.cases):
+                return UsageError("resolve_similar", query=query, name=word, then=("resolve", word))
         return UsageError(
             "resolve_nobody", query=query, then=("explain", query) if timelines else ("resolve",)
         )

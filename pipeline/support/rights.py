@@ -35,6 +35,23 @@ def owner_of(path: Path) -> str:
         return "?"
 
 
+def describe_lacking_mode(path: Path) -> tuple[str, str] | None:
+    """Return the mode of a file or folder of this user, and what `chmod` adds where it lets the user not read and write.
+
+    None where the mode is not at fault.
+    """
+    if not hasattr(os, "geteuid"):  # Windows
+        return None
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    needed = FOLDER_MODE if stat.S_ISDIR(status.st_mode) else FILE_MODE
+    if status.st_uid != os.geteuid() or status.st_mode & needed == needed:
+        return None
+    return f"{stat.S_IMODE(status.st_mode):04o}", "u+rwx" if needed == FOLDER_MODE else "u+rw"
+
+
 def is_there(path: Path) -> bool:
     """Return whether a file or folder exists, as far as this process may see."""
     try:

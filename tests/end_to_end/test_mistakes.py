@@ -159,6 +159,25 @@ MISTAKES = {
     "ledger where none can be": Mistake(
         change("secrets_dir: secrets", "ledger: /proc/x"), "run", 74, "无法在 /proc", "cannot be created in /proc", AGAIN
     ),
+    "ledger below a file": Mistake(
+        change("secrets_dir: secrets", "ledger: config.yaml/x.sqlite3"), "run", 74,
+        "config.yaml 是文件，不是文件夹", "config.yaml is a file, not a folder", AGAIN,
+    ),
+    "seal name without quotes": Mistake(
+        change('"{name}处方章"', "{name}处方章"), "run", 2, "config.yaml:8：YAML 写法有误（以 { 或 [ 开头的值请加引号",
+        "config.yaml:8: put a value that begins with { or [ in quotes", AGAIN,
+    ),
+    "sandbox without http": Mistake(
+        change("http://127.0.0.1:9", "127.0.0.1:9"), "run", 2, "要写 http://127.0.0.1:9", "write http://127.0.0.1:9", AGAIN
+    ),
+    "lock file of Excel alone": Mistake(
+        lambda folder: (folder / "inbox" / "roster.xlsx").rename(folder / "inbox" / "~$roster.xlsx"),
+        "run", 0, "~$roster.xlsx 只是 Excel 或 WPS 的临时文件", "~$roster.xlsx there is only a temporary file", "run",
+    ),
+    "kind of schedule left out": Mistake(
+        leave, "schedule print", 2, "可选：systemd、cron、windows。", "Choose from: systemd, cron, windows",
+        "schedule print systemd",
+    ),
     "no folder of pictures": Mistake(
         lambda folder: shutil.rmtree(folder / "seals"), "check", 3, "建好文件夹并放入图片", "IT: create it and put the picture there", "check"
     ),

@@ -96,6 +96,32 @@ def test_a_query_is_any_word_that_means_the_doctor(unsettled, capsys):
     assert run_later(unsettled, "resolve", row["id_masked"][-4:], "--seal-id", ID) == 0
 
 
+def test_the_list_fills_in_the_commands_of_the_only_case_of_a_kind(unsettled, capsys):
+    (_, row), (second, _) = read_unknown_rows(unsettled).items()
+    for language, seal_id in (("zh", "印章ID"), ("en", "SEALID")):
+        capsys.readouterr()
+        assert run_later(unsettled, "resolve", "--lang", language) == 3
+        assert f" resolve TraceId --seal-id {seal_id}\n" in capsys.readouterr().err
+    assert run_later(unsettled, "resolve", second, "--not-created", "--sure") == 0
+    for language, seal_id in (("zh", "印章ID"), ("en", "SEALID")):
+        capsys.readouterr()
+        assert run_later(unsettled, "resolve", "--lang", language) == 3
+        printed = capsys.readouterr().err
+        assert f" resolve {row['trace_id']} --seal-id {seal_id}\n" in printed
+        assert f" resolve {row['trace_id']} --not-created\n" in printed
+        assert "--keep" not in printed
+        assert "--same-person" not in printed
+
+
+def test_a_misspelt_name_is_suggested_where_it_has_a_case(unsettled, capsys):
+    who = next(iter(read_unknown_rows(unsettled)))
+    misspelt = f"{who[:-1]}默"
+    assert run_later(unsettled, "resolve", misspelt, "--not-created", "--sure") == 2
+    printed = capsys.readouterr().err
+    assert f"Did you mean {who}?" in printed
+    assert printed.rstrip().endswith(f" resolve {who}")
+
+
 @pytest.mark.usefixtures("changed_too")
 def test_one_doctor_is_shown_with_the_commands_that_explain_shows(unsettled, capsys):
     seal_id = list_made_seals(unsettled)[name(5)]
@@ -186,7 +212,9 @@ def test_a_refused_decision_ends_with_the_command_that_helps(unsettled, changed_
         ((name(5), "--replace"), f"resolve {seal_id} --replace --seal-name NAME"),
         (("gone.xlsx",), "resolve"),
         ((str(unsettled.folder / "inbox" / "roster.xlsx"),), "resolve"),
-        ((who, "--keep", "--replace"), "resolve --help"),
+        ((who, "--keep", "--replace"), f"explain {who}"),
+        (("--keep", "--replace"), "resolve"),
+        ((who, "--keep", "--seal-name", "x"), "resolve --help"),
     ):
         capsys.readouterr()
         assert run_later(unsettled, "resolve", *arguments) == 2, arguments

@@ -95,10 +95,9 @@ def test_what_may_not_be_used_is_named_with_user_and_cure(hospital):
         with mode(path, rights):
             code, stderr_text = go(hospital, "run")
             assert code == 74
-            assert (
-                f"User {acting_user()} has no permission for {path}, which belongs to {acting_user()}."
-                in stderr_text
-            )
+            kind = "u+rwx" if path.is_dir() else "u+rw"
+            assert f"The mode of {path} is {rights:04o}; user {acting_user()} must" in stderr_text
+            assert f"Run: chmod {kind} {path}\n" in stderr_text
             assert stderr_text.endswith(" run\n")
             require_plain(stderr_text)
             if where in {"out", ledger}:
@@ -119,7 +118,7 @@ def test_an_unreadable_ledger_is_not_replaced(hospital):
     with mode(ledger, 0):
         code, stderr_text = go(hospital, "ledger", "rebuild")
     assert code == 74
-    assert f"has no permission for {ledger}" in stderr_text
+    assert f"chmod u+rw {ledger}" in stderr_text
     assert ledger.read_bytes() == whole
 
 

@@ -37,6 +37,7 @@ def test_refused_keys_are_reported_with_sentence_actor_cure_and_source(hospital,
     (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
     assert hospital.go("--lang", language, "run") == 4
     console = capfd.readouterr().err
+    assert "roster.xlsx" not in console.partition("SignatureFailure")[2]  # the row is not at fault
     hospital.go("--lang", language, "status")
     status = capfd.readouterr().out
     expected = (*SENTENCES[language], str(hospital.folder / "secrets"), "AuthFailure.SignatureFailure")

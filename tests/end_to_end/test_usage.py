@@ -162,6 +162,8 @@ def test_a_ledger_that_cannot_be_made_is_not_called_locked(hospital, capfd, monk
     for language, text_part in (
         ("zh", "无法在 /proc 中建立"),
         ("en", "The ledger files cannot be created in /proc"),
+        ("zh", "请把环境变量 ESIGN_IMPORT_LEDGER 改为"),
+        ("en", "Set the environment variable ESIGN_IMPORT_LEDGER to"),
     ):
         code, printed = say(capfd, "run", language=language, config=hospital.folder / "config.yaml")
         assert (code, text_part in printed) == (74, True), printed

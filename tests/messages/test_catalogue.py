@@ -87,7 +87,7 @@ QUOTES_CHINESE = {
     "init.example.values",
     "resolve.no_seal_ids",
     "resolve.seal_ended",
-    "resolve_ways",
+    "resolve_where",
     "settle.unknown",
     "step.unknown",
     "code.OperationDenied.WhiteListForbid.todo",

@@ -158,7 +158,7 @@ def test_cron_gets_its_line_once(folder, tmp_path):
     assert [call(folder, "install", "cron", "--at", time) for time in ("02:00", "23:30")] == [0, 0]
     other, line = table.read_text("utf-8").splitlines()
     assert other == "0 1 * * * backup"
-    assert line.startswith("30 23 * * * PYTHONUTF8=1 ")
+    assert line.startswith("30 23 * * * XDG_STATE_HOME=")
     command = line.replace("\\%", "%").split(maxsplit=5)[5].replace(" run #", " status #")
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, cwd="/")
     assert (done.returncode, done.stderr) == (0, ""), "the shell reads the quoted paths"
@@ -465,3 +465,18 @@ def test_systemd_that_does_not_run_is_named(folder, tmp_path, monkeypatch, capsy
     assert "已安装" not in error
     assert not schedule.SYSTEM_UNITS.exists()
     assert call(folder, "print", "systemd") == 0
+
+
+def test_a_schedule_has_the_state_folder_of_this_user(folder, monkeypatch, capsys):
+    """With another one the runs of the timer would have another registry of ledgers."""
+    monkeypatch.setenv("XDG_STATE_HOME", "/srv/a b")
+    assert call(folder, "print", "cron") == 0
+    assert " * * * XDG_STATE_HOME='/srv/a b' PYTHONUTF8=1 " in capsys.readouterr().out
+    assert call(folder, "print", "systemd") == 0
+    units = capsys.readouterr().out
+    assert '\nEnvironment="XDG_STATE_HOME=/srv/a b"\n' in units
+    assert "\nDescription=每天：医生电子印章导入（" in units
+    monkeypatch.delenv("XDG_STATE_HOME")
+    for kind in ("cron", "systemd"):
+        assert call(folder, "print", kind) == 0
+        assert "XDG_STATE_HOME" not in capsys.readouterr().out

@@ -207,7 +207,7 @@ def test_unknown_rows_explain_their_resolution_and_name_the_command(write, hospi
     assert held["TraceId"] == "5e0f7c1a-88aa-4d1e-a1b2-1c2d3e4f5a6b"
     assert held["提交地址"] == "essbasic.tencentcloudapi.com"
     assert "苏晓曼处方章" in held["怎样查清"]
-    assert held["用这条命令登记"] == f"esign-import resolve {held['TraceId']}"
+    assert held["用这条命令查看"] == f"esign-import resolve {held['TraceId']}"
     assert not _list_columns(sheet, lambda column: column.hidden)
     assert sheet.print_area.endswith("$H$4"), "without those for IT: 提交地址, TraceId, RequestId"
     assert not sheet.data_validations.dataValidation, "for reading only"

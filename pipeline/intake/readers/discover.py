@@ -53,6 +53,12 @@ def list_other_files(paths: Sequence[Path]) -> list[Path]:
     ]
 
 
+def list_lock_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files in folders that Excel, WPS or LibreOffice put there while a roster was open."""
+    patterns = ("~$*", ".~lock.*#")
+    return [file for folder in filter(_is_folder, paths) for name in patterns for file in folder.glob(name)]
+
+
 def _list_folder(folder: Path) -> Iterator[Path]:
     """Yield what may be a roster, by name; links that lead nowhere and pipes are reported when they are opened."""
     try:
