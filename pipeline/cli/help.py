@@ -54,8 +54,6 @@ def polish_message(message: str, language: str) -> str:
     between translated parts, and names ranges and kinds of numbers as a programmer does.
     """
     message = message.replace("\\\\", "\\")
-    # click lists choices on lines of their own
-    message = message.replace(",\n\t", "、" if language == "zh" else ", ").replace("\n\t", " ")
     for name, (zh, en) in KINDS.items():
         message = message.replace(name, zh if language == "zh" else en)
     for pattern, replacement in (*RANGES, *(STOPS if language == "zh" else ())):

@@ -29,6 +29,7 @@ RANGES: Sequence[tuple[str, str]] = (
     (r"\b(\S+)<=x<=(\S+)", r"\1-\2"),
     (r"\bx>=(\S+)", r">= \1"),
     (r"\bx>(?=\S)", "> "),
+    (r"\n\t", " "),  # each choice of several has a line
 )
 # in Chinese: no blank after a wide stop, quotes and commas of its own, a stop of its own at the end
 STOPS: Sequence[tuple[str, str]] = (
@@ -39,4 +40,5 @@ STOPS: Sequence[tuple[str, str]] = (
     (r"(?<=[^\x00-\x7f])\.(?=\s|$)", "。"),
     (r"。（(.*？)）$", r"。\1"),
     (r"(?<=[^。？！：])$", "。"),
+    (r"(?<=[。：]) +", ""),
 )

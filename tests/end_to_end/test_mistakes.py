@@ -175,7 +175,7 @@ MISTAKES = {
         "run", 0, "~$roster.xlsx 只是 Excel 或 WPS 的临时文件", "~$roster.xlsx there is only a temporary file", "run",
     ),
     "kind of schedule left out": Mistake(
-        leave, "schedule print", 2, "可选：systemd、cron、windows。", "Choose from: systemd, cron, windows",
+        leave, "schedule print", 2, "可选：systemd, cron, windows。", "Choose from: systemd, cron, windows",
         "schedule print systemd",
     ),
     "no folder of pictures": Mistake(
