@@ -69,7 +69,8 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
         report = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
         if ledger is not None and not session.quiet:
             presenter = Presenter.for_report(report, session.spoken)
-            session.print_changes(describe_changes(ledger, request, report.outcomes, presenter))
+            changes = describe_changes(ledger, request, report, report.outcomes, presenter)
+            session.print_changes(changes)
     code = write_and_print_results(session, config, report, latest=None)
     is_ready = any(outcome.status is Status.READY for outcome in report.outcomes)
     if is_ready and not has_tenant and not session.quiet:

@@ -7,6 +7,7 @@ with exit 5; ``--accept-guards`` passes them for one run.
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -148,11 +149,16 @@ def _check_shrunk_roster(
         last_runs = [
             last
             for last in last_runs[:1]
-            if all(any(_names_any(path, (file,)) for path in last.files) for file in unread_files)
+            if all(
+                any(_names_any(path, _list_paths((file,), record, last.out)) for path in last.files)
+                for file in unread_files
+            )
         ]
     larger = [last for last in last_runs if people < kept_share * last.rows]
+    uncounted = (*unread_files, *left_out)
     last_people = max(
-        (len(_list_people(ledger, last.run, (*unread_files, *left_out))) for last in larger), default=0
+        (len(_list_people(ledger, last.run, _list_paths(uncounted, record, last.out))) for last in larger),
+        default=0,
     )
     if (last_people >= FEW_PEOPLE or not people) and people < kept_share * last_people:
         return Halt("ROSTER_SHRUNK", f"{last_people} → {people}", 5)
@@ -167,6 +173,7 @@ class LastRun:
     rows: int  # never fewer than its people
     files: tuple[str, ...]  # as recorded
     is_complete: bool  # it read every file of its rosters
+    out: str  # its results
 
 
 def select_last_runs(runs: Iterable[RunRecord]) -> Iterator[LastRun]:
@@ -190,7 +197,7 @@ def select_last_runs(runs: Iterable[RunRecord]) -> Iterator[LastRun]:
         )
         if is_newest or is_complete:
             files = tuple(file["path"] for file in content["files"])
-            yield LastRun(run.run, int(content["rows"]), files, is_complete)
+            yield LastRun(run.run, int(content["rows"]), files, is_complete, run.out)
         if is_complete:
             return
         is_newest = False
@@ -201,7 +208,7 @@ def _list_last_runs(ledger: Ledger, record: RunRecord) -> list[LastRun]:
     last_runs: list[LastRun] = []
     for limit in (RUNS_SEARCHED, ALL_RUNS):
         runs = ledger.list_runs(limit)
-        last_runs = list(select_last_runs(run for run in runs if run.rosters == record.rosters))
+        last_runs = list(select_last_runs(run for run in runs if reads_same_rosters(run, record)))
         if len(runs) < limit or any(last.is_complete for last in last_runs):
             break
     return last_runs
@@ -230,27 +237,60 @@ def list_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str
     """Return the roster folders that hold no roster, or are gone, and in which an earlier run read one."""
     if ledger is None or request.only_keys:
         return []
-    return list_used_folders([*request.missing_folders, *list_empty_folders(request.rosters)], ledger)
+    folders = [*request.missing_folders, *list_empty_folders(request.rosters)]
+    return list_used_folders(folders, ledger, request.out)
 
 
-def list_used_folders(folders: Sequence[Path], ledger: Ledger) -> list[str]:
-    """Return those of the folders in which an earlier run read a roster."""
+def list_used_folders(folders: Sequence[Path], ledger: Ledger, out: Path) -> list[str]:
+    """Return those of the folders in which an earlier run read a roster; ``out`` takes the results of this run."""
     runs = ledger.list_runs(ALL_RUNS) if folders else []
-    return [str(folder) for folder in folders if any(_has_read_in(run, folder) for run in runs)]
+    return [str(folder) for folder in folders if any(_has_read_in(run, folder, out) for run in runs)]
 
 
-def _has_read_in(run: RunRecord, folder: Path) -> bool:
+def _has_read_in(run: RunRecord, folder: Path, out: Path) -> bool:
     """Return whether a run read a roster in a folder."""
     if not run.record:  # made again from receipts, which hold no paths
         return True
+    paths = [folder.absolute()]
+    if moved := _get_earlier_path(folder, out, run.out):
+        paths.append(moved)
     if not any(
-        _is_recorded_as(folder.absolute(), Path(path)) for path in run.rosters
+        _is_recorded_as(path_then, Path(path)) for path in run.rosters for path_then in paths
     ):  # masked, where it is gone
         return False
     files = [Path(record["path"]) for record in json.loads(run.record)["files"]]
     if len(run.rosters) == 1:
         return bool(files)
-    return any(_is_recorded_as(folder.absolute(), file.parent) for file in files)
+    return any(_is_recorded_as(path_then, file.parent) for file in files for path_then in paths)
+
+
+def reads_same_rosters(run: RunRecord, record: RunRecord) -> bool:
+    """Return whether an earlier run read the rosters of this one, also before the folder of both was moved."""
+    if set(run.rosters) == set(record.rosters):
+        return True
+    earlier = [_get_earlier_path(Path(path), Path(record.out), run.out) for path in record.rosters]
+    return len(set(run.rosters)) == len(set(record.rosters)) and all(
+        path_then is not None and any(_is_recorded_as(path_then, Path(path)) for path in run.rosters)
+        for path_then in earlier
+    )
+
+
+def _list_paths(files: Sequence[Path], record: RunRecord, earlier_out: str) -> tuple[Path, ...]:
+    """Return the paths of files, and those that they had for an earlier run before their folder was moved."""
+    earlier = (_get_earlier_path(file, Path(record.out), earlier_out) for file in files)
+    return (*files, *(path_then for path_then in earlier if path_then is not None))
+
+
+def _get_earlier_path(path: Path, out: Path, earlier_out: str) -> Path | None:
+    """Return where a path was for an earlier run: as far from its results as now; None where that is not known.
+
+    A hospital's folder that is moved takes its rosters, its ledger and its results along. The results of this run go into
+    ``out``, those of the earlier run are in ``earlier_out``.
+    """
+    if not earlier_out:
+        return None
+    results, earlier_results = out.absolute().parent, Path(earlier_out).parent
+    return Path(os.path.normpath(earlier_results / os.path.relpath(path.absolute(), results)))
 
 
 def _is_recorded_as(folder: Path, recorded: Path) -> bool:

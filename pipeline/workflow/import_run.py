@@ -144,7 +144,8 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     preview = _preview(plan, start, request, config, review)
     if resources.observer.shows_changes:
         planned = map(RowOutcome.of_plan, plan.row_plans)
-        preview = replace(preview, changes=describe_changes(resources.ledger, request, planned, presenter))
+        changes = describe_changes(resources.ledger, request, plan.report, planned, presenter)
+        preview = replace(preview, changes=changes)
     if not resources.observer.confirm(preview):
         return None
     initial_outcomes = _record_start(plan, start, resources, review, presenter)

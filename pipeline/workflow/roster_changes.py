@@ -6,14 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.config.environment import get_misread_name
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.message import Message
 from pipeline.domain.roster import Field
 from pipeline.domain.row_record import RowLine
-from pipeline.domain.run import RowOutcome, RunRequest
+from pipeline.domain.run import RowOutcome, RunReport, RunRequest
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.messages.catalogue import join_messages, make_message
-from pipeline.planning.guards import has_read_rosters
+from pipeline.planning.guards import has_read_rosters, list_emptied_folders, reads_same_rosters
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
 
@@ -26,22 +27,36 @@ _COMPARED = tuple(
 
 
 def describe_changes(
-    ledger: Ledger, request: RunRequest, outcomes: Iterable[RowOutcome], presenter: Presenter
+    ledger: Ledger,
+    request: RunRequest,
+    report: RunReport,
+    outcomes: Iterable[RowOutcome],
+    presenter: Presenter,
 ) -> list[Message]:
     """Return how the rows differ from those of the last run over the same rosters; nothing where there was none.
+
+    Nothing is compared while a roster, or a part of it, was not read: its rows are not gone.
 
     The first text counts, each other one names a person, values masked. Rows are paired by person, else by content, else
     by name and staff number: a corrected identity number makes another key.
     """
+    if any(file.needs_correction for file in report.files) or list_emptied_folders(request, ledger):
+        return []
     last_run = _get_last_run(ledger, request)
     if last_run is None:
         return []
+    is_misread = request.seals is not None and get_misread_name(request.seals) is not None
+    are_pictures_listed = bool(request.seals and last_run.seals) and not (
+        report.unreadable_images or is_misread
+    )
     lines = [record_outcome(outcome, run="", presenter=presenter) for outcome in outcomes]
     pairing = _Pairing(lines, [record.read_line() for record in ledger.list_rows(last_run.run)])
     for get_trait in (_get_key, _get_row_id, _get_name_and_staff_no):
         pairing.pair_by(get_trait)
     changed = [
-        (before, now, fields) for before, now in pairing.pairs if (fields := _list_fields(before, now))
+        (before, now, fields)
+        for before, now in pairing.pairs
+        if (fields := _list_fields(before, now, are_pictures_listed=are_pictures_listed))
     ]
     changed.sort(key=lambda change: (change[1].file, change[1].sheet or "", change[1].row))
     if not (pairing.now or changed or pairing.before):
@@ -97,11 +112,20 @@ def _name_field(one: Field) -> Message:
 
 
 def _get_last_run(ledger: Ledger, request: RunRequest) -> RunRecord | None:
-    rosters = {str(path.absolute()) for path in request.rosters}
+    """Return the last run over the same rosters that read them all."""
+    rosters = tuple(str(path.absolute()) for path in request.rosters)
+    wanted = RunRecord(request.run, request.command, 0, rosters=rosters, out=str(request.out.absolute()))
     for run in ledger.list_runs(_RUNS_SEARCHED):
-        if run.command == "run" and set(run.rosters) == rosters and has_read_rosters(run):
+        if run.command == "run" and reads_same_rosters(run, wanted) and _has_read_all(run):
             return run
     return None
+
+
+def _has_read_all(run: RunRecord) -> bool:
+    """Return whether a run read rosters, and all of them whole; one that was made again from receipts counts."""
+    files = run.content.get("files", ())
+    is_whole = all(file["status"] == "read" and not file["codes"] for file in files)
+    return has_read_rosters(run) and is_whole
 
 
 @dataclass(slots=True)
@@ -141,10 +165,16 @@ def _get_name_and_staff_no(line: RowLine) -> tuple[str, str] | None:
     return (name, staff_no) if name and staff_no else None
 
 
-def _list_fields(before: RowLine, now: RowLine) -> list[Field]:
+def _list_fields(before: RowLine, now: RowLine, *, are_pictures_listed: bool) -> list[Field]:
     """Return the fields that differ."""
     fields: list[Field] = [one for one in _COMPARED if before.get(one) != now.get(one)]
     if before.key != now.key and Field.NUMBER not in fields:
         fields.insert(0, Field.NUMBER)  # the last four characters are the same
     pictures = [line.picture.sha256 if line.picture else None for line in (before, now)]
-    return [*fields, Field.PICTURE] if pictures[0] != pictures[1] else fields
+    are_known = all(line.picture or (are_pictures_listed and _lacks_picture(line)) for line in (before, now))
+    return [*fields, Field.PICTURE] if are_known and pictures[0] != pictures[1] else fields
+
+
+def _lacks_picture(line: RowLine) -> bool:
+    """Return whether no file is named for a row; a picture that is doubted or cannot be read is there all the same."""
+    return "IMAGE_MISSING" in line.codes

@@ -71,7 +71,7 @@ def build_request(
     pictures = seals or config.resolve_path(config.seals)
     if command in READING_COMMANDS:
         if not rosters:
-            _require_roster_folders(config, clock, inboxes, ledger)
+            _require_roster_folders(config, clock, inboxes, ledger, out)
         if seals is None:
             require_configured(config, "seals", [pictures])
     run = run or reserve_run_id(config, clock)
@@ -148,7 +148,7 @@ def get_last_roster_run(ledger: Ledger) -> RunRecord | None:
 
 
 def _require_roster_folders(
-    config: Config, clock: Clock, folders: Sequence[Path], ledger: Ledger | None
+    config: Config, clock: Clock, folders: Sequence[Path], ledger: Ledger | None, out: Path | None
 ) -> None:
     """Raise UsageError for a configured folder that is missing, but not where an earlier run has read a roster.
 
@@ -158,13 +158,14 @@ def _require_roster_folders(
         require_configured(config, "roster", folders)
     except UsageError:
         missing = [folder for folder in folders if not folder.exists()]
+        results = out or config.resolve_path(config.out) / "run"
         if ledger is not None:
-            used = list_used_folders(missing, ledger)
+            used = list_used_folders(missing, ledger, results)
         elif config.api.placeholders or not make_store(config).exists():
             used = []
         else:
             with open_configured_ledger(config, clock) as (opened, _):
-                used = list_used_folders(missing, opened)
+                used = list_used_folders(missing, opened, results)
         if len(used) < len(missing):
             raise
 

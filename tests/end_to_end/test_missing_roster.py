@@ -293,3 +293,43 @@ def test_a_configured_folder_that_is_gone_is_a_wrong_path_until_a_run_has_read_a
     hospital.doctors(1, start=2)
     assert hospital.go("run") == 0
     assert hospital.creates() == 2
+
+
+def move(hospital):
+    """Move the hospital's folder, with its rosters, pictures, ledger and results."""
+    hospital.folder = hospital.folder.rename(f"{hospital.folder}-moved")
+    hospital.configure()
+
+
+@pytest.mark.parametrize("kind", ["gone", "empty", "without rows", "one of two"])
+def test_a_folder_that_was_moved_keeps_its_guards(hospital, capsys, kind):
+    hospital.doctors(12)
+    if kind == "one of two":
+        add_empty_folder(hospital)
+    assert hospital.go("run") == 0
+    move(hospital)
+    if kind == "one of two":
+        config = hospital.folder / "config.yaml"
+        config.write_text(config.read_text("utf-8") + "roster: [inbox, extra]\n", "utf-8")
+    capsys.readouterr()
+    assert hospital.go("check") == 0
+    assert "The rosters are as in run" in capsys.readouterr().err
+    if kind == "without rows":
+        hospital.roster([])
+    else:
+        empty(hospital.folder / "inbox", gone=kind == "gone")
+    assert hospital.go("run") == 5
+    inbox = str(hospital.folder / "inbox")
+    expected = ("ROSTER_SHRUNK", "12 → 0") if kind == "without rows" else ("ROSTER_MISSING", inbox)
+    assert tuple(halted(hospital).values()) == expected
+
+
+def test_after_a_move_the_rows_of_a_refused_roster_have_not_gone_away(hospital):
+    seal_two_rosters(hospital)
+    move(hospital)
+    config = hospital.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8") + "roster: [inbox, extra]\n", "utf-8")
+    (hospital.folder / "extra" / HR).write_bytes(b"")
+    hospital.roster([])
+    assert hospital.go("run") == 5
+    assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "12 → 0"}

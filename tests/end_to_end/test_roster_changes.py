@@ -122,3 +122,29 @@ def test_a_run_without_a_question_shows_none(listed, capsys):
     capsys.readouterr()
     main(listed.command("run", "--accept-guards"))
     assert "Compared" not in capsys.readouterr().err
+
+
+def test_a_picture_that_two_doctors_share_is_no_change(hospital, capsys):
+    hospital.doctors(4)
+    seals = hospital.folder / "seals"
+    (seals / "00002.png").write_bytes((seals / "00001.png").read_bytes())
+    assert hospital.go("run") == 3
+    assert check(hospital, capsys, "-v")[0].startswith("The rosters are as in run 2")
+
+
+@pytest.mark.parametrize("unread", ["roster", "inbox", "pictures"])
+def test_what_could_not_be_read_is_no_change(listed, capsys, unread):
+    """Neither in the run that could not read it nor in the next one."""
+    inbox, seals = listed.folder / "inbox", listed.folder / "seals"
+    if unread == "roster":
+        content = (inbox / "roster.xlsx").read_bytes()
+        (inbox / "roster.xlsx").write_bytes(b"PK")
+    else:
+        moved = (inbox if unread == "inbox" else seals).rename(listed.folder / "moved")
+    assert not [line for line in check(listed, capsys) if "Compared" in line]
+    listed.go("run")
+    if unread == "roster":
+        (inbox / "roster.xlsx").write_bytes(content)
+    else:
+        moved.rename(inbox if unread == "inbox" else seals)
+    assert check(listed, capsys)[0].startswith("The rosters are as in run 2")
