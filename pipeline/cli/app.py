@@ -39,6 +39,7 @@ from pipeline.cli.status_commands import explain, status
 from pipeline.cli.streams import (
     discard_output,
     flush_streams,
+    get_narrow_encoding,
     limit_to_console,
     prepare_streams,
     print_traceback,
@@ -152,6 +153,9 @@ SHOWN_WITH_HELP = frozenset(
 SYNONYMS: Mapping[str, str] = {
     "backup": "ledger backup",
     "clean": "purge",
+    "config get": "config show",
+    "config list": "config show",
+    "config check": "config validate",
     "configure": "init",
     "create": "run",
     "debug": "doctor",
@@ -281,6 +285,8 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     try:
         if (exit_code := complete_words(cli, session)) is not None:
             return exit_code
+        if chosen == "zh" and "zh" in arguments and (encoding := get_narrow_encoding()) is not None:
+            session.alert("console_narrow", encoding=encoding)
         with cli.make_context("esign-import", list(arguments), obj=session) as context:
             result = cli.invoke(context)
         return result if isinstance(result, int) else 0
@@ -363,9 +369,9 @@ def _suggest_meant_command(session: Session, error: click.ClickException) -> boo
     """Print the command that a wrong word probably stands for; return whether there is one."""
     match error:
         case click.exceptions.NoSuchCommand(ctx=click.Context(command=group)) if (
-            group is cli and error.command_name in SYNONYMS
-        ):
-            session.suggest_command("next_perhaps", *SYNONYMS[error.command_name].split())
+            typed := error.command_name if group is cli else f"{group.name} {error.command_name}"
+        ) in SYNONYMS:
+            session.suggest_command("next_perhaps", *SYNONYMS[typed].split())
         case click.exceptions.NoSuchCommand() if error.possibilities and len(error.possibilities) == 1:
             return _suggest_spelling(session, error.command_name, *error.possibilities)
         case click.exceptions.NoSuchOption() if error.option_name in DRY_RUN:

@@ -20,12 +20,18 @@ READER_GONE = frozenset({errno.EPIPE, errno.EINVAL})  # EINVAL: as Windows repor
 
 def limit_to_console(chosen: str) -> str:
     """Return the chosen language, or ``en`` where the console cannot write Chinese."""
+    return chosen if get_narrow_encoding() is None else "en"
+
+
+def get_narrow_encoding() -> str | None:
+    """Return the encoding of a console that cannot write Chinese, None for one that can."""
     for stream in (sys.stdout, sys.stderr):
+        encoding = getattr(stream, "encoding", None) or "utf-8"
         try:
-            "中文".encode(getattr(stream, "encoding", None) or "utf-8")
+            "中文".encode(encoding)
         except (UnicodeEncodeError, LookupError):
-            return "en"
-    return chosen
+            return encoding
+    return None
 
 
 def print_traceback(error: BaseException) -> None:

@@ -329,7 +329,29 @@ def _read_kept_files(source: Path) -> tuple[bytes, bytes]:
             files = dict(connection.execute(f"SELECT name, data FROM {_KEPT_TABLE}"))  # noqa: S608 - our own words
         return files[_KEY], files[_RECEIPTS]
     except (sqlite3.Error, KeyError) as error:
-        raise UsageError("ledger.no_backup", source=source, then=("status",)) from error
+        raise _explain_no_backup(source) from error
+
+
+def _explain_no_backup(source: Path) -> UsageError:
+    """Return the error for a file that is no backup; the newest backup next to it is suggested."""
+    files = [path for path in source.absolute().parent.iterdir() if path.suffix in {".backup", ".bak"}]
+    newest_first = sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
+    near = next((source.with_name(path.name) for path in newest_first if _is_backup(path)), None)
+    if near is None:
+        return UsageError("ledger.no_backup", source=source, then=("status",))
+    error = UsageError("ledger.near_backup", source=source, near=near)
+    error.meant = (str(source), str(near))
+    return error
+
+
+def _is_backup(path: Path) -> bool:
+    """Return whether a file was written by `back_up_ledger`."""
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    try:
+        with closing(connect(path, readonly=True)) as connection:
+            return connection.execute(query, (_KEPT_TABLE,)).fetchone() is not None
+    except (sqlite3.Error, OSError):
+        return False
 
 
 def _is_readable(path: Path, site_key: SiteKey) -> bool:

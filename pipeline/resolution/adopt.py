@@ -110,6 +110,8 @@ def read_sheet(
 ) -> AdoptableSeals:
     """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
     for report in files:
+        if report.path.suffix.lower() in {".yaml", ".yml"}:
+            raise UsageError("resolve.no_table", path=report.path, then=("adopt", "--help"))
         if report.status != "read":
             raise UsageError("resolve.not_a_sheet", path=report.path, codes=_join_sentences(report.problems))
     refused: dict[LineAddress, Message] = {}

@@ -50,11 +50,14 @@ def test_one_seal_for_two_people_and_two_for_one_are_not_entered(hospital):
     assert hospital.run_to_end("run") == (0, {"sealed": 3})
 
 
-def test_a_sheet_without_seal_ids_is_refused(hospital):
+def test_a_sheet_without_seal_ids_is_refused(hospital, capsys):
     assert (
         hospital.go("adopt", sheet(hospital, [(name(1), number(1), "x")], ("姓名", "身份证号", "备注"))) == 2
     )
     assert hospital.go("adopt", str(hospital.folder / "config.yaml")) == 2
+    stderr_text = capsys.readouterr().err
+    assert "is a configuration and no table" in stderr_text
+    assert stderr_text.rstrip().endswith(" adopt --help")
     assert hospital.go("adopt", "nowhere.xlsx") == 2
 
 

@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import sqlite3
 import zipfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +72,14 @@ def write_untitled_roster(path: Path) -> None:
 def write_package(path: Path, part: str) -> None:
     with zipfile.ZipFile(path, "w") as package:
         package.writestr(part, "<document/>")
+
+
+def write_backup(path: Path) -> None:
+    """Write what tells a backup from another file: the table of the files next to the ledger."""
+    with closing(sqlite3.connect(path)) as backup:
+        backup.execute(
+            "CREATE TABLE IF NOT EXISTS kept_file (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT"
+        )
 
 
 def change(old: str, new: str):
@@ -209,6 +219,9 @@ MISTAKES = {
         leave, "check doctors.csv", 2, "找不到 doctors.csv", "doctors.csv does not exist", "check --help"
     ),
     "other name of a command": Mistake(leave, "prune", 2, "没有“prune”这个命令", "No such command 'prune'", "purge"),
+    "other name of a command in a group": Mistake(
+        leave, "config get roster", 2, "没有“get”这个命令", "No such command 'get'", "config show"
+    ),
     "help of a command misspelt": Mistake(leave, "help rnu", 2, "是不是“run”", "Did you mean 'run'", "help run"),
     "command of a group misspelt": Mistake(
         leave, "ledger chek", 2, "是不是“check”", "Did you mean 'check'", "ledger check"
@@ -244,6 +257,10 @@ MISTAKES = {
         leave, "report 20260101-020000-000", 2, "多出了参数", "unexpected extra argument", "report --run 20260101-020000-000"
     ),
     "age of nothing": Mistake(leave, "purge --older-than 0d", 2, "至少 1d", "at least 1d", "purge --help"),
+    "no backup, but one next to it": Mistake(
+        lambda folder: write_backup(folder / "a.bak"),
+        "ledger restore config.yaml", 2, "是不是 a.bak", "Did you mean a.bak?", "ledger restore a.bak",
+    ),
     "no backup": Mistake(
         leave, "ledger restore config.yaml", 2, "不是本程序的备份", "is not a backup of this program", "status"
     ),

@@ -78,3 +78,15 @@ def test_a_check_reports_the_notices_that_need_no_call(hospital, capfd):
         f"can read the keys or passwords in {config}, {hospital.folder / 'secrets' / 'roster__password'}."
         in stderr_text
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "step"), [("zh", "保存并关闭后再运行："), ("en", "Save and close it, then run again:")]
+)
+def test_the_last_line_of_a_run_waits_for_an_open_roster(hospital, capfd, language, step):
+    hospital.doctors(1)
+    (hospital.folder / "inbox" / "~$roster.xlsx").write_bytes(b"")
+    assert hospital.go("--lang", language, "run") == 0
+    *_, text, command = capfd.readouterr().err.rstrip().splitlines()
+    assert text.endswith(step)
+    assert command.endswith(" run")

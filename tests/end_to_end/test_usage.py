@@ -225,3 +225,17 @@ def test_the_refusal_of_another_version_does_not_name_a_check(hospital, capfd):
     stderr_text = capfd.readouterr().err
     assert "use the version of esign-import that wrote it" in stderr_text
     assert "ledger check" not in stderr_text
+
+
+def test_a_console_without_chinese_is_named_once_where_chinese_was_asked_for():
+    environment = {
+        **os.environ,
+        "PYTHONIOENCODING": "ascii",
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+    }
+    for words, count in ((("--lang", "zh", "nosuch"), 1), (("--lang", "en", "nosuch"), 0)):
+        command = [sys.executable, "-m", "pipeline", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE, env=environment)
+        assert (done.returncode, done.stderr.count("set LC_ALL=C.UTF-8")) == (2, count), done.stderr
