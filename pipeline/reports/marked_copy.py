@@ -49,7 +49,7 @@ from pipeline.reports.row_notes import (
     make_note_lines,
     measure_note,
 )
-from pipeline.reports.styles import COLOURS, FAULT, clean_text
+from pipeline.reports.styles import COLOURS, FAULT, FONT_SIZE, clean_text, count_lines, measure_height
 
 # the stubs of openpyxl lack properties, and take styles and sizes for other types than they are
 Book = Any
@@ -58,6 +58,7 @@ Cell = Any
 Element = Any
 _READ_COLUMNS = 200  # of a row that its cells show, see `pipeline.intake.layout.row_builder`
 _YELLOW = f"FF{FAULT[1:]}"
+_TALLEST = 409.0  # points of a row
 # what openpyxl warns of and loses nothing by: values out of range are put back
 _HARMLESS = ("Workbook contains no default style", "is marked as a date")
 _TARGET_CELL = re.compile(
@@ -209,7 +210,19 @@ class _MarkedSheet:
     def _write_row(self, notes: RowNotes) -> None:
         for column, text in enumerate(notes.texts, start=self._first_column):
             cell = self._write(notes.row, column, clean_text(text) or None)
-            self._set_look(cell, notes.status if column == self._first_column else None)
+            is_status, is_reason = column == self._first_column, column == self._first_column + 1
+            self._set_look(cell, notes.status if is_status else None, wraps=is_reason)
+        self._set_height(notes)
+
+    def _set_height(self, notes: RowNotes) -> None:
+        """Make a row tall enough for its reasons, in letters as large as those of the roster; a taller row stays."""
+        size = self._sheet.cell(notes.row, self._first_column + 1).font.size or FONT_SIZE
+        larger = max(1.0, size / FONT_SIZE)
+        lines = count_lines(notes.texts[1], (APPENDED_WIDTHS[1] - 1) / larger)
+        dimension = self._sheet.row_dimensions[notes.row]
+        points = min(_TALLEST, measure_height(lines) * larger)
+        if lines > 1 and points > (dimension.height or 0):
+            dimension.height = points
 
     def _write(self, row: int, column: int, text: str | None) -> Cell:
         cell = self._sheet.cell(row, column)
@@ -219,10 +232,10 @@ class _MarkedSheet:
         self.written.add(cell.coordinate)
         return cell
 
-    def _set_look(self, cell: Cell, status: Status | None) -> None:
+    def _set_look(self, cell: Cell, status: Status | None, *, wraps: bool) -> None:
         """Give a cell the font size and border of its left neighbour; equal looks are made once."""
         model = self._sheet.cell(cell.row, self._first_column - 1)
-        key = (model.style_id, status)
+        key = (model.style_id, status, wraps)
         if key not in self._looks:
             fill, ink = COLOURS[status] if status else ("", "")
             cell.font = Font(
@@ -233,7 +246,7 @@ class _MarkedSheet:
             cell.alignment = (
                 Alignment(horizontal="center", vertical="center")
                 if status
-                else Alignment(horizontal="left", vertical="center", indent=1)
+                else Alignment(horizontal="left", vertical="center", indent=1, wrap_text=wraps)
             )
             cell.number_format = "@"
             self._looks[key] = copy(cell._style)  # noqa: SLF001  a style costs a search in the book's table

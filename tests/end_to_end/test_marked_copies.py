@@ -98,6 +98,10 @@ def test_a_copy_shows_what_became_of_each_row_and_which_cell_to_correct(ward, la
     assert lines[2][status] == {"zh": "待改", "en": "To correct"}[language]
     assert "B3" in lines[2][reason]
     assert lines[2][seal_id] is None
+    sheet = openpyxl.load_workbook(copy).active
+    assert sheet.cell(3, reason + 1).alignment.wrap_text, "it would run over the empty cell beside it"
+    assert not sheet.cell(2, seal_id + 1).alignment.wrap_text, "a SealId stays on one line"
+    assert (sheet.row_dimensions[2].height or 0) < 30 < sheet.row_dimensions[3].height
     (note,) = list_yellow(copy).values()
     assert list_yellow(copy) == {"B3": note}
     assert note == f"esign-import: {lines[2][reason]}"
