@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,10 +16,12 @@ from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
 from pipeline.domain.run import Status
 from pipeline.errors import UsageError
+from pipeline.support.terminal_text import align_columns
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.ledger.ownership import Ownership
+    from pipeline.operations.export import ListedRun
     from pipeline.operations.purge import PurgePlan
     from pipeline.operations.retention import RetentionAges
     from pipeline.resolution.timeline import PersonTimeline
@@ -119,26 +122,37 @@ def history(session: Session, *, limit: int) -> int:
     config = session.require_ready_config()
     runs = collect_runs(config, session.clock, limit)
     session.print_json(runs=[run.to_dict() for run in runs])
+    if session.as_json:
+        return 0
+    presenter = Presenter(session.spoken)
+    lines, counts = [], []
     for run in runs:
-        counts = [
-            f"{Presenter(session.spoken).name_status(Status(status))} {rows}"
-            for status, rows in run.statuses.items()
-        ]
-        session.print_text(
-            "history.line",
-            run=run.run,
-            command=run.command,
-            started=shown(run.started),
-            exit="—" if run.exit is None else run.exit,
-            files=run.files,
-            counts=session.render_sentence("separator.comma").join(counts) or "—",
-            user=run.user or "—",
-            accepted=session.render_sentence("history.accepted") if run.accepted_guards else "",
-            halt=f" {run.halt}" if run.halt else "",
-        )
+        counts += [f"{presenter.name_status(Status(status))} {rows}" for status, rows in run.statuses.items()]
+        lines.append(_list_run_texts(session, run, counts[-len(run.statuses) :] if run.statuses else []))
+    for line in align_columns(lines):
+        session.print_wrapped_data(line, whole=counts)
     if not runs:
         session.print_text("history.none")
     return 0
+
+
+def _list_run_texts(session: Session, run: ListedRun, counts: Sequence[str]) -> list[str]:
+    """Return the columns of a run in the list, the longest last."""
+    rows = session.render_sentence(
+        "history.rows",
+        n=run.files,
+        counts=session.render_sentence("separator.comma").join(counts) or "—",
+        halt=session.render_sentence("history.halt", code=run.halt) if run.halt else "",
+        accepted=session.render_sentence("history.accepted") if run.accepted_guards else "",
+    )
+    return [
+        run.run,
+        run.command,
+        shown(run.started),
+        session.render_sentence("history.exit", exit="—" if run.exit is None else run.exit),
+        session.render_sentence("history.user", user=run.user) if run.user else "—",
+        rows,
+    ]
 
 
 @click.command()

@@ -131,19 +131,28 @@ def _list_hospital_options(session: Session) -> list[str]:
 @_take_schedule
 def print_schedule(session: Session, kind: Kind, schedule: Schedule) -> int:
     """Print the files or the line that start a run every day."""
-    from pipeline.operations.schedule import render_schedule
-
-    rendered = render_schedule(kind, schedule)
-    _print_rendered(session, rendered)
-    if not session.as_json:
-        options = ["--name", schedule.name] if schedule.name else []
-        options += ["--user"] if schedule.is_user_unit else []
-        options += ["--worker"] if schedule.is_worker else []
-        hospitals = schedule.hospitals if len(session.hospitals) > 1 else ()  # of one: named anyhow
-        start = () if schedule.is_worker else ("--at", schedule.start)
-        arguments = [*hospitals, "schedule", "install", kind, *start, *options]
-        session.suggest_command("schedule.next_install", *arguments)
+    _print_schedule(session, kind, schedule)
     return 0
+
+
+def _print_schedule(session: Session, kind: Kind, schedule: Schedule) -> None:
+    """Print a schedule, and the command that installs one on this machine."""
+    from pipeline.operations.schedule import render_schedule
+    from pipeline.operations.schedule_install import is_installable
+
+    _print_rendered(session, render_schedule(kind, schedule))
+    key = "schedule.next_install"
+    if not is_installable(kind):
+        session.alert("schedule.other_system", kind=kind)
+        kind, key = _choose_usual_kind(), "schedule.next_here"
+    if session.as_json:
+        return
+    options = ["--name", schedule.name] if schedule.name else []
+    options += ["--user"] if schedule.is_user_unit else []
+    options += ["--worker"] if schedule.is_worker else []
+    hospitals = schedule.hospitals if len(session.hospitals) > 1 else ()  # of one: named anyhow
+    start = () if schedule.is_worker else ("--at", schedule.start)
+    session.suggest_command(key, *hospitals, "schedule", "install", kind, *start, *options)
 
 
 def _print_rendered(session: Session, rendered: Rendered) -> None:
@@ -165,16 +174,12 @@ def install(session: Session, kind: Kind, schedule: Schedule) -> int:
     On a machine of another system it prints the files.
     """
     from pipeline.config.named_paths import require_ready
-    from pipeline.operations.schedule import render_schedule
     from pipeline.operations.schedule_install import get_closed_folder, install_schedule, is_installable
 
     for config in schedule.configs:
         require_ready(config, session.config_name)
     if not is_installable(kind):
-        rendered = render_schedule(kind, schedule)
-        _print_rendered(session, rendered)
-        session.alert("schedule.other_system", kind=kind)
-        _print_commands(session, rendered.commands)
+        _print_schedule(session, kind, schedule)
         return 0
     paths = install_schedule(kind, schedule)
     for path in paths:
@@ -185,13 +190,6 @@ def install(session: Session, kind: Kind, schedule: Schedule) -> int:
     session.suggest_command("schedule.next_status", "schedule", "status")
     session.print_json(installed=[*paths], commands=[])
     return 0
-
-
-def _print_commands(session: Session, commands: Sequence[Sequence[str]]) -> None:
-    """Print the commands that are left to type, on one line."""
-    if commands:
-        text = session.render_sentence("schedule.next_enable")
-        session.print_next_step(text, " && ".join(join(command) for command in commands))
 
 
 @schedule_group.command("status")

@@ -236,4 +236,7 @@ def test_the_history_has_a_line_for_every_run(two_runs, capsys):
     assert ended["statuses"] == {"sealed": 1, "unchanged": 2}
     assert (ended["exit"], ended["finished"] is None) == (0, False)
     assert two_runs.go("history") == 0
-    assert "Sealed 1, Unchanged 2" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("(stopped: CREDENTIALS_MISSING)")
+    assert lines[1].endswith("1 file: Sealed 1, Unchanged 2")
+    assert len({line.index("  exit ") for line in lines}) == 1, "the columns begin below each other"

@@ -207,6 +207,15 @@ def test_windows_gets_a_task_and_a_script(folder, capsys):
     assert rendered["commands"][0][:5] == ["schtasks", "/Create", "/F", "/TN", "esign-import"]
 
 
+@pytest.mark.parametrize("verb", ["print", "install"])
+def test_a_task_for_another_system_ends_with_what_can_be_installed_here(folder, verb, capsys):
+    assert call(folder, verb, "windows", "--at", "03:05") == 0
+    printed = capsys.readouterr()
+    assert "schtasks" not in printed.out + printed.err
+    assert "里面的路径是这台机器的" in printed.err
+    assert re.search(r"schedule install (cron|systemd) --at 03:05$", printed.err.splitlines()[-1])
+
+
 def test_the_program_that_is_scheduled_is_this_one(folder, capsys):
     assert call(folder, "print", "cron") == 0
     program = Path(sys.executable).with_name("esign-import")
