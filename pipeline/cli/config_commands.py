@@ -191,7 +191,7 @@ def validate(session: Session) -> int:
     if config.api.placeholders:
         keys = list_missing_ids(config, session.config_name)
         text = session.render_sentence("usage.placeholders", place=session.config_name, keys=keys)
-        session.print_line(text)
+        session.print_wrapped(text, whole=[str(session.config_name)])
         faults.append(text)
     elif get_service_environment(config.api.endpoint) != "sandbox" and not is_usual_app_id(config.api.app_id):
         session.alert("warning", text=make_message("config_odd_app_id", app_id=config.api.app_id))

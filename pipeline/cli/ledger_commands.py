@@ -28,7 +28,7 @@ FILE = click.Path(path_type=Path)
 
 @click.group("ledger", cls=CommandGroup)
 def ledger_group() -> None:
-    """Manage the ledger: backup, restore, rebuild, check, recover, load."""
+    """Back up, restore, rebuild, check, recover or load the ledger."""
 
 
 @ledger_group.command()

@@ -206,7 +206,7 @@ def _print_choice(session: Session, opened: OpenCases, case: Case) -> int:
     _print_case(session, case, described)
     step = case.choose_step(describe_command_line(opened.config, session.invocation))
     if not session.quiet:
-        session.print_line(step.render(session.spoken))
+        session.print_wrapped(step.render(session.spoken), whole=step.commands)
     for command in step.render_commands(session.spoken):
         session.inform("command", command=command)
     session.suggest_command("next_story", "explain", case.unique_word)

@@ -138,7 +138,7 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
             note=presenter.render_text(presenter.mask_text(note)),
         )
     if skipped := describe_skipped_lines(report, presenter):
-        session.print_line(skipped)
+        session.print_wrapped(skipped)
     empty = [
         file.path.name for file in report.files if file.status == "read" and not file.rows and file.sheets
     ]

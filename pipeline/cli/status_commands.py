@@ -238,7 +238,7 @@ def list_matches(
     if session.as_json:
         return 2
     query = mask_text(" ".join(query_words))
-    session.print_data(render("many", language, n=len(timelines), query=query))
+    session.print_wrapped_data(render("many", language, n=len(timelines), query=query))
     for line in render_people(timelines[:MAX_PEOPLE_LISTED], language):
         session.print_data(line)
     if (more := len(timelines) - MAX_PEOPLE_LISTED) > 0:

@@ -17,8 +17,8 @@ from pipeline.support.terminal_text import measure_width, wrap_line
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
 CODE = re.compile(r"\x1b\[[0-9;]*m")
 LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
-WIDTHS = pytest.mark.parametrize("columns", [60, 80, 120])
-ROSTER = "姓名,证件号码,手机号\n张三,1101,\n李四,,12345\n"
+WIDTHS = pytest.mark.parametrize("columns", [40, 80, 120])
+ROSTER = "某某医院医师名单,,,\n姓名,证件号码,手机号,职称\n张三,1101,,\n李四,,12345,\n合计,2 人,,\n说明：本表由医务科填写,,,\n"
 
 
 @pytest.fixture
@@ -130,7 +130,13 @@ def test_a_status_and_a_message_with_a_meaning_exist():
     [
         ("one two three four", 2, (), ["one two", "  three", "  four"]),
         ("see /a b/c now", 0, ("/a b/c",), ["see", "/a b/c", "now"]),
-        ("一二三四五，六", 2, (), ["一二三四", "  五，六"]),
+        ("一二三四五，六", 2, (), ["一二三", "  四五，", "  六"]),
+        ("one 工号, two", 2, (), ["one", "  工号,", "  two"]),
+        ("(姓名), 科室", 2, (), ["(姓名),", "  科室"]),
+        ("at (姓名)", 2, (), ["at", "  (姓名)"]),
+        ("are A 序号", 2, (), ["are", "  A 序号"]),
+        ("号 第 40 行）", 2, (), ["号", "  第 40 行）"]),
+        ("see 秦月.png", 2, (), ["see", "  秦月.png"]),
         ("（一）（二）（三）", 0, (), ["（一）", "（二）", "（三）"]),
         ("extraordinarily", 0, (), ["extraordinarily"]),
         ("用 /甲/乙/丙丁 吧", 0, ("/甲/乙/丙丁",), ["用", "/甲/乙/丙丁", "吧"]),
@@ -138,6 +144,18 @@ def test_a_status_and_a_message_with_a_meaning_exist():
 )
 def test_a_line_breaks_between_words(line, hang, whole, lines):
     assert [*wrap_line(line, 8, hang, whole)] == lines
+
+
+@pytest.mark.parametrize("width", [38, 78])
+def test_a_list_of_column_titles_breaks_between_its_titles(width):
+    titles = "证件类型 证件号码 印章名称 标准印章名称 手机号 科室".split()  # noqa: SIM905
+    in_brackets = ", ".join(f"seal name ({title})" for title in titles)
+    for line in (in_brackets, "、".join(titles * 3) + "；没有用到：A 序号、D 性别"):
+        broken = [*wrap_line(line, width, 2)]
+        assert all(measure_width(part) <= width for part in broken)
+        for title in titles:
+            assert sum(part.count(title) for part in broken) == line.count(title)
+        assert not any(part.lstrip().startswith((")", ",", "、", "；")) for part in broken)
 
 
 def test_paths_and_commands_of_a_message_are_whole():
