@@ -115,7 +115,8 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
         session.inform("nothing_here", folder=Path.cwd())
         session.suggest_command("next_init", "init")
         return 0
-    session.inform("empty_inbox", paths=" ".join(map(str, paths)))
+    key = "empty_inbox" if any(path.exists() for path in paths) else "missing_inbox"
+    session.inform(key, paths=" ".join(map(str, paths)))
     if others := list_other_files(paths):
         names = join_names(session, [mask_text(file.name) for file in others])
         session.inform("no_rosters_there", seals=config.resolve_path(config.seals), **names)

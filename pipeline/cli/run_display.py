@@ -14,8 +14,8 @@ from pipeline.cli.terminal import STATUS_TONES
 from pipeline.config.settings import Config
 from pipeline.domain.message import Message
 from pipeline.domain.results_format import WORKBOOK
+from pipeline.domain.roster import ROSTER_SUFFIXES
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status, is_redundant_copy
-from pipeline.intake.readers.discover import SUFFIXES
 from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import join_messages
 from pipeline.operations.run_hooks import call_run_end_hooks
@@ -107,7 +107,7 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
     for path, reason in report.unreadable_images:
         session.alert("pictures_unread", place=presenter.mask_text(path), why=presenter.render_text(reason))
     refused = [file for file in report.files if file.needs_correction]
-    other_files = [file for file in refused if file.path.suffix.lower() not in SUFFIXES]
+    other_files = [file for file in refused if file.path.suffix.lower() not in ROSTER_SUFFIXES]
     # a * of the shell, or a configuration: their reasons are of no use
     if len(other_files) > 1 or any(file.path.suffix.lower() in YAML for file in other_files):
         refused = [file for file in refused if file not in other_files]

@@ -21,6 +21,14 @@ Severity = Literal["error", "warning"]
 MAX_DOCTORS = 200_000  # of one roster file
 MAX_SHOWN_IMAGES = 200  # unused pictures that are shown; of more, one list has the names alone
 
+# In a folder these are opened, and reported where they are something else after all; all others, pictures above all,
+# are passed over in silence. A list in a .doc or a .zip is a roster to the clerk who put it there.
+ROSTER_SUFFIXES = frozenset({
+    ".xlsx", ".xlsm", ".xltx", ".xltm", ".xlsb", ".xls", ".xlt", ".xlw", ".et", ".ett", ".ods", ".ots", ".fods",
+    ".numbers", ".csv", ".txt", ".tsv", ".tab", ".htm", ".html", ".mht", ".mhtml", ".xml", ".doc", ".docx", ".wps",
+    ".rtf", ".pdf", ".zip", ".rar", ".7z", ".dbf",
+})  # fmt: skip
+
 
 class Field(StrEnum):
     """A column the program understands; the values are the names used in files and in ``columns:``."""
@@ -415,3 +423,15 @@ class FileReport:
     def needs_correction(self) -> bool:
         """Whether people of the file were not read: in whole, or those of a sheet."""
         return self.reading in {"refused", "partly"}
+
+    @property
+    def misspelt_titles(self) -> list[str]:
+        """The columns that are not used, each with the known title that it may have been meant to have."""
+        columns = [column for sheet in self.sheets if sheet.status == "read" for column in sheet.columns]
+        return [f"{one.column} {one.title} → {one.nearest}" for one in columns if one.nearest]
+
+    @property
+    def is_no_roster(self) -> bool:
+        """Whether a file that was refused is something else than a roster, such as a picture or a configuration."""
+        is_other = "FILE_FORMAT" in self.codes or self.path.suffix.lower() not in ROSTER_SUFFIXES
+        return self.status == "refused" and is_other

@@ -304,6 +304,8 @@ class RunReport:
     halt: Halt | None = None
     seals: Path | None = None
     missing_seals: Path | None = None  # the default folder of pictures, where it is not there
+    are_seals_empty: bool = False  # the folder of pictures holds none
+    are_seals_misread: bool = False  # the locale's encoding is not that of the names in it
     notices: Sequence[Notice] = ()
     absent_unresolved: int = 0  # people whose last create has no verdict and who are not in these rosters
     unreadable_images: Sequence[tuple[str, str]] = ()  # paths of pictures that could not be read, and reasons
@@ -322,6 +324,13 @@ class RunReport:
     masker: Masker | None = _field(
         default=None, repr=False
     )  # of the rows' numbers; None: is still to be made
+
+    @property
+    def unfilled_rosters(self) -> Sequence[FileReport]:
+        """The rosters that were read and hold no doctor, where none holds one."""
+        if any(file.rows for file in self.files):
+            return ()
+        return [file for file in self.files if file.status == "read" and file.sheets]
 
     @property
     def was_refused(self) -> bool:

@@ -154,7 +154,8 @@ def add_unread_problems(doctors: Sequence[Doctor], unread: Mapping[str, NotReadN
     for index, doctor in enumerate(doctors):
         if doctor.picture is not None and (failure := unread.get(doctor.picture.sha256)) is not None:
             file = mask_file_name(doctor.picture.name)
-            problem = _make_problem("IMAGE_NOT_READ", Field.PICTURE, doctor, file=file, **failure.words)
+            words = {"path": doctor.picture.location, **failure.words}
+            problem = _make_problem("IMAGE_NOT_READ", Field.PICTURE, doctor, file=file, **words)
             marked[index] = replace(doctor, problems=(*doctor.problems, problem))
     return marked
 

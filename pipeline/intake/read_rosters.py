@@ -220,9 +220,11 @@ def open_results(path: Path) -> Book:
 
 def _read_bytes(path: Path, first: int = MAX_BYTES) -> bytes:
     """Return a regular file's bytes, or the first of them; a pipe or a device would never end."""
+    detail: dict[str, str] = {}
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):  # `expand_paths` gives the folder itself where it cannot list it
+            detail = {"folder": str(path)}
             os.scandir(path).close()
         _require_regular(status)
         with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as file:
@@ -233,7 +235,9 @@ def _read_bytes(path: Path, first: int = MAX_BYTES) -> bytes:
             return file.read(min(status.st_size, first))
     except OSError as error:
         require_lasting(error)  # nothing is wrong with the file: the run ends, and a rerun reads it
-        raise FileRefused("FILE_NOT_READ", {"found": reason_of(error), "user": acting_user()}) from error
+        raise FileRefused(
+            "FILE_NOT_READ", {"found": reason_of(error), "user": acting_user(), **detail}
+        ) from error
     except ValueError as error:  # a NUL in the name
         raise make_damage_refusal("image.cannot_read") from error
 
@@ -291,7 +295,8 @@ def _require_whole(tables: Sequence[Table], vocabulary: ColumnAliases) -> None:
         sheets = [(table.report.sheet, table.first_lines) for table in tables if table.first_lines]
         raise explain_missing_header(sheets, vocabulary)
     if "read" not in read:
-        raise FileRefused("FILE_EMPTY")
+        names = [table.report.sheet for table in tables if table.report.sheet]
+        raise FileRefused("FILE_EMPTY", {"sheets": ", ".join(names)} if names else {})
 
 
 def _make_problem(refused: FileRefused) -> Problem:

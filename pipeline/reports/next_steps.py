@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.domain.masking import Masker
-    from pipeline.domain.roster import Problem
+    from pipeline.domain.roster import FileReport, Problem
     from pipeline.domain.service_codes import ResponsibleRole
     from pipeline.ledger.protocol import RunRecord
 
@@ -48,6 +48,7 @@ LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO
 EXPLAINED_HALTS = frozenset({"DISK", "LEASE_LOST", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
 EXIT_BUG, EXIT_USAGE, EXIT_ATTENTION, EXIT_HALTED, EXIT_LATER, EXIT_LOCKED, EXIT_DISK = 1, 2, 3, 4, 5, 6, 74
 EXIT_SIGNAL = 128
+_FILES_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,10 @@ class RunState:
     is_roster_open: bool = False  # in Excel or WPS: changes that were not saved were not read
     seals: str | None = None  # the folder of pictures
     missing_seals: str | None = None  # the default folder of pictures, where it is not there
+    empty_seals: str | None = None  # the folder of pictures, where it holds none
+    are_seals_misread: bool = False  # the locale's encoding is not that of the names in it
+    again_without_seals: str = ""  # the same check or run over the configured pictures
+    unfilled_rosters: str = ""  # those that were read and hold no doctor, where none holds one
     review: tuple[str, str] | None = None  # its page, and the command that reads the judgements
     can_be_reviewed: bool = False  # the judgements count for this tenant
     has_tenant: bool = True
@@ -237,9 +242,11 @@ def list_steps(state: RunState) -> list[NextStep]:
     steps = [
         *_list_halt_steps(state),
         *_list_unsent_steps(state, tasks),
-        *state.file_steps,
+        *(_note_unshown(state, step) for step in state.file_steps),
         *_list_picture_steps(state, tasks),
     ]
+    state = replace(state, rows=[row for row in state.rows if not _waits_for_folder(state, row)])
+    tasks = Counter(map(choose_task, state.rows))
     commands = {command for step in steps for command in step.commands}
     steps += [
         *_list_correction_steps(state, tasks, commands),
@@ -248,6 +255,8 @@ def list_steps(state: RunState) -> list[NextStep]:
     ]
     if steps:
         return steps
+    if state.unfilled_rosters:
+        return [_note_unshown(state, make_step("next.fill", state.again, files=state.unfilled_rosters))]
     usual = "next.saved" if state.is_roster_open else "next.nothing"
     key = {EXIT_ATTENTION: "next.decided", EXIT_LATER: "status_interrupted"}.get(state.exit, usual)
     return [_note_unshown(state, make_step(key, state.again))]
@@ -268,14 +277,28 @@ def _list_halt_steps(state: RunState) -> Iterator[NextStep]:
 def _list_picture_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
     """Yield what IT does for pictures: the roster's owner cannot give rights, or a folder that is missing."""
     command = state.again if state.command == "check" else state.send_again
-    if state.missing_seals is not None:
-        rejected = [row for row in state.rows if row.status is Status.REJECTED]
-        without = [row for row in rejected if any(error.code == "IMAGE_MISSING" for error in row.errors)]
-        if without:
-            yield make_step("next.no_seals", command, n=len(without), folder=state.missing_seals)
+    rejected = [row for row in state.rows if row.status is Status.REJECTED]
+    without = [row for row in rejected if any(error.code == "IMAGE_MISSING" for error in row.errors)]
+    if state.are_seals_misread:
+        yield _note_unshown(state, make_step("next.misread", f"LC_ALL=C.UTF-8 {command}"))
+    elif without and state.missing_seals is not None:
+        yield make_step("next.no_seals", command, n=len(without), folder=state.missing_seals)
+    elif without and state.empty_seals is not None:
+        again = state.again_without_seals or command
+        yield make_step("next.empty_seals", again, n=len(without), folder=state.empty_seals)
     if unread := tasks[RowTask.ALLOW_READING]:
         detail = next(problem for row in state.rows if (problem := get_unread_problem(row))).detail
-        yield make_step("next.unread", command, n=unread, file=mask_text(detail["file"]), user=detail["user"])
+        file = quote(mask_text(detail.get("path") or detail["file"]))
+        yield make_step("next.unread", command, n=unread, file=file, user=detail["user"])
+
+
+def _waits_for_folder(state: RunState, row: EndedRow) -> bool:
+    """Return whether a row lacks nothing but a picture while none could be found: the roster may be right."""
+    has_no_pictures = state.are_seals_misread or state.missing_seals or state.empty_seals
+    is_rejected = row.status is Status.REJECTED and bool(row.errors)
+    return (
+        bool(has_no_pictures) and is_rejected and all(error.code == "IMAGE_MISSING" for error in row.errors)
+    )
 
 
 def _list_unsent_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
@@ -421,6 +444,10 @@ def make_run_state(report: RunReport, masker: Masker) -> RunState:
         missing_seals=masker.mask_path(report.missing_seals)
         if report.missing_seals and not report.seals
         else None,
+        empty_seals=masker.mask_path(report.seals) if report.seals and report.are_seals_empty else None,
+        are_seals_misread=report.are_seals_misread,
+        again_without_seals=_build_without_seals(report, repeated) if is_shown else "",
+        unfilled_rosters=_name_files(file.path for file in report.unfilled_rosters),
         review=(masker.mask_path(report.out / REVIEW_PAGE), build_review_command(report)),
         can_be_reviewed=report.site_digest is not None,
         has_tenant=report.tenant is not None,
@@ -443,19 +470,48 @@ def _build_with_arguments(report: RunReport, command: str, *options: str) -> str
     return " ".join(filter(None, (report.invocation, command, arguments, *options)))
 
 
+def _build_without_seals(report: RunReport, command: str) -> str:
+    """Return a command on the rosters of a run and the configured pictures, "" where these were read."""
+    named = f"--seals {quote(str(report.seals))}"
+    if not report.arguments.endswith(named):
+        return ""
+    return _build_with_arguments(
+        replace(report, arguments=report.arguments.removesuffix(named).rstrip()), command
+    )
+
+
 def _list_file_steps(report: RunReport) -> Iterator[NextStep]:
-    """Yield what to do about roster files that were not read."""
-    refused = sum(file_report.needs_correction for file_report in report.files)
-    if not refused:
-        return
+    """Yield what to do about files that are no rosters, rosters that were not read, and titles that were not understood."""
+    refused = [file for file in report.files if file.needs_correction]
+    others = [file for file in refused if file.is_no_roster]
+    rosters = [file for file in refused if file not in others]
+    misspelt = [title for file in report.files for title in file.misspelt_titles]
+    for key, files in (("next.files", rosters), ("next.no_rosters", others)):
+        if files:
+            named = _name_files(file.path for file in files)
+            yield make_step(key, _repeat_without(report, others), n=len(files), files=named)
+    if misspelt and report.command == "check":
+        titles = mask_text(", ".join(dict.fromkeys(misspelt)))
+        yield make_step("next.titles", _repeat_without(report, others), titles=titles)
+
+
+def _repeat_without(report: RunReport, files: Sequence[FileReport]) -> str:
+    """Return the command that reads the same rosters again, without files that are none."""
     if report.command == "retry":
-        yield make_step("next.files", CommandLine(report.invocation).build("retry"), n=refused)
-        return
+        return CommandLine(report.invocation).build("retry")
     repeated = "check" if report.command == "check" else "run"
-    is_shown = mask_text(report.arguments) == report.arguments
-    command = _build_with_arguments(report, repeated, *(() if is_shown else ("--help",)))
-    step = make_step("next.files", command, n=refused)
-    yield step if is_shown else replace(step, notes=(make_message("next.unshown"),))
+    if mask_text(report.arguments) != report.arguments:
+        return _build_with_arguments(report, repeated, "--help")
+    arguments = f" {report.arguments} "
+    for file in files:
+        arguments = arguments.replace(f" {quote(str(file.path))} ", " ")
+    return _build_with_arguments(replace(report, arguments=arguments.strip()), repeated)
+
+
+def _name_files(files: Iterable[Path]) -> str:
+    """Return the names of the first files."""
+    names = [mask_text(file.name) for file in files]
+    return ", ".join(names[:_FILES_NAMED]) + (" …" if len(names) > _FILES_NAMED else "")
 
 
 # -- the last run in the ledger
@@ -505,23 +561,31 @@ def make_recorded_state(
     """Return what the ledger knows of a run that has ended."""
     content, send_again = record.content, command_line.repeat(record)
     halt = content.get("halted") or {}
-    refused = sum(file["status"] == "refused" or bool(file.get("codes")) for file in content.get("files", ()))
+    files = content.get("files", ())
+    refused = [Path(file["path"]) for file in files if file["status"] == "refused" or file.get("codes")]
+    named = _name_files(refused)
+    page, again = Path(record.out) / REVIEW_PAGE, command_line.repeat_run(record)
+    can_review = page.exists() and not again.endswith(" retry")
+    review_command = f"{again} --review {name_review_file(record.run)}"
+    is_missing = not record.seals and command_line.seals and not Path(command_line.seals).exists()
     copies = Path(record.out) / COPIES
     has_copies = mask_path(copies) == str(copies) and copies.is_dir() and any(copies.iterdir())
     return RunState(
         command_line=command_line,
         command=record.command,
-        again=command_line.repeat_run(record),
+        again=again,
         send_again=send_again,
         rows=rows,
         exit=record.exit or 0,
         halt_code=halt.get("code", ""),
         is_of_existing_names=halt.get("code") == "SEALS_EXIST",
-        file_steps=[make_step("next.files", send_again, n=refused)] if refused else (),
+        file_steps=[make_step("next.files", send_again, n=len(refused), files=named)] if refused else (),
         unresolved=unresolved,
         copies_folder=str(copies) if has_copies else None,
         roster_folders=", ".join(map(mask_path, record.rosters or command_line.rosters)),
         seals=mask_path(record.seals) if record.seals else None,
+        missing_seals=mask_path(command_line.seals or "") if is_missing else None,
+        review=(mask_path(page), review_command) if can_review else None,
     )
 
 

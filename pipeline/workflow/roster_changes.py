@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.config.environment import get_misread_name
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.message import Message
 from pipeline.domain.roster import Field
@@ -45,9 +44,8 @@ def describe_changes(
     last_run = _get_last_run(ledger, request)
     if last_run is None:
         return []
-    is_misread = request.seals is not None and get_misread_name(request.seals) is not None
     are_pictures_listed = bool(request.seals and last_run.seals) and not (
-        report.unreadable_images or is_misread
+        report.unreadable_images or report.are_seals_misread
     )
     lines = [record_outcome(outcome, run="", presenter=presenter) for outcome in outcomes]
     pairing = _Pairing(lines, [record.read_line() for record in ledger.list_rows(last_run.run)])

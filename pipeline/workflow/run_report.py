@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.config.environment import get_misread_name
 from pipeline.config.named_paths import LEDGER_SECRET_FILE, ROSTER_PASSWORD_FILE, SERVER_PASSWORD_FILE
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Doctor, FileReport, UnassignedFile
@@ -103,6 +104,8 @@ def start_report_of_rows(
         unreadable_images=tuple(images.unreadable),
         seals=request.seals,
         missing_seals=request.missing_seals,
+        are_seals_empty=request.seals is not None and not (images.candidates or images.unreadable),
+        are_seals_misread=request.seals is not None and get_misread_name(request.seals) is not None,
         notices=(*list_open_rosters(files), *list_hard_links(doctors, images.candidates)),
         absent_unresolved=absent_unresolved,
         invocation=request.invocation,

@@ -73,7 +73,7 @@ def test_a_roster_without_a_usable_header_is_reported_what_is_there(hospital, ca
     hospital.roster([], headers=("姓名", "身份证号"), file="c.xlsx")
     assert hospital.go("check") == 7
     stderr_text = capsys.readouterr().err
-    assert "nearest: 身份证好 → 身份证号" in stderr_text
+    assert "did you mean B1 身份证好 → 身份证号?" in stderr_text
     assert f"row 1 already contains data ({name(1)[0]}** | 1*** |" in stderr_text
     assert number(1)[:6] not in stderr_text
     assert "No doctors in c.xlsx." in stderr_text

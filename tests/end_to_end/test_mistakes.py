@@ -140,11 +140,26 @@ MISTAKES = {
     ),
     "Word for Excel": Mistake(
         lambda folder: write_package(folder / "list.xlsx", "word/document.xml"),
-        "check list.xlsx", 7, "Word (.docx)", "Word (.docx)", "check list.xlsx",
+        "check list.xlsx", 7, "Word (.docx)", "Word (.docx)", "check",
+    ),
+    "picture named as a roster": Mistake(
+        lambda folder: draw_seal(folder / "list.png", 1),
+        "check list.png", 7, "这是一张图片（PNG）", "This is a picture (PNG)", "check",
+    ),
+    "archive beside a roster": Mistake(
+        lambda folder: write_package(folder / "pack.zip", "roster.csv"),
+        "check pack.zip inbox", 7, "请解压", "unpack it", "check inbox",
+    ),
+    "folder without pictures": Mistake(
+        leave, "check --seals inbox", 3, "inbox 里没有图片，1 行", "inbox holds none", "check"
+    ),
+    "title of a further column misspelt": Mistake(
+        lambda folder: write_roster(folder / "inbox" / "roster.xlsx", ("姓名", "证件号码", "手机号吗", *HEADERS[3:])),
+        "check", 0, "列名可能写错了：C 手机号吗 → 手机号码", "because of their titles: C 手机号吗 → 手机号码", "check",
     ),
     "column misspelt": Mistake(
         lambda folder: write_roster(folder / "inbox" / "roster.xlsx", ("姓名", "身份证号玛", *HEADERS[2:])),
-        "check", 7, "身份证号玛 → 身份证号码", "身份证号玛 → 身份证号码", "check",
+        "check", 7, "是不是 B1 身份证号玛 → 身份证号码？", "did you mean B1 身份证号玛 → 身份证号码?", "check",
     ),
     "no titles, and a sheet of explanations": Mistake(
         lambda folder: write_untitled_roster(folder / "inbox" / "roster.xlsx"),
@@ -152,11 +167,15 @@ MISTAKES = {
     ),
     "titles alone": Mistake(
         lambda folder: write_roster(folder / "inbox" / "roster.xlsx", rows=0),
-        "check", 0, "表头下面每位医生一行", "Each doctor needs a row", "check",
+        "check", 0, "每位医生填一行，保存后运行", "fill in a row for each doctor", "check",
     ),
     "empty inbox": Mistake(
         lambda folder: (folder / "inbox" / "roster.xlsx").unlink(),
         "run", 0, "请把名单放到那里", "Put it there, or write its file name", "run",
+    ),
+    "inbox gone": Mistake(
+        lambda folder: shutil.rmtree(folder / "inbox"),
+        "run", 0, "inbox 不存在：请建好并放入名单", "inbox does not exist: create it", "run",
     ),
     "half of the credentials": Mistake(
         lambda folder: (folder / "secrets" / "tencent__secret_id").write_text("AKID"),

@@ -9,7 +9,9 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import openpyxl
 import pytest
+from people import make_row
 
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
@@ -239,3 +241,46 @@ def test_a_console_without_chinese_is_named_once_where_chinese_was_asked_for():
         command = [sys.executable, "-m", "pipeline", *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE, env=environment)
         assert (done.returncode, done.stderr.count("set LC_ALL=C.UTF-8")) == (2, count), done.stderr
+
+
+def test_while_there_are_no_pictures_the_roster_is_not_to_be_corrected(hospital, capfd):
+    hospital.doctors(2)
+    shutil.rmtree(hospital.folder / "seals")
+    assert hospital.go("run") == 3
+    printed = " ".join(capfd.readouterr().err.split())
+    assert "2 rows have no picture" in printed
+    assert "rows to correct" not in printed
+    assert hospital.go("status") == 0
+    printed = " ".join(capfd.readouterr().err.split())
+    assert "2 rows have no picture" in printed
+
+
+def test_status_names_the_page_on_which_rows_wait_for_their_review(hospital, capfd):
+    hospital.doctors(2)
+    config = hospital.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8") + "require_review: true\n", "utf-8")
+    assert hospital.go("run") == 3
+    run = hospital.runs[-1]
+    capfd.readouterr()
+    assert hospital.go("status") == 0
+    printed = " ".join(capfd.readouterr().err.split())
+    assert f"2 rows wait for a review. Open {run / 'review.html'}" in printed
+    assert printed.endswith(f"run --review review-{run.name}.json")
+
+
+def test_a_name_to_be_corrected_is_the_only_problem_of_its_row(hospital):
+    hospital.doctors(2)
+    (hospital.folder / "seals" / "00001.png").unlink()
+    hospital.roster([("冯雪（进修）", *make_row(1)[1:]), make_row(2)])
+    assert hospital.go("run") == 3
+    (row,) = [row for row in hospital.outcomes() if row["status"] == "rejected"]
+    assert row["codes"] == ["NAME_INVALID"]
+
+
+def test_a_sheet_that_was_deleted_is_missed_by_name(hospital, capfd):
+    hospital.doctors(1)
+    book = openpyxl.Workbook()
+    book.active.title = "说明"
+    book.save(hospital.folder / "inbox" / "roster.xlsx")
+    assert hospital.go("check") == 7
+    assert "the file has: 说明" in " ".join(capfd.readouterr().err.split())

@@ -322,6 +322,10 @@ def explain_missing_header(
         return FileRefused("HEADER_NOT_FOUND", {"found": masked, "first": str(first.number), **named})
     columns = aliases.list_field_columns(nearest)
     titles = [cell.display_text.strip() for cell in nearest.cells.values()]
+    cells = {
+        cell.display_text.strip(): f"{format_column(column)}{nearest.number}"
+        for column, cell in nearest.cells.items()
+    }
     lacking = [name for name in (Field.NAME, Field.NUMBER) if name not in columns]
     guesses = {
         title: guess
@@ -331,7 +335,7 @@ def explain_missing_header(
     detail = {
         **named,
         "found": _join_texts(titles),
-        "near": ", ".join(f"{title} → {guess}" for title, guess in guesses.items()),
+        "near": ", ".join(f"{cells[title]} {title} → {guess}" for title, guess in guesses.items()),
     }
     for theirs, person in aliases.list_other_columns(nearest).items():
         meaning = aliases.get_title_meaning(nearest.cells[theirs].display_text)

@@ -135,7 +135,7 @@ def match_images(
         unassigned_files = tuple(_list_unassigned(unassigned, doctors, similar_names, sources))
     problems = match_problems.explain_missing(doctors, missing, index, similar_names)
     for row, missing_image in zip(missing, problems, strict=True):
-        matched[row] = add_problem(doctors[row], missing_image)
+        matched[row] = add_problem(doctors[row], missing_image) if missing_image else doctors[row]
     return MatchResult(
         doctors=tuple(doctor for doctor in matched if doctor is not None),
         person_ids=matches.person_ids,

@@ -100,16 +100,28 @@ def explain_images_between(doctor: Doctor, images: Iterable[EmbeddedImage]) -> P
 
 def explain_missing(
     doctors: Sequence[Doctor], missing: Sequence[int], index: ImageIndex, similar_names: SimilarNames
-) -> list[Problem]:
-    """Return the problems of the rows that no picture matches, each with its nearest file that no row matches."""
-    problems = []
+) -> list[Problem | None]:
+    """Return the problems of the rows that no picture matches, each with its nearest file that no row matches.
+
+    None for a row whose name is to be corrected: its picture is looked for by the right name then.
+    """
+    problems: list[Problem | None] = []
     for row in missing:
+        if _waits_for_name(doctors[row]):
+            problems.append(None)
+            continue
         nearest, suggestion = similar_names.get_nearest_file(row), ""
         if nearest is not None:
             candidate, kind = nearest
             suggestion = make_message(kind, file=show_path(candidate.relative_path, doctors[row]))
         problems.append(_explain_missing(doctors[row], index, suggestion))
     return problems
+
+
+def _waits_for_name(doctor: Doctor) -> bool:
+    """Return whether a name that is no name is what a picture was looked for by; an entry that names a file is another."""
+    is_invalid = any(error.code == "NAME_INVALID" for error in doctor.errors)
+    return is_invalid and not picture_column.names_file(picture_column.read_entry_text(doctor) or "")
 
 
 def _explain_missing(doctor: Doctor, index: ImageIndex, suggestion: str) -> Problem:

@@ -23,6 +23,7 @@ _MAX_NAMES = 2_000
 _MAX_ROWS = 100
 _MOST_ALIKE = 3  # names of files for one row, by letters
 _MOST_FILES = 20  # of one row
+_SHORTEST_NAME = 2  # characters with which a file name begins: 石磊的新章 is perhaps of 石磊
 _MOST_ROWS = 8  # of one file
 
 
@@ -89,6 +90,10 @@ class SimilarNames:
             yield candidate, NEAR
         if not by_letters:
             return
+        own_name = file_names.comparison_key("".join(list_names(doctor)[:1]))
+        for name in self._by_name:
+            if len(own_name) >= _SHORTEST_NAME and name.startswith(own_name):
+                yield from ((candidate, NEAR) for candidate in self._by_name[name])
         entry = picture_column.read_entry_text(doctor) or ""
         names_file = picture_column.names_file(entry)
         wanted = picture_column.get_entry_stem(entry) if names_file else "".join(list_names(doctor)[:1])

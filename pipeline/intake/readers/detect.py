@@ -29,6 +29,9 @@ _MAGIC = (
     (b"\x09\0\x04\0", "Excel 2"), (b"\x09\x02\x06\0", "Excel 3"), (b"\x09\x04\x06\0", "Excel 4"),
     (b"\0\0\x02\0", "Lotus 1-2-3"), (b"\0\x05\x16\x07", "AppleDouble"),
 )  # fmt: skip
+# what is to be done with a file that is none of ours, by its name: the case of the sentence
+_PICTURES = frozenset({"PNG", "JPEG", "GIF", "TIFF", "WEBP", "HEIC / MP4"})
+_ARCHIVES = frozenset({"ZIP", "RAR", "7-Zip", "gzip"})
 _STREAMS = (("worddocument", "Word (.doc)"), ("powerpoint document", "PowerPoint (.ppt)"))
 _PARTS = (
     ("word/document.xml", "Word (.docx)"),
@@ -61,12 +64,20 @@ def detect_kind(data: bytes) -> Kind:
         return "xls"
     for magic, name in _MAGIC:
         if data.startswith(magic):
-            raise FileRefused("FILE_FORMAT", {"found": name})
+            raise _make_format_refusal(name)
     if data[4:8] == b"ftyp":
-        raise FileRefused("FILE_FORMAT", {"found": "HEIC / MP4"})
+        raise _make_format_refusal("HEIC / MP4")
     if _is_binary(data[:_HEAD]):
         raise make_damage_refusal("file.no_known_format")
     return _detect_markup(data[:_HEAD]) or "text"
+
+
+def _make_format_refusal(name: str) -> FileRefused:
+    """Return the refusal of a file of another format: a picture and an archive cannot be saved as a workbook."""
+    kinds = {"picture": name in _PICTURES, "archive": name in _ARCHIVES}
+    return FileRefused(
+        "FILE_FORMAT", {"found": name, **{kind: "yes" for kind, fits in kinds.items() if fits}}
+    )
 
 
 def _detect_package(data: bytes) -> Kind:
@@ -83,7 +94,7 @@ def _detect_package(data: bytes) -> Kind:
             raise FileRefused("FILE_FORMAT", {"found": name})
     document_part = package.get_related_part("", "officeDocument")
     if document_part is None:
-        raise FileRefused("FILE_FORMAT", {"found": "ZIP"})
+        raise _make_format_refusal("ZIP")
     return "xlsb" if document_part.casefold().endswith(".bin") else "xlsx"
 
 

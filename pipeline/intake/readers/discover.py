@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipeline.domain.roster import ROSTER_SUFFIXES
 from pipeline.messages.areas import get_pair
-
-# In a folder these are opened, and reported where they are something else after all; all others, pictures above all,
-# are passed over in silence. A list in a .doc or a .zip is a roster to the clerk who put it there.
-SUFFIXES = frozenset({
-    ".xlsx", ".xlsm", ".xltx", ".xltm", ".xlsb", ".xls", ".xlt", ".xlw", ".et", ".ett", ".ods", ".ots", ".fods",
-    ".numbers", ".csv", ".txt", ".tsv", ".tab", ".htm", ".html", ".mht", ".mhtml", ".xml", ".doc", ".docx", ".wps",
-    ".rtf", ".pdf", ".zip", ".rar", ".7z", ".dbf",
-})  # fmt: skip
 
 _DEBRIS = ("~$", ".")  # of Office, WPS, LibreOffice and macOS
 
@@ -37,7 +30,7 @@ def list_usable_rosters(paths: Sequence[Path]) -> list[Path]:
 
     Beside others, the template that `init` writes is none.
     """
-    usable = [path for path in paths if _is_folder(path) or path.suffix.lower() in SUFFIXES]
+    usable = [path for path in paths if _is_folder(path) or path.suffix.lower() in ROSTER_SUFFIXES]
     empty = list_empty_folders(usable)
     filled = [path for path in usable if path not in empty]
     return [path for path in filled if path.name not in get_pair("init.template")] or filled
@@ -49,7 +42,7 @@ def list_other_files(paths: Sequence[Path]) -> list[Path]:
         file
         for folder in filter(_is_folder, paths)
         for file in sorted(folder.iterdir())
-        if file.suffix.lower() not in SUFFIXES and not file.name.startswith(_DEBRIS) and file.is_file()
+        if file.suffix.lower() not in ROSTER_SUFFIXES and not file.name.startswith(_DEBRIS) and file.is_file()
     ]
 
 
@@ -67,7 +60,11 @@ def _list_folder(folder: Path) -> Iterator[Path]:
         yield folder  # reported when it is opened like a file
         return
     for file in files:
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(_DEBRIS) and not _is_folder(file):
+        if (
+            file.suffix.lower() in ROSTER_SUFFIXES
+            and not file.name.startswith(_DEBRIS)
+            and not _is_folder(file)
+        ):
             yield file
 
 
