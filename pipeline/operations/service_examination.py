@@ -14,7 +14,7 @@ from pipeline.domain.masking import mask_answer
 from pipeline.domain.message import Message
 from pipeline.domain.server_address import is_loopback
 from pipeline.domain.service_codes import get_listed_meaning, get_upload_meaning
-from pipeline.errors import CredentialsMissing, UsageError, reason_of
+from pipeline.errors import CredentialsMissing, UsageError
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import LIVENESS_CHECK, UPLOAD, build_liveness_check
 from pipeline.esign.reply_faults import describe_reply_fault
@@ -44,8 +44,8 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
         yield report_error("credentials", error)
     try:
         yield from asyncio.run(_ask_hosts(config, credentials, clock))
-    except (OSError, UsageError) as error:  # of the file of certificates, which has its finding
-        why = reason_of(error)
+    except (OSError, UsageError):  # of the file of certificates, which has its finding
+        why = make_message("doctor.not_asked")
         yield make_fault_finding(
             "network", "network", "network.no_call", exit_code=2, host=config.api.endpoint, why=why
         )

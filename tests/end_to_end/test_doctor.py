@@ -95,6 +95,10 @@ FAULTS = {  # what is planted: how, the topic and level of its finding, words of
         lambda h: ((h.folder / "ca.pem").write_text("none"), h.configure(ca_file="ca.pem")),
         "config", "fault", "contains no usable certificate", 2,
     ),
+    "no certificate, so no call": (
+        lambda h: ((h.folder / "ca.pem").write_text("none"), h.configure(ca_file="ca.pem")),
+        "network", "fault", "not asked, because", 2,
+    ),
     "a certificate file is missing": (lambda h: h.configure(ca_file="ca.pem"), "config", "fault", "ca.pem", 2),
     "readable secrets": (
         lambda h: (h.folder / "secrets" / "tencent__secret_key").chmod(0o644), "config", "warning", "chmod 600", 0,
