@@ -278,12 +278,19 @@ class SimulatedHospital(RuleBasedStateMachine):
         sheets = {entry: render(f"sheet.{entry}", "en") for entry in ("fix", "unknown", "all")}
         folder = self.folder / "seals"
         pictures = sum(needs_picture_alone(row) for _, row in self.reported_rows if not spare([row])[1])
+        missing = [row for _, row in self.reported_rows if "IMAGE_MISSING" in row["codes"]]
+        # one step for IT in place of those on single pictures
+        has_no_pictures = not any(folder.iterdir()) and any(row["status"] == "rejected" for row in missing)
         for key, n, more in (
-            ("next.pictures", pictures, {"sheet": sheets["fix"], "folder": folder}),
+            (
+                "next.pictures",
+                0 if has_no_pictures else pictures,
+                {"sheet": sheets["fix"], "folder": folder},
+            ),
             # a run that has to be repeated sends the corrected rows, too
             (
                 "next.fix",
-                0 if halted or statuses["not_sent"] else statuses["rejected"] - pictures,
+                0 if halted or statuses["not_sent"] or has_no_pictures else statuses["rejected"] - pictures,
                 {"sheet": sheets["fix"]},
             ),
             ("next.unknown", statuses["unknown"] + statuses["exists"], {"sheet": sheets["unknown"]}),
