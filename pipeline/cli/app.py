@@ -81,6 +81,20 @@ INTRODUCTIONS: Mapping[str, str] = {
     "never_run": "next_check",
     "only.no_row": "next_check",
     "no_last_run": "next_run",
+    "export.no_run": "next_run",
+    "init.exists": "next_run",
+    "ledger.in_order": "next_run",
+    "port_own": "next_run",
+    "retry_takes_no_roster": "next_run",
+    "review.missing": "next_saved_review",
+    "review.no_page": "next_check",
+    "review.refused": "next_saved_review",
+    "run_made_again": "next_status",
+    "sandbox_elsewhere": "next_run",
+    "schedule.changed": "next_run",
+    "schedule.no_such": "next_run",
+    "schedule.several": "next_run",
+    "usage.results_as_roster": "next_check",
     "resolve.needs_seal_name": "next_run",
     "schedule.no_crontab": "next_run",
     "schedule.no_systemd": "next_run",
@@ -111,13 +125,18 @@ SHOWN_WITH_HELP = frozenset(
         "certify_one_place",
         "certify_who",
         "config.no_age",
+        "config.no_time",
         "config_is_a_folder",
+        "config_is_another_file",
         "export.ending",
+        "faults.is_the_configuration",
         "faults.unreadable",
         "json.refused",
         "init.is_a_file",
         "jobs.every_hospital",
         "load.other_ledger",
+        "ledger_keep_needs_folder",
+        "no_such_roster",
         "not_a_file",
         "no_such_path",
         "only.several",
@@ -135,6 +154,7 @@ SHOWN_WITH_HELP = frozenset(
         "resolve.other_tenant",
         "resolve.results_torn",
         "resolve_one_way",
+        "review.missing",
         "review.refused",
         "rotation.blank",
         "rotation.every_hospital",
@@ -356,6 +376,8 @@ def _report_usage(session: Session, error: click.ClickException) -> int:
             session.print_line(f"{context.get_usage()}\n")
         if isinstance(error, click.exceptions.NoSuchCommand):
             error = _suggest_commands(error)
+        elif isinstance(error, click.exceptions.NoSuchOption):
+            error = _suggest_options(error)
         message = polish_message(error.format_message(), session.spoken)
         session.as_json |= "--json" in session.arguments  # a word before it may have stopped the reading
         session.print_failure(error.exit_code, message)
@@ -377,21 +399,46 @@ def _suggest_meant_command(session: Session, error: click.ClickException) -> boo
         case click.exceptions.NoSuchOption() if error.option_name in DRY_RUN:
             session.suggest_command("next_check", "check")
         case click.exceptions.NoSuchOption():
-            near = get_close_matches(error.option_name, error.possibilities or (), cutoff=NEAR_OPTION)
-            is_certain = len(near) == 1 and near[0] not in OVERRIDES
-            key = "next_meant" if len(error.possibilities or ()) == 1 else "next_perhaps"
-            return is_certain and _suggest_spelling(session, error.option_name, near[0], key)
+            return _suggest_meant_option(session, error)
         case click.MissingParameter(param=click.Argument(type=click.Choice(choices=choices))):
             session.suggest_words("next_perhaps", [*session.arguments, str(choices[0])])
+        case click.BadParameter(param=click.Parameter(type=click.Choice() as choice)):
+            return _suggest_choice(session, error.message, choice.choices)
         case click.UsageError(ctx=click.Context() as context) if "--run" in _list_options(context.command):
-            runs = [word for word in session.arguments if RUN_ID.fullmatch(word)]
-            if len(runs) != 1 or "--run" in session.arguments:
-                return False
-            rest = (word for word in session.arguments if word not in runs)
-            return session.suggest_words("next_perhaps", [*rest, "--run", *runs])
+            return _suggest_run_option(session)
         case _:
             return False
     return True
+
+
+def _suggest_meant_option(session: Session, error: click.exceptions.NoSuchOption) -> bool:
+    """Print the command again without an option that is the name of an argument, or with the one that was meant."""
+    parameters = error.ctx.command.params if error.ctx else ()
+    arguments = [parameter.name or "" for parameter in parameters if isinstance(parameter, click.Argument)]
+    name = error.option_name.removeprefix("--").removesuffix("s")
+    if name in {argument.removesuffix("s") for argument in arguments}:
+        return _suggest_spelling(session, error.option_name, "")  # --roster of [ROSTER]...
+    near: Sequence[str] = error.possibilities or ()
+    is_certain = len(near) == 1 and near[0] not in OVERRIDES
+    return is_certain and _suggest_spelling(session, error.option_name, near[0])
+
+
+def _suggest_run_option(session: Session) -> bool:
+    """Print the command again with --run before the one run that it names."""
+    runs = [word for word in session.arguments if RUN_ID.fullmatch(word)]
+    if len(runs) != 1 or "--run" in session.arguments:
+        return False
+    rest = (word for word in session.arguments if word not in runs)
+    return session.suggest_words("next_perhaps", [*rest, "--run", *runs])
+
+
+def _suggest_choice(session: Session, message: str, choices: Sequence[str]) -> bool:
+    """Print the command again with the choice that was probably meant by the value which click's message quotes."""
+    for value in {word.rpartition("=")[2] for word in session.arguments}:
+        near = get_close_matches(value, choices, n=1)
+        if near and repr(value) in message and value not in choices:
+            return _suggest_spelling(session, value, near[0])
+    return False
 
 
 def _list_options(command: click.Command) -> set[str]:
@@ -415,6 +462,12 @@ def _suggest_commands(error: click.exceptions.NoSuchCommand) -> click.exceptions
     return click.exceptions.NoSuchCommand(error.command_name, possibilities=near + longer, ctx=error.ctx)
 
 
+def _suggest_options(error: click.exceptions.NoSuchOption) -> click.exceptions.NoSuchOption:
+    """Return the error with the options that are nearly the one that was typed; click lists any that share some letters."""
+    near = get_close_matches(error.option_name, error.possibilities or (), cutoff=NEAR_OPTION)
+    return click.exceptions.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
+
+
 def _suggest_remedy(session: Session, error: EsignImportError) -> None:
     """Print the command that helps: the error's own, its kind's, the help of this command, or the same again."""
     usual = next((arguments for kind, arguments in REMEDIES.items() if isinstance(error, kind)), ())
@@ -423,13 +476,20 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
     arguments = error.then or (() if error.key in REPEATED_AFTER_REPAIR else usual)
     if any(mask_text(word) != word for word in arguments):
         arguments = (arguments[0], "--help")  # a path that is not shown cannot be typed
-    if arguments:
+    if isinstance(error, UsageError) and error.meant:
+        key = INTRODUCTIONS.get(error.key, "next_meant")
+        if _suggest_spelling(session, *error.meant, key):
+            return
+    if (
+        error.key == "no_config" and not sys.stdin.isatty()
+    ):  # of a scheduled task, whose folder is another one
+        path = session.render_sentence("config_placeholder")
+        session.suggest_words("next_full_path", ["--config", path, *session.arguments])
+    elif arguments:
         key = "next_list" if arguments == ("resolve",) else "next_after"
         if arguments[0] in {"explain", "resolve"} and len(arguments) > 1:  # one doctor
             key = "next_story"
         session.suggest_command(INTRODUCTIONS.get(error.key, key), *arguments)
-    elif isinstance(error, UsageError) and error.meant and _suggest_spelling(session, *error.meant):
-        return
     elif error.key in SHOWN_WITH_HELP:
         if not (error.key == "no_such_path" and _suggest_quotes(session)):
             _suggest_help(session, "next_help")
@@ -438,9 +498,12 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
 
 
 def _suggest_spelling(session: Session, typed: str, meant: str, key: str = "next_meant") -> bool:
-    """Print the command again with the word that was probably meant; False where it may not be shown."""
-    # of an option the value may stand in the same word: --limt=5
-    arguments = [re.sub(rf"^{re.escape(typed)}(?=$|=)", lambda _: meant, word) for word in session.arguments]
+    """Print the command again with the word that was probably meant, or without the word; False where it may not be shown."""
+    # an option and its value may be one word: --limt=5
+    pattern = re.compile(rf"(?<![^=]){re.escape(typed)}(?=$|=)")
+    arguments = [pattern.sub(lambda _: meant, word) for word in session.arguments]
+    if not meant:
+        arguments = [word.removeprefix("=") for word in arguments if word]
     return tuple(arguments) != session.arguments and session.suggest_words(key, arguments)
 
 

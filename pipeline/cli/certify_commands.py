@@ -99,7 +99,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
         request, prepared = repeat_request(row_plan, stage_settings.build_image_examiner(config))
         if not yes and not session.confirm("certify_sure", name=request.name):
             session.print_json(declined=True)
-            session.suggest_same_command("next_again")
+            session.suggest_same_command("next_begin_again")
             return None
         service = ServiceAccess.from_config(config, session.clock, ledger)
         response = asyncio.run(

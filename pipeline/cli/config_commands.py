@@ -16,11 +16,13 @@ import click
 from pipeline.cli.context import Session
 from pipeline.cli.demo import get_sample_folder
 from pipeline.cli.help import CommandGroup
+from pipeline.errors import CredentialsMissing
 from pipeline.messages.catalogue import make_message
 from pipeline.support.atomic_files import make_folder
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
+    from pipeline.config.settings import Config
     from pipeline.operations.init_project import ProjectSettings
 
 Answer = TypeVar("Answer", bound=str)
@@ -63,6 +65,8 @@ def init(
     from pipeline.config.named_paths import is_usual_app_id
     from pipeline.operations.init_project import create_project, require_new_project
 
+    if folder.absolute() != Path.cwd():
+        session.config_path = folder / "config.yaml"
     require_new_project(folder)
     is_interactive = not yes and sys.stdin.isatty()
     chosen: Environment | None = "sandbox" if is_sandbox else environment
@@ -82,12 +86,10 @@ def init(
         language=language,
         template=str(template.absolute()),
     )
-    session.inform("init.done", folder=folder.absolute())
+    session.inform("init.done", folder=folder.resolve())
     app_id = settings.ids.get("app_id", "")
     if app_id and chosen != "sandbox" and not is_usual_app_id(app_id):
         session.alert("warning", text=make_message("config_odd_app_id", app_id=app_id))
-    if folder.absolute() != Path.cwd():
-        session.config_path = folder / "config.yaml"
     if chosen == "sandbox":
         return _finish_sandbox(session, folder)
     _print_steps(session, folder, settings, template)
@@ -182,8 +184,9 @@ def validate(session: Session) -> int:
 
     config = session.require_config()
     faults: list[str] = []
-    for _, missing, is_needed in list_missing_paths(config):
-        if is_needed:
+    secrets = config.secrets_dir and config.resolve_path(config.secrets_dir)
+    for path, missing, is_needed in list_missing_paths(config, session.config_name):
+        if is_needed or (path == secrets and not _has_keys(session, config)):
             session.alert("misused", message=missing)
             faults.append(str(missing.render(session.spoken)))
         else:
@@ -205,6 +208,17 @@ def validate(session: Session) -> int:
     session.inform("config_fine", path=session.config_name)
     session.suggest_command("next_check", "check")
     return 0
+
+
+def _has_keys(session: Session, config: Config) -> bool:
+    """Return whether keys are found, in whichever place."""
+    from pipeline.workflow.stage_settings import get_credentials_places
+
+    try:
+        get_credentials_places(config, session.clock).find()
+    except CredentialsMissing:
+        return False
+    return True
 
 
 @config_group.command()

@@ -20,8 +20,8 @@ from pipeline.cli.terminal import TONES, Tone, lay_out, list_whole_texts
 from pipeline.config import environment
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
-from pipeline.errors import DiskTrouble, EsignImportError, HookFailed, UsageError, reason_of
-from pipeline.messages.catalogue import render
+from pipeline.errors import ConfigError, DiskTrouble, EsignImportError, HookFailed, UsageError, reason_of
+from pipeline.messages.catalogue import make_message, render
 from pipeline.support.terminal_text import join, quote
 from pipeline.version import PROGRAM
 
@@ -38,6 +38,9 @@ PYTHONS = ("python", "python3")
 OVERRIDES = frozenset(
     {"--accept-guards", "--new-ledger"}
 )  # of safety checks: no command that is suggested has one
+OTHER_FILES = frozenset(
+    {"config.not_text", "config.no_mapping", "config.too_large"}
+)  # faults of a file that is something else
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
@@ -349,7 +352,12 @@ class Session:
         from pipeline.config.settings import ConfigFile
 
         if path not in self.config_files:
-            self.config_files[path] = ConfigFile(path, os.environ)
+            try:
+                self.config_files[path] = ConfigFile(path, os.environ)
+            except ConfigError as error:
+                if path is None or error.faults[0].key not in OTHER_FILES:
+                    raise
+                raise _name_meant_config("config_is_another_file", path) from error
         return self.config_files[path]
 
     # -- how the program is called
@@ -384,13 +392,21 @@ class Session:
 
 def _require_file(path: Path) -> None:
     """Raise UsageError for a configuration that is not there, or is a folder; the one that was probably meant is named."""
-    from pipeline.config.named_paths import require_existing
+    if not path.exists():
+        raise _name_meant_config("no_such_path", path)
+    if path.is_dir():
+        raise _name_meant_config("config_is_a_folder", path)
 
-    if require_existing(path).is_dir():
-        error = UsageError("config_is_a_folder", path=path)
-        if (inside := path / DEFAULT_CONFIG).is_file():
-            error.meant = (str(path), str(inside))
-        raise error
+
+def _name_meant_config(key: str, path: Path) -> UsageError:
+    """Return the error for a path that is no configuration; the one that was probably meant is named."""
+    from pipeline.config.named_paths import get_meant_config
+
+    meant = get_meant_config(path)
+    near = make_message("usage.near", name=meant) if meant else ""
+    error = UsageError(key, path=path, folder=path.absolute().parent, near=near)
+    error.meant = (str(path), str(meant)) if meant else None
+    return error
 
 
 def _is_found_as(name: str, called: Path) -> bool:

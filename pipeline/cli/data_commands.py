@@ -195,7 +195,9 @@ def _choose_ages(config: Config, age: str | None) -> RetentionAges:
         return ages
     seconds = parse_age(age)
     if seconds is None:
-        raise UsageError("config.no_age", value=age)
+        error = UsageError("config.no_age", value=age)
+        error.meant = (age, f"{age}d") if parse_age(f"{age}d") else None
+        raise error
     return RetentionAges(seconds, seconds, seconds)
 
 

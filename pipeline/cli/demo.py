@@ -324,14 +324,15 @@ async def _explain_port(error: OSError, port: int, project: _Project) -> UsageEr
     """Return why a port cannot be used, and whose sandbox is there."""
     from pipeline.sandbox.server import choose_free_port, read_owner
 
-    then = ("sandbox", "--port", "0")
+    is_own_port_free = project.path is not None and port != project.port
+    then = ("sandbox",) if is_own_port_free else ("sandbox", "--port", "0")
     if error.errno in RIGHTS_ERRORS:
         return UsageError("port_rights", port=port, then=then)
     if error.errno != errno.EADDRINUSE:
         return UsageError("port_failed", port=port, why=reason_of(error), then=then)
     owner = await read_owner(port)
     if owner == project.owner:
-        return UsageError("port_own", port=port, owner=owner, then=("doctor",) if project.path else ("demo",))
+        return UsageError("port_own", port=port, owner=owner, then=("check",) if project.path else ("demo",))
     holder = make_message("port_of_sandbox", owner=owner) if owner else make_message("port_of_program")
     if project.path is not None and port == project.port:
         return UsageError(
@@ -350,6 +351,8 @@ def _build_sandbox(options: dict[str, Any], project: _Project, port: int) -> San
     fault_file = options["faults"]
     if fault_file and not fault_file.exists():
         raise no_such_path(fault_file, never=DEFAULT_CONFIG.name)
+    if fault_file and fault_file.absolute() == (project.path or DEFAULT_CONFIG.absolute()):
+        raise UsageError("faults.is_the_configuration", path=fault_file)
     rules = Rules(**{name: options[name] for name in ("inline", "unique_names", "limiter", "rate")})
     return Sandbox(
         FakeService(rules, tenants=project.tenants, owner=project.owner),

@@ -54,6 +54,10 @@ def backup(session: Session, *, file: Path, keep: int | None) -> int:
 
     config, path = _locate_file(session, "backup")
     is_folder = file.is_dir()
+    if keep and file.is_file():
+        error = UsageError("ledger_keep_needs_folder", path=file)
+        error.meant = (str(file), str(file.parent))
+        raise error
     if not (file if keep else file.parent).is_dir():
         raise no_such_path(file if keep else file.parent)
     require_ledger(config)
@@ -287,12 +291,14 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     They are unchanged from then on. Also the way to begin a new ledger after the old one was lost.
     """
     from pipeline.config.named_paths import no_such_path
+    from pipeline.intake.readers.discover import expand_paths
     from pipeline.ledger.lock import read_user_name
     from pipeline.workflow.tenant_ledger import lock_ledger_for_adoption
 
     config = session.require_ready_config()
     if not file.is_file():
-        raise UsageError("not_a_file", path=file) if file.exists() else no_such_path(file)
+        rosters = expand_paths([config.resolve_path(path) for path in config.roster])
+        raise UsageError("not_a_file", path=file) if file.exists() else no_such_path(file, rosters=rosters)
     with lock_ledger_for_adoption(config, session.clock, warnings=session) as (ledger, site_key):
         adoptable = _read_seals(session, config, file, ledger, site_key)
         if adoptable.seals:

@@ -96,6 +96,7 @@ def resolve(
         raise UsageError("resolve_two_ways", first=options[0], second=options[1], then=then)
     if (seal_name and "replace" not in chosen) or (sure and not chosen & KINDS_WITH_SURE):
         raise UsageError("resolve_one_way")
+    _require_query(query, is_decision=bool(chosen or why))
     way = next(iter(chosen), "")
     if way == "probe":
         return _probe(session, query)
@@ -131,6 +132,12 @@ def resolve(
     if len(cases) == 1 or is_picture or way in SENT_BY_NEXT_RUN:
         session.suggest_command("next_run", "run")
     return 0
+
+
+def _require_query(query: str | None, *, is_decision: bool) -> None:
+    """Raise UsageError for a decision without a doctor."""
+    if query is None and is_decision:
+        raise UsageError("resolve_no_query", then=("resolve",))
 
 
 def _choose_case(session: Session, opened: OpenCases, query: str, kind: str = "") -> Case:

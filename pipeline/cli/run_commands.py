@@ -173,11 +173,14 @@ def run(session: Session, /, *, out: Path | None, yes: bool, new_ledger: bool, *
 
 
 @click.command()
+@click.argument("rosters", nargs=-1, metavar="")
 @seals_option
 @out_option
 @yes_option
 @click.pass_obj
-def retry(session: Session, *, seals: Path | None, out: Path | None, yes: bool) -> int:
+def retry(
+    session: Session, *, rosters: tuple[str, ...], seals: Path | None, out: Path | None, yes: bool
+) -> int:
     """Send failed, rejected and unsent rows again.
 
     Those of the last run, its rosters read anew: corrected rows as well.
@@ -186,6 +189,8 @@ def retry(session: Session, *, seals: Path | None, out: Path | None, yes: bool) 
     from pipeline.cli.run_session import run_command
     from pipeline.workflow import run_request
 
+    if rosters:
+        raise UsageError("retry_takes_no_roster", then=("retry",))
     config = session.require_config()
     with record_command(session, "retry", config, out) as recorder:
         request = run_request.build_retry(

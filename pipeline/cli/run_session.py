@@ -100,7 +100,7 @@ def run_command(
         remove_lone_log(request.out)
     session.print_json(declined=True)
     session.inform("declined")
-    session.suggest_same_command("next_again")
+    session.suggest_same_command("next_begin_again")
     return 0
 
 

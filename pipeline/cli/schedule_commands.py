@@ -36,6 +36,23 @@ if TYPE_CHECKING:
 NOT_FOR_TIMERS = ("ESIGN_IMPORT_", "TENCENTCLOUD_SECRET")  # variables of this shell that a timer does not get
 KINDS = ("systemd", "cron", "windows")
 USUAL_START = "02:00"
+
+
+class TimeOfDay(click.ParamType[str]):
+    """The time at which a schedule starts."""
+
+    name = "time"
+
+    def convert(self, value: str, _param: click.Parameter | None, _context: click.Context | None) -> str:
+        """Return the time as HH:MM. Raises UsageError for what is none; the usual time is suggested."""
+        try:
+            return f"{datetime.strptime(value, '%H:%M'):%H:%M}"  # noqa: DTZ007 - a time without a day
+        except ValueError:
+            error = UsageError("config.no_time", value=value)
+            error.meant = (value, USUAL_START)
+            raise error from None
+
+
 DAY = 86_400.0
 # of a worker, also with -q
 URGENT = frozenset(
@@ -66,7 +83,7 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
     @click.option(
         "--at",
         "start",
-        type=click.DateTime(["%H:%M"]),
+        type=TimeOfDay(),
         default=USUAL_START,
         show_default=True,
         metavar="HH:MM",
@@ -84,7 +101,7 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
         /,
         *,
         kind: Kind,
-        start: datetime,
+        start: str,
         name: str | None,
         is_user_unit: bool,
         is_worker: bool,
@@ -103,7 +120,7 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
             configs=configs,
             config_path=session.config_name.absolute(),
             hospitals=_list_hospital_options(session),
-            start=f"{start:%H:%M}",
+            start=start,
             language=session.language if is_language_needed else None,
             name=name or ("worker" if is_worker else choose_name(hospitals)),
             is_user_unit=is_user_unit,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.config.environment import LEDGER_SECRET_VARIABLE
+from pipeline.config.environment import LANGUAGES, LEDGER_SECRET_VARIABLE
 from pipeline.config.profiles import derive_path
 from pipeline.config.settings import Config, ConfigFile
 from pipeline.config.yaml_loader import Document
@@ -15,8 +15,9 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import ConfigError, UsageError
-from pipeline.messages.catalogue import join_messages, make_message
+from pipeline.messages.catalogue import join_messages, make_message, render
 
+CONFIG_NAME = "config.yaml"
 NEAR_NAME = 0.7  # likeness of two names that may be one misspelt
 ROSTER_PASSWORD_FILE = "roster__password"  # noqa: S105 - a file name
 LEDGER_SECRET_FILE = "ledger__secret"  # noqa: S105 - a file name
@@ -32,12 +33,17 @@ def require_existing(path: Path) -> Path:
     return path
 
 
-def no_such_path(path: Path, *, never: str = "") -> UsageError:
+def no_such_path(path: Path, *, never: str = "", rosters: Sequence[Path] = ()) -> UsageError:
     """Return the error for a path that was named and is not there; one that is nearly it is suggested.
 
-    ``never``: the name of a file that is not suggested.
+    ``never``: the name of a file that is not suggested. ``rosters``: those in the configured folders, which may be meant.
     """
-    near_path = get_near_path(path)
+    same_name = next((roster for roster in rosters if roster.name == path.name), None)
+    near_path = same_name or get_near_path(path)
+    if near_path is None:
+        by_stem = {roster.stem: roster for roster in rosters}  # the endings of all are alike
+        near_stems = difflib.get_close_matches(path.stem, by_stem, n=1, cutoff=NEAR_NAME)
+        near_path = by_stem[near_stems[0]] if near_stems else None
     if near_path is not None and near_path.name == never:
         near_path = None
     near = make_message("usage.near", name=near_path) if near_path else ""
@@ -47,34 +53,51 @@ def no_such_path(path: Path, *, never: str = "") -> UsageError:
 
 
 def get_near_path(path: Path) -> Path | None:
-    """Return the path in the same folder whose name is nearly that of a path that is not there."""
+    """Return the path in the same folder whose name is nearly that of a path that is not there; never the empty template."""
+    templates = {render("init.template", language) for language in LANGUAGES}
     try:
         names = [sibling.name for sibling in path.absolute().parent.iterdir()]
     except OSError:
         return None
+    names = [name for name in names if name not in templates]
     matches = difflib.get_close_matches(path.name, names, n=1, cutoff=NEAR_NAME)
     return path.with_name(matches[0]) if matches else None
 
 
-def list_missing_paths(config: Config) -> Iterator[tuple[Path, Message, bool]]:
+def get_meant_config(path: Path) -> Path | None:
+    """Return the configuration that was meant by a path that is none: in it, nearly its name, next to it, or in the current folder."""
+    near_path = None if path.exists() else get_near_path(path)
+    candidates = (path / CONFIG_NAME, near_path, path.parent / CONFIG_NAME, Path(CONFIG_NAME))
+    for candidate in candidates:
+        if candidate is not None and candidate != path and candidate.is_file():
+            return candidate
+    return None
+
+
+def list_missing_paths(config: Config, config_name: Path | str) -> Iterator[tuple[Path, Message, bool]]:
     """Yield each path that a configuration names and is not there, the sentence about it, and whether a run needs it.
 
-    The default folders of rosters and pictures may be absent, and secrets may come from elsewhere.
+    The default folders of rosters and pictures may be absent, and secrets may come from elsewhere. ``config_name`` is the file
+    whose line the sentence names.
     """
+    document = _read_document_if_any(config, config_name)
     named = [
         *(("roster", path, not _is_default(config, "roster")) for path in config.roster),
         ("seals", config.seals, not _is_default(config, "seals")),
         ("secrets_dir", config.secrets_dir, False),
         ("api.ca_file", config.api.ca_file, True),
+        ("backup.folder", config.backup.folder, True),
     ]
     for key, path, is_needed in named:
         if path is not None and not (resolved := config.resolve_path(path)).exists():
             near = get_near_path(resolved)
             meant = make_message("usage.near", name=mask_text(str(near))) if near else ""
             path_text = mask_text(str(resolved))
+            line = document.line_of(tuple(key.split(".")))
+            origin = make_message("config.place", path=config_name, line=line) if line else ""
             yield (
                 resolved,
-                make_message("config_path_missing", key=key, path=path_text, near=meant),
+                make_message("config_path_missing", place=origin, key=key, path=path_text, near=meant),
                 is_needed,
             )
 
@@ -225,10 +248,7 @@ def is_usual_app_id(app_id: str) -> bool:
 
 def list_missing_ids(config: Config, path: Path | str) -> Message:
     """Return the ids that are still to be filled in, each with its line in the file at ``path``."""
-    try:
-        document = ConfigFile(Path(path), {}).get_document(config.profile)
-    except ConfigError:
-        document = Document({}, {})
+    document = _read_document_if_any(config, path)
     keys = [
         make_message("config.key_line", key=key, line=line)
         if (line := document.lines.get(tuple(key.split("."))))
@@ -236,3 +256,11 @@ def list_missing_ids(config: Config, path: Path | str) -> Message:
         for key in config.api.placeholders
     ]
     return join_messages(keys)
+
+
+def _read_document_if_any(config: Config, path: Path | str) -> Document:
+    """Return what the file of a configuration holds, for the lines in it; an empty one where it cannot be read."""
+    try:
+        return ConfigFile(Path(path), {}).get_document(config.profile)
+    except ConfigError:
+        return Document({}, {})

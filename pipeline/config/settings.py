@@ -73,7 +73,9 @@ BLANKS = frozenset({"name", "staff_no", "department"})  # of seal_name
 
 def _require_column_word(value: str) -> str:
     if value not in COLUMN_WORDS:
-        raise make_fault("config.column", value=value, known=join_messages(COLUMN_WORDS))
+        near = suggest_name(value, COLUMN_WORDS)
+        advice = near or make_message("config.column_words", known=join_messages(COLUMN_WORDS))
+        raise make_fault("config.column", value=value, advice=advice)
     return value
 
 

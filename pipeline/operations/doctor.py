@@ -56,7 +56,7 @@ def examine_installation(
     """Yield the findings of every examination, in the order in which faults are best repaired."""
     examinations = {
         "config": lambda: examine_configuration(config, config_name),
-        "paths": lambda: examine_paths(config),
+        "paths": lambda: examine_paths(config, config_name),
         "space": lambda: examine_space(config),
         "console": lambda: examine_console(config, environment),
         "network": lambda: examine_service(config, clock),
@@ -99,12 +99,15 @@ def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding
         yield make_fault_finding("config", "exposed", "exposed.remedy", files=files, command=command)
 
 
-def examine_paths(config: Config) -> Iterator[Finding]:
+def examine_paths(config: Config, config_name: Path) -> Iterator[Finding]:
     """Examine what is read and written, as the user who runs this."""
     user = acting_user()
     missing = set()
-    for path, text, is_needed in list_missing_paths(config):
+    backups = config.backup.folder and config.resolve_path(config.backup.folder)
+    for path, text, is_needed in list_missing_paths(config, config_name):
         missing.add(path)
+        if path == backups:
+            continue  # `examine_backup` reports it
         yield Finding("paths", "fault" if is_needed else "warning", text, None, 2 if is_needed else 0)
     readable = [*map(config.resolve_path, config.roster), config.resolve_path(config.seals)]
     if config.secrets_dir is not None:

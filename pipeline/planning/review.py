@@ -99,7 +99,7 @@ def offer_held_image(
 
 def _refuse(path: Path, key: str, **detail: object) -> UsageError:
     """Return the error for a file that is no saved review; ``key`` is that of the reason."""
-    return UsageError("review.refused", path=path, why=make_message(key, **detail))
+    return UsageError("review.refused", path=path, page="review.html", why=make_message(key, **detail))
 
 
 def _select_new(

@@ -27,11 +27,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import UsageError, reason_of
@@ -179,13 +180,36 @@ def parse_faults(data: object, path: Path | None = None) -> tuple[Fault, ...]:
         if not isinstance(items, list):
             raise _Misfit(items, ("- do: throttle",))
         for index, item in enumerate(items):
-            line = items.lc.item(index)[0] + 1 if isinstance(items, CommentedSeq) else index + 1
-            location = f"{path}:{line}" if path else f"faults[{index}]"
+            location = f"{path}:{_get_line(items, item) or index + 1}" if path else f"faults[{index}]"
             faults.append(_parse_fault(item))
     except _Misfit as misfit:
+        if path is not None and (line := _get_line(data, misfit.item)) is not None:
+            location = f"{path}:{line}"
+        near = get_close_matches(misfit.text, misfit.known, n=1)
         known = ", ".join(misfit.known)
-        raise UsageError("faults.misfit", place=location, found=misfit.text, known=known) from None
+        advice = (
+            make_message("config.near", name=near[0]) if near else make_message("faults.known", known=known)
+        )
+        raise UsageError("faults.misfit", place=location, found=misfit.text, advice=advice) from None
     return tuple(faults)
+
+
+def _get_line(node: object, wanted: object) -> int | None:
+    """Return the line, from 1, on which a name or a value of a loaded file stands; None where it does not."""
+    if isinstance(node, CommentedMap):
+        entries = [(value, node.lc.value(name)) for name, value in node.items()]
+        entries += [(name, node.lc.key(name)) for name in node]
+    elif isinstance(node, CommentedSeq):
+        entries = [(value, node.lc.item(index)) for index, value in enumerate(node)]
+    else:
+        return None
+    for entry, position in entries:
+        line: int = position[0]
+        if wanted is not None and entry is wanted:
+            return line + 1
+        if (below := _get_line(entry, wanted)) is not None:
+            return below
+    return None
 
 
 class _Misfit(Exception):
@@ -193,7 +217,8 @@ class _Misfit(Exception):
 
     def __init__(self, item: object, known: Iterable[str]) -> None:
         super().__init__()
-        self.text, self.known = "null" if item is None else str(item), tuple(known)
+        self.item, self.known = item, tuple(known)
+        self.text = "null" if item is None else str(item)
 
 
 def _parse_fault(item: object) -> Fault:

@@ -25,6 +25,7 @@ from pipeline.domain.run import (
     compute_exit_code,
 )
 from pipeline.domain.site_key import SiteKey
+from pipeline.errors import UsageError
 from pipeline.intake.conflicts import add_unread_problems, flag_conflicts
 from pipeline.intake.fields.validate import assign_row_ids, validate_rows
 from pipeline.intake.images.name_ocr import check_names_in_images
@@ -64,6 +65,7 @@ from pipeline.workflow.run_report import (
     record_run_start,
     start_report_of_rows,
 )
+from pipeline.workflow.run_request import name_review_page
 
 
 def prepare_run(
@@ -137,7 +139,12 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     from pipeline.workflow import send_rows  # noqa: PLC0415 - `check` imports no aiohttp
 
     site_digest = resources.site_key.reviews()
-    review = load_review(request.review, site_digest, resources.ledger) if request.review else None
+    review = None
+    if request.review:
+        try:
+            review = load_review(request.review, site_digest, resources.ledger)
+        except UsageError as error:
+            raise name_review_page(error, request.review, config) from error
     plan = await _prepare(request, config, resources, review)
     start = await _decide_start(plan, request, config, resources)
     presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))

@@ -24,13 +24,16 @@ from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import expand_paths, list_usable_rosters
 from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.messages.catalogue import join_messages
 from pipeline.planning.guards import has_read_rosters, list_emptied_folders, list_used_folders
+from pipeline.reports.next_steps import REVIEW_PAGE, name_review_file
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
 from pipeline.workflow.hosts_factory import make_store
-from pipeline.workflow.recorded_runs import LATEST
+from pipeline.workflow.recorded_runs import LATEST, list_recorded_runs
 from pipeline.workflow.tenant_ledger import get_trace_of_ledger, open_configured_ledger
 
+MAX_NAMED = 3  # rosters in a sentence
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
 _reserved_run_ids: set[str] = set()  # in this process
@@ -57,17 +60,19 @@ def build_request(
     Named paths must exist (UsageError), the default folders may be absent, and roster folders that earlier runs used.
     ``run`` is the run's id where it has one already, ``ledger`` the caller's own.
     """
-    for path in (*rosters, *([seals] if seals else [])):
-        require_existing(path)
-    if review is not None and not review.is_file():
-        raise no_such_path(review)
+    inboxes = [config.resolve_path(path) for path in config.roster]
+    for path in rosters:
+        _require_roster(path, inboxes, is_only_one=len(rosters) == 1)
+    if seals is not None:
+        require_existing(seals)
+    if review is not None:
+        _require_review(review, config)
     for folder in filter(None, (seals, out)):
         require_unicode(folder)
     if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
         error = UsageError("usage.no_pictures", path=seals)
         error.meant = (str(seals), str(seals.parent))
         raise error
-    inboxes = [config.resolve_path(path) for path in config.roster]
     pictures = seals or config.resolve_path(config.seals)
     if command in READING_COMMANDS:
         if not rosters:
@@ -98,6 +103,44 @@ def build_request(
         missing_folders=() if rosters else tuple(path for path in inboxes if not path.exists()),
         missing_seals=None if pictures.exists() else pictures,
     )
+
+
+def _require_roster(path: Path, inboxes: Sequence[Path], *, is_only_one: bool) -> None:
+    """Raise UsageError for a roster that is not there, with the one of the roster folders that was probably meant."""
+    if path.exists():
+        return
+    held = expand_paths([inbox for inbox in inboxes if inbox.exists()])
+    error = no_such_path(path, rosters=held)
+    if held and error.meant is None and is_only_one:
+        files = [*map(str, held[:MAX_NAMED]), *(["…"] if len(held) > MAX_NAMED else [])]
+        folder = path.absolute().parent
+        error = UsageError("no_such_roster", path=path, folder=folder, files=join_messages(files))
+        error.meant = (str(path), "")
+    raise error
+
+
+def _require_review(review: Path, config: Config) -> None:
+    """Raise UsageError for a review file that is not there, with the page on which it is saved."""
+    if review.is_file():
+        return
+    error = no_such_path(review)
+    if error.meant is None:
+        missing = UsageError("review.missing", path=review, folder=review.absolute().parent, page="")
+        error = name_review_page(missing, review, config)
+    raise error
+
+
+def name_review_page(error: UsageError, review: Path, config: Config) -> UsageError:
+    """Return the error about a review file with the page on which it is saved again: that of the last run which wrote one."""
+    for record in list_recorded_runs(config.resolve_path(config.out), config.tenant):
+        page = config.resolve_path(config.out) / record.run / REVIEW_PAGE
+        if page.is_file():
+            error.detail = {**error.detail, "page": page}
+            error.meant = (str(review), name_review_file(record.run))
+            return error
+    if error.key == "review.missing":
+        return UsageError("review.no_page", path=review, folder=review.absolute().parent, then=("check",))
+    return error
 
 
 def build_retry(

@@ -53,7 +53,7 @@ def test_what_a_key_is_after_file_and_environment(tmp_path, text, environment, k
     ("api: {contract: inline, enable_auto_sign: true}\n", "license_type"),
     ("guards: {deadline: '25:99'}\n", '25:99: must be a time such as "06:00"'),
     ("api: {scene_key: OTHERS}\n", "(it is “OTHERS”)"),
-    ("\ncolumns:\n  工牌: staff\n", "config.yaml:3: columns.工牌: unknown field “staff”; use one of: name, "),
+    ("\ncolumns:\n  工牌: badge\n", "config.yaml:3: columns.工牌: unknown field “badge”; use one of: name, "),
     *((f"seal_name: '{template}'\n", "must contain {name}") for template in (
         "处方章", "{name}{nr}", "{name", "{name.x}", "{name}{staff_no:>999999999}", "{name}{staff_no!r}", "{name}{}"
     )),
@@ -199,7 +199,7 @@ def test_ids_that_are_missing_are_named_with_their_lines(tmp_path, capsys):
     assert ": not filled in: api.app_id (line 2), api.organization_open_id" in capsys.readouterr().err
 
 
-def test_config_validate_names_missing_paths(tmp_path, capsys):
+def test_config_validate_names_missing_paths(tmp_path, capsys, monkeypatch):
     ids = "app_id: a, organization_open_id: b, operator_open_id: c"
     (tmp_path / "inbox").mkdir()
     (tmp_path / "印章图片").mkdir()
@@ -207,13 +207,19 @@ def test_config_validate_names_missing_paths(tmp_path, capsys):
     path.write_text(f"api: {{{ids}, ca_file: ca.pem}}\nseals: 印章图\nsecrets_dir: keys\n", "utf-8")
     assert main(["--config", str(path), "--lang", "en", "config", "validate"]) == 2
     stderr_text = capsys.readouterr().err
-    assert f"Error: seals: {tmp_path}/印章图 does not exist. Did you mean {tmp_path}/印章图片?" in stderr_text
-    assert f"Error: api.ca_file: {tmp_path}/ca.pem does not exist." in stderr_text
-    assert f"Warning: secrets_dir: {tmp_path}/keys does not exist." in stderr_text
+    assert (
+        f"config.yaml:2: seals: {tmp_path}/印章图 does not exist. Did you mean {tmp_path}/印章图片?"
+        in stderr_text
+    )
+    assert f"config.yaml:1: api.ca_file: {tmp_path}/ca.pem does not exist." in stderr_text
+    assert f"config.yaml:3: secrets_dir: {tmp_path}/keys does not exist." in stderr_text
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_ID", "a")  # the keys are elsewhere
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_KEY", "b")
     path.write_text(f"api: {{{ids}}}\nsecrets_dir: keys\n", "utf-8")
     assert main(["--config", str(path), "--lang", "zh", "config", "validate"]) == 0
     stderr_text = capsys.readouterr().err
     assert f"警告：seals：找不到 {tmp_path}/seals。" in stderr_text  # a default folder may be absent
+    assert f"警告：{path}:2：secrets_dir：找不到 {tmp_path}/keys。" in stderr_text
     assert "roster" not in stderr_text
 
 

@@ -202,7 +202,7 @@ def test_after_a_guard_the_roster_is_looked_at_and_no_command_overrides_it(hospi
     assert halted(hospital) == guard
     stderr_text = capsys.readouterr().err
     assert stderr_text.endswith(f" run {hospital.folder / 'inbox'}\n")
-    assert "allow this run with run --accept-guards" in stderr_text, "the reason of the stop names it"
+    assert "run once with --accept-guards" in stderr_text, "the reason of the stop names it"
     assert "Check whether the roster is complete" in stderr_text
     assert "later" not in stderr_text
 

@@ -104,9 +104,10 @@ class Mistake:
 
 
 AGAIN = "config validate"
+FULL_PATH = "--config CONFIG"  # of a scheduled task, in the reader's language
 MISTAKES = {
     "no configuration": Mistake(
-        lambda folder: (folder / "config.yaml").unlink(), "run", 2, "还没有就用 init", "create it with init", "init"
+        lambda folder: (folder / "config.yaml").unlink(), "run", 2, "还没有就用 init", "create it with init", FULL_PATH + " run"
     ),
     "configuration misspelt": Mistake(
         leave, "--config konfig.yaml run", 2, "是不是 config.yaml", "Did you mean config.yaml?", "--config config.yaml run"
@@ -127,10 +128,35 @@ MISTAKES = {
         change("seals: seals", 'seals: "seals'), "run", 2, "config.yaml:7：YAML 写法有误（引号没有配对", "config.yaml:7: a quotation mark is not closed", AGAIN
     ),
     "folder that is not there": Mistake(
-        change("seals: seals", "seals: seels"), AGAIN, 2, "是不是 ", "Did you mean ", AGAIN
+        change("seals: seals", "seals: seels"), AGAIN, 2, "config.yaml:7：seals：找不到", "config.yaml:7: seals: seels does not exist", AGAIN
     ),
     "roster misspelt": Mistake(
         leave, "check inbox/rooster.xlsx", 2, "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "check inbox/roster.xlsx"
+    ),
+    "configuration is a folder without one": Mistake(
+        leave, "-c seals run", 2, "是不是 config.yaml", "Did you mean config.yaml?", "-c config.yaml run"
+    ),
+    "roster for the configuration": Mistake(
+        leave, "-c inbox/roster.xlsx run", 2, "inbox/roster.xlsx 不是配置文件", "inbox/roster.xlsx is not a configuration file", "-c config.yaml run"
+    ),
+    "configuration of another name": Mistake(
+        leave, "--config=hospital.yaml run", 2, "是不是 config.yaml", "Did you mean config.yaml?", "--config=config.yaml run"
+    ),
+    "field of a column misspelt": Mistake(
+        change("secrets_dir", "columns: {年龄: igonre}\nsecrets_dir"), "run", 2, "没有“igonre”这个字段；是不是 ignore？", "unknown field “igonre”; did you mean ignore?", AGAIN
+    ),
+    "secrets that are nowhere": Mistake(
+        change("secrets_dir: secrets", "secrets_dir: secret"), AGAIN, 2, "config.yaml:9：secrets_dir：找不到", "config.yaml:9: secrets_dir: ", AGAIN
+    ),
+    "folder of backups that is not there": Mistake(
+        change("secrets_dir: secrets", "backup: {folder: nosuch}"), AGAIN, 2, "config.yaml:9：backup.folder：找不到", "config.yaml:9: backup.folder: ", AGAIN
+    ),
+    "roster of the inbox": Mistake(
+        leave, "adopt roster.xlsx", 2, "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "adopt inbox/roster.xlsx"
+    ),
+    "template for a roster": Mistake(
+        lambda folder: (folder / "roster-template.xlsx").write_bytes(b""),
+        "adopt roster-tempate.xlsx", 2, "找不到 roster-tempate.xlsx", "roster-tempate.xlsx does not exist", "adopt --help",
     ),
     "picture for its folder": Mistake(
         leave, "check --seals seals/00001.png", 2, "请写文件夹或 .zip", "specify a folder or a .zip", "check --seals seals"
@@ -185,6 +211,9 @@ MISTAKES = {
         lambda folder: (folder / "review.json").write_text("{}"),
         "run --review review.json", 2, "review.html", "Open review.html", "run --help",
     ),
+    "review file before a review": Mistake(
+        leave, "run --review review.json", 2, "还没有运行写出核对页", "no run has written a review page yet", "check",
+    ),
     "ledger where none can be": Mistake(
         change("secrets_dir: secrets", "ledger: /proc/x"), "run", 74, "无法在 /proc", "cannot be created in /proc", AGAIN
     ),
@@ -215,12 +244,15 @@ MISTAKES = {
         "sandbox --port 0 --faults fault.yaml", 2, "是不是 faults.yaml", "Did you mean faults.yaml?", "sandbox --port 0 --faults faults.yaml",
     ),
     "fault that does not exist": Mistake(
-        lambda folder: (folder / "faults.yaml").write_text("faults:\n  - do: throtle\n"),
-        "sandbox --port 0 --faults faults.yaml", 2, "faults.yaml:2：这里不能写“throtle”",
-        "faults.yaml:2: “throtle” does not fit here", "sandbox --port 0 --faults faults.yaml",
+        lambda folder: (folder / "faults.yaml").write_text("faults:\n  - match: {}\n    do: throtle\n"),
+        "sandbox --port 0 --faults faults.yaml", 2, "faults.yaml:3：这里不能写“throtle”；是不是 throttle？",
+        "faults.yaml:3: “throtle” does not fit here; did you mean throttle?", "sandbox --port 0 --faults faults.yaml",
     ),
     "configuration for a fault file": Mistake(
         leave, "sandbox --port 0 --faults confg.yaml", 2, "找不到 confg.yaml", "confg.yaml does not exist", "sandbox --help"
+    ),
+    "the configuration for a fault file": Mistake(
+        leave, "sandbox --port 0 --faults config.yaml", 2, "是医院的配置", "is the hospital's configuration", "sandbox --help"
     ),
     "nothing here": Mistake(
         lambda folder: [shutil.rmtree(folder / "inbox"), (folder / "config.yaml").unlink()],
@@ -234,8 +266,11 @@ MISTAKES = {
         lambda folder: write_roster(folder / "new doctors.xlsx"),
         "check new doctors.xlsx", 2, "路径里有空格", "with quotes around it", "check 'new doctors.xlsx'",
     ),
+    "roster of another folder": Mistake(
+        leave, "check rooster.xlsx", 2, "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "check inbox/roster.xlsx"
+    ),
     "roster that is not there": Mistake(
-        leave, "check doctors.csv", 2, "找不到 doctors.csv", "doctors.csv does not exist", "check --help"
+        leave, "check doctors.csv", 2, "名单文件夹里有 inbox/roster.xlsx", "The roster folder holds inbox/roster.xlsx", "check"
     ),
     "other name of a command": Mistake(leave, "prune", 2, "没有“prune”这个命令", "No such command 'prune'", "purge"),
     "other name of a command in a group": Mistake(
@@ -280,6 +315,32 @@ MISTAKES = {
         lambda folder: write_backup(folder / "a.bak"),
         "ledger restore config.yaml", 2, "是不是 a.bak", "Did you mean a.bak?", "ledger restore a.bak",
     ),
+    "age without its unit": Mistake(
+        leave, "purge --older-than=90", 2, "90d（天）", "such as 90d (days)", "purge --older-than=90d"
+    ),
+    "roster as an option": Mistake(
+        leave, "run --roster inbox/roster.xlsx", 2, "没有“--roster”这个选项", "No such option '--roster'", "run inbox/roster.xlsx"
+    ),
+    "option that is like none": Mistake(leave, "report --open", 2, "没有“--open”这个选项。\n", "No such option '--open'.\n", "report --help"),
+    "roster of a retry": Mistake(
+        leave, "retry inbox/roster.xlsx", 2, "retry 不写名单", "retry takes no roster", "retry"
+    ),
+    "decision about nobody": Mistake(
+        leave, "resolve --not-created", 2, "没有写是哪位医生", "No doctor was named", "resolve"
+    ),
+    "hospital that is there": Mistake(
+        leave, "init ../hospital --yes", 2, "已经存在，没有改动", "exists already", "--config ../hospital/config.yaml config validate"
+    ),
+    "time that is none": Mistake(
+        leave, "schedule print cron --at 25:00", 2, "不是时刻", "must be a time such as", "schedule print cron --at 02:00"
+    ),
+    "kind of schedule misspelt": Mistake(
+        leave, "schedule print crno", 2, "不在可选的", "is not one of", "schedule print cron"
+    ),
+    "file for the folder of backups": Mistake(
+        lambda folder: (folder / "b.bak").write_bytes(b""),
+        "ledger backup b.bak --keep 3", 2, "b.bak 是文件", "b.bak is a file", "ledger backup . --keep 3",
+    ),
     "no backup": Mistake(
         leave, "ledger restore config.yaml", 2, "不是本程序的备份", "is not a backup of this program", "status"
     ),
@@ -297,4 +358,5 @@ def test_a_mistake_is_named_with_its_cure(folder, capfd, mistake):
         assert sentence in printed
         require_typable(printed.rstrip().splitlines()[-1].strip())
         last_line = re.sub(r" --lang (zh|en)", "", printed.rstrip().splitlines()[-1])
-        assert last_line.endswith(f" {mistake.then}"), printed
+        path = {"zh": "/完整路径/config.yaml", "en": "/full/path/config.yaml"}[language]
+        assert last_line.endswith(f" {mistake.then.replace('CONFIG', path)}"), printed

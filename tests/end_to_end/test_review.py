@@ -291,6 +291,18 @@ def test_a_file_that_is_not_there_is_exit_2(hospital, capsys):
     assert "nowhere.json" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("file", ["review.json", "config.yaml"])
+def test_the_page_on_which_a_review_is_saved_is_named(hospital, capsys, file):
+    hospital.doctors(1)
+    assert hospital.go("run", "--limit", "1") == 0
+    run = hospital.newest.name
+    capsys.readouterr()
+    assert hospital.go("run", "--review", str(hospital.folder / "elsewhere" / file)) == 2
+    assert hospital.go("run", "--review", str(hospital.folder / file)) == 2
+    for printed in capsys.readouterr().err.rstrip().split("After saving the review in this folder, run:")[1:]:
+        assert f"--review review-{run}.json" in printed
+
+
 def test_without_a_config_the_page_is_for_looking_only(hospital, monkeypatch):
     from pipeline.cli.app import main
 

@@ -105,7 +105,27 @@ def test_a_port_that_is_taken_names_its_holder_and_a_free_one(projects, capsys):
                 pass
             assert printed.rstrip().endswith("sandbox")
         assert main(["--lang", "en", "-c", str(theirs), "sandbox"]) == 2
-        assert "is running already" in capsys.readouterr().err
+        printed = capsys.readouterr().err
+        assert "is running already" in printed
+        assert printed.rstrip().endswith(" check")
+        fresh = mine.parent.with_name("fresh")
+        assert main(["init", str(fresh), "--sandbox", "--yes"]) == 0
+        capsys.readouterr()
+        assert (
+            main(
+                [
+                    "--lang",
+                    "en",
+                    "-c",
+                    str(fresh / "config.yaml"),
+                    "sandbox",
+                    "--port",
+                    str(find_port(theirs)),
+                ]
+            )
+            == 2
+        )
+        assert capsys.readouterr().err.rstrip().endswith("sandbox"), "that of api.endpoint is free"
         assert main(["--lang", "en", "sandbox", "--port", str(find_port(theirs))]) == 2
         printed = capsys.readouterr().err
         assert f"in use by the sandbox of {theirs}" in printed

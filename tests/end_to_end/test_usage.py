@@ -57,11 +57,11 @@ def test_a_misspelt_path_ends_with_the_command_that_was_meant(hospital, capfd, m
     for language in ("zh", "en"):
         for typed, meant in (
             ("inbox/rooster.xlsx", "inbox/roster.xlsx"),
-            ("elsewhere/x.csv", "--help"),
+            ("elsewhere/x.csv", ""),
         ):
             code, printed = say(capfd, "check", typed, language=language)
             assert code == 2
-            assert printed.rstrip().endswith(f"--lang {language} check {meant}")
+            assert printed.rstrip().endswith(f"--lang {language} check {meant}".rstrip())
 
 
 NUMBERED_ZERO = re.compile(r"(?<!\d)0 (seals|creates|rows|s\b|枚|秒|行)")
