@@ -59,7 +59,7 @@ class Hospital:
             "app_id": SANDBOX.app_id,
             "organization_open_id": self.organization,
             "operator_open_id": SANDBOX.operator_open_id,
-            "timeout_seconds": 3,
+            "timeout_seconds": 30,
             **api,
         }
         text = "api:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())

@@ -140,7 +140,9 @@ def inline(hospital_with):
 
 
 def run_over_wire(hospital, wire: Wire, clock=None) -> int:
-    hospital.configure(endpoint=wire.url, file_endpoint=wire.url, contract="inline")
+    """Run; only a wire that gives no answer in time is waited for briefly."""
+    seconds = 3 if wire.strike in (hang, slowly) else 30
+    hospital.configure(endpoint=wire.url, file_endpoint=wire.url, contract="inline", timeout_seconds=seconds)
     set_limits(hospital, 1000, 1)
     return hospital.go("run", clock=clock)
 

@@ -37,7 +37,8 @@ from pipeline.sandbox.actions import Rules
     ],
 )
 def test_a_fault_of_one_create(hospital_with, capsys, do, status, made, creates, exit_code):
-    hospital = hospital_with(faults=[fault(do)])
+    is_late = isinstance(do, dict) and "delay_after" in do
+    hospital = hospital_with(faults=[fault(do)], api={"timeout_seconds": 3 if is_late else 30})
     hospital.doctors(3)
     assert hospital.go("run") == exit_code
 

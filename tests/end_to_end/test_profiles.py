@@ -47,7 +47,7 @@ def group_with(hospital_with, monkeypatch):
 api:
   endpoint: {group.sandbox.url}
   app_id: {SANDBOX.app_id}
-  timeout_seconds: 3
+  timeout_seconds: 30
 limits: {limits}
 secrets_dir: secrets
 guards: {{give_up_minutes: 0.02}}

@@ -50,7 +50,8 @@ def cut(text):
 )
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_lost_answer_is_described_in_words(hospital_with, capsys, kind, zh, en, language):
-    hospital = hospital_with(faults=[fault(kind)])
+    is_late = "delay_after" in kind
+    hospital = hospital_with(faults=[fault(kind)], api={"timeout_seconds": 3 if is_late else 30})
     hospital.doctors(3)
     surfaces = spoken(hospital, capsys, language)
     assert [CLASS.findall(cut(text)) for text in surfaces if CLASS.search(cut(text))] == []
