@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-import _thread
-import os
-import signal
-import sys
-from threading import Timer
+from pipeline.support.interrupts import (
+    INTERRUPTED,
+    end_at_interrupt,
+    hold_interrupts_back,
+    let_interrupts_through,
+)
 
-from pipeline.intake.readers.child import CHILD_ARGUMENT
-from pipeline.messages.areas import get_pair
+hold_interrupts_back()  # before the imports that take long
 
-INTERRUPTED = 130
+import _thread  # noqa: E402
+import os  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+from threading import Timer  # noqa: E402
+
+from pipeline.config.environment import choose_message_language  # noqa: E402
+from pipeline.intake.readers.child import CHILD_ARGUMENT  # noqa: E402
+from pipeline.messages.areas import get_words  # noqa: E402
+
 REPEAT_SECONDS = 0.05
 
 
 def main() -> None:
     """Run the command line and leave with its exit code; a frozen program is its own child that reads a roster."""
     if sys.argv[1:2] == [CHILD_ARGUMENT]:
+        let_interrupts_through()
         from pipeline.intake.readers.child.program import main as read_roster_file  # noqa: PLC0415
 
         read_roster_file(sys.argv[2])
         return
+    chosen = choose_message_language(sys.argv[1:], os.environ, default=Path("config.yaml"))
+    last_line = get_words("interrupted_early")[chosen or "en"]
+    end_at_interrupt(last_line)
     sys.unraisablehook = repeat_lost_interrupt
     # else pydantic reads the metadata of every installed package for plug-ins
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
@@ -29,9 +43,9 @@ def main() -> None:
         from pipeline.cli.app import main as command_line  # noqa: PLC0415 - so that an import of this module costs nothing
 
         code = command_line(sys.argv[1:])
-    except KeyboardInterrupt:  # while modules are loaded, or after the last word was said
+    except KeyboardInterrupt:  # while the last words were printed
         code = INTERRUPTED
-        print(*get_pair("interrupted_early"), file=sys.stderr)  # noqa: T201 - the language may not be known yet
+        print(last_line, file=sys.stderr)  # noqa: T201 - the command line has ended
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on a Ctrl-C ends the process without a traceback
     sys.exit(code)
 

@@ -46,6 +46,9 @@ class EsignImportError(Exception):
     """Base: a sentence of the catalogue, by its key, and what fills its blanks; ``str(error)`` is the English one."""
 
     exit_code = 1
+    ids: tuple[
+        str, ...
+    ] = ()  # in its sentence; they are of no person and shown in full, unlike other numbers
     is_for_python = False  # whether its sentence names arguments of the Python API in place of options
 
     def __init__(self, key: str, /, *, then: Sequence[str] = (), **detail: object) -> None:

@@ -57,6 +57,7 @@ from pipeline.errors import (
     Locked,
     UsageError,
 )
+from pipeline.support.interrupts import let_interrupts_through
 from pipeline.support.terminal_text import join
 from pipeline.version import __version__
 
@@ -76,7 +77,10 @@ INTRODUCTIONS: Mapping[str, str] = {
     "jobs.no_server": "next_help",
     "ledger.backup_exists": "next_new_file",
     "ledger.no_backup": "next_status",
+    "ledger.lost": "next_rebuild",
+    "ledger.lost_with_receipts": "next_recover",
     "ledger.other_past": "next_rebuild",
+    "no_ledger": "next_recover",
     "load.server_in_use": "next_status",
     "never_run": "next_check",
     "only.no_row": "next_check",
@@ -112,6 +116,7 @@ REPEATED_AFTER_REPAIR = frozenset(
         "usage.configured_missing",
         "ledger.other_environment",
         "ledger.other_tenant",
+        "ledger.newer_version",
         "ledger.other_version",
         "load.differs",
         "rotation.third_secret",
@@ -303,6 +308,7 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     set_language(cli, limit_to_console(chosen or "en"))
     session = Session(lang=chosen, clock=clock or SystemClock(), arguments=tuple(arguments))
     try:
+        let_interrupts_through()
         if (exit_code := complete_words(cli, session)) is not None:
             return exit_code
         if chosen == "zh" and "zh" in arguments and (encoding := get_narrow_encoding()) is not None:

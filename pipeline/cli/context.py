@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -75,6 +76,23 @@ class SeveralHospitals:
             self._silent.add(_name_service(config))
         elif report.traffic.requests:
             self._silent.discard(_name_service(config))
+
+
+def _mask_error(error: EsignImportError, language: str) -> str:
+    """Return an error's sentence, numbers masked except in the ids of the configuration."""
+    text = error.render(language)
+    if not error.ids:
+        return mask_text(text)
+    longest_first = sorted(error.ids, key=len, reverse=True)
+    parts = re.split(f"({'|'.join(map(re.escape, longest_first))})", text)
+    return "".join(part if part in error.ids else mask_text(part) for part in parts)
+
+
+def _list_options() -> set[str]:
+    """Return the options of the command that runs."""
+    context = click.get_current_context(silent=True)
+    parameters = context.command.params if context is not None else ()
+    return {option for parameter in parameters for option in parameter.opts}
 
 
 def _name_service(config: Config) -> tuple[str, str, str | None]:
@@ -163,7 +181,7 @@ class Session:
     def print_error(self, error: EsignImportError) -> None:
         """Print why a command ends, also with ``-q``; a path in it may hold a number."""
         whole = set(map(mask_text, list_whole_texts(error.detail)))
-        self.print_wrapped(mask_text(error.render(self.spoken)), whole=whole, tone=Tone.FAULT)
+        self.print_wrapped(_mask_error(error, self.spoken), whole=whole, tone=Tone.FAULT)
 
     def print_warning(self, error: EsignImportError) -> None:
         """Print what is no reason to stop, also with ``-q``."""
@@ -242,7 +260,8 @@ class Session:
             return ANSWERS[answer]
         except click.Abort:
             self.print_line("")  # behind the question
-            self.alert("unanswered")
+            hint = self.render_sentence("unanswered.yes") if "--yes" in _list_options() else ""
+            self.alert("unanswered", yes=hint)
             raise
         finally:
             signal.signal(signal.SIGINT, handler)

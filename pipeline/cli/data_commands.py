@@ -210,7 +210,7 @@ def _confirm(session: Session, *, yes: bool) -> bool:
     if session.confirm("purge.confirm"):
         return True
     session.print_json(declined=True)
-    session.inform("declined")
+    session.inform("purge.declined")
     return False
 
 

@@ -11,12 +11,15 @@ import click
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.cli.streams import print_traceback
+from pipeline.domain.message import Message
 from pipeline.errors import ConfigError, UsageError
+from pipeline.messages.catalogue import make_finished_message
 
 if TYPE_CHECKING:
     from pipeline.operations.findings import Finding
 
 UNDELIVERED = 5  # exit code
+INDENT = " " * 10  # of the lines of a finding
 
 
 @click.command()
@@ -56,11 +59,17 @@ def doctor(session: Session) -> int:
 def _print_finding(session: Session, finding: Finding) -> None:
     topic = session.render_sentence(f"doctor.topic.{finding.topic}")
     if finding.level in {"warning", "fault"} or not session.quiet:
-        session.print_text(f"doctor.line.{finding.level}", topic=topic, text=finding.text)
+        session.print_text(f"doctor.line.{finding.level}", topic=topic, text=_indent_lines(finding.text))
         if finding.remedy is not None:
             session.print_text("doctor.line.remedy", text=finding.remedy)
     if finding.error is not None and session.verbose:
         print_traceback(finding.error)
+
+
+def _indent_lines(text: Message) -> Message:
+    """Return the text of a finding with its further lines below the first."""
+    zh, en = (text.render(language).replace("\n", f"\n{INDENT}") for language in ("zh", "en"))
+    return make_finished_message(text.key, zh, en) if "\n" in zh else text
 
 
 def _as_dict(finding: Finding, language: str) -> dict[str, str | None]:
@@ -86,11 +95,12 @@ def test(session: Session) -> int:
     """
     from pipeline.ledger.tenant import get_service_environment
     from pipeline.operations.notify import (
+        PING_FILE,
         URLS_FILE,
+        explain_undelivered,
         name_channel,
         read_channels,
         read_ping_url,
-        send_message,
         send_ping,
     )
 
@@ -103,16 +113,19 @@ def test(session: Session) -> int:
     )
     title = session.render_sentence("notify.title.test", name=name)
     body = session.render_sentence("notify.body.test")
-    results = {name_channel(channel): send_message(channel, title, body) for channel in channels}
+    failures = {name_channel(channel): explain_undelivered(channel, title, body) for channel in channels}
     if ping_url is not None:
         monitor = session.render_sentence("notify.monitor", host=urlsplit(ping_url).netloc)
         try:
             send_ping(ping_url, body)
-            results[monitor] = True
+            failures[monitor] = None
         except UsageError as error:
-            results[monitor] = False
-            session.print_warning(error)
-    for channel, is_sent in results.items():
-        session.print_text("notify.sent" if is_sent else "notify.failed", channel=channel)
-    session.print_json(channels=[{"channel": name, "sent": is_sent} for name, is_sent in results.items()])
-    return 0 if all(results.values()) else UNDELIVERED
+            failures[monitor] = error.as_message()
+    for channel, why in failures.items():
+        session.print_text("notify.failed" if why else "notify.sent", channel=channel, why=why)
+    session.print_json(channels=[{"channel": name, "sent": not why} for name, why in failures.items()])
+    if not any(failures.values()):
+        return 0
+    session.inform("notify.places", config=session.config_name, urls=URLS_FILE, ping=PING_FILE)
+    session.suggest_same_command("next_after")
+    return UNDELIVERED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,9 @@ from pipeline.cli.completion import complete_people
 from pipeline.cli.context import Session
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
+from pipeline.domain.seals import is_seal_id, is_usual_seal_id
 from pipeline.errors import UsageError
+from pipeline.messages.catalogue import make_message
 
 if TYPE_CHECKING:
     from pipeline.ledger.database_ledger import DatabaseLedger
@@ -86,18 +89,12 @@ def resolve(
     """
     from pipeline.resolution.cases import describe_case
     from pipeline.resolution.ledger_status import get_unanswered_certification
-    from pipeline.resolution.open_cases import KINDS_WITH_SURE, open_cases, point_to
+    from pipeline.resolution.open_cases import open_cases, point_to
 
-    given = {name.removesuffix("d") if name == "replaced" else name: value for name, value in ways.items()}
-    chosen = {name for name, value in given.items() if value}
-    if len(chosen) > 1:
-        options = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
-        then = ("explain", query) if query else ("resolve",)
-        raise UsageError("resolve_two_ways", first=options[0], second=options[1], then=then)
-    if (seal_name and "replace" not in chosen) or (sure and not chosen & KINDS_WITH_SURE):
-        raise UsageError("resolve_one_way")
-    _require_query(query, is_decision=bool(chosen or why))
-    way = next(iter(chosen), "")
+    way = _choose_way(ways, query, seal_name=seal_name, sure=sure)
+    _require_query(query, is_decision=bool(way or why))
+    if way == "seal_id" and not _confirm_seal_id(session, query, ways["seal_id"].strip()):
+        return 0
     if way == "probe":
         return _probe(session, query)
     with open_cases(
@@ -140,6 +137,36 @@ def _require_query(query: str | None, *, is_decision: bool) -> None:
         raise UsageError("resolve_no_query", then=("resolve",))
 
 
+def _choose_way(ways: dict[str, Any], query: str | None, *, seal_name: str | None, sure: bool) -> str:
+    """Return the one option that enters a decision, "" for none; UsageError for several, and for what does not go with it."""
+    from pipeline.resolution.open_cases import KINDS_WITH_SURE
+
+    given = {name.removesuffix("d") if name == "replaced" else name: value for name, value in ways.items()}
+    chosen = [name for name, value in given.items() if value not in {None, False}]
+    if len(chosen) > 1:
+        options = [f"--{name.replace('_', '-')}" for name in chosen]
+        then = ("explain", query) if query else ("resolve",)
+        raise UsageError("resolve_two_ways", first=options[0], second=options[1], then=then)
+    if (seal_name and "replace" not in chosen) or (sure and not KINDS_WITH_SURE & set(chosen)):
+        raise UsageError("resolve_one_way")
+    return next(iter(chosen), "")
+
+
+def _confirm_seal_id(session: Session, query: str | None, seal_id: str) -> bool:
+    """Warn of a SealId of an unusual length, and ask on a terminal whether to record it; UsageError for an empty one."""
+    if not seal_id:
+        raise UsageError("resolve_empty_seal_id", then=("resolve", *filter(None, [query])))
+    if is_usual_seal_id(seal_id) or not is_seal_id(seal_id, ()):  # the ledger refuses what is none
+        return True
+    session.alert("warning", text=make_message("resolve_odd_seal_id", seal_id=seal_id, length=len(seal_id)))
+    if not sys.stdin.isatty() or session.confirm("resolve_confirm_seal_id"):
+        return True
+    session.print_json(declined=True)
+    session.inform("resolve_declined")
+    session.suggest_command("next_list", "resolve", *filter(None, [query]))
+    return False
+
+
 def _choose_case(session: Session, opened: OpenCases, query: str, kind: str = "") -> Case:
     """Return the one case that a query means; where it means several, list them and raise UsageError."""
     from pipeline.resolution.open_cases import require_one_case
@@ -167,7 +194,9 @@ def _probe(session: Session, query: str | None) -> int:
     clock = session.clock
     with record_command(session, "resolve", config) as recorder:
         if config.unknown != "probe":
-            raise UsageError("probe_not_allowed", then=("resolve",))
+            raise UsageError(
+                "probe_not_allowed", place=session.config_name, then=("resolve", *filter(None, [query]))
+            )
         with open_cases(
             session.require_ready_config(), clock, changes=False, invocation=session.invocation
         ) as opened:

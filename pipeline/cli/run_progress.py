@@ -20,6 +20,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import Status
 from pipeline.esign.contracts import CREATE
 from pipeline.esign.rate_limiter import Limiter
+from pipeline.messages.service_errors import make_network_cure
 from pipeline.reports.explanations import describe_cause
 from pipeline.reports.presenter import Presenter
 from pipeline.sending.circuit_breaker import Outage, OutageMonitor
@@ -80,7 +81,9 @@ class Progress:
         self._refresher = asyncio.create_task(self._refresh_forever())
 
     def count(self, status: Status) -> None:
-        """Count a row that ended."""
+        """Count a row that ended; those that `--limit` leaves for later end after the others, and are not counted."""
+        if self._done == self._total:
+            return
         self._done += 1
         self._counts[status] += 1
         if self._bar is not None:
@@ -123,13 +126,25 @@ class Progress:
         elif outage.gives_up_at is not None:
             if before is None or before.gives_up_at is None:
                 until = _format_time_of_day(outage.gives_up_at)
-                self.inform("outage_paused", until=until, **self._describe_outage(outage))
+                cure = self._advise_on_outage(outage)
+                self.inform("outage_paused", until=until, cure=cure, **self._describe_outage(outage))
         elif before is None:
-            self.inform("outage_began", **self._describe_outage(outage))
+            cure = self._advise_on_outage(outage)
+            self.inform("outage_began", cure=cure, **self._describe_outage(outage))
 
     def _describe_outage(self, outage: Outage) -> dict[str, str]:
         cause = describe_cause(outage.cause, Presenter(self._session.spoken))
         return {"host": outage.host, "cause": cause, "since": _format_time_of_day(outage.since)}
+
+    def _advise_on_outage(self, outage: Outage) -> str:
+        """Return what to do about an outage, as a sentence behind another one."""
+        cure = make_network_cure(outage.cause, outage.host)
+        text = (
+            self._session.render_sentence("outage_check")
+            if cure is None
+            else cure.render(self._session.spoken)
+        )
+        return text if self._session.spoken == "zh" else f" {text}"
 
     def _print_json(self) -> None:
         """Print the progress as one JSON object, where ``--json`` asks for it."""
@@ -171,10 +186,10 @@ class Progress:
                 return time_left
             parts = [session.render_sentence("rate", rate=f"{rate:.1f}", share=share), time_left]
         elif outage.gives_up_at is None:
-            parts = [session.render_sentence("outage_now", **self._describe_outage(outage))]
+            parts = [session.render_sentence("outage_now", since=_format_time_of_day(outage.since))]
         else:
-            until = _format_time_of_day(outage.gives_up_at)
-            parts = [session.render_sentence("outage_until", until=until, **self._describe_outage(outage))]
+            since, until = map(_format_time_of_day, (outage.since, outage.gives_up_at))
+            parts = [session.render_sentence("outage_until", since=since, until=until)]
         counts = self._counts
         parts += [
             f"{session.render_sentence(f'status.{status}')} {counts[status]}"
@@ -198,7 +213,7 @@ class Progress:
         is_steady = len(self._limiter.list_departures(CREATE)) > limit or not is_early
         if is_steady and not rate:
             return None
-        return round((self._total - self._done) / (min(rate, limit) if is_steady else limit))
+        return round(max(0, self._total - self._done) / (min(rate, limit) if is_steady else limit))
 
     def _describe_time_left(self, rate: float) -> str:
         seconds_left = self._estimate_seconds_left(rate)

@@ -187,7 +187,7 @@ class RunSession(RunObserver):
         """Print what is about to happen and ask; from then on a signal drains the run."""
         is_confirmed = self._get_consent(preview)  # until here a Ctrl-C simply ends: nothing was sent
         self._signals.drain_on_signal(self)
-        self._progress.begin(preview.creates)
+        self._progress.begin(preview.creates if is_confirmed else 0)
         if is_confirmed and preview.creates:
             from pipeline.workflow.send_rows import load_sending_modules
 

@@ -14,6 +14,7 @@ from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
+from pipeline.domain.run import Status
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.support.terminal_text import join
@@ -52,12 +53,12 @@ def _show_status(session: Session) -> int:
     config = session.require_ready_config()
     try:
         ledger_status = read_status(config, session.clock)
-    except EsignImportError:
+    except EsignImportError as error:
         if session.several is None or session.as_json:
             last_run = read_last_run(config, session.clock)
             if last_run is not None:
                 _print_run(session, last_run)
-            _print_halt(session, last_run)
+            _print_halt(session, last_run, unless=error)
         raise
     warn_of_unanswered_create(session, ledger_status.certification)
     session.print_json(**ledger_status.to_dict())
@@ -69,10 +70,18 @@ def _show_status(session: Session) -> int:
     people = ledger_status.people
     if people.in_flight:
         session.print_text("status_in_flight", n=people.in_flight)
-    session.print_text("status_people", sealed=people.sealed, unknown=people.unknown, refused=people.refused)
+    names_existing = sum(create.status == Status.EXISTS.value for create in ledger_status.unknown)
+    session.print_text(
+        "status_people",
+        sealed=people.sealed,
+        unknown=people.unknown - names_existing,
+        exists=make_message("status_people.exists", n=names_existing) if names_existing else "",
+        refused=people.refused,
+    )
     for create in ledger_status.unknown:
         session.print_text(
             "status_unknown",
+            status=make_message(f"status.{create.status}"),
             name=create.name,
             seal_name=create.seal_name,
             at=shown(create.sent),
@@ -118,6 +127,9 @@ def _describe_age(seconds: float) -> Message:
 
 def _report_without_ledger(session: Session, config: Config, ledger_status: LedgerStatus) -> int:
     """Print that there is no ledger, and a run that ended before it had one; return the exit code."""
+    from pipeline.ledger.open import REBUILD
+    from pipeline.workflow.tenant_ledger import get_recovery_of_ledger
+
     lost_run = ledger_status.lost
     if session.several is not None and not session.as_json:
         if lost_run:
@@ -128,7 +140,8 @@ def _report_without_ledger(session: Session, config: Config, ledger_status: Ledg
         _print_run(session, ledger_status.last_run)
     if lost_run:
         session.alert("status_lost", path=lost_run)
-        session.suggest_command("next_rebuild", "ledger", "rebuild")
+        recovery = get_recovery_of_ledger(config)
+        session.suggest_command("next_rebuild" if recovery == REBUILD else "next_recover", *recovery)
         return 74
     if ledger_status.last_run is None:
         session.print_text("status_none")
@@ -175,8 +188,8 @@ def _print_next_steps(session: Session, config: Config, ledger_status: LedgerSta
     session.print_steps(steps)
 
 
-def _print_halt(session: Session, run: LastRun | None) -> None:
-    """Print why a run stopped early, if it did."""
+def _print_halt(session: Session, run: LastRun | None, unless: EsignImportError | None = None) -> None:
+    """Print why a run stopped early, if it did, ``unless`` an error that is printed has the same words."""
     from pipeline.messages.catalogue import load_texts
     from pipeline.reports.explanations import describe_halt
     from pipeline.reports.presenter import Presenter
@@ -184,7 +197,8 @@ def _print_halt(session: Session, run: LastRun | None) -> None:
     if run is not None and run.halted:
         halt = load_texts(run.halted)
         message = describe_halt(halt["code"], halt["message"], Presenter(session.spoken), halt)
-        session.print_text("run_halted", code=halt["code"], message=message)
+        if unless is None or message.strip() != unless.render(session.spoken).strip():
+            session.print_text("run_halted", code=halt["code"], message=message)
 
 
 @click.command()

@@ -22,7 +22,7 @@ from pipeline.domain.roster import Doctor, Field
 from pipeline.domain.site_key import SiteKey
 
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
-MAX_SEAL_ID = 64  # characters
+MAX_SEAL_ID, USUAL_SEAL_ID = 64, 32  # characters
 _SEAL_ID = re.compile(rf"[0-9A-Za-z_\-=.+/]{{8,{MAX_SEAL_ID}}}")
 _FILLERS = "0_-=.+/"
 _NULL_WORDS = frozenset({"", "null", "none", "undefined", "nil", "nan", "true", "false"})
@@ -233,6 +233,11 @@ def is_seal_id(text: str, other_values: Iterable[object]) -> bool:
         and not is_personal_number(text)
         and all(folded != fold_seal_id(value) for value in other_values if isinstance(value, str))
     )
+
+
+def is_usual_seal_id(text: str) -> bool:
+    """Return whether a SealId has about the documented length; the service alone knows which exist."""
+    return USUAL_SEAL_ID <= len(text) <= USUAL_SEAL_ID + 1
 
 
 @dataclass(frozen=True, slots=True)

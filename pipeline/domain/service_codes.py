@@ -32,6 +32,10 @@ ResponsibleRole = Literal["clerk", "it", "tencent", "nobody"]
 Rerun = Literal["itself", "after", "held"]
 
 
+# begins the message of a sandbox that another configuration started; its owner follows
+OTHER_SANDBOX = "another sandbox: "
+
+
 @dataclass(frozen=True, slots=True)
 class Handling:
     """Who has to act, and whether a rerun helps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from pipeline.errors import CredentialsMissing, reason_of
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.support.rights import acting_user
+from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.esign.role import Role
@@ -29,7 +31,7 @@ KEYRING_SECONDS = 10.0  # without a desktop a keyring may wait for a password fo
 
 
 class _Unavailable(Exception):
-    """A source that cannot be read; its argument is a phrase."""
+    """A source that cannot be read; its arguments are a phrase and, where it is known, what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +61,20 @@ class CredentialsPlaces:
     def find(self) -> CredentialsSource:
         """Return the first complete pair. Raises CredentialsMissing, which lists every source and what it held."""
         tried: list[Message] = []
+        cures: list[Message] = []
         for source in self._list_sources():
             try:
                 values = source.read()
             except _Unavailable as error:
                 tried.append(make_message("credentials.place", place=source.name, why=error.args[0]))
+                cures += error.args[1:]
                 continue
             except (OSError, ValueError, configparser.Error) as error:
                 tried.append(
                     make_message("credentials.place", place=source.name, why=_describe_unreadable(error))
                 )
+                if isinstance(error, PermissionError) and error.filename:
+                    cures.append(_advise_on_rights(Path(error.filename)))
                 continue
             secret_id, secret_key = values.get("secret_id", ""), values.get("secret_key", "")
             if secret_id and secret_key:
@@ -77,9 +83,23 @@ class CredentialsPlaces:
                 return self._apply_role(pair)
             why = _describe_missing(secret_id, secret_key)
             tried.append(make_message("credentials.place", place=source.name, why=why))
+            if (secret_id or secret_key) and source.files:
+                lacking = source.files[1 if secret_id else 0]
+                cures.append(make_message("credentials.cure.write", files=str(lacking)))
         if self.role is not None and self.role.kind != "sts":
             return self._apply_role(None)
-        raise CredentialsMissing("credentials.missing", places=join_messages(tried, "\n"))
+        raise CredentialsMissing(
+            "credentials.missing",
+            cure=cures[0] if cures else self._advise_on_files(),
+            places=join_messages(tried, "\n"),
+        )
+
+    def _advise_on_files(self) -> Message:
+        """Return where keys belong while none are found."""
+        if self.secrets_dir is None:
+            return make_message("credentials.cure.set")
+        files = [str(path) for path in _list_secret_files(self.secrets_dir)[:2]]
+        return make_message("credentials.cure.write", files=join_messages(files))
 
     def _apply_role(self, pair: Credentials | None) -> CredentialsSource:
         """Return the pair, or the role that is assumed with it or stands in for it."""
@@ -117,6 +137,16 @@ def _describe_unreadable(error: Exception) -> Message | str:
     return reason_of(error) if isinstance(error, OSError) else make_message("credentials.unreadable")
 
 
+def _advise_on_rights(path: Path) -> Message:
+    """Return how the user who runs this gets the right to read a file, or the folder that hides it."""
+    folder = path.parent
+    is_hidden = not os.access(folder, os.R_OK | os.X_OK)
+    command = join(["chmod", "u+rwx", str(folder)] if is_hidden else ["chmod", "u+r", str(path)])
+    return make_message(
+        "credentials.cure.allow", path=folder if is_hidden else path, user=acting_user(), command=command
+    )
+
+
 def _describe_missing(secret_id: str, secret_key: str) -> Message:
     if secret_id:
         return make_message("credentials.id_only")
@@ -143,7 +173,10 @@ def _read_secret_files(folder: Path) -> Values:
     empty = [paths[name].name for name in ("secret_id", "secret_key") if values.get(name) == ""]
     if empty:
         key = "credentials.empty_file" if len(empty) == 1 else "credentials.empty_files"
-        raise _Unavailable(make_message(key, files=join_messages(empty)))
+        cure = make_message(
+            "credentials.cure.write", files=join_messages([str(folder / name) for name in empty])
+        )
+        raise _Unavailable(make_message(key, files=join_messages(empty)), cure)
     return values
 
 

@@ -8,6 +8,7 @@ from hmac import compare_digest
 from pathlib import Path
 from secrets import token_bytes
 
+from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.site_key import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import disk, schema
@@ -30,6 +31,8 @@ from pipeline.ledger.tenant import change_tenant, read_tenant, require_tenant
 from pipeline.messages.catalogue import make_message
 from pipeline.support import atomic_files
 from pipeline.support.rights import FILE_MODE
+
+REBUILD = ("ledger", "rebuild")  # words of the command line
 
 
 def open_ledger(
@@ -165,8 +168,23 @@ def require_no_lost_ledger(path: Path, ownership: Ownership) -> None:
     else:
         trace = ownership.get_trace()
     if trace is not None and not ownership.allows_new:
-        raise UsageError("ledger.lost", path=path, found=trace, then=("ledger", "rebuild"))
+        then = choose_recovery(path, ownership.get_trace())
+        key = "ledger.lost" if then == REBUILD else "ledger.lost_with_receipts"
+        raise UsageError(key, path=path, found=trace, then=then)
     ownership.check_registry(path, None)
+
+
+def choose_recovery(path: Path, trace: str | None) -> tuple[str, ...]:
+    """Return the command that brings a lost ledger back: from its receipts, or else from the results of earlier runs.
+
+    ``trace`` is the run.json of such a run.
+    """
+    if receipts_path(path).exists() and key_path(path).exists():
+        return REBUILD
+    workbook = Path(trace).with_name(WORKBOOK) if trace else None
+    if workbook is not None and workbook.exists():
+        return ("adopt", str(workbook))
+    return ("ledger", "restore", "--help")
 
 
 def _require_sqlite() -> None:

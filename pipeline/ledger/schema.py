@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.domain.seals import SealContent
 from pipeline.errors import LedgerError
 from pipeline.ledger.protocol import Connection
+from pipeline.version import __version__
 
 APPLICATION_ID = (
     0x6573696D  # "esim", in the header of the file: a ledger is known by it among other SQLite files
@@ -356,6 +357,10 @@ def require_version(connection: sqlite3.Connection) -> None:
 
 def explain_other_version(ledger: str, version: int) -> LedgerError:
     """Return the error for a ledger, a file or on a server, of another schema version."""
+    if version > VERSION:
+        return LedgerError(
+            "ledger.newer_version", path=ledger, version=version, known=VERSION, program=__version__
+        )
     return LedgerError("ledger.other_version", path=ledger, version=version, known=VERSION)
 
 

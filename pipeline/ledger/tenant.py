@@ -95,6 +95,8 @@ def _other_tenant(path: Path, owner: str, tenant: str) -> UsageError:
     if len(differing) > 1:
         return UsageError("ledger.other_tenant", path=path, owner=owner, tenant=tenant)
     ((key, owned, configured),) = differing
-    return UsageError(
+    error = UsageError(
         "ledger.other_id", path=path, key=key, owned=owned, configured=configured, then=("doctor",)
     )
+    error.ids = (owned, configured)
+    return error

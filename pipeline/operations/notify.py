@@ -28,10 +28,11 @@ from pipeline.config.environment import choose_language
 from pipeline.config.named_paths import read_secret_lines
 from pipeline.config.settings import Config
 from pipeline.domain.masking import hide_names
+from pipeline.domain.message import Message
 from pipeline.domain.run import RunReport, Status
 from pipeline.errors import DiskTrouble, UsageError, reason_of
 from pipeline.ledger.tenant import get_service_environment
-from pipeline.messages.catalogue import render
+from pipeline.messages.catalogue import make_message, render
 from pipeline.reports.explanations import describe_halt_of, name_code
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import count_reasons
@@ -189,16 +190,37 @@ def send_message(channel: str, title: str, body: str) -> bool:
 
     UsageError where apprise is needed and not installed.
     """
+    return explain_undelivered(channel, title, body) is None
+
+
+def explain_undelivered(channel: str, title: str, body: str) -> Message | None:
+    """Send one message to one channel; return why the channel did not take it, None where it did."""
     notifier = _load_notifier(channel)
     if notifier is not None:
         try:
-            return bool(notifier(channel, title, body))
-        except Exception:
+            return None if notifier(channel, title, body) else make_message("notify.refused")
+        except Exception as error:
             LOG.exception("a notifier failed")
-            return False
+            return make_message("notify.broke", kind=type(error).__name__)
     apprise = _import_apprise()
+    service = apprise.Apprise.instantiate(channel, suppress_exceptions=True)
+    if service is None:
+        scheme = channel.partition(":")[0]
+        is_known = any(
+            scheme in known["protocols"] + known["secure_protocols"] for known in _list_services(apprise)
+        )
+        return make_message("notify.bad_address" if is_known else "notify.unknown_service", scheme=scheme)
     sender = apprise.Apprise()
-    return bool(sender.add(channel) and sender.notify(title=title, body=body))
+    sender.add(service)
+    return None if sender.notify(title=title, body=body) else make_message("notify.refused")
+
+
+def _list_services(apprise: Any) -> list[Mapping[str, list[str]]]:
+    """Return the kinds of addresses that apprise knows."""
+    return [
+        {name: list(service[name] or ()) for name in ("protocols", "secure_protocols")}
+        for service in apprise.Apprise().details()["schemas"]
+    ]
 
 
 def name_channel(channel: str) -> str:

@@ -21,7 +21,7 @@ from pipeline.domain.run import (
     is_redundant_copy,
     waits_for_review,
 )
-from pipeline.domain.service_codes import CODES, NAME_EXISTS
+from pipeline.domain.service_codes import CODES, NAME_EXISTS, OTHER_SANDBOX
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import make_finished_message, make_message
@@ -276,6 +276,8 @@ def describe_halt(
     task = describe_task(advice, presenter)
     if is_known(f"halt.{code}"):
         return presenter.render("halted.task", what=text, task=task) if code in _WITH_ADVICE else text
+    if message.startswith(OTHER_SANDBOX):
+        return presenter.render("halted.other_sandbox", owner=message.removeprefix(OTHER_SANDBOX))
     source = detail.get("credentials")
     keys = presenter.render("halted.keys", source=source) if source else ""
     words = presenter.render("halted.words", message=message) if message else ""

@@ -105,6 +105,9 @@ def enter_not_created(
     Not having found a seal counts only in a place that is certified to show one; ``sure`` is a person's word beyond that.
     """
     attempt = _require_open_create(case)
+    assert case.attempt is not None
+    # first: it holds for every answer
+    _require_elapsed(case, maker.decided_at, case.attempt.replayable_until - maker.decided_at)
     certified_place = get_certified_place(maker.ledger, maker.decided_at)
     if certified_place is None and not sure:
         raise UsageError("resolve.not_found_proves_nothing", name=case.name)
@@ -216,6 +219,11 @@ def require_signature_expired(case: Case, now: float, service_time: Callable[[],
     seconds = case.attempt.replayable_until - now
     if seconds <= 0:
         seconds = case.attempt.signed_at + REPLAY_WINDOW_SECONDS - service_time()
+    _require_elapsed(case, now, seconds)
+
+
+def _require_elapsed(case: Case, now: float, seconds: float) -> None:
+    """Raise UsageError, which names the moment, while there are seconds left."""
     if seconds > 0:
         raise UsageError("resolve.too_early", name=case.name, moment=shown(stamp(now + seconds), to=19))
 

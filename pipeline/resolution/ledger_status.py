@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_path
-from pipeline.domain.run import Status
+from pipeline.domain.run import Status, get_attempt_status
 from pipeline.domain.seals import PersonHistory
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import RunRecord
@@ -45,6 +45,7 @@ class UnknownCreate:
     seal_name: str | None
     sent: str
     trace_id: str
+    status: str = Status.UNKNOWN.value  # or "exists": the service refused the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,13 @@ def _count_people(
         (person.unresolved_attempt, person.seal_name) for person in people if person.unresolved_attempt
     ]
     unknown = tuple(
-        UnknownCreate(attempt.content.name, seal_name, stamp(attempt.signed_at), attempt.uuid)
+        UnknownCreate(
+            attempt.content.name,
+            seal_name,
+            stamp(attempt.signed_at),
+            attempt.uuid,
+            get_attempt_status(attempt).value,
+        )
         for attempt, seal_name in creates
         if attempt.run != present_run
     )

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.clock import utc_date
+from pipeline.domain.service_codes import OTHER_SANDBOX
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
@@ -136,7 +137,6 @@ MESSAGES: Mapping[str, str] = {
 
 
 SECRET_ID_NOT_FOUND = "AuthFailure.SecretIdNotFound"  # noqa: S105 - a code
-OTHER_SANDBOX = "This is the sandbox of {owner}: start your own. 这是 {owner} 的沙盒，请启动自己的沙盒。"
 
 
 class Refusal(Exception):
@@ -287,7 +287,7 @@ class Gateway:
             )
         except Refusal as refusal:
             if self._owner and refusal.code == SECRET_ID_NOT_FOUND:
-                raise Refusal(refusal.code, OTHER_SANDBOX.format(owner=self._owner)) from refusal
+                raise Refusal(refusal.code, f"{OTHER_SANDBOX}{self._owner}") from refusal
             raise
         count = self._counter.count_call((secret_id, call.action), now=now, steady=steady)
         if count is not None:

@@ -17,6 +17,7 @@ from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import RunLock, read_user_name
+from pipeline.ledger.open import choose_recovery
 from pipeline.ledger.ownership import Ownership, WarningLog, WarningOutput
 from pipeline.ledger.registry import TenantRegistry, default_folder
 from pipeline.ledger.tenant import get_service_environment
@@ -269,6 +270,11 @@ def get_trace_of_ledger(config: Config) -> str | None:
     return str(trace) if trace else make_results(config).get_trace()
 
 
+def get_recovery_of_ledger(config: Config) -> tuple[str, ...]:
+    """Return the command that brings a lost ledger back that was in a file."""
+    return choose_recovery(config.resolve_ledger_file(), make_results(config).get_trace())
+
+
 def _build_no_ledger_error(config: Config) -> UsageError:
     """Return the error for a missing ledger: lost where receipts or results show one, else not begun yet."""
     path, trace = config.name_ledger(), get_trace_of_ledger(config)
@@ -276,7 +282,7 @@ def _build_no_ledger_error(config: Config) -> UsageError:
         return UsageError("never_run", path=path, then=("check",))
     if config.is_ledger_on_server:
         return UsageError("ledger.server_lost", path=path, found=trace)
-    return UsageError("no_ledger", path=path, then=("ledger", "rebuild"))
+    return UsageError("no_ledger", path=path, then=get_recovery_of_ledger(config))
 
 
 def load_ledger(

@@ -221,7 +221,9 @@ def test_a_certificate_that_is_refused_has_its_own_cure(hospital, capsys, name):
 
 def test_a_port_without_tls_is_a_finding(hospital, capsys):
     hospital.configure(endpoint=hospital.sandbox.url.replace("http:", "https:"))
-    require_fault(hospital, capsys, "this port does not use https", "Check the port of api.endpoint")
+    require_fault(
+        hospital, capsys, "this port does not use https", f"set api.endpoint: {hospital.sandbox.url}"
+    )
 
 
 def test_an_answer_of_a_cache_is_a_finding_and_its_date_no_clock(hospital, capsys):

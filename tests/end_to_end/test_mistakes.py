@@ -207,6 +207,13 @@ MISTAKES = {
         lambda folder: (folder / "secrets" / "tencent__secret_id").write_text("AKID"),
         "run", 4, "只有 SecretId", "SecretId only", "run",
     ),
+    "credentials that are empty": Mistake(
+        lambda folder: [(folder / "secrets" / f"tencent__secret_{part}").touch() for part in ("id", "key")],
+        "run", 4, "请把密钥写进 secrets/tencent__secret_id", "Write the keys into secrets/tencent__secret_id", "run",
+    ),
+    "no credentials": Mistake(
+        leave, "run", 4, "secrets/tencent__secret_key（", "secrets/tencent__secret_key (", "run"
+    ),
     "review file of something else": Mistake(
         lambda folder: (folder / "review.json").write_text("{}"),
         "run --review review.json", 2, "review.html", "Open review.html", "run --help",

@@ -261,7 +261,28 @@ def test_notify_test_names_what_did_not_take_it(hospital, watcher, capsys):
         hospital, f"notify: {{urls: ['json://{watcher.host}/chat'], ping: 'http://{watcher.host}/ping'}}\n"
     )
     assert hospital.go("notify", "test") == 5
-    assert capsys.readouterr().out.count("[failed]") == 2
+    shown = capsys.readouterr()
+    assert shown.out.count("[failed]") == 2
+    assert "refused the message" in shown.out
+    assert "HTTP 5" in shown.out
+    assert shown.err.rstrip().endswith(" notify test")
+
+
+@pytest.mark.parametrize(
+    ("url", "zh", "en"),
+    [
+        ("jsn://127.0.0.1/chat", "没有“jsn”这种通知服务", "no notification service “jsn”"),
+        ("json://127.0.0.1:1/chat", "连不上", "could not be reached"),
+    ],
+)
+def test_notify_test_names_why_a_channel_took_nothing(hospital, capsys, url, zh, en):
+    add_config(hospital, f"notify: {{urls: ['{url}']}}\n")
+    for language, why in (("zh", zh), ("en", en)):
+        assert hospital.go("--lang", language, "notify", "test") == 5
+        shown = capsys.readouterr()
+        assert why in shown.out
+        assert "notify__urls" in shown.err
+        assert shown.err.rstrip().endswith(" notify test")
 
 
 @pytest.mark.parametrize(

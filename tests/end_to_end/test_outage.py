@@ -28,14 +28,14 @@ CAUSE = {
     [
         (
             "en",
-            rf"No usable answer from {{host}} since {TIME} \({{cause}}\)\. Sending is paused .*; the run stops at {TIME}",
-            rf"done 1/2 \(50%\) no answer since {TIME}, giving up at {TIME} · {{host}}: {{cause}}",
+            rf"No usable answer from {{host}} since {TIME} \({{cause}}\)\. Sending is paused .*; the run stops at {TIME} if there is still no answer\. Start the sandbox first",
+            rf"done 1/2 \(50%\) no answer since {TIME}, giving up at {TIME} · Not sent 1",
             r"Stopped: the service was unavailable \({host}: {cause}; waited [\d.]+ m?s since [-\d]+ [:\d]+\)\. IT: Start the sandbox first",
         ),
         (
             "zh",
-            rf"{{host}} 从 {TIME} 起没有可用的应答（{{cause}}）。暂停提交.*到 {TIME} 仍没有应答就停止",
-            rf"已完成 1/2（50%）{TIME} 起没有应答，{TIME} 放弃 · {{host}}：{{cause}}",
+            rf"{{host}} 从 {TIME} 起没有可用的应答（{{cause}}）。暂停提交.*到 {TIME} 仍没有应答就停止本次运行。先启动沙盒",
+            rf"已完成 1/2（50%）{TIME} 起没有应答，{TIME} 放弃 · 未提交 1",
             r"已停止：连接不上服务或没有可用的应答（{host}：{cause}；从 [-\d]+ [:\d]+ 起等待了 [\d.]+ 毫?秒）。信息科：先启动沙盒",
         ),
     ],
@@ -104,7 +104,5 @@ def test_the_bar_reports_an_outage(hospital, dead_port):
     reader.join()
     os.close(ours)
     bars = [bar for bar in re.split(r"[\r\n]+", b"".join(seen).decode()) if "1/2" in bar]
-    assert any(
-        re.search(rf"no answer since {TIME}, giving up at {TIME} · 127\.0\.0\.1", bar) for bar in bars
-    ), bars
+    assert any(re.search(rf"no answer since {TIME}, giving up at {TIME} ", bar) for bar in bars), bars
     assert not any("left" in bar for bar in bars if "no answer" in bar)

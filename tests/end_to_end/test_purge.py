@@ -1,6 +1,7 @@
 """`purge`: what is too old, and one doctor's data, go; what prevents a second seal stays."""
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -62,6 +63,19 @@ def find_traces(hospital, serial):
         if name(serial) in path.read_text("utf-8")
     }
     return state | outcomes
+
+
+def test_a_declined_purge_removes_nothing(sealed):
+    traces = find_traces(sealed, 2)
+    ours, theirs = os.openpty()
+    with sealed.start("purge", "--person", name(2), stdin=theirs) as child:
+        os.close(theirs)
+        os.write(ours, b"n\n")
+        _, stderr_text = child.communicate(timeout=60)
+    os.close(ours)
+    assert child.returncode == 0
+    assert stderr_text.rstrip().endswith("Nothing was removed.")
+    assert find_traces(sealed, 2) == traces
 
 
 def test_nothing_of_the_doctor_is_left_and_the_seal_is_known(sealed, capsys):

@@ -383,3 +383,54 @@ def test_a_kill_at_every_write_of_a_found_seal_loses_nothing(unsettled, tmp_path
             assert unsettled.statuses() == {"unchanged": 3, "unknown": 1}, point
             assert zygote.run(unsettled, "ledger", "check")["code"] == 0, point
     assert unsettled.creates() == sent
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "zh", "en", "then"),
+    [
+        (["--seal-id", ""], 2, "--seal-id 后面是空的", "--seal-id is empty", "resolve {who}"),
+        (["--not-created"], 2, "在 20", "may still be carried out until", "resolve {trace}"),
+        (["--probe"], 2, "查找印章，再登记结论", "Look for the seal and record", "resolve {who}"),
+        (["--seal-id", "yDnotaseal"], 0, "有 10 个字符", "has 10 characters", "resolve"),
+    ],
+)
+def test_a_decision_that_cannot_be_right_names_the_reason_first(
+    unsettled, capsys, options, exit_code, zh, en, then
+):
+    who, row = next(iter(read_unknown_rows(unsettled).items()))
+    for language, sentence in (("zh", zh), ("en", en)):
+        capsys.readouterr()
+        assert unsettled.go("--lang", language, "resolve", who, *options) in {
+            exit_code,
+            2 * (language == "en"),
+        }
+        printed = capsys.readouterr().err
+        if exit_code == 0 and language == "en":
+            continue  # it is recorded by now
+        assert sentence in printed
+        assert printed.rstrip().endswith(" " + then.format(who=who, trace=row["trace_id"])), printed
+
+
+def test_an_odd_seal_id_is_asked_about_on_a_terminal(unsettled):
+    who = next(iter(read_unknown_rows(unsettled)))
+    ours, theirs = os.openpty()
+    with unsettled.start("resolve", who, "--seal-id", "yDnotaseal", stdin=theirs) as child:
+        os.close(theirs)
+        os.write(ours, b"n\n")
+        _, stderr_text = child.communicate(timeout=60)
+    os.close(ours)
+    assert child.returncode == 0
+    assert "Nothing was recorded." in stderr_text
+    assert who in read_unknown_rows(unsettled)
+
+
+def test_the_list_names_only_the_options_that_fit(unsettled, capsys):
+    assert run_later(unsettled, "resolve") == 3
+    printed = capsys.readouterr().err
+    for option, fits in (
+        ("--seal-id", True),
+        ("--not-created", True),
+        ("--not-theirs", False),
+        ("--same-person", False),
+    ):
+        assert (f"{option} " in printed) is fits, printed

@@ -79,13 +79,12 @@ def test_a_sandbox_of_another_folder_is_refused_by_its_name(projects, capsys):
         assert main(["--lang", "en", "-c", str(theirs), "run", "--limit", "1"]) == 3
         use_address_of(mine, theirs)
         capsys.readouterr()
-        assert main(["--lang", "en", "-c", str(mine), "run"]) == 4
-        assert f"This is the sandbox of {theirs} (" in capsys.readouterr().err
-        for language, words in (("en", "start that of this configuration"), ("zh", "启动本配置自己的")):
-            assert main(["--lang", language, "-c", str(mine), "doctor"]) == 4
-            report = capsys.readouterr().out
-            assert words in report
-            assert f"{theirs} (" in report
+        for language, words in (("en", "is that of another configuration: "), ("zh", "是另一个配置的沙盒：")):
+            for command in ("run", "doctor"):
+                assert main(["--lang", language, "-c", str(mine), command]) == 4
+                shown = capsys.readouterr()
+                assert f"{words}{theirs} (" in shown.out + shown.err
+                assert "console" not in shown.err
         truth = read_truth(theirs)
         assert truth["owner"].startswith(f"{theirs} (")
         assert len(truth["seals"]) == 1

@@ -111,12 +111,21 @@ def test_a_ca_file_without_a_certificate_is_a_fault_of_the_configuration(hospita
     )
 
 
-def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path):
+@pytest.mark.parametrize(
+    ("module", "language", "line"),
+    [
+        ("click", "en", "Interrupted; to continue, enter the command again.\n"),
+        ("click", "zh", "已中断；要继续，请再输入一遍命令。\n"),
+        ("tomllib", "en", "Interrupted; to continue, enter the command again.\n"),
+    ],
+)
+def test_ctrl_c_while_the_program_starts_prints_one_line(tmp_path, module, language, line):
     """A module that is slow to load stands for a slow disk."""
-    (tmp_path / "click.py").write_text("import sys\nprint('loading', flush=True)\nsys.stdin.read()\n")
-    program = (
-        "import sys\nfrom pipeline.__main__ import main\nsys.argv = ['esign-import', 'status']\nmain()\n"
+    (tmp_path / f"{module}.py").write_text(
+        "import sys\nprint('loading', flush=True)\nsys.stdin.read()\n"
+        f"sys.path.remove({str(tmp_path)!r})\ndel sys.modules['{module}']\nimport {module}\n"
     )
+    program = f"import sys\nsys.argv = ['esign-import', '--lang', '{language}', 'status']\nfrom pipeline.__main__ import main\nmain()\n"
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.PIPE,
@@ -127,10 +136,7 @@ def test_ctrl_c_while_the_program_starts_shows_no_traceback(tmp_path):
     assert process.stdout.readline() == b"loading\n"
     process.send_signal(signal.SIGINT)
     _, stderr_text = process.communicate(timeout=60)
-    assert (process.returncode, stderr_text.decode()) == (
-        130,
-        "已中断；要继续，请再输入一遍命令。 Interrupted; to continue, enter the command again.\n",
-    )
+    assert (process.returncode, stderr_text.decode()) == (130, line)
 
 
 def test_a_second_ctrl_c_prints_a_message_and_ends_the_log(hospital_with):

@@ -15,6 +15,7 @@ from people import make_row
 
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
+from pipeline.sandbox.gateway import SANDBOX
 
 HERE = Path(__file__).parents[2]
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -218,10 +219,56 @@ def test_a_port_that_only_an_administrator_may_use_is_not_taken():
         assert (done.returncode, text_part in done.stderr) == (2, True), done.stderr
 
 
-def test_the_refusal_of_another_version_does_not_name_a_check(hospital, capfd):
+def test_a_typo_in_an_id_is_shown_in_full(hospital, capfd):
+    hospital.seal_doctors(1)
+    config = hospital.folder / "config.yaml"
+    typo = SANDBOX.app_id.replace("0app", "app")
+    config.write_text(config.read_text("utf-8").replace(SANDBOX.app_id, typo), "utf-8")
+    for language in ("zh", "en"):
+        code, printed = say(capfd, "run", language=language, config=config)
+        assert code == 2
+        assert SANDBOX.app_id in printed
+        assert f" {typo}" in printed.replace("是 ", " ").replace("写的", " ").replace("是", " ")
+
+
+@pytest.mark.parametrize("lost", ["receipts", "state"])
+def test_a_lost_ledger_ends_with_the_command_that_brings_it_back(hospital, capfd, lost):
+    hospital.seal_doctors(2)
+    if lost == "state":
+        shutil.rmtree(hospital.folder / "state")
+    else:
+        hospital.lose_ledger()
+    config = hospital.folder / "config.yaml"
+    for command in ("run", "status", "resolve"):
+        for language in ("zh", "en"):
+            _, printed = say(capfd, command, language=language, config=config)
+            words = printed.rstrip().splitlines()[-1].split(f"--lang {language} ")[1].split()
+            assert words[:2] == (["ledger", "rebuild"] if lost == "receipts" else ["adopt", words[1]]), (
+                printed
+            )
+    assert say(capfd, *words, config=config)[0] == 0
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+
+
+def test_a_ledger_of_a_newer_version_asks_for_an_upgrade(hospital, capfd):
     hospital.seal_doctors(1)
     with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as ledger:
         ledger.execute("PRAGMA user_version = 99")
+    for language, sentence in (
+        ("zh", "请先升级本机的 esign-import"),
+        ("en", "Upgrade esign-import on this machine"),
+    ):
+        for command in ("run", "status"):
+            code, printed = say(capfd, command, language=language, config=hospital.folder / "config.yaml")
+            assert (code, printed.count(sentence)) == (74, 1), printed
+            assert "ledger rebuild" not in printed
+            assert printed.rstrip().endswith(f" {command}")
+
+
+def test_the_refusal_of_another_version_does_not_name_a_check(hospital, capfd):
+    hospital.seal_doctors(1)
+    with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as ledger:
+        ledger.execute("PRAGMA user_version = 0")
     capfd.readouterr()
     assert hospital.go("run") == 74
     stderr_text = capfd.readouterr().err

@@ -1,0 +1,49 @@
+"""Handles a Ctrl-C while the program is loaded, when no other code can. It imports nothing that takes long."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from types import FrameType
+
+INTERRUPTED = 130  # exit code
+_held_back: list[int] = []
+_last_line = b""
+
+
+def hold_interrupts_back() -> None:
+    """Remember a Ctrl-C from now on; where something else handles or ignores it, this changes nothing."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _remember)
+
+
+def end_at_interrupt(last_line: str) -> None:
+    """End the program with this line at a Ctrl-C, also one that was held back, until interrupts are let through."""
+    global _last_line  # noqa: PLW0603 - a handler of signals takes no arguments of ours
+    if signal.getsignal(signal.SIGINT) is not _remember:
+        return
+    if sys.stderr is not None:  # where it is closed, its number may be another file's
+        _last_line = f"{last_line}{os.linesep}".encode(sys.stderr.encoding or "utf-8", "backslashreplace")
+    signal.signal(signal.SIGINT, _end)
+    if _held_back:
+        _end(signal.SIGINT, None)
+
+
+def let_interrupts_through() -> None:
+    """Handle a Ctrl-C as usual from now on."""
+    if signal.getsignal(signal.SIGINT) in {_remember, _end}:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _remember(number: int, _: FrameType | None) -> None:
+    _held_back.append(number)
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    """End at once: an exception would pass through modules that are half loaded."""
+    if _last_line:
+        with suppress(OSError):
+            os.write(2, _last_line)
+    os._exit(INTERRUPTED)
