@@ -277,13 +277,9 @@ def test_the_same_refusal_because_of_existing_names_advises_adopt(hospital_with,
     assert "settings" not in capsys.readouterr().err
 
 
-def test_status_and_list_name_the_same_status_and_the_options_that_fit(sealed_before, capsys):
+def test_status_counts_names_that_exist_apart(sealed_before, capsys):
     assert sealed_before.run_to_end("run") == (3, {"exists": 2})
     for language, words in (("zh", "未知 0 人 · 名称已存在 2 人"), ("en", "unknown: 0 · name exists: 2")):
         capsys.readouterr()
         assert sealed_before.go("--lang", language, "status") == 0
         assert words in capsys.readouterr().out
-    assert run_later(sealed_before, "resolve") == 3
-    printed = capsys.readouterr().err
-    assert "--not-theirs" in printed
-    assert "--not-created" not in printed
