@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 # time alone does not remove what stopped these runs
-NETWORK_CODES = frozenset({"not_sent", "unreadable"})  # of rows that no answer of the service met
 LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"})
 # runs that ended before they sent, or could not write: their message names the cure
 EXPLAINED_HALTS = frozenset({"DISK", "LEASE_LOST", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
@@ -232,7 +231,6 @@ class RunState:
     review: tuple[str, str] | None = None  # its page, and the command that reads the judgements
     can_be_reviewed: bool = False  # the judgements count for this tenant
     has_tenant: bool = True
-    is_network_silent: bool = False  # rows were not sent because no answer of the service came
 
 
 def list_steps(state: RunState) -> list[NextStep]:
@@ -311,11 +309,6 @@ def _list_unsent_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Nex
     if unsent and state.command == "retry" and not state.halt_code:
         yield make_step("next.left_to_run", state.again, n=unsent)
     elif unsent and state.halt_code not in PLAN_GUARDS and state.exit != EXIT_HALTED:
-        if state.is_network_silent:
-            yield make_step(
-                "next.again_network", state.command_line.build("doctor"), n=unsent, again=state.send_again
-            )
-            return
         key = "next.again_after" if state.halt_code in LASTING_HALTS else "next.again"
         yield make_step(key, state.send_again, n=unsent)
 
@@ -458,9 +451,6 @@ def make_run_state(report: RunReport, masker: Masker) -> RunState:
         review=(masker.mask_path(report.out / REVIEW_PAGE), build_review_command(report)),
         can_be_reviewed=report.site_digest is not None,
         has_tenant=report.tenant is not None,
-        is_network_silent=any(
-            row.status is Status.NOT_SENT and row.code in NETWORK_CODES for row in report.outcomes
-        ),
     )
 
 
