@@ -176,7 +176,7 @@ def test_the_sheet_names_the_command_of_each_row(hospital_with):
     assert hospital.go("run") == 3
     waiting = {row["name"]: row["trace_id"] for row in hospital.outcomes() if row["status"] == "exists"}
     sheet = ResultSheet(hospital.folder / "out" / "latest" / "results.xlsx", "sheet.unknown")
-    commands = {sheet.read(row, "Name"): sheet.read(row, "Command to record it") for row in sheet.rows}
+    commands = {sheet.read(row, "Name"): sheet.read(row, "Command that shows it") for row in sheet.rows}
     assert commands == {name: f"esign-import resolve {trace}" for name, trace in waiting.items()}
     mine, others = waiting.values()
     assert run_later(hospital, "resolve", mine, "--seal-id", "y" * 32) == 0
