@@ -12,7 +12,9 @@ from pipeline.cli.app import cli, main
 REFUSED = frozenset(
     {"completion", "help", "sandbox", "worker"}
 )  # text for a shell; they run until they are stopped
-NEEDS_SERVER = frozenset({"enqueue", "hosts cancel", "hosts pause", "hosts resume", "ledger load"})
+NEEDS_SERVER = frozenset(
+    {"enqueue", "hosts cancel", "hosts pause", "hosts resume", "hosts rotate-secret", "ledger load"}
+)
 NEEDS_LOSS = frozenset({"ledger rebuild", "ledger restore"})
 # command -> the words after it, once or in turn; {} is the hospital's folder, {name} a sealed doctor
 ARGUMENTS = {
@@ -34,6 +36,7 @@ ARGUMENTS = {
     "hosts cancel": [()],
     "hosts pause": [()],
     "hosts resume": [()],
+    "hosts rotate-secret": [("--former", "no-such-file")],
     "init": [("{}/new", "--sandbox")],
     "ledger backup": [("{}/copy",)],
     "ledger check": [()],

@@ -83,7 +83,8 @@ def test_an_outage_of_the_file_host_stops_the_run(hospital_with, do):
     hospital = hospital_with(faults=[{"match": {"action": UPLOAD, "from": 2}, "do": do}])
     hospital.doctors(60)
     assert hospital.go("run") == 5
-    assert hospital.record()["halted"]["code"] == "OUTAGE"
+    # whichever comes first: the minutes without an answer, or the calls that may be repeated
+    assert hospital.record()["halted"]["code"] in {"OUTAGE", "ATTEMPT_BUDGET"}
 
 
 def test_internal_errors_for_ever_are_an_outage(hospital_with):

@@ -128,6 +128,7 @@ def fresh(hospital) -> None:
     ask_server_ledger(
         hospital, "UPDATE meta SET receipts_n = 1, receipts_sha256 = %s, receipts_size = %s", *position
     )
+    ask_server_ledger(hospital, "DELETE FROM esign_import.progress")  # how far the ledger had got
     hospital.service.reset()
 
 

@@ -159,12 +159,20 @@ def last_line(program, folder):
 @pytest.mark.skipif(os.name == "nt", reason="a script with a shebang")
 def test_the_next_command_is_called_as_the_user_called_the_program(tmp_path, monkeypatch):
     script = on_the_path(tmp_path, monkeypatch)
-    assert last_line(["esign-import"], tmp_path) == "esign-import --lang en init"
-    assert last_line([sys.executable, "-m", "pipeline"], tmp_path).endswith("-m pipeline --lang en init")
+    assert (
+        last_line(["esign-import"], tmp_path)
+        == "esign-import --config /full/path/config.yaml --lang en status"
+    )
+    assert last_line([sys.executable, "-m", "pipeline"], tmp_path).endswith(
+        "-m pipeline --config /full/path/config.yaml --lang en status"
+    )
     assert not last_line([sys.executable, "-m", "pipeline"], tmp_path).startswith("esign-import")
     monkeypatch.setenv("PATH", os.defpath)
-    assert last_line(["bin/esign-import"], tmp_path) == "bin/esign-import --lang en init"
-    assert last_line([str(script)], tmp_path) == f"{script} --lang en init"
+    assert (
+        last_line(["bin/esign-import"], tmp_path)
+        == "bin/esign-import --config /full/path/config.yaml --lang en status"
+    )
+    assert last_line([str(script)], tmp_path) == f"{script} --config /full/path/config.yaml --lang en status"
 
 
 NUMBER_PATH = "11010119900307" + "0011"
