@@ -188,7 +188,7 @@ def recover(session: Session, *, yes: bool) -> int:
     It compares the ledger with the registries, the results and the logs. The creates that these name are held as unknown, once
     for all hosts, and answers that a log keeps with a proof are entered. Without --yes nothing is changed.
     """
-    from pipeline.resolution.recovery import LedgerRecovery
+    from pipeline.resolution.lost_commits import LedgerRecovery
 
     config = session.require_ready_config()
     recovery = LedgerRecovery(config, session.clock, session)
