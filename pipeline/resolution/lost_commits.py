@@ -43,14 +43,13 @@ from pipeline.workflow.kept_answers import KeptAnswers
 from pipeline.workflow.recorded_runs import list_recorded_runs
 from pipeline.workflow.run_request import build_request
 from pipeline.workflow.tenant_ledger import (
+    RECOVER,
     list_registries,
     lock_ledger_for_recovery,
     make_results,
     open_store,
     require_ledger,
 )
-
-COMMAND = "ledger recover"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ class LedgerRecovery:
         lost = self._collect_lost_commits(store, ledger)
         if lost.is_nothing:
             return RecoveryPlan(lost)
-        request = build_request(COMMAND, self.config, self.clock)
+        request = build_request(RECOVER, self.config, self.clock)
         plan = prepare_run(request, self.config, ledger=ledger, site_key=site_key, clock=self.clock)
         unread = [report.path for report in plan.report.files if report.status != "read"]
         if unread or not plan.row_plans:
@@ -169,13 +168,12 @@ class LedgerRecovery:
         counted = max(map(identity.count_missing_attempts, behind), default=0)
         runs = make_results(self.config).list_lacking_runs(ledger)
         seals, attempts = ledger.list_seal_ids(), ledger.attempt_ids()
-        creates = [
-            create
-            for run in sorted(runs)
-            for create in list_recorded_creates(runs[run].parent, run)
-            if create.trace_id not in attempts and create.seal_id not in seals
-        ]
-        return LostCommits(seen, receipts, counted if has_counts else None, runs, creates)
+        creates: dict[str | None, RecordedCreate] = {}  # by trace id or SealId; later runs name a seal again
+        for run in sorted(runs):
+            for create in list_recorded_creates(runs[run].parent, run):
+                if create.trace_id not in attempts and create.seal_id not in seals:
+                    creates.setdefault(create.trace_id or create.seal_id, create)
+        return LostCommits(seen, receipts, counted if has_counts else None, runs, list(creates.values()))
 
     def _list_seen(self, store: LedgerStore, ledger_id: str) -> Iterator[LedgerProgress]:
         """Yield how far the registries and the database itself have seen the ledger get."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import pytest
+from people import make_row
 
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.gateway import SANDBOX
@@ -242,6 +243,41 @@ def test_no_doctor_of_a_run_that_was_killed_is_made_twice(hosts, zygote, capsys,
         assert len(hospital.service.seals) == made + (remains == "nothing shared")
 
 
+@pytest.mark.parametrize(("remains", "held"), [("outcomes", (NEW, 0, NEW)), ("log", (0, NEW, 0))])
+def test_a_doctor_whose_row_has_changed_since_is_not_made_twice(hosts, capsys, remains, held):
+    """The outcomes name the person; the log alone names a row that is in no roster, so every doctor is held."""
+    lose_a_run(hosts)
+    hospital = hosts.hospital
+    if remains == "log":
+        (hospital.newest / "outcomes.jsonl").unlink()
+    hosts.restore()
+    hosts.use("two")
+    hospital.roster([make_row(serial, department="外科") for serial in range(1, DOCTORS + NEW + 1)])
+    _, suspected, sealed = held
+    entered = recover(hosts, capsys, "--yes", exit_code=0 if sealed else 3)
+    assert (entered["named"], entered["suspected"], entered["sealed"]) == held
+    assert hospital.run_to_end("run") == (
+        0 if sealed else 3,
+        {"unchanged": DOCTORS + sealed} | ({"unknown": suspected} if suspected else {}),
+    )
+    assert hosts.list_second_seals() == []
+
+
+def test_creates_that_two_lost_runs_name_are_counted_once(hosts, capsys):
+    """The results of a third one are gone: the registry alone shows that it created seals."""
+    lose_a_run(hosts)
+    hospital = hosts.hospital
+    assert hospital.run_to_end("run") == (0, {"unchanged": DOCTORS + NEW})
+    hospital.seal_doctors(DOCTORS + 2 * NEW)
+    remove_last_run(hosts)
+    hosts.restore()
+    hosts.use("two")
+    entered = recover(hosts, capsys, "--yes", exit_code=3)
+    assert (entered["named"], entered["suspected"], entered["sealed"]) == (NEW, NEW, NEW)
+    assert hospital.run_to_end("run") == (3, {"unchanged": DOCTORS + NEW, "unknown": NEW})
+    assert hosts.list_second_seals() == []
+
+
 @pytest.mark.parametrize("point", ["ledger: before the commit", "ledger: after the commit"])
 def test_a_recovery_that_is_killed_is_typed_again(hosts, zygote, capsys, point):
     lose_a_run(hosts)
@@ -275,6 +311,24 @@ def test_a_host_that_saw_more_than_the_recovery_is_refused_until_it_recovers(hos
     for host in ("one", "two"):
         hosts.use(host)
         assert hospital.run_to_end("run") == (3, {"unchanged": DOCTORS, "unknown": NEW})
+    assert hosts.list_second_seals() == []
+
+
+def test_a_database_that_is_put_back_once_more_lacks_the_recovery(hosts, capsys):
+    lose_a_run(hosts)
+    remove_last_run(hosts)
+    hosts.restore()
+    hosts.use("two")
+    hospital = hosts.hospital
+    assert recover(hosts, capsys, "--yes", exit_code=3)["suspected"] == NEW
+    hosts.restore()
+    for host in ("two", "three"):
+        hosts.use(host)
+        assert hospital.go("run") == 2, host
+    assert recover(hosts, capsys, "--yes", exit_code=3)["suspected"] == NEW
+    for host in ("three", "two"):
+        hosts.use(host)
+        assert hospital.run_to_end("run") == (3, {"unchanged": DOCTORS, "unknown": NEW}), host
     assert hosts.list_second_seals() == []
 
 
