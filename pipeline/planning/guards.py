@@ -208,7 +208,9 @@ def _list_last_runs(ledger: Ledger, record: RunRecord) -> list[LastRun]:
     last_runs: list[LastRun] = []
     for limit in (RUNS_SEARCHED, ALL_RUNS):
         runs = ledger.list_runs(limit)
-        last_runs = list(select_last_runs(run for run in runs if reads_same_rosters(run, record)))
+        last_runs = list(
+            select_last_runs(run for run in runs if reads_same_rosters(run, record.rosters, record.out))
+        )
         if len(runs) < limit or any(last.is_complete for last in last_runs):
             break
     return last_runs
@@ -264,12 +266,12 @@ def _has_read_in(run: RunRecord, folder: Path, out: Path) -> bool:
     return any(_is_recorded_as(path_then, file.parent) for file in files for path_then in paths)
 
 
-def reads_same_rosters(run: RunRecord, record: RunRecord) -> bool:
-    """Return whether an earlier run read the rosters of this one, also before the folder of both was moved."""
-    if set(run.rosters) == set(record.rosters):
+def reads_same_rosters(run: RunRecord, rosters: Sequence[str], out: str) -> bool:
+    """Return whether an earlier run read these rosters, also before their folder was moved; ``out`` as in `list_used_folders`."""
+    if set(run.rosters) == set(rosters):
         return True
-    earlier = [_get_earlier_path(Path(path), Path(record.out), run.out) for path in record.rosters]
-    return len(set(run.rosters)) == len(set(record.rosters)) and all(
+    earlier = [_get_earlier_path(Path(path), Path(out), run.out) for path in rosters]
+    return len(set(run.rosters)) == len(set(rosters)) and all(
         path_then is not None and any(_is_recorded_as(path_then, Path(path)) for path in run.rosters)
         for path_then in earlier
     )
@@ -290,7 +292,11 @@ def _get_earlier_path(path: Path, out: Path, earlier_out: str) -> Path | None:
     if not earlier_out:
         return None
     results, earlier_results = out.absolute().parent, Path(earlier_out).parent
-    return Path(os.path.normpath(earlier_results / os.path.relpath(path.absolute(), results)))
+    try:
+        from_results = os.path.relpath(path.absolute(), results)
+    except ValueError:  # on another drive of Windows
+        return None
+    return Path(os.path.normpath(earlier_results / from_results))
 
 
 def _is_recorded_as(folder: Path, recorded: Path) -> bool:

@@ -111,10 +111,10 @@ def _name_field(one: Field) -> Message:
 
 def _get_last_run(ledger: Ledger, request: RunRequest) -> RunRecord | None:
     """Return the last run over the same rosters that read them all."""
-    rosters = tuple(str(path.absolute()) for path in request.rosters)
-    wanted = RunRecord(request.run, request.command, 0, rosters=rosters, out=str(request.out.absolute()))
+    rosters = [str(path.absolute()) for path in request.rosters]
     for run in ledger.list_runs(_RUNS_SEARCHED):
-        if run.command == "run" and reads_same_rosters(run, wanted) and _has_read_all(run):
+        is_comparable = run.command == "run" and reads_same_rosters(run, rosters, str(request.out))
+        if is_comparable and _has_read_all(run):
             return run
     return None
 
