@@ -67,9 +67,11 @@ def receipts_path(ledger: Path) -> Path:
 def require_complete_ledger(path: Path, connection: Connection, *, may_be_behind: bool) -> None:
     """Refuse a ledger that lacks what its receipts hold. Nothing is written.
 
-    ``may_be_behind``: the registry saw more of this ledger than it holds, or does not know it. The last commit of a killed process may stand in the receipts alone. Its attempts never left: the registry, which counts after each
-    commit, does not count them. Without that evidence they count as sent. With it, `synchronize_receipts` enters the seals
-    that a person was entering.
+    ``may_be_behind``: the registry saw more of this ledger than it holds, or does not know it.
+
+    The last commit of a killed process may stand in the receipts alone. Its attempts never left: the registry, which
+    counts after each commit, does not count them. Without that evidence they count as sent. With it,
+    `synchronize_receipts` enters the seals that a person was entering.
 
     Raises LedgerError where the receipts hold attempts or seals that the ledger lacks, and where their chain is broken.
     """
@@ -83,12 +85,11 @@ def require_complete_ledger(path: Path, connection: Connection, *, may_be_behind
         _verify_chain(receipts_file, position, window=runs)
     after = position if reached else ReceiptPosition()
     lacking = count_missing_facts(connection, receipts.read_unchained(receipts_file, after=after))
-    never_sent = not may_be_behind
-    is_uncommitted = reached and never_sent
+    is_uncommitted = reached and not may_be_behind
     if (
         lacking.answered
         or lacking.seals
-        or (lacking.unanswered and not never_sent)
+        or (lacking.unanswered and may_be_behind)
         or (lacking.decided_seals and not is_uncommitted)
     ):
         raise LedgerError(
