@@ -35,11 +35,10 @@ def list_lacking_runs(
 ) -> Mapping[str, Path]:
     """Return the runs of a tenant whose results show creates or seals that a ledger lacks, each with its file.
 
-    ``known_*`` is what the ledger holds. Of the runs that it holds only the last one is compared, by
-    the number of the receipt with which it ended. Of a
-    run that it does not hold it must know every SealId and create; a `check` enters no run, so one that is older than
-    the ledger's last run is skipped. The log of a killed run must show no other create. ``accepted_runs`` were missing
-    before, and a person decided to go on without them.
+    ``known_*`` is what the ledger holds. Of the runs that it holds only the last one is compared, by the number of the
+    receipt with which it ended. Of a run that it does not hold it must know every SealId and create; a `check` enters no
+    run, so one that is older than the ledger's last run is skipped. The log of a killed run must show no other create.
+    ``accepted_runs`` were missing before, and a person decided to go on without them.
     """
     lacking: dict[str, Path] = {}
     for log in _list_unfinished_logs(out, tenant):
@@ -66,24 +65,12 @@ def read_kept_answers(folder: Path) -> Iterator[tuple[str, KeptAnswer]]:
 
     Nothing of it is proven (`KeptAnswer.is_of`). Files that are missing, or hold something else, hold no answer.
     """
-    for path in (folder / LOG, folder / OUTCOMES):
+    for name in (LOG, OUTCOMES):
         with suppress(OSError):
-            if path.is_file():
-                yield from _read_kept_answers(path)
-
-
-def _read_kept_answers(path: Path) -> Iterator[tuple[str, KeptAnswer]]:
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in iter(partial(lines.readline, MAX_LINE), ""):
-            if '"kept_answer"' not in line:
-                continue
-            try:
-                entry = json.loads(line)
-            except (ValueError, RecursionError):
-                continue  # the last line of a killed process, or another program's
-            answer = KeptAnswer.from_dict(entry.get("kept_answer")) if isinstance(entry, dict) else None
-            if answer is not None:
-                yield str(entry.get("trace_id")), answer
+            for line in _read_lines(folder / name, containing='"kept_answer"'):
+                answer = KeptAnswer.from_dict(line.get("kept_answer"))
+                if answer is not None:
+                    yield str(line.get("trace_id")), answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +102,17 @@ def list_recorded_creates(folder: Path, run: str) -> list[RecordedCreate]:
     return list(creates.values())
 
 
-def _read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the JSON objects of a file; the last line of a killed process, and what another program wrote, is none."""
+def _read_lines(path: Path, *, containing: str = "") -> Iterator[Mapping[str, Any]]:
+    """Yield the JSON objects of a file, none of a pipe; only lines that contain a text are parsed.
+
+    The last line of a killed process, and what another program wrote, is no JSON object.
+    """
+    if not path.is_file():
+        return
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in iter(partial(lines.readline, MAX_LINE), ""):
+            if containing not in line:
+                continue
             with suppress(ValueError, RecursionError):
                 entry = json.loads(line)
                 if isinstance(entry, dict):
@@ -176,18 +170,11 @@ def _holds_all(
 
 def _list_trace_ids(log: Path) -> set[str]:
     """Return the trace ids of the creates that a log shows as sent."""
-    trace_ids = set()
-    with log.open(encoding="utf-8") as lines:
-        for line in lines:
-            try:
-                entry = json.loads(line)
-            except (ValueError, RecursionError):
-                continue  # the last line of a killed process, or another program's
-            if not isinstance(entry, dict):
-                continue
-            if entry.get("status") in CREATED_STATUSES and entry.get("trace_id"):
-                trace_ids.add(str(entry["trace_id"]))
-    return trace_ids
+    return {
+        str(line["trace_id"])
+        for line in _read_lines(log)
+        if line.get("status") in CREATED_STATUSES and line.get("trace_id")
+    }
 
 
 def get_earlier_run(out: Path, tenant: str) -> Path | None:
@@ -214,7 +201,8 @@ def _list_unfinished_logs(out: Path, tenant: str) -> Iterator[Path]:
 def shows_creates(log: Path, tenant: str) -> bool:
     """Return whether a log is of a tenant's run that sent creates."""
     try:
-        with log.open(encoding="utf-8") as lines:
+        # a line may end within a character: the process was killed, or the disk full
+        with log.open(encoding="utf-8", errors="replace") as lines:
             first = json.loads(next(lines, "null"))
             ours = isinstance(first, dict) and first.get("tenant") == tenant
             return ours and any(

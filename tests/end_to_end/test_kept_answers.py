@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ def test_what_the_site_key_did_not_prove_settles_nothing(hospital, zygote):
     folder = kill(hospital, zygote, ANSWERED, 2)
     own = read_answers(folder)
     assert len(own) == 1
-    assert hospital.run_to_end("run")[0] == 3, "its answer reached nobody"
+    assert hospital.run_to_end("run")[0] == 3, "no process read its answer"
     (held,) = [row for row in hospital.outcomes() if row["status"] == "unknown"]
     true = next(seal.seal_id for seal in hospital.service.seals if seal.name == held["name"])
     proven = own[0]["kept_answer"]
@@ -161,8 +162,22 @@ def test_a_pipe_in_place_of_the_outcomes_does_not_hold_the_run_up(hospital, zygo
     assert hospital.run_to_end("run") == (0, {"unchanged": 2})
 
 
+def test_a_line_that_ends_within_a_character_hides_no_create(hospital, zygote):
+    """The process was killed, or the disk was full, in the middle of it."""
+    hospital.doctors(2)
+    folder = kill(hospital, zygote, KEPT, 2)
+    with (folder / "log.jsonl").open("ab") as log:
+        log.write('{"event": "医'.encode()[:-1] + b"\n")
+    state = hospital.folder / "state"
+    kept = state.rename(hospital.folder / "kept")
+    assert hospital.go("run") == 2, "the log shows that there was a ledger"
+    shutil.rmtree(state, ignore_errors=True)
+    kept.rename(state)
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+
+
 def test_what_a_person_decided_meanwhile_stays(hospital, zygote, capsys):
-    """The answer lay where no command could see it until somebody had found the seal in the console."""
+    """The answer lay where no command could see it until a person had found the seal in the console."""
     hospital.doctors(2)
     folder = kill(hospital, zygote, KEPT, 2)
     hidden = folder.rename(hospital.folder / folder.name)
