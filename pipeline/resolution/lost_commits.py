@@ -1,7 +1,6 @@
 """`ledger recover`: enters what is known of the commits that a ledger lost when its database or file was put back.
 
-Three witnesses show that commits are lost: the registries (of this host, beside the results, of the database), which count
-them; the results of runs that the ledger does not hold; and the logs of killed runs. The rule: every create that a result
+Three things show that commits are lost: the registries (of this host, of the results, of the database), which count them; the results of runs that the ledger does not hold; and the logs of killed runs. The rule: every create that a result
 or a log names is held as unresolved, bound to its attempt. Where the registries counted more creates than are named, every
 person in the present rosters who has neither seal nor unresolved create in the ledger is held as well.
 
@@ -200,7 +199,7 @@ class LedgerRecovery:
         ]
 
     def _register(self, store: LedgerStore, identity: LedgerIdentity) -> None:
-        """Let the registries of this host, and beside the results, count on from the recovery."""
+        """Let the registries of this host and of the results count on from the recovery."""
         location = str(store.path.resolve()) if isinstance(store, FileStore) else store.address.shown
         for registry in self._registries:
             try:
