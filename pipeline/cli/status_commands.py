@@ -173,8 +173,8 @@ def _print_run(session: Session, run: LastRun) -> None:
 
 def _print_next_steps(session: Session, config: Config, ledger_status: LedgerStatus) -> None:
     """Print what to do after the last run, the most urgent at the very end."""
-    from pipeline.reports.next_steps import list_status_steps
     from pipeline.resolution.ledger_status import describe_command_line
+    from pipeline.resolution.status_steps import list_status_steps
 
     last_run = ledger_status.last_run
     _print_halt(session, last_run)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from pipeline.clock import shown
 from pipeline.domain.message import Message
 from pipeline.domain.roster import Column, Field, FileReport, Problem
+from pipeline.domain.row_tasks import RowTask, choose_task
 from pipeline.domain.run import (
     UNRESOLVED_STATUSES,
     Notice,
@@ -39,7 +40,6 @@ from pipeline.messages.service_errors import (
     list_answers,
     make_network_cure,
 )
-from pipeline.reports.next_steps import RowTask, choose_task
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_last_attempt
 

@@ -1,4 +1,4 @@
-"""Decides what to do next: about one row, after a run, and for `status`. `person_step` does so about one doctor.
+"""Decides what to do next after a run. `person_step` does so about one doctor, `status_steps` for `status`.
 
 What is known of a run is a `RunState`. The answers are values: texts in both languages and
 commands to type. The callers only render them. A step never names an option that overrides a safety check.
@@ -10,14 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.domain.masking import mask_path, mask_text
+from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.domain.results_format import COPIES
-from pipeline.domain.roster import Field
+from pipeline.domain.row_tasks import RowTask, choose_task, get_unread_problem
 from pipeline.domain.run import (
     PLAN_GUARDS,
     SEAL_ID_REUSED,
@@ -25,29 +24,20 @@ from pipeline.domain.run import (
     EndedRow,
     RunReport,
     Status,
-    has_doubtful_picture,
-    has_held_picture,
-    is_redundant_copy,
-    waits_for_review,
 )
 from pipeline.messages.catalogue import make_message, render
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pipeline.domain.masking import Masker
-    from pipeline.domain.roster import FileReport, Problem
+    from pipeline.domain.roster import FileReport
     from pipeline.domain.service_codes import ResponsibleRole
     from pipeline.ledger.protocol import RunRecord
 
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 # time alone does not remove what stopped these runs
 LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"})
-# runs that ended before they sent, or could not write: their message names the cure
-EXPLAINED_HALTS = frozenset({"DISK", "LEASE_LOST", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
-EXIT_BUG, EXIT_USAGE, EXIT_ATTENTION, EXIT_HALTED, EXIT_LATER, EXIT_LOCKED, EXIT_DISK = 1, 2, 3, 4, 5, 6, 74
-EXIT_SIGNAL = 128
+EXIT_ATTENTION, EXIT_HALTED, EXIT_LATER = 3, 4, 5
 _FILES_NAMED = 3
 
 
@@ -118,85 +108,6 @@ class CommandLine:
 def _can_be_typed(word: str) -> bool:
     """Return whether a word of a recorded command may be shown and means what it meant: the path of a file that is gone is masked."""
     return mask_text(word) == word and "*" not in word
-
-
-# -- one row
-
-
-class RowTask(StrEnum):
-    """What a row waits for."""
-
-    NOTHING = "nothing"
-    SEND = "send"  # the next run
-    TO_BE_SENT = "to_be_sent"  # a run, after the check
-    CORRECT = "correct"  # its cells, or what the service refused
-    ADD_PICTURE = "add_picture"  # in the folder; no cell has to be corrected
-    ALLOW_READING = "allow_reading"  # IT: the picture may not be read
-    REVIEW = "review"
-    RESOLVE = "resolve"  # what became of its create
-    DECIDE = "decide"  # the row or its seal
-    CHOOSE_PICTURE = "choose_picture"  # of a sealed doctor
-    JUDGE_PICTURE = "judge_picture"  # it may be an earlier doctor's
-    JUDGE_PERSON = "judge_person"  # the number may be a known doctor's corrected one
-
-
-_TASKS = {
-    Status.UNKNOWN: RowTask.RESOLVE,
-    Status.EXISTS: RowTask.RESOLVE,
-    Status.CHANGED: RowTask.DECIDE,
-    Status.READY: RowTask.TO_BE_SENT,
-}
-
-
-def choose_task(row: EndedRow) -> RowTask:
-    """Return what a row waits for."""
-    if row.status in _TASKS:
-        return _TASKS[row.status]
-    if get_unread_problem(row) is not None:
-        return RowTask.ALLOW_READING
-    if row.status in {Status.SEALED, Status.UNCHANGED}:
-        return RowTask.CHOOSE_PICTURE if has_doubtful_picture(row) else RowTask.NOTHING
-    if row.status is Status.NOT_SENT:
-        return RowTask.REVIEW if waits_for_review(row) else RowTask.SEND
-    return RowTask.CORRECT if row.status is Status.FAILED else _choose_correction(row)
-
-
-def _choose_correction(row: EndedRow) -> RowTask:
-    """Return what a rejected row waits for."""
-    if is_redundant_copy(row):
-        return RowTask.NOTHING
-    if has_held_picture(row):
-        return RowTask.JUDGE_PICTURE
-    if get_known_person(row):
-        return RowTask.JUDGE_PERSON
-    return RowTask.ADD_PICTURE if _lacks_picture_alone(row) else RowTask.CORRECT
-
-
-def get_unread_problem(row: EndedRow) -> Problem | None:
-    """Return the problem of a picture that the user who runs may not read."""
-    unread = (problem for problem in row.problems if problem.code == "IMAGE_NOT_READ")
-    return next((problem for problem in unread if problem.detail.get("user")), None)
-
-
-def get_known_person(row: EndedRow) -> str:
-    """Return the SealId or trace id of the person whose corrected number a row may give, "" for none."""
-    detail = get_detail(row, "PERSON_POSSIBLY_SAME", "agreed")
-    return str(detail.get("seal") or detail.get("trace") or "")
-
-
-def get_detail(row: EndedRow | None, code: str, word: str) -> Mapping[str, str]:
-    """Return the detail of a row's first problem of a code that has this word; empty for none."""
-    problems = row.problems if row else ()
-    details = (problem.detail for problem in problems if problem.code == code)
-    return next((detail for detail in details if detail.get(word)), {})
-
-
-def _lacks_picture_alone(row: EndedRow) -> bool:
-    """Return whether a row waits for a picture in the folder alone: it has no cell to be corrected."""
-    return bool(row.errors) and all(
-        error.field is Field.PICTURE and error.code.startswith("IMAGE_") and error.cell is None
-        for error in row.errors
-    )
 
 
 # -- a run
@@ -294,11 +205,9 @@ def _list_picture_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Ne
 
 def _waits_for_folder(state: RunState, row: EndedRow) -> bool:
     """Return whether a row lacks nothing but a picture while none could be found: the roster may be right."""
-    has_no_pictures = state.are_seals_misread or state.missing_seals or state.empty_seals
-    is_rejected = row.status is Status.REJECTED and bool(row.errors)
-    return (
-        bool(has_no_pictures) and is_rejected and all(error.code == "IMAGE_MISSING" for error in row.errors)
-    )
+    if not (state.are_seals_misread or state.missing_seals or state.empty_seals):
+        return False
+    return row.status is Status.REJECTED and {error.code for error in row.errors} == {"IMAGE_MISSING"}
 
 
 def _list_unsent_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
@@ -364,7 +273,7 @@ def _list_resend_steps(
 def _list_decision_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
     listing, sheet = state.command_line.build("resolve"), make_message("sheet.all")
     if state.unresolved:
-        yield make_step("next.unknown", listing, n=state.unresolved, sheet=make_message("sheet.unknown"))
+        yield make_resolve_step(state.command_line, state.unresolved)
     if changed := tasks[RowTask.DECIDE]:
         status = make_message("status.changed")
         yield make_step("next.changed", listing, n=changed, sheet=sheet, status=status)
@@ -378,6 +287,12 @@ def _list_decision_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[N
         yield make_step("next.held_pictures", listing, n=pictures)
     if state.absent:
         yield make_step("next.absent", state.command_line.build("status"), n=state.absent)
+
+
+def make_resolve_step(command_line: CommandLine, unresolved: int) -> NextStep:
+    """Return the step on creates that wait for a decision."""
+    sheet = make_message("sheet.unknown")
+    return make_step("next.unknown", command_line.build("resolve"), n=unresolved, sheet=sheet)
 
 
 def _list_ready_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
@@ -405,15 +320,15 @@ def _note_unshown(state: RunState, step: NextStep) -> NextStep:
 
 def list_run_steps(report: RunReport, masker: Masker) -> list[NextStep]:
     """Return the steps after a run."""
-    return list_steps(make_run_state(report, masker))
+    return list_steps(_make_run_state(report, masker))
 
 
-def make_run_state(report: RunReport, masker: Masker) -> RunState:
+def _make_run_state(report: RunReport, masker: Masker) -> RunState:
     """Return what a run's report knows."""
-    is_shown = mask_text(report.arguments) == report.arguments  # a masked name cannot be typed
+    is_shown = _are_arguments_shown(report)
     instead = () if is_shown else ("--help",)
     command_line = CommandLine(report.invocation)
-    repeated = "check" if report.command == "check" else "run"
+    repeated = _name_repeated_command(report)
     send_again = _build_with_arguments(report, "run", *instead)
     if report.command == "retry" or (report.command == "run" and not is_shown):
         send_again = command_line.build("retry")  # it needs none of the arguments
@@ -447,7 +362,7 @@ def make_run_state(report: RunReport, masker: Masker) -> RunState:
         empty_seals=masker.mask_path(report.seals) if report.seals and report.are_seals_empty else None,
         are_seals_misread=report.are_seals_misread,
         again_without_seals=_build_without_seals(report, repeated) if is_shown else "",
-        unfilled_rosters=_name_files(file.path for file in report.unfilled_rosters),
+        unfilled_rosters=name_files(file.path for file in report.unfilled_rosters),
         review=(masker.mask_path(report.out / REVIEW_PAGE), build_review_command(report)),
         can_be_reviewed=report.site_digest is not None,
         has_tenant=report.tenant is not None,
@@ -466,8 +381,22 @@ def name_review_file(run: str) -> str:
 
 def _build_with_arguments(report: RunReport, command: str, *options: str) -> str:
     """Return a command on the rosters and folders of a run, without them if they may not be shown."""
-    arguments = report.arguments if mask_text(report.arguments) == report.arguments else ""
-    return " ".join(filter(None, (report.invocation, command, arguments, *options)))
+    arguments = report.arguments if _are_arguments_shown(report) else ""
+    return _join_words(report.invocation, command, arguments, *options)
+
+
+def _are_arguments_shown(report: RunReport) -> bool:
+    """Return whether the rosters and folders that were named can be typed: a masked name cannot."""
+    return mask_text(report.arguments) == report.arguments
+
+
+def _name_repeated_command(report: RunReport) -> str:
+    """Return the command that reads the rosters again."""
+    return "check" if report.command == "check" else "run"
+
+
+def _join_words(*words: str) -> str:
+    return " ".join(filter(None, words))
 
 
 def _build_without_seals(report: RunReport, command: str) -> str:
@@ -475,9 +404,7 @@ def _build_without_seals(report: RunReport, command: str) -> str:
     named = f"--seals {quote(str(report.seals))}"
     if not report.arguments.endswith(named):
         return ""
-    return _build_with_arguments(
-        replace(report, arguments=report.arguments.removesuffix(named).rstrip()), command
-    )
+    return _join_words(report.invocation, command, report.arguments.removesuffix(named).rstrip())
 
 
 def _list_file_steps(report: RunReport) -> Iterator[NextStep]:
@@ -488,7 +415,7 @@ def _list_file_steps(report: RunReport) -> Iterator[NextStep]:
     misspelt = [title for file in report.files for title in file.misspelt_titles]
     for key, files in (("next.files", rosters), ("next.no_rosters", others)):
         if files:
-            named = _name_files(file.path for file in files)
+            named = name_files(file.path for file in files)
             yield make_step(key, _repeat_without(report, others), n=len(files), files=named)
     if misspelt and report.command == "check":
         titles = mask_text(", ".join(dict.fromkeys(misspelt)))
@@ -499,102 +426,16 @@ def _repeat_without(report: RunReport, files: Sequence[FileReport]) -> str:
     """Return the command that reads the same rosters again, without files that are none."""
     if report.command == "retry":
         return CommandLine(report.invocation).build("retry")
-    repeated = "check" if report.command == "check" else "run"
-    if mask_text(report.arguments) != report.arguments:
+    repeated = _name_repeated_command(report)
+    if not _are_arguments_shown(report):
         return _build_with_arguments(report, repeated, "--help")
     arguments = f" {report.arguments} "
     for file in files:
         arguments = arguments.replace(f" {quote(str(file.path))} ", " ")
-    return _build_with_arguments(replace(report, arguments=arguments.strip()), repeated)
+    return _join_words(report.invocation, repeated, arguments.strip())
 
 
-def _name_files(files: Iterable[Path]) -> str:
+def name_files(files: Iterable[Path]) -> str:
     """Return the names of the first files."""
     names = [mask_text(file.name) for file in files]
     return ", ".join(names[:_FILES_NAMED]) + (" …" if len(names) > _FILES_NAMED else "")
-
-
-# -- the last run in the ledger
-
-
-def list_status_steps(
-    last: RunRecord | None,
-    command_line: CommandLine,
-    *,
-    rows: Sequence[EndedRow],
-    unresolved: int,
-    is_under_way: bool,
-) -> list[NextStep]:
-    """Return the steps after the last run, the most urgent first.
-
-    ``rows`` are those it left open and on which no decision was taken since; ``unresolved`` creates wait for a decision now.
-    """
-    if last is None:
-        step = make_step("next_run", command_line.build("run"))
-    elif last.finished is None or last.exit is None:
-        key, again = "status_killed", command_line.repeat(last)
-        step = (
-            make_step("status_under_way", command_line.build("status"))
-            if is_under_way
-            else make_step(key, again)
-        )
-    elif last.exit >= EXIT_SIGNAL:
-        step = make_step("status_interrupted", command_line.repeat(last))
-    elif last.exit == EXIT_BUG:
-        verbose = replace(command_line, invocation=f"{command_line.invocation} -v")
-        step = make_step("next_bug", verbose.repeat(last))
-    elif last.exit in {EXIT_USAGE, EXIT_LOCKED, EXIT_DISK}:
-        step = _choose_repair_step(last, command_line)
-    else:
-        return list_steps(make_recorded_state(last, command_line, rows=rows, unresolved=unresolved))
-    if not unresolved:
-        return [step]
-    to_resolve = make_step(
-        "next.unknown", command_line.build("resolve"), n=unresolved, sheet=make_message("sheet.unknown")
-    )
-    return [step, to_resolve] if step.command != to_resolve.command else [to_resolve]
-
-
-def make_recorded_state(
-    record: RunRecord, command_line: CommandLine, *, rows: Sequence[EndedRow], unresolved: int
-) -> RunState:
-    """Return what the ledger knows of a run that has ended."""
-    content, send_again = record.content, command_line.repeat(record)
-    halt = content.get("halted") or {}
-    files = content.get("files", ())
-    refused = [Path(file["path"]) for file in files if file["status"] == "refused" or file.get("codes")]
-    named = _name_files(refused)
-    page, again = Path(record.out) / REVIEW_PAGE, command_line.repeat_run(record)
-    can_review = page.exists() and not again.endswith(" retry")
-    review_command = f"{again} --review {name_review_file(record.run)}"
-    is_missing = not record.seals and command_line.seals and not Path(command_line.seals).exists()
-    copies = Path(record.out) / COPIES
-    has_copies = mask_path(copies) == str(copies) and copies.is_dir() and any(copies.iterdir())
-    return RunState(
-        command_line=command_line,
-        command=record.command,
-        again=again,
-        send_again=send_again,
-        rows=rows,
-        exit=record.exit or 0,
-        halt_code=halt.get("code", ""),
-        is_of_existing_names=halt.get("code") == "SEALS_EXIST",
-        file_steps=[make_step("next.files", send_again, n=len(refused), files=named)] if refused else (),
-        unresolved=unresolved,
-        copies_folder=str(copies) if has_copies else None,
-        roster_folders=", ".join(map(mask_path, record.rosters or command_line.rosters)),
-        seals=mask_path(record.seals) if record.seals else None,
-        missing_seals=mask_path(command_line.seals or "") if is_missing else None,
-        review=(mask_path(page), review_command) if can_review else None,
-    )
-
-
-def _choose_repair_step(record: RunRecord, command_line: CommandLine) -> NextStep:
-    """Return what follows once the cause is removed; results that were not written are rebuilt first."""
-    code = (record.content.get("halted") or {}).get("code")
-    if code not in EXPLAINED_HALTS:
-        return make_step("status_disk", command_line.build("ledger", "check"))
-    is_unwritten = code == "DISK" and record.content["rows"]
-    return make_step(
-        "status_mended", command_line.build("report") if is_unwritten else command_line.repeat(record)
-    )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.roster import Field
+from pipeline.domain.row_tasks import get_detail, get_known_person
 from pipeline.domain.run import EndedRow, Status, has_doubtful_picture
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import get_problem_kind_if_known
 from pipeline.messages.service_errors import get_halt_advice, get_refusal_advice
-from pipeline.reports.next_steps import CommandLine, NextStep, get_detail, get_known_person, make_step
+from pipeline.reports.next_steps import CommandLine, NextStep, make_step
 
 if TYPE_CHECKING:
     from pipeline.domain.service_codes import ResponsibleRole

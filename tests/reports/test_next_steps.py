@@ -11,8 +11,9 @@ from people import complete_number
 from pipeline.domain.masking import Masker
 from pipeline.domain.run import Halt, Status
 from pipeline.ledger.protocol import RunRecord
-from pipeline.reports.next_steps import CommandLine, RunState, list_run_steps, list_status_steps, list_steps
+from pipeline.reports.next_steps import CommandLine, RunState, list_run_steps, list_steps
 from pipeline.reports.person_step import OpenCreate, PersonState, choose_person_step
+from pipeline.resolution.status_steps import list_status_steps
 from pipeline.resolution.timeline import RecordedRow
 
 PROGRAM = CommandLine("esign-import", ("/inbox",), "/seals")
@@ -39,6 +40,10 @@ def with_record(record: RunRecord, **content: object) -> RunRecord:
     return replace(record, record=json.dumps({"statuses": {}, "rows": 3, "halted": None, **content}))
 
 
+def with_halt(record: RunRecord, halt: Halt | None) -> RunRecord:
+    return with_record(record, halted={"code": halt.code, "message": ""} if halt else None)
+
+
 def make_rows(*statuses: str) -> list[RecordedRow]:
     return [RecordedRow(Status(status), ()) for status in statuses]
 
@@ -47,6 +52,13 @@ def list_commands(steps) -> list[str]:
     assert all(step.text.render("zh") and step.text.render("en") for step in steps)
     commands = [step.command.removeprefix("esign-import ") for step in steps if step.command]
     assert not any("--accept-guards" in command for command in commands)
+    return commands
+
+
+def require_typable_commands(*steps) -> list[str]:
+    commands = [line for step in steps for line in step.commands]
+    for line in commands:
+        require_typable(line)
     return commands
 
 
@@ -160,36 +172,32 @@ MIXTURES = [
     [Status.READY, Status.REJECTED],
     [*Status],
 ]
-HALTS = [
-    None,
-    Halt("OUTAGE", "", 5),
-    Halt("DEADLINE", "", 5),
-    Halt("ROSTER_MISSING", "", 5),
-    Halt("ROSTER_SHRUNK", "9", 5),
-    Halt("TOO_MANY_NEW", "9", 5),
-    Halt("TOO_MANY_UNKNOWN", "9", 5),
-    Halt("SAME_REFUSAL", "9", 4),
-    Halt("SEALS_EXIST", "9", 4),
-    Halt("SEAL_ID_REUSED", "", 4),
-    Halt("AuthFailure.SecretIdNotFound", "", 4),
-    Halt("CREDENTIALS_MISSING", "", 4),
-    Halt("DISK", "", 74),
-    Halt("INTERRUPTED", "", 130),
-]
+EXITS_OF_HALTS = {
+    4: (
+        "SAME_REFUSAL",
+        "SEALS_EXIST",
+        "SEAL_ID_REUSED",
+        "AuthFailure.SecretIdNotFound",
+        "CREDENTIALS_MISSING",
+    ),
+    5: ("OUTAGE", "DEADLINE", "ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW", "TOO_MANY_UNKNOWN"),
+    74: ("DISK",),
+    130: ("INTERRUPTED",),
+}
+HALTS = [None, *(Halt(code, "9", exit_code) for exit_code, codes in EXITS_OF_HALTS.items() for code in codes)]
+AFTER_EVERY_HALT = pytest.mark.parametrize("halt", HALTS, ids=lambda halt: halt.code if halt else "none")
 ARGUMENTS = ["", "inbox/a.xlsx --seals seals", f"inbox/{complete_number('11010119900307073')}.xlsx"]
 
 
 @pytest.mark.parametrize("command", ["check", "run", "retry"])
-@pytest.mark.parametrize("halt", HALTS, ids=lambda halt: halt.code if halt else "none")
+@AFTER_EVERY_HALT
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=["plain", "named", "masked"])
 def test_every_step_after_every_end_is_one_command_that_can_be_typed(make, scene, command, halt, arguments):
     for statuses in MIXTURES:
         scene.outcomes = [make.outcome(make.doctor(serial), status) for serial, status in enumerate(statuses)]
         report = scene.build_run_report(command=command, halt=halt, arguments=arguments)
         steps = list_run_steps(report, Masker.of_doctors([outcome.doctor for outcome in scene.outcomes]))
-        commands = [line for step in steps for line in step.commands]
-        for line in commands:
-            require_typable(line)
+        commands = require_typable_commands(*steps)
         assert commands or command == "retry" or halt is None, (statuses, halt)
         if Status.NOT_SENT in statuses and command == "run" and arguments != ARGUMENTS[2]:
             is_reused = halt is not None and halt.code == "SEAL_ID_REUSED"
@@ -201,18 +209,14 @@ def test_every_step_after_every_end_is_one_command_that_can_be_typed(make, scene
 
 
 @pytest.mark.parametrize("command", ["run", "retry", "resolve"])
-@pytest.mark.parametrize("halt", HALTS, ids=lambda halt: halt.code if halt else "none")
+@AFTER_EVERY_HALT
 def test_every_step_of_status_is_one_command_that_can_be_typed(command, halt):
-    halted = {"code": halt.code, "message": ""} if halt else None
     for exit_code, statuses in product([None, 0, 1, 2, 3, 4, 5, 6, 7, 74, 130, 143], MIXTURES):
         for record, unresolved in ((RUN, 0), (UNLISTED_ROSTER, 2)):
-            last = with_record(replace(record, command=command, exit=exit_code), halted=halted)
+            last = with_halt(replace(record, command=command, exit=exit_code), halt)
             rows = make_rows(*statuses)
             steps = list_status_steps(last, PROGRAM, rows=rows, unresolved=unresolved, is_under_way=False)
-            assert any(step.commands for step in steps)
-            for step in steps:
-                for line in step.commands:
-                    require_typable(line)
+            assert require_typable_commands(*steps)
 
 
 REFUSALS = [
@@ -225,10 +229,9 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("status", Status)
-@pytest.mark.parametrize("halt", HALTS, ids=lambda halt: halt.code if halt else "none")
+@AFTER_EVERY_HALT
 @pytest.mark.parametrize("refusal_code", REFUSALS)
 def test_every_step_about_a_doctor_is_one_command_that_can_be_typed(status, halt, refusal_code):
-    halted = {"code": halt.code, "message": ""} if halt else None
     create = OpenCreate(
         trace_id="00000000-88aa-4d1e-a1b2-1c2d3e4f5a6b", seal_name="张伟处方章", replayable_until=0.0
     )
@@ -244,14 +247,13 @@ def test_every_step_about_a_doctor_is_one_command_that_can_be_typed(status, halt
                     open_create=create,
                     seal_id="yDRSQUU00001x4tUuKdJ0AaEbRfW",
                     refusal_code=refusal_code,
-                    last_run=with_record(last_run, halted=halted) if last_run else None,
+                    last_run=with_halt(last_run, halt) if last_run else None,
                 )
             )
-            for line in step.commands:
-                require_typable(line)
-            assert step.is_decision or len(step.commands) <= 1
+            commands = require_typable_commands(step)
+            assert step.is_decision or len(commands) <= 1
             if status is Status.REJECTED:
-                assert not any(line.endswith(" retry") for line in step.commands)
+                assert not any(line.endswith(" retry") for line in commands)
 
 
 def test_a_run_that_needs_nothing_has_one_step(make, scene):

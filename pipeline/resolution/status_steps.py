@@ -1,0 +1,105 @@
+"""Decides what `status` suggests after the last run in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.domain.masking import mask_path
+from pipeline.domain.results_format import COPIES
+from pipeline.domain.run import EndedRow
+from pipeline.ledger.protocol import RunRecord
+from pipeline.reports.next_steps import (
+    REVIEW_PAGE,
+    CommandLine,
+    NextStep,
+    RunState,
+    list_steps,
+    make_resolve_step,
+    make_step,
+    name_files,
+    name_review_file,
+)
+
+# runs that ended before they sent, or could not write: their message names the cure
+EXPLAINED_HALTS = frozenset({"DISK", "LEASE_LOST", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
+EXIT_BUG, EXIT_USAGE, EXIT_LOCKED, EXIT_DISK = 1, 2, 6, 74
+EXIT_SIGNAL = 128
+
+
+def list_status_steps(
+    last: RunRecord | None,
+    command_line: CommandLine,
+    *,
+    rows: Sequence[EndedRow],
+    unresolved: int,
+    is_under_way: bool,
+) -> list[NextStep]:
+    """Return the steps after the last run, the most urgent first.
+
+    ``rows`` are those it left open and on which no decision was taken since; ``unresolved`` creates wait for a decision now.
+    """
+    if last is None:
+        step = make_step("next_run", command_line.build("run"))
+    elif (last.finished is None or last.exit is None) and is_under_way:
+        step = make_step("status_under_way", command_line.build("status"))
+    elif last.finished is None or last.exit is None:
+        step = make_step("status_killed", command_line.repeat(last))
+    elif last.exit >= EXIT_SIGNAL:
+        step = make_step("status_interrupted", command_line.repeat(last))
+    elif last.exit == EXIT_BUG:
+        verbose = replace(command_line, invocation=f"{command_line.invocation} -v")
+        step = make_step("next_bug", verbose.repeat(last))
+    elif last.exit in {EXIT_USAGE, EXIT_LOCKED, EXIT_DISK}:
+        step = _choose_repair_step(last, command_line)
+    else:
+        return list_steps(_make_recorded_state(last, command_line, rows=rows, unresolved=unresolved))
+    if not unresolved:
+        return [step]
+    to_resolve = make_resolve_step(command_line, unresolved)
+    return [step, to_resolve] if step.command != to_resolve.command else [to_resolve]
+
+
+def _make_recorded_state(
+    record: RunRecord, command_line: CommandLine, *, rows: Sequence[EndedRow], unresolved: int
+) -> RunState:
+    """Return what the ledger knows of a run that has ended."""
+    content, send_again = record.content, command_line.repeat(record)
+    halt = content.get("halted") or {}
+    files = content.get("files", ())
+    refused = [Path(file["path"]) for file in files if file["status"] == "refused" or file.get("codes")]
+    named = name_files(refused)
+    page, again = Path(record.out) / REVIEW_PAGE, command_line.repeat_run(record)
+    can_review = page.exists() and not again.endswith(" retry")
+    review_command = f"{again} --review {name_review_file(record.run)}"
+    is_missing = not record.seals and command_line.seals and not Path(command_line.seals).exists()
+    copies = Path(record.out) / COPIES
+    has_copies = mask_path(copies) == str(copies) and copies.is_dir() and any(copies.iterdir())
+    return RunState(
+        command_line=command_line,
+        command=record.command,
+        again=again,
+        send_again=send_again,
+        rows=rows,
+        exit=record.exit or 0,
+        halt_code=halt.get("code", ""),
+        is_of_existing_names=halt.get("code") == "SEALS_EXIST",
+        file_steps=[make_step("next.files", send_again, n=len(refused), files=named)] if refused else (),
+        unresolved=unresolved,
+        copies_folder=str(copies) if has_copies else None,
+        roster_folders=", ".join(map(mask_path, record.rosters or command_line.rosters)),
+        seals=mask_path(record.seals) if record.seals else None,
+        missing_seals=mask_path(command_line.seals or "") if is_missing else None,
+        review=(mask_path(page), review_command) if can_review else None,
+    )
+
+
+def _choose_repair_step(record: RunRecord, command_line: CommandLine) -> NextStep:
+    """Return what follows once the cause is removed; results that were not written are rebuilt first."""
+    code = (record.content.get("halted") or {}).get("code")
+    if code not in EXPLAINED_HALTS:
+        return make_step("status_disk", command_line.build("ledger", "check"))
+    is_unwritten = code == "DISK" and record.content["rows"]
+    command = command_line.build("report") if is_unwritten else command_line.repeat(record)
+    return make_step("status_mended", command)
