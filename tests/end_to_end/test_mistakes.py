@@ -103,18 +103,19 @@ class Mistake:
     then: str  # the end of the last line
 
 
+def mistype(command: str, zh: str, en: str, then: str) -> Mistake:
+    """Return the mistake of a command that is typed wrongly in a folder that is in order."""
+    return Mistake(leave, command, 2, zh, en, then)
+
+
 AGAIN = "config validate"
 FULL_PATH = "--config CONFIG"  # of a scheduled task, in the reader's language
 MISTAKES = {
     "no configuration": Mistake(
         lambda folder: (folder / "config.yaml").unlink(), "run", 2, "还没有就用 init", "create it with init", FULL_PATH + " run"
     ),
-    "configuration misspelt": Mistake(
-        leave, "--config konfig.yaml run", 2, "是不是 config.yaml", "Did you mean config.yaml?", "--config config.yaml run"
-    ),
-    "configuration is the folder": Mistake(
-        leave, "-c ../hospital run", 2, "是文件夹", "is a folder", "-c ../hospital/config.yaml run"
-    ),
+    "configuration misspelt": mistype("--config konfig.yaml run", "是不是 config.yaml", "Did you mean config.yaml?", "--config config.yaml run"),
+    "configuration is the folder": mistype("-c ../hospital run", "是文件夹", "is a folder", "-c ../hospital/config.yaml run"),
     "configuration of Notepad": Mistake(
         lambda folder: write_config(folder, encoding="gbk"), "run", 2, "编码选 UTF-8", "with encoding UTF-8", AGAIN
     ),
@@ -130,18 +131,10 @@ MISTAKES = {
     "folder that is not there": Mistake(
         change("seals: seals", "seals: seels"), AGAIN, 2, "config.yaml:7：seals：找不到", "config.yaml:7: seals: seels does not exist", AGAIN
     ),
-    "roster misspelt": Mistake(
-        leave, "check inbox/rooster.xlsx", 2, "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "check inbox/roster.xlsx"
-    ),
-    "configuration is a folder without one": Mistake(
-        leave, "-c seals run", 2, "是不是 config.yaml", "Did you mean config.yaml?", "-c config.yaml run"
-    ),
-    "roster for the configuration": Mistake(
-        leave, "-c inbox/roster.xlsx run", 2, "inbox/roster.xlsx 不是配置文件", "inbox/roster.xlsx is not a configuration file", "-c config.yaml run"
-    ),
-    "configuration of another name": Mistake(
-        leave, "--config=hospital.yaml run", 2, "是不是 config.yaml", "Did you mean config.yaml?", "--config=config.yaml run"
-    ),
+    "roster misspelt": mistype("check inbox/rooster.xlsx", "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "check inbox/roster.xlsx"),
+    "configuration is a folder without one": mistype("-c seals run", "是不是 config.yaml", "Did you mean config.yaml?", "-c config.yaml run"),
+    "roster for the configuration": mistype("-c inbox/roster.xlsx run", "inbox/roster.xlsx 不是配置文件", "inbox/roster.xlsx is not a configuration file", "-c config.yaml run"),
+    "configuration of another name": mistype("--config=hospital.yaml run", "是不是 config.yaml", "Did you mean config.yaml?", "--config=config.yaml run"),
     "field of a column misspelt": Mistake(
         change("secrets_dir", "columns: {年龄: igonre}\nsecrets_dir"), "run", 2, "没有“igonre”这个字段；是不是 ignore？", "unknown field “igonre”; did you mean ignore?", AGAIN
     ),
@@ -151,16 +144,12 @@ MISTAKES = {
     "folder of backups that is not there": Mistake(
         change("secrets_dir: secrets", "backup: {folder: nosuch}"), AGAIN, 2, "config.yaml:9：backup.folder：找不到", "config.yaml:9: backup.folder: ", AGAIN
     ),
-    "roster of the inbox": Mistake(
-        leave, "adopt roster.xlsx", 2, "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "adopt inbox/roster.xlsx"
-    ),
+    "roster of the inbox": mistype("adopt roster.xlsx", "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "adopt inbox/roster.xlsx"),
     "template for a roster": Mistake(
         lambda folder: (folder / "roster-template.xlsx").write_bytes(b""),
         "adopt roster-tempate.xlsx", 2, "找不到 roster-tempate.xlsx", "roster-tempate.xlsx does not exist", "adopt --help",
     ),
-    "picture for its folder": Mistake(
-        leave, "check --seals seals/00001.png", 2, "请写文件夹或 .zip", "specify a folder or a .zip", "check --seals seals"
-    ),
+    "picture for its folder": mistype("check --seals seals/00001.png", "请写文件夹或 .zip", "specify a folder or a .zip", "check --seals seals"),
     "star of the shell": Mistake(
         leave, "check config.yaml inbox seals", 7, "不是名单：config.yaml", "Not rosters: config.yaml", "check inbox"
     ),
@@ -172,7 +161,7 @@ MISTAKES = {
         lambda folder: draw_seal(folder / "list.png", 1),
         "check list.png", 7, "这是一张图片（PNG）", "This is a picture (PNG)", "check",
     ),
-    "archive beside a roster": Mistake(
+    "archive next to a roster": Mistake(
         lambda folder: write_package(folder / "pack.zip", "roster.csv"),
         "check pack.zip inbox", 7, "请解压", "unpack it", "check inbox",
     ),
@@ -218,9 +207,7 @@ MISTAKES = {
         lambda folder: (folder / "review.json").write_text("{}"),
         "run --review review.json", 2, "review.html", "Open review.html", "run --help",
     ),
-    "review file before a review": Mistake(
-        leave, "run --review review.json", 2, "还没有运行写出核对页", "no run has written a review page yet", "check",
-    ),
+    "review file before a review": mistype("run --review review.json", "还没有运行写出核对页", "no run has written a review page yet", "check"),
     "ledger where none can be": Mistake(
         change("secrets_dir: secrets", "ledger: /proc/x"), "run", 74, "无法在 /proc", "cannot be created in /proc", AGAIN
     ),
@@ -239,10 +226,7 @@ MISTAKES = {
         lambda folder: (folder / "inbox" / "roster.xlsx").rename(folder / "inbox" / "~$roster.xlsx"),
         "run", 0, "~$roster.xlsx 只是 Excel 或 WPS 的临时文件", "~$roster.xlsx there is only a temporary file", "run",
     ),
-    "kind of schedule left out": Mistake(
-        leave, "schedule print", 2, "可选：systemd, cron, windows。", "Choose from: systemd, cron, windows",
-        "schedule print systemd",
-    ),
+    "kind of schedule left out": mistype("schedule print", "可选：systemd, cron, windows。", "Choose from: systemd, cron, windows", "schedule print systemd"),
     "no folder of pictures": Mistake(
         lambda folder: shutil.rmtree(folder / "seals"), "check", 3, "建好文件夹并放入图片", "IT: create it and put the picture there", "check"
     ),
@@ -255,12 +239,8 @@ MISTAKES = {
         "sandbox --port 0 --faults faults.yaml", 2, "faults.yaml:3：这里不能写“throtle”；是不是 throttle？",
         "faults.yaml:3: “throtle” does not fit here; did you mean throttle?", "sandbox --port 0 --faults faults.yaml",
     ),
-    "configuration for a fault file": Mistake(
-        leave, "sandbox --port 0 --faults confg.yaml", 2, "找不到 confg.yaml", "confg.yaml does not exist", "sandbox --help"
-    ),
-    "the configuration for a fault file": Mistake(
-        leave, "sandbox --port 0 --faults config.yaml", 2, "是医院的配置", "is the hospital's configuration", "sandbox --help"
-    ),
+    "configuration for a fault file": mistype("sandbox --port 0 --faults confg.yaml", "找不到 confg.yaml", "confg.yaml does not exist", "sandbox --help"),
+    "the configuration for a fault file": mistype("sandbox --port 0 --faults config.yaml", "是医院的配置", "is the hospital's configuration", "sandbox --help"),
     "nothing here": Mistake(
         lambda folder: [shutil.rmtree(folder / "inbox"), (folder / "config.yaml").unlink()],
         "check", 0, "没有 config.yaml，也没有放名单的 inbox", "has neither config.yaml nor a folder inbox", "init",
@@ -273,84 +253,44 @@ MISTAKES = {
         lambda folder: write_roster(folder / "new doctors.xlsx"),
         "check new doctors.xlsx", 2, "路径里有空格", "with quotes around it", "check 'new doctors.xlsx'",
     ),
-    "roster of another folder": Mistake(
-        leave, "check rooster.xlsx", 2, "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "check inbox/roster.xlsx"
-    ),
-    "roster that is not there": Mistake(
-        leave, "check doctors.csv", 2, "名单文件夹里有 inbox/roster.xlsx", "The roster folder holds inbox/roster.xlsx", "check"
-    ),
-    "other name of a command": Mistake(leave, "prune", 2, "没有“prune”这个命令", "No such command 'prune'", "purge"),
-    "other name of a command in a group": Mistake(
-        leave, "config get roster", 2, "没有“get”这个命令", "No such command 'get'", "config show"
-    ),
-    "help of a command misspelt": Mistake(leave, "help rnu", 2, "是不是“run”", "Did you mean 'run'", "help run"),
-    "command of a group misspelt": Mistake(
-        leave, "ledger chek", 2, "是不是“check”", "Did you mean 'check'", "ledger check"
-    ),
-    "option misspelt": Mistake(
-        leave, "run --limt=1 --new-ledger", 2, "没有“--limt”这个选项", "No such option '--limt'", "run --limit=1"
-    ),
-    "override misspelt": Mistake(
-        leave, "run --accept-guard", 2, "没有“--accept-guard”这个选项", "No such option '--accept-guard'", "run --help"
-    ),
-    "command misspelt": Mistake(
-        leave, "chekc inbox/roster.xlsx", 2, "是不是“check”", "Did you mean 'check'", "check inbox/roster.xlsx"
-    ),
-    "roster misspelt, and a check overridden": Mistake(
-        leave, "run inbox/rooster.xlsx --accept-guards", 2, "是不是 ", "Did you mean ", "run inbox/roster.xlsx"
-    ),
+    "roster of another folder": mistype("check rooster.xlsx", "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "check inbox/roster.xlsx"),
+    "roster that is not there": mistype("check doctors.csv", "名单文件夹里有 inbox/roster.xlsx", "The roster folder holds inbox/roster.xlsx", "check"),
+    "other name of a command": mistype("prune", "没有“prune”这个命令", "No such command 'prune'", "purge"),
+    "other name of a command in a group": mistype("config get roster", "没有“get”这个命令", "No such command 'get'", "config show"),
+    "help of a command misspelt": mistype("help rnu", "是不是“run”", "Did you mean 'run'", "help run"),
+    "command of a group misspelt": mistype("ledger chek", "是不是“check”", "Did you mean 'check'", "ledger check"),
+    "option misspelt": mistype("run --limt=1 --new-ledger", "没有“--limt”这个选项", "No such option '--limt'", "run --limit=1"),
+    "override misspelt": mistype("run --accept-guard", "没有“--accept-guard”这个选项", "No such option '--accept-guard'", "run --help"),
+    "command misspelt": mistype("chekc inbox/roster.xlsx", "是不是“check”", "Did you mean 'check'", "check inbox/roster.xlsx"),
+    "roster misspelt, and a check overridden": mistype("run inbox/rooster.xlsx --accept-guards", "是不是 ", "Did you mean ", "run inbox/roster.xlsx"),
     "key of the configuration misspelt, and a check overridden": Mistake(
         change("seals: seals", "seals: seels"), "run --accept-guards --new-ledger", 2, "seels", "seels", "run"
     ),
-    "hospital of no profile": Mistake(
-        leave, "run --profile east", 2, "没有 profiles", "has no profiles", "run --help"
-    ),
-    "file for a folder": Mistake(leave, "init config.yaml", 2, "是文件", "is a file", "init --help"),
-    "worker of one host": Mistake(
-        leave, "enqueue", 2, "本机", "is a file on this host", "schedule install --help"
-    ),
-    "age left out": Mistake(leave, "purge", 2, "--older-than", "--older-than", "purge --help"),
-    "person of no row": Mistake(
-        leave, "run --only 华佗 --accept-guards", 2, "华佗", "华佗", "check"
-    ),
-    "dry run": Mistake(leave, "run --dry-run", 2, "先检查一遍", "To check first", "check"),
-    "run without its option": Mistake(
-        leave, "report 20260101-020000-000", 2, "多出了参数", "unexpected extra argument", "report --run 20260101-020000-000"
-    ),
-    "age of nothing": Mistake(leave, "purge --older-than 0d", 2, "至少 1d", "at least 1d", "purge --help"),
+    "hospital of no profile": mistype("run --profile east", "没有 profiles", "has no profiles", "run --help"),
+    "file for a folder": mistype("init config.yaml", "是文件", "is a file", "init --help"),
+    "worker of one host": mistype("enqueue", "本机", "is a file on this host", "schedule install --help"),
+    "age left out": mistype("purge", "--older-than", "--older-than", "purge --help"),
+    "person of no row": mistype("run --only 华佗 --accept-guards", "华佗", "华佗", "check"),
+    "dry run": mistype("run --dry-run", "先检查一遍", "To check first", "check"),
+    "run without its option": mistype("report 20260101-020000-000", "多出了参数", "unexpected extra argument", "report --run 20260101-020000-000"),
+    "age of nothing": mistype("purge --older-than 0d", "至少 1d", "at least 1d", "purge --help"),
     "no backup, but one next to it": Mistake(
         lambda folder: write_backup(folder / "a.bak"),
         "ledger restore config.yaml", 2, "是不是 a.bak", "Did you mean a.bak?", "ledger restore a.bak",
     ),
-    "age without its unit": Mistake(
-        leave, "purge --older-than=90", 2, "90d（天）", "such as 90d (days)", "purge --older-than=90d"
-    ),
-    "roster as an option": Mistake(
-        leave, "run --roster inbox/roster.xlsx", 2, "没有“--roster”这个选项", "No such option '--roster'", "run inbox/roster.xlsx"
-    ),
-    "option that is like none": Mistake(leave, "report --open", 2, "没有“--open”这个选项。\n", "No such option '--open'.\n", "report --help"),
-    "roster of a retry": Mistake(
-        leave, "retry inbox/roster.xlsx", 2, "retry 不写名单", "retry takes no roster", "retry"
-    ),
-    "decision about nobody": Mistake(
-        leave, "resolve --not-created", 2, "没有写是哪位医生", "No doctor was named", "resolve"
-    ),
-    "hospital that is there": Mistake(
-        leave, "init ../hospital --yes", 2, "已经存在，没有改动", "exists already", "--config ../hospital/config.yaml config validate"
-    ),
-    "time that is none": Mistake(
-        leave, "schedule print cron --at 25:00", 2, "不是时刻", "must be a time such as", "schedule print cron --at 02:00"
-    ),
-    "kind of schedule misspelt": Mistake(
-        leave, "schedule print crno", 2, "不在可选的", "is not one of", "schedule print cron"
-    ),
+    "age without its unit": mistype("purge --older-than=90", "90d（天）", "such as 90d (days)", "purge --older-than=90d"),
+    "roster as an option": mistype("run --roster inbox/roster.xlsx", "没有“--roster”这个选项", "No such option '--roster'", "run inbox/roster.xlsx"),
+    "option that is like none": mistype("report --open", "没有“--open”这个选项。\n", "No such option '--open'.\n", "report --help"),
+    "roster of a retry": mistype("retry inbox/roster.xlsx", "retry 不写名单", "retry takes no roster", "retry"),
+    "decision about no doctor": mistype("resolve --not-created", "没有写是哪位医生", "No doctor was named", "resolve"),
+    "hospital that is there": mistype("init ../hospital --yes", "已经存在，没有改动", "exists already", "--config ../hospital/config.yaml config validate"),
+    "time that is none": mistype("schedule print cron --at 25:00", "不是时刻", "must be a time such as", "schedule print cron --at 02:00"),
+    "kind of schedule misspelt": mistype("schedule print crno", "不在可选的", "is not one of", "schedule print cron"),
     "file for the folder of backups": Mistake(
         lambda folder: (folder / "b.bak").write_bytes(b""),
         "ledger backup b.bak --keep 3", 2, "b.bak 是文件", "b.bak is a file", "ledger backup . --keep 3",
     ),
-    "no backup": Mistake(
-        leave, "ledger restore config.yaml", 2, "不是本程序的备份", "is not a backup of this program", "status"
-    ),
+    "no backup": mistype("ledger restore config.yaml", "不是本程序的备份", "is not a backup of this program", "status"),
 }  # fmt: skip
 
 
