@@ -12,7 +12,7 @@ from desktop import SMALL_TARGETS, browser
 from PIL import Image
 from playwright.sync_api import expect
 
-from pipeline.domain.roster import ImageFile, ImagePreview
+from pipeline.domain.roster import CellKind, ImageFile, ImagePreview
 from pipeline.domain.run import Review, Status
 from pipeline.messages.problems import build_problem
 from pipeline.reports.presenter import Presenter
@@ -418,6 +418,20 @@ def test_a_phone_shows_every_button_whole_and_nothing_lies_over_them(scene, make
     assert page.evaluate(SMALL_TARGETS) == []
     assert page.locator(".dock").bounding_box() == dock, "what is said moves no button"
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("width", [320, 390, 1366])
+def test_a_number_has_one_line_and_the_text_in_place_of_one_stays_in_its_card(scene, make, shown, width):
+    damaged = make.doctor(1, texts={"D": "440304199003070000"}, kinds={"D": CellKind.NUMBER}, usable=False)
+    for doctor in (make.doctor(0), damaged):
+        scene.outcomes.append(make.outcome(doctor, Status.REJECTED))
+    page = shown(written(scene.build_run_report(), language="en"))
+    page.set_viewport_size({"width": width, "height": 844})
+    number, text = page.locator("dd.number").all()
+    assert number.text_content().endswith(make.number(0)[-4:])
+    assert number.bounding_box()["height"] < 24
+    assert text.text_content() == "damaged (last digits lost)"
+    assert all(card.evaluate("it => it.scrollWidth <= it.clientWidth") for card in page.locator(".card").all())
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

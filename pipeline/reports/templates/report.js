@@ -51,7 +51,7 @@
     });
     return line;
   }
-  // the pictures of a row that were not used stand in the list below: a row holds their places in it
+  // the list below holds the pictures that were not used, and a row their places in it
   function copyPictures(places) {
     const listed = document.querySelectorAll("#unused li");
     const copies = makeElement("ul", "pictures");
