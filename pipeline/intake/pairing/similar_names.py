@@ -84,25 +84,27 @@ class SimilarNames:
         if staff_no := doctor.comparable_staff_no:
             for candidate in self._by_number.get(file_names.comparison_key(staff_no), ()):
                 yield candidate, ZEROS
-        for candidate in self._list_files_of_name(doctor):
+        for candidate in self._list_near_files(doctor, by_letters=by_letters):
             yield candidate, NEAR
-        for candidate in self._by_part.get(file_names.comparison_key(doctor.staff_no or ""), ()):
-            yield candidate, NEAR
-        if not by_letters:
-            return
-        own_name = file_names.comparison_key("".join(list_names(doctor)[:1]))
-        for name in self._by_name:
-            if len(own_name) >= _SHORTEST_NAME and name.startswith(own_name):
-                yield from ((candidate, NEAR) for candidate in self._by_name[name])
+
+    def _list_near_files(self, doctor: Doctor, *, by_letters: bool) -> Iterator[Candidate]:
+        yield from self._list_files_of_name(doctor)
+        yield from self._by_part.get(file_names.comparison_key(doctor.staff_no or ""), ())
+        if by_letters:
+            for name in self._list_names_by_letters(doctor):
+                yield from self._by_name[name]
+
+    def _list_names_by_letters(self, doctor: Doctor) -> Iterator[str]:
+        """Yield the names of files that begin with the doctor's name, then those that are most alike."""
+        own_name = "".join(list_names(doctor)[:1])
+        start = file_names.comparison_key(own_name)
+        if len(start) >= _SHORTEST_NAME:
+            yield from (name for name in self._by_name if name.startswith(start))
         entry = picture_column.read_entry_text(doctor) or ""
-        names_file = picture_column.names_file(entry)
-        wanted = picture_column.get_entry_stem(entry) if names_file else "".join(list_names(doctor)[:1])
-        alike = difflib.get_close_matches(
+        wanted = picture_column.get_entry_stem(entry) if picture_column.names_file(entry) else own_name
+        yield from difflib.get_close_matches(
             file_names.comparison_key(wanted), self._by_name, n=_MOST_ALIKE, cutoff=0.5
         )
-        for name in alike:
-            for candidate in self._by_name[name]:
-                yield candidate, NEAR
 
     def _list_files_of_name(self, doctor: Doctor) -> Iterator[Candidate]:
         """Yield the files of which a whole part is the doctor's name."""

@@ -1,7 +1,7 @@
-"""The wards after which sheets, roster files and picture folders are named.
+"""The wards after which sheets, roster files and picture folders are named, for rosters without a department column.
 
-For rosters without a department column: a ward leads to no picture. It shows that a folder is another ward's, and people
-see the ward of a sheet as the department of its rows.
+A ward leads to no picture. It shows that a folder is another ward's, and people see the ward of a sheet as the department
+of its rows.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _HAN = re.compile("[\u3400-\u9fff]")
 
 
 class Wards:
-    """The wards that rosters and picture folders name, each by its bare name; for rosters without a department column.
+    """The wards that rosters and picture folders name, each by its bare name.
 
-    The doctors of a sheet 儿科, or of a file 骨科医师名单.xlsx, work in that ward. It is not used as their department, and it
-    leads to no picture: it only shows that a folder is another ward's, where a name alone may be a namesake's.
+    The doctors of a sheet 儿科, or of a file 骨科医师名单.xlsx, work in that ward. In another ward's folder a name alone may be
+    a namesake's.
     """
 
     def __init__(

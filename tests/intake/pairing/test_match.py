@@ -438,6 +438,19 @@ def test_of_many_files_that_no_row_means_the_first_are_read_and_a_similar_one_be
     assert [file.path.name for file in others] == [*files, "z.png"]
 
 
+def test_a_file_shows_the_first_rows_that_it_resembles(tmp_path):
+    namesakes = [doctor(staff_no=f"{serial:04d}") for serial in range(10)]
+    pairing = paired(tmp_path, {"张伟-旧.png": b"old"}, *namesakes)
+    assert [one.staff_no for one in pairing.unassigned_files[0].similar] == [
+        f"000{serial}" for serial in range(8)
+    ]
+
+
+def test_a_name_of_one_character_resembles_no_longer_name(tmp_path):
+    pairing = paired(tmp_path, {"张伟新建文件夹.png": b"new"}, doctor(name="张", picture=None))
+    assert pairing.unassigned_files[0].similar == ()
+
+
 def test_files_are_read_only_after_a_change_also_those_that_no_row_means(tmp_path):
     folder = fill(tmp_path / "seals", {"张伟.png": b"seal", "nobody.png": b"x"})
     first = match_images(
