@@ -30,6 +30,7 @@ from pipeline.messages.problems import (
     get_problem_kind_if_known,
     has_words_of_warning,
     render_problem,
+    split_remedy,
 )
 from pipeline.messages.service_errors import (
     Advice,
@@ -152,7 +153,7 @@ def explain_answer(outcome: RowOutcome, message: str, presenter: Presenter) -> s
 def describe_lost_answer(code: str | None, message: str | None, presenter: Presenter) -> str | None:
     """Return what happened on the wire if the service gave no usable answer; None if it did.
 
-    Without a code there was no answer at all. A text without a key beside a code of ours is a library's own, which older
+    Without a code there was no answer at all. A text without a key, with a code of ours, is a library's own, which older
     versions kept; it is left out.
     """
     if code is None:
@@ -162,6 +163,12 @@ def describe_lost_answer(code: str | None, message: str | None, presenter: Prese
     meaning = get_advice(code).summarize(presenter.language)
     text = presenter.render_text(message) if isinstance(message, Message) else ""
     return presenter.join("colon", meaning, text)
+
+
+def explain_error(outcome: RowOutcome, error: Problem, presenter: Presenter) -> tuple[str, str]:
+    """Return what is wrong with a row, and what to do, each as a sentence."""
+    wrong, advice = split_remedy(describe_problem(error, presenter))
+    return wrong, advice[:1].upper() + advice[1:] if advice else advise_on_row(outcome, presenter)
 
 
 def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:  # noqa: PLR0911 - one for each task
@@ -311,7 +318,7 @@ def describe_halt_of(report: RunReport, presenter: Presenter) -> str:
 
 
 def describe_notice(notice: Notice, presenter: Presenter) -> str:
-    """Return what a run noticed beside its rows, and what to do about it."""
+    """Return what a run noticed apart from its rows, and what to do about it."""
     detail = {
         name: presenter.render(f"notice.{text}") if name == "direction" else presenter.render_text(text)
         for name, text in notice.detail.items()
@@ -320,7 +327,7 @@ def describe_notice(notice: Notice, presenter: Presenter) -> str:
 
 
 def describe_notices(report: RunReport, presenter: Presenter) -> list[str]:
-    """Return everything that a run noticed beside its rows, masked."""
+    """Return everything that a run noticed apart from its rows, masked."""
     return [presenter.mask_text(describe_notice(notice, presenter)) for notice in report.notices]
 
 

@@ -54,6 +54,11 @@ def _get_environment() -> Environment:
     return environment
 
 
+def embed_image(data: bytes, kind: str) -> str:
+    """Return the address of a picture that lies in the page itself; ``kind`` is png or jpeg."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
 def load_template(name: str) -> Template:
     """Return a template of a page, compiled once."""
     return _get_environment().get_template(name)

@@ -1,4 +1,4 @@
-"""Writes the marked copy of a roster: the hospital's own workbook with faulty cells yellow and each row's end beside it.
+"""Writes the marked copy of a roster: the hospital's own workbook with faulty cells yellow and each row's end next to it.
 
 openpyxl copies the workbook. What it would write otherwise than the file has it is put back
 (`pipeline.intake.readers.xlsx.copying` collects it). A copy that comes back as a roster is marked anew: its columns are
@@ -317,7 +317,7 @@ def _is_yellow(cell: Cell) -> bool:
 
 
 def _choose_fill(cells: Sequence[Cell], index: int) -> PatternFill:
-    """Return the fill of a cell that is no longer yellow: that of its row, if the cells beside it agree on one."""
+    """Return the fill of a cell that is no longer yellow: that of its row, if the cells next to it agree on one."""
     neighbours = (reversed(cells[:index]), cells[index + 1 :])
     nearest = (next((cell for cell in side if not _is_yellow(cell)), None) for side in neighbours)
     fills = [copy(cell.fill) for cell in nearest if cell is not None]

@@ -6,7 +6,6 @@ Pictures are small copies. That of an unchanged row is taken from the cache or l
 
 from __future__ import annotations
 
-import base64
 import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from pipeline.domain.roster import ImagePreview
 from pipeline.domain.run import RowOutcome, RunReport, Status, has_held_picture
 from pipeline.messages.areas import is_known, list_keys
 from pipeline.reports.explanations import describe_problem, list_reasons
-from pipeline.reports.html_pages import write_page
+from pipeline.reports.html_pages import embed_image, write_page
 from pipeline.reports.next_steps import REPORT_PAGE, build_review_command, name_review_file
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_seal_name, show_doctor_id
@@ -172,10 +171,6 @@ def _load_previews(chosen: Sequence[RowOutcome], previews: PreviewLoader | None)
     return loaded
 
 
-def _embed_image(preview: ImagePreview) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(preview.data).decode()}"
-
-
 def _count_people(pairs: Iterable[tuple[Value, RowOutcome]]) -> Counter[Value]:
     """Count the people, not the rows, of each value."""
     people: dict[Value, set[str]] = defaultdict(set)
@@ -239,7 +234,7 @@ def _build_card(
             mask_and_clean(origin.sheet),
             say("row", row=origin.row),
         ),
-        "picture": _embed_image(preview) if preview else None,
+        "picture": embed_image(preview.data, "jpeg") if preview else None,
         "instead": say(instead),  # of a picture that is not shown
         # without a picture of the row's own: those that it may be
         "unused": [] if preview else [unused.describe_on_page(one) for one in unused.list_of_row(outcome)],

@@ -81,7 +81,7 @@ def show_number_cell(cell: Cell, presenter: Presenter) -> str:
 
 
 def _is_damaged(cell: Cell) -> bool:
-    """Return whether a number lost its last digits: what stands at the end of the cell is none of them."""
+    """Return whether a number lost its last digits: the end of the cell is none of them."""
     if cell.kind is CellKind.NUMBER and sum(map(str.isdigit, cell.display_text)) > _EXACT_DIGITS:
         return True
     return cell.kind in _HOLDING_NUMBERS and _EXPONENT.fullmatch(cell.display_text.strip()) is not None

@@ -97,7 +97,7 @@ def _write_links(grid: SummaryGrid, context: WorkbookContext) -> None:
 
 
 def _write_notices(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
-    """Write what the run noticed beside its rows and a person has to put right."""
+    """Write what the run noticed apart from its rows and a person has to put right."""
     if report.notices:
         grid.write_heading("head.notices")
     for text in describe_notices(report, presenter):

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from pipeline.domain.roster import Cell, Field, Row
 from pipeline.domain.run import RowOutcome, Status, needs_fixing
-from pipeline.messages.problems import split_remedy
-from pipeline.reports.explanations import advise_on_row, describe_problem, list_reasons
+from pipeline.reports.explanations import advise_on_row, explain_error, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_notes import choose_refused_fields, get_address
 from pipeline.reports.row_values import show_number_cell
@@ -58,7 +57,7 @@ def _list_titles(line: FixLine, presenter: Presenter) -> str:
 
 
 def _list_contents(line: FixLine, presenter: Presenter) -> str:
-    """Return what stands in the cells: of a number the last four characters."""
+    """Return what the cells hold: of a number the last four characters."""
     columns = {cell.column: field for field, cell in line.row.fields.items()}
     return "\n".join(_mask_content(cell, columns.get(cell.column), presenter) for cell in line.cells)
 
@@ -131,8 +130,7 @@ def _list_lines(
     for problem in outcome.errors:
         address = get_address(outcome, problem) or ""
         cells = [cell for cell in row.cells if row.address_of(cell) == address]
-        wrong, advice = split_remedy(describe_problem(problem, presenter))
-        advice = advice[:1].upper() + advice[1:] if advice else advise_on_row(outcome, presenter)
+        wrong, advice = explain_error(outcome, problem, presenter)
         pictures = unused.list_of_row(outcome) if is_picture_error(problem) else ()
         if pictures:
             wrong = "\n".join((wrong, *unused.describe_of_row(outcome)))

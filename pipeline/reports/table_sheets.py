@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from pipeline.domain.results_format import CHECK, compute_line_check
 from pipeline.domain.roster import FileReport, SkippedLine
@@ -252,7 +253,7 @@ def write_unread_sheet(context: WorkbookContext) -> None:
 
 def count_unread_parts(report: RunReport) -> int:
     """Return how many rows the sheet has."""
-    return min(_MAX_LINES, sum(1 for _ in _list_parts(report, Presenter("en"))))
+    return sum(1 for _ in islice(_list_parts(report, Presenter("en")), _MAX_LINES))
 
 
 def _list_parts(report: RunReport, presenter: Presenter) -> Iterator[UnreadPart]:

@@ -6,7 +6,6 @@ rosters that no row got, and files that no row matches.
 
 from __future__ import annotations
 
-import base64
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,9 +17,9 @@ from pipeline.domain.message import Message
 from pipeline.domain.roster import MAX_SHOWN_IMAGES, Doctor, ImageFile, ImagePreview, Origin, Problem
 from pipeline.domain.run import RowOutcome, RunReport
 from pipeline.messages.areas import get_words
-from pipeline.messages.problems import split_remedy
-from pipeline.reports.explanations import advise_on_row, describe_problem
+from pipeline.reports.explanations import explain_error
 from pipeline.reports.folder_links import FolderLinks
+from pipeline.reports.html_pages import embed_image
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import clean_text
 
@@ -45,9 +44,8 @@ class PreviewLoader(Protocol):
 class UnusedPicture:
     """A picture that no doctor got, as people read it, masked."""
 
-    path: Path = field(
-        repr=False
-    )  # of the file, or of the roster that holds it; its folder is linked, and it is never shown
+    # of the file, or of the roster that holds it; its folder is linked, and it is never shown
+    path: Path = field(repr=False)
     name: str = field(repr=False)
     location: str = field(repr=False)  # sheet and cells within a roster, otherwise the folder
     reason: str = field(repr=False)
@@ -144,9 +142,8 @@ class UnusedPictures:
     def describe_on_page(self, picture: UnusedPicture) -> dict[str, object]:
         """Return a picture as a page shows it."""
         thumbnail = self.load_thumbnail(picture)
-        data = base64.b64encode(thumbnail).decode() if thumbnail else ""
         return {
-            "source": f"data:image/png;base64,{data}" if data else "",
+            "source": embed_image(thumbnail, "png") if thumbnail else "",
             "instead": self.explain_absence(picture),
             "name": clean_text(picture.name),
             "location": clean_text(picture.location),
@@ -168,8 +165,7 @@ class UnusedPictures:
                 doctors[image.location].append(outcome.doctor)
                 by_bytes[image.sha256].append(outcome.doctor)
         for location, (image, outcome, problem) in first.items():
-            reason, advice = split_remedy(describe_problem(problem, self._presenter))
-            advice = advice[:1].upper() + advice[1:] if advice else advise_on_row(outcome, self._presenter)
+            reason, advice = explain_error(outcome, problem, self._presenter)
             described = self._describe_file(image.path, reason, advice, image, doctors[location])
             yield replace(described, all_doctors=by_bytes[image.sha256])
 

@@ -51,7 +51,7 @@ from pipeline.support.atomic_files import (
 )
 
 FILES, RUN = "files.jsonl", "run.json"
-# names for what has no usual one: a workbook that was kept, a copy of a workbook under another name
+# further names: a workbook that was kept, a copy of a workbook under another name
 EDITED, COPY = "edited", "copy"
 
 

@@ -431,7 +431,9 @@ def test_a_number_has_one_line_and_the_text_in_place_of_one_stays_in_its_card(sc
     assert number.text_content().endswith(make.number(0)[-4:])
     assert number.bounding_box()["height"] < 24
     assert text.text_content() == "damaged (last digits lost)"
-    assert all(card.evaluate("it => it.scrollWidth <= it.clientWidth") for card in page.locator(".card").all())
+    assert all(
+        card.evaluate("it => it.scrollWidth <= it.clientWidth") for card in page.locator(".card").all()
+    )
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
