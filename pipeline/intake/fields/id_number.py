@@ -79,7 +79,7 @@ _STEPS_OTHER: tuple[Step, ...] = (*CLEANING, ("spaces", str.strip))
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """``number`` (upper-case X) and ``id_type``: both None where an error stands in ``problems``."""
+    """``number`` (upper-case X) and ``id_type``: both None where ``problems`` holds an error."""
 
     number: str | None
     id_type: CardType | None

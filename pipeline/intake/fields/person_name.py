@@ -1,6 +1,6 @@
 """Reads the doctor's name: Han characters, in parts separated by ``·``. A text that is not certainly a name is refused.
 
-A foreigner's name in Latin letters counts only beside a passport or its like: beside the cards of Chinese citizens it
+A foreigner's name in Latin letters counts only with a passport or its like: with the cards of Chinese citizens it
 is pinyin in place of a name. Width and compatibility forms are folded by block and never by NFKC over everything,
 which would turn ㊞ into 印 and ① into 1. Rare and traditional characters stay as they are written.
 

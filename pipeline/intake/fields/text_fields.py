@@ -88,7 +88,7 @@ def _read_text(field: Field, cell: Cell | None, steps: tuple[Step, ...]) -> Fiel
 def read_seal_name(cell: Cell | None, address: str | None, *, ascii_allowed: bool) -> FieldResult[str]:
     """Read the roster's own seal name; a blank cell gives no value.
 
-    Invisible characters and blanks are taken off, as in a doctor's name (张　伟 医师章); beside ASCII characters, where
+    Invisible characters and blanks are taken off, as in a doctor's name (张　伟 医师章); next to ASCII characters, where
     those are allowed, single blanks stay. Width and brackets are left as the roster wants them, and refused where they
     are not allowed.
     """
