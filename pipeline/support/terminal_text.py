@@ -7,25 +7,30 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
 
 # What neither cmd.exe nor PowerShell reads as more than a letter; a file name cannot hold a double quote.
 _PLAIN_ON_WINDOWS = re.compile(r"[\w./\\:~+=@-]+")
 
 _PLAIN_ELSEWHERE = re.compile(r"[\w@%+=:,./-]+")  # no shell takes a Han character for more than a letter
 
-# characters that are two columns wide; a line may break between two of them
-_WIDE = (
-    r"\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f"
-    r"\uff00-\uff60\uffe0-\uffe6\U0001f300-\U0001faff\U00020000-\U0003fffd"
-)
-_HAN = r"\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
 # Han characters between stops, blanks and brackets that are most often a title or a word, not a sentence
 _LONGEST_WORD = 6
+# Lines are broken by their shape, in which each of these stands for all characters of its kind: a pattern with the ranges of
+# Unicode takes long to compile.
+_HAN = "\u3042"
+_WIDE = "\u3000"  # any other that is two columns wide
+_KEPT = "x"  # of a text that is not broken
+_NUMBERING = r"\u7b2c"  # the Han character before an ordinal number
+_IS_HAN = f"[{_HAN}{_NUMBERING}]"
+_HAN_BLOCKS = (("\u3400", "\u9fff"), ("\uf900", "\ufaff"), ("\U00020000", "\U0003fffd"))
 _NEVER_FIRST = "，。、；：？！）”’》…"  # of a line
+_WIDE_STOPS = "".join(stop for stop in _NEVER_FIRST if unicodedata.east_asian_width(stop) in "WF")
 _NEVER_LAST = r"\uff08\u201c\u2018\u300a"  # opening brackets and quotes of Chinese
-_STOPS = rf"(?:[{_NEVER_FIRST}]|[,.;:!?)\]]+(?=[ {_NEVER_FIRST}{_WIDE}]|$))*"  # behind a word
+# behind a word
+_STOPS = rf"(?:[{_NEVER_FIRST}]|[,.;:!?)\]]+(?=[ {_NEVER_FIRST}{_HAN}{_NUMBERING}{_WIDE}]|$))*"
 # a number, a column or a cell before the Han word it belongs to
-_COUNT = rf"(?:\u7b2c )?(?<![\w.-])(?:[A-Z]{{1,3}}\d{{0,7}}|\d+) (?=[{_HAN}])"
+_COUNT = rf"(?:{_NUMBERING} )?(?<![\w.-])(?:[A-Z]{{1,3}}\d{{0,7}}|\d+) (?={_IS_HAN})"
 
 
 def quote(word: str, *, windows: bool = os.name == "nt") -> str:
@@ -45,6 +50,8 @@ def join(words: Iterable[str], *, windows: bool = os.name == "nt") -> str:
 
 def measure_width(text: str) -> int:
     """Return how many columns a text takes: wide characters two, accents over another character none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text
@@ -78,11 +85,27 @@ def wrap_line(line: str, width: int, hang: int = 0, whole: Collection[str] = ())
     yield begun.rstrip()
 
 
-def _split_pieces(line: str, whole: Collection[str], longest_word: int) -> list[str]:
-    """Return the parts of a line between which it may break, each with the blanks and stops behind it."""
-    kept = "".join(f"{re.escape(text)}|" for text in sorted(whole, key=len, reverse=True))
-    han_word = rf"(?<![{_HAN}])[{_HAN}]{{1,{longest_word}}}(?![{_HAN}])|[{_HAN}](?:[{_HAN}](?![{_HAN}]))?"
-    letters = rf"[^ (\[{_WIDE}{_NEVER_LAST}]|[(\[](?![{_HAN}])"
-    word = rf"(?:{kept}{letters})+|(?:{han_word})(?:\.[A-Za-z\d]+)?|."
-    opening = rf"(?:[{_NEVER_LAST}]|[(\[](?=[{_HAN}]))*"
-    return re.findall(rf" +|{opening}(?:{_COUNT})?(?:{word}){_STOPS} *", line)
+def _split_pieces(line: str, whole: Collection[str], longest_word: int) -> Iterator[str]:
+    """Yield the parts of a line between which it may break, each with the blanks and stops behind it."""
+    shape = line
+    for text in sorted(whole, key=len, reverse=True):
+        shape = shape.replace(text, _KEPT * len(text))
+    shape = "".join(map(_choose_shape, shape))
+    han_word = (
+        rf"(?<!{_IS_HAN}){_IS_HAN}{{1,{longest_word}}}(?!{_IS_HAN})|{_IS_HAN}(?:{_IS_HAN}(?!{_IS_HAN}))?"
+    )
+    letters = rf"[^ (\[{_HAN}{_NUMBERING}{_WIDE}{_WIDE_STOPS}{_NEVER_LAST}]|[(\[](?!{_IS_HAN})"
+    word = rf"(?:{letters})+|(?:{han_word})(?:\.[A-Za-z\d]+)?|."
+    opening = rf"(?:[{_NEVER_LAST}]|[(\[](?={_IS_HAN}))*"
+    for piece in re.finditer(rf" +|{opening}(?:{_COUNT})?(?:{word}){_STOPS} *", shape):
+        yield line[piece.start() : piece.end()]
+
+
+@cache
+def _choose_shape(char: str) -> str:
+    """Return what stands for a character in the shape of a line."""
+    if re.match(f"[{_NEVER_FIRST}{_NEVER_LAST}{_NUMBERING}]", char):
+        return char
+    if any(first <= char <= last for first, last in _HAN_BLOCKS):
+        return _HAN
+    return _WIDE if unicodedata.east_asian_width(char) in "WF" else char
