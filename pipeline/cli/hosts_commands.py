@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,14 +14,12 @@ from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.cli.profiles import choose_hospitals
 from pipeline.cli.schedule_commands import open_queue_configuration, show_hospital
-from pipeline.errors import ConfigError, UsageError
+from pipeline.errors import ConfigError, LedgerError, Locked, UsageError
 
 if TYPE_CHECKING:
     from pipeline.hosts.job_control import JobControl
 
 T = TypeVar("T")
-LOCKED = 6  # exit code: a run holds a ledger
-OTHER_SECRET = 74  # exit code: a ledger cannot be opened
 
 
 @click.group("hosts", cls=CommandGroup)
@@ -37,8 +35,9 @@ def cancel(session: Session, *, names: tuple[str, ...]) -> int:
 
     A run in progress ends after the requests in progress, on whichever host it is. It is not tried again; `enqueue` queues it anew. HOSPITAL is a profile; --all means every one.
     """
-    hospitals = _choose_hospitals(session, "hosts cancel", names)
-    cancelled = _do_for_each(session, hospitals, lambda control, hospital: control.cancel(hospital))
+    cancelled = _do_for_each(
+        session, "hosts cancel", names, lambda control, hospital: control.cancel(hospital)
+    )
     for hospital, jobs in cancelled.items():
         for job in jobs:
             session.print_text(
@@ -53,9 +52,9 @@ def cancel(session: Session, *, names: tuple[str, ...]) -> int:
         }
     )
     if any(cancelled.values()):
-        session.suggest_command("hosts.next_enqueue", "enqueue", *_name_again(session, hospitals))
+        session.suggest_command("hosts.next_enqueue", "enqueue", *_name_again(session, cancelled))
     else:
-        session.suggest_command("hosts.next_pause", "hosts", "pause", *_name_again(session, hospitals))
+        session.suggest_command("hosts.next_pause", "hosts", "pause", *_name_again(session, cancelled))
     return 0
 
 
@@ -67,13 +66,10 @@ def pause(session: Session, *, names: tuple[str, ...]) -> int:
 
     A run in progress goes on. HOSPITAL is a profile; --all means every one.
     """
-    hospitals = _choose_hospitals(session, "hosts pause", names)
-    paused = _do_for_each(session, hospitals, lambda control, hospital: control.pause(hospital))
-    for hospital, is_new in paused.items():
-        key = "hosts.paused" if is_new else "hosts.paused_before"
-        session.print_text(key, hospital=show_hospital(session, hospital))
+    paused = _do_for_each(session, "hosts pause", names, lambda control, hospital: control.pause(hospital))
+    _print_each(session, paused, "hosts.paused", "hosts.paused_before")
     session.print_json(paused=paused)
-    session.suggest_command("hosts.next_resume", "hosts", "resume", *_name_again(session, hospitals))
+    session.suggest_command("hosts.next_resume", "hosts", "resume", *_name_again(session, paused))
     return 0
 
 
@@ -85,11 +81,8 @@ def resume(session: Session, *, names: tuple[str, ...]) -> int:
 
     Of several days that were queued meanwhile, the last one is run. HOSPITAL is a profile; --all means every one.
     """
-    hospitals = _choose_hospitals(session, "hosts resume", names)
-    resumed = _do_for_each(session, hospitals, lambda control, hospital: control.resume(hospital))
-    for hospital, was_paused in resumed.items():
-        key = "hosts.resumed" if was_paused else "hosts.not_paused"
-        session.print_text(key, hospital=show_hospital(session, hospital))
+    resumed = _do_for_each(session, "hosts resume", names, lambda control, hospital: control.resume(hospital))
+    _print_each(session, resumed, "hosts.resumed", "hosts.not_paused")
     session.print_json(resumed=resumed)
     return 0
 
@@ -138,25 +131,30 @@ def rotate_secret(session: Session, *, former_file: Path) -> int:
     session.inform("rotation.done", n=done, before=states.count(KeyState.DONE_BEFORE))
     if KeyState.IN_USE in states:
         session.suggest_same_command("rotation.next_again")
-        return LOCKED
+        return Locked.exit_code
     session.suggest_command("rotation.next_doctor", "doctor", *(["--all"] if len(names) > 1 else []))
-    return OTHER_SECRET if KeyState.OTHER_SECRET in states else 0
+    return LedgerError.exit_code if KeyState.OTHER_SECRET in states else 0
 
 
-def _choose_hospitals(session: Session, command: str, names: Sequence[str]) -> list[str]:
-    """Return the names of the chosen hospitals; that of the configuration's top level is empty."""
-    return [profile or "" for profile in choose_hospitals(session, command, names)]
+def _print_each(session: Session, hospitals: Mapping[str, bool], changed: str, unchanged: str) -> None:
+    """Print one of two messages for each hospital: whether the command has changed something for it."""
+    for hospital, is_changed in hospitals.items():
+        session.print_text(changed if is_changed else unchanged, hospital=show_hospital(session, hospital))
 
 
-def _name_again(session: Session, hospitals: Sequence[str]) -> Sequence[str]:
+def _name_again(session: Session, hospitals: Iterable[str]) -> Sequence[str]:
     """Return the words by which another command means the same hospitals."""
     return ["--all"] if session.all_profiles else [*filter(None, hospitals)]
 
 
 def _do_for_each(
-    session: Session, hospitals: Sequence[str], act: Callable[[JobControl, str], Awaitable[T]]
+    session: Session, command: str, names: Sequence[str], act: Callable[[JobControl, str], Awaitable[T]]
 ) -> dict[str, T]:
-    """Do something with the jobs of each hospital; return what came of it."""
+    """Do something with the jobs of each chosen hospital; return what came of it.
+
+    The name of the hospital of the configuration's top level is empty.
+    """
+    hospitals = [profile or "" for profile in choose_hospitals(session, command, names)]
     config, address = open_queue_configuration(session)
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.job_control import JobControl
@@ -180,14 +178,10 @@ def _do_for_each(
 
 def _read_secret(file: Path) -> str:
     """Return the secret that a file holds; UsageError where it cannot be read or is blank."""
-    from pipeline.config.named_paths import require_existing
+    from pipeline.config.named_paths import read_secret_file, require_existing
 
     require_existing(file)
-    try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("usage.unreadable_password", path=file) from error
-    secret = next(filter(None, map(str.strip, lines)), "")
+    secret = next(iter(read_secret_file(file)), "").strip()  # as `read_ledger_secret` has read it
     if not secret:
         raise UsageError("rotation.blank", path=file)
     return secret

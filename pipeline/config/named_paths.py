@@ -171,18 +171,23 @@ def list_secret_folders(config: Config, environment: Mapping[str, str]) -> list[
 
 
 def read_secret_lines(config: Config, environment: Mapping[str, str], name: str) -> list[str]:
-    """Return the lines that are not blank of a secret file: of ``$CREDENTIALS_DIRECTORY``, then of ``secrets_dir``.
+    """Return the lines that are not empty of a secret file: of ``$CREDENTIALS_DIRECTORY``, then of ``secrets_dir``.
 
     Raises UsageError for a file that cannot be read.
     """
     lines: list[str] = []
     for file in (folder / name for folder in list_secret_folders(config, environment)):
-        if not _is_file(file):
-            continue
-        try:
-            lines += file.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError("usage.unreadable_password", path=file) from error
+        if _is_file(file):
+            lines += read_secret_file(file)
+    return lines
+
+
+def read_secret_file(file: Path) -> list[str]:
+    """Return the lines of a secret file that are not empty; UsageError for one that cannot be read."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("usage.unreadable_password", path=file) from error
     return list(filter(None, lines))
 
 

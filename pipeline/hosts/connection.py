@@ -219,6 +219,11 @@ def connect_server(
         raise explain_server_error(address, error) from error
 
 
+def has_table(connection: psycopg.Connection, name: str) -> bool:
+    """Return whether a table is there; ``name`` includes its schema."""
+    return connection.execute("SELECT to_regclass(%s) IS NOT NULL", [name]).fetchone() == (True,)
+
+
 def require_durable_commits(connection: psycopg.Connection, address: ServerAddress) -> None:
     """Raise LedgerError for a server on which a commit may be lost, or that is a read-only standby."""
     row = connection.execute(

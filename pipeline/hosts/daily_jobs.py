@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 TASK = "run_hospital"
 KEEP_DAYS = 400  # rows of the table of days, where `retention.runs` gives no other age
-LATE_SECONDS = (
-    3600.0  # from the start of a day; after that a hospital that no day knows waits for the next one
-)
+# From the start of a day. A hospital that the table of days has never held and that is found later waits for the next day.
+LATE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

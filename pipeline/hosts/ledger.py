@@ -1,6 +1,6 @@
 """The ledger of a tenant in a PostgreSQL database: opened, or created where no earlier one can have been lost.
 
-The site key stands in the database, encrypted with the operator's secret.
+The database holds the site key, encrypted with the operator's secret.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pipeline.hosts.connection import (
     PostgresConnection,
     connect_server,
     explain_server_error,
+    has_table,
     is_server_away,
     open_connection,
     require_durable_commits,
@@ -45,6 +46,7 @@ from pipeline.ledger.progress import LedgerIdentity, LedgerProgress, NotedLedger
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.registry import holds_ledger
 
+_PROGRESS = "esign_import.progress"  # the table; an earlier version of this program made none
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -191,7 +193,7 @@ def read_server_identity(address: ServerAddress, tenant: str, secret: str) -> Le
 def list_noted_ledgers(address: ServerAddress) -> list[NotedLedger]:
     """Return how far every ledger of a database has got; none where no run of this version was there yet."""
     with connect_server(address, purpose="progress") as connection:
-        if not _holds_progress(connection):
+        if not has_table(connection, _PROGRESS):
             return []
         rows = connection.execute(
             "SELECT tenant, ledger_id, recoveries, receipts, attempts FROM esign_import.progress"
@@ -205,16 +207,14 @@ def _require_noted_progress(
     connection: psycopg.Connection, address: ServerAddress, name: str, identity: LedgerIdentity
 ) -> None:
     """Raise UsageError where the database itself notes more of a ledger than it holds: its schema alone was restored."""
-    if not _holds_progress(connection):
+    if not has_table(connection, _PROGRESS):
         return
     row = connection.execute(
         "SELECT recoveries, receipts, attempts FROM esign_import.progress WHERE ledger = %s AND ledger_id = %s",
         [name, identity.ledger_id],
     ).fetchone()
     if row is not None and (missing := identity.count_missing_receipts(LedgerProgress(*row))):
-        raise UsageError(
-            "ledger.server_registered_newer", path=address.shown, entry="esign_import.progress", n=missing
-        )
+        raise UsageError("ledger.server_registered_newer", path=address.shown, entry=_PROGRESS, n=missing)
 
 
 def _note_progress(
@@ -232,12 +232,6 @@ def _note_progress(
         "OR (noted.recoveries, noted.receipts) < (excluded.recoveries, excluded.receipts)",
         [name, tenant, identity.ledger_id, *identity.progress, reset],
     )
-
-
-def _holds_progress(connection: psycopg.Connection) -> bool:
-    """Return whether the database has the table of progress: an earlier version of this program made none."""
-    row = connection.execute("SELECT to_regclass('esign_import.progress') IS NOT NULL").fetchone()
-    return row == (True,)
 
 
 class UnfinishedLoad(NamedTuple):
@@ -283,8 +277,7 @@ def require_no_lost_server_ledger(address: ServerAddress, ownership: Ownership) 
 
 def has_schema(connection: psycopg.Connection, name: str) -> bool:
     """Return whether a schema holds a ledger."""
-    row = connection.execute("SELECT to_regclass(%s)", [f"{name}.meta"]).fetchone()
-    return row is not None and row[0] is not None
+    return has_table(connection, f"{name}.meta")
 
 
 def _create_ledger(

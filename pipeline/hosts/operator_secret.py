@@ -21,6 +21,7 @@ from psycopg import sql
 
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError
+from pipeline.hosts.connection import SHARED_SCHEMA, has_table
 from pipeline.hosts.schema import lock_shared_schema, make_shared_schema
 
 MIN_SECRET_CHARS = 20
@@ -34,7 +35,7 @@ _LEDGERS = """
 
 
 class EncryptedKey(NamedTuple):
-    """A site key as it stands in the database."""
+    """A site key as the database holds it."""
 
     salt: bytes
     encrypted: bytes
@@ -93,7 +94,7 @@ def _make_cipher(secret: str, salt: bytes) -> Fernet:
 
 def read_secret_check(connection: psycopg.Connection, *, lock: bool = False) -> SecretCheck | None:
     """Return the check value of a database, None where no secret has been used yet; ``lock``: until the transaction's end."""
-    if connection.execute("SELECT to_regclass('esign_import.operator_secret')").fetchone() == (None,):
+    if not has_table(connection, f"{SHARED_SCHEMA}.operator_secret"):
         return None
     row = connection.execute(f"{_READ_CHECK} FOR SHARE" if lock else _READ_CHECK).fetchone()
     return SecretCheck(*row) if row is not None else None

@@ -163,8 +163,8 @@ async def _set_search_path(connection: AsyncConnection[Any]) -> None:
 async def open_queue(connector: JobConnector) -> AsyncIterator[None]:
     """Connect, and make or migrate the schema.
 
-    Raises LedgerError where the server cannot be reached or has another operator's secret, UsageError where a pooler answers in its place, or where the
-    schema is that of a newer version.
+    Raises LedgerError where the server cannot be reached or has another operator's secret; UsageError where a pooler
+    answers in its place, or where the schema is that of a newer version.
     """
     await asyncio.to_thread(connector.prepare_server)
     try:
@@ -185,7 +185,7 @@ def list_migrations() -> list[Path]:
 
 
 async def _prepare_schema(connector: JobConnector) -> None:
-    """Make the schema, or apply what the installed procrastinate has added to it, once: the first worker does."""
+    """Make the schema, or apply what the installed procrastinate has added to it, once: the process that comes first does it."""
     migrations = list_migrations()
     newest = migrations[-1].name
     async with connector.transaction() as connection:

@@ -20,7 +20,9 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError
 from pipeline.hosts.connection import (
+    SHARED_SCHEMA,
     explain_server_error,
+    has_table,
     is_server_away,
     open_connection,
 )
@@ -92,9 +94,8 @@ class SlotAnswer:
     """The answer to a request for a slot."""
 
     is_taken: bool  # False: too many slots ahead of it are taken
-    wait: (
-        float  # seconds until the slot, below zero for one that is late; else until it is worth asking again
-    )
+    # seconds until the slot, below zero for one that is late; where it is not taken, until it is worth asking again
+    wait: float
     spacing: float
     pushed: float  # seconds by which all slots were pushed since the row was made
     calls_at_pace: int  # since the pacing changed
@@ -234,8 +235,7 @@ class RateRows:
         if self._connection is None:
             self._connection = open_connection(self._address, purpose="rate", patience=STATEMENT_SECONDS)
             self._connection.execute("SET synchronous_commit = off")
-            table = self._connection.execute("SELECT to_regclass('esign_import.rate')").fetchone()
-            if table == (None,):
+            if not has_table(self._connection, f"{SHARED_SCHEMA}.rate"):
                 make_shared_schema(self._connection)
         return self._connection
 

@@ -27,7 +27,7 @@ from procrastinate.jobs import Job
 from pipeline.clock import Clock
 from pipeline.config.sections import Workers
 from pipeline.domain.run import PLAN_GUARDS
-from pipeline.errors import reason_of
+from pipeline.errors import Locked, reason_of
 from pipeline.hosts.job_control import HELD_UNTIL, HospitalPaused
 from pipeline.support import progress_file
 
@@ -39,7 +39,6 @@ FAILED = frozenset({1, 2, 4})
 LASTING_HALTS = PLAN_GUARDS | {"DEADLINE", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"}
 GROWTH = 3  # of the wait from one try to the next
 LONGEST_WAIT = 3600.0  # seconds
-LOCKED = 6  # the exit code of a run whose hospital another process has
 NOT_STARTED = 74  # the exit code of a run that the system did not start
 KILLED = -9  # the exit code of a run that was killed
 LOOK_SECONDS = 1.0  # between two looks at a run
@@ -76,7 +75,7 @@ class RunEnd:
     @property
     def has_lost_ledger(self) -> bool:
         """Whether another process has taken over the hospital from the run while it went on."""
-        return self.exit == LOCKED and self.halt == "LEASE_LOST"
+        return self.exit == Locked.exit_code and self.halt == "LEASE_LOST"
 
 
 class RunNotDone(Exception):
@@ -129,8 +128,7 @@ def choose_wait(workers: Workers, *, attempts: int, age: float) -> float | None:
 class RunChildren:
     """The runs of one worker.
 
-    A run that lasts too long or makes no progress is asked to end in
-    order, and killed where it does not.
+    A run that lasts too long or makes no progress is asked to end in order, and killed where it does not.
     """
 
     def __init__(
@@ -241,7 +239,7 @@ class RunChildren:
 
 
 class _Child:
-    """The process of one run. While its worker itself stands still, it is not seen to be idle."""
+    """The process of one run. The time in which its worker is stopped does not count as idle."""
 
     def __init__(self, hospital: str, command: Sequence[str], clock: Clock) -> None:
         self.hospital = hospital

@@ -79,7 +79,7 @@ def compute_priority(queued_at: float, seconds: float) -> int:
 def choose_queues(running: Iterable[str | None], slots: int) -> list[str]:
     """Return the queues from which a worker with so many slots takes its next job; ``running`` are the queues of its jobs.
 
-    Long runs get at most every second slot. Once all slots are taken, one tiny run may go beside them.
+    Long runs get at most every second slot. Once all slots are taken, one tiny run more may go.
     """
     counts = Counter(running)
     if counts.total() >= slots:

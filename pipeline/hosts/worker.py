@@ -24,6 +24,7 @@ from procrastinate.jobs import Job, Status
 from pipeline.clock import Clock
 from pipeline.config.sections import Workers, parse_duration
 from pipeline.domain.server_address import ServerAddress
+from pipeline.errors import Locked
 from pipeline.hosts.daily_jobs import (
     LATE_SECONDS,
     TASK,
@@ -36,7 +37,6 @@ from pipeline.hosts.daily_jobs import (
 from pipeline.hosts.job_control import release_jobs
 from pipeline.hosts.queue import PAUSE, JobConnector, open_queue
 from pipeline.hosts.run_children import (
-    LOCKED,
     RetryAfterRun,
     RunChildren,
     RunEnd,
@@ -55,9 +55,8 @@ JOB_HOURS = 31 * 24  # jobs that have ended are kept so long
 DAY = 86_400.0
 POLL_SECONDS = 2.0  # between two looks into the queue
 TURNS_OF_OTHERS = 3  # polls for which a job is left to other workers
-MAX_TRIES = (
-    15  # of a job; more than `retry_hours` allows, so that they were cut off by the death of their workers
-)
+# Tries of a job. `retry_hours` allows fewer: where there are more, the death of their workers has cut them off.
+MAX_TRIES = 15
 AT_ONCE = datetime.fromtimestamp(0, UTC)  # whatever this machine's clock shows
 NOTE_SECONDS = 60.0  # between two notes of how far the ledgers have got
 DIGEST_SECONDS = 60.0  # for the rosters of one hospital: a share may hang
@@ -230,7 +229,7 @@ class HospitalWorker:
         self._report("worker.run", hospital=hospital, attempt=daily_job.attempts)
         loop = asyncio.get_running_loop()
         end = await loop.run_in_executor(self._threads, self._children.run, hospital)
-        if end is not None and end.exit == LOCKED:
+        if end is not None and end.exit == Locked.exit_code:
             is_own = await self._daily_jobs.is_of_worker(job, self._worker.worker_id)
             if not is_own:
                 run = f" {end.run}" if end.run else ""

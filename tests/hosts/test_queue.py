@@ -1,13 +1,12 @@
 """The queue in a real PostgreSQL: its schema, one job a day, and the jobs of dead workers."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
-from procrastinate import App
 from procrastinate.exceptions import ConnectorException
+from queue_support import fetch, query, queue_at
 from server_ledger import SECRET
 from wire_support import refusing_port
 
@@ -15,8 +14,8 @@ from pipeline.clock import SystemClock
 from pipeline.config.sections import Workers
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError, UsageError
-from pipeline.hosts.daily_jobs import DailyJobs, Hospital
-from pipeline.hosts.queue import TABLES, JobConnector, list_migrations, open_queue
+from pipeline.hosts.daily_jobs import Hospital
+from pipeline.hosts.queue import TABLES, list_migrations, open_queue
 from pipeline.hosts.run_children import RunNotDone
 from pipeline.hosts.slots import Rosters
 from pipeline.hosts.worker import MAX_TRIES, HospitalWorker
@@ -29,19 +28,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.fixture
 def url(postgres_server):
     return postgres_server.make_database()
-
-
-@asynccontextmanager
-async def queue_at(url):
-    connector = JobConnector(ServerAddress(url), SECRET, SystemClock(), patience=5, connections=3)
-    async with open_queue(connector):
-        yield connector, DailyJobs(connector, App(connector=connector))
-
-
-def query(url, text, *values):
-    with psycopg.connect(url, autocommit=True, options="-c search_path=esign_jobs") as connection:
-        cursor = connection.execute(text, values or None)
-        return cursor.fetchall() if cursor.description else None
 
 
 def make_worker(url, **settings):
@@ -169,6 +155,17 @@ async def test_a_job_begins_and_ends_on_its_day(url):
         await daily_jobs.end(job, 6, is_final=True)
         assert query(url, "SELECT exit, attempts FROM esign_import.daily_job") == [(0, 2)]
         assert await daily_jobs.start(job + 1) is None
+
+
+async def test_a_job_that_another_worker_has_or_whose_day_has_ended_is_left_as_it_is(url):
+    async with queue_at(url) as (connector, daily_jobs):
+        await daily_jobs.queue("east", DAY, None)
+        job = await fetch(connector)
+        ((worker,),) = query(url, "SELECT worker_id FROM procrastinate_jobs")
+        assert await daily_jobs.is_of_worker(job.id, worker)
+        assert not await daily_jobs.is_of_worker(job.id, worker + 1)
+        await daily_jobs.end(job.id, 0, is_final=True)
+        assert not await daily_jobs.is_of_worker(job.id, worker)
 
 
 async def test_a_job_that_cannot_be_queued_again_is_closed(url):

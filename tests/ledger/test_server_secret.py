@@ -9,12 +9,13 @@ from contextlib import suppress
 
 import pytest
 from cryptography.fernet import Fernet
+from run_support import wait_until
 from server_ledger import NOW, SECRET, TENANT, open_for_writing
 from server_wire import ServerWire
 
 from pipeline.clock import SystemClock
 from pipeline.domain.server_address import ServerAddress, name_schema
-from pipeline.errors import LedgerError, UsageError
+from pipeline.errors import LeaseLost, LedgerError, UsageError
 from pipeline.hosts.connection import connect_server
 from pipeline.hosts.lease import Lease
 from pipeline.hosts.ledger import open_server_ledger
@@ -255,14 +256,15 @@ def test_a_database_of_an_earlier_version_is_given_another_secret_at_once(addres
     assert {tenant: read_site_key(address, tenant, NEW) for tenant in TENANTS} == site_keys
 
 
-def test_no_ledger_is_made_with_a_secret_that_is_being_replaced(address, site_keys):
+def test_no_ledger_is_made_with_a_secret_that_is_being_replaced(address, admin, site_keys):
+    waiting = "SELECT FROM pg_locks WHERE locktype IN ('transactionid', 'tuple') AND NOT granted"
     with Lease(address, "sandbox/app/new", SECRET).acquire(run="r1", now=NOW) as lease:
         with connect_server(address, purpose="test") as creating, creating.transaction():
             lock_secret_salt(creating, address, SECRET)
             rotation = threading.Thread(target=rotate, args=(address,))
             rotation.start()
-            rotation.join(0.3)
-            assert rotation.is_alive(), "it waits until the ledger is made"
+            wait_until(lambda: admin.execute(waiting).fetchone() is not None)  # until the ledger is made
+            assert read_secret_check(admin).is_of(SECRET)
         rotation.join()
         with pytest.raises(LedgerError, match="not the one"):
             open_server_ledger(address, "sandbox/app/new", now=NOW, secret=SECRET, lease=lease)
@@ -271,6 +273,21 @@ def test_no_ledger_is_made_with_a_secret_that_is_being_replaced(address, site_ke
 
 
 # -- interruptions
+
+
+def test_a_rotation_that_loses_the_lease_of_a_ledger_leaves_its_key_as_it_is(address, admin, site_keys):
+    def take_lease(point):
+        if point == "rotation: before a key":
+            admin.execute("UPDATE esign_import.lease SET token = 'of another process'")
+
+    failpoints.enable_failpoint(take_lease)
+    try:
+        with pytest.raises(LeaseLost):
+            rotate(address)
+    finally:
+        failpoints.enable_failpoint(None)
+    assert set(rotate(address).values()) == {KeyState.ENCRYPTED_ANEW}
+    assert {tenant: read_site_key(address, tenant, NEW) for tenant in TENANTS} == site_keys
 
 
 def list_points(address, former, new):
