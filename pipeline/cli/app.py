@@ -29,12 +29,12 @@ from pipeline.cli.help import (
     set_language,
     show_help,
 )
-from pipeline.cli.hosts_commands import hosts_group
+from pipeline.cli.hosts_commands import enqueue, hosts_group, worker
 from pipeline.cli.ledger_commands import adopt, ledger_group
 from pipeline.cli.profiles import add_profiles
 from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, report, retry, run
-from pipeline.cli.schedule_commands import enqueue, schedule_group, worker
+from pipeline.cli.schedule_commands import schedule_group
 from pipeline.cli.status_commands import explain, status
 from pipeline.cli.streams import (
     discard_output,

@@ -1,25 +1,146 @@
-"""`hosts`: what concerns the hospitals of one database, and their jobs."""
+"""`worker`, `enqueue` and `hosts`: the hospitals of one database, whose runs several hosts share."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from pipeline.cli.completion import complete_hospitals
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.cli.profiles import choose_hospitals
-from pipeline.cli.schedule_commands import open_queue_configuration, show_hospital
 from pipeline.errors import ConfigError, LedgerError, Locked, UsageError
 
 if TYPE_CHECKING:
+    from pipeline.config.settings import Config
+    from pipeline.domain.server_address import ServerAddress
+    from pipeline.hosts.daily_jobs import Hospital
     from pipeline.hosts.job_control import JobControl
 
 T = TypeVar("T")
+DAY = 86_400.0
+# of a worker, also with -q
+URGENT = frozenset(
+    {
+        "worker.closed",
+        "worker.failed",
+        "worker.killed",
+        "worker.left_behind",
+        "worker.line",
+        "worker.no_progress",
+        "worker.run_limit",
+        "worker.too_often",
+    }
+)
+# libraries whose warnings are shown with -v alone: failures have messages of ours
+TALKATIVE = ("procrastinate", "psycopg")
+
+
+@click.command()
+@click.pass_obj
+def worker(session: Session) -> int:
+    """Run every hospital once a day, shared with other hosts.
+
+    It runs until Ctrl-C or SIGTERM, on which the runs stop after the requests in progress. The hospitals' ledgers lie in one
+    PostgreSQL database; each host has the same configuration and reaches the rosters.
+    """
+    session.refuse_json("worker")
+    if session.profiles:
+        raise UsageError("jobs.every_hospital")
+    config, address = _open_queue_configuration(session)
+    from pipeline.config.named_paths import read_ledger_secret
+    from pipeline.hosts.queue import run_in_loop
+    from pipeline.hosts.worker import HospitalWorker
+    from pipeline.workflow.hosts_factory import make_store
+    from pipeline.workflow.tenant_ledger import note_ledgers
+
+    def list_hospitals() -> Sequence[Hospital]:
+        return _read_hospitals(
+            session, session.open_config_file(session.config_name).list_hospitals(), address
+        )
+
+    secret = read_ledger_secret(config, os.environ)
+    known = list_hospitals()
+
+    def list_hospitals_again() -> Sequence[Hospital]:
+        """Read the configuration again; while it has faults, the hospitals stay those of before."""
+        nonlocal known
+        session.config_files.clear()
+        try:
+            known = list_hospitals()
+        except UsageError as error:
+            session.print_warning(error)
+        return known
+
+    def note_all_ledgers() -> None:
+        file, configs = session.open_config_file(session.config_name), []
+        for profile in file.list_hospitals():
+            with suppress(ConfigError):  # its run reports it
+                configs.append(file.load(profile))
+        note_ledgers(make_store(config), config, configs)
+
+    def report(key: str, **values: object) -> None:
+        if "hospital" in values:
+            values["hospital"] = _show_hospital(session, str(values["hospital"]))
+        if key in URGENT:
+            session.alert(key, **values)
+        else:
+            session.inform(key, **values)
+
+    hospital_worker = HospitalWorker(
+        address,
+        secret,
+        config.workers,
+        config_path=session.config_name.absolute(),
+        list_hospitals=list_hospitals_again,
+        note_ledgers=note_all_ledgers,
+        clock=session.clock,
+        report=report,
+        language=session.lang if session.lang_given else None,
+    )
+    run_in_loop(hospital_worker.run())
+    session.inform("worker.stopped")
+    return 0
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[HOSPITAL]...", shell_complete=complete_hospitals)
+@click.pass_obj
+def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
+    """Queue hospitals for the workers now, not at the usual time.
+
+    HOSPITAL is a profile; --all means every one. One that is queued or running already is left alone.
+    """
+    config, address = _open_queue_configuration(session)
+    from pipeline.config.named_paths import read_ledger_secret
+    from pipeline.hosts.daily_jobs import compute_day, enqueue_hospitals
+    from pipeline.hosts.queue import JobConnector, run_in_loop
+
+    hospitals = _read_hospitals(session, choose_hospitals(session, "enqueue", names), address)
+    secret = read_ledger_secret(config, os.environ)
+    day, _ = compute_day(session.clock.now(), config.workers.start)
+    queued: dict[str, bool] = {}
+
+    async def enqueue_all() -> None:
+        connector = JobConnector(address, secret, session.clock, patience=10, connections=2)
+        async for hospital, is_queued, is_paused in enqueue_hospitals(connector, hospitals, day):
+            queued[hospital] = is_queued
+            key = "enqueue.paused" if is_paused else "enqueue.queued" if is_queued else "enqueue.present"
+            session.print_text(key, hospital=_show_hospital(session, hospital), day=day)
+
+    run_in_loop(enqueue_all())
+    session.print_json(day=str(day), queued=queued)
+    several = ["--all"] if len(queued) > 1 else []
+    options = several or [word for name in queued if name for word in ("--profile", name)]
+    session.suggest_command("enqueue.next", "status", *options)
+    return 0
 
 
 @click.group("hosts", cls=CommandGroup)
@@ -41,10 +162,10 @@ def cancel(session: Session, *, names: tuple[str, ...]) -> int:
     for hospital, jobs in cancelled.items():
         for job in jobs:
             session.print_text(
-                f"hosts.cancelled_{job.was}", hospital=show_hospital(session, hospital), day=job.day
+                f"hosts.cancelled_{job.was}", hospital=_show_hospital(session, hospital), day=job.day
             )
         if not jobs:
-            session.print_text("hosts.nothing_to_cancel", hospital=show_hospital(session, hospital))
+            session.print_text("hosts.nothing_to_cancel", hospital=_show_hospital(session, hospital))
     session.print_json(
         cancelled={
             hospital: [{"day": str(job.day), "was": job.was} for job in jobs]
@@ -106,7 +227,7 @@ def rotate_secret(session: Session, *, former_file: Path) -> int:
     """
     if session.profiles:
         raise UsageError("rotation.every_hospital")
-    config, address = open_queue_configuration(session)
+    config, address = _open_queue_configuration(session)
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.secret_rotation import KeyState, SecretRotation
 
@@ -139,7 +260,7 @@ def rotate_secret(session: Session, *, former_file: Path) -> int:
 def _print_each(session: Session, hospitals: Mapping[str, bool], changed: str, unchanged: str) -> None:
     """Print one of two messages for each hospital: whether the command has changed something for it."""
     for hospital, is_changed in hospitals.items():
-        session.print_text(changed if is_changed else unchanged, hospital=show_hospital(session, hospital))
+        session.print_text(changed if is_changed else unchanged, hospital=_show_hospital(session, hospital))
 
 
 def _name_again(session: Session, hospitals: Iterable[str]) -> Sequence[str]:
@@ -155,7 +276,7 @@ def _do_for_each(
     The name of the hospital of the configuration's top level is empty.
     """
     hospitals = [profile or "" for profile in choose_hospitals(session, command, names)]
-    config, address = open_queue_configuration(session)
+    config, address = _open_queue_configuration(session)
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.job_control import JobControl
     from pipeline.hosts.queue import JobConnector, open_queue, run_in_loop
@@ -193,5 +314,62 @@ def _name_tenants(session: Session) -> dict[str, str]:
     names = {}
     for profile in file.list_hospitals():
         with suppress(ConfigError):
-            names[file.load(profile).tenant] = show_hospital(session, profile)
+            names[file.load(profile).tenant] = _show_hospital(session, profile)
     return names
+
+
+def _open_queue_configuration(session: Session) -> tuple[Config, ServerAddress]:
+    """Return the configuration's top level, and the address of the queue's database.
+
+    Raises UsageError where the extra is not installed, or where the ledger is not on a server.
+    """
+    from pipeline.config.named_paths import read_server_address
+
+    config = session.require_config()
+    address = read_server_address(config, os.environ)
+    if address is None:
+        then = ("schedule", "install", "--help")
+        raise UsageError("jobs.no_server", ledger=config.name_ledger(), then=then)
+    if find_spec("procrastinate") is None:
+        raise UsageError("jobs.no_extra")
+    if not session.verbose:
+        for library in TALKATIVE:
+            logger = logging.getLogger(library)
+            logger.addHandler(logging.NullHandler())
+            logger.propagate = False
+    return config, address
+
+
+def _read_hospitals(
+    session: Session, profiles: Sequence[str | None], address: ServerAddress
+) -> list[Hospital]:
+    """Return hospitals as the queue needs them. One whose configuration has faults is queued: its run reports them.
+
+    Raises UsageError for a hospital whose ledger is in another database.
+    """
+    from pipeline.config.sections import parse_age
+    from pipeline.hosts.daily_jobs import KEEP_DAYS, Hospital
+
+    file = session.open_config_file(session.config_name)
+    hospitals = []
+    for profile in profiles:
+        rosters: Sequence[Path] = ()
+        age = None
+        with suppress(ConfigError):
+            config = file.load(profile)
+            if str(config.ledger) != str(address):
+                raise UsageError(
+                    "jobs.other_database",
+                    hospital=_show_hospital(session, profile),
+                    ledger=config.name_ledger(),
+                    queue=address,
+                )
+            rosters = [config.resolve_path(path) for path in config.roster]
+            age = parse_age(config.retention.runs or "")
+        hospitals.append(Hospital(profile or "", rosters, round(age / DAY) if age else KEEP_DAYS))
+    return hospitals
+
+
+def _show_hospital(session: Session, hospital: str | None) -> str:
+    """Return the name of a hospital as people read it."""
+    return hospital or session.render_sentence("profiles.top")

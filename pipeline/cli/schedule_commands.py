@@ -1,22 +1,18 @@
-"""What starts the runs of every day: `schedule` for a timer of this host, `worker` and `enqueue` for several hosts."""
+"""`schedule`: what starts the runs of every day on this host."""
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import wraps
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.completion import complete_hospitals
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
-from pipeline.cli.profiles import choose_hospitals
 from pipeline.clock import shown
 from pipeline.errors import ConfigError, UsageError
 from pipeline.messages.catalogue import join_messages
@@ -24,12 +20,8 @@ from pipeline.support.rights import owner_of
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.config.settings import Config
     from pipeline.domain.message import Message
-    from pipeline.domain.server_address import ServerAddress
-    from pipeline.hosts.daily_jobs import Hospital
     from pipeline.operations.installed_schedules import InstalledSchedule
     from pipeline.operations.schedule import Kind, Rendered, Schedule
 
@@ -51,24 +43,6 @@ class TimeOfDay(click.ParamType[str]):
             error = UsageError("config.no_time", value=value)
             error.meant = (value, USUAL_START)
             raise error from None
-
-
-DAY = 86_400.0
-# of a worker, also with -q
-URGENT = frozenset(
-    {
-        "worker.closed",
-        "worker.failed",
-        "worker.killed",
-        "worker.left_behind",
-        "worker.line",
-        "worker.no_progress",
-        "worker.run_limit",
-        "worker.too_often",
-    }
-)
-# libraries whose warnings are shown with -v alone: failures have messages of ours
-TALKATIVE = ("procrastinate", "psycopg")
 
 
 @click.group("schedule", cls=CommandGroup)
@@ -379,160 +353,3 @@ def remove(session: Session, *, kind: Kind | None, name: str | None, with_change
 
 def _name_schedules(schedules: Sequence[InstalledSchedule]) -> Message:
     return join_messages([f"{schedule.unit} ({schedule.kind})" for schedule in schedules])
-
-
-@click.command()
-@click.pass_obj
-def worker(session: Session) -> int:
-    """Run every hospital once a day, shared with other hosts.
-
-    It runs until Ctrl-C or SIGTERM, on which the runs stop after the requests in progress. The hospitals' ledgers lie in one
-    PostgreSQL database; each host has the same configuration and reaches the rosters.
-    """
-    session.refuse_json("worker")
-    if session.profiles:
-        raise UsageError("jobs.every_hospital")
-    config, address = open_queue_configuration(session)
-    from pipeline.config.named_paths import read_ledger_secret
-    from pipeline.hosts.queue import run_in_loop
-    from pipeline.hosts.worker import HospitalWorker
-    from pipeline.workflow.hosts_factory import make_store
-    from pipeline.workflow.tenant_ledger import note_ledgers
-
-    def list_hospitals() -> Sequence[Hospital]:
-        return _read_hospitals(
-            session, session.open_config_file(session.config_name).list_hospitals(), address
-        )
-
-    secret = read_ledger_secret(config, os.environ)
-    known = list_hospitals()
-
-    def list_hospitals_again() -> Sequence[Hospital]:
-        """Read the configuration again; while it has faults, the hospitals stay those of before."""
-        nonlocal known
-        session.config_files.clear()
-        try:
-            known = list_hospitals()
-        except UsageError as error:
-            session.print_warning(error)
-        return known
-
-    def note_all_ledgers() -> None:
-        file, configs = session.open_config_file(session.config_name), []
-        for profile in file.list_hospitals():
-            with suppress(ConfigError):  # its run reports it
-                configs.append(file.load(profile))
-        note_ledgers(make_store(config), config, configs)
-
-    def report(key: str, **values: object) -> None:
-        if "hospital" in values:
-            values["hospital"] = show_hospital(session, str(values["hospital"]))
-        if key in URGENT:
-            session.alert(key, **values)
-        else:
-            session.inform(key, **values)
-
-    hospital_worker = HospitalWorker(
-        address,
-        secret,
-        config.workers,
-        config_path=session.config_name.absolute(),
-        list_hospitals=list_hospitals_again,
-        note_ledgers=note_all_ledgers,
-        clock=session.clock,
-        report=report,
-        language=session.lang if session.lang_given else None,
-    )
-    run_in_loop(hospital_worker.run())
-    session.inform("worker.stopped")
-    return 0
-
-
-@click.command()
-@click.argument("names", nargs=-1, metavar="[HOSPITAL]...", shell_complete=complete_hospitals)
-@click.pass_obj
-def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
-    """Queue hospitals for the workers now, not at the usual time.
-
-    HOSPITAL is a profile; --all means every one. One that is queued or running already is left alone.
-    """
-    config, address = open_queue_configuration(session)
-    from pipeline.config.named_paths import read_ledger_secret
-    from pipeline.hosts.daily_jobs import compute_day, enqueue_hospitals
-    from pipeline.hosts.queue import JobConnector, run_in_loop
-
-    hospitals = _read_hospitals(session, choose_hospitals(session, "enqueue", names), address)
-    secret = read_ledger_secret(config, os.environ)
-    day, _ = compute_day(session.clock.now(), config.workers.start)
-    queued: dict[str, bool] = {}
-
-    async def enqueue_all() -> None:
-        connector = JobConnector(address, secret, session.clock, patience=10, connections=2)
-        async for hospital, is_queued, is_paused in enqueue_hospitals(connector, hospitals, day):
-            queued[hospital] = is_queued
-            key = "enqueue.paused" if is_paused else "enqueue.queued" if is_queued else "enqueue.present"
-            session.print_text(key, hospital=show_hospital(session, hospital), day=day)
-
-    run_in_loop(enqueue_all())
-    session.print_json(day=str(day), queued=queued)
-    several = ["--all"] if len(queued) > 1 else []
-    options = several or [word for name in queued if name for word in ("--profile", name)]
-    session.suggest_command("enqueue.next", "status", *options)
-    return 0
-
-
-def open_queue_configuration(session: Session) -> tuple[Config, ServerAddress]:
-    """Return the configuration's top level, and the address of the queue's database.
-
-    Raises UsageError where the extra is not installed, or where the ledger is not on a server.
-    """
-    from pipeline.config.named_paths import read_server_address
-
-    config = session.require_config()
-    address = read_server_address(config, os.environ)
-    if address is None:
-        then = ("schedule", "install", "--help")
-        raise UsageError("jobs.no_server", ledger=config.name_ledger(), then=then)
-    if find_spec("procrastinate") is None:
-        raise UsageError("jobs.no_extra")
-    if not session.verbose:
-        for library in TALKATIVE:
-            logger = logging.getLogger(library)
-            logger.addHandler(logging.NullHandler())
-            logger.propagate = False
-    return config, address
-
-
-def _read_hospitals(
-    session: Session, profiles: Sequence[str | None], address: ServerAddress
-) -> list[Hospital]:
-    """Return hospitals as the queue needs them. One whose configuration has faults is queued: its run reports them.
-
-    Raises UsageError for a hospital whose ledger is in another database.
-    """
-    from pipeline.config.sections import parse_age
-    from pipeline.hosts.daily_jobs import KEEP_DAYS, Hospital
-
-    file = session.open_config_file(session.config_name)
-    hospitals = []
-    for profile in profiles:
-        rosters: Sequence[Path] = ()
-        age = None
-        with suppress(ConfigError):
-            config = file.load(profile)
-            if str(config.ledger) != str(address):
-                raise UsageError(
-                    "jobs.other_database",
-                    hospital=show_hospital(session, profile),
-                    ledger=config.name_ledger(),
-                    queue=address,
-                )
-            rosters = [config.resolve_path(path) for path in config.roster]
-            age = parse_age(config.retention.runs or "")
-        hospitals.append(Hospital(profile or "", rosters, round(age / DAY) if age else KEEP_DAYS))
-    return hospitals
-
-
-def show_hospital(session: Session, hospital: str | None) -> str:
-    """Return the name of a hospital as people read it."""
-    return hospital or session.render_sentence("profiles.top")

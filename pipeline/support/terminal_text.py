@@ -23,7 +23,7 @@ _WIDE = "\u3000"  # any other that is two columns wide
 _KEPT = "x"  # of a text that is not broken
 _NUMBERING = r"\u7b2c"  # the Han character before an ordinal number
 _IS_HAN = f"[{_HAN}{_NUMBERING}]"
-_HAN_BLOCKS = (("\u3400", "\u9fff"), ("\uf900", "\ufaff"), ("\U00020000", "\U0003fffd"))
+_HAN_BLOCKS = (range(0x3400, 0xA000), range(0xF900, 0xFB00), range(0x20000, 0x3FFFE))
 _NEVER_FIRST = "，。、；：？！）”’》…"  # of a line
 _WIDE_STOPS = "".join(stop for stop in _NEVER_FIRST if unicodedata.east_asian_width(stop) in "WF")
 _NEVER_LAST = r"\uff08\u201c\u2018\u300a"  # opening brackets and quotes of Chinese
@@ -106,6 +106,6 @@ def _choose_shape(char: str) -> str:
     """Return what stands for a character in the shape of a line."""
     if re.match(f"[{_NEVER_FIRST}{_NEVER_LAST}{_NUMBERING}]", char):
         return char
-    if any(first <= char <= last for first, last in _HAN_BLOCKS):
+    if any(ord(char) in block for block in _HAN_BLOCKS):
         return _HAN
     return _WIDE if unicodedata.east_asian_width(char) in "WF" else char
