@@ -432,6 +432,9 @@ class FileReport:
 
     @property
     def is_no_roster(self) -> bool:
-        """Whether a file that was refused is something else than a roster, such as a picture or a configuration."""
+        """Whether a file that was refused is something else than a roster, such as a picture or a configuration.
+
+        Of a file or folder that could not be opened that is not known.
+        """
         is_other = "FILE_FORMAT" in self.codes or self.path.suffix.lower() not in ROSTER_SUFFIXES
-        return self.status == "refused" and is_other
+        return self.status == "refused" and is_other and "FILE_NOT_READ" not in self.codes

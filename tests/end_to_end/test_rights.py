@@ -61,8 +61,8 @@ def require_plain(stderr_text: str) -> None:
 @pytest.mark.parametrize(
     ("language", "step"),
     [
-        ("zh", "有 2 行的图片没有权限读取（如 00001.png）。信息科：让用户 {user} 能读取（如 chmod），然后运行："),
-        ("en", "The pictures of 2 rows cannot be read (such as 00001.png). IT: let user {user} read them (chmod), then run:"),
+        ("zh", "有 2 行的图片没有权限读取（如 00001.png）。信息科：让用户 {user} 能读取（如 chmod u+r 00001.png），然后运行："),
+        ("en", "The pictures of 2 rows cannot be read (such as 00001.png). IT: let user {user} read them (such as chmod u+r 00001.png), then run:"),
     ],
 )  # fmt: skip
 def test_a_picture_that_may_not_be_read_is_a_matter_for_it(hospital, language, step):
@@ -156,7 +156,8 @@ def test_an_unreadable_roster_picture_or_inbox_is_not_damaged(hospital):
     with mode(hospital.folder / "inbox", 0):
         code, stderr_text = go(hospital, "check")
     assert code == 7
-    assert "Roster inbox was not read: The file could not be read (permission denied" in stderr_text
+    assert f"Roster inbox was not read: The folder {hospital.folder / 'inbox'} cannot be opened" in stderr_text
+    assert "1 roster was not read completely: inbox" in stderr_text
 
 
 def test_a_read_only_disk_is_named(hospital):

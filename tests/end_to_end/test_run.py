@@ -177,6 +177,7 @@ def test_check_finds_what_run_finds_and_sends_nothing(hospital):
 
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_an_empty_inbox_is_a_quiet_run(hospital, capsys, command):
+    (hospital.folder / "inbox").mkdir()
     assert hospital.go(command) == 0
     assert "no roster" in capsys.readouterr().err
     assert not (hospital.folder / "out" / "latest").exists()
