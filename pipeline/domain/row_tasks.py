@@ -23,7 +23,7 @@ class RowTask(StrEnum):
     SEND = "send"  # the next run
     TO_BE_SENT = "to_be_sent"  # a run, after the check
     CORRECT = "correct"  # its cells, or what the service refused
-    ADD_PICTURE = "add_picture"  # in the folder; no cell has to be corrected
+    ADD_PICTURE = "add_picture"  # its picture; see `choose_picture_task`
     ALLOW_READING = "allow_reading"  # IT: the picture may not be read
     REVIEW = "review"
     RESOLVE = "resolve"  # what became of its create
@@ -62,7 +62,7 @@ def _choose_correction(row: EndedRow) -> RowTask:
         return RowTask.JUDGE_PICTURE
     if get_known_person(row):
         return RowTask.JUDGE_PERSON
-    return RowTask.ADD_PICTURE if _lacks_picture_alone(row) else RowTask.CORRECT
+    return RowTask.ADD_PICTURE if _needs_picture_alone(row) else RowTask.CORRECT
 
 
 def get_unread_problem(row: EndedRow) -> Problem | None:
@@ -84,9 +84,30 @@ def get_detail(row: EndedRow | None, code: str, word: str) -> Mapping[str, str]:
     return next((detail for detail in details if detail.get(word)), {})
 
 
-def _lacks_picture_alone(row: EndedRow) -> bool:
-    """Return whether a row waits for a picture in the folder alone: it has no cell to be corrected."""
-    return bool(row.errors) and all(
-        error.field is Field.PICTURE and error.code.startswith("IMAGE_") and error.cell is None
-        for error in row.errors
-    )
+def _needs_picture_alone(row: EndedRow) -> bool:
+    """Return whether a row has no errors but those of its picture, and none of them is corrected in the roster."""
+    return bool(row.errors) and all(map(_is_picture_problem, row.errors))
+
+
+def _is_picture_problem(error: Problem) -> bool:
+    """Return whether an error is put right in the picture folder: an entry or a picture of the roster is not at fault."""
+    if error.field is not Field.PICTURE or error.code == "IMAGE_PATH_REJECTED":
+        return False
+    is_in_roster = error.detail.get("claimed") or error.detail.get("between")
+    return error.code.startswith("IMAGE_") and not is_in_roster
+
+
+class PictureTask(StrEnum):
+    """What is done about the picture of a row that waits for `RowTask.ADD_PICTURE`."""
+
+    PUT_IN = "put_in"
+    CHOOSE = "choose"  # it is not certain whose picture it is
+    REPLACE = "replace"  # damaged, blank, too small, or another format
+
+
+def choose_picture_task(row: EndedRow) -> PictureTask:
+    """Return what is done about a row's picture."""
+    codes = {error.code for error in row.errors}
+    if codes & {"IMAGE_AMBIGUOUS", "IMAGE_SHARED", "IMAGE_NAME_MISMATCH"}:
+        return PictureTask.CHOOSE
+    return PictureTask.PUT_IN if "IMAGE_MISSING" in codes else PictureTask.REPLACE

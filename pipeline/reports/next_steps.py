@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.domain.results_format import COPIES
-from pipeline.domain.row_tasks import RowTask, choose_task, get_unread_problem
+from pipeline.domain.row_tasks import (
+    PictureTask,
+    RowTask,
+    choose_picture_task,
+    choose_task,
+    get_unread_problem,
+)
 from pipeline.domain.run import (
     PLAN_GUARDS,
     SEAL_ID_REUSED,
@@ -25,7 +31,7 @@ from pipeline.domain.run import (
     RunReport,
     Status,
 )
-from pipeline.messages.catalogue import make_message, render
+from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
@@ -232,7 +238,7 @@ def _list_correction_steps(
         to_correct += [row for row in state.rows if choose_task(row) is RowTask.ADD_PICTURE]
         pictures = 0
     if pictures:
-        yield make_step("next.pictures", n=pictures, sheet=sheet, folder=state.seals)
+        yield make_step("next.pictures", n=pictures, sheet=sheet, tasks=_join_picture_tasks(state))
     if state.command == "check":
         key = "next.check_copy" if state.copies_folder else "next.check"
         if not to_correct:
@@ -250,6 +256,18 @@ def _list_correction_steps(
             folder=state.roster_folders,
         )
     yield from _list_resend_steps(state, to_correct, pictures, commands)
+
+
+def _join_picture_tasks(state: RunState) -> Message:
+    """Return what is done about the pictures of the rows that need only one, with the number of rows for each task."""
+    rows = [row for row in state.rows if choose_task(row) is RowTask.ADD_PICTURE]
+    counts = Counter(map(choose_picture_task, rows))
+    tasks = [
+        make_message(f"next.pictures.{task}", n=counts[task], folder=state.seals)
+        for task in PictureTask
+        if counts[task]
+    ]
+    return join_messages(tasks, "separator.semicolon")
 
 
 def _list_resend_steps(

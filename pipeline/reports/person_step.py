@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.roster import Field
-from pipeline.domain.row_tasks import get_detail, get_known_person
+from pipeline.domain.row_tasks import RowTask, choose_task, get_detail, get_known_person
 from pipeline.domain.run import EndedRow, Status, has_doubtful_picture
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import get_problem_kind_if_known
@@ -127,7 +127,9 @@ def _correct_row(person: PersonState) -> NextStep:
         keep = build("resolve", name, "--keep")
         return NextStep(make_message("step.held_picture"), (keep,), "clerk", is_decision=True)
     again = person.command_line.repeat_run(person.last_run)
-    return NextStep(make_message("step.fix_roster"), (again,), _get_responsible_role(row))
+    needs_picture = row is not None and choose_task(row) is RowTask.ADD_PICTURE
+    text = make_message("step.fix_picture" if needs_picture else "step.fix_roster")
+    return NextStep(text, (again,), _get_responsible_role(row))
 
 
 def _send_person_again(person: PersonState) -> NextStep:

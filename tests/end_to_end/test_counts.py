@@ -86,6 +86,42 @@ def test_rows_that_lack_a_picture_alone_are_counted_apart_from_the_yellow_cells(
     assert hospital.run_to_end("run") == (0, {"unchanged": 2, "sealed": 2})
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_rows_with_errors_of_their_pictures_alone_are_counted_with_what_is_done_about_each(
+    hospital, marked_copies_on, capsys, language
+):
+    """The roster has a picture column: it holds the address of these errors, and needs no correction."""
+    headers = ("姓名", "证件号码", "手机号", "工号", "科室", "印章图片")
+    rows = [
+        [name(serial), number(serial), f"154{serial:08d}", f"{serial:05d}", "内科", None]
+        for serial in range(1, 8)
+    ]
+    rows[5][2] = "154"
+    rows[6][5] = "../00007.png"
+    hospital.roster(rows, headers=headers)
+    seals = hospital.folder / "seals"
+    draw_seal(seals / "00001.png", 1)
+    for serial in (2, 3):
+        draw_seal(seals / f"{serial:05d}.png", 2)
+    (seals / "00004.png").write_bytes(b"no picture")
+    for serial in (6, 7):
+        draw_seal(seals / f"{serial:05d}.png", serial)
+    assert main(hospital.command("run", language=language)) == 3
+    printed = "".join(capsys.readouterr().err.split())
+    assert [row["codes"] for row in hospital.outcomes()[1:5]] == [
+        ["IMAGE_SHARED"], ["IMAGE_SHARED"], ["IMAGE_FORMAT"], ["IMAGE_MISSING"],
+    ]  # fmt: skip
+    texts = {
+        "zh": ("4 行只是图片有问题", "1 行没有图片", "2 行不能确定图片是谁的", "1 行的图片不能用", "2 行要修改"),
+        "en": ("4 rows need only a picture", "put the picture of 1 row into", "for 2 rows look whose", "picture of 1 row (damaged", "2 rows to correct."),
+    }[language]  # fmt: skip
+    for text in texts:
+        assert text.replace(" ", "") in printed
+    assert hospital.go("--lang", language, "explain", name(4)) == 0
+    next_step = {"zh": "图片按下面的错误说明改正", "en": "Put the picture right"}[language]
+    assert next_step in capsys.readouterr().out
+
+
 def test_two_blank_pictures_are_blank_and_not_one_picture_of_two_people(hospital):
     hospital.doctors(3)
     for serial in (1, 2):

@@ -156,7 +156,9 @@ def test_an_unreadable_roster_picture_or_inbox_is_not_damaged(hospital):
     with mode(hospital.folder / "inbox", 0):
         code, stderr_text = go(hospital, "check")
     assert code == 7
-    assert f"Roster inbox was not read: The folder {hospital.folder / 'inbox'} cannot be opened" in stderr_text
+    assert (
+        f"Roster inbox was not read: The folder {hospital.folder / 'inbox'} cannot be opened" in stderr_text
+    )
     assert "1 roster was not read completely: inbox" in stderr_text
 
 
