@@ -106,6 +106,15 @@ def _make_registry(config: Config, folder: Path) -> TenantRegistry:
     return TenantRegistry(folder, config.tenant, strict=mode == "strict", address=address)
 
 
+def _make_tenant_lock(config: Config) -> RunLock | None:
+    """Return the lock that one process of this host holds for the configured tenant, or None.
+
+    With a ledger on a server the lease decides alone: a run that was stopped would keep a lock in a file, also from the run
+    that has taken its lease.
+    """
+    return None if config.is_ledger_on_server else make_registry(config).make_tenant_lock()
+
+
 def note_ledgers(store: LedgerStore, config: Config, others: Sequence[Config] = ()) -> None:
     """Note on this host how far all ledgers of a server have got, also those that it never ran.
 
@@ -155,8 +164,8 @@ def lock_tenant(
 
     The ownership asks neither the registry nor the results.
     """
-    store, registry = make_store(config), make_registry(config)
-    ownership = Ownership(hold=store.hold, tenant_lock=registry.make_tenant_lock(), warnings=warnings)
+    store = make_store(config)
+    ownership = Ownership(hold=store.hold, tenant_lock=_make_tenant_lock(config), warnings=warnings)
     with ownership.take(run=run, now=clock.now()):
         yield store, ownership
 
@@ -180,7 +189,7 @@ def lock_ledger(
     ownership = Ownership(
         registry if register else None,
         store.hold,
-        registry.make_tenant_lock(),
+        _make_tenant_lock(config),
         results,
         accept_ledger=new_ledger,
         warnings=warnings,
@@ -204,11 +213,11 @@ def lock_ledger_for_adoption(
     config: Config, clock: Clock, *, warnings: WarningOutput = WARNING_LOG
 ) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
     """Own and open the configured ledger, also one that a run would refuse as new, other or older."""
-    store, registry = make_store(config), make_registry(config)
+    store = make_store(config)
     ownership = Ownership(
-        registry,
+        make_registry(config),
         store.hold,
-        registry.make_tenant_lock(),
+        _make_tenant_lock(config),
         ignore_registry=True,
         warnings=warnings,
         shared_registry=make_shared_registry(config),
@@ -225,8 +234,9 @@ def lock_ledger_for_recovery(
     config: Config, store: LedgerStore, clock: Clock, *, warnings: WarningOutput = WARNING_LOG
 ) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
     """Own and open the ledger of a store, which may lack commits; no registry counts what is written. Raises Locked."""
-    tenant_lock = make_registry(config).make_tenant_lock()
-    ownership = Ownership(hold=store.hold, tenant_lock=tenant_lock, ignore_registry=True, warnings=warnings)
+    ownership = Ownership(
+        hold=store.hold, tenant_lock=_make_tenant_lock(config), ignore_registry=True, warnings=warnings
+    )
     with (
         ownership.take(run=RECOVER, now=clock.now()),
         open_store(store, clock, ownership=ownership) as opened,

@@ -187,11 +187,12 @@ def read_published(hospital) -> dict[Path, bytes]:
 
 
 def test_a_stopped_run_that_is_revived_after_another_took_over_sends_nothing_more(hospital, capsys):
+    """Both have one registry, as two containers with one folder of state have, and it is strict, as in production."""
     hospital.doctors(30)
     hospital.marked_copies = True
     hospital.configure()
     with (hospital.folder / "config.yaml").open("a") as config:
-        config.write("metrics_file: metrics.prom\n")
+        config.write("metrics_file: metrics.prom\nledger_registry: strict\n")
     with started(hospital, "run") as first:
         wait_until(lambda: len(hospital.service.seals) >= 4)
         first.send_signal(signal.SIGSTOP)
