@@ -92,6 +92,7 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
         is_language_needed = session.lang_given or any(config.language is None for config in configs)
         schedule = Schedule(
             configs=configs,
+            top_level=session.open_config_file(session.config_name).load(),
             config_path=session.config_name.absolute(),
             hospitals=_list_hospital_options(session),
             start=start,
@@ -244,6 +245,7 @@ def _render_today(session: Session, installed: InstalledSchedule) -> Rendered | 
         is_language_needed = any(config.language is None for config in configs)
         schedule = Schedule(
             configs=configs,
+            top_level=session.open_config_file(session.config_name).load(),
             config_path=session.config_name.absolute(),
             hospitals=options,
             start=installed.start or USUAL_START,

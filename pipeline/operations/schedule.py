@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -40,6 +40,7 @@ class Schedule:
     """What is to be scheduled."""
 
     configs: Sequence[Config]  # of the hospitals that one run goes over
+    top_level: Config  # of config.yaml
     config_path: Path  # absolute
     hospitals: Sequence[str] = ()  # the options that choose them
     start: str  # HH:MM, local time
@@ -47,6 +48,11 @@ class Schedule:
     name: str | None = None  # distinguishes several schedules of one host
     is_user_unit: bool = False  # systemd: of this user's own manager
     is_worker: bool = False  # systemd: a worker that runs all the time, in place of a timer
+
+    @property
+    def takes_new_hospitals(self) -> bool:
+        """Whether a hospital that is added to config.yaml later takes part without a new installation."""
+        return self.is_worker or "--all" in self.hospitals
 
     @property
     def unit(self) -> str:
@@ -85,6 +91,8 @@ class Schedule:
             if config.metrics_file is not None:
                 folders.append(config.resolve_path(config.metrics_file).parent)
             folders += [config.resolve_path(path) for path in (config.work, config.out)]
+        if self.takes_new_hospitals:
+            folders += _list_parents_of_hospitals(self.top_level)
         absolute = sorted({Path(os.path.abspath(folder)) for folder in folders})  # noqa: PTH100 - ".." taken out
         return [folder for folder in absolute if not any(other in folder.parents for other in absolute)]
 
@@ -93,6 +101,18 @@ class Schedule:
         """The folders of ledger backups, on other disks."""
         folders = ((config, config.backup.folder) for config in self.configs)
         return [config.resolve_path(folder).absolute() for config, folder in folders if folder is not None]
+
+
+def _list_parents_of_hospitals(top_level: Config) -> Iterator[Path]:
+    """Yield the folders in which a hospital that is added has its own: what `derive_path` adds the profile's name to."""
+    for key in ("ledger", "work", "out"):
+        path = getattr(top_level, key)
+        if not isinstance(path, Path):  # a ledger on a server
+            continue
+        if not path.is_absolute():
+            yield top_level.base
+        else:
+            yield path.parent if key == "ledger" else path
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +296,7 @@ def _render_template(template: str, schedule: Schedule, **values: object) -> str
         "escape_percent": lambda text: str(text).replace("%", "%%"),
         "quote_unit": lambda word: _quote_for_unit(word.replace("$", "$$")),
         "quote_path": lambda path: _quote_for_unit(str(path)),
+        "quote_optional_path": lambda path: _quote_for_unit(f"-{path}"),
         "quote_cmd": lambda word: '"{}"'.format(word.replace("%", "%%")),
     }
     return environment.get_template(template).render(

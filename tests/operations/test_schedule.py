@@ -103,7 +103,7 @@ def test_systemd_takes_the_units(folder, options, tmp_path, capsys):
     text = units[0].read_text("utf-8")
     escaped = str(folder).replace("%", "%%")
     assert f"LoadCredential=tencent__secret_id:{escaped}/secrets/tencent__secret_id\n" in text
-    assert (f'"{escaped}/state"' in text) == (not options)
+    assert (f'"-{escaped}/state"' in text) == (not options)
     timer = installed_schedules.get_installed_timer(folder / "config.yaml")
     assert timer.location == str(units[1])
     assert list(timer.missing_commands) == []
@@ -130,8 +130,27 @@ def test_systemd_takes_the_unit_of_a_worker(folder, options, tmp_path, capsys):
     assert (done.returncode, done.stderr) == (0, "")
     text = unit.read_text("utf-8")
     assert re.search(r'^ExecStart=.*config.yaml" --lang zh worker$', text, re.MULTILINE)
-    assert ('/西院/state"' in text) == (not options), "every hospital's folders can be written"
+    assert (f'"-{str(folder).replace("%", "%%")}"' in text) == (not options), (
+        "also the folders of other hospitals"
+    )
     assert installed_schedules.get_installed_timer(folder / "config.yaml").location == str(unit)
+
+
+@pytest.mark.parametrize("options", [("--all", "--worker"), ("--all",)])
+def test_a_hospital_that_is_added_needs_no_new_unit(folder, tmp_path, capsys, options):
+    shared, work = tmp_path / "shared", tmp_path / "work"
+    paths = f"ledger: {shared}/ledgers/all.sqlite3\nwork: {work}\nout: {shared}/out\n"
+    text = f"api: {{app_id: app, operator_open_id: op}}\n{paths}{PROFILES}"
+    (folder / "config.yaml").write_text(text, "utf-8")
+    assert call(folder, "install", "systemd", *options) == 0
+    (unit,) = schedule.SYSTEM_UNITS.glob("*.service")
+    written = re.search("^ReadWritePaths=(.*)$", unit.read_text("utf-8"), re.MULTILINE)[1]
+    parents = {f"-{shared}/ledgers", f"-{shared}/out", f"-{work}"}
+    assert {path for path in written.split() if not path.endswith("esign-import")} == parents
+    with (folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write("  north: {api: {organization_open_id: org-north}}\n")
+    (listed,) = get_status(folder, capsys)
+    assert listed["differences"] == {}
 
 
 def read_units():
