@@ -334,8 +334,12 @@ class HospitalWorker:
             stalled = await self._jobs.get_stalled_jobs(
                 seconds_since_heartbeat=self._settings.stalled_seconds
             )
-            for job in {*(job.id for job in stalled if job.id), *await self._list_lost_jobs()}:
-                await self._take_over_job(job)
+            jobs = {*(job.id for job in stalled if job.id), *await self._list_lost_jobs()}
+            cursor = await connection.execute(
+                "SELECT id, args->>'hospital' FROM procrastinate_jobs WHERE id = ANY(%s)", [[*jobs]]
+            )
+            for job, hospital in await cursor.fetchall():
+                await self._take_over_job(job, hospital)
             await release_jobs(connection)
 
     async def _list_lost_jobs(self) -> set[int]:
@@ -348,19 +352,19 @@ class HospitalWorker:
         self._lost, lost_before = lost, self._lost
         return lost & lost_before
 
-    async def _take_over_job(self, job: int) -> None:
+    async def _take_over_job(self, job: int, hospital: str) -> None:
         try:
             await self._jobs.retry_job_by_id_async(job, retry_at=AT_ONCE)
         except UniqueViolation:
             await self._jobs.finish_job_by_id_async(job, Status.FAILED, delete_job=False)
             await self._daily_jobs.end(job, None, is_final=True)
-            self._report("worker.closed", job=job)
+            self._report("worker.closed", hospital=hospital)
         except ConnectorException:
             if self._failure is not None:
                 raise
             # else the job has ended since it was listed
         else:
-            self._report("worker.taken_over", job=job)
+            self._report("worker.taken_over", hospital=hospital)
 
     async def _note_all_ledgers(self) -> None:
         """Note how far all ledgers have got: should the database be restored to an earlier state, this host knows."""

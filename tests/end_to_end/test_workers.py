@@ -235,7 +235,7 @@ def test_the_job_of_a_dead_host_is_taken_over(group_with):
     assert group.service.list_duplicates() == {}
     # up to 8 attempts were in the ledger when the run was killed, some of them perhaps not sent yet
     assert 24 - 8 <= group.count_creates() <= 24
-    assert "its worker is gone; queued again" in second.read_log()
+    assert "east: its worker is gone; queued again" in second.read_log()
 
 
 @slow

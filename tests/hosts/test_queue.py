@@ -179,7 +179,9 @@ async def test_a_job_that_cannot_be_queued_again_is_closed(url):
         url,
         f"{other} SELECT queue_name, task_name, lock, queueing_lock, args FROM procrastinate_jobs WHERE id = 1",
     )
-    worker, messages = make_worker(url)
+    worker, _ = make_worker(url)
+    reported = []
+    worker._report = lambda key, hospital: reported.append((key, hospital))
     async with open_queue(worker._connector):
         await worker._take_over_jobs()
         await worker._take_over_jobs()
@@ -188,7 +190,7 @@ async def test_a_job_that_cannot_be_queued_again_is_closed(url):
         (2, "todo"),
         (3, "todo"),
     ]
-    assert sorted(messages) == ["worker.closed", "worker.taken_over"]
+    assert sorted(reported) == [("worker.closed", "east"), ("worker.taken_over", "west")]
     assert query(url, "SELECT hospital, exit FROM esign_import.daily_job WHERE finished_at IS NOT NULL") == [
         ("east", None)
     ]
