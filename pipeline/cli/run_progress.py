@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import shutil
+import os
 import sys
 from bisect import bisect_left
 from collections import Counter
+from math import ceil
 from typing import TYPE_CHECKING, Never
 
 from pipeline.cli.context import Session
@@ -24,13 +25,13 @@ from pipeline.messages.service_errors import make_network_cure
 from pipeline.reports.explanations import describe_cause
 from pipeline.reports.presenter import Presenter
 from pipeline.sending.circuit_breaker import Outage, OutageMonitor
+from pipeline.support.terminal_text import measure_width
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 REFRESH_SECONDS = 1.0  # after which the bar is drawn again although no row has ended
 REFRESHES_PER_LINE = 30  # between plain lines
-NARROW = 60  # columns of a terminal in which the bar has room for the time left alone
 RATE_SECONDS = 10.0  # over which the rate is taken
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
 
@@ -81,8 +82,8 @@ class Progress:
         self._refresher = asyncio.create_task(self._refresh_forever())
 
     def count(self, status: Status) -> None:
-        """Count a row that ended; those that `--limit` leaves for later end after the others, and are not counted."""
-        if self._done == self._total:
+        """Count a row that ended; one that was not sent waits for another run."""
+        if status is Status.NOT_SENT or self._done == self._total:
             return
         self._done += 1
         self._counts[status] += 1
@@ -177,26 +178,46 @@ class Progress:
         self._bar.set_postfix_str(self._describe_progress())
 
     def _describe_progress(self) -> str:
-        """Return the counts of rows, with rate, share of the limit and time left, or what is known of an outage."""
+        """Return the counts of rows, with rate, share of the limit and time left, or what is known of an outage.
+
+        Behind a bar it is only what fits: the time or the outage before the rate, and that before the counts.
+        """
         session, outage, rate = self._session, self.outages.current_outage(), self._measure_rate()
         if outage is None:
             share = f"{rate / self._requests_per_second:.0%}"
-            time_left = session.render_sentence("left", time=self._describe_time_left(rate))
-            if shutil.get_terminal_size().columns < NARROW:
-                return time_left
-            parts = [session.render_sentence("rate", rate=f"{rate:.1f}", share=share), time_left]
-        elif outage.gives_up_at is None:
-            parts = [session.render_sentence("outage_now", since=_format_time_of_day(outage.since))]
+            first = session.render_sentence("left", time=self._describe_time_left(rate))
+            before = session.render_sentence("rate", rate=f"{rate:.1f}", share=share)
         else:
-            since, until = map(_format_time_of_day, (outage.since, outage.gives_up_at))
-            parts = [session.render_sentence("outage_until", since=since, until=until)]
-        counts = self._counts
-        parts += [
-            f"{session.render_sentence(f'status.{status}')} {counts[status]}"
+            first, before = self._name_outage(outage), ""
+        counts = [
+            f"{session.render_sentence(f'status.{status}')} {self._counts[status]}"
             for status in Status
-            if counts[status]
+            if self._counts[status]
         ]
-        return " · ".join(parts)
+        room = self._measure_room()
+        shorter = [[before, first, *counts[:number]] for number in range(len(counts), -1, -1)]
+        for parts in (*shorter, [first]):
+            text = " · ".join(filter(None, parts))
+            if room is None or measure_width(text) <= room:
+                return text
+        return ""
+
+    def _name_outage(self, outage: Outage) -> str:
+        since = _format_time_of_day(outage.since)
+        if outage.gives_up_at is not None:
+            until = _format_time_of_day(outage.gives_up_at)
+            text = self._session.render_sentence("outage_until", since=since, until=until)
+            room = self._measure_room()
+            if room is None or measure_width(text) <= room:
+                return text
+        return self._session.render_sentence("outage_now", since=since)
+
+    def _measure_room(self) -> int | None:
+        """Return how many columns are free behind the shortest bar; None where there is no bar."""
+        if self._bar is None:
+            return None
+        bar = f"{self._bar.desc} 100% |xxx| {self._total}/{self._total}, "  # tqdm leaves the last column free
+        return os.get_terminal_size(sys.stderr.fileno()).columns - measure_width(bar) - 1
 
     def _measure_rate(self) -> float:
         """Return the creates a second over the last seconds."""
@@ -213,7 +234,7 @@ class Progress:
         is_steady = len(self._limiter.list_departures(CREATE)) > limit or not is_early
         if is_steady and not rate:
             return None
-        return round(max(0, self._total - self._done) / (min(rate, limit) if is_steady else limit))
+        return ceil((self._total - self._done) / (min(rate, limit) if is_steady else limit))
 
     def _describe_time_left(self, rate: float) -> str:
         seconds_left = self._estimate_seconds_left(rate)

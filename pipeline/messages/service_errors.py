@@ -60,6 +60,7 @@ _CURES: Mapping[str, str] = {
     "changed_answer": "compressed charset cut_json repeated",
 }
 _CURE_OF_FAULT = {f"wire.{fault}": cure for cure, faults in _CURES.items() for fault in faults.split()}
+_OF_SERVICE = frozenset({"gateway", "no_answer"})  # cures of a service that was reached
 _OF_NO_SANDBOX = frozenset({"reach", "other_server"})  # cures that are others where the host is this machine
 _REFUSED = "system.ECONNREFUSED"
 
@@ -167,6 +168,12 @@ def make_network_cure(why: str, host: str) -> Message | None:
     if cure == "port_not_https" and is_loopback(address.hostname or ""):
         cure = "sandbox_http"
     return make_message(f"cure.{cure}", host=host, port=address.port or HTTPS_PORT)
+
+
+def is_network_fault(why: object) -> bool:
+    """Return whether the network, a proxy or a portal is at fault for a call without an answer, not the service."""
+    cure = _CURE_OF_FAULT.get(why.key) if isinstance(why, Message) else None
+    return cure is not None and cure not in _OF_SERVICE
 
 
 def get_advice(code: str) -> Advice:

@@ -32,6 +32,7 @@ from pipeline.domain.run import (
     Status,
 )
 from pipeline.messages.catalogue import join_messages, make_message, render
+from pipeline.messages.service_errors import is_network_fault
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class RunState:
     rows: Sequence[EndedRow] = ()
     exit: int = 0
     halt_code: str = ""
+    is_network_fault: bool = False  # the network, a proxy or a portal stopped the run
     is_of_existing_names: bool = False  # stopped because seals with the names of these rows exist
     file_steps: Sequence[NextStep] = ()  # on rosters that were not read
     unresolved: int = 0  # creates without a verdict
@@ -182,6 +184,8 @@ def list_steps(state: RunState) -> list[NextStep]:
 def _list_halt_steps(state: RunState) -> Iterator[NextStep]:
     if state.halt_code == SEAL_ID_REUSED:
         yield make_step("next.untrusted", state.command_line.build("resolve"))
+    elif state.is_network_fault:
+        yield make_step("next.network", state.command_line.build("doctor"))
     elif state.exit == EXIT_HALTED:
         yield make_step("next.halted", state.send_again)
     if state.halt_code in PLAN_GUARDS:
@@ -223,7 +227,9 @@ def _list_unsent_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Nex
     unsent = tasks[RowTask.SEND]
     if unsent and state.command == "retry" and not state.halt_code:
         yield make_step("next.left_to_run", state.again, n=unsent)
-    elif unsent and state.halt_code not in PLAN_GUARDS and state.exit != EXIT_HALTED:
+    elif unsent and not (
+        state.halt_code in PLAN_GUARDS or state.exit == EXIT_HALTED or state.is_network_fault
+    ):
         key = "next.again_after" if state.halt_code in LASTING_HALTS else "next.again"
         yield make_step(key, state.send_again, n=unsent)
 
@@ -363,6 +369,8 @@ def _make_run_state(report: RunReport, masker: Masker) -> RunState:
         rows=report.outcomes,
         exit=report.halt.exit if report.halt else 0,
         halt_code=report.halt.code if report.halt else "",
+        is_network_fault=report.halt is not None
+        and is_network_fault(report.halt.detail.get("cause", report.halt.message)),
         is_of_existing_names=report.halt is not None and report.halt.is_of_existing_names,
         file_steps=list(_list_file_steps(report)),
         unresolved=sum(

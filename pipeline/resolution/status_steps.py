@@ -10,6 +10,8 @@ from pipeline.domain.masking import mask_path
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import EndedRow
 from pipeline.ledger.protocol import RunRecord
+from pipeline.messages.catalogue import load_texts
+from pipeline.messages.service_errors import is_network_fault
 from pipeline.reports.next_steps import (
     REVIEW_PAGE,
     CommandLine,
@@ -66,7 +68,7 @@ def _make_recorded_state(
 ) -> RunState:
     """Return what the ledger knows of a run that has ended."""
     content, send_again = record.content, command_line.repeat(record)
-    halt = content.get("halted") or {}
+    halt = load_texts(content.get("halted") or {})
     files = content.get("files", ())
     refused = [Path(file["path"]) for file in files if file["status"] == "refused" or file.get("codes")]
     named = name_files(refused)
@@ -84,6 +86,7 @@ def _make_recorded_state(
         rows=rows,
         exit=record.exit or 0,
         halt_code=halt.get("code", ""),
+        is_network_fault=is_network_fault(halt.get("cause", halt.get("message"))),
         is_of_existing_names=halt.get("code") == "SEALS_EXIST",
         file_steps=[make_step("next.files", send_again, n=len(refused), files=named)] if refused else (),
         unresolved=unresolved,

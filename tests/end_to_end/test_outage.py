@@ -6,6 +6,8 @@ import sys
 import threading
 
 import pytest
+from strange_servers import StrangeServer, answer, close_after_request
+from tls_support import TlsRelay
 from wire_support import UPLOAD, refusing_port
 
 TIME = r"\d\d:\d\d"
@@ -29,13 +31,13 @@ CAUSE = {
         (
             "en",
             rf"No usable answer from {{host}} since {TIME} \({{cause}}\)\. Sending is paused .*; the run stops at {TIME} if there is still no answer\. Start the sandbox first",
-            rf"done 1/2 \(50%\) no answer since {TIME}, giving up at {TIME} · Not sent 1",
+            rf"done 0/2 \(0%\) no answer since {TIME}, giving up at {TIME}\n",
             r"Stopped: the service was unavailable \({host}: {cause}; waited [\d.]+ m?s since [-\d]+ [:\d]+\)\. IT: Start the sandbox first",
         ),
         (
             "zh",
             rf"{{host}} 从 {TIME} 起没有可用的应答（{{cause}}）。暂停提交.*到 {TIME} 仍没有应答就停止本次运行。先启动沙盒",
-            rf"已完成 1/2（50%）{TIME} 起没有应答，{TIME} 放弃 · 未提交 1",
+            rf"已完成 0/2（0%）{TIME} 起没有应答，{TIME} 放弃\n",
             r"已停止：连接不上服务或没有可用的应答（{host}：{cause}；从 [-\d]+ [:\d]+ 起等待了 [\d.]+ 毫?秒）。信息科：先启动沙盒",
         ),
     ],
@@ -53,6 +55,44 @@ def test_plain_lines_report_an_outage(hospital, capfd, dead_port, language, paus
     assert re.search(halted.format(**filled), stderr_text), stderr_text
     assert re.search(halted.format(**filled), status), status
     assert hospital.record()["halted"]["host"] == f"127.0.0.1:{dead_port}"
+
+
+@pytest.mark.parametrize(
+    ("strike", "then"),
+    [
+        (answer("200 OK", b"<html><title>login</title></html>"), "doctor"),
+        (answer("403 Forbidden"), "doctor"),
+        (close_after_request, "doctor"),
+        (answer("502 Bad Gateway"), "run"),
+        (answer("500 Internal Server Error"), "run"),
+    ],
+    ids=["portal", "filter", "cut", "gateway", "service"],
+)
+def test_the_last_line_is_doctor_where_the_network_stopped_the_run(hospital, capfd, strike, then):
+    hospital.doctors(2)
+    with StrangeServer(strike) as server:
+        hospital.configure(endpoint=server.url)
+        for language in ("zh", "en"):
+            assert hospital.go("--lang", language, "run") == 5
+            assert_last_command(hospital, capfd, then)
+            hospital.go("--lang", language, "status")
+            assert_last_command(hospital, capfd, then)
+
+
+def test_the_last_line_is_doctor_after_a_certificate_that_is_not_known(hospital, capfd):
+    hospital.doctors(2)
+    with TlsRelay(hospital.sandbox.url) as relay:
+        hospital.configure(endpoint=f"https://127.0.0.1:{relay.port}")
+        for command, exit_code in (("run", 4), ("status", 0)):
+            assert hospital.go(command) == exit_code
+            assert_last_command(hospital, capfd, "doctor")
+
+
+def assert_last_command(hospital, capfd, command):
+    last = capfd.readouterr().err.rstrip().splitlines()[-1]
+    assert re.search(
+        rf"--config {re.escape(str(hospital.folder))}/config.yaml --lang (zh|en) {command}$", last
+    )
 
 
 def test_a_proxy_that_is_not_there_is_named(hospital, capfd, dead_port):
@@ -103,6 +143,6 @@ def test_the_bar_reports_an_outage(hospital, dead_port):
         assert hospital.go("run", "--yes") == 5
     reader.join()
     os.close(ours)
-    bars = [bar for bar in re.split(r"[\r\n]+", b"".join(seen).decode()) if "1/2" in bar]
-    assert any(re.search(rf"no answer since {TIME}, giving up at {TIME} ", bar) for bar in bars), bars
+    bars = [bar for bar in re.split(r"[\r\n]+", b"".join(seen).decode()) if "0/2" in bar]
+    assert any(re.search(rf"no answer since {TIME}, giving up at {TIME}$", bar) for bar in bars), bars
     assert not any("left" in bar for bar in bars if "no answer" in bar)

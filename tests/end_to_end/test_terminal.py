@@ -58,6 +58,22 @@ def test_the_bar_shows_rate_share_time_left_and_counts(hospital_with, language, 
     assert lines[-1].endswith(" resolve")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_the_bar_is_never_cut_inside_a_word(hospital_with, columns):
+    hospital = hospital_with(latency=0.02, faults=[fault("reset_after", nth=(2, 3))])
+    hospital.doctors(12)
+    set_limits(hospital, 12, 8)
+    _, seen = on_a_terminal(hospital, "run", "--yes", columns=columns)
+    bars = [bar.rstrip() for bar in re.split(r"[\r\n]+", seen) if "/12" in bar]
+    assert len(bars) > 3
+    for bar in bars:
+        assert re.search(r"/12(, | · |[\d.]+/s \(\d+% of the limit\)|\d:\d\d left|[A-Z][a-z]+ \d+)*$", bar), (
+            bar
+        )
+        assert "12/12" in bar or not bar.endswith("0:00 left"), bar
+
+
 def test_a_log_gets_a_plain_line_every_thirty_seconds(hospital_with, capfd):
     hospital = hospital_with(latency=0.1)
     hospital.doctors(25)
