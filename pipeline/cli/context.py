@@ -326,7 +326,11 @@ class Session:
     @property
     def hospital(self) -> str:
         """The name of this session's hospital among several."""
-        return self.profile or self.render_sentence("profiles.top")
+        return self.name_hospital(self.profile)
+
+    def name_hospital(self, profile: str | None) -> str:
+        """Return a hospital as people read it; that of the top level has no name of its own."""
+        return profile or self.render_sentence("profiles.top")
 
     # -- configuration
 

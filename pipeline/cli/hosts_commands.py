@@ -88,7 +88,7 @@ def worker(session: Session) -> int:
 
     def report(key: str, **values: object) -> None:
         if "hospital" in values:
-            values["hospital"] = _show_hospital(session, str(values["hospital"]))
+            values["hospital"] = session.name_hospital(str(values["hospital"]))
         if key in URGENT:
             session.alert(key, **values)
         else:
@@ -133,7 +133,7 @@ def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
         async for hospital, is_queued, is_paused in enqueue_hospitals(connector, hospitals, day):
             queued[hospital] = is_queued
             key = "enqueue.paused" if is_paused else "enqueue.queued" if is_queued else "enqueue.present"
-            session.print_text(key, hospital=_show_hospital(session, hospital), day=day)
+            session.print_text(key, hospital=session.name_hospital(hospital), day=day)
 
     run_in_loop(enqueue_all())
     session.print_json(day=str(day), queued=queued)
@@ -146,6 +146,33 @@ def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
 @click.group("hosts", cls=CommandGroup)
 def hosts_group() -> None:
     """Several hosts: what concerns all hospitals of one database."""
+
+
+@hosts_group.command("status")
+@click.pass_obj
+def show_status(session: Session) -> int:
+    """Show workers, queue, ledgers in use and quotas.
+
+    It covers all hosts and hospitals of the database. How the last run of each hospital ended: `status --all`.
+    """
+    if session.profiles:
+        raise UsageError("hosts_status.every_hospital")
+    config, address = _open_queue_configuration(session)
+    from pipeline.cli.hosts_status import print_overview
+    from pipeline.config.named_paths import read_ledger_secret
+    from pipeline.hosts.overview import read_overview
+    from pipeline.hosts.queue import JobConnector, open_queue, run_in_loop
+
+    secret = read_ledger_secret(config, os.environ)
+
+    async def print_status() -> None:
+        connector = JobConnector(address, secret, session.clock, patience=10, connections=2)
+        async with open_queue(connector):
+            overview = await read_overview(connector)
+        print_overview(session, overview, _name_tenants(session))
+
+    run_in_loop(print_status())
+    return 0
 
 
 @hosts_group.command()
@@ -162,10 +189,10 @@ def cancel(session: Session, *, names: tuple[str, ...]) -> int:
     for hospital, jobs in cancelled.items():
         for job in jobs:
             session.print_text(
-                f"hosts.cancelled_{job.was}", hospital=_show_hospital(session, hospital), day=job.day
+                f"hosts.cancelled_{job.was}", hospital=session.name_hospital(hospital), day=job.day
             )
         if not jobs:
-            session.print_text("hosts.nothing_to_cancel", hospital=_show_hospital(session, hospital))
+            session.print_text("hosts.nothing_to_cancel", hospital=session.name_hospital(hospital))
     session.print_json(
         cancelled={
             hospital: [{"day": str(job.day), "was": job.was} for job in jobs]
@@ -260,7 +287,7 @@ def rotate_secret(session: Session, *, former_file: Path) -> int:
 def _print_each(session: Session, hospitals: Mapping[str, bool], changed: str, unchanged: str) -> None:
     """Print one of two messages for each hospital: whether the command has changed something for it."""
     for hospital, is_changed in hospitals.items():
-        session.print_text(changed if is_changed else unchanged, hospital=_show_hospital(session, hospital))
+        session.print_text(changed if is_changed else unchanged, hospital=session.name_hospital(hospital))
 
 
 def _name_again(session: Session, hospitals: Iterable[str]) -> Sequence[str]:
@@ -314,7 +341,7 @@ def _name_tenants(session: Session) -> dict[str, str]:
     names = {}
     for profile in file.list_hospitals():
         with suppress(ConfigError):
-            names[file.load(profile).tenant] = _show_hospital(session, profile)
+            names[file.load(profile).tenant] = session.name_hospital(profile)
     return names
 
 
@@ -360,7 +387,7 @@ def _read_hospitals(
             if str(config.ledger) != str(address):
                 raise UsageError(
                     "jobs.other_database",
-                    hospital=_show_hospital(session, profile),
+                    hospital=session.name_hospital(profile),
                     ledger=config.name_ledger(),
                     queue=address,
                 )
@@ -368,8 +395,3 @@ def _read_hospitals(
             age = parse_age(config.retention.runs or "")
         hospitals.append(Hospital(profile or "", rosters, round(age / DAY) if age else KEEP_DAYS))
     return hospitals
-
-
-def _show_hospital(session: Session, hospital: str | None) -> str:
-    """Return the name of a hospital as people read it."""
-    return hospital or session.render_sentence("profiles.top")

@@ -30,6 +30,7 @@ WITHOUT_HOSPITAL = FOR_NAMED | frozenset(
         "demo",
         "help",
         "hosts rotate-secret",
+        "hosts status",
         "init",
         "sandbox",
         "schedule remove",

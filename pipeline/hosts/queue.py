@@ -72,6 +72,18 @@ ADDITIONS = (
         paused_by text NOT NULL
     )
     """,
+    # what is worth knowing of a worker; procrastinate deletes the row that it refers to once the worker is gone
+    b"""
+    CREATE TABLE hospital_worker (
+        id bigint PRIMARY KEY REFERENCES procrastinate_workers ON DELETE CASCADE,
+        host text NOT NULL,
+        pid bigint NOT NULL,
+        version text NOT NULL,
+        processes integer NOT NULL,
+        stalled_seconds double precision NOT NULL,
+        started_at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
 )
 
 

@@ -34,6 +34,7 @@ CLOSE_SECONDS = 2.0  # that the end of the connection is waited for
 STATEMENT_SECONDS = 10.0  # that a statement may take
 FORGET_IDLE_SECONDS = 3600.0  # a row that was not used for so long begins anew …
 FORGET_SECONDS = 86_400.0  # … and so does one that has learnt for so long: a lower limit may be over
+KEEP_THROTTLES_SECONDS = 3600.0
 
 _BEGIN = """
     INSERT INTO rate (quota, action, requests_per_second, next_slot, spacing, began, pacing)
@@ -50,7 +51,11 @@ _TAKE_SLOT = """
         UPDATE rate SET
             next_slot = spacing + CASE WHEN next_slot > server_seconds() + 60 + 20 * spacing THEN server_seconds()
                                        ELSE greatest(next_slot, server_seconds() - spacing / 2) END,
-            calls_at_pace = calls_at_pace + (next_slot > server_seconds())::int
+            calls_at_pace = calls_at_pace + (next_slot > server_seconds())::int,
+            minute = greatest(minute, present_minute),
+            slots = 1 + CASE WHEN minute >= present_minute THEN slots ELSE 0 END,
+            slots_before = CASE WHEN minute >= present_minute THEN slots_before WHEN minute = present_minute - 1 THEN slots ELSE 0 END
+        FROM (SELECT floor(server_seconds() / 60)::bigint AS present_minute) AS present
         WHERE quota = %(quota)s AND action = %(action)s
             AND (next_slot <= server_seconds() + %(slots_ahead)s * spacing
                  OR next_slot > server_seconds() + 60 + 20 * spacing)
@@ -84,6 +89,13 @@ _PUSH = """
     UPDATE rate SET next_slot = next_slot + seconds, pushed = pushed + seconds, held_until = greatest(held_until, until)
     FROM push WHERE quota = %(quota)s AND action = %(action)s
     RETURNING pushed
+"""
+# the lock of the row in `rate`, which the transaction has, keeps two of them from deleting the same rows
+_COUNT_THROTTLE = """
+    WITH old AS (
+        DELETE FROM throttle WHERE quota = %(quota)s AND action = %(action)s AND at < server_seconds() - %(kept)s
+    )
+    INSERT INTO throttle (quota, action, at) VALUES (%(quota)s, %(action)s, server_seconds())
 """
 
 Answer = TypeVar("Answer")
@@ -181,6 +193,7 @@ class RateRows:
                     if changed.hold:
                         row = self._execute(connection, _PUSH, action, {"hold": changed.hold}).fetchone()
                         pushed = row[0] if row is not None else 0.0
+                        self._execute(connection, _COUNT_THROTTLE, action, {"kept": KEEP_THROTTLES_SECONDS})
                     is_replaced = self._execute(connection, _REPLACE, action, values).rowcount == 1
                     if not is_replaced:
                         raise psycopg.Rollback

@@ -112,6 +112,18 @@ _SHARED = (
         PRIMARY KEY (quota, action)
     ) WITH (fillfactor = 10)
     """,
+    # the slots that were taken in a minute of the server's clock, and in the minute before
+    """
+    ALTER TABLE {shared}.rate ADD COLUMN IF NOT EXISTS minute bigint NOT NULL DEFAULT 0,
+        ADD COLUMN IF NOT EXISTS slots bigint NOT NULL DEFAULT 0,
+        ADD COLUMN IF NOT EXISTS slots_before bigint NOT NULL DEFAULT 0
+    """,
+    # when the service has refused a call because there were too many; rows are kept for an hour
+    """
+    CREATE TABLE IF NOT EXISTS {shared}.throttle (
+        quota text NOT NULL, action text NOT NULL, at double precision NOT NULL
+    )
+    """,
     # how far each ledger has got, as its last commit left it: what every host notes of all of them
     """
     CREATE TABLE IF NOT EXISTS {shared}.progress (

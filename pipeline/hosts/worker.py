@@ -7,8 +7,10 @@ worker compares the hospitals with the table of days when it starts and at every
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
+import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -47,6 +49,7 @@ from pipeline.hosts.run_children import (
 )
 from pipeline.hosts.slots import SlotWorker
 from pipeline.messages.catalogue import join_messages, make_message
+from pipeline.version import __version__
 
 Report = Callable[..., None]  # the key of a message and what fills its blanks
 
@@ -65,9 +68,17 @@ DIGEST_SECONDS = 60.0  # for the rosters of one hospital: a share may hang
 class _JobWorker(SlotWorker):
     """procrastinate's worker, which leaves a job that another worker has by now as that one enters it."""
 
-    def __init__(self, app: App, *, slots: int, **options: Any) -> None:
+    def __init__(
+        self, app: App, *, slots: int, enter: Callable[[int], Coroutine[Any, Any, None]], **options: Any
+    ) -> None:
         super().__init__(app, slots=slots, **options)
         self.given_up: set[int] = set()  # jobs
+        self._enter = enter
+
+    async def _run_loop(self) -> None:
+        assert self.worker_id is not None
+        await self._enter(self.worker_id)
+        await super()._run_loop()  # type: ignore[no-untyped-call]
 
     async def _persist_job_status(self, job: Job, *args: Any, **kwargs: Any) -> None:
         if job.id in self.given_up:
@@ -114,6 +125,7 @@ class HospitalWorker:
         self._worker = _JobWorker(
             app,
             slots=settings.processes,
+            enter=self._enter_worker,
             listen_notify=False,  # a poll is enough for jobs of minutes, and there is no second connection to lose
             fetch_job_polling_interval=self._poll_seconds,
             install_signal_handlers=False,
@@ -172,6 +184,19 @@ class HospitalWorker:
             await asyncio.gather(*chores, return_exceptions=True)
         if not self._is_stopping and self._failure is None:
             raise RuntimeError("the worker ended by itself")
+
+    async def _enter_worker(self, worker: int) -> None:
+        """Enter what `hosts status` shows of this worker; the row goes with that of procrastinate."""
+        await self._connector.execute_query_async(
+            "INSERT INTO hospital_worker (id, host, pid, version, processes, stalled_seconds)"
+            " VALUES (%(id)s, %(host)s, %(pid)s, %(version)s, %(processes)s, %(stalled)s) ON CONFLICT DO NOTHING",
+            id=worker,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=__version__,
+            processes=self._settings.processes,
+            stalled=self._settings.stalled_seconds,
+        )
 
     # -- the end
 

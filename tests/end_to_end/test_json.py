@@ -13,7 +13,15 @@ REFUSED = frozenset(
     {"completion", "help", "sandbox", "worker"}
 )  # text for a shell; they run until they are stopped
 NEEDS_SERVER = frozenset(
-    {"enqueue", "hosts cancel", "hosts pause", "hosts resume", "hosts rotate-secret", "ledger load"}
+    {
+        "enqueue",
+        "hosts cancel",
+        "hosts pause",
+        "hosts resume",
+        "hosts rotate-secret",
+        "hosts status",
+        "ledger load",
+    }
 )
 NEEDS_LOSS = frozenset({"ledger rebuild", "ledger restore"})
 # command -> the words after it, once or in turn; {} is the hospital's folder, {name} a sealed doctor
@@ -37,6 +45,7 @@ ARGUMENTS = {
     "hosts pause": [()],
     "hosts resume": [()],
     "hosts rotate-secret": [("--former", "no-such-file")],
+    "hosts status": [()],
     "init": [("{}/new", "--sandbox")],
     "ledger backup": [("{}/copy",)],
     "ledger check": [()],

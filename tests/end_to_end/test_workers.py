@@ -1,7 +1,9 @@
 """Workers in processes of their own, a real PostgreSQL between them, runs as their children against the sandbox."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +19,7 @@ from run_support import draw_seal, wait_until
 from server_ledger import SECRET
 
 from pipeline.sandbox.gateway import CREATE, SANDBOX
+from pipeline.version import __version__
 
 HOSPITALS = ("east", "north", "west")
 TENANTS = tuple(
@@ -146,6 +149,18 @@ def test_two_workers_share_three_hospitals(group_with):
 
 def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, capsys):
     group, worker = start_slow_run(group_with)
+    assert group.go("hosts", "status") == 0
+    output = capsys.readouterr().out
+    assert f"(process {worker.pid}, version {__version__}): 1 of 2 runs" in output
+    assert f"east: running on {socket.gethostname()} since" in output
+    assert "east: the run 20" in output
+    assert "Quota default, ChannelCreatePreparedPersonalEsign:" in output
+    assert group.go("--json", "hosts", "status") == 0
+    shown = json.loads(capsys.readouterr().out)
+    (run,) = list_runs_of_worker(worker)
+    assert [(ledger["hospital"], ledger["pid"]) for ledger in shown["ledgers"]] == [("east", run.pid)]
+    assert [(job["hospital"], job["state"]) for job in shown["jobs"]] == [("east", "running")]
+    assert all(quota["slots"] > 0 for quota in shown["quotas"])
     assert group.go("hosts", "cancel", "east") == 0
     assert "the run ends after the requests in progress" in capsys.readouterr().out
     wait_until(group.list_days)

@@ -13,6 +13,7 @@ from random import Random
 import psycopg
 import pytest
 from postgres_server import run_server
+from queue_support import queue_at
 
 from pipeline.clock import SystemClock
 from pipeline.domain.server_address import ServerAddress
@@ -20,6 +21,7 @@ from pipeline.errors import LedgerError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, max_in_rolling_second
 from pipeline.hosts import rate_row
 from pipeline.hosts.connection import open_connection
+from pipeline.hosts.overview import read_overview
 from pipeline.hosts.schema import make_shared_schema
 from pipeline.hosts.shared_rate_limiter import SharedRateLimiter
 
@@ -215,6 +217,32 @@ async def test_a_row_that_a_crash_of_the_server_lost_is_made_anew(address, clock
         begun = clock.monotonic()
         await send(limiter, 3)
         assert clock.monotonic() - begun < 0.3
+
+
+async def test_slots_and_throttles_of_the_last_minute_are_counted(address, clock):
+    async def read_use():
+        async with queue_at(address.url) as (connector, _):
+            (use,) = (await read_overview(connector)).quotas
+            return use
+
+    with share(address, clock, rate=10) as one, share(address, clock, rate=10) as other:
+        clock.move(60 - (clock.now() + clock.AHEAD) % 60)  # a minute of the server begins
+        await send(one, 150)
+        await send(other, 150)
+        use = await read_use()
+        assert (use.requests_per_second, round(use.slots), use.throttles) == (10, 300, 0)
+        assert use.share == pytest.approx(0.5)
+        one.record_throttle(ACTION, None, None)
+        other.record_throttle(ACTION, 10, 11)
+        assert await read_row(one, "version") + await read_row(other, "version") > 0
+        assert (await read_use()).throttles == 2
+        clock.move(60)
+        assert round((await read_use()).slots) == pytest.approx(150, abs=30), "half of that minute has passed"
+        assert (await read_use()).throttles == 0
+        clock.move(60)
+        assert (await read_use()).slots == 0
+        await send(one)
+        assert (await read_use()).slots == 1
 
 
 async def test_a_run_with_few_rows_goes_first_and_a_large_one_is_not_forgotten(address, clock):
