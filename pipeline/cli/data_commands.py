@@ -14,7 +14,6 @@ from pipeline.cli.completion import complete_people, complete_runs
 from pipeline.cli.context import Session
 from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
-from pipeline.domain.run import Status
 from pipeline.errors import UsageError
 from pipeline.support.terminal_text import align_columns
 
@@ -127,8 +126,10 @@ def history(session: Session, *, limit: int) -> int:
     presenter = Presenter(session.spoken)
     lines, counts = [], []
     for run in runs:
-        counts += [f"{presenter.name_status(Status(status))} {rows}" for status, rows in run.statuses.items()]
-        lines.append(_list_run_texts(session, run, counts[-len(run.statuses) :] if run.statuses else []))
+        shown_statuses = run.count_shown_statuses()
+        counts_of_run = [f"{presenter.name_status(status)} {rows}" for status, rows in shown_statuses.items()]
+        counts += counts_of_run
+        lines.append(_list_run_texts(session, run, counts_of_run))
     for line in align_columns(lines):
         session.print_wrapped_data(line, whole=counts)
     if not runs:

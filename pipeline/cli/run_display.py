@@ -15,7 +15,16 @@ from pipeline.config.settings import Config
 from pipeline.domain.message import Message
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.roster import ROSTER_SUFFIXES
-from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status, is_redundant_copy
+from pipeline.domain.run import (
+    SHOWN_STATUSES,
+    UNRESOLVED_STATUSES,
+    Repeat,
+    RowOutcome,
+    RunReport,
+    ShownStatus,
+    Status,
+    get_shown_status,
+)
 from pipeline.ledger.protocol import Ledger
 from pipeline.messages.catalogue import join_messages
 from pipeline.operations.run_hooks import call_run_end_hooks
@@ -144,16 +153,15 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
     ]
     if empty:
         session.inform("no_doctors", **join_names(session, [presenter.mask_text(name) for name in empty]))
-    rows: dict[Status, list[RowOutcome]] = defaultdict(list)
+    rows: dict[ShownStatus, list[RowOutcome]] = defaultdict(list)
     for outcome in report.outcomes:
-        rows[outcome.status].append(outcome)
+        rows[get_shown_status(outcome)].append(outcome)
     explained = report.halt.code if report.halt else ""
     with_sheets = _list_files_with_sheets(report)
-    for status in filter(rows.get, Status):
-        copies = sum(map(is_redundant_copy, rows[status]))
-        key = "count_with_spare" if copies else "count"
+    for status in filter(rows.get, SHOWN_STATUSES):
+        key = "count_of_duplicates" if status is Repeat.DUPLICATE else "count"
         name = presenter.name_status(status)
-        text = session.render_sentence(key, status=name, rows=len(rows[status]), n=copies)
+        text = session.render_sentence(key, status=name, rows=len(rows[status]))
         session.print_wrapped(text, tone=STATUS_TONES.get(status.value))
         if status in WITH_REASONS:
             _print_reasons(session, rows[status], presenter, explained=explained, with_sheets=with_sheets)

@@ -5,6 +5,7 @@ Personal fields carry ``repr=False``: a traceback or a log line never shows a nu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
@@ -52,6 +53,15 @@ class Status(StrEnum):
     NOT_SENT = "not_sent"
     READY = "ready"
 
+
+class Repeat(StrEnum):
+    """How people read the status of a row that only repeats another one: it is rejected, and needs no action."""
+
+    DUPLICATE = "duplicate"
+
+
+ShownStatus = Status | Repeat
+SHOWN_STATUSES: Sequence[ShownStatus] = (*Status, *Repeat)
 
 UNRESOLVED_STATUSES = frozenset({Status.UNKNOWN, Status.EXISTS})  # a person decides
 TO_FIX_STATUSES = frozenset({Status.REJECTED, Status.FAILED, Status.NOT_SENT})
@@ -371,7 +381,7 @@ class RunPreview:
     seconds: float  # at the granted rate
     # of a review: right, wrong, of no row that could be sent
     review_counts: tuple[int, int, int] | None = None
-    unsent_rows: Mapping[Status, int] = _field(default_factory=dict)  # READY: not asked for
+    unsent_rows: Mapping[ShownStatus, int] = _field(default_factory=dict)  # READY: not asked for
     stopped_by_guard: bool = False  # a guard lets nothing through
     all_rosters_refused: bool = False  # there are rosters, and every one was refused
     # how the rosters differ from those of the last run: the count, then a line a person; for an observer that shows it
@@ -429,6 +439,17 @@ def is_redundant_copy(outcome: EndedRow) -> bool:
         and bool(outcome.errors)
         and all(map(is_copy_problem, outcome.errors))
     )
+
+
+def get_shown_status(outcome: EndedRow) -> ShownStatus:
+    """Return the status of a row as people read and count it."""
+    return Repeat.DUPLICATE if is_redundant_copy(outcome) else outcome.status
+
+
+def count_shown_statuses(outcomes: Iterable[EndedRow]) -> dict[ShownStatus, int]:
+    """Count rows as people read them, each status that occurs, in the order of all lists."""
+    counts = Counter(map(get_shown_status, outcomes))
+    return {status: counts[status] for status in SHOWN_STATUSES if counts[status]}
 
 
 def waits_for_review(outcome: EndedRow) -> bool:

@@ -12,6 +12,7 @@ from pipeline.clock import Clock, shown, stamp
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
 from pipeline.domain.row_record import RowLine
+from pipeline.domain.run import Repeat, ShownStatus, Status
 from pipeline.domain.seals import LiveSeal, PersonHistory
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -115,10 +116,19 @@ class ListedRun:
     exit: int | None
     files: int
     statuses: Mapping[str, int]  # rows by status, those that occur
+    duplicates: int  # of the rejected rows, those that repeat another one and need no action
     halt: str | None  # code of what stopped it
     user: str | None
     accepted_guards: bool
     waited_seconds: float  # of all calls together
+
+    def count_shown_statuses(self) -> dict[ShownStatus, int]:
+        """Return the rows as people read them: duplicates apart from the rows to correct."""
+        counts: dict[ShownStatus, int] = {Status(status): rows for status, rows in self.statuses.items()}
+        if self.duplicates:
+            counts[Status.REJECTED] -= self.duplicates
+            counts[Repeat.DUPLICATE] = self.duplicates
+        return {status: rows for status, rows in counts.items() if rows}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as `history --json` shows it."""
@@ -147,6 +157,7 @@ def _summarize(run: RunRecord) -> ListedRun:
         exit=run.exit,
         files=len(record.get("files", ())),
         statuses={status: rows for status, rows in record.get("statuses", {}).items() if rows},
+        duplicates=record.get("duplicates", 0),
         halt=(record.get("halted") or {}).get("code"),
         user=run.user,
         accepted_guards=bool(record.get("accepted_guards")),

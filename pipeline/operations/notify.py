@@ -29,7 +29,7 @@ from pipeline.config.named_paths import read_secret_lines
 from pipeline.config.settings import Config
 from pipeline.domain.masking import hide_names
 from pipeline.domain.message import Message
-from pipeline.domain.run import RunReport, Status
+from pipeline.domain.run import RunReport, Status, count_shown_statuses
 from pipeline.errors import DiskTrouble, UsageError, reason_of
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import make_message, render
@@ -149,16 +149,14 @@ def build_message(
         f"environment.{get_service_environment(config.api.endpoint)}", language
     )
     title = presenter.render(f"notify.title.{key}", name=name, exit=report.exit)
-    counts = Counter(outcome.status for outcome in report.outcomes)
     lines = [presenter.render("notify.run", run=report.run, host=socket.gethostname())]
     if since is not None and state != "ok" and local_date(since) != local_date(report.finished):
         lines.append(presenter.render("notify.since", day=local_date(since)))
     if report.halt is not None:
         lines.append(describe_halt_of(report, presenter))
     lines += [
-        presenter.render("notify.count", status=presenter.name_status(status), rows=counts[status])
-        for status in Status
-        if counts[status]
+        presenter.render("notify.count", status=presenter.name_status(status), rows=rows)
+        for status, rows in count_shown_statuses(report.outcomes).items()
     ]
     reasons = count_reasons(report.outcomes)
     lines += [

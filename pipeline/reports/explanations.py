@@ -17,9 +17,9 @@ from pipeline.domain.run import (
     Notice,
     RowOutcome,
     RunReport,
+    ShownStatus,
     Status,
     has_doubtful_picture,
-    is_redundant_copy,
     waits_for_review,
 )
 from pipeline.domain.service_codes import CODES, NAME_EXISTS, OTHER_SANDBOX
@@ -90,15 +90,14 @@ def describe_problem(problem: Problem, presenter: Presenter, *, masked: bool = T
     return presenter.mask_text(render_problem(presenter.masker.mask_problem(problem), presenter.language))
 
 
-def describe_status(status: Status, outcomes: Iterable[RowOutcome], presenter: Presenter) -> str:
-    """Return what a status means; how many rows only repeat another row, or have pictures that are not certain."""
+def describe_status(status: ShownStatus, outcomes: Iterable[RowOutcome], presenter: Presenter) -> str:
+    """Return what a status means; how many rows have pictures that are not certain, or wait for a review."""
     meaning = presenter.render(f"meaning.{status}")
     if status is Status.UNCHANGED and (n := sum(map(has_doubtful_picture, outcomes))):
         return presenter.render("doubtful.meaning", n=n)
     if status is Status.NOT_SENT and (n := sum(map(waits_for_review, outcomes))):
         return presenter.render("review.meaning", n=n)
-    copies = sum(map(is_redundant_copy, outcomes)) if status is Status.REJECTED else 0
-    return presenter.render("repeated.meaning", meaning=meaning, n=copies) if copies else meaning
+    return meaning
 
 
 def list_reasons(

@@ -11,14 +11,14 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from pipeline.domain.run import Status
+from pipeline.domain.run import Repeat, ShownStatus, Status
 from pipeline.messages.catalogue import render
 from pipeline.reports.styles import CODE, COLOURS, HEAD, INK, LINK, MUTED, PAPER, RULE
 from pipeline.support.atomic_files import write_atomically
 
 TEMPLATES = Path(__file__).parent / "templates"
 LAYOUT = "layout.html"
-_DARK_COLOURS: Mapping[Status, tuple[str, str]] = {
+_DARK_COLOURS: Mapping[ShownStatus, tuple[str, str]] = {
     Status.SEALED: ("#173A25", "#7FD49A"),
     Status.UNCHANGED: ("#22302A", "#A3C4AE"),
     Status.CHANGED: ("#45290F", "#F2AB70"),
@@ -28,6 +28,7 @@ _DARK_COLOURS: Mapping[Status, tuple[str, str]] = {
     Status.EXISTS: ("#262D5A", "#A5B1F7"),
     Status.NOT_SENT: ("#2B3542", "#AEBCCD"),
     Status.READY: ("#123740", "#74CBDB"),
+    Repeat.DUPLICATE: ("#2A313A", "#9AA7B5"),
 }
 _LIGHT: Mapping[str, str] = {
     "paper": PAPER, "card": "#FFFFFF", "ink": INK, "muted": MUTED, "rule": RULE, "soft": CODE, "head": HEAD,
@@ -116,7 +117,7 @@ def _build_page_colours() -> str:
     classes = "\n".join(
         f".{status} {{ background: var(--{status}-fill); color: var(--{status}); }}"
         f" .{status}-ink {{ fill: var(--{status}); }}"
-        for status in Status
+        for status in COLOURS
     )
     return (
         f":root {{ color-scheme: light dark; {light} }}\n"
@@ -124,7 +125,7 @@ def _build_page_colours() -> str:
     )
 
 
-def _list_variables(colours: Mapping[str, str], of_statuses: Mapping[Status, tuple[str, str]]) -> str:
+def _list_variables(colours: Mapping[str, str], of_statuses: Mapping[ShownStatus, tuple[str, str]]) -> str:
     pairs = dict(colours)
     for status, (fill, ink) in of_statuses.items():
         pairs |= {f"{status}-fill": fill, f"{status}": ink}

@@ -34,7 +34,7 @@ from pipeline.domain.results_format import (
     ExactSheet,
     get_appended_columns,
 )
-from pipeline.domain.run import Status
+from pipeline.domain.run import ShownStatus
 from pipeline.errors import FormatsLost
 from pipeline.reports.row_notes import (
     APPENDED_WIDTHS,
@@ -232,7 +232,7 @@ class _MarkedSheet:
         self.written.add(cell.coordinate)
         return cell
 
-    def _set_look(self, cell: Cell, status: Status | None, *, wraps: bool) -> None:
+    def _set_look(self, cell: Cell, status: ShownStatus | None, *, wraps: bool) -> None:
         """Give a cell the font size and border of its left neighbour; equal looks are made once."""
         model = self._sheet.cell(cell.row, self._first_column - 1)
         key = (model.style_id, status, wraps)

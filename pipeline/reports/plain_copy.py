@@ -23,7 +23,7 @@ from pipeline.domain.results_format import (
     get_appended_columns,
 )
 from pipeline.domain.roster import CellKind, format_number
-from pipeline.domain.run import Status
+from pipeline.domain.run import SHOWN_STATUSES
 from pipeline.errors import NotCopied
 from pipeline.messages.catalogue import make_message
 from pipeline.reports.row_notes import (
@@ -197,7 +197,7 @@ class _Looks:
             "title": {"bold": True, "bg_color": PAPER, "text_wrap": True},
             "merged": {"align": "center"},
             "reason": {"text_wrap": True},
-            **{status: {**colour_status(status), "align": "center"} for status in Status},
+            **{status: {**colour_status(status), "align": "center"} for status in SHOWN_STATUSES},
         }
 
     def get_format(self, look: str, number_format: str = "@") -> Format:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.domain.masking import Masker
+from pipeline.domain.run import ShownStatus
 from pipeline.messages import catalogue
 from pipeline.messages.areas import get_words
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.domain.roster import Field
-    from pipeline.domain.run import RowOutcome, RunReport, Status
+    from pipeline.domain.run import RowOutcome, RunReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Presenter:
         """Join texts that are not empty with a separator: colon, comma."""
         return self.render(f"separator.{separator}").join(filter(None, parts))
 
-    def name_status(self, status: Status) -> str:
+    def name_status(self, status: ShownStatus) -> str:
         """Return a status as people read it."""
         return get_words(f"status.{status}")[self.language]  # without blanks: 100,000 a run
 

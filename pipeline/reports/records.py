@@ -13,7 +13,7 @@ from pipeline.domain.message import Message
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.roster import Change, FileReport, Problem
 from pipeline.domain.row_record import SCHEMA, RecordedAnswer, RecordedPicture, RecordedProblem, RowLine
-from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport
+from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport, is_redundant_copy
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.catalogue import dump_text, dump_texts
 from pipeline.messages.problems import record_problem, turn_into_warning
@@ -116,6 +116,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
     Without a masker the numbers of the report's rows are masked.
     """
     anonymize = _make_anonymizer(report, masker)
+    duplicates = sum(map(is_redundant_copy, report.outcomes))
     return {
         "schema": SCHEMA,
         "run": report.run,
@@ -131,6 +132,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
         **({"superseded": True} if report.is_superseded else {}),
         **({"restrictions": report.restrictions} if report.restrictions else {}),
         "statuses": {status.value: rows for status, rows in verify_totals(report).items()},
+        **({"duplicates": duplicates} if duplicates else {}),
         "requests": {action: dict(codes) for action, codes in report.traffic.requests.items()},
         "rate": {
             "limit": report.traffic.limit,

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pipeline.domain.roster import Field, FileReport
-from pipeline.domain.run import RowOutcome, RunReport, Status
+from pipeline.domain.run import (
+    SHOWN_STATUSES,
+    RowOutcome,
+    RunReport,
+    ShownStatus,
+    count_shown_statuses,
+    get_shown_status,
+)
 from pipeline.reports.earlier_results import CREATE
 from pipeline.reports.explanations import (
     describe_code,
@@ -85,7 +92,7 @@ def write_report(
 
 
 def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object]:
-    counts = {status: rows for status, rows in verify_totals(report).items() if rows}
+    verify_totals(report)
     total = len(report.outcomes)
     text, colour = summarize_run(report, presenter)
     return {
@@ -103,7 +110,10 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
         "language": presenter.language,
         "steps": list_run_steps(report, presenter.masker),
         "total": total,
-        "statuses": [_describe_total(status, rows, report, presenter) for status, rows in counts.items()],
+        "statuses": [
+            _describe_total(status, rows, report, presenter)
+            for status, rows in count_shown_statuses(report.outcomes).items()
+        ],
         "reasons": list(list_reason_totals(report, presenter)),
         "describe": presenter.describe_duration,
         "wire": _describe_traffic(report, presenter),
@@ -113,7 +123,9 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
     }
 
 
-def _describe_total(status: Status, rows: int, report: RunReport, presenter: Presenter) -> dict[str, object]:
+def _describe_total(
+    status: ShownStatus, rows: int, report: RunReport, presenter: Presenter
+) -> dict[str, object]:
     return {
         "status": status.value,
         "word": presenter.name_status(status),
@@ -174,7 +186,7 @@ def _build_table(report: RunReport, presenter: Presenter, unused: UnusedPictures
         "data": {
             "rows": rows,
             "oneFile": len({outcome.doctor.row.origin.path for outcome in outcomes}) == 1,
-            "statuses": {status.value: presenter.name_status(status) for status in Status},
+            "statuses": {status.value: presenter.name_status(status) for status in SHOWN_STATUSES},
             "words": {
                 name: presenter.render(f"report.{name}", **blanks)
                 for name in ("shown", "more", "none", "place")
@@ -198,7 +210,7 @@ def _describe_row(outcome: RowOutcome, presenter: Presenter, unused: UnusedPictu
         return _cut_text(presenter.mask_optional(text))
 
     return {
-        "status": outcome.status.value,
+        "status": get_shown_status(outcome).value,
         "name": mask_and_cut(doctor.display_name),
         "reasons": [_cut_text(reason) for reason in list_reasons(outcome, presenter)],
         "codes": [clean_text(code) for code in list_blocking_codes(outcome)],

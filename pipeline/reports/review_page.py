@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar
 
 from pipeline.clock import stamp
 from pipeline.domain.roster import ImagePreview
-from pipeline.domain.run import RowOutcome, RunReport, Status, has_held_picture
+from pipeline.domain.run import RowOutcome, RunReport, Status, get_shown_status, has_held_picture
 from pipeline.messages.areas import is_known, list_keys
 from pipeline.reports.explanations import describe_problem, list_reasons
 from pipeline.reports.html_pages import embed_image, write_page
@@ -221,8 +221,8 @@ def _build_card(
         # of the judgement, where the row can be judged
         "id": review.id if review and group == "judge" else None,
         "judged": review and review.judged,  # in the ledger
-        "status": "" if is_ready else presenter.name_status(outcome.status),
-        "colour": outcome.status.value,
+        "status": "" if is_ready else presenter.name_status(get_shown_status(outcome)),
+        "colour": get_shown_status(outcome).value,
         "name": mask_and_clean(doctor.display_name),
         "who": _join_parts(mask_and_clean(doctor.staff_no), mask_and_clean(doctor.display_department)),
         "seal_name": mask_and_clean(display_seal_name(outcome)),

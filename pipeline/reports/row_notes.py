@@ -9,7 +9,14 @@ from functools import partial
 
 from pipeline.domain.results_format import APPENDED_COLUMNS, unique_heading
 from pipeline.domain.roster import Field, Problem
-from pipeline.domain.run import RowOutcome, Status, has_doubtful_picture, needs_fixing
+from pipeline.domain.run import (
+    RowOutcome,
+    ShownStatus,
+    Status,
+    get_shown_status,
+    has_doubtful_picture,
+    needs_fixing,
+)
 from pipeline.domain.service_codes import REFUSED_FIELDS
 from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import render
@@ -90,7 +97,7 @@ class RowNotes:
     sheet: str | None
     row: int  # as Excel shows it
     last_column: str  # letters, of the row's last cell; "" where its own file has none
-    status: Status
+    status: ShownStatus
     texts: tuple[str, str, str] = field(repr=False)  # of the appended columns: status, reasons, SealId
     faults: Mapping[str, Sequence[str]] = field(repr=False)  # address of a cell -> what is wrong with it
 
@@ -102,7 +109,7 @@ def build_row_notes(outcome: RowOutcome, presenter: Presenter) -> RowNotes:
         row.origin.sheet,
         row.origin.row,
         row.cells[-1].column if row.cells else "",
-        outcome.status,
+        get_shown_status(outcome),
         _list_appended_texts(outcome, presenter),
         _list_faults(outcome, presenter),
     )
@@ -113,7 +120,7 @@ def _list_appended_texts(outcome: RowOutcome, presenter: Presenter) -> tuple[str
     is_well = outcome.status in NEEDS_NOTHING and not has_doubtful_picture(outcome)
     reasons = () if is_well else _list_whole_reasons(outcome, presenter)
     reason = " ".join(" ".join(reasons).split())
-    return presenter.name_status(outcome.status), reason, get_confirmed_seal_id(outcome) or ""
+    return presenter.name_status(get_shown_status(outcome)), reason, get_confirmed_seal_id(outcome) or ""
 
 
 def _list_whole_reasons(outcome: RowOutcome, presenter: Presenter) -> Iterator[str]:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline.domain.results_format import COPIES
-from pipeline.domain.run import UNRESOLVED_STATUSES, RunReport, Status, needs_fixing
+from pipeline.domain.run import (
+    SHOWN_STATUSES,
+    UNRESOLVED_STATUSES,
+    RunReport,
+    ShownStatus,
+    Status,
+    count_shown_statuses,
+    needs_fixing,
+)
 from pipeline.reports.explanations import (
     describe_code,
     describe_file,
@@ -39,15 +47,15 @@ _BLOCKS: Look = {"font_name": "Arial", "font_size": 8, "indent": 1}
 _COMMAND: Look = {"font_name": "Consolas", "bg_color": CODE, "font_color": HEAD, "indent": 1}
 
 
-def write_summary(context: WorkbookContext, counts: Mapping[Status, int]) -> None:
-    """Write the page from top to bottom; ``counts`` are the checked sums."""
+def write_summary(context: WorkbookContext) -> None:
+    """Write the page from top to bottom."""
     report, presenter = context.report, context.presenter
     grid = SummaryGrid(context.book, context.styles, presenter.language)
     _write_banner(grid, report, presenter)
     _write_links(grid, context)
     _write_notices(grid, report, presenter)
     _write_steps(grid, report, presenter)
-    _write_statuses(grid, report, counts, presenter)
+    _write_statuses(grid, report, presenter)
     _write_reasons(grid, report, presenter)
     _write_departments(grid, report, presenter)
     _write_files(grid, report, presenter)
@@ -112,16 +120,13 @@ def _write_steps(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> 
             grid.write_line([(step.command, LAST, _COMMAND)])
 
 
-def _write_statuses(
-    grid: SummaryGrid, report: RunReport, counts: Mapping[Status, int], presenter: Presenter
-) -> None:
+def _write_statuses(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
     grid.write_heading("head.statuses")
     titles = (("col.status", 0), ("col.rows", 1), ("col.share", 2), ("", 4), ("col.meaning", LAST))
     grid.write_titles(_render_titles(titles, presenter), right_aligned={1, 2}, centred=0)
-    total = sum(counts.values())
-    shown = [status for status, rows in counts.items() if rows]
-    for status in shown:
-        rows, ink = counts[status], COLOURS[status][1]
+    total = len(report.outcomes)
+    for status, rows in count_shown_statuses(report.outcomes).items():
+        ink = COLOURS[status][1]
         grid.write_line(
             [
                 (presenter.name_status(status), 0, {**STRONG, **colour_status(status), "align": "center"}),
@@ -167,19 +172,19 @@ def _write_departments(grid: SummaryGrid, report: RunReport, presenter: Presente
     if not any(name for name, _ in departments):
         return
     grid.write_heading("head.departments")
-    statuses = [status for status in Status if any(counts[status] for _, counts in departments)]
+    statuses = [status for status in SHOWN_STATUSES if any(counts[status] for _, counts in departments)]
     titles = _render_titles((("col.department", 0), ("col.total", 1)), presenter)
     titles += [(presenter.name_status(status), column) for column, status in enumerate(statuses, start=2)]
     grid.write_titles(titles, right_aligned=range(1, len(titles)))
     lines = [(name or presenter.render("no.department"), counts) for name, counts in departments]
     if others := lines[_MAX_DEPARTMENTS:]:
-        summed = sum((counts for _, counts in others), Counter[Status]())
+        summed = sum((counts for _, counts in others), Counter[ShownStatus]())
         lines[_MAX_DEPARTMENTS:] = [(presenter.render("other.departments", n=len(others)), summed)]
     for name, counts in lines:
         grid.write_line([(name, 0, {}), *_list_counts(counts, statuses)], ruled=True)
 
 
-def _list_counts(counts: Counter[Status], statuses: Sequence[Status]) -> Iterator[Part]:
+def _list_counts(counts: Counter[ShownStatus], statuses: Sequence[ShownStatus]) -> Iterator[Part]:
     yield counts.total(), 1, _TOTAL
     for column, status in enumerate(statuses, start=2):
         count = counts[status]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.domain.run import Status
+from pipeline.domain.run import Repeat, ShownStatus, Status
 from pipeline.messages.catalogue import render
 
 INK, MUTED, RULE, HEAD, PAPER = "#1F2933", "#5A6775", "#D9DEE4", "#24405E", "#F4F6F8"
@@ -18,7 +18,7 @@ FAULT = "#FFE98A"  # a cell to correct
 CODE = "#EEF1F4"  # behind a command
 
 # status -> (fill, ink); the ink alone colours bars and the chart
-COLOURS: Mapping[Status, tuple[str, str]] = {
+COLOURS: Mapping[ShownStatus, tuple[str, str]] = {
     Status.SEALED: ("#DDF3E2", "#1E7A3C"),
     Status.UNCHANGED: ("#EAF1EC", "#456B54"),
     Status.CHANGED: ("#FDE6D2", "#984508"),
@@ -28,6 +28,7 @@ COLOURS: Mapping[Status, tuple[str, str]] = {
     Status.EXISTS: ("#DFE3FB", "#3D4DB3"),
     Status.NOT_SENT: ("#E4E9EF", "#4F6177"),
     Status.READY: ("#D8F0F4", "#0B7285"),
+    Repeat.DUPLICATE: ("#ECEFF2", "#5A6775"),
 }
 # status of a roster file -> the status whose colours it has
 STATUSES_OF_FILES: Mapping[str, Status] = {
@@ -72,7 +73,7 @@ class Styles:
         return self.make_format(**look)
 
 
-def colour_status(status: Status) -> Look:
+def colour_status(status: ShownStatus) -> Look:
     """Return the colours of a status."""
     fill, ink = COLOURS[status]
     return {"bg_color": fill, "font_color": ink}

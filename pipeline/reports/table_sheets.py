@@ -8,7 +8,7 @@ from itertools import islice
 
 from pipeline.domain.results_format import CHECK, compute_line_check
 from pipeline.domain.roster import FileReport, SkippedLine
-from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status
+from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status, get_shown_status
 from pipeline.reports.explanations import describe_lost_answer, explain_answer, list_reasons
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
@@ -147,7 +147,7 @@ def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str:
 
 
 _NAME = OutcomeColumn("col.name", 11, _masked(lambda outcome: outcome.doctor.display_name), STRONG)
-_STATUS = OutcomeColumn("col.status", 11, lambda outcome, _: outcome.status, CENTRED)
+_STATUS = OutcomeColumn("col.status", 11, lambda outcome, _: get_shown_status(outcome), CENTRED)
 _NUMBER = OutcomeColumn(
     "col.number", 20, lambda outcome, presenter: show_doctor_id(outcome.doctor, presenter)
 )

@@ -14,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from pipeline.domain.run import RunReport, Status
+from pipeline.domain.run import SHOWN_STATUSES, RunReport, ShownStatus
 from pipeline.reports.folder_links import FolderLinks
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import (
@@ -77,7 +77,7 @@ class LinkedText(NamedTuple):
     path: Path | None
 
 
-CellValue = str | int | Status | LinkedText
+CellValue = str | int | ShownStatus | LinkedText
 
 
 @dataclass(frozen=True)  # slots would forbid to call SheetColumn[RowOutcome]
@@ -131,7 +131,7 @@ class TableSheet(Generic[Row]):
         ]
         self._status_formats = {
             status: styles.make_cell_format(**colour_status(status), bold=True, align="center")
-            for status in Status
+            for status in SHOWN_STATUSES
         }
         self._titles = [
             context.presenter.render(column.key) if column.title is None else column.title
@@ -242,7 +242,7 @@ class TableSheet(Generic[Row]):
 
     def _get_text(self, value: CellValue) -> str:
         """Return what a cell shows."""
-        if isinstance(value, Status):
+        if isinstance(value, ShownStatus):
             return self._context.presenter.name_status(value)
         return value.text if isinstance(value, LinkedText) else str(value)
 
@@ -252,7 +252,7 @@ class TableSheet(Generic[Row]):
             return
         if isinstance(value, LinkedText) and self._write_link(index, value):
             return
-        form = self._status_formats[value] if isinstance(value, Status) else self._formats[index]
+        form = self._status_formats[value] if isinstance(value, ShownStatus) else self._formats[index]
         if value or not column.is_hidden:
             _write_text(self.sheet, self.row_count, index, self._get_text(value), form)
 

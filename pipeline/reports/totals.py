@@ -16,7 +16,9 @@ from pipeline.domain.message import Message
 from pipeline.domain.run import (
     RowOutcome,
     RunReport,
+    ShownStatus,
     Status,
+    get_shown_status,
     has_doubtful_picture,
     is_redundant_copy,
 )
@@ -98,11 +100,13 @@ def list_reason_totals(report: RunReport, presenter: Presenter) -> Iterator[Reas
 
 def count_departments(
     outcomes: Iterable[RowOutcome], presenter: Presenter
-) -> list[tuple[str, Counter[Status]]]:
+) -> list[tuple[str, Counter[ShownStatus]]]:
     """Count rows by department and status, the department with most rows first; "" for rows without one."""
-    departments: dict[str, Counter[Status]] = defaultdict(Counter)
+    departments: dict[str, Counter[ShownStatus]] = defaultdict(Counter)
     for outcome in outcomes:
-        departments[presenter.mask_optional(outcome.doctor.display_department)][outcome.status] += 1
+        departments[presenter.mask_optional(outcome.doctor.display_department)][
+            get_shown_status(outcome)
+        ] += 1
     return sorted(departments.items(), key=lambda item: (-item[1].total(), item[0]))
 
 

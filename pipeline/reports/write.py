@@ -210,7 +210,7 @@ def write_workbook(
 
     ``absolute_links`` lead to the pictures from wherever a copy lies. Raises ``SumsError`` before anything is written.
     """
-    counts = verify_totals(report)
+    verify_totals(report)
     make_folder(path.parent)
 
     def fill(target: Path, folder: Path) -> None:
@@ -227,7 +227,7 @@ def write_workbook(
             links = FolderLinks(report, presenter, absolute=absolute_links)
             unused = UnusedPictures(report, presenter, previews)
             context = WorkbookContext(book, report, presenter, Styles(book), links, previews, unused)
-            write_summary(context, counts)
+            write_summary(context)
             write_all_sheet(context, report.outcomes)
             if report.command == "retry":
                 write_all_sheet(context, list_retried_rows(report), "sheet.retried")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from pipeline.domain.run import (
     Status,
     Traffic,
     compute_exit_code,
+    count_shown_statuses,
 )
 from pipeline.domain.seals import SealRequest
 from pipeline.esign.contracts import CREATE, UPLOAD
@@ -121,8 +121,8 @@ def preview_run(
             for picture, request in zip(pictures, requests, strict=True)
         ),
         seconds=len(requests) / config.limits.requests_per_second,
-        unsent_rows=Counter(
-            row_plan.status for row_plan in row_plans if row_plan.index not in chosen_indexes
+        unsent_rows=count_shown_statuses(
+            RowOutcome.of_plan(row_plan) for row_plan in row_plans if row_plan.index not in chosen_indexes
         ),
         stopped_by_guard=halt is not None,
         all_rosters_refused=bool(files) and all(report.status == "refused" for report in files),

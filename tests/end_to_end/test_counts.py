@@ -29,15 +29,25 @@ def test_console_workbook_and_pages_show_the_number_of_rows_to_correct(hospital,
     page = (latest / "report.html").read_text("utf-8")
     assert book.worksheets[2].max_row == 1 + 2, "the sheet To fix has a line for each problem of the row"
     texts = {
-        "zh": ("待改 2（其中 1 行重复，无需处理）", "1 行要修改", "待改（1）", "其中 1 行重复"),
-        "en": ("To correct 2 (1 of them a duplicate, no action needed)", "1 row to correct.", "To fix (1)", "1 of them a duplicate that needs no action"),
-    }[language]  # fmt: skip
+        "zh": ("待改 1", "重复 1（无需处理）", "1 行要修改", "待改（1）"),
+        "en": ("To correct 1", "Duplicate 1 (no action needed)", "1 row to correct.", "To fix (1)"),
+    }[language]
     assert texts[0] in console
     assert texts[1] in console
-    assert any(texts[1] in line for line in summary)
+    assert texts[2] in console
     assert any(texts[2] in line for line in summary)
     assert any(texts[3] in line for line in summary)
-    assert texts[3] in page
+    to_correct, duplicate = texts[0].split()[0] if language == "zh" else "To correct", texts[1].split()[0]
+    for word in (to_correct, duplicate):
+        assert any(re.search(rf"{word}　1　33.3%|{word}　1　", line) for line in summary), (word, summary)
+        assert re.search(rf'class="word">{word}</span>\s*<span><span class="number">1<', page)
+    assert hospital.go("--lang", language, "history") == 0
+    assert f"{to_correct} 1" in (listed := capsys.readouterr().out)
+    assert f"{duplicate} 1" in listed
+    assert hospital.record()["statuses"]["rejected"] == 2, "the status itself is as it was"
+    assert [line[1].value for line in book.worksheets[1]][1:4].count(duplicate) == 1
+    assert hospital.go("--lang", language, "check") == 7
+    assert f"{duplicate} 1" in capsys.readouterr().err
     todo = re.search(r"(\d+) (?:行需要处理|to deal with)", page)
     assert todo
     assert int(todo[1]) == 1

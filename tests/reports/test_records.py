@@ -18,7 +18,7 @@ OUTCOME = (  # noqa: SIM905  thirty quoted names are unreadable
 ).split()
 
 RUN = (  # noqa: SIM905  thirty quoted names are unreadable
-    "schema run command started finished exit tenant contract rows statuses requests rate halted files versions"
+    "schema run command started finished exit tenant contract rows statuses duplicates requests rate halted files versions"
 ).split()
 
 
@@ -131,6 +131,7 @@ def test_run_json_has_its_fields_and_sums(hospital):
     assert record["rows"] == 55
     assert sum(record["statuses"].values()) == 55
     assert record["statuses"]["sealed"] == 27
+    assert record["duplicates"] == 1
     assert "ready" not in record["statuses"]
     rate = ["limit", "used_share", "throttled", "max_in_second", "waited_seconds"]
     assert list(record["rate"]) == rate
