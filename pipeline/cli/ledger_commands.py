@@ -145,7 +145,8 @@ def check(session: Session) -> int:
     if conflict is not None:
         raise conflict
     session.inform("ledger_sound", path=path, receipts=health.receipts, **health.counts._asdict())
-    session.suggest_command("next_run", "run")
+    # one on a server may be a restored copy, and has its runs from the workers: `check` sends nothing
+    session.suggest_command("next_run", "check" if config.is_ledger_on_server else "run")
     return 0
 
 

@@ -63,7 +63,7 @@ def examine_installation(
         "ledger": lambda: chain(examine_ledger(config, clock), examine_witnesses(config)),
         "backup": lambda: examine_backup(config),
         "last_run": lambda: examine_last_run(config, clock),
-        "timer": lambda: examine_timer(config_name),
+        "timer": lambda: examine_timer(config, config_name),
         "notify": lambda: examine_notifications(config, environment),
         "versions": examine_versions,
     }
@@ -292,11 +292,12 @@ def _get_last_run(config: Config, clock: Clock) -> RunRecord | None:
     return select_later_run(last, read_last_recorded_run(config.resolve_path(config.out), config.tenant))
 
 
-def examine_timer(config_name: Path) -> Iterator[Finding]:
-    """Look for a timer that runs this configuration."""
+def examine_timer(config: Config, config_name: Path) -> Iterator[Finding]:
+    """Look for a timer or the unit of a worker that runs this configuration."""
     timer = get_installed_timer(config_name.absolute())
     if timer is None:
-        yield make_fault_finding("timer", "no_timer", "no_timer.remedy", config=config_name.absolute())
+        key = "no_worker" if config.is_ledger_on_server else "no_timer"
+        yield make_fault_finding("timer", key, f"{key}.remedy", config=config_name.absolute())
     elif timer.missing_commands:
         commands = " && ".join(map(join, timer.missing_commands))
         yield make_fault_finding(

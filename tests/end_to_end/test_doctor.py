@@ -11,7 +11,7 @@ import pytest
 from bound_support import BOUND, needs_rights
 from tls_support import TlsRelay
 
-from pipeline.config.settings import load
+from pipeline.config.settings import Config, load
 from pipeline.ledger import disk
 from pipeline.ledger.lock import RunLock
 from pipeline.ledger.registry import default_folder
@@ -290,7 +290,7 @@ def test_a_unit_that_is_not_enabled_is_no_timer(tmp_path, monkeypatch, done, lev
         (units / "timers.target.wants" / "esign-import.timer").symlink_to(units / "esign-import.timer")
     if "linger" in done:
         (tmp_path / acting_user()).touch()
-    (finding,) = doctor.examine_timer(tmp_path / "config.yaml")
+    (finding,) = doctor.examine_timer(Config(base=tmp_path), tmp_path / "config.yaml")
     assert finding.level == level
     if level == "warning":
         assert finding.remedy.render("en") == f"Type: {command}"
