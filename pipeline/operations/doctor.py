@@ -295,9 +295,10 @@ def _get_last_run(config: Config, clock: Clock) -> RunRecord | None:
 def examine_timer(config: Config, config_name: Path) -> Iterator[Finding]:
     """Look for a timer or the unit of a worker that runs this configuration."""
     timer = get_installed_timer(config_name.absolute())
-    if timer is None:
-        key = "no_worker" if config.is_ledger_on_server else "no_timer"
-        yield make_fault_finding("timer", key, f"{key}.remedy", config=config_name.absolute())
+    if timer is None and config.is_ledger_on_server:
+        yield make_fault_finding("timer", "no_worker", "no_worker.remedy", config=config_name.absolute())
+    elif timer is None:
+        yield make_fault_finding("timer", "no_timer", "no_timer.remedy", config=config_name.absolute())
     elif timer.missing_commands:
         commands = " && ".join(map(join, timer.missing_commands))
         yield make_fault_finding(

@@ -91,7 +91,7 @@ def make_shared_registry(config: Config) -> TenantRegistry | None:
     """Return the registry in the shared folder of the results, for every host; None for a ledger in a file of this machine."""
     if not config.is_ledger_on_server:
         return None
-    return _make_registry(config, config.resolve_path(config.out) / SHARED_REGISTRY)
+    return _make_registry(config, config.resolve_path(config.out).absolute() / SHARED_REGISTRY)
 
 
 def list_registries(config: Config) -> list[TenantRegistry]:

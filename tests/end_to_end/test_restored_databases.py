@@ -9,11 +9,13 @@ import json
 import shutil
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from people import make_row
 
+from pipeline.cli.app import main
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.gateway import SANDBOX
 
@@ -122,6 +124,16 @@ def test_another_host_knows_from_the_registry_in_the_results_folder(hosts, capsy
         assert hosts.hospital.go(command) == 2
         assert "out/.ledger/" in capsys.readouterr().err
     assert hosts.list_second_seals() == []
+
+
+def test_a_run_that_is_typed_in_the_folder_of_the_configuration_notes_how_far_it_got_too(
+    hosts, capsys, monkeypatch
+):
+    hosts.hospital.doctors(1)
+    monkeypatch.chdir(hosts.hospital.folder)
+    assert main(["--lang", "en", "run", "--yes"]) == 0
+    assert "registry" not in capsys.readouterr().err
+    assert {path.suffix for path in Path("out/.ledger").iterdir()} == {".json", ".receipts"}
 
 
 def test_another_host_knows_from_its_run_of_another_hospital(hosts, capsys):
