@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,7 @@ import click
 from pipeline.cli.certify_commands import certify
 from pipeline.cli.completion import complete_hospitals, complete_words, completion
 from pipeline.cli.config_commands import config_group, init
-from pipeline.cli.context import DEFAULT_CONFIG, OVERRIDES, Session
+from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.data_commands import export, history, purge
 from pipeline.cli.demo import demo, sandbox
 from pipeline.cli.doctor_commands import doctor, notify_group
@@ -31,6 +28,14 @@ from pipeline.cli.help import (
 )
 from pipeline.cli.hosts_commands import enqueue, hosts_group, worker
 from pipeline.cli.ledger_commands import adopt, ledger_group
+from pipeline.cli.meant_command import (
+    add_near_commands,
+    keep_near_options,
+    suggest_meant_command,
+    suggest_quotes,
+    suggest_spelling,
+    suggest_without_hospital,
+)
 from pipeline.cli.profiles import add_profiles
 from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, report, retry, run
@@ -174,53 +179,9 @@ SHOWN_WITH_HELP = frozenset(
         "usage.results_as_roster",
     }
 )
-# what people type for a command of another name
-SYNONYMS: Mapping[str, str] = {
-    "backup": "ledger backup",
-    "clean": "purge",
-    "config get": "config show",
-    "config list": "config show",
-    "config check": "config validate",
-    "configure": "init",
-    "create": "run",
-    "debug": "doctor",
-    "delete": "purge",
-    "diagnose": "doctor",
-    "dry-run": "check",
-    "find": "explain",
-    "import": "run",
-    "info": "status",
-    "list": "export",
-    "log": "history",
-    "logs": "history",
-    "ls": "export",
-    "new": "init",
-    "plan": "check",
-    "preview": "check",
-    "prune": "purge",
-    "remove": "purge",
-    "restore": "ledger restore",
-    "runs": "history",
-    "seals": "export",
-    "search": "explain",
-    "setup": "init",
-    "show": "status",
-    "start": "run",
-    "sync": "run",
-    "test": "check",
-    "undo": "history",
-    "upload": "run",
-    "validate": "config validate",
-    "verify": "ledger check",
-    "version": "--version",
-}
-DRY_RUN = frozenset({"--dry-run", "--dryrun", "--simulate"})  # what people type for `check`
-RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}")
-NEAR_OPTION = 0.8  # likeness of two options, one of which is probably a misspelt other
 USAGE = 2
 INTERRUPTED = 130
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
-NEVER_SUGGESTED = frozenset({"certify"})  # it may make a second seal
 SECTIONS = (
     CommandSection("Every day", (init, check, run, retry, status)),
     CommandSection("Look up", (explain, history, export, report)),
@@ -381,97 +342,22 @@ def _report_usage(session: Session, error: click.ClickException) -> int:
         if context is not None:
             session.print_line(f"{context.get_usage()}\n")
         if isinstance(error, click.exceptions.NoSuchCommand):
-            error = _suggest_commands(error)
+            error = add_near_commands(error)
         elif isinstance(error, click.exceptions.NoSuchOption):
-            error = _suggest_options(error)
+            error = keep_near_options(error)
         message = polish_message(error.format_message(), session.spoken)
         session.as_json |= "--json" in session.arguments  # a word before it may have stopped the reading
         session.print_failure(error.exit_code, message)
         session.alert("misused", message=mask_text(message))
-    if not _suggest_meant_command(session, error):
+    if not suggest_meant_command(session, error):
         _suggest_help(session, "next_help")
     return error.exit_code
-
-
-def _suggest_meant_command(session: Session, error: click.ClickException) -> bool:
-    """Print the command that a wrong word probably stands for; return whether there is one."""
-    match error:
-        case click.exceptions.NoSuchCommand(ctx=click.Context(command=group)) if (
-            typed := error.command_name if group is cli else f"{group.name} {error.command_name}"
-        ) in SYNONYMS:
-            session.suggest_command("next_perhaps", *SYNONYMS[typed].split())
-        case click.exceptions.NoSuchCommand() if error.possibilities and len(error.possibilities) == 1:
-            return _suggest_spelling(session, error.command_name, *error.possibilities)
-        case click.exceptions.NoSuchOption() if error.option_name in DRY_RUN:
-            session.suggest_command("next_check", "check")
-        case click.exceptions.NoSuchOption():
-            return _suggest_meant_option(session, error)
-        case click.MissingParameter(param=click.Argument(type=click.Choice(choices=choices))):
-            session.suggest_words("next_perhaps", [*session.arguments, str(choices[0])])
-        case click.BadParameter(param=click.Parameter(type=click.Choice() as choice)):
-            return _suggest_choice(session, error.message, choice.choices)
-        case click.UsageError(ctx=click.Context() as context) if "--run" in _list_options(context.command):
-            return _suggest_run_option(session)
-        case _:
-            return False
-    return True
-
-
-def _suggest_meant_option(session: Session, error: click.exceptions.NoSuchOption) -> bool:
-    """Print the command again without an option that is the name of an argument, or with the one that was meant."""
-    parameters = error.ctx.command.params if error.ctx else ()
-    arguments = [parameter.name or "" for parameter in parameters if isinstance(parameter, click.Argument)]
-    name = error.option_name.removeprefix("--").removesuffix("s")
-    if name in {argument.removesuffix("s") for argument in arguments}:
-        return _suggest_spelling(session, error.option_name, "")  # --roster of [ROSTER]...
-    near: Sequence[str] = error.possibilities or ()
-    is_certain = len(near) == 1 and near[0] not in OVERRIDES
-    return is_certain and _suggest_spelling(session, error.option_name, near[0])
-
-
-def _suggest_run_option(session: Session) -> bool:
-    """Print the command again with --run before the one run that it names."""
-    runs = [word for word in session.arguments if RUN_ID.fullmatch(word)]
-    if len(runs) != 1 or "--run" in session.arguments:
-        return False
-    rest = (word for word in session.arguments if word not in runs)
-    return session.suggest_words("next_perhaps", [*rest, "--run", *runs])
-
-
-def _suggest_choice(session: Session, message: str, choices: Sequence[str]) -> bool:
-    """Print the command again with the choice that was probably meant by the value which click's message quotes."""
-    for value in {word.rpartition("=")[2] for word in session.arguments}:
-        near = get_close_matches(value, choices, n=1)
-        if near and repr(value) in message and value not in choices:
-            return _suggest_spelling(session, value, near[0])
-    return False
-
-
-def _list_options(command: click.Command) -> set[str]:
-    """Return the options of a command as they are typed."""
-    return {option for parameter in command.params for option in parameter.opts}
 
 
 def _suggest_help(session: Session, key: str) -> None:
     """Print what to do next: read the help of this command."""
     words = (*_list_command_words(session.arguments), "--help")
     session.print_next_step(session.render_sentence(key), f"{session.help_invocation} {join(words)}")
-
-
-def _suggest_commands(error: click.exceptions.NoSuchCommand) -> click.exceptions.NoSuchCommand:
-    """Return the error with the commands whose names are nearly the one that was typed."""
-    group = error.ctx.command if error.ctx else None
-    names = group.commands if isinstance(group, click.Group) else ()
-    suggested = [name for name in names if name not in NEVER_SUGGESTED]
-    near = get_close_matches(error.command_name, suggested)
-    longer = [name for name in suggested if name.startswith(error.command_name) and name not in near]
-    return click.exceptions.NoSuchCommand(error.command_name, possibilities=near + longer, ctx=error.ctx)
-
-
-def _suggest_options(error: click.exceptions.NoSuchOption) -> click.exceptions.NoSuchOption:
-    """Return the error with the options that are nearly the one that was typed; click lists any that share some letters."""
-    near = get_close_matches(error.option_name, error.possibilities or (), cutoff=NEAR_OPTION)
-    return click.exceptions.NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
 
 
 def _suggest_remedy(session: Session, error: EsignImportError) -> None:
@@ -484,7 +370,7 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
         arguments = (arguments[0], "--help")  # a path that is not shown cannot be typed
     if isinstance(error, UsageError) and error.meant:
         key = INTRODUCTIONS.get(error.key, "next_meant")
-        if _suggest_spelling(session, *error.meant, key):
+        if suggest_spelling(session, *error.meant, key):
             return
     if (
         error.key == "no_config" and not sys.stdin.isatty()
@@ -497,30 +383,13 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
             key = "next_story"
         session.suggest_command(INTRODUCTIONS.get(error.key, key), *arguments)
     elif error.key in SHOWN_WITH_HELP:
-        if not (error.key == "no_such_path" and _suggest_quotes(session)):
+        if not (
+            (error.key == "no_such_path" and suggest_quotes(session))
+            or (error.key == "profiles.none" and suggest_without_hospital(session))
+        ):
             _suggest_help(session, "next_help")
     else:
         session.suggest_same_command("next_after")
-
-
-def _suggest_spelling(session: Session, typed: str, meant: str, key: str = "next_meant") -> bool:
-    """Print the command again with the word that was probably meant, or without the word; False where it may not be shown."""
-    # an option and its value may be one word: --limt=5
-    pattern = re.compile(rf"(?<![^=]){re.escape(typed)}(?=$|=)")
-    arguments = [pattern.sub(lambda _: meant, word) for word in session.arguments]
-    if not meant:
-        arguments = [word.removeprefix("=") for word in arguments if word]
-    return tuple(arguments) != session.arguments and session.suggest_words(key, arguments)
-
-
-def _suggest_quotes(session: Session) -> bool:
-    """Print the command with quotes around words that are together the path of a file; False where none are."""
-    words = session.arguments
-    for first, after in combinations(range(len(words) + 1), 2):
-        path = " ".join(words[first:after])
-        if after - first > 1 and Path(path).exists():
-            return session.suggest_words("next_quoted", [*words[:first], path, *words[after:]])
-    return False
 
 
 def _list_command_words(arguments: Sequence[str]) -> Iterator[str]:

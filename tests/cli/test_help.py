@@ -2,8 +2,9 @@
 
 import pytest
 
-from pipeline.cli.app import SECTIONS, SYNONYMS, cli, main
+from pipeline.cli.app import SECTIONS, cli, main
 from pipeline.cli.help import get_summary, list_all_commands, set_language
+from pipeline.cli.meant_command import SYNONYMS
 from pipeline.support.terminal_text import measure_width
 
 LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])

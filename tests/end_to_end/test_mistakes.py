@@ -266,7 +266,18 @@ MISTAKES = {
     "key of the configuration misspelt, and a check overridden": Mistake(
         change("seals: seals", "seals: seels"), "run --accept-guards --new-ledger", 2, "seels", "seels", "run"
     ),
-    "hospital of no profile": mistype("run --profile east", "没有 profiles", "has no profiles", "run --help"),
+    "hospital of no profile": mistype("run --profile east --limit 1", "没有 profiles", "has no profiles", "run --limit 1"),
+    "every hospital of one": mistype("run --all", "没有 profiles", "has no profiles", "run"),
+    "file without its option": mistype("export a.xlsx", "多出了参数", "unexpected extra argument", "export --out a.xlsx"),
+    "word too many": mistype("export everything", "多出了参数", "unexpected extra argument", "export"),
+    "words too many": mistype("doctor all now", "多出了参数", "unexpected extra argument", "doctor"),
+    "configuration without its option": mistype("status config.yaml", "多出了参数", "unexpected extra argument", "status --config config.yaml"),
+    "number without its option": mistype("history 3", "多出了参数", "unexpected extra argument", "history --limit 3"),
+    "age without its option": mistype("purge 90d", "多出了参数", "unexpected extra argument", "purge --older-than 90d"),
+    "second seal": mistype("certify 张三 李四", "多出了参数", "unexpected extra argument", "certify --help"),
+    "begin of a choice": mistype("init --environment prod", "不在可选的", "is not one of", "init --environment production"),
+    "choice that is none": mistype("init --environment=mars", "不在可选的", "is not one of", "init"),
+    "value for an option": mistype("export --format csv", "没有“--format”这个选项", "No such option '--format'", "export --csv"),
     "file for a folder": mistype("init config.yaml", "是文件", "is a file", "init --help"),
     "worker of one host": mistype("enqueue", "本机", "is a file on this host", "schedule install --help"),
     "age left out": mistype("purge", "--older-than", "--older-than", "purge --help"),
@@ -285,6 +296,7 @@ MISTAKES = {
     "decision about no doctor": mistype("resolve --not-created", "没有写是哪位医生", "No doctor was named", "resolve"),
     "hospital that is there": mistype("init ../hospital --yes", "已经存在，没有改动", "exists already", "--config ../hospital/config.yaml config validate"),
     "time that is none": mistype("schedule print cron --at 25:00", "不是时刻", "must be a time such as", "schedule print cron --at 02:00"),
+    "kind of schedule that is none": mistype("schedule print quartz", "不在可选的", "is not one of", "schedule print systemd"),
     "kind of schedule misspelt": mistype("schedule print crno", "不在可选的", "is not one of", "schedule print cron"),
     "file for the folder of backups": Mistake(
         lambda folder: (folder / "b.bak").write_bytes(b""),
