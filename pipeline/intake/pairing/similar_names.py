@@ -23,7 +23,7 @@ _MAX_NAMES = 2_000
 _MAX_ROWS = 100
 _MOST_ALIKE = 3  # names of files for one row, by letters
 _MOST_FILES = 20  # of one row
-_SHORTEST_NAME = 2  # characters with which a file name begins: 石磊的新章 is perhaps of 石磊
+_SHORTEST_NAME = 2  # characters of a name that a file name holds: 新的石磊章 is perhaps of 石磊
 _MOST_ROWS = 8  # of one file
 
 
@@ -95,11 +95,12 @@ class SimilarNames:
                 yield from self._by_name[name]
 
     def _list_names_by_letters(self, doctor: Doctor) -> Iterator[str]:
-        """Yield the names of files that begin with the doctor's name, then those that are most alike."""
+        """Yield the names of files that begin with the doctor's name, hold it, or are most alike."""
         own_name = "".join(list_names(doctor)[:1])
-        start = file_names.comparison_key(own_name)
-        if len(start) >= _SHORTEST_NAME:
-            yield from (name for name in self._by_name if name.startswith(start))
+        own_key = file_names.comparison_key(own_name)
+        if len(own_key) >= _SHORTEST_NAME:
+            holding = [name for name in self._by_name if own_key in name]
+            yield from sorted(holding, key=lambda name: not name.startswith(own_key))
         entry = picture_column.read_entry_text(doctor) or ""
         wanted = picture_column.get_entry_stem(entry) if picture_column.names_file(entry) else own_name
         yield from difflib.get_close_matches(

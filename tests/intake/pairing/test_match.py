@@ -427,6 +427,16 @@ def test_a_huge_file_is_refused_unread(tmp_path):
     assert pairing.stats == {}
 
 
+@pytest.mark.parametrize("stem", ["石磊的处方章最新", "最新的石磊处方章", "急诊科石磊盖章用"])
+def test_a_file_whose_name_holds_a_doctors_name_is_similar_to_a_row_without_a_picture(tmp_path, stem):
+    pairing = paired(tmp_path, {f"{stem}.png": b"seal"}, doctor(name="石磊"))
+    (problem,) = pairing.doctors[0].problems
+    assert problem.code == "IMAGE_MISSING"
+    assert f"{stem}.png" in str(problem.detail)
+    (file,) = pairing.unassigned_files
+    assert [one.name for one in file.similar] == ["石磊"]
+
+
 def test_of_many_files_that_no_row_means_the_first_are_read_and_a_similar_one_before_all(tmp_path):
     files = {f"{number:03d}.png": b"%d" % number for number in range(MAX_SHOWN_IMAGES + 5)}
     pairing = paired(tmp_path, files | {"张伟-旧.png": b"old", "z.png": b"z"}, doctor(picture="张伟新.png"))
