@@ -362,12 +362,7 @@ def _suggest_help(session: Session, key: str) -> None:
 
 def _suggest_remedy(session: Session, error: EsignImportError) -> None:
     """Print the command that helps: the error's own, its kind's, the help of this command, or the same again."""
-    usual = next((arguments for kind, arguments in REMEDIES.items() if isinstance(error, kind)), ())
-    if isinstance(error, LedgerError) and error.key.startswith("ledger.server_"):
-        usual = ("doctor",)  # it asks the server, also one that did not answer
-    arguments = error.then or (() if error.key in REPEATED_AFTER_REPAIR else usual)
-    if any(mask_text(word) != word for word in arguments):
-        arguments = (arguments[0], "--help")  # a path that is not shown cannot be typed
+    arguments = _list_remedy_words(session, error)
     if isinstance(error, UsageError) and error.meant:
         key = INTRODUCTIONS.get(error.key, "next_meant")
         if suggest_spelling(session, *error.meant, key):
@@ -390,6 +385,20 @@ def _suggest_remedy(session: Session, error: EsignImportError) -> None:
             _suggest_help(session, "next_help")
     else:
         session.suggest_same_command("next_after")
+
+
+def _list_remedy_words(session: Session, error: EsignImportError) -> tuple[str, ...]:
+    """Return the command that an error or its kind asks for; none where the same command is typed again."""
+    usual = next((arguments for kind, arguments in REMEDIES.items() if isinstance(error, kind)), ())
+    if isinstance(error, LedgerError) and error.key.startswith("ledger.server_"):
+        usual = ("doctor",)  # it asks the server, also one that did not answer
+    arguments = error.then or (() if error.key in REPEATED_AFTER_REPAIR else usual)
+    is_of_status = next(_list_command_words(session.arguments), "") == "status"
+    if is_of_status and not error.then and error.key not in SHOWN_WITH_HELP:
+        arguments = ("doctor",)  # `status` again would print the same
+    if any(mask_text(word) != word for word in arguments):
+        arguments = (arguments[0], "--help")  # a path that is not shown cannot be typed
+    return arguments
 
 
 def _list_command_words(arguments: Sequence[str]) -> Iterator[str]:

@@ -226,7 +226,7 @@ class RunSession(RunObserver):
             inform("heavy", n=preview.large_images)
         if self._yes or not preview.creates or not sys.stdin.isatty():
             return True
-        return self._session.confirm("confirm", **self._describe_target())
+        return self._session.confirm("confirm")
 
     def _print_preview(self, preview: RunPreview) -> None:
         """Print how many seals will be made, or why none."""

@@ -80,6 +80,7 @@ TONES: Mapping[str, Tone] = {
     "pictures_unread": Tone.NEEDS_PERSON,
     "resolved": Tone.DONE,
     "run_halted": Tone.FAULT,
+    "run_refused": Tone.FAULT,
     "status_lost": Tone.FAULT,
     "status_unknown": Tone.NEEDS_PERSON,
     "unread": Tone.NEEDS_PERSON,

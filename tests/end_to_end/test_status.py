@@ -3,12 +3,16 @@
 import json
 import re
 import signal
+import sqlite3
+from contextlib import closing
 
 import pytest
 from people import make_row, name
 from resolution_support import list_made_seals, read_unknown_rows, run_later
 from run_support import wait_until
 from wire_support import fault
+
+from pipeline.sandbox.gateway import SANDBOX
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT")
 SHOWN = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b")
@@ -224,3 +228,35 @@ def test_a_changed_row_that_was_kept_waits_no_more(hospital_with, say):
         assert last.endswith(" run"), last
         assert "resolve" not in printed
     assert hospital.statuses() == {"unchanged": 1}
+
+
+def test_a_refused_ledger_is_reported_once_and_does_not_lead_to_status_again(hospital, say):
+    hospital.seal_doctors(1)
+    config = hospital.folder / "config.yaml"
+    text = config.read_text("utf-8")
+    config.write_text(text.replace(SANDBOX.app_id, SANDBOX.app_id.replace("0000", "00000", 1)), "utf-8")
+    assert hospital.go("run") == 2
+    for language, words in (("en", "everything else is the same"), ("zh", "其余都相同")):
+        printed, last = say(hospital, "status", language=language)
+        assert printed.count(words) == 1, printed
+        assert "USAGE" not in printed
+        assert last.endswith(" doctor")
+
+
+def test_a_ledger_of_a_newer_version_leads_to_doctor(hospital, say):
+    hospital.seal_doctors(1)
+    ledger = sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")
+    with closing(ledger), ledger:
+        ledger.execute(f"PRAGMA user_version = {ledger.execute('PRAGMA user_version').fetchone()[0] + 1}")
+    assert hospital.go("run") == 74
+    printed, last = say(hospital, "status")
+    assert printed.count("written by a newer version") == 1
+    assert last.endswith(" doctor")
+
+
+def test_a_run_that_was_refused_for_its_command_is_shown_without_a_code(hospital, say):
+    hospital.doctors(1)
+    assert hospital.go("run", "--only", "nobody") == 2
+    printed, _ = say(hospital, "status")
+    assert "Stopped: " in printed
+    assert "USAGE" not in printed

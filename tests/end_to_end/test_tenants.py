@@ -131,9 +131,10 @@ def test_the_question_names_where_the_seals_are_made_and_from_what(hospital):
     os.close(ours)
     organisation = hospital.folder.joinpath("config.yaml").read_text().split("organization_open_id: ")[1]
     organisation = json.loads(organisation.splitlines()[0])
-    assert (
-        f"Create these seals in the sandbox on this machine for organisation {organisation}? [y/N]"
-        in stderr_text
-    )
+    target = f"Sending to the sandbox on this machine, organisation {organisation}"
+    assert stderr_text.count(target) == stderr_text.count(organisation) == 1
+    assert "Create these seals? [y/N]" in stderr_text
     assert f"Rosters {hospital.folder}/inbox · pictures {hospital.folder}/seals" in stderr_text
+    assert "Nothing was sent." in stderr_text
+    assert "0/1" not in stderr_text
     assert hospital.service.received == []
