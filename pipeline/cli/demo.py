@@ -6,6 +6,7 @@ import errno
 import json
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import click
 
 from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.run_commands import out_option
-from pipeline.errors import CredentialsMissing, UsageError, reason_of
+from pipeline.errors import CredentialsMissing, EsignImportError, UsageError, reason_of
 from pipeline.messages.catalogue import make_message, render
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
 
     project = _read_project(session)
     port = project.port if options["port"] is None else options["port"]
-    server = _build_sandbox(options, project, port)
+    server = _build_sandbox(session, options, project, port)
     try:
         await server.start()
     except OSError as error:
@@ -341,7 +342,7 @@ async def _explain_port(error: OSError, port: int, project: _Project) -> UsageEr
     return UsageError("port_taken", port=port, holder=holder, then=then)
 
 
-def _build_sandbox(options: dict[str, Any], project: _Project, port: int) -> Sandbox:
+def _build_sandbox(session: Session, options: dict[str, Any], project: _Project, port: int) -> Sandbox:
     from pipeline.config.named_paths import no_such_path
     from pipeline.sandbox.actions import Rules
     from pipeline.sandbox.faults import load_faults
@@ -353,9 +354,16 @@ def _build_sandbox(options: dict[str, Any], project: _Project, port: int) -> San
         raise no_such_path(fault_file, never=DEFAULT_CONFIG.name)
     if fault_file and fault_file.absolute() == (project.path or DEFAULT_CONFIG.absolute()):
         raise UsageError("faults.is_the_configuration", path=fault_file)
+
+    def list_current_keys() -> list[str]:
+        """Return the SecretIds that the configuration has now."""
+        with suppress(EsignImportError):
+            return [tenant.secret_id for tenant in _read_project(replace(session, config_files={})).tenants]
+        return []
+
     rules = Rules(**{name: options[name] for name in ("inline", "unique_names", "limiter", "rate")})
     return Sandbox(
-        FakeService(rules, tenants=project.tenants, owner=project.owner),
+        FakeService(rules, tenants=project.tenants, owner=project.owner, list_current_keys=list_current_keys),
         faults=load_faults(fault_file) if fault_file else (),
         latency=options["latency"],
         arrival_jitter=options["jitter"],

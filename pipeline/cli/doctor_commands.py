@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.operations.findings import Finding
 
 UNDELIVERED = 5  # exit code
-INDENT = " " * 10  # of the lines of a finding
+INDENTS = {"zh": " " * 7, "en": " " * 10}  # of the further lines of a finding
 
 
 @click.command()
@@ -68,7 +68,7 @@ def _print_finding(session: Session, finding: Finding) -> None:
 
 def _indent_lines(text: Message) -> Message:
     """Return the text of a finding with its further lines below the first."""
-    zh, en = (text.render(language).replace("\n", f"\n{INDENT}") for language in ("zh", "en"))
+    zh, en = (text.render(language).replace("\n", f"\n{INDENTS[language]}") for language in ("zh", "en"))
     return make_finished_message(text.key, zh, en) if "\n" in zh else text
 
 

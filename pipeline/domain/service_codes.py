@@ -34,6 +34,8 @@ Rerun = Literal["itself", "after", "held"]
 
 # begins the message of a sandbox that another configuration started; its owner follows
 OTHER_SANDBOX = "another sandbox: "
+# … of the sandbox of the configuration that calls, whose keys were changed since; its owner follows
+OWN_SANDBOX = "a sandbox with former keys: "
 
 
 @dataclass(frozen=True, slots=True)

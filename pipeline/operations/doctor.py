@@ -26,6 +26,7 @@ from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.ledger.disk import get_network_disk_kind, require_local_disk, require_rights
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.registry import default_folder, read_identity_if_any
+from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.operations.backup import list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
@@ -224,14 +225,17 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
 
 
 def examine_witnesses(config: Config) -> Iterator[Finding]:
-    """Examine whether results or registry lie elsewhere than a ledger in a file: if not, all go back together with a snapshot."""
+    """Examine whether results or registry lie elsewhere than a ledger in a file: if not, all go back together with a snapshot.
+
+    Seals of a sandbox are made again without harm.
+    """
     if config.is_ledger_on_server:
         return
     places = [config.resolve_path(config.out), default_folder()]
     elsewhere = [folder for folder in places if get_network_disk_kind(folder / "file") is not None]
     if elsewhere:
         yield make_ok_finding("ledger", "witness", path=elsewhere[0])
-    else:
+    elif get_service_environment(config.api.endpoint) != "sandbox":
         text, remedy = (make_message(key, out=places[0], registry=places[1]) for key in _NO_WITNESS)
         yield Finding("ledger", "note", text, remedy)
 

@@ -41,7 +41,7 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
         credentials = get_credentials_places(config, clock).find()
         yield from _judge_source(config, credentials)
     except CredentialsMissing as error:
-        yield report_error("credentials", error)
+        yield _report_missing_keys(error)
     try:
         yield from asyncio.run(_ask_hosts(config, credentials, clock))
     except (OSError, UsageError):  # of the file of certificates, which has its finding
@@ -49,6 +49,15 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
         yield make_fault_finding(
             "network", "network", "network.no_call", exit_code=2, host=config.api.endpoint, why=why
         )
+
+
+def _report_missing_keys(error: CredentialsMissing) -> Finding:
+    """Return the finding of keys that were not found, with what to do apart; those of a role have their own sentence."""
+    cure = error.detail.get("cure")
+    if not isinstance(cure, Message):
+        return report_error("credentials", error)
+    text = make_message("doctor.no_keys", places=error.detail["places"])
+    return Finding("credentials", "fault", text, cure, error.exit_code)
 
 
 def _judge_source(config: Config, credentials: CredentialsSource) -> Iterator[Finding]:
@@ -70,7 +79,7 @@ async def _ask_hosts(config: Config, credentials: CredentialsSource | None, cloc
             await credentials.get_current()
             findings.append(make_ok_finding("credentials", "credentials", source=credentials.source))
     except CredentialsMissing as error:  # a role's
-        findings.append(report_error("credentials", error))
+        findings.append(_report_missing_keys(error))
         credentials = None
     keys = credentials or Credentials(
         "AKIDnone", "none", source=""
@@ -156,7 +165,8 @@ def _judge_clock(reply: Reply) -> Iterator[Finding]:
         return
     seconds = abs(reply.skew)
     if seconds < SKEWED:
-        yield make_ok_finding("clock", "clock.ok", seconds=round(seconds))
+        key = "clock.ok" if round(seconds) else "clock.same"
+        yield make_ok_finding("clock", key, n=round(seconds))
         return
     key = "clock.behind" if reply.skew > 0 else "clock.ahead"
     exit_code = 0 if seconds < VERY_SKEWED else CREDENTIALS_EXIT

@@ -22,7 +22,7 @@ from pipeline.domain.run import (
     has_doubtful_picture,
     waits_for_review,
 )
-from pipeline.domain.service_codes import CODES, NAME_EXISTS, OTHER_SANDBOX
+from pipeline.domain.service_codes import CODES, NAME_EXISTS, OTHER_SANDBOX, OWN_SANDBOX
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import make_finished_message, make_message
@@ -43,6 +43,7 @@ from pipeline.messages.service_errors import (
 )
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_last_attempt
+from pipeline.support.terminal_text import quote
 
 # reasons of ours whose own words name no cure
 _WITH_ADVICE = frozenset({"SEAL_ID_REUSED", "LEDGER_CONFLICT", "OUTAGE", "TLS"})
@@ -284,6 +285,9 @@ def describe_halt(
         return presenter.render("halted.task", what=text, task=task) if code in _WITH_ADVICE else text
     if message.startswith(OTHER_SANDBOX):
         return presenter.render("halted.other_sandbox", owner=message.removeprefix(OTHER_SANDBOX))
+    if message.startswith(OWN_SANDBOX):
+        path = message.removeprefix(OWN_SANDBOX).rpartition(" (")[0]
+        return presenter.render("halted.own_sandbox", path=path, typed=quote(path))
     source = detail.get("credentials")
     keys = presenter.render("halted.keys", source=source) if source else ""
     words = presenter.render("halted.words", message=message) if message else ""

@@ -13,12 +13,12 @@ import math
 import re
 import secrets
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.clock import utc_date
-from pipeline.domain.service_codes import OTHER_SANDBOX
+from pipeline.domain.service_codes import OTHER_SANDBOX, OWN_SANDBOX
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
@@ -260,11 +260,20 @@ class CallCounter:
 
 
 class Gateway:
-    """Knows the credentials and counts their calls; keys of another sandbox are refused with its own ``owner``."""
+    """Knows the credentials and counts their calls; keys of another sandbox are refused with its own ``owner``.
 
-    def __init__(self, tenants: Sequence[Tenant], counter: CallCounter, owner: str = "") -> None:
+    ``list_current_keys`` returns the SecretIds that the owner has now.
+    """
+
+    def __init__(
+        self,
+        tenants: Sequence[Tenant],
+        counter: CallCounter,
+        owner: str = "",
+        list_current_keys: Callable[[], Sequence[str]] = list,
+    ) -> None:
         self._tenants = tuple(tenants)
-        self._owner = owner
+        self._owner, self._list_current_keys = owner, list_current_keys
         self._counter = counter
         self._by_secret_id = {tenant.secret_id: tenant for tenant in tenants}
 
@@ -287,7 +296,10 @@ class Gateway:
             )
         except Refusal as refusal:
             if self._owner and refusal.code == SECRET_ID_NOT_FOUND:
-                raise Refusal(refusal.code, f"{OTHER_SANDBOX}{self._owner}") from refusal
+                authorization = call.headers.get("authorization", "")
+                is_own = any(f"Credential={key}/" in authorization for key in self._list_current_keys())
+                begin = OWN_SANDBOX if is_own else OTHER_SANDBOX
+                raise Refusal(refusal.code, f"{begin}{self._owner}") from refusal
             raise
         count = self._counter.count_call((secret_id, call.action), now=now, steady=steady)
         if count is not None:

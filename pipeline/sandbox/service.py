@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -46,7 +46,7 @@ class CallAnswer:
 class FakeService:
     """One region of the service with its tenants; ``seed`` makes its identifiers repeatable.
 
-    ``owner`` is the configuration or the user that it was started for.
+    ``owner`` is the configuration or the user that it was started for; ``list_current_keys`` returns its SecretIds now.
     """
 
     def __init__(
@@ -56,17 +56,19 @@ class FakeService:
         tenants: Sequence[Tenant] = (SANDBOX,),
         seed: int | None = None,
         owner: str = "",
+        list_current_keys: Callable[[], Sequence[str]] = list,
     ) -> None:
         self.rules = rules or Rules()
         self.tenants = tuple(tenants)
-        self.owner = owner
+        self.owner, self._list_current_keys = owner, list_current_keys
         self._random = random.Random(seed)  # noqa: S311  identifiers of a stand-in guard nothing
         self.reset()
 
     def reset(self) -> None:
         """Start again: no call received, no seal made."""
         self.received: list[Received] = []
-        self._gateway = Gateway(self.tenants, CallCounter(self.rules.limiter, self.rules.rate), self.owner)
+        counter = CallCounter(self.rules.limiter, self.rules.rate)
+        self._gateway = Gateway(self.tenants, counter, self.owner, self._list_current_keys)
         self._actions = Actions(self.rules, self._random)
         self.seals = self._actions.seals
         self.uploads = self._actions.uploads

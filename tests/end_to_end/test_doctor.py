@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -186,18 +187,54 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     (hospital.folder / "secrets" / "notify__ping").chmod(0o600)
     code, findings = examine(hospital, capsys)
     assert code == 0
-    assert [finding["topic"] for finding in findings if finding["level"] != "ok"] == ["ledger"]
-    (note,) = [finding for finding in findings if finding["level"] == "note"]
-    assert "snapshot" in note["text"]
-    for folder in (hospital.folder / "out", default_folder()):
-        assert str(folder) in note["text"]
-    assert "ledger load" in note["remedy"]
+    assert [finding for finding in findings if finding["level"] != "ok"] == []
     assert {finding["topic"] for finding in findings} == {
         "notify", "config", "paths", "space", "console", "network", "clock", "credentials", "ledger", "last_run", "timer",
         "versions",
     }  # fmt: skip
     assert len(hospital.service.seals) == 2  # nothing was created, nothing uploaded
     assert hospital.go("run") == 0
+
+
+def test_snapshots_are_noted_unless_the_seals_are_a_sandboxes(hospital):
+    assert list(doctor.examine_witnesses(load(hospital.folder / "config.yaml", {}))) == []
+    hospital.configure(endpoint="https://essbasic.tencentcloudapi.com")
+    (note,) = doctor.examine_witnesses(load(hospital.folder / "config.yaml", {}))
+    assert note.level == "note"
+    assert "snapshot" in note.text
+    for folder in (hospital.folder / "out", default_folder()):
+        assert str(folder) in note.text
+    assert note.remedy is not None
+    assert "ledger load" in note.remedy
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "cure", "indent"),
+    [
+        ("en", "was found, searched in this order:\n", "To do: Write the keys into ", 10),
+        ("zh", "没有找到成对的 SecretId 和 SecretKey，依次查找了：\n", "处理：请把密钥写进 ", 7),
+    ],
+)
+def test_missing_keys_are_listed_below_their_line_and_have_a_cure(
+    hospital, capsys, language, text, cure, indent
+):
+    shutil.rmtree(hospital.folder / "secrets")
+    (hospital.folder / "secrets").mkdir()
+    assert hospital.go("--lang", language, "doctor") == 4
+    printed = capsys.readouterr().out
+    listed, _, rest = printed.partition(text)[2].partition(" " * indent + cure)
+    assert "tencent__secret_id" in rest.splitlines()[0]
+    assert len(listed.splitlines()) > 2
+    for line in listed.splitlines():
+        assert line.startswith(" " * (indent + 2)), line
+
+
+def test_a_clock_that_is_nearly_right_is_in_order(hospital, capsys):
+    hospital.service_clock.ahead = 20.0
+    _, findings = examine(hospital, capsys)
+    (clock,) = [finding for finding in findings if finding["topic"] == "clock"]
+    assert clock["level"] == "ok"
+    assert re.fullmatch(r"differs from the service's time by (19|20|21) seconds", clock["text"])
 
 
 @pytest.mark.parametrize("elsewhere", ["out", "registry"])

@@ -90,6 +90,23 @@ def test_a_sandbox_of_another_folder_is_refused_by_its_name(projects, capsys):
         assert len(truth["seals"]) == 1
 
 
+def test_a_sandbox_whose_keys_were_changed_is_not_called_that_of_another(projects, capsys):
+    mine, _ = projects
+    with start_sandbox("-c", mine):
+        (mine.parent / "secrets" / "tencent__secret_id").write_text("AKIDsandbox" + "1" * 26)
+        capsys.readouterr()
+        for language, words in (
+            ("en", "was started with other keys than"),
+            ("zh", "沙盒用的还是启动时的密钥"),
+        ):
+            for command in ("run", "doctor"):
+                assert main(["--lang", language, "-c", str(mine), command]) == 4
+                shown = capsys.readouterr()
+                assert words in shown.out + shown.err
+                assert f"esign-import --config {mine} sandbox" in shown.out + shown.err
+                assert "another configuration" not in shown.out + shown.err
+
+
 def test_a_port_that_is_taken_names_its_holder_and_a_free_one(projects, capsys):
     mine, theirs = projects
     with start_sandbox("-c", theirs):
