@@ -51,7 +51,14 @@ YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
 MAX_REASONS = 8  # on the screen; all are in the workbook
 UNREAD_NOTES = frozenset(
-    {"note.former_file", "note.number_above", "note.pictures_drifted", "note.unread_sheets"}
+    {
+        "note.former_file",
+        "note.number_above",
+        "note.pictures_drifted",
+        "note.replaced",
+        "note.replaced_by_fewer",
+        "note.unread_sheets",
+    }
 )
 WITH_REASONS = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 

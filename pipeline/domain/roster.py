@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from pipeline.domain.message import Message
 from pipeline.domain.results_format import NO_ORIGINALS, Originals
 
 Severity = Literal["error", "warning"]
@@ -429,6 +430,12 @@ class FileReport:
         """The columns that are not used, each with the known title that it may have been meant to have."""
         columns = [column for sheet in self.sheets if sheet.status == "read" for column in sheet.columns]
         return [f"{one.column} {one.title} → {one.nearest}" for one in columns if one.nearest]
+
+    @property
+    def other_version(self) -> Message | None:
+        """The note that an earlier marked copy of the roster is read as well, which names it and the newer file."""
+        notes = (note for note in self.notes if isinstance(note, Message))
+        return next((note for note in notes if note.key == "note.changed_since_copy"), None)
 
     @property
     def is_no_roster(self) -> bool:

@@ -96,7 +96,10 @@ def _leave_out_replaced(rows: list[Row], reports: list[FileReport]) -> tuple[lis
     }
     for roster, copy in _list_changed(reports, replaced):
         noted[roster.path] = _add_note(
-            noted.get(roster.path, roster), "note.changed_since_copy", copy=copy.path.name
+            noted.get(roster.path, roster),
+            "note.changed_since_copy",
+            copy=copy.path.name,
+            newer=_get_newer_file(roster.path, copy.path).name,
         )
         noted[copy.path] = _add_note(
             noted.get(copy.path, copy), "note.copy_of_earlier", roster=roster.path.name
@@ -119,6 +122,14 @@ def _list_changed(
             has_name = any(name.fullmatch(roster.path.name) for name in names)
             if has_name and roster.path.name != copy.path.name:
                 yield roster, copy
+
+
+def _get_newer_file(one: Path, other: Path) -> Path:
+    """Return the file that was saved later; the first where a file is gone or was saved at the same time."""
+    try:
+        return other if other.stat().st_mtime > one.stat().st_mtime else one
+    except OSError:
+        return one
 
 
 def _add_note(report: FileReport, key: str, **detail: str) -> FileReport:

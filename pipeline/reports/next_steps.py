@@ -438,6 +438,11 @@ def _list_file_steps(report: RunReport) -> Iterator[NextStep]:
     refused = [file for file in report.files if file.needs_correction]
     others = [file for file in refused if file.is_no_roster]
     rosters = [file for file in refused if file not in others]
+    for file in report.files:
+        if file.other_version is not None:
+            names = {name: mask_text(str(text)) for name, text in file.other_version.arguments.items()}
+            command = _repeat_without(report, others)
+            yield make_step("next.versions", command, roster=mask_text(file.path.name), **names)
     misspelt = [title for file in report.files for title in file.misspelt_titles]
     for key, files in (("next.files", rosters), ("next.no_rosters", others)):
         if files:

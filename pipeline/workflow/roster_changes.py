@@ -35,11 +35,13 @@ def describe_changes(
     """Return how the rows differ from those of the last run over the same rosters; nothing where there was none.
 
     Nothing is compared while a roster, or a part of it, was not read: its rows are not gone.
+    Nor is it while a roster is read in two versions: its rows are not new.
 
     The first text counts, each other one names a person, values masked. Rows are paired by person, else by content, else
     by name and staff number: a corrected identity number makes another key.
     """
-    if any(file.needs_correction for file in report.files) or list_emptied_folders(request, ledger):
+    is_unclear = any(file.needs_correction or file.other_version for file in report.files)
+    if is_unclear or list_emptied_folders(request, ledger):
         return []
     last_run = _get_last_run(ledger, request)
     if last_run is None:

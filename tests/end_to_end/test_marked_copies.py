@@ -156,7 +156,7 @@ def test_a_corrected_copy_is_the_roster_of_the_next_run(ward, languages):
     assert ward.creates() == 3
 
 
-def test_a_corrected_copy_replaces_its_roster(ward):
+def test_a_corrected_copy_replaces_its_roster(ward, capsys):
     assert ward.go("run") == 3
     inbox = ward.folder / "inbox"
     correct(get_copy(ward), inbox / "改好.xlsx", B3=number(2)[:16])  # still wrong
@@ -164,7 +164,9 @@ def test_a_corrected_copy_replaces_its_roster(ward):
     assert ward.go("run") == 3
 
     assert [line["file"] for line in ward.outcomes()] == ["改好.xlsx"] * 3
-    assert list_notes(ward)["roster.xlsx"] == ["replaced by its marked copy 改好.xlsx"]
+    replaced = "replaced by its newer marked copy 改好.xlsx and not used; move this file out of the folder"
+    assert list_notes(ward)["roster.xlsx"] == [replaced]
+    assert f"Roster roster.xlsx: {replaced}" in capsys.readouterr().err
     # the copy of the copy, under another name again, takes the place of both
     correct(get_copy(ward, "改好.xlsx"), inbox / "改好 2.xlsx", B3=number(2))
     assert ward.go("run") == 0
@@ -174,7 +176,15 @@ def test_a_corrected_copy_replaces_its_roster(ward):
     assert ward.creates() == 3
     # a roster that has changed since is another roster: both are read, and both files are named
     correct(inbox / "roster.xlsx", inbox / "roster.xlsx", C3="15400000009")
+    os.utime(inbox / "改好 2.xlsx", (1_600_000_000, 1_600_000_000))
+    capsys.readouterr()
     ward.go("check")
+    printed = " ".join(capsys.readouterr().err.split())
+    assert (
+        "two versions: roster.xlsx and its marked copy 改好 2.xlsx; the newer one is roster.xlsx." in printed
+    )
+    assert "Compared with run" not in printed, "nobody is new"
+    assert printed.endswith(" check")
     assert len(ward.outcomes("plan.jsonl")) == 6
     notes = list_notes(ward)
     assert any(

@@ -220,7 +220,9 @@ def test_a_corrected_copy_in_the_folder_of_its_roster_is_sealed_once(hospital, f
         name: origin for name, origin in before.items() if name != wrong
     }
     (original,) = [notes for file, notes in list_notes(hospital).items() if file != "名单.xlsx"]
-    assert original == ["replaced by its marked copy 名单.xlsx"]
+    assert original == [
+        "replaced by its newer marked copy 名单.xlsx and not used; move this file out of the folder"
+    ]
     assert hospital.go("run") == 0
     assert hospital.creates() == 3
     assert_own_pictures(hospital, 3)
