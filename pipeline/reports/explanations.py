@@ -126,6 +126,8 @@ def _list_reasons(
         lost = describe_lost_answer(outcome.code, outcome.message, presenter)
         text = lost or explain_answer(outcome, presenter.mask_answer(outcome.message or ""), presenter) or "—"
         key = "reason.refused" if outcome.status is Status.FAILED else "reason.answered"
+        if _waits_for_cure(outcome):
+            key = "reason.stopped"
         yield presenter.render("reason.wire" if lost else key, code=outcome.code or "—", message=text)
         if outcome.status is Status.FAILED and describe is None:  # a marked copy has a note for it
             yield _advise_on_code(outcome.code, presenter)
@@ -175,9 +177,9 @@ def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:  # noqa: PL
     """Return what the reader of the sheet To fix, or of a note in a marked copy, should do with this row."""
     errors = outcome.errors
     if not errors and outcome.status is Status.NOT_SENT:
-        code = outcome.code or ""
-        needs_cure = is_service_code(code) and get_advice(code).rerun == "after"
-        return _advise_on_code(code, presenter) if needs_cure else presenter.render("advice.not_sent")
+        if _waits_for_cure(outcome):
+            return _advise_on_code(outcome.code, presenter)
+        return presenter.render("advice.not_sent")
     if not errors and outcome.status is Status.FAILED:
         return _advise_on_code(outcome.code, presenter)
     task = choose_task(outcome)
@@ -191,6 +193,13 @@ def advise_on_row(outcome: RowOutcome, presenter: Presenter) -> str:  # noqa: PL
     if errors and all(error.field is Field.PICTURE for error in errors):
         return presenter.render("advice.picture")
     return presenter.render("advice.cells")
+
+
+def _waits_for_cure(outcome: RowOutcome) -> bool:
+    """Return whether a row was not sent because of an answer that stopped the run: the cause is not the row's."""
+    code = outcome.code or ""
+    is_unsent = outcome.status is Status.NOT_SENT and not outcome.errors
+    return is_unsent and is_service_code(code) and get_advice(code).rerun == "after"
 
 
 def _advise_on_code(code: str | None, presenter: Presenter) -> str:

@@ -26,7 +26,8 @@ LAST = 13  # the last grid column
 _MARGIN, _FIRST, _OTHERS = 4.0, 17.0, 10.6  # widths in characters: margin, first grid column, the others
 # points of rows that a page holds at least: wider letters make the sheet smaller, and a page holds more
 _PAGE = 570.0
-_BEGINNING = 4  # rows of a section: gap, heading, titles and a row
+_UNDIVIDED = _PAGE / 3  # points: a page that ends before a higher section would stay half empty
+_BEGINNING = 6  # rows of a section: gap, heading, titles and three rows
 _GAP, _AIR = 12.0, 0.75  # points above a section, around a line's text: whole pixels, for programs round them
 
 
@@ -126,13 +127,13 @@ class SummaryGrid:
 def choose_page_breaks(heights: Sequence[float], sections: Sequence[int]) -> list[int]:
     """Return the rows before which a page begins, of rows so high whose sections begin at these rows.
 
-    A section that fits on a page is not divided. A longer one begins where its titles and a row have room.
+    A section of at most a third of a page is not divided. A longer one begins where its titles and three rows have room.
     """
     breaks: list[int] = []
     used = sum(heights[: sections[0]]) if sections else 0.0
     for first, end in pairwise([*sections, len(heights)]):
         height = sum(heights[first:end])
-        needed = height if height <= _PAGE else sum(heights[first : first + _BEGINNING])
+        needed = height if height <= _UNDIVIDED else sum(heights[first : first + _BEGINNING])
         if used and used + needed > _PAGE:
             breaks.append(first)
             used = 0.0

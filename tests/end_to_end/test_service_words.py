@@ -44,6 +44,12 @@ def test_refused_keys_are_reported_with_sentence_actor_cure_and_source(hospital,
     (run,) = hospital.runs
     for surface in (console, status, workbook_text(run)[0], page_text(run)):
         assert [word for word in expected if word not in surface] == []
+    is_cleared = {
+        "zh": "运行在这里停止，不是这一行的问题",
+        "en": "the run stopped here, and this row is not at fault",
+    }
+    for surface in (workbook_text(run)[1], page_text(run)):
+        assert is_cleared[language] in surface
     assert str(hospital.folder / "secrets") in hospital.record()["halted"]["credentials"]
     assert hospital.go("--lang", language, "report") == 0  # told again from the ledger, it still says why
     assert [word for word in expected if word not in workbook_text(run)[0]] == []
