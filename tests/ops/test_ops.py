@@ -101,13 +101,17 @@ def test_the_compose_file_of_several_hosts_has_hardened_workers_and_a_durable_se
         assert worker["command"][0] in cli.commands
         hardened = ("build", "image", "user", "init", "read_only", "tmpfs", "cap_drop", "security_opt")
         assert {key: worker[key] for key in hardened} == {key: alone[key] for key in hardened}
-        assert worker["environment"] == {"CREDENTIALS_DIRECTORY": "/run/secrets"}
+        assert worker["environment"] == {
+            "CREDENTIALS_DIRECTORY": "/run/secrets",
+            "XDG_STATE_HOME": "/var/lib/esign/state",
+        }
+        assert "hosts status" in worker["healthcheck"]["test"][1]
         assert (
             set(worker["secrets"])
             == compose["secrets"].keys()
             == {*SECRET_FILES, LEDGER_SECRET_FILE, SERVER_PASSWORD_FILE}
         )
-        assert [volume.partition(":")[2] for volume in worker["volumes"]] == ["/data"]
+        assert [volume.partition(":")[2] for volume in worker["volumes"]] == ["/data", "/var/lib/esign"]
         assert worker["restart"] == "unless-stopped", "a worker ends where the server is away for long"
         assert worker["depends_on"] == {"postgres": {"condition": "service_healthy"}}
         assert set(server["networks"]) < set(worker["networks"]), (
@@ -119,7 +123,10 @@ def test_the_compose_file_of_several_hosts_has_hardened_workers_and_a_durable_se
     assert {f"{setting}=on" for setting in DURABLE_SETTINGS} <= set(server["command"])
     assert "pg_isready" in server["healthcheck"]["test"]
     assert server["restart"] == "unless-stopped"
-    assert [volume.partition(":")[0] for volume in server["volumes"]] == list(compose["volumes"])
+    own = [volume.partition(":")[0] for worker in workers for volume in worker["volumes"][1:]]
+    assert [server["volumes"][0].partition(":")[0], *own] == list(compose["volumes"]), "a registry for each"
+    (made,) = [words for name, words in read_instructions() if name == "RUN" and "useradd" in words]
+    assert made.endswith("/data /var/lib/esign"), "a new volume has the owner of the image's folder"
 
 
 def test_the_bundle_holds_every_file_that_is_no_module():
