@@ -130,8 +130,9 @@ def history(session: Session, *, limit: int) -> int:
         counts_of_run = [f"{presenter.name_status(status)} {rows}" for status, rows in shown_statuses.items()]
         counts += counts_of_run
         lines.append(_list_run_texts(session, run, counts_of_run))
+    details = [text for line in lines for text in line[2:-1]]
     for line in align_columns(lines):
-        session.print_wrapped_data(line, whole=counts)
+        session.print_wrapped_data(line, whole=[*counts, *details])
     if not runs:
         session.print_text("history.none")
     return 0

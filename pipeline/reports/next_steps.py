@@ -448,16 +448,17 @@ def _list_file_steps(report: RunReport) -> Iterator[NextStep]:
         if files:
             named = name_files(file.path for file in files)
             yield make_step(key, _repeat_without(report, others), n=len(files), files=named)
-    if misspelt and report.command == "check":
+    if misspelt and report.command != "retry":
         titles = mask_text(", ".join(dict.fromkeys(misspelt)))
-        yield make_step("next.titles", _repeat_without(report, others), titles=titles)
+        command = _repeat_without(report, others, command="check")
+        yield make_step("next.titles", command, titles=titles)
 
 
-def _repeat_without(report: RunReport, files: Sequence[FileReport]) -> str:
-    """Return the command that reads the same rosters again, without files that are none."""
+def _repeat_without(report: RunReport, files: Sequence[FileReport], *, command: str = "") -> str:
+    """Return the command that reads the same rosters again, without files that are none; of a run another ``command``."""
     if report.command == "retry":
         return CommandLine(report.invocation).build("retry")
-    repeated = _name_repeated_command(report)
+    repeated = command or _name_repeated_command(report)
     if not _are_arguments_shown(report):
         return _build_with_arguments(report, repeated, "--help")
     arguments = f" {report.arguments} "

@@ -53,11 +53,13 @@ def test_the_columns_are_shown_and_a_misspelt_one_is_not_used(misspelt, capsys):
     shown = [str(cell.value) for line in summary.iter_rows() for cell in line if cell.value]
     assert any("手机号吗 (did you mean 手机号码?)" in text for text in shown)
     assert misspelt.go("run") == 0
+    printed = capsys.readouterr().err
     assert (
         "columns that are not used: C 手机号吗 (did you mean 手机号码?), D 医师工牌号 (did you mean 医师工号?);"
-        in capsys.readouterr().err
+        in printed
     )
     assert [seal.mobile for seal in misspelt.service.seals] == [None]
+    assert printed.rstrip().endswith(" check"), "the titles are to be corrected before another run"
 
 
 def test_a_title_that_the_configuration_names_is_used(misspelt):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import sqlite3
 import zipfile
@@ -13,6 +14,7 @@ import pytest
 import xlsxwriter
 from end_to_end.conftest import HEADERS
 from people import make_row, name
+from pty_support import run_on_terminal
 from run_support import draw_seal
 
 FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # staff numbers are read so
@@ -240,3 +242,12 @@ def test_the_history_has_a_line_for_every_run(two_runs, capsys):
     assert lines[0].endswith("(stopped: CREDENTIALS_MISSING)")
     assert lines[1].endswith("1 file: Sealed 1, Unchanged 2")
     assert len({line.index("  exit ") for line in lines}) == 1, "the columns begin below each other"
+
+
+def test_no_column_of_the_history_is_broken_inside_on_a_narrow_terminal(two_runs):
+    words = two_runs.command("history")
+    for columns in (50, 60, 70):
+        code, seen = run_on_terminal(words, columns=columns, folder=two_runs.folder, NO_COLOR="1")
+        assert code == 0
+        assert len(re.findall(r"by [^ ]", seen)) == 2, (columns, seen)
+        assert len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", seen)) == 2, (columns, seen)
