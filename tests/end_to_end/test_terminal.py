@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from people import name, number
+from people import make_row, name, number
 from pty_support import run_on_terminal
 from run_support import wait_until
 from wire_support import fault, set_limits
@@ -17,7 +17,7 @@ from wire_support import fault, set_limits
 from pipeline.__main__ import repeat_lost_interrupt
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
-from pipeline.support.terminal_text import join, quote
+from pipeline.support.terminal_text import join, measure_width, quote
 
 HERE = Path(__file__).parents[2]
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -72,6 +72,33 @@ def test_the_bar_is_never_cut_inside_a_word(hospital_with, columns):
             bar
         )
         assert "12/12" in bar or not bar.endswith("0:00 left"), bar
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
+@pytest.mark.parametrize(("language", "columns"), [("zh", 40), ("en", 60)])
+def test_no_command_prints_a_line_that_is_too_long(hospital_with, language, columns):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(1,))])
+    hospital.doctors(2)
+    wrong = ("王五", "1101", None, "9", None)
+    hospital.roster([*map(make_row, (1, 2)), ("合计", None, None, None, None), wrong])
+    assert hospital.go("run", "--yes") == 3
+    hospital.configure(operator_open_id="…")
+    printed = print_on_a_terminal(hospital, "config validate", language, columns)
+    hospital.configure()
+    for words in ("check", "status", "resolve", f"resolve {name(1)}", f"explain {name(1)}", "doctor"):
+        printed += print_on_a_terminal(hospital, words, language, columns)
+    copied = re.compile(
+        rf"{re.escape(str(hospital.folder))}|esign-import|pipeline|[-/\w.]{{{columns // 2},}}"
+    )
+    for line in printed:
+        assert measure_width(line) < columns or copied.search(line), line
+
+
+def print_on_a_terminal(hospital, words, language, columns):
+    """Return the lines that a command prints on a terminal."""
+    arguments = hospital.command(*words.split(), language=language)
+    _, seen = run_on_terminal(arguments, columns=columns, NO_COLOR="1")
+    return seen.replace("\r", "").split("\n")
 
 
 def test_a_log_gets_a_plain_line_every_thirty_seconds(hospital_with, capfd):
