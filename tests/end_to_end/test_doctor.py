@@ -188,6 +188,8 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     code, findings = examine(hospital, capsys)
     assert code == 0
     assert [finding for finding in findings if finding["level"] != "ok"] == []
+    (last_run,) = [finding["text"] for finding in findings if finding["topic"] == "last_run"]
+    assert re.fullmatch(r"[-\d]+, ended \d{4}-\d\d-\d\d \d\d:\d\d, exit code 0", last_run)
     assert {finding["topic"] for finding in findings} == {
         "notify", "config", "paths", "space", "console", "network", "clock", "credentials", "ledger", "last_run", "timer",
         "versions",
