@@ -493,6 +493,11 @@ def test_systemd_that_does_not_run_is_named(folder, tmp_path, monkeypatch, capsy
     assert "已安装" not in error
     assert not schedule.SYSTEM_UNITS.exists()
     assert call(folder, "print", "systemd") == 0
+    capsys.readouterr()
+    assert call(folder, "install", "systemd", "--worker") == 2
+    error = capsys.readouterr().err
+    assert "cron" not in error, "it starts no worker"
+    assert error.splitlines()[-1].endswith("schedule print systemd --all --worker")
 
 
 def test_a_schedule_has_the_state_folder_of_this_user(folder, monkeypatch, capsys):
