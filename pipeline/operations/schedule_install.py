@@ -45,8 +45,8 @@ def install_schedule(kind: Kind, schedule: Schedule) -> Sequence[str]:
         raise UsageError("schedule.no_crontab", then=then)
     if kind == "systemd" and not installed_schedules.SYSTEMD_RUNS.is_dir():
         if schedule.is_worker:
-            then = ("schedule", "print", "systemd", "--all", "--worker")
-            raise UsageError("schedule.no_systemd_worker", then=then)
+            print_unit = ("schedule", "print", "systemd", "--all", "--worker")
+            raise UsageError("schedule.no_systemd_worker", then=print_unit)
         has_cron = shutil.which(CRONTAB) is not None
         then = ("schedule", "install", "cron") if has_cron else ("schedule", "print", "systemd")
         raise UsageError("schedule.no_systemd", then=then)
