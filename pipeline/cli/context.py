@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pipeline.domain.run import RunReport, RunRequest
     from pipeline.esign.rate_limiter import Limiter
     from pipeline.reports.next_steps import NextStep
+    from pipeline.workflow.hosts_factory import SummaryReader
 
 DEFAULT_CONFIG = Path("config.yaml")
 PYTHONS = ("python", "python3")
@@ -54,9 +55,11 @@ class SharedQuota:
 
 
 class SeveralHospitals:
-    """What the hospitals of one command line share: one limiter for each quota, and which service is silent."""
+    """What the hospitals of one command line share: one limiter for each quota, which service is silent, connections."""
 
     def __init__(self) -> None:
+        self.resources = ExitStack()  # closed after the last hospital
+        self.summaries: SummaryReader | None = None
         self._quotas: dict[str, SharedQuota] = {}
         self._silent: set[tuple[str, str, str | None]] = set()
 

@@ -15,7 +15,7 @@ import click
 
 from pipeline.cli.context import DEFAULT_CONFIG, Session, SeveralHospitals
 from pipeline.domain.message import Message
-from pipeline.domain.run import more_severe_exit
+from pipeline.domain.run import SIGNALLED, more_severe_exit
 from pipeline.errors import ConfigError, UsageError
 from pipeline.messages.catalogue import join_messages, make_message
 
@@ -60,7 +60,6 @@ OF_ONE_HOSPITAL = frozenset(
     {"rosters", "seals", "out", "review", "accept_guards", "new_ledger", "run_id", "person"}
 )
 MAX_LISTED = 10  # hospitals; of more only those that did not end with 0
-SIGNALLED = 128  # from here on exit codes are of signals
 
 
 def add_profiles(command: click.Command, report_error: ReportError) -> None:
@@ -85,15 +84,16 @@ def add_profiles(command: click.Command, report_error: ReportError) -> None:
         _require_several(command, name, options)
         several = _share_quotas(session, profiles)
         codes: dict[str, int] = {}
-        for profile in profiles:
-            context.obj = hospital = session.begin_hospital(profile, several)
-            try:
-                _use_language(hospital)
-                codes[hospital.hospital] = callback(*arguments, **options)
-            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the others still have their turn
-                codes[hospital.hospital] = report_error(hospital, error)
-            if codes[hospital.hospital] > SIGNALLED:
-                break
+        with several.resources:
+            for profile in profiles:
+                context.obj = hospital = session.begin_hospital(profile, several)
+                try:
+                    _use_language(hospital)
+                    codes[hospital.hospital] = callback(*arguments, **options)
+                except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the others still have their turn
+                    codes[hospital.hospital] = report_error(hospital, error)
+                if codes[hospital.hospital] > SIGNALLED:
+                    break
         return _report_all(session, codes, len(profiles))
 
     command.callback = run_for_hospitals

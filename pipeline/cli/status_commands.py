@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.completion import complete_people
-from pipeline.cli.context import Session
+from pipeline.cli.context import Session, SeveralHospitals
 from pipeline.cli.terminal import EXIT_TONES, Tone
 from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.domain.run import Status
-from pipeline.errors import EsignImportError
+from pipeline.errors import EsignImportError, UsageError
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.resolution.ledger_status import LastRun, LedgerStatus
+    from pipeline.resolution.ledger_status import LastRun, LedgerStatus, StatusLine
     from pipeline.resolution.timeline import PersonTimeline
 
 EXIT_CODES = ("0", "1", "2", "3", "4", "5", "6", "7", "74", "130", "143")  # of runs
@@ -30,42 +31,82 @@ MAX_PEOPLE_LISTED = 20  # of the doctors whom a query fits
 
 
 @click.command()
+@click.option(
+    "--max-age",
+    metavar="AGE",
+    help="Exit code for hospitals whose last run is older than this, or failed: 26h, 2d.",
+)
 @click.pass_obj
-def status(session: Session) -> int:
+def status(session: Session, *, max_age: str | None) -> int:
     """Show what the ledger holds: seals, unknown rows, last run.
 
     Of several hospitals it prints one line each: last run, age, exit code, rows that wait for a decision.
+
+    With --max-age only those with a fault: no run, too old, interrupted, failed. The exit code is that of the run, or 5.
     """
+    max_seconds = _parse_max_age(max_age) if max_age is not None else None
     if session.several is None or session.as_json:
-        return _show_status(session)
+        return _show_status(session, max_seconds)
     session.headless_streams.clear()  # each line begins with its hospital
     try:
-        return _show_status(session)
+        return _show_status_line(session, session.several, max_seconds)
     except EsignImportError as error:
         session.print_text("status_line.unread", name=session.hospital, exit=error.exit_code)
         raise
 
 
-def _show_status(session: Session) -> int:
+def _parse_max_age(text: str) -> float:
+    from pipeline.config.sections import parse_age, parse_duration
+
+    try:
+        return parse_age(text) or parse_duration(text)
+    except ValueError:
+        error = UsageError("status_line.no_age", value=text)
+        error.meant = (text, f"{text}h") if text.isdecimal() else None
+        raise error from None
+
+
+def _show_status_line(session: Session, several: SeveralHospitals, max_age: float | None) -> int:
+    """Print the line of one of several hospitals, with ``max_age`` only where its last run has a fault; return the exit code."""
     from pipeline.cli.certify_commands import warn_of_unanswered_create
-    from pipeline.resolution.ledger_status import read_last_run, read_status
+    from pipeline.resolution.ledger_status import get_run_fault, read_status_line
+    from pipeline.workflow.hosts_factory import SummaryReader
+
+    if several.summaries is None:
+        several.summaries = several.resources.enter_context(closing(SummaryReader(session.clock)))
+    line = read_status_line(session.require_ready_config(), session.clock, several.summaries)
+    warn_of_unanswered_create(session, line.certification)
+    if line.lost:
+        session.alert("status_lost", path=line.lost)
+    fault = get_run_fault(line.last_run, max_age) if max_age is not None else None
+    if max_age is None or fault is not None or line.lost:
+        _print_status_line(session, line)
+    if line.lost:
+        return 74
+    return fault.exit if fault is not None else 0
+
+
+def _show_status(session: Session, max_age: float | None) -> int:
+    """Print everything; return the exit code, with ``max_age`` that of a fault of the last run."""
+    from pipeline.cli.certify_commands import warn_of_unanswered_create
+    from pipeline.resolution.ledger_status import get_run_fault, read_last_run, read_status
 
     config = session.require_ready_config()
     try:
         ledger_status = read_status(config, session.clock)
     except EsignImportError as error:
-        if session.several is None or session.as_json:
-            last_run = read_last_run(config, session.clock)
-            if last_run is not None:
-                _print_run(session, last_run)
-            _print_halt(session, last_run, unless=error)
+        last_run = read_last_run(config, session.clock)
+        if last_run is not None:
+            _print_run(session, last_run)
+        _print_halt(session, last_run, unless=error)
         raise
     warn_of_unanswered_create(session, ledger_status.certification)
-    session.print_json(**ledger_status.to_dict())
+    fault = get_run_fault(ledger_status.last_run, max_age) if max_age is not None else None
+    checked = {"fault": fault.kind if fault else None} if max_age is not None else {}
+    session.print_json(**ledger_status.to_dict(), **checked)
+    exit_code = fault.exit if fault is not None else 0
     if ledger_status.ledger is None:
-        return _report_without_ledger(session, config, ledger_status)
-    if session.several is not None and not session.as_json:
-        return _print_status_line(session, ledger_status)
+        return _report_without_ledger(session, config, ledger_status) or exit_code
     session.print_text("status_ledger", path=ledger_status.ledger, tenant=ledger_status.tenant)
     people = ledger_status.people
     if people.in_flight:
@@ -90,20 +131,19 @@ def _show_status(session: Session) -> int:
     if ledger_status.last_run is not None:
         _print_run(session, ledger_status.last_run)
     _print_next_steps(session, config, ledger_status)
-    return 0
+    return exit_code
 
 
-def _print_status_line(session: Session, ledger_status: LedgerStatus) -> int:
-    """Print a hospital's line; return the exit code."""
-    name, run, waiting = session.hospital, ledger_status.last_run, ledger_status.waiting
+def _print_status_line(session: Session, line: StatusLine) -> None:
+    name, run, waiting = session.hospital, line.last_run, line.waiting
     if run is None:
         session.print_text("status_line.never", name=name)
-        return 0
+        return
     age = _describe_age(run.age_seconds)
     if run.finished is None or run.exit is None:
         key = "status_line.running" if run.under_way else "status_line.cut"
         session.print_text(key, name=name, started=shown(run.started), age=age, waiting=waiting)
-        return 0
+        return
     code = str(run.exit)
     session.print_text(
         "status_line.ended",
@@ -114,7 +154,6 @@ def _print_status_line(session: Session, ledger_status: LedgerStatus) -> int:
         why=session.render_sentence(f"exit.{code}") if code in EXIT_CODES else "—",
         waiting=waiting,
     )
-    return 0
 
 
 def _describe_age(seconds: float) -> Message:
@@ -131,11 +170,6 @@ def _report_without_ledger(session: Session, config: Config, ledger_status: Ledg
     from pipeline.workflow.tenant_ledger import get_recovery_of_ledger
 
     lost_run = ledger_status.lost
-    if session.several is not None and not session.as_json:
-        if lost_run:
-            session.alert("status_lost", path=lost_run)
-        _print_status_line(session, ledger_status)
-        return 74 if lost_run else 0
     if ledger_status.last_run is not None:
         _print_run(session, ledger_status.last_run)
     if lost_run:

@@ -33,6 +33,8 @@ Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
 # a bug, usage, a rerun cannot help, a rerun helps, another run, ledger or disk, Ctrl-C
 HaltExit = Literal[1, 2, 4, 5, 6, 74, 130]
 EXIT_SEVERITY = (1, 4, 74, 2, 6, 5, 7, 3, 0)  # the most severe first; a signal's code outranks them all
+COMPLETE_EXITS = frozenset({0, 3, 7})  # of runs that came to their end
+SIGNALLED: Final = 128  # from here on exit codes are of signals
 INTERRUPTED: Final = 130
 # guards that look at the plan, before the first call: the same rosters are stopped again
 PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
@@ -491,7 +493,7 @@ def compute_exit_code(
     other rows.
     """
     if signal is not None:
-        return 128 + signal
+        return SIGNALLED + signal
     codes = {0, halt.exit if halt else 0}
     if any(report.needs_correction for report in files):
         codes.add(7)
@@ -501,7 +503,7 @@ def compute_exit_code(
 
 def more_severe_exit(one: int, other: int) -> int:
     """Return the more severe of two exit codes; a signal's code wins."""
-    return next((code for code in EXIT_SEVERITY if code in {one, other}), 0) if one < 128 else one
+    return next((code for code in EXIT_SEVERITY if code in {one, other}), 0) if one < SIGNALLED else one
 
 
 def _exit_of_row(outcome: RowOutcome) -> int:

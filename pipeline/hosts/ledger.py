@@ -47,7 +47,7 @@ from pipeline.ledger.protocol import Connection
 from pipeline.ledger.registry import holds_ledger
 
 _PROGRESS = "esign_import.progress"  # the table; an earlier version of this program made none
-_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class PostgresLedger(DatabaseLedger):
@@ -105,12 +105,12 @@ class PostgresLedger(DatabaseLedger):
         while self._free_readers:
             reader = self._free_readers.pop()
             with suppress(psycopg.Error):
-                reader.execute(_BEGIN)
+                reader.execute(BEGIN_READING)
                 return reader
             reader.close()
         reader = open_connection(self._address, purpose="reader", schema=self._schema)
         try:
-            reader.execute(_BEGIN)
+            reader.execute(BEGIN_READING)
         except psycopg.Error:
             reader.close()
             raise
@@ -155,7 +155,7 @@ def open_server_ledger(
             require_no_lost_server_ledger(address, ownership)
             _create_ledger(connection, address, tenant, secret, now)
         schema.require_version(connection, address.shown)
-        _require_finished_load(connection, address, lease)
+        require_finished_load(connection, address, lease)
         site_key = _read_site_key(connection, address, tenant, secret)
         identity = identify_ledger(PostgresConnection(connection))
         if inspected:
@@ -186,7 +186,7 @@ def read_server_identity(address: ServerAddress, tenant: str, secret: str) -> Le
         require_same_secret(connection, address, secret)
         if not has_schema(connection, name):
             return None
-        _require_finished_load(connection, address)
+        require_finished_load(connection, address)
         return identify_ledger(PostgresConnection(connection))
 
 
@@ -247,7 +247,7 @@ def read_unfinished_load(connection: psycopg.Connection) -> UnfinishedLoad | Non
     return UnfinishedLoad(*row) if row else None
 
 
-def _require_finished_load(
+def require_finished_load(
     connection: psycopg.Connection, address: ServerAddress, lease: Lease | None = None
 ) -> None:
     """Raise UsageError, naming the file, where a ledger is the copy of a file that is in use.

@@ -26,14 +26,13 @@ from procrastinate.jobs import Job
 
 from pipeline.clock import Clock
 from pipeline.config.sections import Workers
-from pipeline.domain.run import PLAN_GUARDS
+from pipeline.domain.run import COMPLETE_EXITS, PLAN_GUARDS
 from pipeline.errors import Locked, reason_of
 from pipeline.hosts.job_control import HELD_UNTIL, HospitalPaused
 from pipeline.support import progress_file
 
 Verdict = Literal["done", "again", "failed"]
 
-DONE = frozenset({0, 3, 7})
 FAILED = frozenset({1, 2, 4})
 # halts with exit code 5 after which another try ends in the same way until a person, or the next day, has come
 LASTING_HALTS = PLAN_GUARDS | {"DEADLINE", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"}
@@ -108,7 +107,7 @@ def judge_end(end: RunEnd) -> Verdict:
     What is in neither list is tried again: 5 (stopped early), 6 (another process holds the hospital), 74 (ledger or
     disk), and the end by a signal.
     """
-    if end.exit in DONE:
+    if end.exit in COMPLETE_EXITS:
         return "done"
     if end.exit in FAILED or (end.exit == 5 and end.halt in LASTING_HALTS):
         return "failed"

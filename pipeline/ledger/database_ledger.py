@@ -23,6 +23,7 @@ from pipeline.ledger.progress import identify_ledger
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection, RunRecord
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import count_receipts
+from pipeline.ledger.summary import read_summary
 
 LOG = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
@@ -123,6 +124,7 @@ class DatabaseLedger(ABC):
     ended_seals = _read_set("SELECT seal_id FROM seal WHERE ended_by IS NOT NULL")
 
     identify = _read_by(identify_ledger)
+    read_summary = _read_by(read_summary)
 
     def count_receipts(self) -> int:
         return self._read(count_receipts)

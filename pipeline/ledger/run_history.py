@@ -25,6 +25,12 @@ DIGEST_BYTES = 16
 _RUN_COLUMNS = [field.name for field in fields(RunRecord)]
 _ROW_COLUMNS = [field.name for field in fields(RowRecord)]
 _BEARER_COLUMNS = [field.name for field in fields(Bearer)]
+_ROWS_OF_RUN = (
+    "FROM run AS asked JOIN row_seen AS s ON asked.number BETWEEN s.first_run AND s.last_run "
+    "JOIN row_line AS l ON l.id = s.line "
+    "WHERE asked.run = ? AND asked.saw_rows = 1 AND s.first_run IN "
+    "(SELECT number FROM run AS began WHERE began.command = asked.command AND began.rosters = asked.rosters)"
+)
 
 
 def enter_rows(connection: Connection, run: str, rows: Iterable[RowRecord]) -> list[Fact]:
@@ -78,15 +84,17 @@ def read_rows(connection: Connection, run: str) -> list[RowRecord]:
     """Return the row records of a run, sorted by file, sheet and row."""
     rows = select_columns(
         connection,
-        "SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line "
-        "FROM run AS asked JOIN row_seen AS s ON asked.number BETWEEN s.first_run AND s.last_run "
-        "JOIN row_line AS l ON l.id = s.line "
-        "WHERE asked.run = ? AND asked.saw_rows = 1 AND s.first_run IN "
-        "(SELECT number FROM run AS began WHERE began.command = asked.command AND began.rosters = asked.rosters) "
+        f"SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line {_ROWS_OF_RUN} "
         "ORDER BY l.file, l.sheet IS NOT NULL, l.sheet, l.row, s.row_id",
         (run,),
     )
     return list(map(make_row_record, rows))
+
+
+def list_keys_of_rows(connection: Connection, run: str, status: str) -> list[str | None]:
+    """Return the persons of a run's rows with a status, one entry a row."""
+    rows = connection.execute(f"SELECT l.key {_ROWS_OF_RUN} AND l.status = ?", (run, status))
+    return [key for (key,) in rows]
 
 
 def make_row_record(columns: dict[str, Any]) -> RowRecord:

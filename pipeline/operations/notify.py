@@ -29,7 +29,7 @@ from pipeline.config.named_paths import read_secret_lines
 from pipeline.config.settings import Config
 from pipeline.domain.masking import hide_names
 from pipeline.domain.message import Message
-from pipeline.domain.run import RunReport, Status, count_shown_statuses
+from pipeline.domain.run import COMPLETE_EXITS, RunReport, Status, count_shown_statuses
 from pipeline.errors import DiskTrouble, UsageError, reason_of
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import make_message, render
@@ -52,7 +52,6 @@ State = Literal["ok", "attention", "failed"]
 DECISIONS = frozenset(
     {Status.UNKNOWN.value, Status.EXISTS.value, "refused"}
 )  # needs that a failure does not explain
-ATTENTION = frozenset({3, 7})  # exit codes of runs that came to their end and left something to a person
 
 
 def read_channels(config: Config, environment: Mapping[str, str]) -> list[str]:
@@ -306,7 +305,7 @@ def classify_exit(exit_code: int) -> State:
     """Return what an exit code means for those who watch the runs."""
     if exit_code == 0:
         return "ok"
-    return "attention" if exit_code in ATTENTION else "failed"
+    return "attention" if exit_code in COMPLETE_EXITS else "failed"
 
 
 def load_state(path: Path) -> WatchedState:

@@ -9,20 +9,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from dataclasses import field as _field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_path
-from pipeline.domain.run import Status, get_attempt_status
+from pipeline.domain.run import COMPLETE_EXITS, SIGNALLED, Status, get_attempt_status
 from pipeline.domain.seals import PersonHistory
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import RunRecord
 from pipeline.planning.guards import CERTIFICATION, CERTIFY_SENT
 from pipeline.reports.earlier_results import get_earlier_run
-from pipeline.reports.next_steps import CommandLine
+from pipeline.reports.next_steps import EXIT_LATER, CommandLine
 from pipeline.resolution.timeline import RecordedRow, list_open_rows
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import SummaryReader, make_store
 from pipeline.workflow.recorded_runs import read_last_recorded_run, select_later_run
 from pipeline.workflow.tenant_ledger import open_configured_ledger
 
@@ -80,6 +80,14 @@ class LastRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RunFault:
+    """Why the last run of a hospital calls for a person, and the exit code of `status --max-age`."""
+
+    kind: Literal["no_run", "too_old", "cut_short", "failed"]
+    exit: int
+
+
+@dataclass(frozen=True, slots=True)
 class UnansweredCertification:
     """A second create of `certify` without a verdict: the doctor may have two seals."""
 
@@ -87,6 +95,16 @@ class UnansweredCertification:
     seal_name: str | None
     sent: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusLine:
+    """What `status` prints of one of several hospitals."""
+
+    last_run: LastRun | None
+    waiting: int  # rows that wait for a decision
+    lost: str | None = None  # the file that shows an earlier run although there is no ledger
+    certification: UnansweredCertification | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,10 +175,45 @@ def read_status(config: Config, clock: Clock) -> LedgerStatus:
     )
 
 
+def read_status_line(config: Config, clock: Clock, summaries: SummaryReader) -> StatusLine:
+    """Return what `read_status` finds of the last run and of what waits, without reading the people of the ledger."""
+    recorded_run = read_last_recorded_run(config.resolve_path(config.out), config.tenant)
+    store = make_store(config)
+    summary = summaries.read(store, status=Status.CHANGED.value, kinds=CERTIFICATION)
+    if summary is None or summary.last_kind == CERTIFY_SENT:
+        status = read_status(config, clock)
+        return StatusLine(status.last_run, status.waiting, status.lost, status.certification)
+    ledger_run, changed = summary.last_run, summary.undecided_rows
+    is_under_way = ledger_run is not None and ledger_run.finished is None and store.hold.is_taken()
+    last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
+    if last_run is not None and (ledger_run is None or last_run.run != ledger_run.run):
+        changed = _count_changed_rows(list_open_rows(last_run, None))
+    present_run = last_run.run if is_under_way and last_run is not None else None
+    unknown = sum(run != present_run for run in summary.open_runs)
+    return StatusLine(
+        _make_last_run(last_run, clock, is_under_way=is_under_way) if last_run else None, unknown + changed
+    )
+
+
 def read_last_run(config: Config, clock: Clock) -> LastRun | None:
     """Return the last run that left a run.json, for a ledger that cannot be read."""
     record = read_last_recorded_run(config.resolve_path(config.out), config.tenant)
     return _make_last_run(record, clock) if record is not None else None
+
+
+def get_run_fault(run: LastRun | None, max_age: float) -> RunFault | None:
+    """Return why a hospital's last run calls for a person, None where it does not; ``max_age`` in seconds.
+
+    A run in progress is no fault until it has lasted so long. One that failed has its exit code; the others that of a run
+    that stopped early, since another run helps.
+    """
+    if run is None:
+        return RunFault("no_run", EXIT_LATER)
+    if run.exit is None and not run.under_way:
+        return RunFault("cut_short", EXIT_LATER)
+    if run.exit is not None and run.exit not in COMPLETE_EXITS:
+        return RunFault("failed", EXIT_LATER if run.exit > SIGNALLED else run.exit)
+    return RunFault("too_old", EXIT_LATER) if run.age_seconds > max_age else None
 
 
 def _count_people(

@@ -6,6 +6,8 @@ It is the one place from which a run comes to `pipeline.hosts`, and it imports t
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+from contextlib import closing
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.clock import Clock
@@ -13,10 +15,13 @@ from pipeline.config.named_paths import read_ledger_secret, read_server_address
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
 from pipeline.ledger.file_store import FileStore
+from pipeline.ledger.summary import LedgerSummary
 
 if TYPE_CHECKING:
+    from pipeline.domain.server_address import ServerAddress
     from pipeline.esign.rate_limiter import Limiter
     from pipeline.hosts.server_store import ServerStore
+    from pipeline.hosts.server_summaries import ServerSummaries
 
 LedgerStore: TypeAlias = "FileStore | ServerStore"
 
@@ -33,6 +38,34 @@ def make_store(config: Config) -> LedgerStore:
         raise UsageError("server.no_extra", address=address) from error
     require_known_options(address)
     return ServerStore(address, config.tenant, read_ledger_secret(config, os.environ))
+
+
+class SummaryReader:
+    """Reads the summaries of several ledgers; those on one server over one connection."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._servers: dict[tuple[ServerAddress, str], ServerSummaries] = {}
+
+    def read(self, store: LedgerStore, *, status: str, kinds: Collection[str]) -> LedgerSummary | None:
+        """Return the summary of a ledger (summary.py), None where there is none."""
+        if isinstance(store, FileStore):
+            if not store.exists():
+                return None
+            ledger, _ = store.open(now=self._clock.now(), readonly=True)
+            with closing(ledger):
+                return ledger.read_summary(status=status, kinds=kinds)
+        from pipeline.hosts.server_summaries import ServerSummaries  # noqa: PLC0415 - it needs the extra "postgres"
+
+        server = (store.address, store.secret)
+        if server not in self._servers:
+            self._servers[server] = ServerSummaries(*server)
+        return self._servers[server].read(store.tenant, status=status, kinds=kinds)
+
+    def close(self) -> None:
+        """End the connections."""
+        for server in self._servers.values():
+            server.close()
 
 
 def make_limiter(config: Config, clock: Clock) -> Limiter:

@@ -24,7 +24,11 @@ def read_last_recorded_run(out: Path, tenant: str) -> RunRecord | None:
 
 def list_recorded_runs(out: Path, tenant: str) -> Iterator[RunRecord]:
     """Yield the runs of this tenant that left a run.json under their own names, the newest first; no `check`."""
-    for path in sorted(out.glob(f"*/{RUN}"), reverse=True):
+    folders: list[Path] = []
+    with suppress(OSError):
+        folders = sorted(out.iterdir(), reverse=True)
+    for folder in folders:
+        path = folder / RUN
         with suppress(OSError, ValueError, KeyError, TypeError):
             content = json.loads(path.read_text(encoding="utf-8"))
             is_ours = content["run"] == path.parent.name and content["tenant"] == tenant

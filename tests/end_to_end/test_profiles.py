@@ -298,6 +298,14 @@ def test_status_of_all_is_one_line_for_each_hospital(group_with, capsys):
     ]
     assert "limits.concurrency" in stderr_text
     assert "Exit codes: east 0, west 0, north 2, south 2." in stderr_text
+    assert group.go("status", "--all", "--max-age", "26h") == 2
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "west",
+        "north",
+        "south",
+    ]
+    assert group.go("status", "--profile", "east", "--profile", "west", "--max-age", "26h") == 5
+    assert capsys.readouterr().out == "west: no run so far\n"
     assert main(group.command("status", "--all", language="zh")) == 2
     assert "待人工登记 1\nwest：还没有运行过\n" in capsys.readouterr().out
     assert group.go("status", "--profile", "east", "--profile", "west", "--json") == 0

@@ -1,10 +1,12 @@
 """`status`: what the ledger holds, with local times, and the next command after every end of a run."""
 
 import json
+import os
 import re
 import signal
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from people import make_row, name
@@ -12,7 +14,18 @@ from resolution_support import list_made_seals, read_unknown_rows, run_later
 from run_support import wait_until
 from wire_support import fault
 
+from pipeline.clock import SystemClock
+from pipeline.config.settings import Config
+from pipeline.resolution.ledger_status import (
+    LastRun,
+    RunFault,
+    StatusLine,
+    get_run_fault,
+    read_status,
+    read_status_line,
+)
 from pipeline.sandbox.gateway import SANDBOX
+from pipeline.workflow.hosts_factory import SummaryReader
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT")
 SHOWN = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b")
@@ -260,3 +273,115 @@ def test_a_run_that_was_refused_for_its_command_is_shown_without_a_code(hospital
     printed, _ = say(hospital, "status")
     assert "Stopped: " in printed
     assert "USAGE" not in printed
+
+
+def read_line(hospital):
+    """Return the line of a hospital among several, after comparing it with what `status` shows of it alone."""
+    config, clock = Config.load(hospital.folder / "config.yaml"), SystemClock()
+    status = read_status(config, clock)
+    with closing(SummaryReader(clock)) as summaries:
+        for _ in range(2):  # the second over the same connection
+            line = read_status_line(config, clock, summaries)
+            # the ages are of two moments
+            assert replace(
+                line, last_run=line.last_run and replace(line.last_run, age_seconds=0, record=None)
+            ) == (
+                StatusLine(
+                    status.last_run and replace(status.last_run, age_seconds=0, record=None),
+                    status.waiting,
+                    status.lost,
+                    status.certification,
+                )
+            )
+    return line
+
+
+@pytest.mark.parametrize("store", ["file", "server"])
+def test_the_line_of_a_hospital_shows_what_its_status_shows(hospital_with, request, store):
+    """It is read without the people of the ledger."""
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2, 5))])
+    if store == "server":
+        hospital.ledger = request.getfixturevalue("postgres_server").make_database()
+        hospital.configure()
+    assert read_line(hospital).last_run is None
+    hospital.doctors(4)
+    assert hospital.run_to_end("run") == (3, {"sealed": 3, "unknown": 1})
+    assert read_line(hospital).waiting == 1
+    hospital.roster([make_row(1, mobile="15400000099"), *(make_row(serial) for serial in (2, 3, 4))])
+    assert hospital.run_to_end("run")[1] == {"unchanged": 2, "changed": 1, "unknown": 1}
+    assert read_line(hospital).waiting == 2
+    assert run_later(hospital, "resolve", name(1), "--keep", "--why", "new mobile") == 0
+    assert read_line(hospital).waiting == 1
+    (lost,) = read_unknown_rows(hospital)
+    assert run_later(hospital, "resolve", lost, "--not-created", "--sure", "--why", "console") == 0
+    assert read_line(hospital).waiting == 0
+    run_later(hospital, "certify", name(1), "--yes")  # its second create gets no answer
+    assert read_line(hospital).certification is not None
+    (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
+    hospital.doctors(2, start=5, file="more.xlsx")
+    assert run_later(hospital, "run") == 4
+    line = read_line(hospital)
+    assert get_run_fault(line.last_run, 3600) == RunFault("failed", 4)
+
+
+@pytest.mark.parametrize("store", ["file", "server"])
+def test_the_line_of_a_run_in_progress_and_of_one_that_was_killed(hospital_with, zygote, request, store):
+    hospital = hospital_with(latency=0.5)
+    if store == "server":
+        hospital.ledger = request.getfixturevalue("postgres_server").make_database()
+        hospital.configure()
+    hospital.doctors(40)
+    process = zygote.start(hospital, "run", "--yes")
+    wait_until(lambda: hospital.creates() >= 2)
+    os.kill(process.pid, signal.SIGSTOP)  # nothing changes while it is read twice
+    line = read_line(hospital)
+    assert (line.last_run.under_way, line.waiting) == (True, 0)
+    assert get_run_fault(line.last_run, 3600) is None
+    assert get_run_fault(replace(line.last_run, age_seconds=3601), 3600) == RunFault("too_old", 5)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: not read_line(hospital).last_run.under_way)
+    line = read_line(hospital)
+    assert line.waiting > 0
+    assert get_run_fault(line.last_run, 3600) == RunFault("cut_short", 5)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "age", "fault"),
+    [
+        (0, 10, None),
+        (3, 10, None),
+        (7, 10, None),
+        (0, 101, RunFault("too_old", 5)),
+        (2, 101, RunFault("failed", 2)),
+        (5, 10, RunFault("failed", 5)),
+        (6, 10, RunFault("failed", 6)),
+        (74, 10, RunFault("failed", 74)),
+        (130, 10, RunFault("failed", 5)),
+        (143, 10, RunFault("failed", 5)),
+    ],
+)
+def test_what_is_a_fault_of_the_last_run(exit_code, age, fault):
+    run = LastRun("r", "run", "", "", age, exit_code, under_way=False, halted=None, out="", record=None)
+    assert get_run_fault(run, 100) == fault
+    assert get_run_fault(None, 100) == RunFault("no_run", 5)
+
+
+def test_one_hospital_is_checked_for_age_and_failure(hospital, say, capsys):
+    assert hospital.go("status", "--max-age", "26h") == 5
+    hospital.seal_doctors(1)
+    assert hospital.go("status", "--max-age", "26h") == 0
+    assert hospital.go("status", "--max-age", "1s", clock=LaterClock()) == 5
+    capsys.readouterr()
+    assert hospital.go("--json", "status", "--max-age", "2d") == 0
+    assert json.loads(capsys.readouterr().out)["fault"] is None
+    assert hospital.go("--json", "status", "--max-age", "2d", clock=LaterClock()) == 5
+    assert json.loads(capsys.readouterr().out)["fault"] == "too_old"
+    printed, last = say(hospital, "status", "--max-age", "26")
+    assert "must be an age such as" in printed
+    assert last.endswith(" status --max-age 26h")
+
+
+class LaterClock(SystemClock):
+    def now(self):
+        return super().now() + 3 * 86_400

@@ -41,7 +41,9 @@ def start(children):
     thread.start()
     wait_until(lambda: {process.pid for process in psutil.Process().children()} - before)
     (pid,) = {process.pid for process in psutil.Process().children()} - before
-    return thread, ends, psutil.Process(pid)
+    process = psutil.Process(pid)
+    wait_until(lambda: "ESIGN_RUN_PROGRESS" in process.environ())  # until then it is a copy of this process
+    return thread, ends, process
 
 
 @pytest.mark.parametrize(

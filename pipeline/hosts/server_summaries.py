@@ -1,0 +1,69 @@
+"""Summaries of the ledgers of one server, read over one connection: hundreds are read for one command."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import psycopg
+from psycopg import sql
+
+from pipeline.domain.server_address import ServerAddress, name_schema
+from pipeline.hosts import schema
+from pipeline.hosts.connection import (
+    SHARED_SCHEMA,
+    PostgresConnection,
+    explain_server_error,
+    open_connection,
+)
+from pipeline.hosts.ledger import BEGIN_READING, require_finished_load
+from pipeline.hosts.operator_secret import require_same_secret
+from pipeline.ledger.summary import LedgerSummary, read_summary
+
+_BEGIN = sql.SQL(f"{BEGIN_READING}; SET LOCAL search_path TO {{}}, {{}}")
+
+
+class ServerSummaries:
+    """The summaries of a server's ledgers. Their site keys are not needed: nothing that is masked by one is read."""
+
+    def __init__(self, address: ServerAddress, secret: str) -> None:
+        self._address = address
+        self._secret = secret
+        self._connection: psycopg.Connection | None = None
+
+    def read(self, tenant: str, *, status: str, kinds: Collection[str]) -> LedgerSummary | None:
+        """Return the summary of a tenant's ledger (summary.py), None where it has none.
+
+        Raises LedgerError where the server cannot be used, or its operator's secret is another one.
+        """
+        name = name_schema(tenant)
+        try:
+            connection = self._connect()
+            connection.execute(_BEGIN.format(*map(sql.Identifier, (name, SHARED_SCHEMA))))
+            try:
+                schema.require_version(connection, self._address.shown)
+                require_finished_load(connection, self._address)
+                return read_summary(PostgresConnection(connection), status=status, kinds=kinds)
+            except psycopg.errors.UndefinedTable:
+                return None
+            finally:
+                connection.execute("ROLLBACK")
+        except psycopg.Error as error:
+            self.close()  # the next ledger is read over another connection
+            raise explain_server_error(self._address, error) from error
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> psycopg.Connection:
+        if self._connection is None:
+            connection = open_connection(self._address, purpose="summaries")
+            try:
+                require_same_secret(connection, self._address, self._secret)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
