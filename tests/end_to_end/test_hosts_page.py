@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from ruamel.yaml import YAML
 from run_support import wait_until
 from server_ledger import SECRET
 
@@ -83,6 +84,26 @@ def write_configuration(section, hospital):
     (hospital.folder / "config.yaml").write_text(text)
 
 
+def list_probes():
+    """Return the shell commands by which Kubernetes and Docker ask whether a worker lives."""
+    deployment = read_yaml("kubernetes/worker.yaml")
+    (worker,) = deployment["spec"]["template"]["spec"]["containers"]
+    probe = worker["livenessProbe"]["exec"]["command"]
+    assert probe[:2] == ["sh", "-c"]
+    compose = read_yaml("docker/compose.hosts.yaml")
+    return [probe[2], compose["services"]["worker-1"]["healthcheck"]["test"][1]]
+
+
+def read_yaml(name):
+    return YAML(typ="safe").load((DOCS.parent / "ops" / name).read_text("utf-8"))
+
+
+def is_alive(probe):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(probe, shell=True, env={**os.environ, "PATH": path}, check=False)
+    return done.returncode == 0
+
+
 def has_ended(url):
     with psycopg.connect(url) as connection:
         ended = "SELECT hospital FROM esign_import.daily_job WHERE finished_at IS NOT NULL AND exit = 0"
@@ -110,11 +131,13 @@ def test_the_path_leads_from_nothing_to_the_last_seal(shared_folder, capsys):
                 ]
             elif words[0] == "enqueue":
                 wait_until(lambda: has_ended(shared_folder.ledger))
+        assert all(map(is_alive, list_probes()))
     finally:
         for worker in workers:
             worker.send_signal(signal.SIGTERM)
         exits = [worker.wait(60) for worker in workers]
     assert exits == [0, 0]
+    assert not any(map(is_alive, list_probes()))
     assert len(shared_folder.service.seals) == 2 * 3
     assert shared_folder.service.list_duplicates() == {}
     capsys.readouterr()
