@@ -16,29 +16,18 @@ from pipeline.cli.completion import complete_hospitals
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.cli.profiles import choose_hospitals
+from pipeline.cli.worker_log import WorkerLog
 from pipeline.errors import ConfigError, LedgerError, Locked, UsageError
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.domain.server_address import ServerAddress
-    from pipeline.hosts.daily_jobs import Hospital
+    from pipeline.hosts.daily_jobs import Hospital, LastEnd
     from pipeline.hosts.job_control import JobControl
+    from pipeline.hosts.overview import Overview
 
 T = TypeVar("T")
 DAY = 86_400.0
-# of a worker, also with -q
-URGENT = frozenset(
-    {
-        "worker.closed",
-        "worker.failed",
-        "worker.killed",
-        "worker.left_behind",
-        "worker.line",
-        "worker.no_progress",
-        "worker.run_limit",
-        "worker.too_often",
-    }
-)
 # libraries whose warnings are shown with -v alone: failures have messages of ours
 TALKATIVE = ("procrastinate", "psycopg")
 
@@ -51,13 +40,13 @@ def worker(session: Session) -> int:
     It runs until Ctrl-C or SIGTERM, on which the runs stop after the requests in progress. The hospitals' ledgers lie in one
     PostgreSQL database; each host has the same configuration and reaches the rosters.
     """
-    session.refuse_json("worker")
     if session.profiles:
         raise UsageError("jobs.every_hospital")
     config, address = _open_queue_configuration(session)
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.queue import run_in_loop
     from pipeline.hosts.worker import HospitalWorker
+    from pipeline.operations.metrics import render_worker_metrics
     from pipeline.workflow.hosts_factory import make_store
     from pipeline.workflow.tenant_ledger import note_ledgers
 
@@ -67,6 +56,7 @@ def worker(session: Session) -> int:
         )
 
     secret = read_ledger_secret(config, os.environ)
+    log = WorkerLog(session)
     known = list_hospitals()
 
     def list_hospitals_again() -> Sequence[Hospital]:
@@ -76,7 +66,7 @@ def worker(session: Session) -> int:
         try:
             known = list_hospitals()
         except UsageError as error:
-            session.print_warning(error)
+            log.report_error(error)
         return known
 
     def note_all_ledgers() -> None:
@@ -86,13 +76,8 @@ def worker(session: Session) -> int:
                 configs.append(file.load(profile))
         note_ledgers(make_store(config), config, configs)
 
-    def report(key: str, **values: object) -> None:
-        if "hospital" in values:
-            values["hospital"] = session.name_hospital(str(values["hospital"]))
-        if key in URGENT:
-            session.alert(key, **values)
-        else:
-            session.inform(key, **values)
+    def make_metrics(overview: Overview, last_ends: list[LastEnd], own: Mapping[str, float]) -> bytes:
+        return render_worker_metrics(overview, last_ends, _name_tenants(session), own)
 
     hospital_worker = HospitalWorker(
         address,
@@ -101,12 +86,13 @@ def worker(session: Session) -> int:
         config_path=session.config_name.absolute(),
         list_hospitals=list_hospitals_again,
         note_ledgers=note_all_ledgers,
+        make_metrics=make_metrics,
         clock=session.clock,
-        report=report,
+        report=log.report,
         language=session.lang if session.lang_given else None,
     )
     run_in_loop(hospital_worker.run())
-    session.inform("worker.stopped")
+    log.report("worker.stopped")
     return 0
 
 

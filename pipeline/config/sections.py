@@ -328,6 +328,8 @@ class Backup(Section):
 
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([smh])")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_LISTEN = re.compile(r"(?:(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):)?(?P<port>[0-9]{1,5})")
+LOOPBACK = "127.0.0.1"
 
 
 def parse_duration(text: str) -> float:
@@ -349,6 +351,25 @@ def _require_duration(value: str) -> str:
 Duration = Annotated[str, AfterValidator(_require_duration)]
 
 
+def parse_listen(text: str) -> tuple[str, int]:
+    """Return host and port of an address to listen on; a port alone is of this machine. Raises ValueError for another text."""
+    match = _LISTEN.fullmatch(text.strip())
+    if match is None or not 1 <= int(match["port"]) <= MAX_PORT:
+        raise ValueError(text)
+    return (match["host"] or LOOPBACK).strip("[]"), int(match["port"])
+
+
+def _require_listen(value: str) -> str:
+    try:
+        parse_listen(value)
+    except ValueError:
+        raise make_fault("config.no_listen", value=value) from None
+    return value
+
+
+Listen = Annotated[str, AfterValidator(_require_listen)]
+
+
 class Workers(Section):
     """Runs of every hospital, started by `esign-import worker` on any number of hosts; needs a ledger on a server."""
 
@@ -366,6 +387,10 @@ class Workers(Section):
     run_limit: Duration = Key("6h", "A run that lasts longer is ended in order, and tried again: 30m, 6h")
     progress_limit: Duration = Key(
         "10m", "A run that gets on with nothing for so long is ended, killed if need be, and tried again: 10m"
+    )
+    listen: Listen | None = Key(
+        None,
+        "Where a worker answers /health and /metrics: a port of this machine, or 0.0.0.0:9187; null: nowhere",
     )
 
 

@@ -26,6 +26,17 @@ TASK = "run_hospital"
 KEEP_DAYS = 400  # rows of the table of days, where `retention.runs` gives no other age
 # From the start of a day. A hospital that the table of days has never held and that is found later waits for the next day.
 LATE_SECONDS = 3600.0
+LAST_ENDS_DAYS = 40
+_LAST_ENDS = """
+    SELECT hospital,
+        (array_agg(exit ORDER BY day DESC) FILTER (WHERE has_ended))[1] AS exit,
+        extract(epoch FROM max(finished_at) FILTER (WHERE exit IN (0, 3, 7)))::float AS succeeded
+    FROM (
+        SELECT *, finished_at IS NOT NULL AND cancelled_at IS NULL AS has_ended FROM esign_import.daily_job
+        WHERE day >= current_date - %(days)s::integer
+    ) AS recent
+    GROUP BY hospital ORDER BY hospital
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,15 @@ class DailyJob:
     hospital: str
     attempts: int  # this one included
     age: float  # seconds since it was queued
+
+
+@dataclass(frozen=True, slots=True)
+class LastEnd:
+    """How the last job of a hospital ended, and when its runs last came to their end. Moments are unix seconds."""
+
+    hospital: str
+    exit: int | None  # None where a worker gave the job up
+    succeeded: float | None
 
 
 def compute_day(now: float, start: time) -> tuple[date, float]:
@@ -170,6 +190,11 @@ class DailyJobs:
             jobs=[*jobs],
         )
         return {row["job"] for row in rows}
+
+    async def list_last_ends(self) -> list[LastEnd]:
+        """Return how the last job of each hospital ended that had one in the last weeks; a cancelled one does not count."""
+        rows = await self._connector.execute_query_all_async(_LAST_ENDS, days=LAST_ENDS_DAYS)
+        return [LastEnd(**row) for row in rows]
 
     async def list_paused(self) -> set[str]:
         """Return the hospitals that are paused."""

@@ -110,6 +110,7 @@ class JobConnector(PsycopgConnector):
         self.address, self.patience = address, patience
         self._secret = secret
         self._clock = clock
+        self.answered_at = clock.monotonic()  # the last query
         self.on_failure: Callable[[ConnectorException], None] = lambda _: None
 
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
@@ -128,7 +129,7 @@ class JobConnector(PsycopgConnector):
         deadline = self._clock.monotonic() + self.patience
         while True:
             try:
-                return await execute()
+                answer = await execute()
             except UniqueViolation:
                 raise
             except ConnectorException as error:
@@ -137,6 +138,9 @@ class JobConnector(PsycopgConnector):
                 if self._clock.monotonic() >= deadline:
                     self.on_failure(error)
                     raise
+            else:
+                self.answered_at = self._clock.monotonic()
+                return answer
             await self._clock.sleep(PAUSE)
 
     @asynccontextmanager

@@ -11,9 +11,9 @@ import os
 import random
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import FrameType
@@ -24,7 +24,7 @@ from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 
 from pipeline.clock import Clock
-from pipeline.config.sections import Workers, parse_duration
+from pipeline.config.sections import Workers, parse_duration, parse_listen
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import Locked
 from pipeline.hosts.daily_jobs import (
@@ -33,10 +33,12 @@ from pipeline.hosts.daily_jobs import (
     DailyJob,
     DailyJobs,
     Hospital,
+    LastEnd,
     compute_day,
     digest_rosters,
 )
 from pipeline.hosts.job_control import release_jobs
+from pipeline.hosts.overview import Overview, read_overview
 from pipeline.hosts.queue import PAUSE, JobConnector, open_queue
 from pipeline.hosts.run_children import (
     RetryAfterRun,
@@ -52,6 +54,7 @@ from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.version import __version__
 
 Report = Callable[..., None]  # the key of a message and what fills its blanks
+MakeMetrics = Callable[[Overview, list[LastEnd], Mapping[str, float]], bytes]
 
 REAPER_LOCK = 0x65736A7265  # of the advisory lock that one reaper at a time holds
 JOB_HOURS = 31 * 24  # jobs that have ended are kept so long
@@ -100,6 +103,7 @@ class HospitalWorker:
         config_path: Path,
         list_hospitals: Callable[[], Sequence[Hospital]],
         note_ledgers: Callable[[], None],
+        make_metrics: MakeMetrics,
         clock: Clock,
         report: Report,
         language: str | None = None,
@@ -107,6 +111,7 @@ class HospitalWorker:
         self._settings = settings
         self._list_hospitals = list_hospitals
         self._note_ledgers = note_ledgers
+        self._make_metrics = make_metrics
         self._clock = clock
         self._report = report
         limits = RunLimits(parse_duration(settings.run_limit), parse_duration(settings.progress_limit))
@@ -177,7 +182,8 @@ class HospitalWorker:
             if not self._is_stopping:
                 start = f"{self._settings.start:%H:%M}"
                 self._report("worker.started", processes=self._settings.processes, start=start)
-                await self._worker.run()  # type: ignore[no-untyped-call]
+                async with self._serve_pages():
+                    await self._worker.run()  # type: ignore[no-untyped-call]
         finally:
             for chore in chores:
                 chore.cancel()
@@ -197,6 +203,46 @@ class HospitalWorker:
             processes=self._settings.processes,
             stalled=self._settings.stalled_seconds,
         )
+
+    # -- what it shows over HTTP
+
+    @asynccontextmanager
+    async def _serve_pages(self) -> AsyncIterator[None]:
+        """Answer /health and /metrics while the block runs, where an address is configured."""
+        if self._settings.listen is None:
+            yield
+            return
+        from pipeline.hosts.worker_server import WorkerServer  # noqa: PLC0415 - a worker without it needs no aiohttp
+
+        host, port = parse_listen(self._settings.listen)
+        server = WorkerServer(
+            host, port, describe_health=self._describe_health, make_metrics=self._render_metrics
+        )
+        async with server.serve():
+            self._report("worker.listening", address=f"{host}:{port}")
+            yield
+
+    def _describe_health(self) -> Mapping[str, object]:
+        silent = self._clock.monotonic() - self._connector.answered_at
+        status = "stopping" if self._is_stopping else "ok"
+        if silent > self._settings.stalled_seconds:
+            status = "database_silent"
+        return {
+            "status": status,
+            "host": socket.gethostname(),
+            "version": __version__,
+            "running": len(self._running),
+            "database_seconds": round(silent, 1),
+        }
+
+    async def _render_metrics(self) -> bytes:
+        try:
+            overview = await read_overview(self._connector)
+            last_ends = await self._daily_jobs.list_last_ends()
+        except ConnectorException as error:
+            raise self._connector.explain(error) from error
+        own = {"runs": len(self._running), "slots": self._settings.processes}
+        return self._make_metrics(overview, last_ends, own)
 
     # -- the end
 

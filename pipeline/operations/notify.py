@@ -1,10 +1,9 @@
-"""Keeps watchers of the runs informed: people by the channels of apprise, a monitor by a ping or a file.
+"""Keeps watchers of the runs informed: people by the channels of apprise, a monitor by a ping.
 
 An address whose scheme is the name of an entry point in the group ``esign_import.notifiers`` goes to that function instead
 of apprise. People hear of a run that ended in another state than the one before, and once a week while a state that needs a
 person lasts. A message holds counts and reasons, never a name or a number. It waits next to the ledger until every channel has taken it. A monitor (healthchecks.io, Uptime Kuma,
-Cronitor) gets a ping at the start and the end of every run; Prometheus reads the figures of the last run in a file, by the
-textfile collector of node_exporter.
+Cronitor) gets a ping at the start and the end of every run.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import hide_names
 from pipeline.domain.message import Message
 from pipeline.domain.run import COMPLETE_EXITS, RunReport, Status, count_shown_statuses
-from pipeline.errors import DiskTrouble, UsageError, reason_of
+from pipeline.errors import UsageError, reason_of
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import make_message, render
 from pipeline.reports.explanations import describe_halt_of, name_code
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import count_reasons
-from pipeline.support.atomic_files import make_folder, write_bytes, write_json
+from pipeline.support.atomic_files import make_folder, write_json
 
 LOG = logging.getLogger(__name__)
 NOTIFIERS = "esign_import.notifiers"  # group of entry points
@@ -368,53 +367,3 @@ def send_ping(url: str, body: str = "") -> None:
     except (OSError, ValueError) as error:  # of HTTP as well
         why = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else reason_of(error)
         raise UsageError("notify.no_ping", why=why) from error
-
-
-def write_metrics(report: RunReport, config: Config) -> None:
-    """Write the configured file; one of `check` and `retry` is left alone. Raises UsageError or DiskTrouble."""
-    if config.metrics_file is None or report.command != "run":
-        return
-    try:
-        from prometheus_client import CollectorRegistry, Gauge, generate_latest  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise UsageError("metrics.not_installed") from error
-    registry = CollectorRegistry()
-    hospital = {"hospital": config.notify.name or config.api.organization_open_id}
-
-    def add_gauge(
-        name: str, description: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...] = ()
-    ) -> None:
-        gauge = Gauge(f"esign_import_{name}", description, [*hospital, *labels], registry=registry)
-        for label_values, value in values.items():
-            gauge.labels(*hospital.values(), *label_values).set(value)
-
-    last_success = load_state(state_path(config)).last_success
-    add_gauge("last_run_timestamp_seconds", "When the last run ended.", {(): report.finished})
-    if last_success is not None:
-        add_gauge(
-            "last_success_timestamp_seconds",
-            "When the last run that was no failure ended.",
-            {(): last_success},
-        )
-    add_gauge("last_run_exit_code", "Exit code of the last run.", {(): report.exit})
-    add_gauge(
-        "last_run_duration_seconds", "Duration of the last run.", {(): report.finished - report.started}
-    )
-    counts = Counter(outcome.status for outcome in report.outcomes)
-    rows: dict[tuple[str, ...], float] = {
-        (status.value,): float(counts[status]) for status in Status if status is not Status.READY
-    }
-    add_gauge("rows", "Rows of the last run by their status.", rows, ("status",))
-    requests: dict[tuple[str, ...], float] = {
-        (action, code): float(n)
-        for action, codes in report.traffic.requests.items()
-        for code, n in codes.items()
-    }
-    add_gauge("api_requests", "Calls of the last run by action and result.", requests, ("action", "code"))
-    path = config.resolve_path(config.metrics_file)
-    try:
-        write_bytes(path, generate_latest(registry)).chmod(
-            0o644
-        )  # the collector is another user; there is nothing personal in it
-    except OSError as error:
-        raise DiskTrouble.of(error) from error

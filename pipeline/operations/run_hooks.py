@@ -46,7 +46,8 @@ def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
 
         yield "results_mode", warn_of_unshared_results
     if has_watchers(config) or config.metrics_file is not None:
-        from pipeline.operations.notify import notify_run_end, ping_run_end, write_metrics
+        from pipeline.operations.metrics import write_metrics
+        from pipeline.operations.notify import notify_run_end, ping_run_end
 
         yield "notify", notify_run_end  # it stores the state that the metrics read
         yield "notify.ping", ping_run_end

@@ -9,9 +9,7 @@ from watch_support import Watcher
 
 from pipeline.cli.app import cli, main
 
-REFUSED = frozenset(
-    {"completion", "help", "sandbox", "worker"}
-)  # text for a shell; they run until they are stopped
+REFUSED = frozenset({"completion", "help", "sandbox"})  # text for a shell; it runs until it is stopped
 NEEDS_SERVER = frozenset(
     {
         "enqueue",
@@ -21,6 +19,7 @@ NEEDS_SERVER = frozenset(
         "hosts rotate-secret",
         "hosts status",
         "ledger load",
+        "worker",
     }
 )
 NEEDS_LOSS = frozenset({"ledger rebuild", "ledger restore"})

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,12 +10,13 @@ import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import psycopg
 import pytest
 from people import make_row, name, number
-from postgres_server import run_server
+from postgres_server import get_free_port, run_server
 from run_support import draw_seal, wait_until
 from server_ledger import SECRET
 
@@ -62,13 +64,14 @@ class Group:
         for serial in serials:
             draw_seal(folder / "seals" / f"{serial:05d}.png", serial)
 
-    def start_worker(self, **settings):
+    def start_worker(self, *options, **settings):
         """Start a worker; ``settings`` are its own in place of those of config.yaml."""
         log = self.folder / f"worker-{len(self.workers)}.log"
         variables = {f"ESIGN_IMPORT_WORKERS__{name.upper()}": str(value) for name, value in settings.items()}
         with log.open("wb") as stream:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "pipeline", *self.command("worker")],
+                [sys.executable, "-m", "pipeline", *self.command(*options, "worker")],
+                stdout=stream,
                 stderr=stream,
                 cwd=REPOSITORY,
                 env={**os.environ, **variables},
@@ -179,6 +182,58 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert group.list_days() == [("east", 0, 1)]
     assert group.count_creates() == 60
     assert group.service.list_duplicates() == {}
+
+
+def read_page(port, path):
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+        return answer.read().decode()
+
+
+def test_a_worker_answers_health_and_metrics(group_with):
+    port = get_free_port()
+    group, _ = start_slow_run(group_with, settings={"stalled_seconds": 60, "listen": port})
+    health = json.loads(read_page(port, "/health"))
+    assert health.items() >= {"status": "ok", "running": 1, "version": __version__}.items()
+    metrics = read_page(port, "/metrics")
+    for line in (
+        "esign_import_worker_runs 1.0",
+        "esign_import_worker_slots 2.0",
+        "esign_import_workers_alive 1.0",
+        'esign_import_jobs{state="running"} 1.0',
+        'esign_import_quota_limit_per_second{action="ChannelCreatePreparedPersonalEsign",quota="default"} 1000.0',
+    ):
+        assert line in metrics.splitlines()
+    assert 'esign_import_lease_age_seconds{hospital="east"} ' in metrics
+    wait_until(group.list_days)
+    metrics = read_page(port, "/metrics")
+    assert 'esign_import_hospital_last_exit_code{hospital="east"} 0.0' in metrics
+    assert 'esign_import_hospital_last_success_timestamp_seconds{hospital="east"} ' in metrics
+    assert name(1) not in metrics
+    other = group.start_worker(stalled_seconds=60, listen=port)
+    assert other.wait(60) == 2
+    assert "choose another port in workers.listen" in other.read_log()
+
+
+def test_each_line_of_a_worker_has_time_and_host_and_is_json_where_that_is_asked_for(group_with):
+    group = group_with("east")
+    group.add_doctors("east", [1])
+    workers = [group.start_worker("--json", stalled_seconds=60)]
+    wait_until(group.list_days)
+    workers.append(group.start_worker(stalled_seconds=60))
+    wait_until(lambda: "The worker has started" in workers[1].read_log())
+    for worker in workers:
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(60) == 0
+    lines = [json.loads(line) for line in workers[0].read_log().splitlines()]
+    assert {line["host"] for line in lines} == {socket.gethostname()}
+    assert [(line["event"], line["hospital"]) for line in lines if line["hospital"]] == [
+        ("worker.queued", "east"),
+        ("worker.run", "east"),
+        ("worker.ended", "east"),
+    ]
+    assert all(datetime.fromisoformat(line["time"]).tzinfo for line in lines)
+    start = rf"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d {re.escape(socket.gethostname())} The worker has"
+    assert all(re.match(start, line) for line in workers[1].read_log().splitlines())
 
 
 def test_a_run_shows_its_progress_while_it_sends(hospital_with, tmp_path):

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
+from aiohttp import ClientSession
+from postgres_server import get_free_port
 from procrastinate.exceptions import ConnectorException
 from queue_support import fetch, query, queue_at
 from server_ledger import SECRET
@@ -19,6 +21,7 @@ from pipeline.hosts.queue import TABLES, list_migrations, open_queue
 from pipeline.hosts.run_children import RunNotDone
 from pipeline.hosts.slots import Rosters
 from pipeline.hosts.worker import MAX_TRIES, HospitalWorker
+from pipeline.hosts.worker_server import WorkerServer
 
 DAY, NEXT_DAY = date(2026, 11, 26), date(2026, 11, 27)
 D1, D2 = Rosters("d1", 1000), Rosters("d2", 2000)
@@ -39,6 +42,7 @@ def make_worker(url, **settings):
         config_path=None,
         list_hospitals=lambda: [Hospital("east", (), 400)],
         note_ledgers=lambda: None,
+        make_metrics=lambda *_: b"",
         clock=SystemClock(),
         report=lambda key, **_: messages.append(key),
     )
@@ -206,6 +210,31 @@ async def test_a_run_is_asked_to_end_once_whatever_fails_afterwards(url):
     assert requests == ["drain"]
     worker._stop_by_signal()
     assert requests == ["drain"] * 2
+
+
+async def test_a_worker_whose_database_is_silent_for_too_long_is_not_healthy(url):
+    worker, _ = make_worker(url, listen="9187")
+    async with open_queue(worker._connector):
+        assert worker._describe_health()["status"] == "ok"
+        worker._connector.answered_at -= 3
+        assert worker._describe_health()["status"] == "database_silent"
+        await worker._jobs.register_worker()
+        assert worker._describe_health()["status"] == "ok"
+
+
+async def test_health_and_metrics_have_the_status_of_what_they_answer():
+    async def raise_error():
+        raise errors.pop()
+
+    health = {"status": "database_silent"}
+    errors = [LedgerError("ledger.server_old", server="db", needed=13), UsageError("metrics.not_installed")]
+    port = get_free_port()
+    server = WorkerServer("127.0.0.1", port, describe_health=lambda: health, make_metrics=raise_error)
+    async with server.serve(), ClientSession(f"http://127.0.0.1:{port}") as client:
+        statuses = [(await client.get(path)).status for path in ("/health", "/metrics", "/metrics", "/other")]
+        health["status"] = "stopping"
+        statuses.append((await client.get("/health")).status)
+    assert statuses == [503, 501, 503, 404, 200]
 
 
 async def test_a_job_that_ends_every_worker_is_not_tried_for_ever(url):
