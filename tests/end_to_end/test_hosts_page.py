@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from postgres_server import get_free_port
 from ruamel.yaml import YAML
 from run_support import wait_until
 from server_ledger import SECRET
@@ -84,24 +85,13 @@ def write_configuration(section, hospital):
     (hospital.folder / "config.yaml").write_text(text)
 
 
-def list_probes():
-    """Return the shell commands by which Kubernetes and Docker ask whether a worker lives."""
-    deployment = read_yaml("kubernetes/worker.yaml")
-    (worker,) = deployment["spec"]["template"]["spec"]["containers"]
-    probe = worker["livenessProbe"]["exec"]["command"]
-    assert probe[:2] == ["sh", "-c"]
-    compose = read_yaml("docker/compose.hosts.yaml")
-    return [probe[2], compose["services"]["worker-1"]["healthcheck"]["test"][1]]
-
-
-def read_yaml(name):
-    return YAML(typ="safe").load((DOCS.parent / "ops" / name).read_text("utf-8"))
-
-
-def is_alive(probe):
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(probe, shell=True, env={**os.environ, "PATH": path}, check=False)
-    return done.returncode == 0
+def is_healthy(port):
+    """Ask as Docker does (`compose.hosts.yaml`), at a port of this test."""
+    text = (DOCS.parent / "ops" / "docker" / "compose.hosts.yaml").read_text("utf-8")
+    _, _, option, words = YAML(typ="safe").load(text)["services"]["worker-1"]["healthcheck"]["test"]
+    assert "127.0.0.1:9187/health" in words
+    asked = [sys.executable, option, words.replace("9187", str(port))]
+    return subprocess.run(asked, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def has_ended(url):
@@ -117,7 +107,7 @@ def test_the_path_leads_from_nothing_to_the_last_seal(shared_folder, capsys):
     assert [words[0] for words in commands] == [
         "config", "doctor", "check", "schedule", "enqueue", "hosts", "status",
     ]  # fmt: skip
-    workers = []
+    workers, ports = [], [get_free_port(), get_free_port()]
     try:
         for words in commands:
             if words[0] == "schedule":
@@ -126,18 +116,18 @@ def test_the_path_leads_from_nothing_to_the_last_seal(shared_folder, capsys):
             if words[0] == "schedule":
                 program = [sys.executable, "-m", "pipeline", "worker"]
                 environment = {**os.environ, "PYTHONPATH": str(DOCS.parent)}
-                workers = [
-                    subprocess.Popen(program, env=environment, stderr=subprocess.DEVNULL) for _ in range(2)
-                ]
+                for port in ports:
+                    environment["ESIGN_IMPORT_WORKERS__LISTEN"] = str(port)
+                    workers.append(subprocess.Popen(program, env=environment, stderr=subprocess.DEVNULL))
             elif words[0] == "enqueue":
                 wait_until(lambda: has_ended(shared_folder.ledger))
-        assert all(map(is_alive, list_probes()))
+        assert all(map(is_healthy, ports))
     finally:
         for worker in workers:
             worker.send_signal(signal.SIGTERM)
         exits = [worker.wait(60) for worker in workers]
     assert exits == [0, 0]
-    assert not any(map(is_alive, list_probes()))
+    assert not any(map(is_healthy, ports))
     assert len(shared_folder.service.seals) == 2 * 3
     assert shared_folder.service.list_duplicates() == {}
     capsys.readouterr()

@@ -83,7 +83,7 @@ def test_the_manifest_fits_the_schema(manifest):
         (lambda pod, _: pod.update(terminationGracePeriod=180), ".terminationGracePeriod is unknown"),
         (lambda pod, _: pod.update(terminationGracePeriodSeconds="3m"), "'3m' is no ['integer', 'null']"),
         (lambda _, worker: worker.pop("name"), "containers[0].name is missing"),
-        (lambda _, worker: worker["livenessProbe"].update(httpGet={"path": "/health"}), ".port is missing"),
+        (lambda _, worker: worker["livenessProbe"]["httpGet"].pop("port"), ".port is missing"),
         (lambda _, worker: worker["volumeMounts"][0].update(readOnly="yes"), "'yes' is no ['boolean'"),
     ],
 )
@@ -114,6 +114,10 @@ def test_the_workers_have_no_root_secrets_as_files_and_folders_of_their_own(mani
         "capabilities": {"drop": ["ALL"]},
     }
     variables = {variable["name"]: variable["value"] for variable in worker["env"]}
+    (port,) = worker["ports"]
+    assert variables["ESIGN_IMPORT_WORKERS__LISTEN"] == f"0.0.0.0:{port['containerPort']}"
+    for probe in (worker["livenessProbe"], worker["readinessProbe"]):
+        assert probe["httpGet"] == {"path": "/health", "port": port["name"]}
     mounts = {mount["mountPath"]: mount["name"] for mount in worker["volumeMounts"]}
     volumes = {volume.pop("name"): volume for volume in pod["volumes"]}
     assert set(mounts.values()) == volumes.keys()

@@ -104,8 +104,9 @@ def test_the_compose_file_of_several_hosts_has_hardened_workers_and_a_durable_se
         assert worker["environment"] == {
             "CREDENTIALS_DIRECTORY": "/run/secrets",
             "XDG_STATE_HOME": "/var/lib/esign/state",
+            "ESIGN_IMPORT_WORKERS__LISTEN": "9187",
         }
-        assert "hosts status" in worker["healthcheck"]["test"][1]
+        assert "http://127.0.0.1:9187/health" in worker["healthcheck"]["test"][-1]
         assert (
             set(worker["secrets"])
             == compose["secrets"].keys()
