@@ -18,6 +18,7 @@ from pipeline.cli.help import CommandGroup
 from pipeline.cli.profiles import choose_hospitals
 from pipeline.cli.worker_log import WorkerLog
 from pipeline.errors import ConfigError, LedgerError, Locked, UsageError
+from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
@@ -46,6 +47,7 @@ def worker(session: Session) -> int:
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.queue import run_in_loop
     from pipeline.hosts.worker import HospitalWorker
+    from pipeline.operations.hospitals_alarm import read_alarm_channels
     from pipeline.operations.metrics import render_worker_metrics
     from pipeline.workflow.hosts_factory import make_store
     from pipeline.workflow.tenant_ledger import note_ledgers
@@ -79,6 +81,7 @@ def worker(session: Session) -> int:
     def make_metrics(overview: Overview, last_ends: list[LastEnd], own: Mapping[str, float]) -> bytes:
         return render_worker_metrics(overview, last_ends, _name_tenants(session), own)
 
+    send_alarm = _make_alarm(session, config, log) if read_alarm_channels(config, os.environ) else None
     hospital_worker = HospitalWorker(
         address,
         secret,
@@ -87,6 +90,7 @@ def worker(session: Session) -> int:
         list_hospitals=list_hospitals_again,
         note_ledgers=note_all_ledgers,
         make_metrics=make_metrics,
+        send_alarm=send_alarm,
         clock=session.clock,
         report=log.report,
         language=session.lang if session.lang_given else None,
@@ -94,6 +98,34 @@ def worker(session: Session) -> int:
     run_in_loop(hospital_worker.run())
     log.report("worker.stopped")
     return 0
+
+
+def _make_alarm(
+    session: Session, config: Config, log: WorkerLog
+) -> Callable[[str | None, list[LastEnd]], str]:
+    """Return what a worker calls with how the last jobs of the hospitals ended. Raises UsageError without the extra."""
+    from pipeline.config.sections import parse_duration
+    from pipeline.operations.hospitals_alarm import HospitalsAlarm, get_hospital_fault, read_alarm_channels
+    from pipeline.operations.notify import name_channel
+
+    channels = read_alarm_channels(config, os.environ)
+    for channel in channels:
+        name_channel(channel)
+    age = config.workers.alarm_age
+    alarm = HospitalsAlarm(channels, config.notify.name or PROGRAM, age, session.language)
+
+    def send_alarm(stored: str | None, ends: list[LastEnd]) -> str:
+        faults = {
+            session.name_hospital(end.hospital): fault
+            for end in ends
+            if (fault := get_hospital_fault(end, parse_duration(age))) is not None
+        }
+        state, undelivered = alarm.send_news(stored, faults, len(ends), session.clock.now())
+        if undelivered:
+            log.report_error(UsageError("alarm.undelivered", n=undelivered))
+        return state
+
+    return send_alarm
 
 
 @click.command()

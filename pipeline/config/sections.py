@@ -388,6 +388,11 @@ class Workers(Section):
     progress_limit: Duration = Key(
         "10m", "A run that gets on with nothing for so long is ended, killed if need be, and tried again: 10m"
     )
+    alarm_urls: tuple[SecretStr, ...] = Key(
+        (),
+        "Addresses of apprise for the alarm over all hospitals; better kept in the secret file workers__alarm_urls",
+    )
+    alarm_age: Duration = Key("26h", "A hospital without a complete run for so long is in the alarm: 26h")
     listen: Listen | None = Key(
         None,
         "Where a worker answers /health and /metrics: a port of this machine, or 0.0.0.0:9187; null: nowhere",

@@ -28,9 +28,12 @@ KEEP_DAYS = 400  # rows of the table of days, where `retention.runs` gives no ot
 LATE_SECONDS = 3600.0
 LAST_ENDS_DAYS = 40
 _LAST_ENDS = """
-    SELECT hospital,
+    SELECT hospital, count(*) FILTER (WHERE has_ended) > 0 AS has_ended,
         (array_agg(exit ORDER BY day DESC) FILTER (WHERE has_ended))[1] AS exit,
-        extract(epoch FROM max(finished_at) FILTER (WHERE exit IN (0, 3, 7)))::float AS succeeded
+        extract(epoch FROM max(finished_at) FILTER (WHERE exit IN (0, 3, 7)))::float AS succeeded,
+        extract(epoch FROM min(enqueued_at))::float AS known_since,
+        hospital IN (SELECT hospital FROM esign_import.paused_hospital) AS is_paused,
+        extract(epoch FROM now())::float AS now
     FROM (
         SELECT *, finished_at IS NOT NULL AND cancelled_at IS NULL AS has_ended FROM esign_import.daily_job
         WHERE day >= current_date - %(days)s::integer
@@ -62,8 +65,12 @@ class LastEnd:
     """How the last job of a hospital ended, and when its runs last came to their end. Moments are unix seconds."""
 
     hospital: str
+    has_ended: bool  # False: no job of the last weeks has
     exit: int | None  # None where a worker gave the job up
     succeeded: float | None
+    known_since: float  # when its first job of the last weeks was queued
+    is_paused: bool
+    now: float  # of the server's clock
 
 
 def compute_day(now: float, start: time) -> tuple[date, float]:

@@ -84,6 +84,8 @@ ADDITIONS = (
         started_at timestamptz NOT NULL DEFAULT now()
     )
     """,
+    # what the alarm over all hospitals has sent, and what waits to be sent
+    b"CREATE TABLE alarm (id integer PRIMARY KEY CHECK (id = 1), state text NOT NULL)",
 )
 
 

@@ -54,6 +54,7 @@ from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.version import __version__
 
 Report = Callable[..., None]  # the key of a message and what fills its blanks
+SendAlarm = Callable[[str | None, list[LastEnd]], str]  # with the state that was kept; returns that to keep
 MakeMetrics = Callable[[Overview, list[LastEnd], Mapping[str, float]], bytes]
 
 REAPER_LOCK = 0x65736A7265  # of the advisory lock that one reaper at a time holds
@@ -64,6 +65,8 @@ TURNS_OF_OTHERS = 3  # polls for which a job is left to other workers
 # Tries of a job. `retry_hours` allows fewer: where there are more, the death of their workers has cut them off.
 MAX_TRIES = 15
 AT_ONCE = datetime.fromtimestamp(0, UTC)  # whatever this machine's clock shows
+ALARM_LOCK = 0x65736A616C  # of the advisory lock of the worker that sends the alarm
+ALARM_SECONDS = 60.0  # between two looks at all hospitals
 NOTE_SECONDS = 60.0  # between two notes of how far the ledgers have got
 DIGEST_SECONDS = 60.0  # for the rosters of one hospital: a share may hang
 
@@ -104,6 +107,7 @@ class HospitalWorker:
         list_hospitals: Callable[[], Sequence[Hospital]],
         note_ledgers: Callable[[], None],
         make_metrics: MakeMetrics,
+        send_alarm: SendAlarm | None = None,
         clock: Clock,
         report: Report,
         language: str | None = None,
@@ -112,6 +116,8 @@ class HospitalWorker:
         self._list_hospitals = list_hospitals
         self._note_ledgers = note_ledgers
         self._make_metrics = make_metrics
+        self._send_alarm = send_alarm
+        self._hospital_names: set[str] = set()  # as the configuration had them when it was last read
         self._clock = clock
         self._report = report
         limits = RunLimits(parse_duration(settings.run_limit), parse_duration(settings.progress_limit))
@@ -176,6 +182,14 @@ class HospitalWorker:
             asyncio.create_task(self._repeat(self._delete_old, DAY)),
             asyncio.create_task(self._repeat(self._note_all_ledgers, NOTE_SECONDS)),
         ]
+        if self._send_alarm is not None:
+            chores.append(
+                asyncio.create_task(
+                    self._repeat(
+                        self._watch_hospitals, min(ALARM_SECONDS, self._settings.stalled_seconds / 3)
+                    )
+                )
+            )
         for chore in chores:
             chore.add_done_callback(self._end_after_chore)
         try:
@@ -380,7 +394,9 @@ class HospitalWorker:
         self._queued_day = day
 
     async def _read_hospitals(self) -> Sequence[Hospital]:
-        return await asyncio.get_running_loop().run_in_executor(self._digests, self._list_hospitals)
+        hospitals = await asyncio.get_running_loop().run_in_executor(self._digests, self._list_hospitals)
+        self._hospital_names = {hospital.name for hospital in hospitals}
+        return hospitals
 
     async def _queue(self, hospital: Hospital, day: date) -> bool:
         if await self._daily_jobs.has_day(hospital.name, day):
@@ -442,6 +458,30 @@ class HospitalWorker:
         loop = asyncio.get_running_loop()
         with suppress(TimeoutError):
             await asyncio.wait_for(loop.run_in_executor(self._digests, self._note_ledgers), DIGEST_SECONDS)
+
+    async def _watch_hospitals(self) -> None:
+        """Let the alarm send what is news of all hospitals; of several workers, one does it at a time."""
+        assert self._send_alarm is not None
+        if not self._hospital_names:  # the configuration has not been read yet
+            return
+        async with self._connector.transaction() as connection:
+            cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [ALARM_LOCK])
+            if await cursor.fetchone() != (True,):
+                return
+            ends = await self._daily_jobs.list_last_ends()
+            ends = [end for end in ends if end.hospital in self._hospital_names]
+            cursor = await connection.execute("SELECT state FROM alarm")
+            row = await cursor.fetchone()
+            stored = row[0] if row else None
+            sending = asyncio.get_running_loop().run_in_executor(
+                self._digests, self._send_alarm, stored, ends
+            )
+            with suppress(TimeoutError):  # it is sent again
+                state = await asyncio.wait_for(sending, DIGEST_SECONDS)
+                await connection.execute(
+                    "INSERT INTO alarm (id, state) VALUES (1, %s) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+                    [state],
+                )
 
     async def _delete_old(self) -> None:
         """Delete jobs that ended long ago, and old rows of the table of days."""

@@ -16,7 +16,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -56,8 +56,12 @@ DECISIONS = frozenset(
 def read_channels(config: Config, environment: Mapping[str, str]) -> list[str]:
     """Return the addresses of apprise (``wecombot://key``) that are configured, then those of ``notify__urls``, each once."""
     urls = [url.get_secret_value() for url in config.notify.urls]
-    urls += read_secret_lines(config, environment, URLS_FILE)
-    return [url for url in dict.fromkeys(urls) if not url.startswith("#")]
+    return merge_channels(urls, read_secret_lines(config, environment, URLS_FILE))
+
+
+def merge_channels(urls: Iterable[str], lines: Iterable[str]) -> list[str]:
+    """Return the addresses of a configuration, then those of a secret file, each once."""
+    return [url for url in dict.fromkeys([*urls, *lines]) if not url.startswith("#")]
 
 
 def notify_run_end(report: RunReport, config: Config) -> None:
@@ -67,24 +71,33 @@ def notify_run_end(report: RunReport, config: Config) -> None:
     if report.command != "run":
         return
     before = load_state(path)
-    waiting = [message for message in before.waiting if report.finished - message.created < MAX_AGE]
     now = watch_run(before, report)
     if channels and is_worth_a_message(before, now, report.finished):
         title, body = build_message(report, config, before, since=now.since)
-        digests = tuple(map(_digest_channel, channels))
-        waiting.append(WaitingMessage(title, body, report.finished, digests))
-        now = replace(now, notified=report.finished)
-    now = replace(
-        now,
-        waiting=waiting[-MAX_WAITING:],
-    )
+        now = replace(add_message(now, title, body, report.finished, channels), notified=report.finished)
     save_state(path, now)  # before it is sent: a message that is cut off is sent by the next run
-    if not channels or not now.waiting:
+    if not now.waiting:
         return
-    undelivered = [kept for message in now.waiting if (kept := _deliver(message, channels)) is not None]
-    save_state(path, replace(now, waiting=undelivered))
-    if undelivered:
-        raise UsageError("notify.undelivered", n=len(undelivered))
+    delivered = deliver_messages(now, channels, report.finished)
+    save_state(path, delivered)
+    if channels and delivered.waiting:
+        raise UsageError("notify.undelivered", n=len(delivered.waiting))
+
+
+def add_message(
+    state: WatchedState, title: str, body: str, created: float, channels: Sequence[str]
+) -> WatchedState:
+    """Return the state with a message more that waits for these channels; of too many the oldest is dropped."""
+    message = WaitingMessage(title, body, created, tuple(map(_digest_channel, channels)))
+    return replace(state, waiting=[*state.waiting, message][-MAX_WAITING:])
+
+
+def deliver_messages(state: WatchedState, channels: Sequence[str], now: float) -> WatchedState:
+    """Send what waits; return the state with what a channel has still not taken, and nothing that is too old."""
+    waiting = [message for message in state.waiting if now - message.created < MAX_AGE]
+    if channels:
+        waiting = [kept for message in waiting if (kept := _deliver(message, channels)) is not None]
+    return replace(state, waiting=waiting)
 
 
 def count_needs(report: RunReport) -> tuple[tuple[str, int], ...]:
@@ -111,6 +124,7 @@ def watch_run(before: WatchedState, report: RunReport) -> WatchedState:
         last_success=before.last_success if state == "failed" else report.finished,
         since=before.since if lasts and before.since is not None else report.finished,
         notified=before.notified,
+        waiting=before.waiting,
     )
 
 
@@ -310,7 +324,15 @@ def classify_exit(exit_code: int) -> State:
 def load_state(path: Path) -> WatchedState:
     """Read the state; one that is missing or cannot be read is that of no run yet."""
     try:
-        stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return parse_state(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return WatchedState()
+
+
+def parse_state(text: str) -> WatchedState:
+    """Return a stored state; a text that holds none is that of no run yet."""
+    try:
+        stored: dict[str, Any] = json.loads(text)
         waiting = [
             WaitingMessage(**{**item, "channels": tuple(item["channels"])}) for item in stored["waiting"]
         ]
@@ -325,7 +347,7 @@ def load_state(path: Path) -> WatchedState:
             last_success=stored["last_success"],
             waiting=waiting,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return WatchedState()
 
 

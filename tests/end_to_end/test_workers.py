@@ -19,6 +19,7 @@ from people import make_row, name, number
 from postgres_server import get_free_port, run_server
 from run_support import draw_seal, wait_until
 from server_ledger import SECRET
+from watch_support import Watcher
 
 from pipeline.sandbox.gateway import CREATE, SANDBOX
 from pipeline.version import __version__
@@ -212,6 +213,25 @@ def test_a_worker_answers_health_and_metrics(group_with):
     other = group.start_worker(stalled_seconds=60, listen=port)
     assert other.wait(60) == 2
     assert "choose another port in workers.listen" in other.read_log()
+
+
+def test_the_alarm_over_all_hospitals_is_sent_once_by_one_of_two_workers(group_with):
+    group = group_with("east", "west")
+    for number_, hospital in enumerate(("east", "west"), start=1):
+        group.add_doctors(hospital, [number_])
+    (group.folder / "secrets" / "tencent__secret_key").write_text("wrong")
+    with Watcher() as watcher:
+        (group.folder / "secrets" / "workers__alarm_urls").write_text(f"json://{watcher.host}/chat\n")
+        (group.folder / "secrets" / "workers__alarm_urls").chmod(0o600)
+        for _ in range(2):
+            group.start_worker(stalled_seconds=6)
+        wait_until(lambda: len(group.list_days()) == 2)
+        wait_until(lambda: any("need attention" in title for _, title, _ in watcher.messages))
+        wait_until(lambda: len(group.query("SELECT FROM alarm WHERE state LIKE '%east%west%'")) == 1)
+        bodies = [body for _, _, body in watcher.messages]
+    assert sum("east: the last run failed (exit code 4)" in body for body in bodies) <= 2
+    assert "west: the last run failed (exit code 4)" in bodies[-1]
+    assert len(bodies) <= 2, "one for each hospital at most, not for each worker"
 
 
 def test_each_line_of_a_worker_has_time_and_host_and_is_json_where_that_is_asked_for(group_with):
