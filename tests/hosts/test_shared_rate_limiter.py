@@ -239,7 +239,11 @@ async def test_slots_and_throttles_of_the_last_minute_are_counted(address, clock
         clock.move(60)
         assert round((await read_use()).slots) == pytest.approx(150, abs=30), "half of that minute has passed"
         assert (await read_use()).throttles == 0
-        clock.move(60)
+        await send(one, 30)
+        assert round((await read_use()).slots) == pytest.approx(165, abs=20), (
+            "30, and the rest of the minute before"
+        )
+        clock.move(120)
         assert (await read_use()).slots == 0
         await send(one)
         assert (await read_use()).slots == 1
