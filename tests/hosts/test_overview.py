@@ -3,10 +3,12 @@
 from datetime import date
 
 import pytest
+from postgres_server import run_server
 from queue_support import fetch, query, queue_at
 from server_ledger import TENANT, open_for_writing
 
 from pipeline.domain.server_address import ServerAddress
+from pipeline.errors import LedgerError
 from pipeline.hosts.job_control import JobControl
 from pipeline.hosts.overview import read_overview
 
@@ -81,6 +83,15 @@ async def test_a_worker_is_alive_until_it_was_silent_for_too_long(url):
         assert silent.silent_seconds >= 91
         query(url, "DELETE FROM procrastinate_workers WHERE id = 1")
         assert not (await read_overview(connector)).has_worker
+
+
+async def test_a_server_that_goes_away_meanwhile_is_named():
+    with run_server() as server:
+        async with queue_at(server.make_database()) as (connector, _):
+            connector.patience = 0
+            server.kill()
+            with pytest.raises(LedgerError, match=f"127.0.0.1:{server.port}"):
+                await read_overview(connector)
 
 
 async def test_a_ledger_is_in_use_while_its_lease_lasts(url):
