@@ -10,7 +10,7 @@ OF_LINT := tests/test_architecture.py tests/test_references.py tests/test_vocabu
 BUNDLE ?= dist
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test quick attack lives crash bench bench-short bench-hosts hosts gauntlet trap ocr lint docs pictures bundle wheelhouse format lock sample clean help
+.PHONY: demo test quick attack lives crash bench bench-short bench-hosts hosts chaos gauntlet trap ocr lint docs pictures bundle wheelhouse format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -76,6 +76,9 @@ bench-hosts: .venv/dev ## one quota for 1, 4 and 12 processes, and a small hospi
 hosts: .venv/dev ## several hosts: dead, stopped and cut off processes, a server that crashes, storms, workers (about 15 min)
 	HOSTS=1 $(BIN)/python -m pytest -q tests/end_to_end/test_workers.py tests/end_to_end/test_server_ledger.py \
 		tests/end_to_end/test_server_faults.py tests/end_to_end/test_profiles.py tests/ledger/test_server_commits.py tests/ledger/test_server_secret.py
+
+chaos: .venv/dev ## ten hospitals on two hosts for CHAOS minutes: kills, stops, cuts, server crashes, an older database put back (60 min)
+	CHAOS=$(or $(CHAOS),60) $(BIN)/python -m pytest -q -s tests/end_to_end/test_server_faults.py -k chaos
 
 gauntlet: .venv/dev ## comparison with the official SDK under faults: duplicates, false successes, false failures (3 min)
 	$(BIN)/python bench/gauntlet.py

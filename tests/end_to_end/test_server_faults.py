@@ -21,21 +21,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import shutil
 import signal
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 from crash_support import (
-    SETTLED,
     Zygote,
     ask_server_ledger,
     check_after,
@@ -47,11 +42,12 @@ from crash_support import (
 from postgres_server import run_server
 from run_support import wait_until
 from server_wire import ServerWire
+from storm_support import Storm, let_lease_run_out, list_statuses, make_hospitals, use_server
 
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.gateway import SANDBOX
 
 LONG = bool(os.environ.get("HOSTS"))  # make hosts
+CHAOS = os.environ.get("CHAOS")  # minutes: make chaos
 ROWS = 3
 IN_FLIGHT = 2
 _TABLES = (
@@ -67,12 +63,6 @@ _TABLES = (
     "bearer",
     "receipt",
 )
-
-
-def use_server(hospital, url: str, direct: str | None = None) -> None:
-    hospital.ledger, hospital.direct_ledger = url, direct
-    hospital.requests_per_second = 100  # each slot is asked of the server
-    hospital.configure()
 
 
 @pytest.fixture
@@ -93,11 +83,6 @@ def started(hospital, *arguments: str):
         process.kill()
         process.wait()
         process.stderr.close()
-
-
-def let_lease_run_out(hospital) -> None:
-    """Do to the lease what a minute does."""
-    ask_server_ledger(hospital, "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s'")
 
 
 def check_evidence(hospital, *, unknown: int) -> None:
@@ -305,125 +290,25 @@ def test_a_server_that_crashes_in_mid_run_and_comes_back(hospital_with, seconds)
 # -- a storm
 
 
-class Storm:
-    """Hospitals on one server and one service, whose processes are killed, stopped and cut off at random."""
-
-    def __init__(self, hospitals, server, seed: int) -> None:
-        self.hospitals, self.server = hospitals, server
-        self.dice = random.Random(seed)
-        self.over = threading.Event()
-        self.met: Counter[str] = Counter()
-        self.durable: dict[int, set[str]] = {number: set() for number in range(len(hospitals))}
-
-    def run_processes(self, number: int) -> None:
-        """Run one hospital after another, each under an offset of its clock, until the storm is over."""
-        dice = random.Random(number)
-        with Zygote() as zygote:
-            while not self.over.is_set():
-                chosen = dice.randrange(len(self.hospitals))
-                kill = {"random": 0.2 + 1.5 * dice.random()} if dice.random() < 0.5 else {}
-                ended = zygote.run(self.hospitals[chosen], jump=dice.choice((-600, 0, 600)), **kill)
-                self.met["killed" if ended["signal"] else f"exit {ended['code']}"] += 1
-
-    def break_things(self, wire: ServerWire) -> None:
-        """Do one thing after another to the server, the wire and the processes until the storm is over."""
-        while not self.over.wait(self.dice.uniform(0.2, 0.8)):
-            match self.dice.randrange(5):
-                case 0:
-                    self.server.kill()
-                    self.over.wait(self.dice.uniform(0, 0.7))
-                    self.server.start()
-                    self.met["server killed"] += 1
-                case 1:
-                    self.stop_holder()
-                case 2:
-                    wire.silence()
-                    self.over.wait(self.dice.uniform(0, 1))
-                    self.let_leases_run_out()
-                    wire.heal()
-                    self.met["silence"] += 1
-                case 3:
-                    for link in list(wire.links):
-                        link.cut()
-                    self.met["cut"] += 1
-                case _:
-                    self.let_leases_run_out()
-
-    def stop_holder(self) -> None:
-        """Stop a process that holds a lease for longer than it lasts."""
-        with suppress(psycopg.Error, ProcessLookupError):
-            for (pid,) in ask_server_ledger(
-                self.hospitals[0], "SELECT pid FROM lease WHERE expires_at > now()"
-            ):
-                os.kill(pid, signal.SIGSTOP)
-                self.let_leases_run_out()
-                self.over.wait(0.5)
-                os.kill(pid, signal.SIGCONT)
-                self.met["stopped"] += 1
-
-    def let_leases_run_out(self) -> None:
-        with suppress(psycopg.Error):
-            let_lease_run_out(self.hospitals[0])
-
-
 @pytest.mark.skipif(not LONG, reason="make hosts")
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_over_three_hospitals(hospital_with, tmp_path, seed):
     """Two hosts, ten minutes apart, work off three hospitals while everything breaks; then all come to their end."""
-    hospitals = make_hospitals(hospital_with, tmp_path, 3, rows=60)
     with run_server() as server, ServerWire(server.port) as wire:
-        for hospital in hospitals:
-            use_server(hospital, server.make_url(port=wire.own_port), server.make_url())
-        storm = Storm(hospitals, server, seed)
-        with ThreadPoolExecutor(3) as threads:
-            ending = [threads.submit(storm.run_processes, number) for number in range(2)]
-            ending.append(threads.submit(storm.break_things, wire))
-            storm.over.wait(60)
-            storm.over.set()
-            for thread in ending:
-                thread.result(200)
-        with Zygote() as zygote:
-            for hospital in hospitals:
-                durable = ledger_seals(hospital)
-                for _ in range(6):  # rows whose every send was proven not executed wait for the next run
-                    ended = zygote.run(hospital, jump=1200)  # after all others by its own clock
-                    if ended["code"] in {0, 3}:
-                        break
-                assert ended["code"] in {0, 3}, storm.met
-                check_hospital(hospital, durable)
-                assert zygote.run(hospital, "ledger", "check")["code"] == 0
-                sent = creates(hospital)
-                assert zygote.run(hospital, jump=1200)["code"] == ended["code"]
-                assert creates(hospital) == sent
+        hospitals = make_hospitals(hospital_with, tmp_path, 3, server, wire)
+        storm = Storm(hospitals, server, tmp_path, seed, rows=60)
+        storm.rage(wire, 60)
+        storm.bring_to_end()
 
 
-def make_hospitals(hospital_with, tmp_path, count: int, *, rows: int):
-    """Make hospitals of one service, each with an organisation and a folder of its own."""
-    tenants = [replace(SANDBOX, organization_open_id=f"org_{number}") for number in range(count)]
-    first = hospital_with(tenants=tenants, latency=0.03, rules=Rules(limiter="none", unique_names="off"))
-    hospitals = []
-    for number, tenant in enumerate(tenants):
-        hospital = replace(first, folder=tmp_path / f"{number}", organization=tenant.organization_open_id)
-        hospital.folder.mkdir()
-        shutil.copytree(tmp_path / "secrets", hospital.folder / "secrets")
-        (hospital.folder / "seals").mkdir()
-        hospital.configure()
-        hospital.doctors(rows, start=1 + 100 * number)
-        hospitals.append(hospital)
-    return hospitals
-
-
-def check_hospital(hospital, durable: set[str]) -> None:
-    """Assert that none of a hospital's seals is double or lost, and that no seal is reported that was not made."""
-    assert hospital.service.list_duplicates() == {}
-    rows = outcomes(hospital)
-    made = {
-        seal.seal_id: seal.name
-        for seal in hospital.service.seals
-        if seal.organization == hospital.organization
-    }
-    reported = {row["seal_id"] for row in rows if row["seal_id"]}
-    assert durable <= reported <= set(made)
-    assert {row["status"] for row in rows} <= SETTLED
-    open_rows = {row["name"] for row in rows if row["status"] in {"unknown", "exists"}}
-    assert {name for seal_id, name in made.items() if seal_id not in reported} <= open_rows
+@pytest.mark.skipif(not CHAOS, reason="make chaos")
+def test_chaos_over_ten_hospitals_with_restores(hospital_with, tmp_path):
+    """A storm over ten hospitals in which an older copy of the database is put back again and again."""
+    with run_server() as server, ServerWire(server.port) as wire:
+        hospitals = make_hospitals(hospital_with, tmp_path, 10, server, wire)
+        storm = Storm(hospitals, server, tmp_path, 0, rows=20, restores=True)
+        storm.rage(wire, 60 * float(CHAOS))
+        storm.recover()
+        storm.bring_to_end()
+        seals, statuses = len(hospitals[0].service.seals), Counter(list_statuses(hospitals))
+        print(f"\n{seals} seals, {dict(statuses)}, {dict(storm.met)}")  # noqa: T201 - the counts are the result

@@ -102,6 +102,11 @@ class PostgresServer:
         """Stop it as a crash does ("immediate"): the next start recovers from the write-ahead log."""
         self._end(signal.SIGQUIT)
 
+    def copy_data(self, folder: Path) -> None:
+        """Make a copy of ``self.folder`` in a new folder; the server must be stopped."""
+        folder.mkdir()
+        self._copy_data(self.folder / "data", folder / "data")
+
     def replace_data(self, folder: Path) -> None:
         """Put the data of a copy of ``self.folder``, taken while the server was stopped, in place of its own."""
         shutil.rmtree(self.folder / "data")
