@@ -204,6 +204,7 @@ def recover(session: Session, *, yes: bool) -> int:
         ledger=config.name_ledger(),
         missing_receipts=lost.receipts,
         missing_creates=lost.counted_creates,
+        new_ledger=plan.is_new,
         runs=list(lost.runs),
         named=len(plan.named),
         suspected=len(plan.suspected),
@@ -212,9 +213,12 @@ def recover(session: Session, *, yes: bool) -> int:
         sealed=sealed,
     )
     if lost.is_nothing:
-        session.inform("recover.complete", path=config.name_ledger())
+        session.inform("recover.never" if plan.is_new else "recover.complete", path=config.name_ledger())
         return 0
-    session.inform("recover.lost", path=config.name_ledger(), n=lost.receipts)
+    if plan.is_new:
+        session.alert("recover.new", path=config.name_ledger())
+    else:
+        session.inform("recover.lost", path=config.name_ledger(), n=lost.receipts)
     for run, file in lost.runs.items():
         creates = sum(create.run == run for create in lost.creates)
         session.inform("recover.run", run=run, file=file, n=creates)

@@ -271,7 +271,7 @@ def require_finished_load(
 def require_no_lost_server_ledger(address: ServerAddress, ownership: Ownership) -> None:
     """Raise UsageError where a ledger is missing and files show that there was one."""
     if (trace := ownership.get_trace()) is not None:
-        raise UsageError("ledger.server_lost", path=address.shown, found=trace)
+        raise UsageError("ledger.server_lost", path=address.shown, found=trace, then=("ledger", "recover"))
     ownership.check_registry(address.shown, None)
 
 

@@ -2,15 +2,17 @@
 
 The number of the last receipt only grows. A host that has seen a higher one than the ledger holds knows that commits are lost.
 `ledger recover` enters what is known of them. The recovery stores how far the ledger was known to have got, and how many
-creates are accounted for: a host that has seen no more than that before the recovery goes on.
+creates are accounted for: a host that has seen no more than that before the recovery goes on. The same is stored of a
+former ledger, which was lost as a whole and in whose place this one began.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.schema import RECEIPT_COUNT
@@ -41,6 +43,11 @@ class LedgerIdentity(NamedTuple):
     ledger_id: str
     progress: LedgerProgress
     recovered: tuple[LedgerProgress, ...] = ()  # what its recoveries account for
+    former: Mapping[str, int] = MappingProxyType({})  # creates of lost ledgers, by id, that they account for
+
+    def accounts_for(self, ledger_id: str, seen: LedgerProgress) -> bool:
+        """Return whether the creates of a former ledger, as far as it was seen to have got, were entered in this one."""
+        return self.former.get(ledger_id, -1) >= seen.attempts
 
     def count_missing_receipts(self, seen: LedgerProgress) -> int:
         """Return how many receipts this ledger lacks of those that were once seen of it.
@@ -84,7 +91,10 @@ def identify_ledger(connection: Connection) -> LedgerIdentity:
     """Return which ledger a database is; a ledger rebuilt from receipts or restored keeps its id."""
     key_check, created = connection.execute("SELECT key_check, created FROM meta").fetchone()
     ledger_id = hashlib.sha256(f"{key_check} {created!r}".encode()).hexdigest()[:ID_CHARS]
-    return LedgerIdentity(ledger_id, read_progress(connection), _read_recovered(connection))
+    entered = _read_recoveries(connection)
+    recovered = tuple(LedgerProgress(*progress) for one in entered for progress in one["seen"])
+    former = {lost: attempts for one in entered for lost, attempts in one["former"].items()}
+    return LedgerIdentity(ledger_id, read_progress(connection), recovered, former)
 
 
 def read_progress(connection: Connection) -> LedgerProgress:
@@ -93,8 +103,8 @@ def read_progress(connection: Connection) -> LedgerProgress:
     return LedgerProgress(*connection.execute(statement).fetchone())
 
 
-def _read_recovered(connection: Connection) -> tuple[LedgerProgress, ...]:
+def _read_recoveries(connection: Connection) -> Sequence[dict[str, Any]]:
     entered: Sequence[tuple[str]] = connection.execute(
-        "SELECT detail FROM decision WHERE kind = ?", (RECOVER,)
+        "SELECT detail FROM decision WHERE kind = ? ORDER BY id", (RECOVER,)
     ).fetchall()
-    return tuple(LedgerProgress(*progress) for (detail,) in entered for progress in json.loads(detail))
+    return [json.loads(detail) for (detail,) in entered]

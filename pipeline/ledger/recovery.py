@@ -6,8 +6,8 @@ All of it is one commit: a recovery that was interrupted has entered nothing, an
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pipeline.domain.seals import Verdict
 from pipeline.ledger import attempts, decisions, run_history
@@ -32,6 +32,9 @@ class Recovery:
     held: Sequence[HeldAttempt]
     accepted_runs: Sequence[str]  # whose results no longer refuse the ledger
     accounts_for: Sequence[LedgerProgress]  # all that was seen of the ledger
+    former: Mapping[str, int] = field(
+        default_factory=dict
+    )  # ids of lost ledgers, with the creates that were seen of them
 
 
 def enter_recovery(connection: Connection, recovery: Recovery, *, now: float, who: str) -> list[Fact]:
@@ -45,7 +48,7 @@ def enter_recovery(connection: Connection, recovery: Recovery, *, now: float, wh
     facts += decisions.enter_accepted_runs(
         connection, recovery.accepted_runs, now=now, who=who, why="ledger recover"
     )
-    detail = json.dumps([list(progress) for progress in recovery.accounts_for])
+    detail = json.dumps({"seen": recovery.accounts_for, "former": dict(recovery.former)})
     decision = Decision(RECOVER, None, now, who, "ledger recover", detail=detail)
     number = decisions.insert_decision(connection, decision)
     return [*facts, Fact("decision", "id", number)]

@@ -42,7 +42,10 @@ NUMBER_BYTES = 72  # three decimal numbers, padded: always written at once and i
 _OF_SERVER = {
     "ledger.registered_lost": "ledger.server_registered_lost",
     "ledger.registered_newer": "ledger.server_registered_newer",
+    "ledger.registered_former": "ledger.server_registered_former",
 }
+# These are ended by `ledger recover`.
+_RECOVERABLE = frozenset({"ledger.server_registered_lost", "ledger.server_registered_former"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +136,9 @@ class TenantRegistry:
         path = ledger if isinstance(ledger, Path) else None
         location, key = str(path.resolve() if path else ledger), None
         if identity is None or identity.ledger_id != registered.ledger_id:
-            if registered.progress.receipts:  # else it never held anything
-                lost = identity is None and registered.location == location
-                key = "ledger.registered_lost" if lost else "ledger.registered_other"
+            key = _get_other_ledger_key(registered, location, identity)
+            if path is not None and key == "ledger.registered_former":
+                key = "ledger.registered_other"  # a file may have been confused with another one
         elif identity.count_missing_receipts(registered.progress):
             key = "ledger.registered_newer"
         elif registered.location != location:
@@ -145,7 +148,9 @@ class TenantRegistry:
         if path is None and key in _OF_SERVER:
             key = _OF_SERVER[key]
         lacks = identity.count_missing_receipts(registered.progress) if identity else 0
-        then = ("ledger", "rebuild") if key == "ledger.registered_lost" and path is not None else ()
+        then = ("ledger", "rebuild") if key == "ledger.registered_lost" else ()
+        if path is None and key in _RECOVERABLE:
+            then = ("ledger", "recover")
         return UsageError(
             key,
             then=then,
@@ -202,6 +207,19 @@ class TenantRegistry:
 
     def _receipts_path(self, ledger_id: str) -> Path:
         return self._folder / f"{ledger_id}.receipts"
+
+
+def _get_other_ledger_key(
+    registered: RegisteredLedger, location: str, identity: LedgerIdentity | None
+) -> str | None:
+    """Return the message where the registered ledger is not there: it is missing, or there is another one."""
+    if not registered.progress.receipts:
+        return None  # it never held anything
+    if identity is not None and identity.accounts_for(registered.ledger_id, registered.progress):
+        return None
+    if registered.location != location:
+        return "ledger.registered_other"
+    return "ledger.registered_lost" if identity is None else "ledger.registered_former"
 
 
 def _get_second_ledger_key(registered: RegisteredLedger, path: Path | None) -> str | None:

@@ -1,8 +1,12 @@
 """`ledger recover`: enters what is known of the commits that a ledger lost when its database or file was put back.
 
-Three things show that commits are lost: the registries (of this host, of the results, of the database), which count them; the results of runs that the ledger does not hold; and the logs of killed runs. The rule: every create that a result
+Three things show that commits are lost: the registries (of this host, of the results, of the database), which count
+them; the results of runs that the ledger does not hold; and the logs of killed runs. The rule: every create that a result
 or a log names is held as unresolved, bound to its attempt. Where the registries counted more creates than are named, every
 person in the present rosters who has neither seal nor unresolved create in the ledger is held as well.
+
+A ledger on a server that is lost as a whole begins anew, by the same rule. Its site key is lost with it, so the keys and row
+ids in its results mean nothing: people are known by name and masked number.
 
 A SealId proves nothing here: it is kept as evidence. `pipeline.workflow.kept_answers` then enters the answers whose proof was
 made with the site key.
@@ -10,10 +14,12 @@ made with the site key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from secrets import token_bytes
 from uuid import uuid4
 
 from pipeline.clock import Clock
@@ -22,7 +28,7 @@ from pipeline.domain.fields import list_content
 from pipeline.domain.masking import mask_id
 from pipeline.domain.run import RowPlan
 from pipeline.domain.seals import LedgerSnapshot, SealContent, Verdict, is_seal_id, list_doctor_texts
-from pipeline.domain.site_key import SiteKey
+from pipeline.domain.site_key import KEY_BYTES, SiteKey
 from pipeline.errors import LedgerError, UsageError
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -32,7 +38,7 @@ from pipeline.ledger.ownership import WarningOutput
 from pipeline.ledger.progress import LedgerIdentity, LedgerProgress
 from pipeline.ledger.protocol import Attempt, RunRecord
 from pipeline.ledger.recovery import HeldAttempt, Recovery
-from pipeline.ledger.registry import TenantRegistry
+from pipeline.ledger.registry import RegisteredLedger, TenantRegistry
 from pipeline.messages.catalogue import make_message
 from pipeline.planning.seal_names import write_chinese_digits
 from pipeline.reports.earlier_results import CREATED_STATUSES, RecordedCreate, list_recorded_creates
@@ -40,9 +46,12 @@ from pipeline.workflow.hosts_factory import LedgerStore, make_store
 from pipeline.workflow.import_run import prepare_run
 from pipeline.workflow.kept_answers import KeptAnswers
 from pipeline.workflow.recorded_runs import list_recorded_runs
+from pipeline.workflow.run_plan import LedgerView
 from pipeline.workflow.run_request import build_request
 from pipeline.workflow.tenant_ledger import (
     RECOVER,
+    TenantResults,
+    list_lost_ledgers,
     list_registries,
     lock_ledger_for_recovery,
     make_results,
@@ -60,6 +69,7 @@ class LostCommits:
     counted_creates: int | None  # the same of creates; None where only receipts were counted
     runs: Mapping[str, Path]  # whose results show what the ledger lacks, with the file that shows it
     creates: Sequence[RecordedCreate]  # that these results name and the ledger does not hold
+    former: Sequence[RegisteredLedger]  # ledgers that were in the place of this one, and are lost
 
     @property
     def is_nothing(self) -> bool:
@@ -87,6 +97,7 @@ class RecoveryPlan:
     """What `ledger recover` enters."""
 
     lost: LostCommits
+    is_new: bool = False  # the ledger is lost as a whole, and another one begins
     named: Sequence[HeldAttempt] = ()  # people whom results or logs name
     suspected: Sequence[HeldAttempt] = ()  # people whom a lost create may be of
     unbound: int = 0  # named creates of people who are in no roster
@@ -113,25 +124,32 @@ class LedgerRecovery:
         self._registries = list_registries(self.config)
 
     def examine(self) -> RecoveryPlan:
-        """Return what would be entered; nothing is written. UsageError where there is no ledger."""
-        require_ledger(self.config)
+        """Return what would be entered; nothing is written. UsageError where a ledger in a file is lost."""
         store = make_store(self.config)
+        if not self._has_ledger(store):
+            return self._plan_new_ledger(store)
         with open_store(store, self.clock, readonly=True) as (ledger, site_key):
             return self._plan(store, ledger, site_key)
 
     def enter(self) -> RecoveryEnd:
-        """Enter what is known of the lost commits, in one commit; nothing where the ledger lacks nothing. Raises Locked."""
-        require_ledger(self.config)
+        """Enter what is known of the lost commits, in one commit; nothing where the ledger lacks nothing. Raises Locked.
+
+        A ledger on a server that is lost begins anew. UsageError where a ledger in a file is lost.
+        """
         store = make_store(self.config)
+        is_new = not self._has_ledger(store)
+        if is_new and (plan := self._plan_new_ledger(store)).lost.is_nothing:
+            return RecoveryEnd(plan, 0)
         opened = lock_ledger_for_recovery(self.config, store, self.clock, warnings=self.warnings)
         with opened as (ledger, site_key):
-            plan = self._plan(store, ledger, site_key)
+            plan = self._plan(store, ledger, site_key, is_new=is_new)
             if plan.lost.is_nothing:
                 return RecoveryEnd(plan, 0)
             held = [*plan.named, *plan.suspected]
             runs = self._make_runs(ledger, held, plan.lost.runs)
             accounts_for = [*plan.lost.seen, plan.lost.get_named_progress(ledger.identify().progress)]
-            recovery = Recovery(runs, held, [*plan.lost.runs], accounts_for)
+            former = {lost.ledger_id: lost.progress.attempts for lost in plan.lost.former}
+            recovery = Recovery(runs, held, [*plan.lost.runs], accounts_for, former)
             ledger.record_recovery(recovery, now=self.clock.now(), who=read_user_name())
             waiting = _count_unresolved(ledger)
             out = self.config.resolve_path(self.config.out)
@@ -140,39 +158,65 @@ class LedgerRecovery:
             self._register(store, ledger.identify())
         return RecoveryEnd(plan, sealed)
 
-    def _plan(self, store: LedgerStore, ledger: DatabaseLedger, site_key: SiteKey) -> RecoveryPlan:
+    def _has_ledger(self, store: LedgerStore) -> bool:
+        """Return whether there is a ledger. UsageError for one in a file that is lost: its receipts hold more than results."""
+        if isinstance(store, FileStore):
+            require_ledger(self.config)
+        return store.exists()
+
+    def _plan_new_ledger(self, store: LedgerStore) -> RecoveryPlan:
+        return self._plan(store, None, SiteKey(token_bytes(KEY_BYTES), self.config.tenant), is_new=True)
+
+    def _plan(
+        self, store: LedgerStore, ledger: DatabaseLedger | None, site_key: SiteKey, *, is_new: bool = False
+    ) -> RecoveryPlan:
+        """Plan with the present ledger, or with a site key of the moment where there is none."""
         lost = self._collect_lost_commits(store, ledger)
         if lost.is_nothing:
-            return RecoveryPlan(lost)
+            return RecoveryPlan(lost, is_new)
         request = build_request(RECOVER, self.config, self.clock)
         plan = prepare_run(request, self.config, ledger=ledger, site_key=site_key, clock=self.clock)
         unread = [report.path for report in plan.report.files if report.status != "read"]
         if unread or not plan.row_plans:
             raise UsageError("recover.no_rosters", files=", ".join(map(str, unread)) or "—")
-        builder = _HeldAttempts(self.config, ledger.snapshot(), site_key, plan.row_plans, self.clock.now())
-        last = ledger.get_last_run()
+        snapshot = LedgerView(ledger, site_key).snapshot
+        builder = _HeldAttempts(self.config, snapshot, site_key, plan.row_plans, self.clock.now())
+        last = ledger.get_last_run() if ledger else None
         run = max(lost.runs, default=last.run if last else request.run)
-        named, unbound = builder.hold_named(lost.creates, run)
+        named, unbound = builder.hold_named(lost.creates, run, is_of_former=is_new or bool(lost.former))
         suspected: Sequence[HeldAttempt] = ()
         if unbound or lost.count_unnamed_creates():
             suspected = builder.hold_others(run)
-        return RecoveryPlan(lost, named, suspected, unbound)
+        return RecoveryPlan(lost, is_new, named, suspected, unbound)
 
-    def _collect_lost_commits(self, store: LedgerStore, ledger: DatabaseLedger) -> LostCommits:
+    def _collect_lost_commits(self, store: LedgerStore, ledger: DatabaseLedger | None) -> LostCommits:
+        results = make_results(self.config)
+        if ledger is None:
+            former = self._list_former(store, None)
+            return _add_creates(
+                LostCommits((), 0, 0, results.list_runs_with_seals(), (), former), results, (), ()
+            )
         identity = ledger.identify()
         seen = [*self._list_seen(store, identity.ledger_id)]
         receipts = max(map(identity.count_missing_receipts, seen), default=0)
         behind = [progress for progress in seen if identity.count_missing_receipts(progress)]
         has_counts = all(progress.attempts for progress in behind)
         counted = max(map(identity.count_missing_attempts, behind), default=0)
-        runs = make_results(self.config).list_lacking_runs(ledger)
-        seals, attempts = ledger.list_seal_ids(), ledger.attempt_ids()
-        creates: dict[str | None, RecordedCreate] = {}  # by trace id or SealId; later runs name a seal again
-        for run in sorted(runs):
-            for create in list_recorded_creates(runs[run].parent, run):
-                if create.trace_id not in attempts and create.seal_id not in seals:
-                    creates.setdefault(create.trace_id or create.seal_id, create)
-        return LostCommits(seen, receipts, counted if has_counts else None, runs, list(creates.values()))
+        lost = LostCommits(
+            seen,
+            receipts,
+            counted if has_counts else None,
+            results.list_lacking_runs(ledger),
+            (),
+            self._list_former(store, identity),
+        )
+        return _add_creates(lost, results, ledger.list_seal_ids(), ledger.attempt_ids())
+
+    def _list_former(self, store: LedgerStore, identity: LedgerIdentity | None) -> Sequence[RegisteredLedger]:
+        """Return the ledgers on a server that are lost as a whole. A file may have been confused with another one."""
+        if isinstance(store, FileStore):
+            return ()
+        return list_lost_ledgers(self._registries, _get_location(store), identity)
 
     def _list_seen(self, store: LedgerStore, ledger_id: str) -> Iterator[LedgerProgress]:
         """Yield how far the registries and the database itself have seen the ledger get."""
@@ -200,12 +244,39 @@ class LedgerRecovery:
 
     def _register(self, store: LedgerStore, identity: LedgerIdentity) -> None:
         """Let the registries of this host and of the results count on from the recovery."""
-        location = str(store.path.resolve()) if isinstance(store, FileStore) else store.address.shown
         for registry in self._registries:
             try:
-                registry.enter(location, identity).close()
+                registry.enter(_get_location(store), identity).close()
             except LedgerError as error:
                 self.warnings.print_warning(error)
+
+
+def _get_location(store: LedgerStore) -> str:
+    """Return the place of a ledger as the registries name it."""
+    return str(store.path.resolve()) if isinstance(store, FileStore) else store.address.shown
+
+
+def _add_creates(
+    lost: LostCommits, results: TenantResults, seals: Collection[str], attempts: Collection[str]
+) -> LostCommits:
+    """Add the creates that results name and the ledger does not hold, and what was counted of ledgers that are lost."""
+    runs = {**results.list_runs_with_seals(), **lost.runs} if lost.former else lost.runs
+    creates: dict[str | None, RecordedCreate] = {}  # by trace id or SealId; later runs name a seal again
+    adopted: set[str | None] = set()  # trace ids of creates of lost ledgers whose seals this one has
+    for run in sorted(runs):
+        for create in list_recorded_creates(runs[run].parent, run):
+            if create.trace_id in attempts:
+                continue
+            if create.seal_id in seals:
+                adopted.add(create.trace_id)
+            elif run in lost.runs:
+                creates.setdefault(create.trace_id or create.seal_id, create)
+    progress = [registered.progress for registered in lost.former]
+    counted = lost.counted_creates
+    if progress and counted is not None:
+        counted += max(max(seen.attempts for seen in progress) - len(adopted - {None}), 0)
+    receipts = lost.receipts + max((seen.receipts for seen in progress), default=0)
+    return replace(lost, receipts=receipts, counted_creates=counted, creates=list(creates.values()))
 
 
 @dataclass
@@ -230,8 +301,13 @@ class _HeldAttempts:
                 by_key[key] = row_plan
         return by_key
 
-    def hold_named(self, creates: Iterable[RecordedCreate], run: str) -> tuple[list[HeldAttempt], int]:
-        """Return the attempts of named creates, and how many named creates are of people who are in no roster."""
+    def hold_named(
+        self, creates: Iterable[RecordedCreate], run: str, *, is_of_former: bool
+    ) -> tuple[list[HeldAttempt], int]:
+        """Return the attempts of named creates, and how many named creates are of people who are not known.
+
+        ``is_of_former``: the results may be of a ledger whose site key is lost.
+        """
         keys = {row_plan.doctor.row_id: row_plan.doctor.key for row_plan in self.row_plans}
         unbound = 0
         last_of_person: dict[str, RecordedCreate] = {}
@@ -239,6 +315,11 @@ class _HeldAttempts:
             if create.status not in CREATED_STATUSES:
                 continue
             key = create.key or keys.get(create.row_id)
+            is_known = key in self._plans_by_key or key in self.snapshot.people
+            if not is_known and (is_of_former or create.key is not None):
+                by_name = self._keys_by_name.get((create.name, create.id_masked))
+                if is_of_former or by_name is not None:
+                    key = by_name
             if key is None:
                 unbound += 1
             elif create.seal_id or key not in last_of_person:
@@ -249,6 +330,16 @@ class _HeldAttempts:
             if self._may_be_held(key)
         ]
         return held, unbound
+
+    @cached_property
+    def _keys_by_name(self) -> dict[tuple[str | None, str | None], str]:
+        """The person of each name and masked number that one person in the rosters has."""
+        keys: defaultdict[tuple[str | None, str | None], set[str]] = defaultdict(set)
+        for key, row_plan in self._plans_by_key.items():
+            doctor = row_plan.doctor
+            if doctor.name and doctor.number:
+                keys[doctor.name, mask_id(doctor.number)].add(key)
+        return {shown: found.pop() for shown, found in keys.items() if len(found) == 1}
 
     def hold_others(self, run: str) -> list[HeldAttempt]:
         """Return an attempt of every person in the rosters whom the ledger and the results do not know."""

@@ -19,7 +19,8 @@ from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import RunLock, read_user_name
 from pipeline.ledger.open import choose_recovery
 from pipeline.ledger.ownership import Ownership, WarningLog, WarningOutput
-from pipeline.ledger.registry import TenantRegistry, default_folder
+from pipeline.ledger.progress import LedgerIdentity
+from pipeline.ledger.registry import RegisteredLedger, TenantRegistry, default_folder
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages
 from pipeline.reports.earlier_results import get_earlier_run, list_lacking_runs
@@ -62,6 +63,19 @@ class TenantResults:
         if ledger.run_ids() and (lacking := self.list_lacking_runs(ledger)):
             raise UsageError("ledger.recover_first", run=join_messages(lacking), then=("ledger", "recover"))
 
+    def list_runs_with_seals(self) -> Mapping[str, Path]:
+        """Return the runs whose results here show creates or seals, with the file that shows them."""
+        return list_lacking_runs(
+            self._out,
+            self._tenant,
+            known_runs=(),
+            accepted_runs=(),
+            known_seals=tuple,
+            known_attempts=tuple,
+            last_run=None,
+            receipts=0,
+        )
+
     def list_lacking_runs(self, ledger: DatabaseLedger) -> Mapping[str, Path]:
         """Return the runs whose results here show creates or seals that the ledger lacks, with the file that shows them."""
         last = ledger.get_last_run()
@@ -97,6 +111,22 @@ def make_shared_registry(config: Config) -> TenantRegistry | None:
 def list_registries(config: Config) -> list[TenantRegistry]:
     """Return the registries that count the configured tenant's ledger."""
     return [registry for registry in (make_registry(config), make_shared_registry(config)) if registry]
+
+
+def list_lost_ledgers(
+    registries: Sequence[TenantRegistry], location: str, identity: LedgerIdentity | None
+) -> list[RegisteredLedger]:
+    """Return the ledgers that were registered at a place where another one is now, or none, and that are not entered in it."""
+    lost = []
+    for registered in (registry.read() for registry in registries):
+        if registered is None or registered.location != location or not registered.progress.receipts:
+            continue
+        if identity is None or not (
+            identity.ledger_id == registered.ledger_id
+            or identity.accounts_for(registered.ledger_id, registered.progress)
+        ):
+            lost.append(registered)
+    return lost
 
 
 def _make_registry(config: Config, folder: Path) -> TenantRegistry:
@@ -288,10 +318,13 @@ def get_recovery_of_ledger(config: Config) -> tuple[str, ...]:
 def _build_no_ledger_error(config: Config) -> UsageError:
     """Return the error for a missing ledger: lost where receipts or results show one, else not begun yet."""
     path, trace = config.name_ledger(), get_trace_of_ledger(config)
-    if trace is None:
+    if trace is None and not config.is_ledger_on_server:
         return UsageError("never_run", path=path, then=("check",))
     if config.is_ledger_on_server:
-        return UsageError("ledger.server_lost", path=path, found=trace)
+        conflicts = (registry.get_conflict(path, None) for registry in list_registries(config))
+        if trace is None:
+            return next(filter(None, conflicts), None) or UsageError("never_run", path=path, then=("check",))
+        return UsageError("ledger.server_lost", path=path, found=trace, then=("ledger", "recover"))
     return UsageError("no_ledger", path=path, then=get_recovery_of_ledger(config))
 
 

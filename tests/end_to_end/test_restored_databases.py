@@ -352,3 +352,76 @@ def test_a_new_ledger_is_no_way_past_a_recovery(hosts, capsys):
     assert "Enter them first with `esign-import ledger recover`" in capsys.readouterr().err
     assert recover(hosts, capsys, exit_code=3)["missing_receipts"] > 0
     assert hosts.list_second_seals() == []
+
+
+
+# -- a backup that is older than the ledger
+
+
+@pytest.mark.parametrize("remains", ["all", "log", "counts", "nothing shared"])
+def test_no_doctor_of_a_ledger_that_is_lost_as_a_whole_is_made_twice(hosts, zygote, capsys, remains):
+    """The first run of a hospital was killed, and the database that is put back does not hold its ledger."""
+    hosts.use("one")
+    hosts.hospital.doctors(MANY)
+    hosts.back_up()
+    ended = zygote.run(hosts.hospital, **{"name": "create: the answer is kept", "pass": 3})
+    assert ended["signal"] == 9
+    if remains == "counts":
+        shutil.rmtree(hosts.hospital.runs[-1])
+    else:
+        leave(hosts, remains)
+    made = len(hosts.hospital.service.seals)
+    hosts.restore()
+    hosts.use("two")
+    hospital = hosts.hospital
+    capsys.readouterr()
+    assert hospital.go("run") == 2
+    refusal = capsys.readouterr().err
+    assert "--new-ledger" not in refusal
+    assert refusal.rstrip().endswith("ledger recover")
+    shown = recover(hosts, capsys, exit_code=3)
+    assert (shown["new_ledger"], shown["entered"], shown["suspected"]) == (True, False, MANY)
+    assert hospital.go("run") == 2, "nothing was entered"
+    assert recover(hosts, capsys, "--yes", exit_code=3)["suspected"] == MANY
+    for host in ("two", "one", "three"):
+        hosts.use(host)
+        entered = recover(hosts, capsys, "--yes", exit_code=0)
+        # where only its own registry had counted the lost ledger
+        assert entered["entered"] is (host == "one" and remains == "log")
+        assert hospital.run_to_end("run") == (3, {"unknown": MANY}), host
+    assert len(hospital.service.seals) == made
+    hospital.doctors(MANY + 1)
+    assert hospital.run_to_end("run") == (3, {"unknown": MANY, "sealed": 1})
+    assert hosts.list_second_seals() == []
+
+
+def test_a_lost_ledger_whose_seals_were_adopted_lacks_the_other_creates(hosts, capsys):
+    """The results of the first run are adopted; those of the second name its doctors, whose keys are lost."""
+    hosts.use("one")
+    hosts.back_up()
+    hosts.hospital.seal_doctors(DOCTORS)
+    first = hosts.hospital.newest / "results.xlsx"
+    hosts.hospital.seal_doctors(DOCTORS + NEW)
+    hosts.restore()
+    hosts.use("two")
+    hospital = hosts.hospital
+    assert hospital.go("adopt", str(first)) in {0, 3}
+    capsys.readouterr()
+    assert hospital.go("run") == 2
+    assert capsys.readouterr().err.rstrip().endswith("ledger recover")
+    entered = recover(hosts, capsys, "--yes", exit_code=3)
+    assert (entered["new_ledger"], entered["named"], entered["suspected"]) == (False, NEW, 0)
+    hospital.doctors(DOCTORS + NEW + 1)
+    assert hospital.run_to_end("run") == (3, {"unchanged": DOCTORS, "unknown": NEW, "sealed": 1})
+    for host in ("one", "three"):
+        hosts.use(host)
+        assert hospital.run_to_end("run") == (3, {"unchanged": DOCTORS + 1, "unknown": NEW}), host
+    assert hosts.list_second_seals() == []
+
+
+def test_a_hospital_that_never_ran_lacks_nothing(hosts, capsys):
+    hosts.use("one")
+    hosts.hospital.doctors(DOCTORS)
+    shown = recover(hosts, capsys, "--yes", exit_code=0)
+    assert (shown["new_ledger"], shown["entered"]) == (True, False)
+    assert hosts.hospital.run_to_end("run") == (0, {"sealed": DOCTORS})
