@@ -285,7 +285,7 @@ class SimulatedHospital(RuleBasedStateMachine):
             (
                 "next.pictures",
                 0 if has_no_pictures else pictures,
-                {"sheet": sheets["fix"], "folder": folder},
+                {"sheet": sheets["fix"], "tasks": "…"},
             ),
             # a run that has to be repeated sends the corrected rows, too
             (
@@ -308,7 +308,8 @@ class SimulatedHospital(RuleBasedStateMachine):
                 {},
             ),
         ):
-            assert (render(key, "en", n=n, **more) in reported) == bool(n), f"{key}: {reported}"
+            parts = render(key, "en", n=n, **more).split("…")
+            assert all(part in reported for part in parts) == bool(n), f"{key}: {reported}"
 
     def absent(self, reported) -> int:
         """People with an open create whom the rosters do not name: told, and as many as there are."""
