@@ -354,7 +354,6 @@ def test_a_new_ledger_is_no_way_past_a_recovery(hosts, capsys):
     assert hosts.list_second_seals() == []
 
 
-
 # -- a backup that is older than the ledger
 
 
