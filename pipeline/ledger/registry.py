@@ -42,10 +42,9 @@ NUMBER_BYTES = 72  # three decimal numbers, padded: always written at once and i
 _OF_SERVER = {
     "ledger.registered_lost": "ledger.server_registered_lost",
     "ledger.registered_newer": "ledger.server_registered_newer",
-    "ledger.registered_former": "ledger.server_registered_former",
 }
 # These are ended by `ledger recover`.
-_RECOVERABLE = frozenset({"ledger.server_registered_lost", "ledger.server_registered_former"})
+_RECOVERABLE = frozenset({"ledger.server_registered_lost", "ledger.registered_former"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +136,6 @@ class TenantRegistry:
         location, key = str(path.resolve() if path else ledger), None
         if identity is None or identity.ledger_id != registered.ledger_id:
             key = _get_other_ledger_key(registered, location, identity)
-            if path is not None and key == "ledger.registered_former":
-                key = "ledger.registered_other"  # a file may have been confused with another one
         elif identity.count_missing_receipts(registered.progress):
             key = "ledger.registered_newer"
         elif registered.location != location:
@@ -148,8 +145,10 @@ class TenantRegistry:
         if path is None and key in _OF_SERVER:
             key = _OF_SERVER[key]
         lacks = identity.count_missing_receipts(registered.progress) if identity else 0
-        then = ("ledger", "rebuild") if key == "ledger.registered_lost" else ()
-        if path is None and key in _RECOVERABLE:
+        then: tuple[str, ...] = ()
+        if key == "ledger.registered_lost":
+            then = ("ledger", "rebuild")
+        elif key in _RECOVERABLE:
             then = ("ledger", "recover")
         return UsageError(
             key,

@@ -5,7 +5,7 @@ them; the results of runs that the ledger does not hold; and the logs of killed 
 or a log names is held as unresolved, bound to its attempt. Where the registries counted more creates than are named, every
 person in the present rosters who has neither seal nor unresolved create in the ledger is held as well.
 
-A ledger on a server that is lost as a whole begins anew, by the same rule. Its site key is lost with it, so the keys and row
+A ledger that is lost as a whole begins anew, by the same rule: one on a server here, one in a file by `adopt`. Its site key is lost with it, so the keys and row
 ids in its results mean nothing: people are known by name and masked number.
 
 A SealId proves nothing here: it is kept as evidence. `pipeline.workflow.kept_answers` then enters the answers whose proof was
@@ -213,9 +213,7 @@ class LedgerRecovery:
         return _add_creates(lost, results, ledger.list_seal_ids(), ledger.attempt_ids())
 
     def _list_former(self, store: LedgerStore, identity: LedgerIdentity | None) -> Sequence[RegisteredLedger]:
-        """Return the ledgers on a server that are lost as a whole. A file may have been confused with another one."""
-        if isinstance(store, FileStore):
-            return ()
+        """Return the ledgers that were in the place of the present one, and are lost as a whole."""
         return list_lost_ledgers(self._registries, _get_location(store), identity)
 
     def _list_seen(self, store: LedgerStore, ledger_id: str) -> Iterator[LedgerProgress]:
@@ -339,7 +337,7 @@ class _HeldAttempts:
             doctor = row_plan.doctor
             if doctor.name and doctor.number:
                 keys[doctor.name, mask_id(doctor.number)].add(key)
-        return {shown: found.pop() for shown, found in keys.items() if len(found) == 1}
+        return {shown: of_name.pop() for shown, of_name in keys.items() if len(of_name) == 1}
 
     def hold_others(self, run: str) -> list[HeldAttempt]:
         """Return an attempt of every person in the rosters whom the ledger and the results do not know."""

@@ -405,3 +405,30 @@ def test_names_of_the_doctors_stand_in_no_file_of_the_registry(hospital, own_fol
     assert all(path.stat().st_mode & 0o077 == 0 for path in own_folder.rglob("*"))
     record = next(json.loads(text) for text in texts if text.startswith("{"))
     assert Path(record["path"]) == (hospital.folder / "state" / "ledger.sqlite3").resolve()
+
+
+@pytest.mark.parametrize(("adopted", "code", "unknown"), [("all", 0, 0), ("the first", 3, 2)])
+def test_after_an_adoption_the_creates_of_the_lost_ledger_are_recovered(
+    hospital, capsys, adopted, code, unknown
+):
+    """State and key are lost; the results of one run or of both are adopted in their place."""
+    hospital.seal_doctors(3)
+    first = hospital.newest / "results.xlsx"
+    hospital.seal_doctors(5)
+    results = first if adopted == "the first" else hospital.newest / "results.xlsx"
+    shutil.rmtree(hospital.folder / "state")
+    with (hospital.folder / "config.yaml").open("a") as config:
+        config.write("ledger_registry: strict\n")
+    assert hospital.go("run") == 2
+    assert hospital.go("adopt", str(results)) == 0
+    capsys.readouterr()
+    for command in ("run", "check"):
+        assert hospital.go(command) == 2
+        printed = capsys.readouterr().err
+        assert "--new-ledger" not in printed
+        assert printed.rstrip().endswith("ledger recover")
+    assert hospital.go("ledger", "recover", "--yes") == code
+    statuses = {"unchanged": 5 - unknown} | ({"unknown": unknown} if unknown else {})
+    assert hospital.run_to_end("run") == (code, statuses)
+    assert hospital.service.list_duplicates() == {}
+    assert hospital.go("ledger", "check") == 0
