@@ -195,5 +195,5 @@ def test_the_page_on_several_hosts_has_the_figures_that_are_computed(language, c
         re.findall(r"[0-9.]+", line) for line in capsys.readouterr().out.splitlines() if line.startswith("|")
     ]
     figures = {tuple(row) for row in rows if row}
-    page = (REPOSITORY / "docs" / language / "several-hosts.md").read_text("utf-8")
+    page = (REPOSITORY / "docs" / language / "several-hosts-sizing.md").read_text("utf-8")
     assert figures - {tuple(re.findall(r"[0-9.]+", line)) for line in page.splitlines()} == set()
