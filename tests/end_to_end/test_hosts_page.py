@@ -35,10 +35,10 @@ AS_USER = ["runuser", "-u", "esign", "--"]
 
 
 def read_path(language):
-    """Return the section of the page, from its heading to the next one."""
+    """Return the section of the page, from its heading to the end."""
     page = (DOCS / language / "several-hosts.md").read_text("utf-8")
     (section,) = re.findall(
-        r"^## [^\n]*(?:ten hospitals|十家医院)[^\n]*\n(.*?)^## ", page, re.DOTALL | re.MULTILINE
+        r"^## [^\n]*(?:ten hospitals|十家医院)[^\n]*\n(.*)", page, re.DOTALL | re.MULTILINE
     )
     return section
 
