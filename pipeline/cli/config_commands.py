@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from pipeline.cli.context import Session
+from pipeline.cli.context import Session, read_answer
 from pipeline.cli.demo import get_sample_folder
 from pipeline.cli.help import CommandGroup
 from pipeline.errors import CredentialsMissing
@@ -144,14 +144,8 @@ def _print_steps(session: Session, folder: Path, settings: ProjectSettings, temp
 
 def _prompt(session: Session, key: str, default: str = "") -> str:
     """Print a question to stderr and return the answer, ``default`` where it is empty."""
-    answer: str = click.prompt(
-        session.render_question(key),
-        prompt_suffix=": ",
-        default=default,
-        show_default=bool(default),
-        err=True,
-    )
-    return answer.strip()
+    shown_default = f" [{default}]" if default else ""
+    return read_answer(f"{session.render_question(key)}{shown_default}: ") or default
 
 
 def _prompt_choice(

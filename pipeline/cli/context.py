@@ -23,6 +23,7 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.errors import ConfigError, DiskTrouble, EsignImportError, HookFailed, UsageError, reason_of
 from pipeline.messages.catalogue import make_message, render
+from pipeline.support.interrupts import read_line
 from pipeline.support.terminal_text import join, quote
 from pipeline.version import PROGRAM
 
@@ -258,11 +259,14 @@ class Session:
         handler = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             question = self.render_question(key, " [y/N]", **details)
-            while (answer := _read_answer(question)) not in ANSWERS:
+            while (answer := read_answer(f"{question} ").lower()) not in ANSWERS:
                 self.alert("answer_yes_or_no")
             return ANSWERS[answer]
-        except click.Abort:
+        except KeyboardInterrupt:
             self.print_line("")  # behind the question
+            raise
+        except click.Abort:
+            self.print_line("")
             hint = self.render_sentence("unanswered.yes") if "--yes" in _list_options() else ""
             self.alert("unanswered", yes=hint)
             raise
@@ -441,10 +445,13 @@ def _is_found_as(name: str, called: Path) -> bool:
     return path is not None and Path(path).absolute().with_suffix("") == called.absolute().with_suffix("")
 
 
-def _read_answer(question: str) -> str:
-    """Ask on stderr and return what was typed, in small letters."""
-    typed: str = click.prompt(question, prompt_suffix=" ", default="", show_default=False, err=True)
-    return typed.strip().lower()
+def read_answer(question: str) -> str:
+    """Ask on stderr and return what was typed. Raises click.Abort at the end of stdin."""
+    click.echo(question, nl=False, err=True)
+    line = read_line()
+    if not line:
+        raise click.Abort
+    return line.strip()
 
 
 def warn_of_pictures(session: Session, request: RunRequest) -> None:

@@ -1,4 +1,7 @@
-"""Handles a Ctrl-C while the program is loaded, when no other code can. It imports nothing that takes long."""
+"""Handles a Ctrl-C while the program is loaded, when no other code can, and while it waits for an answer.
+
+It imports nothing that takes long.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,37 @@ def let_interrupts_through() -> None:
     """Handle a Ctrl-C as usual from now on."""
     if signal.getsignal(signal.SIGINT) in {_remember, _end}:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def read_line() -> str:
+    """Read a line of stdin, empty at its end; on a terminal a Ctrl-C ends the wait at any moment.
+
+    A signal that comes just before the system call read does not interrupt it. The wait for a line therefore ends by
+    either of two: the terminal, or the socket into which the interpreter writes every signal.
+    """
+    if (
+        os.name != "nt" and sys.stdin.isatty()
+    ):  # a console of Windows has no select, and its read sees a Ctrl-C
+        _wait_for_line()
+    return sys.stdin.readline()
+
+
+def _wait_for_line() -> None:
+    import select  # noqa: PLC0415 - only a question needs it
+    import socket  # noqa: PLC0415
+
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        try:
+            ready: list[object] = []
+            while sys.stdin not in ready:
+                ready, _, _ = select.select([sys.stdin, reader], [], [])  # the handler runs behind it
+                if reader in ready:
+                    reader.recv(64)
+        finally:
+            signal.set_wakeup_fd(before)
 
 
 def _remember(number: int, _: FrameType | None) -> None:
