@@ -32,7 +32,7 @@ LEASE_SECONDS = 60.0  # after which a lease that was not renewed may be taken
 RENEWALS = 4  # in that time
 RETRY_SECONDS = 2.0  # between two tries to reach the server
 PATIENCE_SECONDS = 15.0  # that one statement may take
-LOCK_SECONDS = 3.0  # that a transaction of a holder whose lease has run out is waited for
+LOCK_SECONDS = 3.0  # that a transaction of a holder whose lease has run out is waited for, and any other lock from then on
 
 # A change of (ledger, epoch), a unique key, waits for a writer's transaction, which locks the key (writer.py); the
 # renewal does not.
@@ -93,6 +93,7 @@ class Lease(AbstractContextManager["Lease"]):
         try:
             require_durable_commits(connection, self._address)
             prepare_database(connection, self._address, self._secret)
+            _limit_lock_waits(connection)
             connection.execute(
                 "INSERT INTO esign_import.lease (ledger, tenant, epoch) VALUES (%s, %s, 0) ON CONFLICT DO NOTHING",
                 [self._ledger, self._tenant],
@@ -158,13 +159,7 @@ class Lease(AbstractContextManager["Lease"]):
             return None if row is None else _make_holder(*row)
 
     def _connect(self) -> psycopg.Connection:
-        connection = open_connection(self._address, purpose="lease", patience=PATIENCE_SECONDS)
-        try:
-            connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}".encode())
-        except psycopg.Error as error:
-            connection.close()
-            raise explain_server_error(self._address, error) from error
-        return connection
+        return open_connection(self._address, purpose="lease", patience=PATIENCE_SECONDS)
 
     def _take(self, connection: psycopg.Connection, run: str, now: float) -> tuple[int, str]:
         row = connection.execute(
@@ -232,6 +227,11 @@ class Lease(AbstractContextManager["Lease"]):
             self._connection.close()
         self._has_advisory_lock = False
         self._connection = self._connect()
+        _limit_lock_waits(self._connection)
+
+
+def _limit_lock_waits(connection: psycopg.Connection) -> None:
+    connection.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}".encode())
 
 
 def _make_holder(run: str, since: float, pid: int, user: str, host: str) -> Holder:

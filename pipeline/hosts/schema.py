@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import psycopg
 from psycopg import sql
 
+from pipeline.clock import SystemClock, pause
 from pipeline.hosts.connection import SHARED_SCHEMA, translate_statement
 from pipeline.ledger import schema
 
@@ -147,6 +148,8 @@ _SHARED = (
     """,
 )
 _SHARED_LOCK = 0x6573696D  # of the transaction that makes what all hospitals share
+_SHARED_LOCK_SECONDS = 60.0  # that it is waited for: many runs may begin at once in an empty database
+_SHARED_LOCK_PAUSE = 0.2  # seconds between two tries to take it
 
 
 def list_schema_statements() -> Iterator[str]:
@@ -205,20 +208,36 @@ def make_shared_schema(connection: psycopg.Connection) -> None:
     """
     shared = sql.Identifier(SHARED_SCHEMA)
     version = hashlib.sha256("".join(_SHARED).encode()).hexdigest()[:16]
-    question = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')"
-    if connection.execute(question, [SHARED_SCHEMA]).fetchone() == (version,):
+    if _read_shared_version(connection) == version:
         return
     with connection.transaction():
         lock_shared_schema(connection)
+        if _read_shared_version(connection) == version:  # another process was first
+            return
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(shared))
         for statement in _SHARED:
             connection.execute(sql.SQL(statement).format(shared=shared))
         connection.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(shared, sql.Literal(version)))
 
 
+def _read_shared_version(connection: psycopg.Connection) -> str | None:
+    question = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')"
+    ((version,),) = connection.execute(question, [SHARED_SCHEMA]).fetchall()
+    return None if version is None else str(version)
+
+
 def lock_shared_schema(connection: psycopg.Connection) -> None:
-    """Keep other processes from making what all hospitals share, until the end of the transaction."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SHARED_LOCK])
+    """Keep other processes from making what all hospitals share, until the end of the transaction.
+
+    It is waited for longer than a statement of some connections may take, and than they wait for a lock.
+    """
+    monotonic = SystemClock().monotonic
+    gives_up_at = monotonic() + _SHARED_LOCK_SECONDS
+    while connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [_SHARED_LOCK]).fetchone() != (True,):
+        if monotonic() >= gives_up_at:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SHARED_LOCK])  # the server's own error
+            return
+        pause(_SHARED_LOCK_PAUSE)
 
 
 def create_ledger_tables(connection: psycopg.Connection, name: str) -> None:

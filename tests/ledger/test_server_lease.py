@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ledger_support import settle_attempt
@@ -19,6 +20,7 @@ from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
 from pipeline.hosts import connection, lease
 from pipeline.hosts.lease import Lease
 from pipeline.hosts.ledger import open_server_ledger
+from pipeline.hosts.schema import lock_shared_schema
 from pipeline.ledger import attempts
 from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.registry import TenantRegistry
@@ -52,6 +54,27 @@ def end_connections(bench: LedgerBench, purpose: str) -> None:
         if bench.query("SELECT pg_terminate_backend(%s)", pid) == [(True,)]
     ]
     wait_until(lambda: not bench.query("SELECT 1 FROM pg_stat_activity WHERE pid = ANY(%s)", ended))
+
+
+def test_a_run_waits_while_others_make_what_all_hospitals_share(postgres_server):
+    """Many runs may begin at the same moment."""
+    address = ServerAddress(postgres_server.make_database())
+    name = address.url.rpartition("/")[2]
+    with (
+        postgres_server.connect(name) as other,
+        postgres_server.connect(name) as watcher,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        with other.transaction():
+            lock_shared_schema(other)
+            taking = thread.submit(Lease(address, TENANT, SECRET).acquire, run="r1", now=NOW)
+            waiting = (  # longer than it waits for another lock
+                "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '%lease'"
+                f" AND clock_timestamp() - xact_start > interval '{lease.LOCK_SECONDS + 1} s'"
+            )
+            wait_until(lambda: taking.done() or watcher.execute(waiting).fetchall())
+            assert not taking.done(), taking.exception()
+        taking.result().release()
 
 
 def test_a_held_lease_is_refused_with_its_holder(bench):
