@@ -1,18 +1,25 @@
 """Which job gets a slot of a worker: small hospitals first, and some slots are kept for short runs.
 
 What a run will take is estimated when its job is queued, from the hospital's last run and the size of its roster files.
-The estimate chooses the job's queue, which decides the slots that it may have, and its priority.
+The estimate chooses the job's queue, which decides the slots that it may have, and its priority. A job whose run a worker
+has ended for a limit is left to the other workers at first.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from procrastinate import App
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from procrastinate.manager import JobManager
 from procrastinate.worker import Worker
+
+from pipeline.hosts.queue import JobConnector
 
 QueueName = Literal["tiny", "short", "long"]
 QUEUES: tuple[QueueName, ...] = ("tiny", "short", "long")
@@ -24,6 +31,17 @@ ROWS_PER_SECOND = 20.0  # that are sent under the usual limit
 EMPTY_BYTES, ROW_BYTES = 20_000, 50
 NO_QUEUE = "none"
 PRIORITY_ZERO = 1_767_225_600  # 2026-01-01; a priority has 32 bits
+
+# Those of the jobs that this worker may not take yet, locked: procrastinate passes over a locked job. One that the worker
+# still has is about to be queued again.
+_LOCK_LEFT = """
+    SELECT id FROM procrastinate_jobs WHERE id = ANY(%(jobs)s)
+        AND (status = 'doing' AND worker_id = %(worker)s
+             OR status = 'todo' AND scheduled_at > now() - %(seconds)s * interval '1 s')
+        AND EXISTS (SELECT FROM procrastinate_workers other
+            WHERE other.id <> %(worker)s AND last_heartbeat > now() - %(seconds)s * interval '1 s')
+    FOR UPDATE
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +121,37 @@ class SlotWorker(Worker):
     @queues.setter
     def queues(self, _: object) -> None:
         """Ignore the fixed queues that procrastinate's constructor sets."""
+
+
+class JobsForOthers(JobManager):
+    """procrastinate's job manager, which leaves some jobs to other workers.
+
+    ``seconds`` is for how long after a job is due another worker, one that is alive, alone may take it; and after how long
+    without a sign of life a worker is not alive.
+    """
+
+    def __init__(self, connector: JobConnector, seconds: float) -> None:
+        super().__init__(connector)
+        self._transaction = connector.transaction
+        self._seconds = seconds
+        self._left: set[int] = set()  # jobs
+        self._fetching = asyncio.Lock()  # a job that is left while one is fetched may be that one
+
+    async def leave(self, job: int) -> None:
+        """Leave a job, which this worker has, to others once it is queued again."""
+        async with self._fetching:
+            self._left.add(job)
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        """Take the next job that is not left to others; None where there is none, or the server did not answer."""
+        async with self._fetching:
+            if not self._left:
+                return await super().fetch_job(queues, worker_id)
+            values = {"jobs": [*self._left], "worker": worker_id, "seconds": self._seconds}
+            try:
+                async with self._transaction() as connection:
+                    cursor = await connection.execute(_LOCK_LEFT, values)
+                    self._left = {job for (job,) in await cursor.fetchall()}
+                    return await super().fetch_job(queues, worker_id)
+            except ConnectorException:
+                return None

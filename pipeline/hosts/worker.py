@@ -49,7 +49,7 @@ from pipeline.hosts.run_children import (
     choose_wait,
     judge_end,
 )
-from pipeline.hosts.slots import SlotWorker
+from pipeline.hosts.slots import JobsForOthers, SlotWorker
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.version import __version__
 
@@ -61,7 +61,6 @@ REAPER_LOCK = 0x65736A7265  # of the advisory lock that one reaper at a time hol
 JOB_HOURS = 31 * 24  # jobs that have ended are kept so long
 DAY = 86_400.0
 POLL_SECONDS = 2.0  # between two looks into the queue
-TURNS_OF_OTHERS = 3  # polls for which a job is left to other workers
 # Tries of a job. `retry_hours` allows fewer: where there are more, the death of their workers has cut them off.
 MAX_TRIES = 15
 AT_ONCE = datetime.fromtimestamp(0, UTC)  # whatever this machine's clock shows
@@ -125,12 +124,12 @@ class HospitalWorker:
         # a query waits a third of the time after which the worker passes for dead; two connections are for the chores
         patience = settings.stalled_seconds / 3
         self._connector = JobConnector(
-            address, secret, clock, patience=patience, connections=settings.processes + 4
+            address, secret, clock, patience=patience, connections=settings.processes + 5
         )
         self._connector.on_failure = self._fail
         app = App(connector=self._connector)
         app.task(name=TASK, retry=RetryAfterRun(), pass_context=True)(self._run_hospital)
-        self._jobs = app.job_manager
+        self._jobs = app.job_manager = JobsForOthers(self._connector, settings.stalled_seconds)
         self._daily_jobs = DailyJobs(self._connector, app)
         self._poll_seconds = min(POLL_SECONDS, settings.stalled_seconds / 18)
         self._worker = _JobWorker(
@@ -146,8 +145,6 @@ class HospitalWorker:
         self._threads = ThreadPoolExecutor(settings.processes + 2, thread_name_prefix="run")
         self._digests = ThreadPoolExecutor(4, thread_name_prefix="digest")
         self._running: dict[int, str | None] = {}  # hospitals by their jobs; None until the job begins
-        # jobs whose run this worker has ended for a limit: another host may take them first
-        self._left_to_others: set[int] = set()
         self._lost: set[int] = set()
         self._failure: BaseException | None = None
         self._queued_day: date | None = None  # the last whose jobs this worker has queued
@@ -299,9 +296,6 @@ class HospitalWorker:
             del self._running[job]
 
     async def _run_daily_job(self, job: int) -> int | None:
-        if job in self._left_to_others:
-            self._left_to_others.discard(job)
-            raise RunNotDone(RunEnd(0), retry_in=TURNS_OF_OTHERS * self._poll_seconds)
         daily_job = await self._daily_jobs.start(job)
         if daily_job is None:
             return None
@@ -335,9 +329,9 @@ class HospitalWorker:
             # a run that was ended for its length may be tried again in any case: its time does not count
             age = daily_job.age + (0.0 if end.ended_for else lasted)
             wait = choose_wait(self._settings, attempts=daily_job.attempts, age=age)
+        if wait is not None and end.ended_for is not None:  # what keeps this host may not keep another
+            await self._jobs.leave(job)
         await self._daily_jobs.end(job, end.exit, is_final=wait is None)
-        if wait is not None and end.ended_for is not None:
-            self._left_to_others.add(job)
         values = {"hospital": daily_job.hospital, "exit": end.exit, "run": f" {end.run}" if end.run else ""}
         if wait is not None:
             key = "worker.held_elsewhere" if end.has_lost_ledger else "worker.again"

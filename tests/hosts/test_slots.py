@@ -4,11 +4,15 @@ import random
 from datetime import date
 
 import pytest
+from procrastinate.jobs import Status
+from procrastinate.utils import utcnow
 from queue_support import fetch, query, queue_at
 
 from pipeline.hosts.slots import (
     NO_QUEUE,
+    QUEUES,
     UNKNOWN_SECONDS,
+    JobsForOthers,
     LastRun,
     Rosters,
     choose_queue,
@@ -96,3 +100,41 @@ async def test_small_hospitals_are_taken_first_and_a_known_one_by_its_last_run(p
         assert query(
             url, f"{expected}, procrastinate_jobs job WHERE job.id = job AND day = '2026-11-28'"
         ) == [("known", "long", 982)], "a run that ended otherwise is no measure"
+
+
+async def test_a_job_that_a_worker_leaves_is_taken_by_another_one_first(postgres_server):
+    url = postgres_server.make_database()
+    async with queue_at(url) as (connector, daily_jobs):
+        first, second = (JobsForOthers(connector, 60) for _ in range(2))
+        here, there = [await first.register_worker() for _ in range(2)]
+
+        async def take_and_leave(hospital):
+            assert await daily_jobs.queue(hospital, DAY, SMALL)
+            job = (await first.fetch_job([*QUEUES], here)).id
+            await first.leave(job)
+            assert await first.fetch_job([*QUEUES], here) is None, "it is not queued again yet"
+            await first.retry_job_by_id_async(job, retry_at=utcnow())
+            return job
+
+        job = await take_and_leave("east")
+        for _ in range(10):
+            assert await first.fetch_job([*QUEUES], here) is None
+        assert await daily_jobs.queue("west", DAY, SMALL)
+        other = await first.fetch_job([*QUEUES], here)
+        assert other.id != job, "other jobs go on"
+        await first.finish_job_by_id_async(other.id, Status.SUCCEEDED, delete_job=False)
+        assert (await second.fetch_job([*QUEUES], there)).id == job
+
+        job = await take_and_leave("north")
+        query(
+            url, "UPDATE procrastinate_jobs SET scheduled_at = now() - interval '61 s' WHERE status = 'todo'"
+        )
+        assert (await first.fetch_job([*QUEUES], here)).id == job, "the other one had its time"
+
+        job = await take_and_leave("south")
+        query(
+            url,
+            "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '61 s' WHERE id = %s",
+            there,
+        )
+        assert (await first.fetch_job([*QUEUES], here)).id == job, "no other one is alive"
