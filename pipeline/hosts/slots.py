@@ -34,7 +34,7 @@ PRIORITY_ZERO = 1_767_225_600  # 2026-01-01; a priority has 32 bits
 
 # Those of the jobs that this worker may not take yet, locked: procrastinate passes over a locked job. One that the worker
 # still has is about to be queued again.
-_LOCK_LEFT = """
+_LOCK_FOR_OTHERS = """
     SELECT id FROM procrastinate_jobs WHERE id = ANY(%(jobs)s)
         AND (status = 'doing' AND worker_id = %(worker)s
              OR status = 'todo' AND scheduled_at > now() - %(seconds)s * interval '1 s')
@@ -134,24 +134,24 @@ class JobsForOthers(JobManager):
         super().__init__(connector)
         self._transaction = connector.transaction
         self._seconds = seconds
-        self._left: set[int] = set()  # jobs
+        self._for_others: set[int] = set()  # jobs
         self._fetching = asyncio.Lock()  # a job that is left while one is fetched may be that one
 
     async def leave(self, job: int) -> None:
         """Leave a job, which this worker has, to others once it is queued again."""
         async with self._fetching:
-            self._left.add(job)
+            self._for_others.add(job)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """Take the next job that is not left to others; None where there is none, or the server did not answer."""
         async with self._fetching:
-            if not self._left:
+            if not self._for_others:
                 return await super().fetch_job(queues, worker_id)
-            values = {"jobs": [*self._left], "worker": worker_id, "seconds": self._seconds}
+            values = {"jobs": [*self._for_others], "worker": worker_id, "seconds": self._seconds}
             try:
                 async with self._transaction() as connection:
-                    cursor = await connection.execute(_LOCK_LEFT, values)
-                    self._left = {job for (job,) in await cursor.fetchall()}
+                    cursor = await connection.execute(_LOCK_FOR_OTHERS, values)
+                    self._for_others = {job for (job,) in await cursor.fetchall()}
                     return await super().fetch_job(queues, worker_id)
             except ConnectorException:
                 return None
