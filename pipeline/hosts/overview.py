@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from procrastinate.exceptions import ConnectorException
-
 from pipeline.hosts.job_control import HELD_UNTIL
 from pipeline.hosts.lease import LEASE_SECONDS
 from pipeline.hosts.queue import JobConnector
@@ -149,15 +147,12 @@ class Overview:
 
 
 async def read_overview(connector: JobConnector) -> Overview:
-    """Return what the hosts do; the queue is open. Raises LedgerError where the server does not answer any more."""
+    """Return what the hosts do; the queue is open."""
     query: Any = connector.execute_query_all_async
-    try:
-        return Overview(
-            jobs=[OpenJob(**row) for row in await query(_JOBS, held=HELD_UNTIL)],
-            workers=[WorkerState(**row) for row in await query(_WORKERS)],
-            paused=[PausedHospital(**row) for row in await query(_PAUSED)],
-            ledgers=[LedgerInUse(**row) for row in await query(_LEDGERS, seconds=LEASE_SECONDS)],
-            quotas=[QuotaUse(**row) for row in await query(_QUOTAS)],
-        )
-    except ConnectorException as error:
-        raise connector.explain(error) from error
+    return Overview(
+        jobs=[OpenJob(**row) for row in await query(_JOBS, held=HELD_UNTIL)],
+        workers=[WorkerState(**row) for row in await query(_WORKERS)],
+        paused=[PausedHospital(**row) for row in await query(_PAUSED)],
+        ledgers=[LedgerInUse(**row) for row in await query(_LEDGERS, seconds=LEASE_SECONDS)],
+        quotas=[QuotaUse(**row) for row in await query(_QUOTAS)],
+    )

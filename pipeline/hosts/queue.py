@@ -181,8 +181,8 @@ async def _set_search_path(connection: AsyncConnection[Any]) -> None:
 async def open_queue(connector: JobConnector) -> AsyncIterator[None]:
     """Connect, and make or migrate the schema.
 
-    Raises LedgerError where the server cannot be reached or has another operator's secret; UsageError where a pooler
-    answers in its place, or where the schema is that of a newer version.
+    Raises LedgerError where the server cannot be reached, goes away while the block runs, or has another operator's secret;
+    UsageError where a pooler answers in its place, or where the schema is that of a newer version.
     """
     await asyncio.to_thread(connector.prepare_server)
     try:
@@ -193,6 +193,8 @@ async def open_queue(connector: JobConnector) -> AsyncIterator[None]:
     try:
         await _prepare_schema(connector)
         yield
+    except ConnectorException as error:
+        raise connector.explain(error) from error
     finally:
         await connector.close_async()
 

@@ -26,7 +26,7 @@ from procrastinate.jobs import Job, Status
 from pipeline.clock import Clock
 from pipeline.config.sections import Workers, parse_duration, parse_listen
 from pipeline.domain.server_address import ServerAddress
-from pipeline.errors import Locked
+from pipeline.errors import LedgerError, Locked
 from pipeline.hosts.daily_jobs import (
     LATE_SECONDS,
     TASK,
@@ -161,7 +161,7 @@ class HospitalWorker:
             async with open_queue(self._connector):
                 with _handle_signals(loop, self._stop_by_signal):
                     await self._work()
-        except ConnectorException as error:
+        except LedgerError as error:
             self._failure = self._failure or error
         finally:
             self._threads.shutdown(wait=False)

@@ -117,6 +117,33 @@ def fresh(hospital) -> None:
     hospital.service.reset()
 
 
+@pytest.mark.parametrize(
+    ("command", "statement"),
+    [
+        ("enqueue", b"INSERT INTO esign_import.daily_job"),
+        ("hosts cancel", b"UPDATE esign_import.daily_job SET cancelled_at"),
+        ("hosts pause", b"INSERT INTO esign_import.paused_hospital"),
+        ("hosts resume", b"DELETE FROM esign_import.paused_hospital"),
+    ],
+)
+def test_a_server_that_goes_away_during_a_command_is_named(
+    hospital, postgres_server, capsys, command, statement
+):
+    with ServerWire(postgres_server.port) as wire:
+        database = postgres_server.make_database().rpartition("/")[2]
+        use_server(hospital, postgres_server.make_url(database, port=wire.own_port))
+        assert hospital.go("hosts", "pause") == 0
+        wire.strike = lambda link, piece: link.cut() if statement in piece else True
+        assert hospital.go(*command.split()) == 74
+        error = capsys.readouterr().err
+        assert (
+            f"The ledger on postgresql://postgres@127.0.0.1:{wire.own_port}/{database} cannot be used"
+            in error
+        )
+        wire.strike = None
+        assert hospital.go(*command.split()) == 0, "it may be typed again"
+
+
 def test_a_kill_at_every_point_and_the_next_run_goes_on_at_once(hospital):
     """Nothing waits for the lease of the dead process to run out."""
     hospital.doctors(ROWS)

@@ -86,12 +86,14 @@ async def test_a_worker_is_alive_until_it_was_silent_for_too_long(url):
 
 
 async def test_a_server_that_goes_away_meanwhile_is_named():
-    with run_server() as server:
+    async def read_after(server):
         async with queue_at(server.make_database()) as (connector, _):
             connector.patience = 0
             server.kill()
-            with pytest.raises(LedgerError, match=f"127.0.0.1:{server.port}"):
-                await read_overview(connector)
+            await read_overview(connector)
+
+    with run_server() as server, pytest.raises(LedgerError, match=f"127.0.0.1:{server.port}"):
+        await read_after(server)
 
 
 async def test_a_ledger_is_in_use_while_its_lease_lasts(url):
