@@ -91,9 +91,11 @@ def notify_group() -> None:
 def test(session: Session) -> int:
     """Send a test message to every channel and a ping to the monitor.
 
-    Exit code 5 where one of them did not take it.
+    Also to the channels of the alarm over all hospitals. Exit code 5 where one of them did not take it.
     """
     from pipeline.ledger.tenant import get_service_environment
+    from pipeline.operations.hospitals_alarm import URLS_FILE as ALARM_URLS_FILE
+    from pipeline.operations.hospitals_alarm import read_alarm_channels
     from pipeline.operations.notify import (
         PING_FILE,
         URLS_FILE,
@@ -105,7 +107,10 @@ def test(session: Session) -> int:
     )
 
     config = session.require_config()
-    channels, ping_url = read_channels(config, os.environ), read_ping_url(config, os.environ)
+    channels = [("notify.urls", channel) for channel in read_channels(config, os.environ)]
+    if session.profile == session.hospitals[0]:  # the alarm is of all hospitals: the first one tries it
+        channels += [("workers.alarm_urls", channel) for channel in read_alarm_channels(config, os.environ)]
+    ping_url = read_ping_url(config, os.environ)
     if not channels and ping_url is None:
         raise UsageError("notify.none", file=URLS_FILE, then=("config", "validate"))
     name = config.notify.name or session.render_sentence(
@@ -113,19 +118,26 @@ def test(session: Session) -> int:
     )
     title = session.render_sentence("notify.title.test", name=name)
     body = session.render_sentence("notify.body.test")
-    failures = {name_channel(channel): explain_undelivered(channel, title, body) for channel in channels}
+    tried = [
+        (key, name_channel(channel), explain_undelivered(channel, title, body)) for key, channel in channels
+    ]
     if ping_url is not None:
-        monitor = session.render_sentence("notify.monitor", host=urlsplit(ping_url).netloc)
+        why = None
         try:
             send_ping(ping_url, body)
-            failures[monitor] = None
         except UsageError as error:
-            failures[monitor] = error.as_message()
-    for channel, why in failures.items():
-        session.print_text("notify.failed" if why else "notify.sent", channel=channel, why=why)
-    session.print_json(channels=[{"channel": name, "sent": not why} for name, why in failures.items()])
-    if not any(failures.values()):
+            why = error.as_message()
+        monitor = session.render_sentence("notify.monitor", host=urlsplit(ping_url).netloc)
+        tried.append(("notify.ping", monitor, why))
+    for key, channel, why in tried:
+        session.print_text("notify.failed" if why else "notify.sent", place=key, channel=channel, why=why)
+    session.print_json(
+        channels=[{"channel": channel, "key": key, "sent": not why} for key, channel, why in tried]
+    )
+    if not any(why for _, _, why in tried):
         return 0
-    session.inform("notify.places", config=session.config_name, urls=URLS_FILE, ping=PING_FILE)
+    session.inform(
+        "notify.places", config=session.config_name, urls=URLS_FILE, ping=PING_FILE, alarm=ALARM_URLS_FILE
+    )
     session.suggest_same_command("next_after")
     return UNDELIVERED

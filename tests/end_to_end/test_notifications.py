@@ -268,6 +268,29 @@ def test_notify_test_names_what_did_not_take_it(hospital, watcher, capsys):
     assert shown.err.rstrip().endswith(" notify test")
 
 
+def test_notify_test_tries_the_addresses_of_the_alarm_once_and_names_the_key_of_each(
+    hospital, watcher, capsys
+):
+    add_config(
+        hospital,
+        f"notify: {{urls: ['json://{watcher.host}/runs'], ping: 'http://{watcher.host}/ping'}}\n"
+        "profiles: {east: {api: {organization_open_id: org_east}}, west: {api: {organization_open_id: org_west}}}\n",
+    )
+    (hospital.folder / "secrets" / "workers__alarm_urls").write_text(f"json://{watcher.host}/alarm\n")
+    assert hospital.go("--all", "notify", "test") == 0
+    assert sorted(path for path, _, _ in watcher.messages) == ["/alarm", "/runs", "/runs", "/runs"]
+    watcher.refuses = True
+    capsys.readouterr()
+    assert hospital.go("--profile", "west", "notify", "test") == 5
+    shown = capsys.readouterr()
+    for key in ("notify.urls", "workers.alarm_urls", "notify.ping"):
+        assert f"({key})" in shown.out
+    assert "workers__alarm_urls" in shown.err
+    assert hospital.go("--json", "--profile", "west", "notify", "test") == 5
+    listed = json.loads(capsys.readouterr().out)["channels"]
+    assert [channel["key"] for channel in listed] == ["notify.urls", "workers.alarm_urls", "notify.ping"]
+
+
 @pytest.mark.parametrize(
     ("url", "zh", "en"),
     [
