@@ -16,7 +16,8 @@ import click
 from pipeline.cli.context import Session, read_answer
 from pipeline.cli.demo import get_sample_folder
 from pipeline.cli.help import CommandGroup
-from pipeline.errors import CredentialsMissing
+from pipeline.domain.message import Message
+from pipeline.errors import CredentialsMissing, EsignImportError, UsageError
 from pipeline.messages.catalogue import make_message
 from pipeline.support.atomic_files import make_folder
 from pipeline.support.terminal_text import join
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer", bound=str)
 Environment = Literal["production", "test", "sandbox"]
 ENVIRONMENTS: Mapping[str, Environment] = {"1": "test", "2": "production", "3": "sandbox"}
+OF_ANOTHER_TENANT = frozenset({"ledger.other_environment", "ledger.other_tenant"})  # errors about a ledger
 IDS = ("app_id", "organization_open_id", "operator_open_id")
 
 
@@ -181,7 +183,7 @@ def validate(session: Session) -> int:
     secrets = config.secrets_dir and config.resolve_path(config.secrets_dir)
     for path, missing, is_needed in list_missing_paths(config, session.config_name):
         if is_needed or (path == secrets and not _has_keys(session, config)):
-            session.alert("misused", message=missing)
+            session.alert("config_fault", message=missing)
             faults.append(str(missing.render(session.spoken)))
         else:
             session.alert("warning", text=missing)
@@ -198,10 +200,42 @@ def validate(session: Session) -> int:
         return 2
     require_certificates(config)
     make_store(config)  # the extra, the address and the secret of a ledger on a server
+    if (fault := _describe_fault_of_ledger(session, config)) is not None:
+        session.alert("config_fault", message=fault)
+        session.print_json(path=str(session.config_name), valid=False, faults=[fault.render(session.spoken)])
+        session.suggest_command("next_after", "doctor")
+        return 2
     session.print_json(path=str(session.config_name), valid=True, faults=[])
     session.inform("config_fine", path=session.config_name)
     session.suggest_command("next_check", "check")
     return 0
+
+
+def _describe_fault_of_ledger(session: Session, config: Config) -> Message | None:
+    """Return the sentence about a ledger file of another tenant, with the line of the id; None where there is none."""
+    from pipeline.config.named_paths import get_place
+    from pipeline.workflow.tenant_ledger import open_configured_ledger
+
+    if config.is_ledger_on_server:  # it is asked by `doctor`
+        return None
+    try:
+        with open_configured_ledger(config, session.clock):
+            return None
+    except UsageError as error:
+        if error.key == "ledger.other_id":
+            key, owned, configured = (error.detail[name] for name in ("key", "owned", "configured"))
+            return make_message(
+                "ledger.other_id_found",
+                path=session.config_name,
+                ledger=error.detail["path"],
+                place=get_place(config, session.config_name, str(key)),
+                key=key,
+                owned=owned,
+                configured=configured,
+            )
+        return error.as_message() if error.key in OF_ANOTHER_TENANT else None
+    except EsignImportError:  # `doctor` and `ledger check` examine the ledger
+        return None
 
 
 def _has_keys(session: Session, config: Config) -> bool:

@@ -47,11 +47,21 @@ SYNONYMS: Mapping[str, str] = {
     "start": "run",
     "sync": "run",
     "test": "check",
-    "undo": "history",
+    "undo": "export",
+    "revoke": "export",
+    "cancel": "export",
+    "login": "doctor",
+    "logout": "doctor",
+    "auth": "doctor",
     "upload": "run",
     "validate": "config validate",
     "verify": "ledger check",
     "version": "--version",
+}
+# what the program does not do at all: the sentence about it, and the one before the next command
+EXPLAINED: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(("undo", "revoke", "cancel"), ("no_undo", "next_seals")),
+    **dict.fromkeys(("login", "logout", "auth"), ("no_login", "next_examine")),
 }
 DRY_RUN = frozenset({"--dry-run", "--dryrun", "--simulate"})  # what people type for `check`
 RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}")
@@ -88,7 +98,12 @@ def suggest_meant_command(session: Session, error: click.ClickException) -> bool
         case click.exceptions.NoSuchCommand(ctx=click.Context(command=group, parent=parent)) if (
             typed := error.command_name if parent is None else f"{group.name} {error.command_name}"
         ) in SYNONYMS:
-            session.suggest_command("next_perhaps", *SYNONYMS[typed].split())
+            if typed in EXPLAINED:
+                sentence, introduction = EXPLAINED[typed]
+                session.inform(sentence)
+            else:
+                introduction = "next_perhaps"
+            session.suggest_command(introduction, *SYNONYMS[typed].split())
         case click.exceptions.NoSuchCommand() if error.possibilities and len(error.possibilities) == 1:
             return suggest_spelling(session, error.command_name, *error.possibilities)
         case click.exceptions.NoSuchOption() if error.option_name in DRY_RUN:

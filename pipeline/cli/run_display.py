@@ -26,6 +26,7 @@ from pipeline.domain.run import (
     get_shown_status,
 )
 from pipeline.ledger.protocol import Ledger
+from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import join_messages
 from pipeline.operations.run_hooks import call_run_end_hooks
 from pipeline.reports.explanations import (
@@ -145,7 +146,9 @@ def join_names(session: Session, names: Sequence[str]) -> dict[str, str]:
 def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> None:
     """Print how the columns were read, and how many rows ended how, with the commonest reasons."""
     describe_columns = describe_layouts if report.command == "check" else describe_misspelt_titles
-    for text in describe_columns(report.files, presenter):
+    templates = set(get_pair("init.template"))
+    read = [file for file in report.files if file.rows or file.path.name not in templates]
+    for text in describe_columns(read or report.files, presenter):
         session.print_wrapped(text)
     for file, note in _list_unread(report):
         session.inform(
@@ -156,7 +159,9 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
     if skipped := describe_skipped_lines(report, presenter):
         session.print_wrapped(skipped)
     empty = [
-        file.path.name for file in report.files if file.status == "read" and not file.rows and file.sheets
+        file.path.name
+        for file in (read or report.files)
+        if file.status == "read" and not file.rows and file.sheets
     ]
     if empty:
         session.inform("no_doctors", **join_names(session, [presenter.mask_text(name) for name in empty]))
@@ -223,6 +228,9 @@ def _print_reasons(
         task = describe_task_of(code, presenter) or count_doubted_numbers(code, rows, presenter)
         if task and code != explained:
             session.inform("reason_task", task=task)
+    without_reason = sum(not list_blocking_codes(outcome) and not outcome.code for outcome in outcomes)
+    if by_code and without_reason:
+        session.inform("reason_not_yet", rows=without_reason)
 
 
 def _print_notes(

@@ -26,6 +26,7 @@ from pipeline.domain.message import Message
 from pipeline.domain.run import RowOutcome, RunObserver, RunPreview, RunReport, RunRequest, Status
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.esign.signing import CredentialsFinder
+from pipeline.intake.readers.discover import list_usable_rosters
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message, render
@@ -260,7 +261,8 @@ class RunSession(RunObserver):
         self._session.inform("sending_to", **self._describe_target())
         pictures = self._request.seals or self._session.render_sentence("pictures_in_cells")
         rosters = self._session.render_sentence("separator.comma").join(
-            mask_text(str(path)) for path in self._request.rosters
+            mask_text(str(path))
+            for path in list_usable_rosters(self._request.rosters) or self._request.rosters
         )
         self._session.inform("reading", rosters=rosters, seals=mask_text(str(pictures)))
 

@@ -68,6 +68,7 @@ TONES: Mapping[str, Tone] = {
     "ledger_sound": Tone.DONE,
     "locale": Tone.FAULT,
     "locale_names": Tone.NEEDS_PERSON,
+    "config_fault": Tone.FAULT,
     "misused": Tone.FAULT,
     "no_doctors": Tone.NEEDS_PERSON,
     "no_rosters": Tone.FAULT,

@@ -46,9 +46,11 @@ def no_such_path(path: Path, *, never: str = "", rosters: Sequence[Path] = ()) -
         near_path = by_stem[near_stems[0]] if near_stems else None
     if near_path is not None and near_path.name == never:
         near_path = None
-    near = make_message("usage.near", name=near_path) if near_path else ""
-    error = UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
-    error.meant = (str(path), str(near_path)) if near_path else None
+    if near_path is None:
+        return UsageError("no_such_path", path=path, folder=path.absolute().parent)
+    near = make_message("usage.near", name=near_path)
+    error = UsageError("no_such_path_but_near", path=path, folder=path.absolute().parent, near=near)
+    error.meant = (str(path), str(near_path))
     return error
 
 
@@ -93,13 +95,28 @@ def list_missing_paths(config: Config, config_name: Path | str) -> Iterator[tupl
             near = get_near_path(resolved)
             meant = make_message("usage.near", name=mask_text(str(near))) if near else ""
             path_text = mask_text(str(resolved))
-            line = document.line_of(tuple(key.split(".")))
-            origin = make_message("config.place", path=config_name, line=line) if line else ""
+            origin = _make_place(document, config_name, key)
             yield (
                 resolved,
-                make_message("config_path_missing", place=origin, key=key, path=path_text, near=meant),
+                make_message(
+                    "config_certificate_missing" if key == "api.ca_file" else "config_path_missing",
+                    place=origin,
+                    key=key,
+                    path=path_text,
+                    near=meant,
+                ),
                 is_needed,
             )
+
+
+def get_place(config: Config, config_name: Path | str, key: str) -> Message | str:
+    """Return file and line of a key, with a colon; empty where it is not in the file."""
+    return _make_place(_read_document_if_any(config, config_name), config_name, key)
+
+
+def _make_place(document: Document, config_name: Path | str, key: str) -> Message | str:
+    line = document.line_of(tuple(key.split(".")))
+    return make_message("config.place", path=config_name, line=line) if line else ""
 
 
 def require_configured(config: Config, key: str, paths: Sequence[Path]) -> None:

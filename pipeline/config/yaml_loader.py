@@ -21,6 +21,7 @@ from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import join_messages, make_finished_message, make_message
 from pipeline.support.rights import acting_user
+from pipeline.support.terminal_text import join
 
 MAX_BYTES = 1 << 20  # of a file
 UTF16 = frozenset({b"\xff\xfe", b"\xfe\xff"})  # what Notepad writes as "Unicode"
@@ -84,7 +85,9 @@ def read_document(path: Path) -> Document:
             raise ConfigError([make_message("config.not_text", path=path)])
         text = data.decode("utf-8-sig")
     except PermissionError as error:
-        raise ConfigError([make_message("config.forbidden", path=path, user=acting_user())]) from error
+        command = join(["chmod", "u+r", str(path)])
+        forbidden = make_message("config.forbidden", path=path, user=acting_user(), command=command)
+        raise ConfigError([forbidden]) from error
     except OSError as error:
         raise ConfigError([make_message("config.unreadable", path=path, why=reason_of(error))]) from error
     except UnicodeDecodeError as error:

@@ -316,6 +316,7 @@ class RunReport:
     halt: Halt | None = None
     seals: Path | None = None
     missing_seals: Path | None = None  # the default folder of pictures, where it is not there
+    roster_folders: tuple[Path, ...] = ()  # the configured ones
     are_seals_empty: bool = False  # the folder of pictures holds none
     are_seals_misread: bool = False  # the locale's encoding is not that of the names in it
     notices: Sequence[Notice] = ()
@@ -370,6 +371,7 @@ class RunRequest:
     arguments: str = ""
     missing_folders: tuple[Path, ...] = ()  # configured roster folders that are not there
     missing_seals: Path | None = None  # the default folder of pictures, where it is not there
+    roster_folders: tuple[Path, ...] = ()  # the configured ones
 
 
 @dataclass(frozen=True, slots=True)

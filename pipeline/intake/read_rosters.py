@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from pipeline.domain.masking import compile_masked_name
 from pipeline.domain.results_format import WORKBOOK, shorten_digest
-from pipeline.domain.roster import FileReport, Problem, Row, SheetReport, UnassignedImage
+from pipeline.domain.roster import ROSTER_SUFFIXES, FileReport, Problem, Row, SheetReport, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
 from pipeline.intake.layout.skipped_parts import list_unread_sheets, names_former_staff
@@ -41,6 +41,7 @@ from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import get_problem_kind
 from pipeline.support.progress_file import record_progress
 from pipeline.support.rights import acting_user
+from pipeline.support.terminal_text import join
 
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
@@ -165,6 +166,8 @@ def read_roster(
     except FileRefused as refusal:
         if refusal.code == "FILE_ENCRYPTED":  # a reader that meets a password later than msoffcrypto could
             refusal.detail.setdefault("hint", UNSUPPORTED)
+        if refusal.detail.get("picture") and path.suffix.lower() in ROSTER_SUFFIXES:
+            refusal.detail["picture_as"] = path.suffix
         return [], FileReport(
             path,
             digest,
@@ -246,6 +249,8 @@ def _read_bytes(path: Path, first: int = MAX_BYTES) -> bytes:
             return file.read(min(status.st_size, first))
     except OSError as error:
         require_lasting(error)  # nothing is wrong with the file: the run ends, and a rerun reads it
+        if isinstance(error, PermissionError) and not detail:
+            detail = {"command": join(["chmod", "u+r", str(path)])}
         raise FileRefused(
             "FILE_NOT_READ", {"found": reason_of(error), "user": acting_user(), **detail}
         ) from error

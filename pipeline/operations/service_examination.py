@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from pipeline.domain.masking import mask_answer
 from pipeline.domain.message import Message
 from pipeline.domain.server_address import is_loopback
 from pipeline.domain.service_codes import get_listed_meaning, get_upload_meaning
-from pipeline.errors import CredentialsMissing, UsageError
+from pipeline.errors import CredentialsMissing, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import LIVENESS_CHECK, UPLOAD, build_liveness_check
 from pipeline.esign.reply_faults import describe_reply_fault
@@ -31,6 +32,7 @@ NETWORK_EXIT, CREDENTIALS_EXIT = 5, 4
 # what a host answers to an upload where it is not the file host
 _OF_ANOTHER_HOST = frozenset({"InvalidAction", "UnsupportedOperation", "NoSuchVersion"})
 _PASSING = ("throttle", "unknown")  # meanings of a refusal that may be another one soon
+PROXY_SECONDS = 5.0  # to wait for a proxy that only the environment names
 _OF_KEYS = frozenset({"credentials", "permission"})  # meanings
 
 
@@ -143,7 +145,9 @@ def _report_silence(why: Message, host: str, config: Config) -> Finding:
             proxy = urlsplit(config.api.proxy).netloc.rpartition("@")[2]
             cure = make_message("cure.proxy_status", host=proxy)
         elif (machine_proxy := _get_machine_proxy(config.api.endpoint)) is not None:
-            cure = make_message("cure.machine_proxy", proxy=machine_proxy)
+            failure = _try_proxy(machine_proxy)
+            key = "cure.machine_proxy_silent" if failure else "cure.machine_proxy"
+            cure = make_message(key, proxy=machine_proxy, why=failure)
     return Finding("network", "fault", text, cure, NETWORK_EXIT)
 
 
@@ -157,6 +161,18 @@ def _get_machine_proxy(endpoint: str) -> str | None:
         return None
     scheme, separator, rest = proxy.rpartition("://")
     return f"{scheme or 'http'}{separator or '://'}{rest.rpartition('@')[2]}"
+
+
+def _try_proxy(proxy: str) -> Message | str:
+    """Return why no connection to a proxy opens, empty where one does."""
+    address = urlsplit(proxy)
+    try:
+        socket.create_connection((address.hostname or "", address.port or 80), PROXY_SECONDS).close()
+    except (socket.gaierror, ValueError):  # no such host, or no such port
+        return make_message("wire.no_host")
+    except OSError as error:
+        return reason_of(error)
+    return ""
 
 
 def _judge_clock(reply: Reply) -> Iterator[Finding]:

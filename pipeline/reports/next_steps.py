@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ from pipeline.domain.run import (
 )
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.messages.service_errors import is_network_fault
-from pipeline.support.terminal_text import quote
+from pipeline.support.terminal_text import join, quote
 
 if TYPE_CHECKING:
     from pipeline.domain.masking import Masker
@@ -208,9 +208,22 @@ def _list_picture_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Ne
         again = state.again_without_seals or command
         yield make_step("next.empty_seals", again, n=len(without), folder=state.empty_seals)
     if unread := tasks[RowTask.ALLOW_READING]:
-        detail = next(problem for row in state.rows if (problem := get_unread_problem(row))).detail
-        file = quote(mask_text(detail.get("path") or detail["file"]))
-        yield make_step("next.unread", command, n=unread, file=file, user=detail["user"])
+        details = [problem.detail for row in state.rows if (problem := get_unread_problem(row))]
+        paths = [_locate_unread_image(state, detail) for detail in details]
+        files = [mask_text(path) for path in dict.fromkeys(paths)]
+        shown = ", ".join(files[:_FILES_NAMED]) + (" …" if len(files) > _FILES_NAMED else "")
+        typed = join(["chmod", "u+r", *files[:_FILES_NAMED]])
+        user = details[0]["user"]
+        yield make_step("next.unread", command, n=unread, files=shown, command=typed, user=user)
+
+
+def _locate_unread_image(state: RunState, detail: Mapping[str, str]) -> str:
+    """Return the path of a picture that could not be read, as it is typed in the folder where the program runs."""
+    path = detail.get("path") or detail["file"]
+    folder = Path(state.seals or "")
+    if Path(path).is_absolute() or Path(path).is_relative_to(folder) or not folder.is_dir():
+        return path
+    return str(folder / path)
 
 
 def _waits_for_folder(state: RunState, row: EndedRow) -> bool:
@@ -444,10 +457,15 @@ def _list_file_steps(report: RunReport) -> Iterator[NextStep]:
             command = _repeat_without(report, others)
             yield make_step("next.versions", command, roster=mask_text(file.path.name), **names)
     misspelt = [title for file in report.files for title in file.misspelt_titles]
-    for key, files in (("next.files", rosters), ("next.no_rosters", others)):
+    is_unread = all(file.reading == "refused" for file in rosters)
+    of_rosters = "next.unread_files" if is_unread else "next.files"
+    of_others = "next.left_out" if any(file.rows for file in report.files) else "next.no_rosters"
+    folders = "".join(f" {mask_text(str(folder))}" for folder in report.roster_folders[:1])
+    for key, files in ((of_rosters, rosters), (of_others, others)):
         if files:
             named = name_files(file.path for file in files)
-            yield make_step(key, _repeat_without(report, others), n=len(files), files=named)
+            again = _repeat_without(report, others)
+            yield make_step(key, again, n=len(files), files=named, folder=folders)
     if misspelt and report.command != "retry":
         titles = mask_text(", ".join(dict.fromkeys(misspelt)))
         command = _repeat_without(report, others, command="check")

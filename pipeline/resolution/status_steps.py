@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def list_status_steps(
         step = make_step("status_under_way", command_line.build("status"))
     elif last.finished is None or last.exit is None:
         step = make_step("status_killed", command_line.repeat(last))
-    elif last.exit >= EXIT_SIGNAL:
+    elif last.exit >= EXIT_SIGNAL and _get_halt(last).get("code") != "OUTAGE":
         step = make_step("status_interrupted", command_line.repeat(last))
     elif last.exit == EXIT_BUG:
         verbose = replace(command_line, invocation=f"{command_line.invocation} -v")
@@ -63,12 +63,17 @@ def list_status_steps(
     return [step, to_resolve] if step.command != to_resolve.command else [to_resolve]
 
 
+def _get_halt(record: RunRecord) -> Mapping[str, str]:
+    """Return why a run stopped, empty where it did not; an interrupted one has a reason where an outage lasted."""
+    return load_texts(record.content.get("halted") or {})
+
+
 def _make_recorded_state(
     record: RunRecord, command_line: CommandLine, *, rows: Sequence[EndedRow], unresolved: int
 ) -> RunState:
     """Return what the ledger knows of a run that has ended."""
     content, send_again = record.content, command_line.repeat(record)
-    halt = load_texts(content.get("halted") or {})
+    halt = _get_halt(record)
     files = content.get("files", ())
     refused = [Path(file["path"]) for file in files if file["status"] == "refused" or file.get("codes")]
     named = name_files(refused)

@@ -129,6 +129,11 @@ class RunState:
         with self.metrics.measure_wait(OUTAGE):
             return await self.wait_unless_stopped(self.clock.sleep(seconds))
 
+    def halt_for_outage(self) -> None:
+        """Name the outage as the reason of a run that was stopped from outside while it lasted; the first reason counts."""
+        if self.halted is None and self.outages.current_outage() is not None:
+            self._give_up("")
+
     def _give_up(self, reason: str) -> None:
         """Stop the run because the service did not answer for too long."""
         outage = self.outages.current_outage()

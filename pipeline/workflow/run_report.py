@@ -104,6 +104,7 @@ def start_report_of_rows(
         unreadable_images=tuple(images.unreadable),
         seals=request.seals,
         missing_seals=request.missing_seals,
+        roster_folders=request.roster_folders,
         are_seals_empty=request.seals is not None and not (images.candidates or images.unreadable),
         are_seals_misread=request.seals is not None and get_misread_name(request.seals) is not None,
         notices=(*list_open_rosters(files), *list_hard_links(doctors, images.candidates)),

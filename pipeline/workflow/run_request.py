@@ -20,6 +20,7 @@ from pipeline.config.named_paths import (
     require_unicode,
 )
 from pipeline.config.settings import Config
+from pipeline.domain.message import Message
 from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import expand_paths, list_usable_rosters
@@ -61,8 +62,7 @@ def build_request(
     ``run`` is the run's id where it has one already, ``ledger`` the caller's own.
     """
     inboxes = [config.resolve_path(path) for path in config.roster]
-    for path in rosters:
-        _require_roster(path, inboxes, is_only_one=len(rosters) == 1)
+    _require_rosters(command, rosters, inboxes)
     if seals is not None:
         require_existing(seals)
     if review is not None:
@@ -102,7 +102,33 @@ def build_request(
         arguments=join(named) if command != "retry" else "",
         missing_folders=() if rosters else tuple(path for path in inboxes if not path.exists()),
         missing_seals=None if pictures.exists() else pictures,
+        roster_folders=tuple(inboxes),
     )
+
+
+def _require_rosters(command: str, rosters: Sequence[Path], inboxes: Sequence[Path]) -> None:
+    """Raise UsageError for rosters that are not there; several are named together, unless they are one path with blanks."""
+    missing = [path for path in rosters if not path.exists()]
+    for path in missing if len(missing) == 1 or Path(" ".join(map(str, missing))).exists() else ():
+        _require_roster(path, inboxes, is_only_one=len(rosters) == 1)
+    if len(missing) < 2:
+        return
+    held = expand_paths([inbox for inbox in inboxes if inbox.exists()])
+    for path in missing:
+        if not held or no_such_path(path, rosters=held).meant:
+            _require_roster(path, inboxes, is_only_one=False)
+    raise UsageError(
+        "no_such_rosters",
+        paths=join_messages(list(map(str, missing[:MAX_NAMED]))),
+        folder=Path.cwd(),
+        files=_join_held_rosters(held),
+        then=(command,),
+    )
+
+
+def _join_held_rosters(held: Sequence[Path]) -> Message:
+    """Return the first rosters of the roster folders."""
+    return join_messages([*map(str, held[:MAX_NAMED]), *(["…"] if len(held) > MAX_NAMED else [])])
 
 
 def _require_roster(path: Path, inboxes: Sequence[Path], *, is_only_one: bool) -> None:
@@ -112,9 +138,8 @@ def _require_roster(path: Path, inboxes: Sequence[Path], *, is_only_one: bool) -
     held = expand_paths([inbox for inbox in inboxes if inbox.exists()])
     error = no_such_path(path, rosters=held)
     if held and error.meant is None and is_only_one:
-        files = [*map(str, held[:MAX_NAMED]), *(["…"] if len(held) > MAX_NAMED else [])]
         folder = path.absolute().parent
-        error = UsageError("no_such_roster", path=path, folder=folder, files=join_messages(files))
+        error = UsageError("no_such_roster", path=path, folder=folder, files=_join_held_rosters(held))
         error.meant = (str(path), "")
     raise error
 

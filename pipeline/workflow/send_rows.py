@@ -194,6 +194,8 @@ async def send_rows(
             _compute_deadline_timestamp(guards, resources.clock.now()),
         )
         outcomes = await submission.run(ready)
+        if resources.stop.signal is not None:
+            run_state.halt_for_outage()
         notices = tuple(
             _list_service_notices(
                 client.clock_offset,

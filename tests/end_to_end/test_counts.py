@@ -51,7 +51,7 @@ def test_console_workbook_and_pages_show_the_number_of_rows_to_correct(hospital,
     todo = re.search(r"(\d+) (?:行需要处理|to deal with)", page)
     assert todo
     assert int(todo[1]) == 1
-    refused = "1 个名单文件没有读取" if language == "zh" else "1 roster was not read completely"
+    refused = "1 个名单文件没有读取" if language == "zh" else "1 roster was not read: "
     assert refused in console
     assert refused in page
 

@@ -254,7 +254,11 @@ def test_a_host_that_listens_on_ipv6_alone_is_examined(hospital, capsys):
 def no_names(monkeypatch):
     """DNS gives nothing, and this machine names no proxy."""
 
-    def refuse(*_, **__):
+    look_up = socket.getaddrinfo
+
+    def refuse(host, *arguments, **options):
+        if host == "127.0.0.1":
+            return look_up(host, *arguments, **options)
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
@@ -272,9 +276,13 @@ def test_a_name_that_is_not_found_is_a_finding_of_each_host(hospital, capsys):
 @pytest.mark.usefixtures("no_names")
 def test_a_proxy_that_only_the_machine_knows_is_named_without_its_password(hospital, capsys, monkeypatch):
     hospital.configure(**PRODUCTION)
-    monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@proxy.hospital.example:3128")
-    proxy = "set api.proxy: http://proxy.hospital.example:3128"
-    require_fault(hospital, capsys, "the host name was not found", proxy, faults=2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@{address}")
+        proxy = f"set api.proxy: http://{address}"
+        require_fault(hospital, capsys, "the host name was not found", proxy, faults=2)
+    refused = f"The proxy http://{address} in the environment of this machine cannot be reached either (the connection was refused)"
+    require_fault(hospital, capsys, "the host name was not found", refused, faults=2)
     monkeypatch.setenv("NO_PROXY", ".tencentcloudapi.com,.tencent.cn")
     require_fault(hospital, capsys, "the host name was not found", "DNS settings", faults=2)
 

@@ -151,7 +151,7 @@ MISTAKES = {
     ),
     "picture for its folder": mistype("check --seals seals/00001.png", "请写文件夹或 .zip", "specify a folder or a .zip", "check --seals seals"),
     "star of the shell": Mistake(
-        leave, "check config.yaml inbox seals", 7, "不是名单：config.yaml", "Not rosters: config.yaml", "check inbox"
+        leave, "check config.yaml inbox seals", 7, "下次只写名单", "next time, name only the rosters", "check inbox"
     ),
     "Word for Excel": Mistake(
         lambda folder: write_package(folder / "list.xlsx", "word/document.xml"),
@@ -252,6 +252,20 @@ MISTAKES = {
     "path with a blank": Mistake(
         lambda folder: write_roster(folder / "new doctors.xlsx"),
         "check new doctors.xlsx", 2, "路径里有空格", "with quotes around it", "check 'new doctors.xlsx'",
+    ),
+    "two rosters that are not there": mistype("check nosuch doctors.csv", "找不到 nosuch、doctors.csv", "These do not exist: nosuch, doctors.csv", "check"),
+    "seal taken back": mistype("undo", "本程序不能撤回", "cannot take a seal back", "export"),
+    "login": mistype("login", "本程序不用登录", "There is no login", "doctor"),
+    "certificate that is not there": Mistake(
+        change("api:", "api:\n  ca_file: hospital.pem"), AGAIN, 2, "config.yaml:2：api.ca_file：找不到", "Put the hospital's CA certificate (PEM) there", AGAIN
+    ),
+    "PDF for Excel": Mistake(
+        lambda folder: (folder / "list.pdf").write_bytes(b"%PDF-1.7"),
+        "check list.pdf", 7, "把里面的表格复制到 Excel 里保存", "copy the table into Excel and save it", "check",
+    ),
+    "picture with the name of a roster": Mistake(
+        lambda folder: draw_seal(folder / "seals" / "x.png", 1) or (folder / "seals" / "x.png").rename(folder / "list.xlsx"),
+        "check list.xlsx", 7, "文件名以 .xlsx 结尾，内容却是一张图片（PNG）", "The name ends in .xlsx, but the content is a picture (PNG)", "check",
     ),
     "roster of another folder": mistype("check rooster.xlsx", "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "check inbox/roster.xlsx"),
     "roster that is not there": mistype("check doctors.csv", "名单文件夹里有 inbox/roster.xlsx", "The roster folder holds inbox/roster.xlsx", "check"),

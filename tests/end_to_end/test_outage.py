@@ -2,8 +2,11 @@
 
 import os
 import re
+import signal
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from strange_servers import StrangeServer, answer, close_after_request
@@ -146,3 +149,37 @@ def test_the_bar_reports_an_outage(hospital, dead_port):
     bars = [bar for bar in re.split(r"[\r\n]+", b"".join(seen).decode()) if "0/2" in bar]
     assert any(re.search(rf"no answer since {TIME}, giving up at {TIME}$", bar) for bar in bars), bars
     assert not any("left" in bar for bar in bars if "no answer" in bar)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_run_that_is_interrupted_in_an_outage_names_its_cause_and_ends_with_doctor(
+    hospital, capfd, dead_port, language
+):
+    hospital.doctors(3)
+    hospital.configure(endpoint=f"http://127.0.0.1:{dead_port}")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *hospital.command("run", language=language)],
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+        cwd=Path(__file__).parents[2],
+    )
+    printed = ""
+    while not re.search(rf"127\.0\.0\.1:{dead_port} (从|since)|from 127", printed):
+        line = run.stderr.readline()
+        assert line, printed
+        printed += line
+    run.send_signal(signal.SIGTERM)
+    printed = run.communicate(timeout=60)[1]
+    assert run.returncode == 143
+    halted = {"en": "Stopped: the service was unavailable", "zh": "已停止：连接不上服务"}[language]
+    cure = {"en": "Start the sandbox first", "zh": "先启动沙盒"}[language]
+    assert halted in printed
+    assert cure in printed
+    assert printed.rstrip().endswith(f" --lang {language} doctor")
+    hospital.go("--lang", language, "status")
+    status = capfd.readouterr()
+    assert halted in status.out
+    assert cure in status.out
+    assert status.err.rstrip().endswith(" doctor")

@@ -32,6 +32,17 @@ _MAGIC = (
 # what is to be done with a file that is none of ours, by its name: the case of the sentence
 _PICTURES = frozenset({"PNG", "JPEG", "GIF", "TIFF", "WEBP", "HEIC / MP4"})
 _ARCHIVES = frozenset({"ZIP", "RAR", "7-Zip", "gzip"})
+_DOCUMENTS = frozenset(
+    {
+        "PDF",
+        "RTF",
+        "Word (.doc)",
+        "Word (.docx)",
+        "PowerPoint (.ppt)",
+        "PowerPoint (.pptx)",
+        "OpenDocument (.odt)",
+    }
+)
 _STREAMS = (("worddocument", "Word (.doc)"), ("powerpoint document", "PowerPoint (.ppt)"))
 _PARTS = (
     ("word/document.xml", "Word (.docx)"),
@@ -73,8 +84,12 @@ def detect_kind(data: bytes) -> Kind:
 
 
 def _make_format_refusal(name: str) -> FileRefused:
-    """Return the refusal of a file of another format: a picture and an archive cannot be saved as a workbook."""
-    kinds = {"picture": name in _PICTURES, "archive": name in _ARCHIVES}
+    """Return the refusal of a file of another format: pictures, archives and documents cannot be saved as a workbook."""
+    kinds = {
+        "picture": name in _PICTURES,
+        "archive": name in _ARCHIVES,
+        "document": name in _DOCUMENTS,
+    }
     return FileRefused(
         "FILE_FORMAT", {"found": name, **{kind: "yes" for kind, fits in kinds.items() if fits}}
     )
@@ -87,11 +102,11 @@ def _detect_package(data: bytes) -> Kind:
     named = _OPEN_DOCUMENT.search(document)
     if named is not None:
         if not named[1].startswith(b"spreadsheet"):
-            raise FileRefused("FILE_FORMAT", {"found": "OpenDocument (.odt)"})
+            raise _make_format_refusal("OpenDocument (.odt)")
         return "ods"
     for part, name in _PARTS:
         if part in package:
-            raise FileRefused("FILE_FORMAT", {"found": name})
+            raise _make_format_refusal(name)
     document_part = package.get_related_part("", "officeDocument")
     if document_part is None:
         raise _make_format_refusal("ZIP")
@@ -107,7 +122,7 @@ def _detect_compound(data: bytes) -> Kind:
         return "xls"
     for stream, name in _STREAMS:
         if stream in streams:
-            raise FileRefused("FILE_FORMAT", {"found": name})
+            raise _make_format_refusal(name)
     raise FileRefused("FILE_FORMAT", {"found": "OLE"})
 
 
