@@ -245,6 +245,8 @@ def _cure(error: OSError) -> tuple[str, dict[str, Any]]:
         path
     ):  # the folder in which nothing can be made is at fault
         path = next(filter(is_there, path.parents), path)
+    if error.errno == errno.EISDIR:
+        return "disk.is_folder", {"path": path, "folder": path.parent}
     key = _get_cure_on_windows(error, path) or _CURES.get(error.errno or 0, "disk.other")
     detail = {"path": path, "user": acting_user(), "owner": owner_of(path), "why": reason_of(error)}
     if key == "disk.rights" and (lacking := describe_lacking_mode(path)) is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
@@ -130,26 +129,32 @@ def check_arguments(function: Function) -> Function:
     @wraps(function)
     def call(*args: Any, **options: Any) -> object:
         _require_usable(function.__name__, signature, args, options)
-        with _name_python_arguments():
+        try:
             return function(*args, **options)
+        except EsignImportError as error:
+            raise _prepare_for_python(error) from error.__cause__
 
     @wraps(function)
     async def call_async(*args: Any, **options: Any) -> object:
         _require_usable(function.__name__, signature, args, options)
-        with _name_python_arguments():
+        try:
             return await cast(Awaitable[object], function(*args, **options))
+        except EsignImportError as error:
+            raise _prepare_for_python(error) from error.__cause__
 
     return cast(Function, call_async if is_async else call)
 
 
-@contextmanager
-def _name_python_arguments() -> Iterator[None]:
-    """Let errors name arguments of Python in place of options of the command line."""
-    try:
-        yield
-    except EsignImportError as error:
-        error.is_for_python = True
-        raise
+def _prepare_for_python(error: EsignImportError) -> EsignImportError:
+    """Let an error name arguments of Python in place of options of the command line.
+
+    One whose sentence names the mistake in an argument or a configuration is raised without the calls that found it.
+    """
+    error.is_for_python = True
+    if isinstance(error, UsageError):
+        error.__cause__ = None
+        return error.with_traceback(None)
+    return error
 
 
 def describe_arguments(function: Function) -> None:
@@ -254,9 +259,9 @@ def _has_methods_of(protocol: type) -> Callable[[object], bool]:
 
 # argument -> whether a value can be used, and what is expected
 VALUE_RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    "config": (lambda value: isinstance(value, Config) or _is_path(value), "Config, Path, str"),
-    "rosters": (lambda value: _is_path(value) or _is_sequence_of(value, _is_path), "Path, str, Sequence"),
-    **dict.fromkeys(("seals", "out", "review"), (_is_path, "Path, str")),
+    "config": (lambda value: isinstance(value, Config) or _is_path(value), "Config, str or Path"),
+    "rosters": (lambda value: _is_path(value) or _is_sequence_of(value, _is_path), "str, Path or Sequence"),
+    **dict.fromkeys(("seals", "out", "review"), (_is_path, "str or Path")),
     "only": (lambda value: _is_sequence_of(value, _is_text), "Sequence[str]"),
     "query": (
         lambda value: _is_text(value) or _is_sequence_of(value, _is_text),

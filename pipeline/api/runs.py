@@ -184,9 +184,12 @@ async def retry_async(config: Config | StrPath, **options: Unpack[SendOptions]) 
 
 def _run_in_own_loop(instead: str, work: Coroutine[None, None, Result]) -> Result:
     """Run a coroutine to its end; UsageError, which names the function to use ``instead``, inside a running event loop."""
+    is_loop_running = True
     try:
         asyncio.get_running_loop()
     except RuntimeError:
+        is_loop_running = False
+    if not is_loop_running:
         return asyncio.run(work)
     work.close()
     raise UsageError("usage.loop_runs", function=instead)

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,15 @@ INTRODUCTIONS: Mapping[str, str] = {
     "jobs.no_server": "next_help",
     "ledger.backup_exists": "next_new_file",
     "ledger.no_backup": "next_status",
+    "ledger.behind_receipts": "next_rebuild",
     "ledger.lost": "next_rebuild",
     "ledger.lost_with_receipts": "next_recover",
+    "ledger.not_read": "next_recover",
+    "ledger.not_rebuilt": "next_recover",
     "ledger.other_past": "next_rebuild",
+    "ledger.receipts_broken": "next_run",
+    "resolve.no_row_with_seal_id": "next_list",
+    "resolve_not_submitted": "next_story",
     "no_ledger": "next_recover",
     "load.server_in_use": "next_status",
     "never_run": "next_check",
@@ -96,7 +103,8 @@ INTRODUCTIONS: Mapping[str, str] = {
     "port_own": "next_run",
     "retry_takes_no_roster": "next_run",
     "review.missing": "next_saved_review",
-    "review.no_page": "next_check",
+    "review.no_page": "next_review_page",
+    "review.no_page_either": "next_review_page",
     "review.refused": "next_saved_review",
     "run_made_again": "next_status",
     "sandbox_elsewhere": "next_run",
@@ -181,6 +189,8 @@ SHOWN_WITH_HELP = frozenset(
         "usage.results_as_roster",
     }
 )
+# of a folder that cannot be written
+CONFIGURED_FAULTS = frozenset({"disk.full", "disk.mode", "disk.read_only", "disk.rights"})
 USAGE = 2
 INTERRUPTED = 130
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
@@ -307,6 +317,8 @@ def report_error(session: Session, error: BaseException) -> int:
     if isinstance(error, EsignImportError):
         session.print_error(error)
         session.print_failure(error.exit_code, error.render(session.spoken))
+        if isinstance(error, DiskTrouble):
+            _name_configured_folder(session, error)
         if not _report_broken_run(session):
             _suggest_remedy(session, error)
         return error.exit_code
@@ -324,6 +336,20 @@ def report_error(session: Session, error: BaseException) -> int:
     session.suggest_same_command("next_bug")
     _report_broken_run(session)
     return 1
+
+
+def _name_configured_folder(session: Session, error: DiskTrouble) -> None:
+    """Print which key of the configuration names the folder that cannot be written, where one does."""
+    path = error.detail.get("path")
+    if error.key not in CONFIGURED_FAULTS or not isinstance(path, Path):
+        return
+    with suppress(EsignImportError, OSError):
+        config = session.require_config()
+        for name in ("out", "work"):
+            folder = config.resolve_path(getattr(config, name)).absolute()
+            if folder == path or folder in path.parents:
+                session.alert("disk.configured", name=name, path=session.config_name)
+                return
 
 
 def _report_broken_run(session: Session) -> bool:

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pipeline.cli.streams import READER_GONE, discard_output, limit_to_console, print_traceback
+from pipeline.cli.streams import (
+    READER_GONE,
+    discard_output,
+    get_narrow_encoding,
+    limit_to_console,
+    print_traceback,
+    replace_plain_signs,
+)
 from pipeline.cli.terminal import TONES, Tone, lay_out, list_whole_texts
 from pipeline.config import environment
 from pipeline.domain.masking import mask_text
@@ -24,7 +31,7 @@ from pipeline.domain.message import Message
 from pipeline.errors import ConfigError, DiskTrouble, EsignImportError, HookFailed, UsageError, reason_of
 from pipeline.messages.catalogue import make_message, render
 from pipeline.support.interrupts import read_line
-from pipeline.support.terminal_text import join, quote
+from pipeline.support.terminal_text import UTF_8, join, quote
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
@@ -301,7 +308,7 @@ class Session:
 
     def print_wrapped_data(self, text: str, *, whole: Collection[str] = (), tone: Tone | None = None) -> None:
         """Print a text to stdout, wrapped on a terminal; the texts ``whole`` are not broken."""
-        self.print_data(lay_out(text, sys.stdout, whole=whole, tone=tone))
+        self.print_data(replace_plain_signs(lay_out(text, sys.stdout, whole=whole, tone=tone)))
 
     def print_json(self, **values: Any) -> None:
         """Print one JSON object to stdout, where ``--json`` asks for it."""
@@ -394,7 +401,12 @@ class Session:
 
     @property
     def program(self) -> str:
-        """What to type to call the program, before any option."""
+        """What to type to call the program, before any option; with a locale that shows Chinese where this one does not."""
+        is_narrow = os.name == "posix" and get_narrow_encoding() is not None
+        return f"{UTF_8} {self._program}" if is_narrow else self._program
+
+    @property
+    def _program(self) -> str:
         called = Path(sys.argv[0])
         if called.stem == PROGRAM:
             return PROGRAM if _is_found_as(PROGRAM, called) else quote(str(called))

@@ -182,7 +182,7 @@ def purge(session: Session, *, age: str | None, person: str | None, yes: bool) -
     require_ledger(config)
     with lock_tenant(config, run="purge", clock=session.clock, warnings=session) as (store, ownership):
         if ages is not None:
-            return _purge_by_age(session, config, ages, yes=yes)
+            return _purge_by_age(session, config, ages, typed_age=age, yes=yes)
         return _purge_person(session, config, store, ownership, restore_argument(person or ""), yes=yes)
 
 
@@ -216,7 +216,9 @@ def _confirm(session: Session, *, yes: bool) -> bool:
     return False
 
 
-def _purge_by_age(session: Session, config: Config, ages: RetentionAges, *, yes: bool) -> int:
+def _purge_by_age(
+    session: Session, config: Config, ages: RetentionAges, *, typed_age: str | None, yes: bool
+) -> int:
     from pipeline.operations import retention
 
     now = session.clock.now()
@@ -235,7 +237,13 @@ def _purge_by_age(session: Session, config: Config, ages: RetentionAges, *, yes:
     if ages.runs is not None:
         retention.remove_prepared_pictures(config, before=now - ages.runs)
     session.print_json(runs=[removal.folder.name for removal in removals])
-    session.inform("purge.aged" if done else "purge.nothing", n=done)
+    if done:
+        session.inform("purge.aged", n=done)
+        return 0
+    settings = config.retention.model_dump()
+    of_settings = [f"{age} (retention.{name})" for name, age in settings.items() if age]
+    session.inform("purge.nothing", ages=typed_age or ", ".join(of_settings))
+    session.suggest_command("next_status", "status")
     return 0
 
 

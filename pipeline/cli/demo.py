@@ -328,6 +328,8 @@ async def _explain_port(error: OSError, port: int, project: _Project) -> UsageEr
     is_own_port_free = project.path is not None and port != project.port
     then = ("sandbox",) if is_own_port_free else ("sandbox", "--port", "0")
     if error.errno in RIGHTS_ERRORS:
+        if is_own_port_free and await read_owner(project.port) == project.owner:
+            return UsageError("port_own", port=project.port, owner=project.owner, then=("check",))
         return UsageError("port_rights", port=port, then=then)
     if error.errno != errno.EADDRINUSE:
         return UsageError("port_failed", port=port, why=reason_of(error), then=then)
@@ -337,7 +339,11 @@ async def _explain_port(error: OSError, port: int, project: _Project) -> UsageEr
     holder = make_message("port_of_sandbox", owner=owner) if owner else make_message("port_of_program")
     if project.path is not None and port == project.port:
         return UsageError(
-            "port_taken_here", port=port, holder=holder, path=project.path, free_port=choose_free_port()
+            "port_taken_here",
+            port=port,
+            holder=holder,
+            path=project.path,
+            command=f"api.endpoint: http://127.0.0.1:{choose_free_port()}",
         )
     return UsageError("port_taken", port=port, holder=holder, then=then)
 
@@ -357,7 +363,7 @@ def _build_sandbox(session: Session, options: dict[str, Any], project: _Project,
 
     def list_current_keys() -> list[str]:
         """Return the SecretIds that the configuration has now."""
-        with suppress(EsignImportError):
+        with suppress(EsignImportError, OSError):  # its folder may be gone
             return [tenant.secret_id for tenant in _read_project(replace(session, config_files={})).tenants]
         return []
 

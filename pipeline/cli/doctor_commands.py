@@ -112,7 +112,7 @@ def test(session: Session) -> int:
         channels += [("workers.alarm_urls", channel) for channel in read_alarm_channels(config, os.environ)]
     ping_url = read_ping_url(config, os.environ)
     if not channels and ping_url is None:
-        raise UsageError("notify.none", file=URLS_FILE, then=("config", "validate"))
+        raise UsageError("notify.none", file=URLS_FILE, then=("notify", "test"))
     name = config.notify.name or session.render_sentence(
         f"environment.{get_service_environment(config.api.endpoint)}"
     )

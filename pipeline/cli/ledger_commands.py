@@ -58,8 +58,12 @@ def backup(session: Session, *, file: Path, keep: int | None) -> int:
         error = UsageError("ledger_keep_needs_folder", path=file)
         error.meant = (str(file), str(file.parent))
         raise error
-    if not (file if keep else file.parent).is_dir():
-        raise no_such_path(file if keep else file.parent)
+    folder = file if keep else file.parent
+    if not folder.is_dir():
+        error = no_such_path(folder)
+        if error.meant is None:
+            raise UsageError("ledger.no_folder", folder=folder)
+        raise error
     require_ledger(config)
     if is_folder:
         file = back_up_into(file, path, session.clock.now(), keep)
@@ -94,8 +98,10 @@ def rebuild(session: Session) -> int:
     It needs receipts.jsonl and the key.
     """
     from pipeline.ledger import maintenance
+    from pipeline.workflow.tenant_ledger import require_rebuildable
 
     config, path = _locate_file(session, "rebuild")
+    require_rebuildable(config)
     with _lock_ledger(session, config, path):
         _report_restored(session, maintenance.rebuild_ledger(path, config.tenant))
     return 0

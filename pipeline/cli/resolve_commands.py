@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -14,13 +15,13 @@ from pipeline.cli.completion import complete_people
 from pipeline.cli.context import Session
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
+from pipeline.domain.run import Status
 from pipeline.domain.seals import is_seal_id, is_usual_seal_id
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import make_message
 
 if TYPE_CHECKING:
     from pipeline.ledger.database_ledger import DatabaseLedger
-    from pipeline.reports.next_steps import NextStep
     from pipeline.resolution.cases import Case, DecisionKind, WaitingCase
     from pipeline.resolution.decide import DecisionMaker
     from pipeline.resolution.open_cases import OpenCases
@@ -41,7 +42,7 @@ KINDS = {"seal_id": "created"}  # of decisions, where the option has another nam
 
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY]", shell_complete=complete_people)
-@click.option("--seal-id", metavar="ID", help="It was created, with this SealId.")
+@click.option("--seal-id", metavar="SEALID", help="It was created, with this SealId.")
 @click.option("--not-created", is_flag=True, help="It was not created: the next run sends it again.")
 @click.option(
     "--sure",
@@ -274,22 +275,33 @@ def _print_ways(session: Session, cases: Sequence[Case]) -> None:
     from pipeline.resolution.ledger_status import describe_command_line
 
     command_line = describe_command_line(session.require_ready_config(), session.invocation)
-    steps: dict[str, list[NextStep]] = {}
+    commands: defaultdict[tuple[str, str], dict[str, Case]] = defaultdict(dict)  # way and general command
     for case in cases:
         step = case.choose_step(command_line)
-        if step.is_decision:
-            steps.setdefault(step.text.key, []).append(step)
-    for kind, of_kind in steps.items():
-        for command in of_kind[0].render_commands(session.spoken):
+        for command in step.render_commands(session.spoken) if step.is_decision else ():
             words = command.removeprefix(f"{session.invocation} resolve ")
             option = words[words.index(" --") :]
-            listed_word = session.render_sentence(LISTED_WORDS[kind])
-            general = f"{session.invocation} resolve {listed_word}{option}"
             way = option.split()[0].removeprefix("--").replace("-", "_")
-            session.inform("resolve_way.keep_picture" if kind == HELD else f"resolve_way.{way}")
-            session.inform("command", command=command if len(of_kind) == 1 else general)
+            key = "resolve_way.keep_picture" if step.text.key == HELD else f"resolve_way.{way}"
+            listed_word = session.render_sentence(LISTED_WORDS[step.text.key])
+            general = f"{session.invocation} resolve {listed_word}{option}"
+            commands[key, general][command] = case
+    for (key, general), of_kind in commands.items():
+        who = _name_cases(session, list(of_kind.values()))
+        session.inform("resolve_way_of", who=who, way=session.render_sentence(key))
+        session.inform("command", command=next(iter(of_kind)) if len(of_kind) == 1 else general)
     if any(case.attempt is not None for case in cases):
         session.inform("resolve_where")
+    if any(case.status is Status.UNKNOWN for case in cases):
+        session.inform("resolve_where_not_found")
+
+
+def _name_cases(session: Session, cases: Sequence[Case]) -> str:
+    """Return the doctor of a single case, and the statuses of several."""
+    if len(cases) == 1:
+        return cases[0].name
+    statuses = dict.fromkeys(session.render_sentence(f"status.{case.status}") for case in cases)
+    return session.render_sentence("separator.comma").join(statuses)
 
 
 def _print_case(session: Session, case: Case, described: WaitingCase) -> None:

@@ -136,7 +136,9 @@ def _print_schedule(session: Session, kind: Kind, schedule: Schedule) -> None:
     key = "schedule.next_install"
     if not is_installable(kind):
         session.alert("schedule.other_system", kind=kind)
-        kind, key = _choose_usual_kind(), "schedule.next_here"
+        from pipeline.operations.schedule_install import choose_usual_kind
+
+        kind, key = choose_usual_kind(), "schedule.next_here"
     if session.as_json:
         return
     options = ["--name", schedule.name] if schedule.name else []
@@ -195,21 +197,15 @@ def show_schedules(session: Session) -> int:
     session.print_json(schedules=listed)
     if not listed:
         session.print_text("schedule.none", path=session.config_name)
-        session.suggest_command("schedule.next_first", "schedule", "install", _choose_usual_kind())
+        from pipeline.operations.schedule_install import choose_usual_kind
+
+        session.suggest_command("schedule.next_first", "schedule", "install", choose_usual_kind())
     elif any(schedule["differences"] for schedule in listed):
         schedule = next(schedule for schedule in listed if schedule["differences"])
         session.suggest_command("schedule.next_renew", *schedule["install_arguments"])
     elif not session.as_json:
         session.suggest_command("schedule.next_last_run", "status")
     return 0
-
-
-def _choose_usual_kind() -> Kind:
-    from pipeline.operations import installed_schedules
-
-    if installed_schedules.IS_WINDOWS:
-        return "windows"
-    return "systemd" if installed_schedules.SYSTEMD_RUNS.is_dir() else "cron"
 
 
 def _list_installed(session: Session) -> list[InstalledSchedule]:

@@ -34,6 +34,15 @@ def get_narrow_encoding() -> str | None:
     return None
 
 
+def replace_plain_signs(text: str) -> str:
+    """Return a text whose punctuation a console can write that cannot write Chinese; any other text as it is."""
+    return (
+        text
+        if get_narrow_encoding() is None
+        else text.translate({ord(sign): plain for sign, plain in PLAIN_SIGNS.items()})
+    )
+
+
 def print_traceback(error: BaseException) -> None:
     """Print the traceback of a program error to stderr; a path in it may hold a number."""
     for line in traceback.format_exception(error):

@@ -247,7 +247,9 @@ def _explain_shared_staff_no(doctor: Doctor, others: Sequence[Doctor]) -> Proble
     named_otherwise = [other for other in others if other.name != doctor.name]
     if not named_otherwise:
         return None
-    return _make_problem("STAFF_NO_DUPLICATE", Field.STAFF_NO, doctor, other=_list_rows(named_otherwise))
+    return _make_problem(
+        "STAFF_NO_DUPLICATE", Field.STAFF_NO, doctor, found=doctor.staff_no, other=_list_rows(named_otherwise)
+    )
 
 
 def _compare_rows_of_person(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from hmac import compare_digest
 from pathlib import Path
 from secrets import token_bytes
 
+from pipeline.domain.message import Message
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.site_key import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.errors import LedgerError, UsageError
@@ -107,11 +108,13 @@ def _create_ledger(path: Path, tenant: str, now: float) -> None:
 
 def read_key(path: Path) -> bytes:
     """Return a ledger's site key; LedgerError where it is missing or damaged."""
-    secret = b""
-    with suppress(FileNotFoundError):
-        secret = key_path(path).read_bytes()
+    place = key_path(path)
+    try:
+        secret = place.read_bytes()
+    except FileNotFoundError:
+        raise LedgerError("ledger.key_missing", place=place, path=path) from None
     if len(secret) != KEY_BYTES:
-        raise LedgerError("ledger.key_missing", place=key_path(path))
+        raise LedgerError("ledger.key_damaged", place=place, path=path)
     return secret
 
 
@@ -169,9 +172,20 @@ def require_no_lost_ledger(path: Path, ownership: Ownership) -> None:
         trace = ownership.get_trace()
     if trace is not None and not ownership.allows_new:
         then = choose_recovery(path, ownership.get_trace())
-        key = "ledger.lost" if then == REBUILD else "ledger.lost_with_receipts"
-        raise UsageError(key, path=path, found=trace, then=then)
+        if then == REBUILD:
+            raise UsageError("ledger.lost", path=path, found=trace, then=then)
+        raise UsageError(
+            "ledger.lost_with_receipts", path=path, lost=describe_lost_files(path), found=trace, then=then
+        )
     ownership.check_registry(path, None)
+
+
+def describe_lost_files(path: Path) -> Message:
+    """Return which of ledger, key and receipts are gone; the ledger is, and one of the others."""
+    has_key, has_receipts = key_path(path).exists(), receipts_path(path).exists()
+    if not has_key and not has_receipts:
+        return make_message("ledger.gone.all", path=path)
+    return make_message("ledger.gone.receipts" if has_key else "ledger.gone.key", path=path)
 
 
 def choose_recovery(path: Path, trace: str | None) -> tuple[str, ...]:

@@ -165,6 +165,8 @@ def make_network_cure(why: str, host: str) -> Message | None:
     if cure in _OF_NO_SANDBOX and is_loopback(address.hostname or ""):
         is_refused = getattr(cast("Message", why).arguments.get("why"), "key", "") == _REFUSED
         cure = "sandbox" if is_refused else "sandbox_port"
+    if cure == "gateway" and is_loopback(address.hostname or ""):
+        cure = "sandbox_again"
     if cure == "port_not_https" and is_loopback(address.hostname or ""):
         cure = "sandbox_http"
     return make_message(f"cure.{cure}", host=host, port=address.port or HTTPS_PORT)

@@ -32,6 +32,7 @@ from pipeline.operations.backup import list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.operations.installed_schedules import get_installed_timer
 from pipeline.operations.notify import load_state, name_channel, read_channels, read_ping_url, state_path
+from pipeline.operations.schedule_install import choose_usual_kind
 from pipeline.operations.service_examination import examine_service
 from pipeline.operations.shared_results import get_sharing_fault
 from pipeline.support.atomic_files import require_writable
@@ -120,16 +121,26 @@ def examine_paths(config: Config, config_name: Path) -> Iterator[Finding]:
             yield make_fault_finding(
                 "paths", "unreadable", "unreadable.remedy", exit_code=2, path=path, user=user
             )
-    for path in (config.resolve_path(config.out), config.resolve_path(config.work)):
+    if (error := _find_unwritable(config)) is not None:
+        yield report_error("paths", DiskTrouble.of(error))
+        return
+    yield make_ok_finding("paths", "paths", user=user, out=config.resolve_path(config.out))
+    if (fault := get_sharing_fault(config, config.resolve_path(config.out))) is not None:
+        yield report_error("paths", fault, "warning")
+
+
+def _find_unwritable(config: Config) -> OSError | None:
+    """Return the error of the first folder that a run writes and cannot; the ledger's where it lies in a file."""
+    written = [config.resolve_path(config.out), config.resolve_path(config.work)]
+    if not config.is_ledger_on_server:
+        written.append(config.resolve_ledger_file().parent)
+    for path in written:
         try:
             require_writable(path)
         except OSError as error:
             error.filename = str(path)
-            yield report_error("paths", DiskTrouble.of(error))
-            return
-    yield make_ok_finding("paths", "paths", user=user, out=config.resolve_path(config.out))
-    if (fault := get_sharing_fault(config, config.resolve_path(config.out))) is not None:
-        yield report_error("paths", fault, "warning")
+            return error
+    return None
 
 
 def _list_entries(folder: Path) -> list[Path]:
@@ -302,7 +313,9 @@ def examine_timer(config: Config, config_name: Path) -> Iterator[Finding]:
     if timer is None and config.is_ledger_on_server:
         yield make_fault_finding("timer", "no_worker", "no_worker.remedy", config=config_name.absolute())
     elif timer is None:
-        yield make_fault_finding("timer", "no_timer", "no_timer.remedy", config=config_name.absolute())
+        yield make_fault_finding(
+            "timer", "no_timer", "no_timer.remedy", config=config_name.absolute(), kind=choose_usual_kind()
+        )
     elif timer.missing_commands:
         commands = " && ".join(map(join, timer.missing_commands))
         yield make_fault_finding(

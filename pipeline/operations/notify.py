@@ -48,6 +48,7 @@ REMINDER_DAYS = 7  # between two messages about a state that lasts
 MAX_WAITING, MAX_AGE = 20, 7 * 86_400  # messages; seconds
 PING_SECONDS = 5  # that a ping may take
 State = Literal["ok", "attention", "failed"]
+KINDS_OF_MESSAGES = {"ok": "info", "attention": "warning", "failed": "failure"}  # as apprise names them
 DECISIONS = frozenset(
     {Status.UNKNOWN.value, Status.EXISTS.value, "refused"}
 )  # needs that a failure does not explain
@@ -88,7 +89,8 @@ def add_message(
     state: WatchedState, title: str, body: str, created: float, channels: Sequence[str]
 ) -> WatchedState:
     """Return the state with a message more that waits for these channels; of too many the oldest is dropped."""
-    message = WaitingMessage(title, body, created, tuple(map(_digest_channel, channels)))
+    kind = KINDS_OF_MESSAGES[state.state or "ok"]
+    message = WaitingMessage(title, body, created, tuple(map(_digest_channel, channels)), kind)
     return replace(state, waiting=[*state.waiting, message][-MAX_WAITING:])
 
 
@@ -190,20 +192,20 @@ def _deliver(message: WaitingMessage, channels: Sequence[str]) -> WaitingMessage
         digest
         for channel in channels
         if (digest := _digest_channel(channel)) in message.channels
-        and not send_message(channel, message.title, message.body)
+        and not send_message(channel, message.title, message.body, message.kind)
     )
     return replace(message, channels=undelivered) if undelivered else None
 
 
-def send_message(channel: str, title: str, body: str) -> bool:
+def send_message(channel: str, title: str, body: str, kind: str = "info") -> bool:
     """Send one message to one channel; return whether the channel took it.
 
     UsageError where apprise is needed and not installed.
     """
-    return explain_undelivered(channel, title, body) is None
+    return explain_undelivered(channel, title, body, kind) is None
 
 
-def explain_undelivered(channel: str, title: str, body: str) -> Message | None:
+def explain_undelivered(channel: str, title: str, body: str, kind: str = "info") -> Message | None:
     """Send one message to one channel; return why the channel did not take it, None where it did."""
     notifier = _load_notifier(channel)
     if notifier is not None:
@@ -222,7 +224,7 @@ def explain_undelivered(channel: str, title: str, body: str) -> Message | None:
         return make_message("notify.bad_address" if is_known else "notify.unknown_service", scheme=scheme)
     sender = apprise.Apprise()
     sender.add(service)
-    return None if sender.notify(title=title, body=body) else make_message("notify.refused")
+    return None if sender.notify(title=title, body=body, notify_type=kind) else make_message("notify.refused")
 
 
 def _list_services(apprise: Any) -> list[Mapping[str, list[str]]]:
@@ -281,6 +283,7 @@ class WaitingMessage:
     body: str
     created: float  # unix seconds
     channels: tuple[str, ...]
+    kind: str = "info"  # one of KINDS_OF_MESSAGES
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,13 @@ def is_installable(kind: Kind) -> bool:
     return (kind == "windows") == installed_schedules.IS_WINDOWS
 
 
+def choose_usual_kind() -> Kind:
+    """Return the kind of schedule that works on this machine."""
+    if installed_schedules.IS_WINDOWS:
+        return "windows"
+    return "systemd" if installed_schedules.SYSTEMD_RUNS.is_dir() else "cron"
+
+
 def install_schedule(kind: Kind, schedule: Schedule) -> Sequence[str]:
     """Install a schedule, or renew the one that was installed for this configuration under the same name.
 

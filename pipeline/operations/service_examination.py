@@ -96,7 +96,8 @@ async def _ask_hosts(config: Config, credentials: CredentialsSource | None, cloc
             findings += _judge_clock(first)
         judged = None if config.api.placeholders else credentials
         if reply is not None and judged is not None:
-            findings += _judge_answer(reply, judged)
+            host = urlsplit(config.api.endpoint).hostname or ""
+            findings += _judge_answer(reply, judged, host)
         is_same_host = client.host_of(UPLOAD) == client.host_of(LIVENESS_CHECK)
         if config.api.contract == "file_id" and (reply is not None or not is_same_host):
             upload = await _ask_host(client, UPLOAD, b"{}", config, findings)  # no file: nothing is stored
@@ -189,13 +190,13 @@ def _judge_clock(reply: Reply) -> Iterator[Finding]:
     yield make_fault_finding("clock", key, "clock.remedy", exit_code=exit_code, seconds=round(seconds))
 
 
-def _judge_answer(reply: Reply, credentials: CredentialsSource) -> Iterator[Finding]:
+def _judge_answer(reply: Reply, credentials: CredentialsSource, host: str) -> Iterator[Finding]:
     """Judge the answer to a signed call that changes nothing."""
     answer = reply.answer
     if answer is None:
         return  # reported as the host's
     if answer.code is None:
-        yield make_ok_finding("credentials", "accepted")
+        yield make_ok_finding("credentials", "accepted_by_sandbox" if is_loopback(host) else "accepted")
     else:
         yield _report_refusal(reply, LIVENESS_CHECK, "doctor.refused", credentials)
 

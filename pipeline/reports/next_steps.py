@@ -31,9 +31,10 @@ from pipeline.domain.run import (
     RunReport,
     Status,
 )
+from pipeline.domain.service_codes import OTHER_SANDBOX
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.messages.service_errors import is_network_fault
-from pipeline.support.terminal_text import join, quote
+from pipeline.support.terminal_text import UTF_8, join, quote
 
 if TYPE_CHECKING:
     from pipeline.domain.masking import Masker
@@ -45,6 +46,7 @@ REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 # time alone does not remove what stopped these runs
 LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO_MANY_UNKNOWN"})
 EXIT_ATTENTION, EXIT_HALTED, EXIT_LATER = 3, 4, 5
+FOREIGN_ANSWER = "unreadable"  # code of a row
 _FILES_NAMED = 3
 
 
@@ -133,6 +135,9 @@ class RunState:
     exit: int = 0
     halt_code: str = ""
     is_network_fault: bool = False  # the network, a proxy or a portal stopped the run
+    has_foreign_answers: bool = False  # a page or a gateway answered in the service's place
+    is_limited_to_people: bool = False  # only those named with --only were sent
+    is_other_sandbox: bool = False  # the sandbox that answered is another configuration's
     is_of_existing_names: bool = False  # stopped because seals with the names of these rows exist
     file_steps: Sequence[NextStep] = ()  # on rosters that were not read
     unresolved: int = 0  # creates without a verdict
@@ -159,6 +164,7 @@ def list_steps(state: RunState) -> list[NextStep]:
     """
     tasks = Counter(map(choose_task, state.rows))
     steps = [
+        *_list_saving_steps(state),
         *_list_halt_steps(state),
         *_list_unsent_steps(state, tasks),
         *(_note_unshown(state, step) for step in state.file_steps),
@@ -176,9 +182,16 @@ def list_steps(state: RunState) -> list[NextStep]:
         return steps
     if state.unfilled_rosters:
         return [_note_unshown(state, make_step("next.fill", state.again, files=state.unfilled_rosters))]
-    usual = "next.saved" if state.is_roster_open else "next.nothing"
-    key = {EXIT_ATTENTION: "next.decided", EXIT_LATER: "status_interrupted"}.get(state.exit, usual)
+    key = {EXIT_ATTENTION: "next.decided", EXIT_LATER: "status_interrupted"}.get(state.exit, "next.nothing")
     return [_note_unshown(state, make_step(key, state.again))]
+
+
+def _list_saving_steps(state: RunState) -> Iterator[NextStep]:
+    """Yield what is done about a roster that is open in Excel or WPS: its unsaved changes come before anything is sent."""
+    if state.is_roster_open and state.command == "check":
+        yield _note_unshown(state, make_step("next.saved_check", state.again))
+    elif state.is_roster_open:
+        yield _note_unshown(state, make_step("next.saved", state.send_again))
 
 
 def _list_halt_steps(state: RunState) -> Iterator[NextStep]:
@@ -186,6 +199,8 @@ def _list_halt_steps(state: RunState) -> Iterator[NextStep]:
         yield make_step("next.untrusted", state.command_line.build("resolve"))
     elif state.is_network_fault:
         yield make_step("next.network", state.command_line.build("doctor"))
+    elif state.is_other_sandbox:
+        yield make_step("next.other_sandbox", state.command_line.build("sandbox"))
     elif state.exit == EXIT_HALTED:
         yield make_step("next.halted", state.send_again)
     if state.halt_code in PLAN_GUARDS:
@@ -201,7 +216,7 @@ def _list_picture_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Ne
     rejected = [row for row in state.rows if row.status is Status.REJECTED]
     without = [row for row in rejected if any(error.code == "IMAGE_MISSING" for error in row.errors)]
     if state.are_seals_misread:
-        yield _note_unshown(state, make_step("next.misread", f"LC_ALL=C.UTF-8 {command}"))
+        yield _note_unshown(state, make_step("next.misread", f"{UTF_8} {command.removeprefix(f'{UTF_8} ')}"))
     elif without and state.missing_seals is not None:
         yield make_step("next.no_seals", command, n=len(without), folder=state.missing_seals)
     elif without and state.empty_seals is not None:
@@ -240,10 +255,17 @@ def _list_unsent_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Nex
     unsent = tasks[RowTask.SEND]
     if unsent and state.command == "retry" and not state.halt_code:
         yield make_step("next.left_to_run", state.again, n=unsent)
+    elif unsent and state.is_limited_to_people and not state.halt_code:
+        yield make_step("next.only", state.send_again, n=unsent)
     elif unsent and not (
-        state.halt_code in PLAN_GUARDS or state.exit == EXIT_HALTED or state.is_network_fault
+        state.halt_code in PLAN_GUARDS
+        or state.exit == EXIT_HALTED
+        or state.is_network_fault
+        or state.is_of_existing_names
     ):
         key = "next.again_after" if state.halt_code in LASTING_HALTS else "next.again"
+        if state.has_foreign_answers:
+            key = "next.again_network"
         yield make_step(key, state.send_again, n=unsent)
 
 
@@ -309,7 +331,7 @@ def _list_resend_steps(
 
 def _list_decision_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
     listing, sheet = state.command_line.build("resolve"), make_message("sheet.all")
-    if state.unresolved:
+    if state.unresolved and not state.is_of_existing_names:
         yield make_resolve_step(state.command_line, state.unresolved)
     if changed := tasks[RowTask.DECIDE]:
         status = make_message("status.changed")
@@ -337,14 +359,23 @@ def _list_ready_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Next
     to_review, ready = tasks[RowTask.REVIEW], tasks[RowTask.TO_BE_SENT]
     if to_review and state.review:
         page, command = state.review
-        yield _note_unshown(state, make_step("next.review", command, n=to_review, page=page))
+        yield _note_unshown(
+            state, make_step("next.review", command, n=to_review, page=page, folder=_name_current_folder())
+        )
     if ready and not state.has_tenant:
         yield make_step("next.configure", n=ready)
-    elif ready:
+    elif ready and not state.is_roster_open:
         yield _note_unshown(state, make_step("next.run", state.send_again, n=ready))
         if state.can_be_reviewed and not to_review and state.review:
             page, command = state.review
-            yield _note_unshown(state, make_step("next.look", command, page=page))
+            yield _note_unshown(
+                state, make_step("next.look", command, page=page, folder=_name_current_folder())
+            )
+
+
+def _name_current_folder() -> str:
+    """Return the folder in which the commands are typed."""
+    return mask_text(str(Path.cwd()))
 
 
 def _note_unshown(state: RunState, step: NextStep) -> NextStep:
@@ -384,6 +415,11 @@ def _make_run_state(report: RunReport, masker: Masker) -> RunState:
         halt_code=report.halt.code if report.halt else "",
         is_network_fault=report.halt is not None
         and is_network_fault(report.halt.detail.get("cause", report.halt.message)),
+        has_foreign_answers=any(
+            row.status is Status.NOT_SENT and row.code == FOREIGN_ANSWER for row in report.outcomes
+        ),
+        is_limited_to_people="--only" in report.restrictions,
+        is_other_sandbox=report.halt is not None and report.halt.message.startswith(OTHER_SANDBOX),
         is_of_existing_names=report.halt is not None and report.halt.is_of_existing_names,
         file_steps=list(_list_file_steps(report)),
         unresolved=sum(
@@ -449,13 +485,22 @@ def _build_without_seals(report: RunReport, command: str) -> str:
 def _list_file_steps(report: RunReport) -> Iterator[NextStep]:
     """Yield what to do about files that are no rosters, rosters that were not read, and titles that were not understood."""
     refused = [file for file in report.files if file.needs_correction]
-    others = [file for file in refused if file.is_no_roster]
-    rosters = [file for file in refused if file not in others]
+    no_rosters = [file for file in refused if file.is_no_roster]
+    results = [file for file in no_rosters if any("results" in problem.detail for problem in file.problems)]
+    others = [file for file in no_rosters if file not in results]
+    rosters = [file for file in refused if file not in no_rosters]
     for file in report.files:
         if file.other_version is not None:
             names = {name: mask_text(str(text)) for name, text in file.other_version.arguments.items()}
-            command = _repeat_without(report, others)
+            command = _repeat_without(report, no_rosters)
             yield make_step("next.versions", command, roster=mask_text(file.path.name), **names)
+    if results:
+        folder = ", ".join(dict.fromkeys(mask_text(str(file.path.parent)) for file in results))
+        command = _repeat_without(report, no_rosters)
+        if report.outcomes and all(row.status in UNRESOLVED_STATUSES for row in report.outcomes):
+            command = CommandLine(report.invocation).build("resolve")
+        named = name_files(file.path for file in results)
+        yield make_step("next.results_as_roster", command, files=named, folder=folder)
     misspelt = [title for file in report.files for title in file.misspelt_titles]
     is_unread = all(file.reading == "refused" for file in rosters)
     of_rosters = "next.unread_files" if is_unread else "next.files"
@@ -464,11 +509,11 @@ def _list_file_steps(report: RunReport) -> Iterator[NextStep]:
     for key, files in ((of_rosters, rosters), (of_others, others)):
         if files:
             named = name_files(file.path for file in files)
-            again = _repeat_without(report, others)
+            again = _repeat_without(report, no_rosters)
             yield make_step(key, again, n=len(files), files=named, folder=folders)
     if misspelt and report.command != "retry":
         titles = mask_text(", ".join(dict.fromkeys(misspelt)))
-        command = _repeat_without(report, others, command="check")
+        command = _repeat_without(report, no_rosters, command="check")
         yield make_step("next.titles", command, titles=titles)
 
 

@@ -138,6 +138,8 @@ def _send_person_again(person: PersonState) -> NextStep:
         return make_step("step.unseen", person.command_line.repeat_run(None))
     again = person.command_line.repeat_run(person.last_run)
     halt = person.last_run.content.get("halted") if person.last_run else None
+    if halt and halt["code"] == "SEALS_EXIST":
+        return replace(make_step("next.adopt", person.command_line.build("adopt", "--help")), who="it")
     advice = get_halt_advice(halt["code"]) if halt else None
     if advice is None or advice.rerun == "itself":
         return make_step("step.again", again)

@@ -83,7 +83,10 @@ def read_results(
         if doctor.key and doctor.name and doctor.number:
             doctors_by_key[doctor.key] = doctor
             keys_by_person[make_name_key(doctor.name), doctor.number[-4:]].add(doctor.key)
-    lines = list(_read_result_lines(path, site_key.tenant))
+    all_lines = list(_read_result_lines(path, site_key.tenant))
+    lines = [line for line in all_lines if line.seal_id]
+    if all_lines and not lines:
+        raise UsageError("resolve.no_row_with_seal_id", n=len(all_lines), then=("resolve",))
     counts = Counter(line.person for line in lines)
     refused: dict[LineAddress, Message] = {}
     claims: list[_Claim] = []
@@ -132,6 +135,8 @@ def read_sheet(
     has_seal_ids = any(fold_title(cell.header) in SEAL_ID_TITLES for row in rows for cell in row.cells)
     if rows and not has_seal_ids:
         raise UsageError("resolve.no_seal_ids")
+    if rows and not any(_get_seal_id(row)[0] for row in rows):
+        raise UsageError("resolve.no_row_with_seal_id", n=len(rows), then=("resolve",))
     return _check_claims(claims, refused, ledger, site_key, agent=agent)
 
 
@@ -259,7 +264,7 @@ def _read_result_lines(path: Path, tenant: str) -> Iterator[_ResultLine]:
 
 
 def _read_sheet_lines(sheet: Sheet, path: Path) -> Iterator[_ResultLine]:
-    """Yield the lines with a SealId; UsageError for one whose check, which older versions did not write, does not fit."""
+    """Yield the lines; UsageError for one with a SealId whose check, which older versions did not write, does not fit."""
     lines = iter(sheet.lines)
     header = next(lines, None)
     if header is None:
@@ -270,12 +275,10 @@ def _read_sheet_lines(sheet: Sheet, path: Path) -> Iterator[_ResultLine]:
     for line in lines:
         texts = {column: cell.display_text.strip() for column, cell in line.cells.items()}
         values = {field: texts.get(column, "") for field, column in columns.items()}
-        if not values["seal_id"]:
-            continue
         cell = f"{format_column(columns['seal_id'])}{line.number}"
         result = _ResultLine(LineAddress(sheet.name or "", line.number, cell), **values)
         check = compute_line_check(result.name, result.number, result.seal_name, result.seal_id)
-        if check_column is not None and texts.get(check_column, "") != check:
+        if result.seal_id and check_column is not None and texts.get(check_column, "") != check:
             raise UsageError("resolve.results_torn", path=path, place=result.address.as_message())
         yield result
 

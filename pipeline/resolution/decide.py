@@ -240,6 +240,8 @@ def _require_one_person(case: Case, *, sure: bool) -> None:
 
 def require_changed(case: Case) -> RowPlan:
     """Return the row of a changed case; UsageError for any other."""
+    if case.status is Status.EXISTS:
+        raise UsageError("resolve.not_changed_exists", name=case.name)
     if case.status is not Status.CHANGED:
         raise UsageError("resolve.not_changed", name=case.name)
     assert case.row_plan is not None

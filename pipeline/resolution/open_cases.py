@@ -64,6 +64,9 @@ class OpenCases:
         if len(timelines) == 1 and timelines[0].seal is not None:
             name, seal_id = timelines[0].name or query, timelines[0].seal.seal_id
             return UsageError("resolve_sealed", name=name, seal_id=seal_id, then=("explain", seal_id))
+        if len(timelines) == 1 and not timelines[0].creates:
+            name = timelines[0].name or query
+            return UsageError("resolve_not_submitted", name=name, then=("explain", query))
         similar = [] if timelines else finder.suggest_words([query])
         for word in similar:
             if any(case.is_meant_by(word) for case in self.cases):

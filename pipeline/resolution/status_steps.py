@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.domain.masking import mask_path
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import EndedRow
+from pipeline.domain.service_codes import OTHER_SANDBOX
 from pipeline.ledger.protocol import RunRecord
 from pipeline.messages.catalogue import load_texts
 from pipeline.messages.service_errors import is_network_fault
@@ -92,6 +93,8 @@ def _make_recorded_state(
         exit=record.exit or 0,
         halt_code=halt.get("code", ""),
         is_network_fault=is_network_fault(halt.get("cause", halt.get("message"))),
+        is_limited_to_people="--only" in content.get("restrictions", ()),
+        is_other_sandbox=str(halt.get("message", "")).startswith(OTHER_SANDBOX),
         is_of_existing_names=halt.get("code") == "SEALS_EXIST",
         file_steps=[make_step("next.files", send_again, n=len(refused), files=named)] if refused else (),
         unresolved=unresolved,
@@ -108,6 +111,9 @@ def _choose_repair_step(record: RunRecord, command_line: CommandLine) -> NextSte
     code = (record.content.get("halted") or {}).get("code")
     if code not in EXPLAINED_HALTS:
         return make_step("status_disk", command_line.build("ledger", "check"))
-    is_unwritten = code == "DISK" and record.content["rows"]
-    command = command_line.build("report") if is_unwritten else command_line.repeat(record)
+    has_seals = bool(record.content.get("statuses", {}).get("sealed"))
+    is_unwritten = code == "DISK" and has_seals  # else a run writes the same results
+    command = (
+        command_line.build("report", "--run", record.run) if is_unwritten else command_line.repeat(record)
+    )
     return make_step("status_mended", command)

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 
+UTF_8 = "LC_ALL=C.UTF-8"  # before a command whose locale cannot read file names or show Chinese
 # What neither cmd.exe nor PowerShell reads as more than a letter; a file name cannot hold a double quote.
 _PLAIN_ON_WINDOWS = re.compile(r"[\w./\\:~+=@-]+")
 
@@ -97,7 +98,7 @@ def _split_pieces(line: str, whole: Collection[str], longest_word: int) -> Itera
     letters = rf"[^ (\[{_HAN}{_NUMBERING}{_WIDE}{_WIDE_STOPS}{_NEVER_LAST}]|[(\[](?!{_IS_HAN})"
     word = rf"(?:{letters})+|(?:{han_word})(?:\.[A-Za-z\d]+)?|."
     opening = rf"(?:[{_NEVER_LAST}]|[(\[](?={_IS_HAN}))*"
-    for piece in re.finditer(rf" +|{opening}(?:{_COUNT})?(?:{word}){_STOPS} *", shape):
+    for piece in re.finditer(rf" +|{opening}(?:[-+~] (?=\d))?(?:{_COUNT})?(?:{word}){_STOPS} *", shape):
         yield line[piece.start() : piece.end()]
 
 

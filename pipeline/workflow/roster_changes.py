@@ -66,7 +66,10 @@ def describe_changes(
         run=last_run.run,
         new=len(pairing.now),
         changed=len(changed),
-        gone=len(pairing.before),
+        gone=len(
+            {_get_key(line) or line.row_id for line in pairing.before}
+            - {_get_key(line) for _, line in pairing.pairs}
+        ),
     )
     if changed:
         by_field = Counter(one for *_, fields in changed for one in fields)

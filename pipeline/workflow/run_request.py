@@ -25,7 +25,7 @@ from pipeline.domain.run import RunRequest
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import expand_paths, list_usable_rosters
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.messages.catalogue import join_messages
+from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.planning.guards import has_read_rosters, list_emptied_folders, list_used_folders
 from pipeline.reports.next_steps import REVIEW_PAGE, name_review_file
 from pipeline.support.terminal_text import join
@@ -163,9 +163,15 @@ def name_review_page(error: UsageError, review: Path, config: Config) -> UsageEr
             error.detail = {**error.detail, "page": page}
             error.meant = (str(review), name_review_file(record.run))
             return error
+    # the page of a check without a ledger is for looking only
+    then, way = (
+        (("check",), "review.by_check") if make_store(config).exists() else (("run",), "review.by_run")
+    )
     if error.key == "review.missing":
-        return UsageError("review.no_page", path=review, folder=review.absolute().parent, then=("check",))
-    return error
+        folder = review.absolute().parent
+        return UsageError("review.no_page", path=review, folder=folder, way=make_message(way), then=then)
+    why = error.detail["why"]
+    return UsageError("review.no_page_either", path=review, why=why, way=make_message(way), then=then)
 
 
 def build_retry(

@@ -15,9 +15,10 @@ from pipeline.domain.run import RunRequest
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.disk import loaded_path
 from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import RunLock, read_user_name
-from pipeline.ledger.open import choose_recovery
+from pipeline.ledger.open import REBUILD, choose_recovery, describe_lost_files
 from pipeline.ledger.ownership import Ownership, WarningLog, WarningOutput
 from pipeline.ledger.progress import LedgerIdentity
 from pipeline.ledger.registry import RegisteredLedger, TenantRegistry, default_folder
@@ -302,6 +303,19 @@ def require_ledger(config: Config) -> None:
     """Raise UsageError where there is no ledger, for commands that only make sense with one."""
     if not make_store(config).exists():
         raise _build_no_ledger_error(config)
+
+
+def require_rebuildable(config: Config) -> None:
+    """Raise UsageError where the ledger's file is gone, and its key or receipts too; receipts without a key are of no use."""
+    path = config.resolve_ledger_file()
+    if path.exists() or loaded_path(path).exists():
+        return
+    then = get_recovery_of_ledger(config)
+    if then == REBUILD:
+        return
+    if get_trace_of_ledger(config) is None:
+        raise _build_no_ledger_error(config)
+    raise UsageError("ledger.not_rebuilt", lost=describe_lost_files(path), then=then)
 
 
 def get_trace_of_ledger(config: Config) -> str | None:

@@ -51,7 +51,7 @@ def test_what_a_key_is_after_file_and_environment(tmp_path, text, environment, k
     ("api: {endpoint: 'http://127.0.0.1:1', file_endpoint: 'https://file.ess.tencent.cn'}\n", "different environments"),
     ("api: {license_type: 1}\n", "only allowed with contract: inline"),
     ("api: {contract: inline, enable_auto_sign: true}\n", "license_type"),
-    ("guards: {deadline: '25:99'}\n", '25:99: must be a time such as "06:00"'),
+    ("guards: {deadline: '25:99'}\n", '25:99: must be a time such as "02:00"'),
     ("api: {scene_key: OTHERS}\n", "(it is “OTHERS”)"),
     ("\ncolumns:\n  工牌: badge\n", "config.yaml:3: columns.工牌: unknown field “badge”; use one of: name, "),
     *((f"seal_name: '{template}'\n", "must contain {name}") for template in (

@@ -205,9 +205,18 @@ MISTAKES = {
     ),
     "review file of something else": Mistake(
         lambda folder: (folder / "review.json").write_text("{}"),
-        "run --review review.json", 2, "review.html", "Open review.html", "run --help",
+        "run --review review.json", 2, "check 写出可以保存核对结果的核对页", "check writes a review page", "check",
     ),
-    "review file before a review": mistype("run --review review.json", "还没有运行写出核对页", "no run has written a review page yet", "check"),
+    "review file before a review": mistype("run --review review.json", "还没有运行写出核对页", "no run has written a review page yet", "run"),
+    "rebuild of what was never there": mistype("ledger rebuild", "还没有提交过任何内容", "nothing has been sent", "check"),
+    "lock file of Excel next to the roster": Mistake(
+        lambda folder: (folder / "inbox" / "~$roster.xlsx").touch(),
+        "check", 0, "保存并关闭后再检查一次", "Save and close it, then check again", "check",
+    ),
+    "results for a roster": Mistake(
+        lambda folder: (main(["check"]), shutil.copy(next(folder.glob("out/*/results.xlsx")), folder / "inbox")),
+        "check", 7, "results.xlsx 是本程序的结果表，不是名单：请把它移出 inbox", "move results.xlsx out of inbox", "check",
+    ),
     "ledger where none can be": Mistake(
         change("secrets_dir: secrets", "ledger: /proc/x"), "run", 74, "无法在 /proc", "cannot be created in /proc", AGAIN
     ),

@@ -120,6 +120,7 @@ def check_seal_name(name: str, address: str | None, *, ascii_allowed: bool) -> t
 
 # --- the mobile
 
+MOBILE_DIGITS = 11
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _SEVERAL = re.compile(r"(?:1[3-9][0-9]{9}){2,}")
 _MOBILE_FLOAT = re.compile(r"([0-9]{11}|86[0-9]{11})\.0+")
@@ -179,7 +180,12 @@ def read_mobile(cell: Cell | None, address: str | None, *, auto_sign: bool) -> F
     if _SEVERAL.fullmatch(mobile) or _holds_several(text):
         return FieldResult(None, (build_problem("MOBILE_AMBIGUOUS", Field.MOBILE, address),))
     hidden = spell_invisible(_mask_digits(clip_text(trim_ends(text), 40)))
-    return FieldResult(None, (build_problem("MOBILE_INVALID", Field.MOBILE, address, found=hidden),))
+    reason: dict[str, Any] = {}
+    if mobile.isdecimal():
+        reason = {"length": len(mobile)} if len(mobile) != MOBILE_DIGITS else {"start": "yes"}
+    return FieldResult(
+        None, (build_problem("MOBILE_INVALID", Field.MOBILE, address, found=hidden, **reason),)
+    )
 
 
 def _holds_several(text: str) -> bool:
