@@ -41,7 +41,7 @@ def test_the_file_of_a_shared_staff_number_is_given_to_neither(stage, written):
         assert "STAFF_NO_DUPLICATE" in outcome["codes"]
         (warning,) = [problem for problem in outcome["problems"] if problem["code"] == "STAFF_NO_DUPLICATE"]
         assert warning["severity"] == "warning"
-        assert "The staff number is also used by roster.xlsx" in warning["message"]
+        assert "is also used by roster.xlsx" in warning["message"]
         assert warning["cell"].startswith("D")
 
 

@@ -203,6 +203,18 @@ def test_a_create_that_a_lost_ledger_left_open_is_not_sent_again_unasked(unsettl
     assert unsettled.creates() == 4
 
 
+def test_a_rebuild_where_nothing_is_left_leads_to_the_earlier_results(unsettled, capsys):
+    shutil.rmtree(unsettled.folder / "state")
+    for language, words in (("zh", "三样都不在了"), ("en", "all three are gone")):
+        for command in (("ledger", "rebuild"), ("run",)):
+            capsys.readouterr()
+            assert unsettled.go("--lang", language, *command) == 2
+            stderr_text = capsys.readouterr().err
+            assert words in stderr_text
+            assert "adopt" in stderr_text.splitlines()[-1]
+            assert stderr_text.rstrip().endswith("latest/results.xlsx")
+
+
 def spoil(hospital, how):
     """Damage what lies in the state folder in one way."""
     state = hospital.folder / "state"
@@ -238,7 +250,7 @@ def spoil(hospital, how):
 @pytest.mark.parametrize(
     ("how", "zh", "en", "then"),
     [
-        ("no key", "缺失或已损坏", "missing or damaged", "ledger check"),
+        ("no key", "不在了", "is missing", "ledger check"),
         ("another key", "不是本台账创建时的密钥", "not the one this ledger was created with", "ledger check"),
         ("no database", "无法读取台账", "cannot be read", "ledger rebuild"),
         ("empty", "不是本程序的台账", "not a ledger of esign-import", "ledger rebuild"),

@@ -209,7 +209,7 @@ def test_purge_by_age_lists_the_folders_first(sealed, capsys):
     assert (sealed.runs[-1] / "results.xlsx").exists()
     config.write_text(config.read_text("utf-8") + "retention: {to_fix: 1d}\n", "utf-8")
     assert sealed.go("purge") == 0
-    assert "Nothing is that old" in capsys.readouterr().err
+    assert "Nothing is older than" in capsys.readouterr().err
 
 
 def test_a_kill_at_every_point_of_a_purge(sealed, tmp_path, capsys):

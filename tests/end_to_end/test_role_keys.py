@@ -179,7 +179,7 @@ def test_doctor_names_the_role_or_why_it_gives_no_keys(hospital, server, capsys)
     assert hospital.go("doctor", "--json") == 0
     texts = [finding["text"] for finding in json.loads(capsys.readouterr().out)["findings"]]
     assert "found in credentials.role: cvm" in texts
-    assert "the service accepted a call that changes nothing" in texts
+    assert "the sandbox accepted a call that changes nothing" in texts
     server.status = 404
     assert hospital.go("doctor", "--json") == 4
     output = capsys.readouterr().out

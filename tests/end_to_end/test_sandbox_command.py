@@ -79,7 +79,7 @@ def test_a_sandbox_of_another_folder_is_refused_by_its_name(projects, capsys):
         assert main(["--lang", "en", "-c", str(theirs), "run", "--limit", "1"]) == 3
         use_address_of(mine, theirs)
         capsys.readouterr()
-        for language, words in (("en", "is that of another configuration: "), ("zh", "是另一个配置的沙盒：")):
+        for language, words in (("en", "but that of another one: "), ("zh", "是另一个配置的：")):
             for command in ("run", "doctor"):
                 assert main(["--lang", language, "-c", str(mine), command]) == 4
                 shown = capsys.readouterr()
