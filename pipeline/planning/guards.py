@@ -23,7 +23,6 @@ from pipeline.domain.service_codes import NAME_EXISTS
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import list_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.messages.catalogue import join_messages, make_message
 
 FEW_PEOPLE = 10  # of fewer, a third may be one doctor who left; none left at all is a roster without its rows
 FIRST_ANSWERS, LAST_ANSWERS = 20, 100
@@ -108,13 +107,7 @@ def get_untrusted_answer_halt(people: Iterable[PersonHistory]) -> Halt | None:
 
 def get_missing_rosters_halt(emptied_folders: Sequence[str]) -> Halt | None:
     """Return why a run stops whose roster folders are empty or gone: a share that is not mounted looks the same."""
-    if not emptied_folders:
-        return None
-    folders = [
-        make_message("folder.is_empty" if Path(folder).is_dir() else "folder.is_missing", folder=folder)
-        for folder in emptied_folders
-    ]
-    return Halt("ROSTER_MISSING", join_messages(folders), 5)
+    return Halt("ROSTER_MISSING", ", ".join(emptied_folders), 5) if emptied_folders else None
 
 
 def _check_new_people(
