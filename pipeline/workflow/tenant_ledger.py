@@ -306,7 +306,7 @@ def require_ledger(config: Config) -> None:
 
 
 def require_rebuildable(config: Config) -> None:
-    """Raise UsageError where the ledger's file is gone, and its key or receipts too; receipts without a key are of no use."""
+    """Raise LedgerError where the ledger's file is gone, and its key or receipts too; UsageError where there was none yet."""
     path = config.resolve_ledger_file()
     if path.exists() or loaded_path(path).exists():
         return
@@ -315,7 +315,7 @@ def require_rebuildable(config: Config) -> None:
         return
     if get_trace_of_ledger(config) is None:
         raise _build_no_ledger_error(config)
-    raise UsageError("ledger.not_rebuilt", lost=describe_lost_files(path), then=then)
+    raise LedgerError("ledger.not_rebuilt", lost=describe_lost_files(path), then=then)
 
 
 def get_trace_of_ledger(config: Config) -> str | None:
