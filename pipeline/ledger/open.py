@@ -108,13 +108,13 @@ def _create_ledger(path: Path, tenant: str, now: float) -> None:
 
 def read_key(path: Path) -> bytes:
     """Return a ledger's site key; LedgerError where it is missing or damaged."""
-    place = key_path(path)
+    file = key_path(path)
     try:
-        secret = place.read_bytes()
+        secret = file.read_bytes()
     except FileNotFoundError:
-        raise LedgerError("ledger.key_missing", place=place, path=path) from None
+        raise LedgerError("ledger.key_missing", place=file, path=path) from None
     if len(secret) != KEY_BYTES:
-        raise LedgerError("ledger.key_damaged", place=place, path=path)
+        raise LedgerError("ledger.key_damaged", place=file, path=path)
     return secret
 
 

@@ -121,7 +121,7 @@ def examine_paths(config: Config, config_name: Path) -> Iterator[Finding]:
             yield make_fault_finding(
                 "paths", "unreadable", "unreadable.remedy", exit_code=2, path=path, user=user
             )
-    if (error := _find_unwritable(config)) is not None:
+    if (error := _get_write_error(config)) is not None:
         yield report_error("paths", DiskTrouble.of(error))
         return
     yield make_ok_finding("paths", "paths", user=user, out=config.resolve_path(config.out))
@@ -129,7 +129,7 @@ def examine_paths(config: Config, config_name: Path) -> Iterator[Finding]:
         yield report_error("paths", fault, "warning")
 
 
-def _find_unwritable(config: Config) -> OSError | None:
+def _get_write_error(config: Config) -> OSError | None:
     """Return the error of the first folder that a run writes and cannot; the ledger's where it lies in a file."""
     written = [config.resolve_path(config.out), config.resolve_path(config.work)]
     if not config.is_ledger_on_server:
