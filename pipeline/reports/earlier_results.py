@@ -36,7 +36,7 @@ def list_lacking_runs(
     """Return the runs of a tenant whose results show creates or seals that a ledger lacks, each with its file.
 
     ``known_*`` is what the ledger holds. Of the runs that it holds only the last one is compared, by the number of the
-    receipt with which it ended. Of a run that it does not hold it must know every SealId and create; a `check` enters no
+    receipt with which it ended, or by its creates where its end was not entered: the ledger could not be written. Of a run that it does not hold it must know every SealId and create; a `check` enters no
     run, so one that is older than the ledger's last run is skipped. The log of a killed run must show no other create.
     ``accepted_runs`` were missing before, and a person decided to go on without them.
     """
@@ -50,7 +50,7 @@ def list_lacking_runs(
         if run in accepted_runs:
             continue
         if run in known_runs:
-            lacks = run == last_run and receipts < record.get("receipts", 0)
+            lacks = run == last_run and _is_behind(record, receipts, known_attempts, path.parent)
         elif record.get("command") == "check" and last_run is not None and run < last_run:
             continue
         else:
@@ -166,6 +166,17 @@ def _holds_all(
         )
     except (OSError, StopIteration, ValueError, KeyError):
         return False
+
+
+def _is_behind(
+    record: Mapping[str, Any], receipts: int, known_attempts: Callable[[], Collection[str]], folder: Path
+) -> bool:
+    """Return whether a ledger that holds a run lacks what came later in that run; ``folder`` holds its results."""
+    if "receipts" in record:  # its end was entered
+        return bool(receipts < record["receipts"])
+    creates = list_recorded_creates(folder, folder.name)
+    traces = {create.trace_id for create in creates if create.status in CREATED_STATUSES} - {None}
+    return not traces <= set(known_attempts())
 
 
 def _list_trace_ids(log: Path) -> set[str]:

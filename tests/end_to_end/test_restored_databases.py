@@ -6,14 +6,18 @@ The sandbox accepts equal seal names, so that nothing but this program refuses a
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from people import make_row
+from run_support import wait_until
 
 from pipeline.cli.app import main
 from pipeline.sandbox.actions import Rules
@@ -424,3 +428,46 @@ def test_a_hospital_that_never_ran_lacks_nothing(hosts, capsys):
     shown = recover(hosts, capsys, "--yes", exit_code=0)
     assert (shown["new_ledger"], shown["entered"]) == (True, False)
     assert hosts.hospital.run_to_end("run") == (0, {"sealed": DOCTORS})
+
+
+# -- a backup that was made in the middle of a run
+
+
+def let_go(hosts):
+    """End the connections to the hospital's database."""
+    with hosts.server.connect() as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [hosts.database]
+        )
+
+
+@pytest.mark.parametrize("remains", ["all", "log", "outcomes"])
+def test_a_backup_of_the_middle_of_a_run_lacks_its_later_creates(hosts, zygote, capsys, remains):
+    """The database is put back while the run goes on: the run stops, and its end is entered nowhere."""
+    hosts.use("one")
+    hospital = hosts.hospital
+    hospital.requests_per_second = 5
+    hosts.configure()
+    hospital.doctors(MANY)
+    running = zygote.start(
+        hospital, stopped_at="create: the answer is kept", XDG_STATE_HOME=os.environ["XDG_STATE_HOME"]
+    )
+    wait_until(lambda: psutil.Process(running.pid).status() == psutil.STATUS_STOPPED)
+    let_go(hosts)
+    hosts.back_up()
+    in_backup = hospital.creates()
+    running.send_signal(signal.SIGCONT)
+    wait_until(lambda: hospital.creates() >= in_backup + 2)
+    hosts.restore()
+    assert running.wait() in {6, 74}
+    assert (hospital.newest / "outcomes.jsonl").exists()
+    leave(hosts, remains)
+    hosts.use("two")
+    assert hospital.go("run") == 2
+    capsys.readouterr()
+    assert hospital.go("ledger", "recover", "--yes") in {0, 3}
+    for host in ("two", "one", "three"):
+        hosts.use(host)
+        hospital.go("ledger", "recover", "--yes")
+        assert hospital.go("run") in {0, 3}, host
+    assert hosts.list_second_seals() == []
