@@ -10,6 +10,7 @@ import signal
 import sys
 from contextlib import suppress
 from types import FrameType
+from typing import TextIO
 
 INTERRUPTED = 130  # exit code
 _held_back: list[int] = []
@@ -46,11 +47,17 @@ def read_line() -> str:
     A signal that comes just before the system call read does not interrupt it. The wait for a line therefore ends by
     either of two: the terminal, or the socket into which the interpreter writes every signal.
     """
-    if (
-        os.name != "nt" and sys.stdin.isatty()
-    ):  # a console of Windows has no select, and its read sees a Ctrl-C
+    # a console of Windows has no select, and its read sees a Ctrl-C
+    if os.name != "nt" and sys.stdin.isatty() and _has_number(sys.stdin):
         _wait_for_line()
     return sys.stdin.readline()
+
+
+def _has_number(stream: TextIO) -> bool:
+    """Return whether a stream is a file of the system, on which `select` can wait."""
+    with suppress(OSError, ValueError):
+        return stream.fileno() >= 0
+    return False
 
 
 def _wait_for_line() -> None:

@@ -569,6 +569,7 @@ def test_every_option_that_has_an_argument_is_named_by_it():
         "json",
         "lang",
         "look-up",
+        "max-age",
         "probe",
         "profile",
         "quiet",

@@ -134,8 +134,8 @@ def test_seals_can_still_be_adopted_into_a_new_ledger(keeping, capsys):
     assert keeping.run_on(121, "adopt", str(results)) == 0
     capsys.readouterr()
     assert keeping.run_on(121) == 2
-    assert "--new-ledger" in capsys.readouterr().err
-    assert keeping.run_on(121, "run", "--yes", "--new-ledger") == 0
+    assert "ledger recover" in capsys.readouterr().err
+    assert keeping.run_on(121, "ledger", "recover", "--yes") == 0
     assert keeping.run_on(122) == 0
     assert keeping.statuses() == {"unchanged": 2}
     assert keeping.creates() == 2

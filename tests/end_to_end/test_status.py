@@ -44,14 +44,22 @@ def say(capsys):
     return run_command
 
 
-@pytest.mark.parametrize("option", [("--limit", "1"), ("--only", "00001")])
-def test_a_run_that_left_rows_for_the_next_ends_with_run_also_where_a_row_is_wrong(hospital, say, option):
+@pytest.mark.parametrize(
+    ("option", "of_run"),
+    [
+        (("--limit", "1"), "rows were not sent. Run again to continue:"),
+        (("--only", "00001"), "as asked. To send the 2 other rows too, run:"),
+    ],
+)
+def test_a_run_that_left_rows_for_the_next_ends_with_run_also_where_a_row_is_wrong(
+    hospital, say, option, of_run
+):
     hospital.doctors(3)
     hospital.roster([("王五", "1101", None, "9", None)], file="two.xlsx")
     for command in (("run", "--yes", *option), ("status",)):
         printed, last = say(hospital, *command)
         assert last.endswith(" run"), printed
-        assert "rows were not sent. Run again to continue:" in printed
+        assert of_run in printed
         assert "1 row to correct" in printed
         assert "retry" not in printed
 

@@ -202,7 +202,7 @@ def test_a_backup_into_a_folder_is_a_new_file_in_it(hospital, capfd):
         assert hospital.go("ledger", "backup", str(backups)) == 0
     assert [path.stat().st_mode & 0o777 for path in backups.glob("ledger-*.backup")] == [0o600, 0o600]
     code, printed = say(capfd, "ledger", "backup", str(backups / "no" / "x"), language="zh", config=config)
-    assert (code, f"找不到 {backups / 'no'}" in printed) == (2, True)
+    assert (code, str(backups / "no") in printed) == (2, True)
 
 
 def ports_are_guarded() -> bool:

@@ -45,7 +45,7 @@ def cut(text):
         ({"close": "after"}, "等待应答时连接断开了", "the connection was interrupted before an answer came"),
         ({"delay_after": 60}, "等待应答超时", "no answer came in time"),
         ({"http_502": "after"}, "HTTP 状态码不是 200", "The HTTP status was not 200"),
-        ({"html_200": "after"}, "应答无法识别", "The answer is not in the service's format"),
+        ({"html_200": "after"}, "应答不是接口的格式", "The answer is not in the service's format"),
     ],
 )
 @pytest.mark.parametrize("language", ["zh", "en"])

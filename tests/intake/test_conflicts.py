@@ -214,7 +214,10 @@ def test_a_shared_staff_number_is_a_warning_on_both_rows(own, other):
     rows = [doctor(2, staff=own), doctor(3, BERT, name="李四", picture="p2", staff=other)]
     assert new(rows) == {position: ["STAFF_NO_DUPLICATE (w)"] for position in (2, 3)}
     (problem,) = flag_conflicts(rows)[0].problems
-    assert (problem.field, problem.detail) == (Field.STAFF_NO, {"other": "roster.xlsx 内科 3"})
+    assert (problem.field, problem.detail) == (
+        Field.STAFF_NO,
+        {"found": own, "other": "roster.xlsx 内科 3"},
+    )
     assert new([doctor(2, staff=own), doctor(3, staff=other)])[2] == [], "one person on two rows"
 
 
