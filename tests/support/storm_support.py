@@ -207,6 +207,8 @@ def make_hospitals(hospital_with, tmp_path, count: int, server: PostgresServer, 
         (hospital.folder / "seals").mkdir()
         (hospital.folder / "inbox").mkdir()
         use_server(hospital, server.make_url(port=wire.own_port), server.make_url())
+        with (hospital.folder / "config.yaml").open("a") as config:
+            config.write("ledger_registry: strict\n")  # as in production: else a registry only warns
         hospitals.append(hospital)
     return hospitals
 
