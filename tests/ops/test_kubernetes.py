@@ -100,7 +100,7 @@ def test_the_workers_have_no_root_secrets_as_files_and_folders_of_their_own(mani
     (worker,) = pod["containers"]
     labels = manifest["spec"]["template"]["metadata"]["labels"]
     assert manifest["spec"]["selector"]["matchLabels"] == labels
-    assert manifest["spec"]["strategy"] == {"type": "Recreate"}, "no older worker beside a newer one"
+    assert manifest["spec"]["strategy"] == {"type": "Recreate"}, "no older worker runs with a newer one"
     assert worker["args"][0] in cli.commands
     assert pod["terminationGracePeriodSeconds"] >= 150, "a run that hangs is killed after two minutes"
     assert pod["enableServiceLinks"] is False, "unknown variables ESIGN_IMPORT_… are refused"
