@@ -69,6 +69,9 @@ def check_bundle(program: Path, work: Path) -> None:
     run([program, "init", hospital, "--sandbox"], quiet=True)
     (hospital / "secrets" / "notify__urls").write_text("json://127.0.0.1:9/", encoding="utf-8")
     run([program, "notify", "test"], expected=UNDELIVERED, quiet=True, folder=hospital)
+    secret = hospital / "secrets" / "ledger__secret"
+    secret.write_text("of-the-bundle-check-alone-0123456789abcdef\n", encoding="utf-8")
+    secret.chmod(0o600)
     config = hospital / "config.yaml"
     text = config.read_text(encoding="utf-8")
     config.write_text(re.sub(r"(?m)^ledger:.*", "ledger: postgresql://127.0.0.1:9/x", text), encoding="utf-8")
