@@ -27,7 +27,7 @@ from pipeline.domain.run import (
 )
 from pipeline.ledger.protocol import Ledger
 from pipeline.messages.areas import get_pair
-from pipeline.messages.catalogue import join_messages
+from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.operations.run_hooks import call_run_end_hooks
 from pipeline.reports.explanations import (
     count_doubted_numbers,
@@ -44,12 +44,13 @@ from pipeline.reports.explanations import (
 from pipeline.reports.next_steps import REPORT_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import run_record
-from pipeline.reports.row_values import list_blocking_codes
+from pipeline.reports.row_values import get_main_code
 from pipeline.reports.totals import NEEDS_NOTHING
 from pipeline.workflow.finish import finish_run
 
 YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
+MAX_ROWS_NAMED = 2  # of one reason
 MAX_REASONS = 8  # on the screen; all are in the workbook
 UNREAD_NOTES = frozenset(
     {
@@ -213,10 +214,10 @@ def _print_reasons(
     """
     by_code: defaultdict[str, list[RowOutcome]] = defaultdict(list)
     for outcome in outcomes:
-        codes = list_blocking_codes(outcome)
-        if not codes and outcome.code and not (explained and outcome.status is Status.NOT_SENT):
-            codes = [outcome.code]
-        for code in codes:
+        code = get_main_code(outcome)
+        if code is None and not (explained and outcome.status is Status.NOT_SENT):
+            code = outcome.code
+        if code:
             by_code[code].append(outcome)
     for code, rows in _take_commonest(session, by_code):
         status = rows[0].status
@@ -228,7 +229,7 @@ def _print_reasons(
         task = describe_task_of(code, presenter) or count_doubted_numbers(code, rows, presenter)
         if task and code != explained:
             session.inform("reason_task", task=task)
-    without_reason = sum(not list_blocking_codes(outcome) and not outcome.code for outcome in outcomes)
+    without_reason = sum(get_main_code(outcome) is None and not outcome.code for outcome in outcomes)
     if by_code and without_reason:
         session.inform("reason_not_yet", rows=without_reason)
 
@@ -271,8 +272,21 @@ def _print_reason(
     *,
     with_sheets: Collection[Path],
 ) -> None:
-    """Print how many rows have a code, and the first of them."""
-    origin = outcomes[0].doctor.row.origin
-    sheet = origin.sheet if origin.path in with_sheets else None
-    location = presenter.mask_text(" ".join(filter(None, (origin.file, sheet))))
-    session.inform("reason", rows=len(outcomes), code=code, label=name, place=location, row=origin.row)
+    """Print how many rows have a code, and all of them or the first: two rows may be at odds with each other."""
+    shown = outcomes if len(outcomes) <= MAX_ROWS_NAMED else outcomes[:1]
+    rows_of_sheets: defaultdict[str, list[int]] = defaultdict(list)
+    for outcome in shown:
+        origin = outcome.doctor.row.origin
+        sheet = origin.sheet if origin.path in with_sheets else None
+        rows_of_sheets[" ".join(filter(None, (origin.file, sheet)))].append(origin.row)
+    places = [
+        make_message(
+            "reason_row" if len(rows) == 1 else "reason_rows",
+            place=presenter.mask_text(location),
+            row=rows[0],
+            last=rows[-1],
+        )
+        for location, rows in rows_of_sheets.items()
+    ]
+    key = "reason" if len(shown) == len(outcomes) else "reason_such_as"
+    session.inform(key, rows=len(outcomes), code=code, label=name, places=join_messages(places))

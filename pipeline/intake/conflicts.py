@@ -117,7 +117,7 @@ def flag_conflicts(
     flagged = [
         replace(
             doctor,
-            problems=(*doctor.problems, *conflicts[index]),
+            problems=(*_leave_out_missing_image(doctor, conflicts[index]), *conflicts[index]),
             possibly_same=tuple([doctors[other].key or "" for other in alike.get(index, ())]),
         )
         if index in conflicts
@@ -129,6 +129,13 @@ def flag_conflicts(
     ):
         _keep_equal_errors_once(flagged, indices)
     return flagged
+
+
+def _leave_out_missing_image(doctor: Doctor, conflicts: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return a row's own problems; where its number has two names, there may be no person to have a picture."""
+    if all(conflict.code != "ID_NAME_CONFLICT" for conflict in conflicts):
+        return doctor.problems
+    return tuple(problem for problem in doctor.problems if problem.code != "IMAGE_MISSING")
 
 
 def _keep_equal_errors_once(doctors: list[Doctor], indices: _Indices) -> None:

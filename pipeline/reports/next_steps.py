@@ -38,7 +38,7 @@ from pipeline.support.terminal_text import UTF_8, join, quote
 
 if TYPE_CHECKING:
     from pipeline.domain.masking import Masker
-    from pipeline.domain.roster import FileReport
+    from pipeline.domain.roster import FileReport, UnassignedFile
     from pipeline.domain.service_codes import ResponsibleRole
     from pipeline.ledger.protocol import RunRecord
 
@@ -151,6 +151,8 @@ class RunState:
     empty_seals: str | None = None  # the folder of pictures, where it holds none
     are_seals_misread: bool = False  # the locale's encoding is not that of the names in it
     again_without_seals: str = ""  # the same check or run over the configured pictures
+    unpaired: str = ""  # pictures in the folder that no row matched: the first file names
+    has_misspelt_titles: bool = False  # columns were not used, perhaps because of their titles
     unfilled_rosters: str = ""  # those that were read and hold no doctor, where none holds one
     review: tuple[str, str] | None = None  # its page, and the command that reads the judgements
     can_be_reviewed: bool = False  # the judgements count for this tenant
@@ -304,7 +306,15 @@ def _join_picture_tasks(state: RunState) -> Message:
     rows = [row for row in state.rows if choose_task(row) is RowTask.ADD_PICTURE]
     counts = Counter(map(choose_picture_task, rows))
     tasks = [
-        make_message(f"next.pictures.{task}", n=counts[task], folder=state.seals)
+        make_message(
+            "next.pictures.rename"
+            if task is PictureTask.PUT_IN and state.unpaired
+            else f"next.pictures.{task}",
+            n=counts[task],
+            folder=state.seals,
+            files=state.unpaired,
+            unpaired=make_message("sheet.unpaired"),
+        )
         for task in PictureTask
         if counts[task]
     ]
@@ -364,7 +374,7 @@ def _list_ready_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Next
         )
     if ready and not state.has_tenant:
         yield make_step("next.configure", n=ready)
-    elif ready and not state.is_roster_open:
+    elif ready and not state.is_roster_open and not state.has_misspelt_titles:
         yield _note_unshown(state, make_step("next.run", state.send_again, n=ready))
         if state.can_be_reviewed and not to_review and state.review:
             page, command = state.review
@@ -437,11 +447,34 @@ def _make_run_state(report: RunReport, masker: Masker) -> RunState:
         empty_seals=masker.mask_path(report.seals) if report.seals and report.are_seals_empty else None,
         are_seals_misread=report.are_seals_misread,
         again_without_seals=_build_without_seals(report, repeated) if is_shown else "",
+        unpaired=_name_unpaired(report, masker),
+        has_misspelt_titles=any(file.misspelt_titles for file in report.files),
         unfilled_rosters=name_files(file.path for file in report.unfilled_rosters),
         review=(masker.mask_path(report.out / REVIEW_PAGE), build_review_command(report)),
         can_be_reviewed=report.site_digest is not None,
         has_tenant=report.tenant is not None,
     )
+
+
+def _name_unpaired(report: RunReport, masker: Masker) -> str:
+    """Return the names of the first files that no row matched.
+
+    Those that resemble rows without a picture come first, those that resemble other rows alone come last.
+    """
+    without = {
+        row.doctor.row.origin
+        for row in report.outcomes
+        if any(error.code == "IMAGE_MISSING" for error in row.errors)
+    }
+
+    def rank(file: UnassignedFile) -> int:
+        if not file.similar:
+            return 1
+        return 0 if any(doctor.row.origin in without for doctor in file.similar) else 2
+
+    files = sorted(report.unassigned_images, key=rank)
+    names = [masker.mask_text(file.path.name) for file in files[:_FILES_NAMED]]
+    return ", ".join(names) + (" …" if len(files) > _FILES_NAMED else "")
 
 
 def build_review_command(report: RunReport) -> str:

@@ -54,6 +54,12 @@ def list_blocking_codes(outcome: RowOutcome) -> list[str]:
     return list(dict.fromkeys(problem.code for problem in outcome.errors))
 
 
+def get_main_code(outcome: RowOutcome) -> str | None:
+    """Return the code for which a row is counted: of several errors the first one that is not about its picture."""
+    codes = list_blocking_codes(outcome)
+    return next((code for code in codes if not code.startswith("IMAGE_")), next(iter(codes), None))
+
+
 def mask_doctor_id(doctor: Doctor) -> str | None:
     """Return the masked identity number; None where no digits of it are at the end of its cell, or it is no number."""
     if doctor.number:

@@ -33,7 +33,7 @@ from pipeline.reports.explanations import (
     name_code,
 )
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_values import SEALED_STATUSES, list_blocking_codes
+from pipeline.reports.row_values import SEALED_STATUSES, get_main_code
 from pipeline.reports.styles import clean_text
 
 NEEDS_NOTHING = frozenset({Status.SEALED, Status.UNCHANGED, Status.READY})
@@ -74,8 +74,9 @@ def verify_totals(report: RunReport) -> Mapping[Status, int]:
 
 
 def count_reasons(outcomes: Iterable[RowOutcome]) -> list[tuple[str, int]]:
-    """Count rows by the codes that keep them from their seal, the commonest first; a row may count for several."""
-    return Counter(code for outcome in outcomes for code in list_blocking_codes(outcome)).most_common()
+    """Count rows by what keeps them from their seal, the commonest first; each row counts once."""
+    codes = map(get_main_code, outcomes)
+    return Counter(code for code in codes if code is not None).most_common()
 
 
 def list_reason_totals(report: RunReport, presenter: Presenter) -> Iterator[ReasonTotal]:

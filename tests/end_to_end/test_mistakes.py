@@ -60,6 +60,24 @@ def write_roster(path: Path, headers: tuple[str, ...] = HEADERS, *, rows: int = 
     book.save(path)
 
 
+def write_rows(path: Path, *changes: dict[str, str]) -> None:
+    """Write a roster with a row for each of these; a row without a change is that of another doctor."""
+    book = openpyxl.Workbook()
+    book.active.append(HEADERS)
+    for serial, change in enumerate(changes, start=1):
+        row = dict(zip(HEADERS, make_row(serial), strict=True)) | change
+        book.active.append([row[title] for title in HEADERS])
+    book.save(path)
+
+
+def write_pictured_rows(folder: Path, *changes: dict[str, str]) -> None:
+    """Write a roster as `write_rows` does, and a picture for each doctor's name."""
+    write_rows(folder / "inbox" / "roster.xlsx", *changes)
+    (folder / "seals" / "00001.png").unlink()
+    for serial in range(1, len(changes) + 1):
+        draw_seal(folder / "seals" / f"{make_row(serial)[0]}.png", serial)
+
+
 def write_untitled_roster(path: Path) -> None:
     book = openpyxl.Workbook()
     book.active.append(["填写说明"])
@@ -326,6 +344,23 @@ MISTAKES = {
         "ledger backup b.bak --keep 3", 2, "b.bak 是文件", "b.bak is a file", "ledger backup . --keep 3",
     ),
     "no backup": mistype("ledger restore config.yaml", "不是本程序的备份", "is not a backup of this program", "status"),
+    "picture under another name": Mistake(
+        lambda folder: (folder / "seals" / "00001.png").rename(folder / "seals" / "qian.png"),
+        "check", 3, "没配上的图片（qian.png，见工作表“未配对印章”）", "that no row matched (qian.png; sheet “Unpaired pictures”)", "check",
+    ),
+    "two doctors of one staff number": Mistake(
+        lambda folder: write_pictured_rows(folder, {"工号": "7"}, {"工号": "7"}, {"工号": "8"}),
+        "check", 0, "（STAFF_NO_DUPLICATE，roster.xlsx 第 2 行和第 3 行）", "(STAFF_NO_DUPLICATE, roster.xlsx rows 2 and 3)", "run",
+    ),
+    "two names for one number": Mistake(
+        lambda folder: write_rows(folder / "inbox" / "roster.xlsx", {}, {"证件号码": make_row(1)[1]}),
+        "check", 3, "2 行 同一证件号码有两个姓名（ID_NAME_CONFLICT，roster.xlsx 第 2 行和第 3 行）",
+        "2 × One number with two names (ID_NAME_CONFLICT, roster.xlsx rows 2 and 3)", "check",
+    ),
+    "mobile with a digit too few": Mistake(
+        lambda folder: write_rows(folder / "inbox" / "roster.xlsx", {"手机号": "1540000000"}),
+        "check", 3, "（MOBILE_INVALID，roster.xlsx 第 2 行）", "(MOBILE_INVALID, roster.xlsx row 2)", "check",
+    ),
 }  # fmt: skip
 
 
@@ -342,3 +377,25 @@ def test_a_mistake_is_named_with_its_cure(folder, capfd, mistake):
         last_line = re.sub(r" --lang (zh|en)", "", printed.rstrip().splitlines()[-1])
         path = {"zh": "/完整路径/config.yaml", "en": "/full/path/config.yaml"}[language]
         assert last_line.endswith(f" {mistake.then.replace('CONFIG', path)}"), printed
+
+
+def test_a_misspelt_title_is_corrected_before_anything_is_sent(folder, capfd):
+    titles = ("姓名", "证件号码", "手机号吗", *HEADERS[3:])
+    write_roster(folder / "inbox" / "roster.xlsx", titles)
+    for language in ("zh", "en"):
+        assert main(["check", "--lang", language]) == 0
+        printed = capfd.readouterr().err
+        assert {"zh": "写 ignore", "en": "write ignore under columns:"}[language] in printed
+        assert " run" not in printed.partition("report.html")[2]
+    write_config(folder, "secrets_dir", "columns: {手机号吗: ignore}\nsecrets_dir")
+    assert main(["check"]) == 0
+    assert capfd.readouterr().err.rstrip().endswith(" run")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_each_row_is_counted_for_one_reason(folder, capfd, language):
+    rows = ({"证件号码": make_row(2)[1], "手机号": "1540000000"}, {}, {"手机号": "1", "工号": "33"})
+    write_rows(folder / "inbox" / "roster.xlsx", *rows)
+    assert main(["check", "--lang", language]) == 3
+    counts = re.findall(r"^      (\d+) (?:×|行) .*[A-Z]_[A-Z]", capfd.readouterr().err, re.MULTILINE)
+    assert sum(map(int, counts)) == len(rows)

@@ -15,7 +15,7 @@ from pipeline.messages.problems import build_problem, render_problem
 
 ANNA, BERT = "110199199003071232", "110199198501011239"
 COLUMNS = dict(zip(Field, ascii_uppercase, strict=False))
-BROKEN = build_problem("IMAGE_MISSING", Field.PICTURE)
+BROKEN = build_problem("IMAGE_BLANK", Field.PICTURE)
 
 
 def doctor(position=2, number=ANNA, *, name="张三", picture="p1", mobile=None, seal_name=None, scene=None, broken=False, card=CardType.ID_CARD, staff=None, file="roster.xlsx", sheet="内科", written=None, called=None, **more):  # fmt: skip
@@ -109,7 +109,7 @@ def test_where_no_row_is_valid_the_first_keeps_the_errors_and_the_others_name_it
     compared = flag_conflicts(rows)
     problems = {row.row.origin.row: [problem.code for problem in row.problems] for row in compared}
     assert problems == {
-        2: ["IMAGE_MISSING"],
+        2: ["IMAGE_BLANK"],
         3: ["ROW_DUPLICATE"],
         4: ["IMAGE_MISSING"],
         5: ["ROW_DUPLICATE"],
@@ -160,6 +160,14 @@ def test_departments_and_staff_numbers_are_no_content():
 def test_one_number_with_two_names_stops_them_all():
     rows = [doctor(2), doctor(3, name="李四"), doctor(4, name=None, broken=True)]
     assert new(rows) == {position: ["ID_NAME_CONFLICT"] for position in (2, 3, 4)}
+
+
+def test_a_number_with_two_names_has_no_picture_that_is_missing():
+    missing = build_problem("IMAGE_MISSING", Field.PICTURE)
+    rows = [doctor(2, picture=None), doctor(3, name="李四", picture=None), doctor(4, BERT, picture=None)]
+    flagged = flag_conflicts([replace(row, problems=(missing,)) for row in rows])
+    codes = [[problem.code for problem in row.problems] for row in flagged]
+    assert codes == [["ID_NAME_CONFLICT"], ["ID_NAME_CONFLICT"], ["IMAGE_MISSING"]]
 
 
 def test_one_number_with_two_spellings_of_a_name_stops_them_all():

@@ -278,7 +278,8 @@ def describe_columns(
         unused += name is None
         if not title or (name is None and unused > _DESCRIBED):
             continue
-        guess = None if name or aliases.is_known(title) else get_nearest_title(title, absent)
+        is_clear = name or aliases.maps(title) or aliases.is_known(title)
+        guess = None if is_clear else get_nearest_title(title, absent)
         described.append(Column(format_column(column), title, name, guess))
     return tuple(described)
 
