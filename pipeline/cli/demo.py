@@ -361,15 +361,20 @@ def _build_sandbox(session: Session, options: dict[str, Any], project: _Project,
     if fault_file and fault_file.absolute() == (project.path or DEFAULT_CONFIG.absolute()):
         raise UsageError("faults.is_the_configuration", path=fault_file)
 
-    def list_current_keys() -> list[str]:
-        """Return the SecretIds that the configuration has now."""
+    def list_current_tenants() -> Sequence[Tenant]:
+        """Return the tenants with the keys that the configuration has now."""
         with suppress(EsignImportError, OSError):  # its folder may be gone
-            return [tenant.secret_id for tenant in _read_project(replace(session, config_files={})).tenants]
+            return _read_project(replace(session, config_files={})).tenants
         return []
 
     rules = Rules(**{name: options[name] for name in ("inline", "unique_names", "limiter", "rate")})
     return Sandbox(
-        FakeService(rules, tenants=project.tenants, owner=project.owner, list_current_keys=list_current_keys),
+        FakeService(
+            rules,
+            tenants=project.tenants,
+            owner=project.owner,
+            list_current_tenants=list_current_tenants,
+        ),
         faults=load_faults(fault_file) if fault_file else (),
         latency=options["latency"],
         arrival_jitter=options["jitter"],

@@ -240,7 +240,8 @@ class Halt:
     code: str
     message: str = _field(repr=False)
     exit: HaltExit
-    # credentials: the source of the keys that the service refused; host, cause, since, seconds: of an outage
+    # of refused keys: credentials (their source), secret_id (its ends), id_file, key_file, proxy (one is set); host, cause, since, seconds: of an outage;
+    # empty, missing: the roster folders that hold no roster, and those that are not there
     detail: Mapping[str, str] = _field(default_factory=dict, repr=False)
 
     @property

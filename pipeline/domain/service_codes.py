@@ -36,6 +36,7 @@ Rerun = Literal["itself", "after", "held"]
 OTHER_SANDBOX = "another sandbox: "
 # … of the sandbox of the configuration that calls, whose keys were changed since; its owner follows
 OWN_SANDBOX = "a sandbox with former keys: "
+SIGNATURE_REFUSED = "AuthFailure.SignatureFailure"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from pipeline.domain.message import Message
 ALGORITHM = "TC3-HMAC-SHA256"
 SERVICE = "essbasic"  # also on the file host and in the test environment
 
+_SHOWN = 4  # characters of a SecretId at each end
+
 # A signature is accepted for 300 seconds, and a call that arrived in time is executed within 60: a create
 # that has not taken effect by then never will.
 REPLAY_WINDOW_SECONDS = 360.0
@@ -68,6 +70,15 @@ class Credentials:
     def renewal_failure(self) -> Message | None:
         """None: a pair that was found is not renewed."""
         return None
+
+    def describe(self) -> dict[str, str]:
+        """Return the source, the ends of the SecretId, and the files where each part has its own."""
+        secret_id = f"{self.secret_id[:_SHOWN]}…{self.secret_id[-_SHOWN:]}"
+        detail = {"credentials": self.source, "secret_id": secret_id}
+        if len(self.files) > 1:
+            id_file, key_file = self.files[:2]
+            detail |= {"id_file": str(id_file), "key_file": str(key_file)}
+        return detail
 
     async def get_current(self) -> Credentials:
         """Return this pair."""

@@ -25,7 +25,7 @@ from pipeline.messages.catalogue import make_message
 from pipeline.messages.service_errors import make_network_cure
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.reports.explanations import describe_failure
-from pipeline.workflow.stage_settings import build_agent, build_client, get_credentials_places
+from pipeline.workflow.stage_settings import build_agent, build_client, describe_keys, get_credentials_places
 
 SKEWED, VERY_SKEWED = 30.0, 300.0  # seconds between this clock and the service's: warn, fault
 NETWORK_EXIT, CREDENTIALS_EXIT = 5, 4
@@ -97,12 +97,13 @@ async def _ask_hosts(config: Config, credentials: CredentialsSource | None, cloc
         judged = None if config.api.placeholders else credentials
         if reply is not None and judged is not None:
             host = urlsplit(config.api.endpoint).hostname or ""
-            findings += _judge_answer(reply, judged, host)
+            findings += _judge_answer(reply, describe_keys(config, judged), host)
         is_same_host = client.host_of(UPLOAD) == client.host_of(LIVENESS_CHECK)
         if config.api.contract == "file_id" and (reply is not None or not is_same_host):
             upload = await _ask_host(client, UPLOAD, b"{}", config, findings)  # no file: nothing is stored
             if upload is not None and judged is not None:
-                findings += _judge_upload(upload, reply, client.host_of(UPLOAD), judged)
+                keys_used = describe_keys(config, judged)
+                findings += _judge_upload(upload, reply, client.host_of(UPLOAD), keys_used)
     return findings
 
 
@@ -190,7 +191,7 @@ def _judge_clock(reply: Reply) -> Iterator[Finding]:
     yield make_fault_finding("clock", key, "clock.remedy", exit_code=exit_code, seconds=round(seconds))
 
 
-def _judge_answer(reply: Reply, credentials: CredentialsSource, host: str) -> Iterator[Finding]:
+def _judge_answer(reply: Reply, keys: Mapping[str, str], host: str) -> Iterator[Finding]:
     """Judge the answer to a signed call that changes nothing."""
     answer = reply.answer
     if answer is None:
@@ -198,11 +199,11 @@ def _judge_answer(reply: Reply, credentials: CredentialsSource, host: str) -> It
     if answer.code is None:
         yield make_ok_finding("credentials", "accepted_by_sandbox" if is_loopback(host) else "accepted")
     else:
-        yield _report_refusal(reply, LIVENESS_CHECK, "doctor.refused", credentials)
+        yield _report_refusal(reply, LIVENESS_CHECK, "doctor.refused", keys)
 
 
 def _judge_upload(
-    upload: Reply, reply: Reply | None, host: str, credentials: CredentialsSource
+    upload: Reply, reply: Reply | None, host: str, keys: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Judge the answer to an upload without a file: which host answers, and whether the keys may upload.
 
@@ -216,10 +217,10 @@ def _judge_upload(
     elif get_upload_meaning(code, "") in _OF_KEYS and (
         reply is None or reply.answer is None or reply.answer.code != code
     ):
-        yield _report_refusal(upload, UPLOAD, "doctor.upload_refused", credentials)
+        yield _report_refusal(upload, UPLOAD, "doctor.upload_refused", keys)
 
 
-def _report_refusal(reply: Reply, action: str, key: str, credentials: CredentialsSource) -> Finding:
+def _report_refusal(reply: Reply, action: str, key: str, keys: Mapping[str, str]) -> Finding:
     """Return the finding of a call that the service refused, with the service's own words."""
     answer = reply.answer
     assert answer is not None
@@ -229,5 +230,5 @@ def _report_refusal(reply: Reply, action: str, key: str, credentials: Credential
         text = make_message(key, why=f"{answer.code}: {message}")
         remedy = make_message("doctor.refused.remedy", request_id=answer.request_id)
         return Finding("credentials", "fault", text, remedy, NETWORK_EXIT)
-    why = describe_failure(answer.code, credentials.source, action, message)
+    why = describe_failure(answer.code, keys, action, message)
     return Finding("credentials", "fault", make_message(key, why=why), None, CREDENTIALS_EXIT)

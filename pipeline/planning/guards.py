@@ -107,7 +107,13 @@ def get_untrusted_answer_halt(people: Iterable[PersonHistory]) -> Halt | None:
 
 def get_missing_rosters_halt(emptied_folders: Sequence[str]) -> Halt | None:
     """Return why a run stops whose roster folders are empty or gone: a share that is not mounted looks the same."""
-    return Halt("ROSTER_MISSING", ", ".join(emptied_folders), 5) if emptied_folders else None
+    if not emptied_folders:
+        return None
+    missing = [folder for folder in emptied_folders if not Path(folder).exists()]
+    empty = [folder for folder in emptied_folders if folder not in missing]
+    states = {"missing": ", ".join(missing), "empty": ", ".join(empty)}
+    detail = {state: folders for state, folders in states.items() if folders}
+    return Halt("ROSTER_MISSING", ", ".join(emptied_folders), 5, detail)
 
 
 def _check_new_people(

@@ -22,7 +22,7 @@ from pipeline.domain.run import (
     has_doubtful_picture,
     waits_for_review,
 )
-from pipeline.domain.service_codes import CODES, NAME_EXISTS, OTHER_SANDBOX, OWN_SANDBOX
+from pipeline.domain.service_codes import CODES, NAME_EXISTS, OTHER_SANDBOX, OWN_SANDBOX, SIGNATURE_REFUSED
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import make_finished_message, make_message
@@ -245,17 +245,19 @@ def describe_code(code: str, presenter: Presenter) -> str:
     return f"{advice.meaning.render(presenter.language)}{space}{describe_task(advice, presenter)}"
 
 
-def describe_failure(reason: str, key_source: str, action: str = "", message: str = "") -> Message | str:
+def describe_failure(
+    reason: str, keys: Mapping[str, str] = NO_DETAIL, action: str = "", message: str = ""
+) -> Message | str:
     """Return why a single call failed: a text of ours, or a service code with who acts and what to do.
 
-    ``key_source`` is where the keys came from; it is given for codes about the keys. ``action`` is the call, where it is
+    ``keys`` is what a refusal of the keys is explained with. ``action`` is the call, where it is
     none that a run makes. ``message`` is the service's, masked.
     """
     if not is_service_code(reason):
         return reason
     detail = {"action": action}
     if CODES.get(reason) == "credentials":
-        detail["credentials"] = key_source
+        detail |= keys
     zh, en = (
         presenter.join("colon", reason, describe_halt(reason, message, presenter, detail))
         for presenter in (Presenter("zh"), Presenter("en"))
@@ -282,6 +284,8 @@ def describe_halt(
         cause = describe_cause(detail["cause"], presenter)
         since, time = shown(detail["since"]), presenter.describe_duration(float(detail["seconds"]))
         message = presenter.render("outage.ended", host=detail["host"], cause=cause, since=since, time=time)
+    if code == "ROSTER_MISSING":
+        message = _describe_emptied_folders(message, presenter, detail)
     text = _describe_halt_reason(code, _explain_last_code(message, presenter), presenter)
     advice = get_halt_advice(code, detail.get("action", ""))
     if advice is None:
@@ -289,6 +293,9 @@ def describe_halt(
     cure = make_network_cure(detail.get("cause", message), detail.get("host", ""))
     if cure is not None:
         advice = replace(advice, todo=make_message("halted.cured", cure=cure))
+    if code == SIGNATURE_REFUSED and "secret_id" in detail:
+        todo = "halted.key_or_proxy" if detail.get("proxy") else "halted.key"
+        advice = replace(advice, todo=make_message(todo))
     task = describe_task(advice, presenter)
     if is_known(f"halt.{code}"):
         return presenter.render("halted.task", what=text, task=task) if code in _WITH_ADVICE else text
@@ -296,12 +303,21 @@ def describe_halt(
         return presenter.render("halted.other_sandbox", owner=message.removeprefix(OTHER_SANDBOX))
     if message.startswith(OWN_SANDBOX):
         path = message.removeprefix(OWN_SANDBOX).rpartition(" (")[0]
-        return presenter.render("halted.own_sandbox", path=path, typed=quote(path))
-    source = detail.get("credentials")
-    keys = presenter.render("halted.keys", source=source) if source else ""
+        changed = detail.get("key_file" if code == SIGNATURE_REFUSED else "id_file", path)
+        return presenter.render("halted.own_sandbox", path=changed, typed=quote(path))
+    keys = _describe_keys(detail, presenter)
     words = presenter.render("halted.words", message=message) if message else ""
     meaning = advice.meaning.render(presenter.language)
     return presenter.render("halted.service", what=meaning, keys=keys, task=task, words=words)
+
+
+def _describe_keys(detail: Mapping[str, str], presenter: Presenter) -> str:
+    """Return where the keys are that were refused; empty where that is not known."""
+    if "key_file" in detail:
+        files = {name: detail[name] for name in ("secret_id", "id_file", "key_file")}
+        return presenter.render("halted.key_files", **files)
+    source = detail.get("credentials")
+    return presenter.render("halted.keys", source=source) if source else ""
 
 
 def _describe_halt_reason(code: str, message: str, presenter: Presenter) -> str:
@@ -311,6 +327,15 @@ def _describe_halt_reason(code: str, message: str, presenter: Presenter) -> str:
         key = "halted.same_names"
     text = _STAMP.sub(r"\1 \2", presenter.render_text(message))
     return presenter.render(key, message=text) if is_known(key) else message
+
+
+def _describe_emptied_folders(folders: str, presenter: Presenter, detail: Mapping[str, str]) -> str:
+    """Return which roster folders hold no roster and which are not there; older records hold the folders alone."""
+    states = [state for state in ("missing", "empty") if detail.get(state)]
+    if not states:
+        return presenter.render("emptied.either", folder=folders)
+    texts = (presenter.render(f"emptied.{state}", folder=detail[state]) for state in states)
+    return presenter.join("semicolon", *texts)
 
 
 def _explain_last_code(message: str, presenter: Presenter) -> str:

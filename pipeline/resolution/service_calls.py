@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.ledger.protocol import Decision, Ledger
 from pipeline.messages.catalogue import make_message
 from pipeline.planning import guards
-from pipeline.reports.explanations import describe_failure
+from pipeline.reports.explanations import NO_DETAIL, describe_failure
 from pipeline.sending.call_context import TOKEN_REFUSED
 from pipeline.workflow import stage_settings
 from pipeline.workflow.hosts_factory import make_limiter
@@ -72,6 +72,11 @@ class ServiceAccess:
         """Find the credentials; raises CredentialsMissing."""
         credentials = stage_settings.get_credentials_places(config, clock).find()
         return cls(config, credentials, make_limiter(config, clock), clock, ledger)
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """What a refusal of the keys is explained with."""
+        return stage_settings.describe_keys(self.config, self.credentials)
 
     @property
     def agent(self) -> Agent:
@@ -186,7 +191,7 @@ async def query_auto_sign(
     if answer is None:
         return AutoSignAnswer(None, None, describe_reply_fault(reply))
     if answer.code is not None:
-        reason = describe_failure(answer.code, service.credentials.source, AUTO_SIGN_QUERY)
+        reason = describe_failure(answer.code, service.keys, AUTO_SIGN_QUERY)
         return AutoSignAnswer(None, answer.request_id, reason)
     sent = list_sent_texts(service.agent, doctor.name, doctor.number, doctor.mobile, answer.request_id)
     return _read_auto_sign(answer, known, sent)
@@ -270,7 +275,7 @@ async def certify_create(
                 owner = request.key, prepared.sha256
                 uploaded = read_upload(reply, now=client.service_time(), answers=client.answers, owner=owner)
                 if uploaded.file_id is None:
-                    raise _not_sent_error(uploaded.counted_as, service.credentials)
+                    raise _not_sent_error(uploaded.counted_as, service.keys)
                 file_id = uploaded.file_id
             body = contract.build_create(agent, request, CreateImage(data, file_id))
         except (NotSent, NoAnswer) as error:
@@ -295,7 +300,7 @@ async def certify_create(
     reason = f"{response.counted_as} {verdict.request_id or ''}".strip()
     if verdict.kind == "not_executed":
         enter_decision(guards.CERTIFY_VOID, reason)
-        raise _not_sent_error(response.counted_as, service.credentials)
+        raise _not_sent_error(response.counted_as, service.keys)
     refused = response.meaning == "exists"
     if verdict.kind != "sealed" and not refused:
         raise _no_verdict_error(response.counted_as, trace_id)
@@ -314,10 +319,9 @@ def _read_checked(prepared: PreparedImage) -> bytes:
     return data
 
 
-def _not_sent_error(reason: str, credentials: CredentialsSource | None = None) -> UsageError:
-    source = credentials.source if credentials else ""
-    return UsageError("resolve.nothing_sent", why=describe_failure(reason, source))
+def _not_sent_error(reason: str, keys: Mapping[str, str] = NO_DETAIL) -> UsageError:
+    return UsageError("resolve.nothing_sent", why=describe_failure(reason, keys))
 
 
 def _no_verdict_error(reason: str, trace_id: str) -> UsageError:
-    return UsageError("resolve.no_verdict", why=describe_failure(reason, ""), trace_id=trace_id)
+    return UsageError("resolve.no_verdict", why=describe_failure(reason), trace_id=trace_id)

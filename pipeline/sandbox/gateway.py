@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.clock import utc_date
-from pipeline.domain.service_codes import OTHER_SANDBOX, OWN_SANDBOX
+from pipeline.domain.service_codes import OTHER_SANDBOX, OWN_SANDBOX, SIGNATURE_REFUSED
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
@@ -97,7 +97,7 @@ MESSAGES: Mapping[str, str] = {
     "AuthFailure.InvalidAuthorization": "请求头部的 Authorization 不符合腾讯云标准。",
     "AuthFailure.SecretIdNotFound": "The SecretId is not found, please ensure that your SecretId is correct.",
     "AuthFailure.SignatureExpire": "The signature is expired, please request again.",
-    "AuthFailure.SignatureFailure": "The provided credentials could not be validated. "
+    SIGNATURE_REFUSED: "The provided credentials could not be validated. "
     "Please check your signature is correct.",
     "AuthFailure.TokenFailure": "token 错误。",
     "FailedOperation": "操作失败。",
@@ -194,9 +194,9 @@ def verify_signature(
     if abs(now - timestamp) > WINDOW:
         raise Refusal("AuthFailure.SignatureExpire")
     if match["date"] != utc_date(timestamp):
-        raise Refusal("AuthFailure.SignatureFailure")
+        raise Refusal(SIGNATURE_REFUSED)
     if any(name not in headers for name in names):
-        raise Refusal("AuthFailure.SignatureFailure")
+        raise Refusal(SIGNATURE_REFUSED)
     payload = UNSIGNED.encode() if headers.get("x-tc-content-sha256") == UNSIGNED else body
     canonical_headers = "".join(f"{name}:{headers[name].strip().lower()}\n" for name in names)
     canonical = "\n".join((method, "/", query, canonical_headers, match["names"], _sha256(payload)))
@@ -207,7 +207,7 @@ def verify_signature(
     for step in (match["date"], service, "tc3_request"):
         key = hmac.digest(key, step.encode(), "sha256")
     if not hmac.compare_digest(hmac.digest(key, to_sign.encode(), "sha256").hex(), match["signature"]):
-        raise Refusal("AuthFailure.SignatureFailure")
+        raise Refusal(SIGNATURE_REFUSED)
     if headers.get("x-tc-token") != tenant.token:
         raise Refusal("AuthFailure.TokenFailure")
     return match["id"]
@@ -262,7 +262,7 @@ class CallCounter:
 class Gateway:
     """Knows the credentials and counts their calls; keys of another sandbox are refused with its own ``owner``.
 
-    ``list_current_keys`` returns the SecretIds that the owner has now.
+    ``list_current_tenants`` returns the owner's tenants with the keys that they have now.
     """
 
     def __init__(
@@ -270,12 +270,11 @@ class Gateway:
         tenants: Sequence[Tenant],
         counter: CallCounter,
         owner: str = "",
-        list_current_keys: Callable[[], Sequence[str]] = list,
+        list_current_tenants: Callable[[], Sequence[Tenant]] = list,
     ) -> None:
         self._tenants = tuple(tenants)
-        self._owner, self._list_current_keys = owner, list_current_keys
+        self._owner, self._list_current_tenants = owner, list_current_tenants
         self._counter = counter
-        self._by_secret_id = {tenant.secret_id: tenant for tenant in tenants}
 
     def admit_call(self, call: Call, *, now: float, steady: float, skew: float) -> list[Tenant]:
         """Return the tenants that the call's credential may act for, or raise Refusal.
@@ -285,26 +284,40 @@ class Gateway:
         _check_request(call)
         _check_action(call)
         try:
-            secret_id = verify_signature(
-                method=call.method,
-                query=call.query,
-                headers=call.headers,
-                body=call.body,
-                tenants=self._by_secret_id,
-                service=SERVICE,
-                now=now + skew,
-            )
+            secret_id = _verify_call(call, self._tenants, now + skew)
         except Refusal as refusal:
-            if self._owner and refusal.code == SECRET_ID_NOT_FOUND:
-                authorization = call.headers.get("authorization", "")
-                is_own = any(f"Credential={key}/" in authorization for key in self._list_current_keys())
-                begin = OWN_SANDBOX if is_own else OTHER_SANDBOX
-                raise Refusal(refusal.code, f"{begin}{self._owner}") from refusal
+            if not self._owner or refusal.code not in {SECRET_ID_NOT_FOUND, SIGNATURE_REFUSED}:
+                raise
+            if self._has_current_keys(call, now + skew):
+                raise Refusal(refusal.code, f"{OWN_SANDBOX}{self._owner}") from refusal
+            if refusal.code == SECRET_ID_NOT_FOUND:
+                raise Refusal(refusal.code, f"{OTHER_SANDBOX}{self._owner}") from refusal
             raise
         count = self._counter.count_call((secret_id, call.action), now=now, steady=steady)
         if count is not None:
             raise build_throttle_refusal(count, self._counter.rate)
         return [tenant for tenant in self._tenants if tenant.secret_id == secret_id]
+
+    def _has_current_keys(self, call: Call, now: float) -> bool:
+        """Return whether a call is signed with keys that the owner has now: they were changed since the start."""
+        try:
+            _verify_call(call, self._list_current_tenants(), now)
+        except Refusal:
+            return False
+        return True
+
+
+def _verify_call(call: Call, tenants: Sequence[Tenant], now: float) -> str:
+    """Return the SecretId of one of these tenants that signed a call, or raise Refusal."""
+    return verify_signature(
+        method=call.method,
+        query=call.query,
+        headers=call.headers,
+        body=call.body,
+        tenants={tenant.secret_id: tenant for tenant in tenants},
+        service=SERVICE,
+        now=now,
+    )
 
 
 def _check_request(call: Call) -> None:

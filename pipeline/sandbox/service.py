@@ -46,7 +46,7 @@ class CallAnswer:
 class FakeService:
     """One region of the service with its tenants; ``seed`` makes its identifiers repeatable.
 
-    ``owner`` is the configuration or the user that it was started for; ``list_current_keys`` returns its SecretIds now.
+    ``owner`` is the configuration or the user that it was started for; ``list_current_tenants`` returns its tenants as they are now.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class FakeService:
         tenants: Sequence[Tenant] = (SANDBOX,),
         seed: int | None = None,
         owner: str = "",
-        list_current_keys: Callable[[], Sequence[str]] = list,
+        list_current_tenants: Callable[[], Sequence[Tenant]] = list,
     ) -> None:
         self.rules = rules or Rules()
         self.tenants = tuple(tenants)
-        self.owner, self._list_current_keys = owner, list_current_keys
+        self.owner, self._list_current_tenants = owner, list_current_tenants
         self._random = random.Random(seed)  # noqa: S311  identifiers of a stand-in guard nothing
         self.reset()
 
@@ -68,7 +68,7 @@ class FakeService:
         """Start again: no call received, no seal made."""
         self.received: list[Received] = []
         counter = CallCounter(self.rules.limiter, self.rules.rate)
-        self._gateway = Gateway(self.tenants, counter, self.owner, self._list_current_keys)
+        self._gateway = Gateway(self.tenants, counter, self.owner, self._list_current_tenants)
         self._actions = Actions(self.rules, self._random)
         self.seals = self._actions.seals
         self.uploads = self._actions.uploads

@@ -39,7 +39,7 @@ class RunState:
     clock: Clock
     outages: OutageMonitor
     guards: RunGuards = field(default_factory=RunGuards)
-    credentials: str = ""  # where the keys came from
+    keys: Mapping[str, str] = field(default_factory=dict)  # what a refusal of them is explained with
     was_silent: bool = False  # the service did not answer another hospital a moment ago
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -82,8 +82,8 @@ class RunState:
         """Stop the run; the most severe reason counts, of equals the first."""
         self.stop.set()
         if self.halted is None or EXIT_SEVERITY.index(exit_code) < EXIT_SEVERITY.index(self.halted.exit):
-            if self.credentials and get_listed_meaning(code) == "credentials":
-                detail = {**detail, "credentials": self.credentials}
+            if get_listed_meaning(code) == "credentials":
+                detail = {**detail, **self.keys}
             self.halted = Halt(code, message, exit_code, detail)
             LOG.error("halted", extra={"code": code, "exit": exit_code})
 

@@ -36,7 +36,7 @@ from pipeline.planning.covered_rows import list_retried_rows, list_rows_of
 from pipeline.planning.guards import Guards, RunGuards, compute_deadline
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.run_state import RunState
-from pipeline.workflow.stage_settings import build_agent, build_client, get_contract
+from pipeline.workflow.stage_settings import build_agent, build_client, describe_keys, get_contract
 
 if TYPE_CHECKING:
     from pipeline.workflow.run_plan import RunPlan, RunResources, RunStart
@@ -161,7 +161,7 @@ async def send_rows(
         resources.clock,
         outages,
         run_guards,
-        credentials.source,
+        describe_keys(config, credentials),
         was_silent=resources.was_silent,
     )
     creates_in_flight = config.limits.concurrency

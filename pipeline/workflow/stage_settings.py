@@ -17,7 +17,7 @@ from pipeline.domain.run import Judgements, RunRequest
 from pipeline.domain.site_key import SiteKey
 from pipeline.esign.contracts import CONTRACTS, Agent, Contract
 from pipeline.esign.credentials import CredentialsPlaces
-from pipeline.esign.signing import CredentialsSource
+from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import ImageExaminer
@@ -67,6 +67,14 @@ def build_client(
         proxy=api.proxy,
         ca_file=_get_ca_file(config),
     )
+
+
+def describe_keys(config: Config, credentials: CredentialsSource) -> dict[str, str]:
+    """Return what a refusal of the keys is explained with: where they are, and whether a proxy is configured."""
+    detail = {"credentials": credentials.source}
+    if isinstance(credentials, Credentials):
+        detail = credentials.describe()
+    return detail | ({"proxy": "yes"} if config.api.proxy else {})
 
 
 def get_credentials_places(config: Config, clock: Clock) -> CredentialsPlaces:

@@ -19,6 +19,12 @@ def halted(hospital) -> dict:
     return json.loads((hospital.runs[-1] / "run.json").read_text("utf-8"))["halted"]
 
 
+def halt_of(state: str, *folders) -> dict:
+    """Return why a run stops whose roster folders are missing or empty."""
+    text = ", ".join(map(str, folders))
+    return {"code": "ROSTER_MISSING", "message": text, state: text}
+
+
 def empty(inbox, *, gone: bool) -> None:
     for file in inbox.iterdir():
         file.unlink()
@@ -43,17 +49,19 @@ def test_an_inbox_that_held_a_roster_stops_the_run(hospital, capsys, gone):
     for command in ("run", "check"):
         assert hospital.go(command) == 5
         printed = "".join(capsys.readouterr())
-        assert str(inbox) in printed
-        assert "shared folder" in printed or "共享文件夹" in printed
+        assert f"there is no roster {'folder' if gone else 'in'} {inbox}, but earlier runs" in printed
+        assert "shared folder" in printed
         assert printed.endswith(f" {command}\n")
-        assert halted(hospital)["code"] == "ROSTER_MISSING"
+        assert halted(hospital) == halt_of("missing" if gone else "empty", inbox)
         if command == "run":
             assert (hospital.folder / "out" / "latest" / "results.xlsx").read_bytes() == results
     assert hospital.go("status") == 0
     printed = "".join(capsys.readouterr())
     assert f"run {hospital.runs[-2].name}" in printed
-    assert str(inbox) in printed
+    assert f"there is no roster {'folder' if gone else 'in'} {inbox}, but earlier runs" in printed
     assert printed.endswith(" run\n")
+    assert hospital.go("status", "--lang", "zh") == 0
+    assert f"{inbox} {'不存在' if gone else '里没有名单'}，而以前的运行" in "".join(capsys.readouterr())
     hospital.go("--json", "status")
     assert json.loads(capsys.readouterr().out)["last_run"]["halted"]["code"] == "ROSTER_MISSING"
     assert pipeline.run(hospital.folder / "config.yaml").exit == 5
@@ -94,7 +102,7 @@ def test_one_of_two_folders_that_is_empty_stops_the_run_only_if_it_held_a_roster
     assert hospital.go("run") == 0
     empty(hospital.folder / "inbox", gone=False)
     assert hospital.go("run") == 5
-    assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(hospital.folder / "inbox")}
+    assert halted(hospital) == halt_of("empty", hospital.folder / "inbox")
 
 
 def ask_ledger(hospital, statement: str) -> list[tuple]:
@@ -127,7 +135,7 @@ def test_a_killed_run_counts_for_the_folder_alone_that_it_read(hospital, zygote,
         hidden = roster.rename(hospital.folder / "roster.xlsx")
         assert zygote.run(hospital)["code"] == (5 if is_entered else 0), count
         if is_entered:
-            assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(roster.parent)}, count
+            assert halted(hospital) == halt_of("empty", roster.parent), count
         hidden.rename(roster)
         for _ in range(2):
             assert zygote.run(hospital)["code"] != 5, count
@@ -145,7 +153,7 @@ def test_a_retry_counts_for_no_folder_that_was_empty(hospital):
     assert hospital.go("run") == 0
     empty(hospital.folder / "inbox", gone=False)
     assert hospital.go("run") == 5
-    assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(hospital.folder / "inbox")}
+    assert halted(hospital) == halt_of("empty", hospital.folder / "inbox")
 
 
 @pytest.mark.parametrize("folder", [f"{people.name(1)}科", people.number(1)], ids=["name", "number"])
@@ -283,11 +291,15 @@ def test_a_configured_folder_that_is_gone_is_a_wrong_path_until_a_run_has_read_a
     hidden = extra.rename(hospital.folder / "hidden")
     for command in ("run", "check"):
         assert hospital.go(command) == 5
-        assert halted(hospital) == {"code": "ROSTER_MISSING", "message": str(extra)}
+        assert halted(hospital) == halt_of("missing", extra)
     assert pipeline.run(hospital.folder / "config.yaml").exit == 5
     assert pipeline.check(hospital.folder / "config.yaml").exit == 5
     shutil.rmtree(hospital.folder / "inbox")
+    capsys.readouterr()
     assert hospital.go("run") == 5
+    inbox = hospital.folder / "inbox"
+    assert halted(hospital) == halt_of("missing", inbox, extra)
+    assert f"there is no roster folder {inbox}, {extra}, but" in " ".join(capsys.readouterr().err.split())
     assert hospital.creates() == 2
     hidden.rename(extra)
     hospital.doctors(1, start=2)
@@ -319,9 +331,11 @@ def test_a_folder_that_was_moved_keeps_its_guards(hospital, capsys, kind):
     else:
         empty(hospital.folder / "inbox", gone=kind == "gone")
     assert hospital.go("run") == 5
-    inbox = str(hospital.folder / "inbox")
-    expected = ("ROSTER_SHRUNK", "12 → 0") if kind == "without rows" else ("ROSTER_MISSING", inbox)
-    assert tuple(halted(hospital).values()) == expected
+    if kind == "without rows":
+        assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "12 → 0"}
+    else:
+        state = "missing" if kind == "gone" else "empty"
+        assert halted(hospital) == halt_of(state, hospital.folder / "inbox")
 
 
 def test_after_a_move_the_rows_of_a_refused_roster_have_not_gone_away(hospital):

@@ -93,18 +93,23 @@ def test_a_sandbox_of_another_folder_is_refused_by_its_name(projects, capsys):
 def test_a_sandbox_whose_keys_were_changed_is_not_called_that_of_another(projects, capsys):
     mine, _ = projects
     with start_sandbox("-c", mine):
-        (mine.parent / "secrets" / "tencent__secret_id").write_text("AKIDsandbox" + "1" * 26)
-        capsys.readouterr()
-        for language, words in (
-            ("en", "was started with other keys than"),
-            ("zh", "沙盒用的还是启动时的密钥"),
-        ):
-            for command in ("run", "doctor"):
-                assert main(["--lang", language, "-c", str(mine), command]) == 4
-                shown = capsys.readouterr()
-                assert words in shown.out + shown.err
-                assert f"esign-import --config {mine} sandbox" in shown.out + shown.err
-                assert "another configuration" not in shown.out + shown.err
+        for part in ("id", "key"):
+            file = mine.parent / "secrets" / f"tencent__secret_{part}"
+            former = file.read_text()
+            file.write_text("AKIDsandbox" + "1" * 26)
+            capsys.readouterr()
+            for language, words in (
+                ("en", f"was started with other keys than {file} holds now"),
+                ("zh", f"沙盒启动之后，{file} 改过：沙盒用的还是启动时的密钥"),
+            ):
+                for command in ("run", "doctor"):
+                    assert main(["--lang", language, "-c", str(mine), command]) == 4
+                    shown = capsys.readouterr()
+                    printed = " ".join((shown.out + shown.err).split())
+                    assert words.replace(" ", "") in printed.replace(" ", "")
+                    assert f"esign-import --config {mine} sandbox" in printed
+                    assert "another configuration" not in printed
+            file.write_text(former)
 
 
 def test_a_port_that_is_taken_names_its_holder_and_a_free_one(projects, capsys):

@@ -9,8 +9,12 @@ from wire_support import CREATE, fault
 from pipeline.messages.service_errors import get_advice
 
 SENTENCES = {
-    "zh": ("签名不对", "信息科：重新复制 SecretKey", "密钥取自"),
-    "en": ("The signature is wrong", "IT: Copy the SecretKey again", "keys come from"),
+    "zh": ("签名不对", "信息科：从控制台重新复制 SecretKey，改好后", "tencent__secret_key 里，要和"),
+    "en": (
+        "The signature is wrong",
+        "IT: Copy the SecretKey again from the console, then",
+        "tencent__secret_key must be that of the SecretId AKID…",
+    ),
 }
 REFUSED = {
     "zh": ("姓名与证件号码不一致", "名单负责人", "对照证件核对姓名和证件号码"),
