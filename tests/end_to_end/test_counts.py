@@ -123,7 +123,7 @@ def test_rows_with_errors_of_their_pictures_alone_are_counted_with_what_is_done_
     ]  # fmt: skip
     texts = {
         "zh": ("4 行只是图片有问题", "1 行没有图片", "2 行不能确定图片是谁的", "1 行的图片不能用", "2 行要修改"),
-        "en": ("4 rows need only a picture", "put the picture of 1 row into", "for 2 rows look whose", "picture of 1 row (damaged", "2 rows to correct."),
+        "en": ("4 rows need only a picture", "1 row has no picture, but", "for 2 rows look whose", "picture of 1 row (damaged", "2 rows to correct."),
     }[language]  # fmt: skip
     for text in texts:
         assert text.replace(" ", "") in printed
