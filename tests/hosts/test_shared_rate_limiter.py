@@ -347,7 +347,7 @@ async def test_a_run_that_waits_behind_others_keeps_few_connections_waiting(addr
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    assert 1 <= most <= 12
+    assert 1 <= most <= 40  # of 100, which would all be open without turns
 
 
 PROCESS = """
