@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Annotated
 
 from pipeline.api.arguments import StrPath, check_arguments, load_ready_config, name_invocation
@@ -15,6 +16,7 @@ from pipeline.resolution.cases import DecisionKind, WaitingCase, describe_case
 from pipeline.resolution.explanation import Explanation, explain_people
 from pipeline.resolution.ledger_status import LedgerStatus, read_status
 from pipeline.resolution.open_cases import KINDS_WITH_SURE, open_cases, require_one_case
+from pipeline.workflow.hosts_factory import SummaryReader
 
 
 @check_arguments
@@ -23,7 +25,9 @@ def status(config: Config | StrPath, *, clock: Clock | None = None) -> LedgerSta
 
     Where there is no ledger, its ``ledger`` is None.
     """
-    return read_status(load_ready_config(config), clock or SystemClock())
+    clock = clock or SystemClock()
+    with closing(SummaryReader(clock)) as summaries:
+        return read_status(load_ready_config(config), clock, summaries)
 
 
 @check_arguments

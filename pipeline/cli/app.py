@@ -315,13 +315,7 @@ def report_error(session: Session, error: BaseException) -> int:
     if isinstance(error, OSError):
         error = DiskTrouble.of(error)
     if isinstance(error, EsignImportError):
-        session.print_error(error)
-        session.print_failure(error.exit_code, error.render(session.spoken))
-        if isinstance(error, DiskTrouble):
-            _name_configured_folder(session, error)
-        if not _report_broken_run(session):
-            _suggest_remedy(session, error)
-        return error.exit_code
+        return _report_fault(session, error)
     if isinstance(error, KeyboardInterrupt | click.Abort):
         session.print_failure(INTERRUPTED, session.render_sentence("interrupted"))
         session.alert("interrupted")
@@ -336,6 +330,22 @@ def report_error(session: Session, error: BaseException) -> int:
     session.suggest_same_command("next_bug")
     _report_broken_run(session)
     return 1
+
+
+def _report_fault(session: Session, error: EsignImportError) -> int:
+    """Print a fault and its remedy; one that an earlier hospital of the command had as well is not printed again."""
+    text = error.render(session.spoken)
+    session.print_failure(error.exit_code, text)
+    same = session.several.get_same_fault(text, session.hospital) if session.several else None
+    if same is not None and not session.broken_run[1]:
+        session.alert("profiles.same_fault", hospital=same)
+        return error.exit_code
+    session.print_error(error)
+    if isinstance(error, DiskTrouble):
+        _name_configured_folder(session, error)
+    if not _report_broken_run(session):
+        _suggest_remedy(session, error)
+    return error.exit_code
 
 
 def _name_configured_folder(session: Session, error: DiskTrouble) -> None:

@@ -70,12 +70,21 @@ class SeveralHospitals:
         self.summaries: SummaryReader | None = None
         self._quotas: dict[str, SharedQuota] = {}
         self._silent: set[tuple[str, str, str | None]] = set()
+        self._fault = ("", "")  # the last one that was printed, and its hospital
 
     def share_quota(self, limits: Limits) -> SharedQuota:
         """Return the quota that a hospital uses, which keeps within the limit of this hospital too."""
         quota = self._quotas.setdefault(limits.quota, SharedQuota(limits.requests_per_second))
         quota.requests_per_second = min(quota.requests_per_second, limits.requests_per_second)
         return quota
+
+    def get_same_fault(self, fault: str, hospital: str) -> str | None:
+        """Return the hospital before for which the same fault was printed, None where it was another one."""
+        known, first = self._fault
+        if fault == known:
+            return first
+        self._fault = (fault, hospital)
+        return None
 
     def was_silent(self, config: Config) -> bool:
         """Return whether the hospital before gave its service up."""

@@ -233,7 +233,9 @@ def pause(session: Session, *, names: tuple[str, ...]) -> int:
     A run in progress goes on. HOSPITAL is a profile; --all means every one.
     """
     paused = _do_for_each(session, "hosts pause", names, lambda control, hospital: control.pause(hospital))
-    _print_each(session, paused, "hosts.paused", "hosts.paused_before")
+    for hospital, is_changed in paused.items():
+        key = "hosts.paused" if is_changed else "hosts.paused_before"
+        session.print_text(key, hospital=session.name_hospital(hospital))
     session.print_json(paused=paused)
     session.suggest_command("hosts.next_resume", "hosts", "resume", *_name_again(session, paused))
     return 0
@@ -248,8 +250,17 @@ def resume(session: Session, *, names: tuple[str, ...]) -> int:
     Of several days that were queued meanwhile, the last one is run. HOSPITAL is a profile; --all means every one.
     """
     resumed = _do_for_each(session, "hosts resume", names, lambda control, hospital: control.resume(hospital))
-    _print_each(session, resumed, "hosts.resumed", "hosts.not_paused")
-    session.print_json(resumed=resumed)
+    for hospital, jobs in resumed.items():
+        key = "hosts.not_paused" if jobs is None else "hosts.resumed" if jobs else "hosts.resumed_without_job"
+        session.print_text(key, hospital=session.name_hospital(hospital))
+    session.print_json(resumed={hospital: jobs is not None for hospital, jobs in resumed.items()})
+    without_job = [hospital for hospital, jobs in resumed.items() if jobs == 0]
+    if len(without_job) == len(resumed):
+        session.suggest_command("hosts.next_run", "enqueue", *_name_again(session, without_job))
+    elif without_job:
+        session.suggest_command("hosts.next_run", "enqueue", *filter(None, without_job))
+    else:
+        session.suggest_command("hosts.next_status", "hosts", "status")
     return 0
 
 
@@ -300,12 +311,6 @@ def rotate_secret(session: Session, *, former_file: Path) -> int:
         return Locked.exit_code
     session.suggest_command("rotation.next_doctor", "doctor", *(["--all"] if len(names) > 1 else []))
     return LedgerError.exit_code if KeyState.OTHER_SECRET in states else 0
-
-
-def _print_each(session: Session, hospitals: Mapping[str, bool], changed: str, unchanged: str) -> None:
-    """Print one of two messages for each hospital: whether the command has changed something for it."""
-    for hospital, is_changed in hospitals.items():
-        session.print_text(changed if is_changed else unchanged, hospital=session.name_hospital(hospital))
 
 
 def _name_again(session: Session, hospitals: Iterable[str]) -> Sequence[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import reduce, wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,10 +19,14 @@ from pipeline.domain.run import SIGNALLED, more_severe_exit
 from pipeline.errors import ConfigError, UsageError
 from pipeline.messages.catalogue import join_messages, make_message
 
+if TYPE_CHECKING:
+    from pipeline.config.settings import ConfigFile
+
 Command = Callable[..., int]
 ReportError = Callable[[Session, BaseException], int]
-# their hospitals are arguments; these may have no run of their own yet
-FOR_NAMED = frozenset({"enqueue", "hosts cancel", "hosts pause", "hosts resume"})
+# the hospitals of these are arguments; they may have no run of their own yet
+CHANGING_JOBS = frozenset({"hosts cancel", "hosts pause", "hosts resume"})
+FOR_NAMED = CHANGING_JOBS | {"enqueue"}
 WITHOUT_HOSPITAL = FOR_NAMED | frozenset(
     {
         "completion",
@@ -106,7 +110,7 @@ def choose_hospitals(session: Session, command: str, names: Sequence[str] = ()) 
     """
     chosen = tuple(dict.fromkeys([*names, *session.profiles]))
     if chosen and session.all_profiles:
-        raise UsageError("profiles.both")
+        raise UsageError("profiles.both_named" if command in FOR_NAMED else "profiles.both")
     if not session.config_path and not DEFAULT_CONFIG.exists():
         if chosen or session.all_profiles:
             session.require_config()
@@ -125,11 +129,18 @@ def choose_hospitals(session: Session, command: str, names: Sequence[str] = ()) 
     if session.all_profiles or (command == VALIDATE and file.names):
         return hospitals
     if None not in hospitals:
-        known = join_messages(file.names)
-        choice = ("--all",) if command in FOR_SEVERAL | AT_ONCE | FOR_NAMED else ("--profile", file.names[0])
-        typed = session.arguments[session.arguments.index(command.split(maxsplit=1)[0]) :]
-        raise UsageError("profiles.choose", path=session.config_name, known=known, then=(*typed, *choice))
+        raise _build_choice_error(session, command, file)
     return [None]
+
+
+def _build_choice_error(session: Session, command: str, file: ConfigFile) -> UsageError:
+    """Return the error for a command that names none of several hospitals."""
+    known = file.describe_names()
+    if command in CHANGING_JOBS:  # no command that concerns every hospital is suggested
+        return UsageError("profiles.name", path=session.config_name, known=known, then=("hosts", "status"))
+    choice = ("--all",) if command in FOR_SEVERAL | AT_ONCE | FOR_NAMED else ("--profile", file.names[0])
+    typed = session.arguments[session.arguments.index(command.split(maxsplit=1)[0]) :]
+    return UsageError("profiles.choose", path=session.config_name, known=known, then=(*typed, *choice))
 
 
 def _use_language(session: Session) -> None:

@@ -22,7 +22,7 @@ from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.resolution.ledger_status import LastRun, LedgerStatus, StatusLine
+    from pipeline.resolution.ledger_status import LastRun, LedgerStatus, RunFault
     from pipeline.resolution.timeline import PersonTimeline
 
 EXIT_CODES = ("0", "1", "2", "3", "4", "5", "6", "7", "74", "130", "143")  # of runs
@@ -45,11 +45,13 @@ def status(session: Session, *, max_age: str | None) -> int:
     With --max-age only those with a fault: no run, too old, interrupted, failed. The exit code is that of the run, or 5.
     """
     max_seconds = _parse_max_age(max_age) if max_age is not None else None
-    if session.several is None or session.as_json:
+    if session.several is None:
         return _show_status(session, max_seconds)
+    if session.as_json:
+        return _print_of_several(session, session.several, max_seconds)
     session.headless_streams.clear()  # each line begins with its hospital
     try:
-        return _show_status_line(session, session.several, max_seconds)
+        return _print_of_several(session, session.several, max_seconds)
     except EsignImportError as error:
         session.print_text("status_line.unread", name=session.hospital, exit=error.exit_code)
         raise
@@ -66,34 +68,48 @@ def _parse_max_age(text: str) -> float:
         raise error from None
 
 
-def _show_status_line(session: Session, several: SeveralHospitals, max_age: float | None) -> int:
-    """Print the line of one of several hospitals, with ``max_age`` only where its last run has a fault; return the exit code."""
+def _print_of_several(session: Session, several: SeveralHospitals, max_age: float | None) -> int:
+    """Print the status of one of several hospitals; return the exit code.
+
+    It is one line, with ``max_age`` only where the last run has a fault; with ``--json`` an object in any case.
+    """
     from pipeline.cli.certify_commands import warn_of_unanswered_create
-    from pipeline.resolution.ledger_status import get_run_fault, read_status_line
+    from pipeline.resolution.ledger_status import get_run_fault, read_status
     from pipeline.workflow.hosts_factory import SummaryReader
 
     if several.summaries is None:
         several.summaries = several.resources.enter_context(closing(SummaryReader(session.clock)))
-    line = read_status_line(session.require_ready_config(), session.clock, several.summaries)
-    warn_of_unanswered_create(session, line.certification)
-    if line.lost:
-        session.alert("status_lost", path=line.lost)
-    fault = get_run_fault(line.last_run, max_age) if max_age is not None else None
-    if max_age is None or fault is not None or line.lost:
-        _print_status_line(session, line)
-    if line.lost:
+    ledger_status = read_status(session.require_ready_config(), session.clock, several.summaries)
+    warn_of_unanswered_create(session, ledger_status.certification)
+    if ledger_status.lost:
+        session.alert("status_lost", path=ledger_status.lost)
+    fault = get_run_fault(ledger_status.last_run, max_age) if max_age is not None else None
+    if session.as_json:
+        _print_json(session, ledger_status, fault, has_max_age=max_age is not None)
+    elif max_age is None or fault is not None or ledger_status.lost:
+        _print_status_line(session, ledger_status)
+    if ledger_status.lost:
         return 74
     return fault.exit if fault is not None else 0
+
+
+def _print_json(
+    session: Session, ledger_status: LedgerStatus, fault: RunFault | None, *, has_max_age: bool
+) -> None:
+    checked = {"fault": fault.kind if fault else None} if has_max_age else {}
+    session.print_json(**ledger_status.to_dict(), **checked)
 
 
 def _show_status(session: Session, max_age: float | None) -> int:
     """Print everything; return the exit code, with ``max_age`` that of a fault of the last run."""
     from pipeline.cli.certify_commands import warn_of_unanswered_create
     from pipeline.resolution.ledger_status import get_run_fault, read_last_run, read_status
+    from pipeline.workflow.hosts_factory import SummaryReader
 
     config = session.require_ready_config()
     try:
-        ledger_status = read_status(config, session.clock)
+        with closing(SummaryReader(session.clock)) as summaries:
+            ledger_status = read_status(config, session.clock, summaries)
     except EsignImportError as error:
         last_run = read_last_run(config, session.clock)
         if last_run is not None:
@@ -102,8 +118,7 @@ def _show_status(session: Session, max_age: float | None) -> int:
         raise
     warn_of_unanswered_create(session, ledger_status.certification)
     fault = get_run_fault(ledger_status.last_run, max_age) if max_age is not None else None
-    checked = {"fault": fault.kind if fault else None} if max_age is not None else {}
-    session.print_json(**ledger_status.to_dict(), **checked)
+    _print_json(session, ledger_status, fault, has_max_age=max_age is not None)
     exit_code = fault.exit if fault is not None else 0
     if ledger_status.ledger is None:
         return _report_without_ledger(session, config, ledger_status) or exit_code
@@ -134,8 +149,8 @@ def _show_status(session: Session, max_age: float | None) -> int:
     return exit_code
 
 
-def _print_status_line(session: Session, line: StatusLine) -> None:
-    name, run, waiting = session.hospital, line.last_run, line.waiting
+def _print_status_line(session: Session, ledger_status: LedgerStatus) -> None:
+    name, run, waiting = session.hospital, ledger_status.last_run, ledger_status.waiting
     if run is None:
         session.print_text("status_line.never", name=name)
         return
@@ -207,15 +222,16 @@ def _print_run(session: Session, run: LastRun) -> None:
 
 def _print_next_steps(session: Session, config: Config, ledger_status: LedgerStatus) -> None:
     """Print what to do after the last run, the most urgent at the very end."""
-    from pipeline.resolution.ledger_status import describe_command_line
+    from pipeline.resolution.ledger_status import describe_command_line, read_open_rows
     from pipeline.resolution.status_steps import list_status_steps
 
     last_run = ledger_status.last_run
     _print_halt(session, last_run)
+    record, open_rows = read_open_rows(config, session.clock, ledger_status)
     steps = list_status_steps(
-        last_run.record if last_run else None,
+        record,
         describe_command_line(config, session.invocation),
-        rows=ledger_status.open_rows,
+        rows=open_rows,
         unresolved=len(ledger_status.unknown),
         is_under_way=last_run is not None and last_run.under_way,
     )

@@ -69,6 +69,7 @@ LOG = logging.getLogger(__name__)
 AS_JSON = frozenset({"roster", "columns"})  # keys that hold more than one text
 COLUMN_WORDS = (*Column, IGNORED)
 BLANKS = frozenset({"name", "staff_no", "department"})  # of seal_name
+MAX_NAMES_SHOWN = 10  # of profiles, in a message
 
 
 def _require_column_word(value: str) -> str:
@@ -319,15 +320,23 @@ class ConfigFile:
         is_filled_in = all(text and PLACEHOLDER not in text for text in ids)
         return [*([None] if is_filled_in or not self._profiles else []), *self._profiles]
 
+    def describe_names(self) -> Message:
+        """Return the names of the profiles for a message, of many the first ones."""
+        shown = join_messages(self.names[:MAX_NAMES_SHOWN])
+        if len(self.names) <= MAX_NAMES_SHOWN:
+            return shown
+        return make_message("profiles.more", names=shown, n=len(self.names) - MAX_NAMES_SHOWN)
+
     def require_profile(self, name: str) -> None:
         """Raise UsageError for a profile that is not there; one that is nearly it is suggested."""
         if name in self._profiles:
             return
-        known = join_messages(self.names)
         if not self._profiles:
             raise UsageError("profiles.none", path=self._path)
         near = suggest_name(name, self.names)
-        error = UsageError("profiles.unknown", name=name, near=near, path=self._path, known=known)
+        error = UsageError(
+            "profiles.unknown", name=name, near=near, path=self._path, known=self.describe_names()
+        )
         if meant := get_nearest_name(name, self.names):
             error.meant = (name, meant)
         raise error

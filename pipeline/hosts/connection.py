@@ -256,7 +256,7 @@ def is_server_away(error: BaseException, connection: psycopg.Connection | None) 
 def explain_server_error(address: ServerAddress, error: psycopg.Error) -> LedgerError:
     """Return the error for what the server or the way to it refused; it names the server without its password."""
     words = str(error).strip().partition("\n")[0]
-    why = make_message("database.unlisted", code=error.sqlstate or type(error).__name__, words=words)
+    why = make_message("database.server", code=error.sqlstate or type(error).__name__, words=words)
     explained = LedgerError("ledger.server_failed", server=address.shown, why=why)
     explained.__cause__ = error
     return explained

@@ -72,14 +72,17 @@ class JobControl:
             await hold_jobs(connection, hospital)
             return cursor.rowcount > 0
 
-    async def resume(self, hospital: str) -> bool:
-        """Let a hospital's jobs go again, of several days the last one; return False where it was not paused."""
+    async def resume(self, hospital: str) -> int | None:
+        """Let a hospital's jobs go again, of several days the last one.
+
+        Return how many jobs it has that have not ended, None where it was not paused.
+        """
         async with self._connector.transaction() as connection:
             cursor = await connection.execute(
                 "DELETE FROM esign_import.paused_hospital WHERE hospital = %s", [hospital]
             )
             if not cursor.rowcount:
-                return False
+                return None
             held = "status = 'todo' AND scheduled_at = %s AND lock = %s"
             values = [HELD_UNTIL, make_lock(hospital)]
             await connection.execute(
@@ -93,12 +96,13 @@ class JobControl:
                 [hospital],
             )
             # the hours in which a run is tried again count from now on
-            await connection.execute(
+            cursor = await connection.execute(
                 "UPDATE esign_import.daily_job SET enqueued_at = now() WHERE hospital = %s AND finished_at IS NULL",
                 [hospital],
             )
+            jobs = cursor.rowcount
             await release_jobs(connection)
-        return True
+        return jobs
 
 
 def make_lock(hospital: str) -> str:

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from pipeline.domain.server_address import ServerAddress, name_schema
+from pipeline.errors import EsignImportError
 from pipeline.hosts import schema
 from pipeline.hosts.connection import (
     SHARED_SCHEMA,
@@ -29,11 +30,13 @@ class ServerSummaries:
         self._address = address
         self._secret = secret
         self._connection: psycopg.Connection | None = None
+        self._failure: EsignImportError | None = None  # of connecting
 
     def read(self, tenant: str, *, status: str, kinds: Collection[str]) -> LedgerSummary | None:
         """Return the summary of a tenant's ledger (summary.py), None where it has none.
 
-        Raises LedgerError where the server cannot be used, or its operator's secret is another one.
+        Raises LedgerError where the server cannot be used, or its operator's secret is another one. A server that could
+        not be connected to is not asked again for the other ledgers: each time it may take as long.
         """
         name = name_schema(tenant)
         try:
@@ -58,12 +61,21 @@ class ServerSummaries:
             self._connection = None
 
     def _connect(self) -> psycopg.Connection:
+        if self._failure is not None:
+            raise self._failure
         if self._connection is None:
-            connection = open_connection(self._address, purpose="summaries")
             try:
-                require_same_secret(connection, self._address, self._secret)
-            except BaseException:
-                connection.close()
+                self._connection = self._open()
+            except EsignImportError as error:
+                self._failure = error
                 raise
-            self._connection = connection
         return self._connection
+
+    def _open(self) -> psycopg.Connection:
+        connection = open_connection(self._address, purpose="summaries")
+        try:
+            require_same_secret(connection, self._address, self._secret)
+        except BaseException:
+            connection.close()
+            raise
+        return connection

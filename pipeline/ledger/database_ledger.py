@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from pipeline.domain.masking import compile_masked_name, mask_every_number
+from pipeline.domain.masking import compile_masked_name, mask_every_number, mask_path
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonDigests, Verdict
 from pipeline.domain.site_key import SiteKey
@@ -279,6 +279,12 @@ class StoredPaths:
             return path
         masked = run.join(map(mask_every_number, path.split(run))) if run else mask_every_number(path)
         return path if masked == path else f"{masked} #{self._site_key.digest(path)}"
+
+    @staticmethod
+    def show(stored: str) -> str:
+        """Return a stored path as a person may read it: with its mask, without its digest."""
+        match = _HIDDEN.fullmatch(stored)
+        return match["masked"] if match else mask_path(stored)
 
     def restore(self, stored: str) -> str:
         """Return the path of which this was stored; with its mask where nothing of that name is left."""

@@ -288,7 +288,7 @@ def select_columns(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of a SELECT statement, each as its values by column."""
     rows = connection.execute(statement, values)
-    names = [name for name, *_ in rows.description]
+    names = [column[0] for column in rows.description]
     return (dict(zip(names, row, strict=True)) for row in rows)
 
 

@@ -1,22 +1,49 @@
-"""The little of a ledger that `status` prints of each of several hospitals; no person is read for it."""
+"""What `status` shows of a ledger, counted by the database: no person's history is read, of hundreds of ledgers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from dataclasses import field as _field
 
+from pipeline.ledger.attempts import REFUSED_SINCE_LAST_SEAL
 from pipeline.ledger.protocol import Connection, RunRecord
 from pipeline.ledger.run_history import get_last_run, list_keys_of_rows
-from pipeline.ledger.schema import OPEN_ATTEMPT
+from pipeline.ledger.schema import OPEN_ATTEMPT, select_columns
+
+_OPEN_CREATES = (
+    "SELECT uuid, run, signed_at, coalesce(verdict, 'unknown') AS verdict, content_name AS name, "  # noqa: S608 - our own words
+    f"person.seal_name AS seal_name FROM attempt JOIN person USING (key) WHERE {OPEN_ATTEMPT} ORDER BY number"
+)
+_FACTS = (
+    "SELECT (SELECT count(*) FROM seal WHERE ended_by IS NULL), (SELECT count(DISTINCT key) FROM attempt "  # noqa: S608 - the same
+    f"WHERE {REFUSED_SINCE_LAST_SEAL} AND NOT EXISTS "
+    "(SELECT 1 FROM seal WHERE seal.key = attempt.key AND ended_by IS NULL)), "
+    "(SELECT kind FROM decision WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT 1)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCreate:
+    """A create that waits for its answer or for a decision."""
+
+    uuid: str
+    run: str
+    signed_at: float
+    verdict: str  # see `Verdict.kind`; one without an answer counts as unknown
+    name: str = _field(repr=False)
+    seal_name: str | None  # of the person
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerSummary:
-    """The last run, with its paths as they are stored, and what waits for a decision."""
+    """The last run, with its paths as they are stored, how many people the ledger holds, and what waits for a decision."""
 
     last_run: RunRecord | None
-    open_runs: tuple[str, ...]  # the run of each create without an answer
+    open_creates: tuple[OpenCreate, ...]  # oldest first
+    sealed: int  # people
+    refused: int  # people whom the service refused, and who are not sealed since
     undecided_rows: (
         int  # of the last run, with a status that was asked for; no decision on their person since
     )
@@ -26,16 +53,15 @@ class LedgerSummary:
 def read_summary(connection: Connection, *, status: str, kinds: Collection[str]) -> LedgerSummary:
     """Read the summary; ``connection`` is inside a transaction, so that all of it is of one moment."""
     last_run = get_last_run(connection)
-    open_runs = connection.execute(f"SELECT run FROM attempt WHERE {OPEN_ATTEMPT}")  # noqa: S608 - our own words
-    last_kind = connection.execute(
-        "SELECT kind FROM decision WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT 1",
-        (json.dumps(sorted(kinds)),),
-    ).fetchone()
+    open_creates = tuple(OpenCreate(**columns) for columns in select_columns(connection, _OPEN_CREATES))
+    sealed, refused, last_kind = connection.execute(_FACTS, (json.dumps(sorted(kinds)),)).fetchone()
     return LedgerSummary(
         last_run=last_run,
-        open_runs=tuple(run for (run,) in open_runs),
+        open_creates=open_creates,
+        sealed=sealed,
+        refused=refused,
         undecided_rows=_count_undecided_rows(connection, last_run, status) if last_run else 0,
-        last_kind=last_kind[0] if last_kind else None,
+        last_kind=last_kind,
     )
 
 

@@ -5,19 +5,18 @@ Moments are local ISO 8601; paths are masked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from dataclasses import field as _field
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
-from pipeline.domain.masking import mask_path
-from pipeline.domain.run import COMPLETE_EXITS, SIGNALLED, Status, get_attempt_status
-from pipeline.domain.seals import PersonHistory
-from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.domain.run import COMPLETE_EXITS, SIGNALLED, Status
+from pipeline.ledger.database_ledger import DatabaseLedger, StoredPaths
 from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.summary import OpenCreate
 from pipeline.planning.guards import CERTIFICATION, CERTIFY_SENT
 from pipeline.reports.earlier_results import get_earlier_run
 from pipeline.reports.next_steps import EXIT_LATER, CommandLine
@@ -97,16 +96,6 @@ class UnansweredCertification:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class StatusLine:
-    """What `status` prints of one of several hospitals."""
-
-    last_run: LastRun | None
-    waiting: int  # rows that wait for a decision
-    lost: str | None = None  # the file that shows an earlier run although there is no ledger
-    certification: UnansweredCertification | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerStatus:
     """What the ledger holds, and how the last run ended."""
@@ -119,7 +108,6 @@ class LedgerStatus:
     waiting: int = 0  # rows that wait for a decision
     last_run: LastRun | None = None
     certification: UnansweredCertification | None = None
-    open_rows: Sequence[RecordedRow] = _field(default=(), repr=False)  # that the last run left open
 
     def to_dict(self) -> dict[str, object]:
         """Return the status as `status --json` shows it."""
@@ -136,63 +124,62 @@ class LedgerStatus:
         }
 
 
-def read_status(config: Config, clock: Clock) -> LedgerStatus:
-    """Return what the configured ledger holds, also of a run that is under way."""
+def read_status(config: Config, clock: Clock, summaries: SummaryReader) -> LedgerStatus:
+    """Return what the configured ledger holds, also of a run that is under way; its people are counted by the database."""
     out = config.resolve_path(config.out)
     recorded_run = read_last_recorded_run(out, config.tenant)
     store = make_store(config)
-    if not store.exists():
-        open_rows = list_open_rows(recorded_run, None) if recorded_run else []
+    summary = summaries.read(store, status=Status.CHANGED.value, kinds=CERTIFICATION)
+    if summary is None:
         trace = get_earlier_run(out, config.tenant)
         return LedgerStatus(
             ledger=None,
             tenant=config.tenant,
             lost=str(trace) if trace else None,
-            waiting=_count_changed_rows(open_rows),
+            waiting=_count_changed_rows(recorded_run) if recorded_run else 0,
             last_run=_make_last_run(recorded_run, clock) if recorded_run else None,
-            open_rows=open_rows,
         )
-    with open_configured_ledger(config, clock) as (ledger, site_key):
-        people = ledger.snapshot().people
-        ledger_run = ledger.get_last_run()
-        open_rows = list_open_rows(ledger_run, ledger) if ledger_run else []
-        certification = get_unanswered_certification(ledger)
-    is_under_way = ledger_run is not None and ledger_run.finished is None and store.hold.is_taken()
-    last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
-    if last_run is not None and (ledger_run is None or last_run.run != ledger_run.run):
-        open_rows = list_open_rows(last_run, None)
-    present_run = last_run.run if is_under_way and last_run is not None else None
-    counts, unknown = _count_people(people.values(), present_run)
-    return LedgerStatus(
-        ledger=config.name_ledger(),
-        tenant=site_key.tenant,
-        people=counts,
-        unknown=unknown,
-        waiting=len(unknown) + _count_changed_rows(open_rows),
-        last_run=_make_last_run(last_run, clock, is_under_way=is_under_way) if last_run else None,
-        certification=certification,
-        open_rows=open_rows,
-    )
-
-
-def read_status_line(config: Config, clock: Clock, summaries: SummaryReader) -> StatusLine:
-    """Return what `read_status` finds of the last run and of what waits, without reading the people of the ledger."""
-    recorded_run = read_last_recorded_run(config.resolve_path(config.out), config.tenant)
-    store = make_store(config)
-    summary = summaries.read(store, status=Status.CHANGED.value, kinds=CERTIFICATION)
-    if summary is None or summary.last_kind == CERTIFY_SENT:
-        status = read_status(config, clock)
-        return StatusLine(status.last_run, status.waiting, status.lost, status.certification)
     ledger_run, changed = summary.last_run, summary.undecided_rows
     is_under_way = ledger_run is not None and ledger_run.finished is None and store.hold.is_taken()
     last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
     if last_run is not None and (ledger_run is None or last_run.run != ledger_run.run):
-        changed = _count_changed_rows(list_open_rows(last_run, None))
+        changed = _count_changed_rows(last_run)
+    elif last_run is not None and recorded_run is not None and last_run.run == recorded_run.run:
+        # the ledger stores the folder with its numbers masked
+        last_run = replace(last_run, out=str(Path(recorded_run.out).absolute()))
     present_run = last_run.run if is_under_way and last_run is not None else None
-    unknown = sum(run != present_run for run in summary.open_runs)
-    return StatusLine(
-        _make_last_run(last_run, clock, is_under_way=is_under_way) if last_run else None, unknown + changed
+    unknown = tuple(_make_unknown(create) for create in summary.open_creates if create.run != present_run)
+    return LedgerStatus(
+        ledger=config.name_ledger(),
+        tenant=config.tenant,
+        people=PeopleCounts(
+            summary.sealed, len(unknown), summary.refused, len(summary.open_creates) - len(unknown)
+        ),
+        unknown=unknown,
+        waiting=len(unknown) + changed,
+        last_run=_make_last_run(last_run, clock, is_under_way=is_under_way) if last_run else None,
+        certification=_read_certification(config, clock) if summary.last_kind == CERTIFY_SENT else None,
     )
+
+
+def read_open_rows(
+    config: Config, clock: Clock, status: LedgerStatus
+) -> tuple[RunRecord | None, Sequence[RecordedRow]]:
+    """Return the record of the last run, with its paths, and the rows that it left open."""
+    last_run = status.last_run.record if status.last_run else None
+    if last_run is None or status.ledger is None:
+        return last_run, list_open_rows(last_run, None) if last_run else ()
+    with open_configured_ledger(config, clock) as (ledger, _):
+        entered = ledger.get_run(last_run.run)
+        if entered is None:
+            return last_run, list_open_rows(last_run, None)
+        rows = list_open_rows(entered, ledger)
+    return replace(last_run, rosters=entered.rosters, seals=entered.seals, out=entered.out), rows
+
+
+def _read_certification(config: Config, clock: Clock) -> UnansweredCertification | None:
+    with open_configured_ledger(config, clock) as (ledger, _):
+        return get_unanswered_certification(ledger)
 
 
 def read_last_run(config: Config, clock: Clock) -> LastRun | None:
@@ -216,36 +203,14 @@ def get_run_fault(run: LastRun | None, max_age: float) -> RunFault | None:
     return RunFault("too_old", EXIT_LATER) if run.age_seconds > max_age else None
 
 
-def _count_people(
-    people: Collection[PersonHistory], present_run: str | None
-) -> tuple[PeopleCounts, tuple[UnknownCreate, ...]]:
-    """Return the counts of people, and the creates without an answer that are not of the run under way."""
-    creates = [
-        (person.unresolved_attempt, person.seal_name) for person in people if person.unresolved_attempt
-    ]
-    unknown = tuple(
-        UnknownCreate(
-            attempt.content.name,
-            seal_name,
-            stamp(attempt.signed_at),
-            attempt.uuid,
-            get_attempt_status(attempt).value,
-        )
-        for attempt, seal_name in creates
-        if attempt.run != present_run
-    )
-    counts = PeopleCounts(
-        sealed=sum(person.seal is not None for person in people),
-        unknown=len(unknown),
-        refused=sum(bool(person.refusals) and person.seal is None for person in people),
-        in_flight=len(creates) - len(unknown),
-    )
-    return counts, unknown
+def _make_unknown(create: OpenCreate) -> UnknownCreate:
+    status = Status.EXISTS if create.verdict == "exists" else Status.UNKNOWN
+    return UnknownCreate(create.name, create.seal_name, stamp(create.signed_at), create.uuid, status.value)
 
 
-def _count_changed_rows(rows: Sequence[RecordedRow]) -> int:
-    """Return how many rows differ from their seal, and wait for a decision."""
-    return sum(row.status is Status.CHANGED for row in rows)
+def _count_changed_rows(run: RunRecord) -> int:
+    """Return how many rows of a run differ from their seal, and wait for a decision, by its record alone."""
+    return int(run.content.get("statuses", {}).get(Status.CHANGED.value, 0))
 
 
 def _make_last_run(record: RunRecord, clock: Clock, *, is_under_way: bool = False) -> LastRun:
@@ -259,7 +224,7 @@ def _make_last_run(record: RunRecord, clock: Clock, *, is_under_way: bool = Fals
         exit=record.exit,
         under_way=is_under_way,
         halted=record.content.get("halted"),
-        out=mask_path(Path(record.out)),
+        out=StoredPaths.show(record.out),
         record=record,
     )
 

@@ -11,6 +11,7 @@ import pytest
 from people import make_row, name
 from run_support import QuickClock, draw_seal
 from server_ledger import SECRET
+from strange_servers import StrangeServer
 from watch_support import Watcher
 from wire_support import fault
 
@@ -309,8 +310,16 @@ def test_status_of_all_is_one_line_for_each_hospital(group_with, capsys):
     assert main(group.command("status", "--all", language="zh")) == 2
     assert "待人工登记 1\nwest：还没有运行过\n" in capsys.readouterr().out
     assert group.go("status", "--profile", "east", "--profile", "west", "--json") == 0
-    (east, west) = read_json_lines(capsys.readouterr().out)
+    stdout_text, stderr_text = capsys.readouterr()
+    (east, west) = read_json_lines(stdout_text)
     assert (east["waiting"], east["last_run"]["age_seconds"] < 60, west["last_run"]) == (1, True, None)
+    assert east["people"] == {"sealed": 2, "unknown": 1, "refused": 0, "in_flight": 0}
+    outcomes = (group.folder / "east" / "out" / "latest" / "outcomes.jsonl").read_text("utf-8")
+    unknown = [row["trace_id"] for row in read_json_lines(outcomes) if row["status"] == "unknown"]
+    assert [create["trace_id"] for create in east["unknown"]] == unknown
+    assert (
+        stderr_text == "\nExit codes: east 0, west 0. Exit code of this command: 0.\n"
+    )  # no step of one hospital
 
 
 def test_python_runs_a_profile(group_with):
@@ -384,3 +393,39 @@ def test_the_answer_of_another_hospital_is_none(group_with):
     assert sum(seal.name == name(5) for seal in group.service.seals) == 1
     assert group.go("run", "--all") == 3, "it is held"
     assert sum(seal.name == name(5) for seal in group.service.seals) == 1
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("command", ["cancel", "pause", "resume"])
+def test_a_command_on_jobs_that_names_no_hospital_suggests_none_for_all(
+    group_with, capsys, command, language
+):
+    group = group_with(west="".join(f"  other{number}: {{}}\n" for number in range(30)))
+    assert main(group.command("hosts", command, language=language)) == 2
+    error = capsys.readouterr().err
+    assert "east" in error
+    assert "other29" not in error, "of many hospitals the first are named"
+    assert ("22 more" if language == "en" else "另外 22 家") in error
+    assert error.rstrip().endswith("hosts status")
+
+
+def test_hospitals_by_name_and_all_of_them_contradict_each_other(group_with, capsys):
+    assert group_with().go("hosts", "pause", "east", "--all") == 2
+    assert "Name hospitals or use --all, not both." in capsys.readouterr().err
+
+
+def test_a_database_that_is_away_is_asked_once_and_reported_once(group_with, capsys):
+    """A monitor is not kept for ten seconds by each of hundreds of hospitals."""
+    with StrangeServer(lambda client: client.close()) as server:
+        options = "sslmode=disable&gssencmode=disable"
+        ledger = f"ledger: postgresql://postgres@127.0.0.1:{server.port}/x?{options}\n"
+        group = group_with(west=f"{NORTH}{ledger}")
+        (group.folder / "secrets" / "ledger__secret").write_text(SECRET)
+        for words in (("status", "--all"), ("--json", "status", "--all")):
+            before = server.connections
+            assert group.go(*words) == 74
+            stdout_text, stderr_text = capsys.readouterr()
+            assert server.connections == before + 1
+            assert stderr_text.count("cannot be used") == 1
+            assert stderr_text.count("The same fault as that of east.") == 2
+            assert len(stdout_text.splitlines()) == 3

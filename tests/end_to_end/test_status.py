@@ -16,16 +16,18 @@ from wire_support import fault
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import Config
+from pipeline.domain.run import Status
 from pipeline.resolution.ledger_status import (
     LastRun,
     RunFault,
-    StatusLine,
     get_run_fault,
+    get_unanswered_certification,
+    read_open_rows,
     read_status,
-    read_status_line,
 )
 from pipeline.sandbox.gateway import SANDBOX
 from pipeline.workflow.hosts_factory import SummaryReader
+from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT")
 SHOWN = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b")
@@ -283,53 +285,55 @@ def test_a_run_that_was_refused_for_its_command_is_shown_without_a_code(hospital
     assert "USAGE" not in printed
 
 
-def read_line(hospital):
-    """Return the line of a hospital among several, after comparing it with what `status` shows of it alone."""
+def read_checked_status(hospital):
+    """Return what `status` shows, after comparing it with the people of the ledger and with the rows of the last run."""
     config, clock = Config.load(hospital.folder / "config.yaml"), SystemClock()
-    status = read_status(config, clock)
     with closing(SummaryReader(clock)) as summaries:
-        for _ in range(2):  # the second over the same connection
-            line = read_status_line(config, clock, summaries)
-            # the ages are of two moments
-            assert replace(
-                line, last_run=line.last_run and replace(line.last_run, age_seconds=0, record=None)
-            ) == (
-                StatusLine(
-                    status.last_run and replace(status.last_run, age_seconds=0, record=None),
-                    status.waiting,
-                    status.lost,
-                    status.certification,
-                )
-            )
-    return line
+        first, status = (read_status(config, clock, summaries) for _ in range(2))  # over the same connection
+    # the ages are of two moments
+    assert first.to_dict() | {"last_run": None} == status.to_dict() | {"last_run": None}
+    _, open_rows = read_open_rows(config, clock, status)
+    changed = sum(row.status is Status.CHANGED for row in open_rows)
+    assert status.waiting == len(status.unknown) + changed
+    if status.ledger is None:
+        return status
+    with open_configured_ledger(config, clock) as (ledger, _):
+        people = ledger.snapshot().people.values()
+        certification = get_unanswered_certification(ledger)
+    unresolved = [person.unresolved_attempt.uuid for person in people if person.unresolved_attempt]
+    assert status.people.sealed == sum(person.seal is not None for person in people)
+    assert status.people.unknown + status.people.in_flight == len(unresolved)
+    assert {create.trace_id for create in status.unknown} <= {*unresolved}
+    assert status.certification == certification
+    return status
 
 
 @pytest.mark.parametrize("store", ["file", "server"])
-def test_the_line_of_a_hospital_shows_what_its_status_shows(hospital_with, request, store):
-    """It is read without the people of the ledger."""
+def test_the_status_counts_what_the_ledger_holds(hospital_with, request, store):
+    """The database counts, and no person's history is read."""
     hospital = hospital_with(faults=[fault("reset_after", nth=(2, 5))])
     if store == "server":
         hospital.ledger = request.getfixturevalue("postgres_server").make_database()
         hospital.configure()
-    assert read_line(hospital).last_run is None
+    assert read_checked_status(hospital).last_run is None
     hospital.doctors(4)
     assert hospital.run_to_end("run") == (3, {"sealed": 3, "unknown": 1})
-    assert read_line(hospital).waiting == 1
+    assert read_checked_status(hospital).waiting == 1
     hospital.roster([make_row(1, mobile="15400000099"), *(make_row(serial) for serial in (2, 3, 4))])
     assert hospital.run_to_end("run")[1] == {"unchanged": 2, "changed": 1, "unknown": 1}
-    assert read_line(hospital).waiting == 2
+    assert read_checked_status(hospital).waiting == 2
     assert run_later(hospital, "resolve", name(1), "--keep", "--why", "new mobile") == 0
-    assert read_line(hospital).waiting == 1
+    assert read_checked_status(hospital).waiting == 1
     (lost,) = read_unknown_rows(hospital)
     assert run_later(hospital, "resolve", lost, "--not-created", "--sure", "--why", "console") == 0
-    assert read_line(hospital).waiting == 0
+    assert read_checked_status(hospital).waiting == 0
     run_later(hospital, "certify", name(1), "--yes")  # its second create gets no answer
-    assert read_line(hospital).certification is not None
+    assert read_checked_status(hospital).certification is not None
     (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
     hospital.doctors(2, start=5, file="more.xlsx")
     assert run_later(hospital, "run") == 4
-    line = read_line(hospital)
-    assert get_run_fault(line.last_run, 3600) == RunFault("failed", 4)
+    status = read_checked_status(hospital)
+    assert get_run_fault(status.last_run, 3600) == RunFault("failed", 4)
 
 
 @pytest.mark.parametrize("store", ["file", "server"])
@@ -342,16 +346,16 @@ def test_the_line_of_a_run_in_progress_and_of_one_that_was_killed(hospital_with,
     process = zygote.start(hospital, "run", "--yes")
     wait_until(lambda: hospital.creates() >= 2)
     os.kill(process.pid, signal.SIGSTOP)  # nothing changes while it is read twice
-    line = read_line(hospital)
-    assert (line.last_run.under_way, line.waiting) == (True, 0)
-    assert get_run_fault(line.last_run, 3600) is None
-    assert get_run_fault(replace(line.last_run, age_seconds=3601), 3600) == RunFault("too_old", 5)
+    status = read_checked_status(hospital)
+    assert (status.last_run.under_way, status.waiting) == (True, 0)
+    assert get_run_fault(status.last_run, 3600) is None
+    assert get_run_fault(replace(status.last_run, age_seconds=3601), 3600) == RunFault("too_old", 5)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    wait_until(lambda: not read_line(hospital).last_run.under_way)
-    line = read_line(hospital)
-    assert line.waiting > 0
-    assert get_run_fault(line.last_run, 3600) == RunFault("cut_short", 5)
+    wait_until(lambda: not read_checked_status(hospital).last_run.under_way)
+    status = read_checked_status(hospital)
+    assert status.waiting > 0
+    assert get_run_fault(status.last_run, 3600) == RunFault("cut_short", 5)
 
 
 @pytest.mark.parametrize(

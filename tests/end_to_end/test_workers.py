@@ -172,6 +172,7 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert group.list_days() == [("east", 143, 1)]
     assert group.count_creates() < 60
     wait_until(lambda: "the cancelled run" in worker.read_log())
+    wait_until(lambda: group.query("SELECT status FROM procrastinate_jobs") != [("doing",)])
     assert group.query("SELECT status FROM procrastinate_jobs") == [("failed",)], "it is not tried again"
     for words in (("hosts", "cancel", "east"), ("hosts", "pause", "east"), ("enqueue", "east")):
         assert group.go(*words) == 0
@@ -180,10 +181,35 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert "its job stays in the queue" in output
     assert group.query("SELECT status FROM procrastinate_jobs ORDER BY id") == [("failed",), ("todo",)]
     assert group.go("hosts", "resume", "east") == 0
+    assert "resumed; its queued job is run" in capsys.readouterr().out
     wait_until(group.list_days)
     assert group.list_days() == [("east", 0, 1)]
     assert group.count_creates() == 60
     assert group.service.list_duplicates() == {}
+
+
+def test_what_is_resumed_without_a_job_leads_to_enqueue(group_with, capsys):
+    """No message reports a run that no job asks for."""
+    group = group_with(*HOSPITALS)
+
+    def type_words(*words):
+        assert group.go("hosts", *words) == 0
+        stdout_text, stderr_text = capsys.readouterr()
+        return stdout_text, stderr_text.rstrip().splitlines()[-1]
+
+    type_words("pause", "east", "west")
+    assert group.go("enqueue", "west") == 0
+    capsys.readouterr()
+    resumed, last = type_words("resume", "--all")
+    assert resumed.splitlines() == [
+        "east: resumed; no job is queued now, so it is run at the next start",
+        "north: is not paused",
+        "west: resumed; its queued job is run",
+    ]
+    assert last.endswith(" enqueue east")
+    resumed, last = type_words("resume", "east")
+    assert resumed == "east: is not paused\n"
+    assert last.endswith(" hosts status")
 
 
 def read_page(port, path):

@@ -59,7 +59,7 @@ async def test_a_paused_hospital_keeps_its_jobs_in_the_queue(url):
         assert await daily_jobs.queue("east", NEXT_DAY, None), "the next day comes behind it"
         assert await fetch(connector) is None
         query(url, "UPDATE esign_import.daily_job SET enqueued_at = now() - interval '9 hours'")
-        assert [await control.resume("east") for _ in range(2)] == [True, False]
+        assert [await control.resume("east") for _ in range(2)] == [1, None]
         job = await fetch(connector)
         begun = await daily_jobs.start(job.id)
         assert begun.age < 60, "the hours in which it is tried again begin anew"

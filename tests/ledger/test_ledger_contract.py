@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_support import SEALS, UNKNOWN, decision, send, settle_attempt
+from ledger_support import SEALS, UNKNOWN, decision, require_same_summary, send, settle_attempt
 from memory_ledger import MemoryLedger
 
 from pipeline.domain.roster import FileStat
@@ -679,6 +679,8 @@ def test_a_snapshot_equals_a_model_of_what_was_written(kind, request, steps):
         names = {history.seal_name: key for key, history in model.items()}
         spare = frozenset(name for name, key in names.items() if not model[key].seal_name_locked)
         assert ledger.snapshot() == LedgerSnapshot(model, names, spare)
+        if kind != "memory":
+            require_same_summary(ledger)
 
 
 async def _step(

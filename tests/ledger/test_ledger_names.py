@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_support import decision
+from ledger_support import decision, require_same_summary
 from memory_ledger import MemoryLedger
 
 from pipeline.domain.seals import LedgerSnapshot, SealContent, Verdict
@@ -112,6 +112,7 @@ def test_two_ledgers_give_a_seal_name_the_same_owner_and_the_receipts_restore_it
             assert step(ours, number, what) == step(other, number, what), (number, what)
             assert ours.snapshot() == other.snapshot()
             hold(ours.snapshot())
+            require_same_summary(ours)
         before = ours.snapshot()
         ours.close()
         assert check_ledger(ledger_path, "t").defects == ()

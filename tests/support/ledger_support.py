@@ -25,3 +25,18 @@ def send(ledger, attempt, verdict):
 
 def decision(kind, key, **more):
     return Decision(kind, key, 20.0, "it", "looked it up", **more)
+
+
+def require_same_summary(ledger) -> None:
+    """Compare what the database counts with the people of the ledger."""
+    summary, people = ledger.read_summary(status="changed", kinds=()), ledger.snapshot().people.values()
+    assert summary.sealed == sum(person.seal is not None for person in people)
+    assert summary.refused == sum(bool(person.refusals) and person.seal is None for person in people)
+    assert {
+        (one.uuid, one.run, one.signed_at, one.verdict, one.name, one.seal_name)
+        for one in summary.open_creates
+    } == {
+        (one.uuid, one.run, one.signed_at, one.verdict, one.content.name, person.seal_name)
+        for person in people
+        if (one := person.unresolved_attempt) is not None
+    }
