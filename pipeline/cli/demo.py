@@ -16,6 +16,7 @@ import click
 
 from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.run_commands import out_option
+from pipeline.domain.message import Message
 from pipeline.errors import CredentialsMissing, EsignImportError, UsageError, reason_of
 from pipeline.messages.catalogue import make_message, render
 
@@ -336,7 +337,7 @@ async def _explain_port(error: OSError, port: int, project: _Project) -> UsageEr
     owner = await read_owner(port)
     if owner == project.owner:
         return UsageError("port_own", port=port, owner=owner, then=("check",) if project.path else ("demo",))
-    holder = make_message("port_of_sandbox", owner=owner) if owner else make_message("port_of_program")
+    holder = make_message("port_of_sandbox", owner=owner) if owner else await _describe_program(port)
     if project.path is not None and port == project.port:
         return UsageError(
             "port_taken_here",
@@ -346,6 +347,18 @@ async def _explain_port(error: OSError, port: int, project: _Project) -> UsageEr
             command=f"api.endpoint: http://127.0.0.1:{choose_free_port()}",
         )
     return UsageError("port_taken", port=port, holder=holder, then=then)
+
+
+async def _describe_program(port: int) -> Message:
+    """Return what a program on a port is called, by its answer: it is no sandbox."""
+    from pipeline.sandbox.server import read_answer
+
+    answer = await read_answer(port)
+    if answer is None:
+        return make_message("port_of_program", answer=make_message("port_of_program.silent"))
+    status, server = answer
+    key = "port_of_program.answers_as" if server else "port_of_program.answers"
+    return make_message("port_of_program", answer=make_message(key, status=status, server=server))
 
 
 def _build_sandbox(session: Session, options: dict[str, Any], project: _Project, port: int) -> Sandbox:

@@ -49,7 +49,9 @@ def doctor(session: Session) -> int:
     session.print_json(exit=exit_code, findings=[_as_dict(finding, session.spoken) for finding in findings])
     counts = [sum(finding.level == level for finding in findings) for level in ("fault", "warning")]
     session.inform("doctor.sum", faults=counts[0], warnings=counts[1])
-    if counts[0]:
+    if any(finding.needs_sandbox for finding in findings):
+        session.suggest_command("next.other_sandbox", "sandbox")
+    elif counts[0]:
         session.suggest_same_command("next_after")
     else:
         session.suggest_command("next_check", "check")

@@ -242,6 +242,9 @@ def _print_choice(session: Session, opened: OpenCases, case: Case) -> int:
     session.print_json(waiting=[described.to_dict()])
     _print_case(session, case, described)
     step = case.choose_step(describe_command_line(opened.config, session.invocation))
+    if not step.is_decision:  # the row is corrected: its command leads on
+        session.print_steps([step])
+        return EXIT_ATTENTION
     if not session.quiet:
         session.print_wrapped(step.render(session.spoken), whole=step.commands)
     for command in step.render_commands(session.spoken):

@@ -95,8 +95,15 @@ def write_and_print_results(
     report = replace(report, latest=None if report.command == "retry" else latest)
     presenter = Presenter.for_report(report, session.spoken)
     file_presenter = replace(presenter, language=session.language)
-    with _hide_numpy():
-        report, written = finish_run(report, config, file_presenter, latest=latest, ledger=ledger)
+    try:
+        with _hide_numpy():
+            report, written = finish_run(report, config, file_presenter, latest=latest, ledger=ledger)
+    except OSError:
+        if report.latest is not None and (report.out / REPORT_PAGE).exists():  # only the copies failed
+            folders = {"path": report.out, "latest": report.latest}
+            masked = {name: presenter.mask_path(folder) for name, folder in folders.items()}
+            session.alert("results_without_latest", **masked)
+        raise
     if not is_rebuilt:
         call_run_end_hooks(report, config, session.warn_of_hook)
     if "edited" in written:

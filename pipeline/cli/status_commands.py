@@ -280,7 +280,7 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     for line in render_timeline(timeline, step, session.language, config.base.absolute()):
         session.print_wrapped_data(line, whole=step.render_commands(session.language))
     if step.is_decision:  # each command is a decision; the last command that is printed decides nothing
-        session.suggest_command("next_list", "resolve")
+        session.suggest_command("next_decided", "run")
     elif step.commands:
         session.print_next_step(session.render_sentence("next_run"), step.commands[0])
     else:

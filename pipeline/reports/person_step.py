@@ -92,7 +92,9 @@ def _decide_on_change(person: PersonState) -> NextStep:
     seal_id, build = person.seal_id, person.command_line.build
     assert seal_id is not None
     if get_detail(person.row, "CONTENT_CHANGED", "sealed"):
-        return replace(make_step("step.another_person", build("resolve", seal_id)), who="clerk")
+        again = person.command_line.repeat_run(person.last_run)
+        keep = build("resolve", seal_id, "--keep")
+        return replace(make_step("step.another_person", again, command=keep), who="clerk")
     differing_fields = get_detail(person.row, "CONTENT_CHANGED", "differs").get("differs", "").split()
     # a seal name that the roster changed is the name of the new seal
     new_name = () if Field.SEAL_NAME in differing_fields else ("--seal-name", "NAME")

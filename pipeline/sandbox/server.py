@@ -32,6 +32,7 @@ HOST = "127.0.0.1"
 OWNER_PATH = "/_owner"
 MAX_OWNER_BYTES = 4096
 OWNER_SECONDS = 2.0  # to wait for whose sandbox it is
+SERVER_LENGTH = 40  # characters shown of a program's name for itself
 FREE_PORTS = range(20_000, 30_000)  # below those that systems give to outgoing connections
 READ_LIMIT = 256 * 1024 * 1024  # bytes; what is longer is cut here and fails on its size, or on its signature
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close() sends RST
@@ -187,6 +188,20 @@ async def read_owner(port: int) -> str | None:
         return None
     owner = record.get("owner") if isinstance(record, dict) else None
     return owner if isinstance(owner, str) else None
+
+
+async def read_answer(port: int) -> tuple[int, str] | None:
+    """Return the status and the name of the server that answers on a port, None where none does."""
+    timeout = aiohttp.ClientTimeout(total=OWNER_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"http://{HOST}:{port}/", allow_redirects=False) as response,
+        ):
+            server = "".join(filter(str.isprintable, response.headers.get("Server", "")))
+            return response.status, server[:SERVER_LENGTH]
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return None
 
 
 class SandboxThread:

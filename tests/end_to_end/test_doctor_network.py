@@ -50,22 +50,22 @@ ANSWERS = {
     "403 of a filter": (
         answer("403 Forbidden", b"<title>ERR_ACCESS_DENIED</title>"), "(HTTP 403, page “ERR_ACCESS_DENIED”)", "web filter",
     ),
-    "404": (answer("404 Not Found"), "another server answers (HTTP 404)", "another port"),
-    "405": (answer("405 Method Not Allowed"), "another server answers (HTTP 405)", "another port"),
+    "404": (answer("404 Not Found"), "another server answers (HTTP 404)", "names a free port"),
+    "405": (answer("405 Method Not Allowed"), "another server answers (HTTP 405)", "names a free port"),
     "407": (answer("407 Proxy Authentication Required"), "asks for a user name and password", "USER:PASSWORD"),
     "429": (answer("429 Too Many Requests"), "not the service's (HTTP 429)", "start it again"),
     "500": (answer("500 Internal Server Error"), "not the service's (HTTP 500)", "start it again"),
-    "501": (answer("501 Not Implemented"), "another server answers (HTTP 501)", "another port"),
+    "501": (answer("501 Not Implemented"), "another server answers (HTTP 501)", "names a free port"),
     "502": (answer("502 Bad Gateway"), "reached no service behind it (HTTP 502)", "start it again"),
     "503": (answer("503 Unavailable"), "reached no service behind it (HTTP 503)", "start it again"),
     "504": (answer("504 Timeout"), "reached no service behind it (HTTP 504)", "start it again"),
-    "no body": (answer("200 OK"), "the answer is empty", "another port"),
-    "JSON of another service": (answer("200 OK", b'{"code":0,"data":[]}'), "JSON of another service", "another port"),
-    "no RequestId": (answer("200 OK", b'{"Response":{}}'), "JSON of another service", "another port"),
-    "an Error that is a text": (answer("200 OK", b'{"Response":{"Error":"no"}}'), "JSON of another", "another port"),
-    "deeply nested JSON": (answer("200 OK", b"[" * 100_000), "JSON of another service", "another port"),
+    "no body": (answer("200 OK"), "the answer is empty", "names a free port"),
+    "JSON of another service": (answer("200 OK", b'{"code":0,"data":[]}'), "JSON of another service", "names a free port"),
+    "no RequestId": (answer("200 OK", b'{"Response":{}}'), "JSON of another service", "names a free port"),
+    "an Error that is a text": (answer("200 OK", b'{"Response":{"Error":"no"}}'), "JSON of another", "names a free port"),
+    "deeply nested JSON": (answer("200 OK", b"[" * 100_000), "JSON of another service", "names a free port"),
     "JSON that breaks off": (answer("200 OK", ANSWER[:-3]), "its JSON breaks off", "pass unchanged"),
-    "plain text": (answer("200 OK", b"pong"), "the answer is no JSON", "another port"),
+    "plain text": (answer("200 OK", b"pong"), "the answer is no JSON", "names a free port"),
     "GBK": (answer("200 OK", '{"Response":{"RequestId":"张"}}'.encode("gbk")), "not in UTF-8", "pass unchanged"),
     "UTF-16": (answer("200 OK", ANSWER.decode().encode("utf-16")), "not in UTF-8", "pass unchanged"),
     "gzip": (
@@ -74,14 +74,14 @@ ANSWERS = {
     "gzip garbage": (
         answer("200 OK", b"\x1f\x8bgarbage", "Content-Encoding: gzip"), "the answer is compressed", "pass unchanged",
     ),
-    "SSH": (send_raw(b"SSH-2.0-OpenSSH_9\r\n"), "not in HTTP format", "another port"),
+    "SSH": (send_raw(b"SSH-2.0-OpenSSH_9\r\n"), "not in HTTP format", "names a free port"),
     "a chunk that is none": (
-        send_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "not in HTTP format", "another port",
+        send_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "not in HTTP format", "names a free port",
     ),
     "a header of 100 KB": (
-        send_raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"), "not in HTTP format", "another port",
+        send_raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"), "not in HTTP format", "names a free port",
     ),
-    "a body of 100 MB": (send_raw(HUGE, times=100), "the answer is too large", "another port"),
+    "a body of 100 MB": (send_raw(HUGE, times=100), "the answer is too large", "names a free port"),
     "a body that is cut": (
         send_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}"), "interrupted during the answer", "let 127.0.0.1",
     ),
@@ -94,7 +94,7 @@ HANDSHAKES = {
     "reset": (reset_in_handshake, "interrupted while its encryption was set up", "let 127.0.0.1"),
     "cut": (cut_the_handshake, "interrupted while its encryption was set up", "let 127.0.0.1"),
     "refused": (refuse_the_handshake, "the TLS handshake failed", "TLS 1.2 and 1.3"),
-    "silence": (stay_silent, "could not connect: timed out", "another port"),
+    "silence": (stay_silent, "could not connect: timed out", "names a free port"),
 }
 # what the proxy of the configuration answers
 PROXIES = {
@@ -354,10 +354,11 @@ def test_a_run_names_what_answered_and_its_cure(hospital, capsys, strike, words,
     console = capsys.readouterr().err
     assert words in console, console
     assert cure in console
+    assert "Then run again; rows that were not sent are sent then." in " ".join(console.split())
     assert "a seal may have been created" not in console, "nothing but uploads was sent"
     assert hospital.statuses() == {"not_sent": 3}
     hospital.go("--lang", "zh", "status")
-    assert HAN.search(capsys.readouterr().err)
+    assert "处理好之后再运行，没有提交的行会接着提交" in "".join(capsys.readouterr())
 
 
 def test_a_run_names_the_cure_of_a_refused_certificate(hospital, capsys):

@@ -148,3 +148,21 @@ def test_a_run_that_breaks_after_sending_records_its_seals(hospital, capsys):
     shutil.rmtree(hospital.folder / "state")
     assert hospital.go("run") == 2
     assert hospital.creates() == 2
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_results_that_cannot_be_copied_name_the_folder_that_holds_them(hospital, capsys, language):
+    hospital.seal_doctors(1)
+    workbook = hospital.folder / "out" / "latest" / "results.xlsx"
+    workbook.unlink()
+    (workbook / "folder").mkdir(parents=True)
+    capsys.readouterr()
+    assert hospital.go("--lang", language, "run") == 74
+    printed = " ".join(capsys.readouterr().err.split())
+    results = hospital.runs[-1]
+    expected = {
+        "zh": f"这次运行的结果在 {results} 里",
+        "en": f"The results of this run are in {results}; {workbook.parent} still holds earlier ones.",
+    }
+    assert expected[language].replace(" ", "") in printed.replace(" ", "")
+    assert (results / "results.xlsx").is_file()

@@ -102,7 +102,8 @@ def test_a_lost_answer_until_it_is_resolved(hospital, explain, facts):
     assert code == 0
     assert f"resolve {row['trace_id']} --seal-id SEALID" in text
     assert f"resolve {row['trace_id']} --not-created" in text
-    assert text.rstrip().endswith(" resolve"), "what is said last decides nothing"
+    assert text.rstrip().endswith(" run"), "what is said last decides nothing"
+    assert "recorded the outcome with one of the commands above" in text
     decision = ("--seal-id", list_made_seals(hospital)[row["name"]], "--why", "ticket 7")
     assert run_later(hospital, "resolve", row["name"], *decision) == 0
     assert facts(hospital, row["name"])["doctor"]["status"] == "sealed", "also before the next run"
@@ -171,7 +172,7 @@ def test_a_changed_seal_is_kept_and_replaced(hospital, explain, facts):
     assert doctor["status"] == "changed"
     keep, _ = doctor["next"]["commands"]
     assert keep.endswith(f"resolve {who['seal_id']} --keep")
-    assert explain(hospital, who["name"])[1].rstrip().endswith(" resolve")
+    assert explain(hospital, who["name"])[1].rstrip().endswith(" run")
     assert run_later(hospital, "resolve", who["seal_id"], "--keep") == 0
     assert facts(hospital, who["name"])["doctor"]["status"] == "sealed"
     draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", 78)

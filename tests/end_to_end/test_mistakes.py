@@ -357,6 +357,11 @@ MISTAKES = {
         "check", 3, "2 行 同一证件号码有两个姓名（ID_NAME_CONFLICT，roster.xlsx 第 2 行和第 3 行）",
         "2 × One number with two names (ID_NAME_CONFLICT, roster.xlsx rows 2 and 3)", "check",
     ),
+    "seal taken back, and the list of seals": mistype("undo", "要看已创建的印章和印章ID", "To list the seals with their SealIds", "export"),
+    "login, and what examines keys": mistype("login", "要检查密钥和连接", "To examine keys and connection", "doctor"),
+    "review of nothing before a first run": mistype(
+        "run --review review.json", "设 require_review: true，这样 run 不提交任何内容", "set require_review: true in the configuration: run then", "run"
+    ),
     "mobile with a digit too few": Mistake(
         lambda folder: write_rows(folder / "inbox" / "roster.xlsx", {"手机号": "1540000000"}),
         "check", 3, "（MOBILE_INVALID，roster.xlsx 第 2 行）", "(MOBILE_INVALID, roster.xlsx row 2)", "check",
@@ -399,3 +404,20 @@ def test_each_row_is_counted_for_one_reason(folder, capfd, language):
     assert main(["check", "--lang", language]) == 3
     counts = re.findall(r"^      (\d+) (?:×|行) .*[A-Z]_[A-Z]", capfd.readouterr().err, re.MULTILINE)
     assert sum(map(int, counts)) == len(rows)
+
+
+MOBILES = {
+    "1540000000": ("有 10 位数字，应为 11 位；请核对号码", "has 10 digits instead of 11; correct it"),
+    "12345678901": ("的开头不是 13 到 19", "does not start with 13 to 19"),
+    "1540000000x": ("含有数字以外的字符", "contains other characters than digits"),
+}
+
+
+@pytest.mark.parametrize("mobile", MOBILES)
+def test_a_mobile_that_is_none_is_told_what_is_wrong_with_it(folder, mobile):
+    write_rows(folder / "inbox" / "roster.xlsx", {"手机号": mobile})
+    for language, sentence in zip(("zh", "en"), MOBILES[mobile], strict=True):
+        out = folder / language
+        assert main(["check", "--lang", language, "--out", str(out)]) == 3
+        (line,) = (out / "plan.jsonl").read_text("utf-8").splitlines()
+        assert sentence in line

@@ -434,3 +434,23 @@ def test_the_list_names_only_the_options_that_fit(unsettled, capsys):
         ("--same-person", False),
     ):
         assert (f"{option} " in printed) is fits, printed
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_number_of_another_doctor_leads_to_the_roster_and_a_run(hospital, capsys, language):
+    """`resolve` and `explain` do not name each other for ever."""
+    hospital.seal_doctors(2)
+    other = ["李四", make_row(1)[1], *make_row(1)[2:3], "00077", "内科"]
+    hospital.roster([other, make_row(2)])
+    assert hospital.go("run") == 3
+    correct_it = {
+        "zh": "就改正名单并保存，再运行下面的命令",
+        "en": "correct the roster, save, then run the command",
+    }
+    for command in ("resolve", "explain"):
+        capsys.readouterr()
+        hospital.go("--lang", language, command, "李四")
+        printed = "".join(capsys.readouterr())
+        assert correct_it[language].replace(" ", "") in "".join(printed.split())
+        assert re.search(r"resolve\s+yD\w+\s+--keep", printed)
+        assert printed.rstrip().endswith(" run")

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from strange_servers import StrangeServer, answer
+from strange_servers import StrangeServer, answer, send_raw
 
 from pipeline.cli.app import main
 from pipeline.config.settings import load
@@ -154,13 +154,34 @@ def test_a_port_that_is_taken_names_its_holder_and_a_free_one(projects, capsys):
 
 
 @pytest.mark.parametrize("body", [b"[1]", b"no JSON", b'{"owner":7}'])
-def test_a_port_of_another_program_is_called_so(projects, capsys, body):
+def test_a_port_of_another_program_is_called_so_with_its_answer(projects, capsys, body):
+    config = projects[0]
     with StrangeServer(answer("200 OK", body)) as server:
-        config = projects[0]
         text = config.read_text("utf-8").replace(f":{find_port(config)}", f":{server.port}")
         config.write_text(text, "utf-8")
-        assert main(["--lang", "en", "-c", str(config), "sandbox"]) == 2
-    assert "is in use by another program" in capsys.readouterr().err
+        for language, words in (
+            ("en", "in use by another program (no sandbox: it answers HTTP 200)"),
+            ("zh", "已被其他程序（不是沙盒，应答 HTTP 200）占用"),
+        ):
+            assert main(["--lang", language, "-c", str(config), "sandbox"]) == 2
+            assert words in capsys.readouterr().err
+        assert main(["--lang", "en", "-c", str(config), "doctor"]) == 5
+        printed = capsys.readouterr()
+        assert "names a free port" in " ".join(printed.out.split())
+        assert printed.err.rstrip().endswith(" sandbox")
+
+
+def test_a_program_that_answers_no_http_is_called_so_by_its_name_or_its_silence(projects, capsys):
+    config = projects[0]
+    for strange, words in (
+        (answer("404 Not Found", b"", "Server: printer/2"), "it answers HTTP 404, printer/2)"),
+        (send_raw(b"220 mail\r\n"), "no sandbox: it gives no HTTP answer)"),
+    ):
+        with StrangeServer(strange) as server:
+            text = config.read_text("utf-8").replace(f":{find_port(config)}", f":{server.port}")
+            config.write_text(text, "utf-8")
+            assert main(["--lang", "en", "-c", str(config), "sandbox"]) == 2
+            assert words in capsys.readouterr().err
 
 
 def test_a_configuration_that_uses_no_sandbox_starts_none(tmp_path, capsys):

@@ -101,3 +101,7 @@ def make_end(**values):
 def test_what_is_a_fault_of_a_hospital(values, fault):
     message = get_hospital_fault(make_end(**values), 26 * 3600)
     assert (message.key if message else None) == fault
+    if message is not None and fault == "alarm.too_old":
+        texts = message.render("en"), message.render("zh")
+        assert texts[0].startswith("no complete run since 20")
+        assert texts[1].endswith("以来没有完整的运行")
