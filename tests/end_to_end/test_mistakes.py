@@ -414,7 +414,7 @@ MOBILES = {
 
 
 @pytest.mark.parametrize("mobile", MOBILES)
-def test_a_mobile_that_is_none_is_told_what_is_wrong_with_it(folder, mobile):
+def test_the_error_of_a_mobile_names_its_cause(folder, mobile):
     write_rows(folder / "inbox" / "roster.xlsx", {"手机号": mobile})
     for language, sentence in zip(("zh", "en"), MOBILES[mobile], strict=True):
         out = folder / language
