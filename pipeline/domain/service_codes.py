@@ -37,6 +37,7 @@ OTHER_SANDBOX = "another sandbox: "
 # … of the sandbox of the configuration that calls, whose keys were changed since; its owner follows
 OWN_SANDBOX = "a sandbox with former keys: "
 SIGNATURE_REFUSED = "AuthFailure.SignatureFailure"
+TOKEN_REFUSED = "AuthFailure.TokenFailure"  # noqa: S105 - a code
 
 
 @dataclass(frozen=True, slots=True)

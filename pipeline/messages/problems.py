@@ -194,5 +194,6 @@ def split_remedy(sentence: str) -> tuple[str, str]:
 
 
 def _placed(sentence: str, cell: str | None, colon: str) -> str:
-    """Return a sentence that names its cell, at the beginning if it has no blank for it."""
-    return sentence if cell is None or "{cell}" in sentence else f"{cell}{colon}{sentence}"
+    """Return a sentence that names its cell, at the beginning if it has no blank for it, nor for the row."""
+    is_placed = "{cell}" in sentence or "{row}" in sentence
+    return sentence if cell is None or is_placed else f"{cell}{colon}{sentence}"

@@ -22,7 +22,14 @@ from pipeline.domain.run import (
     has_doubtful_picture,
     waits_for_review,
 )
-from pipeline.domain.service_codes import CODES, NAME_EXISTS, OTHER_SANDBOX, OWN_SANDBOX, SIGNATURE_REFUSED
+from pipeline.domain.service_codes import (
+    CODES,
+    NAME_EXISTS,
+    OTHER_SANDBOX,
+    OWN_SANDBOX,
+    SIGNATURE_REFUSED,
+    TOKEN_REFUSED,
+)
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import make_finished_message, make_message
@@ -305,15 +312,15 @@ def describe_halt(
         path = message.removeprefix(OWN_SANDBOX).rpartition(" (")[0]
         changed = detail.get("key_file" if code == SIGNATURE_REFUSED else "id_file", path)
         return presenter.render("halted.own_sandbox", path=changed, typed=quote(path))
-    keys = _describe_keys(detail, presenter)
+    keys = _describe_keys(code, detail, presenter)
     words = presenter.render("halted.words", message=message) if message else ""
     meaning = advice.meaning.render(presenter.language)
     return presenter.render("halted.service", what=meaning, keys=keys, task=task, words=words)
 
 
-def _describe_keys(detail: Mapping[str, str], presenter: Presenter) -> str:
+def _describe_keys(code: str, detail: Mapping[str, str], presenter: Presenter) -> str:
     """Return where the keys are that were refused; empty where that is not known."""
-    if "key_file" in detail:
+    if "key_file" in detail and code != TOKEN_REFUSED:
         files = {name: detail[name] for name in ("secret_id", "id_file", "key_file")}
         return presenter.render("halted.key_files", **files)
     source = detail.get("credentials")

@@ -151,7 +151,7 @@ class RunState:
     empty_seals: str | None = None  # the folder of pictures, where it holds none
     are_seals_misread: bool = False  # the locale's encoding is not that of the names in it
     again_without_seals: str = ""  # the same check or run over the configured pictures
-    unpaired: str = ""  # pictures in the folder that no row matched: the first file names
+    unpaired: Message | None = None  # pictures in the folder that no row matched: the first file names
     has_misspelt_titles: bool = False  # columns were not used, perhaps because of their titles
     unfilled_rosters: str = ""  # those that were read and hold no doctor, where none holds one
     review: tuple[str, str] | None = None  # its page, and the command that reads the judgements
@@ -456,7 +456,7 @@ def _make_run_state(report: RunReport, masker: Masker) -> RunState:
     )
 
 
-def _name_unpaired(report: RunReport, masker: Masker) -> str:
+def _name_unpaired(report: RunReport, masker: Masker) -> Message | None:
     """Return the names of the first files that no row matched.
 
     Those that resemble rows without a picture come first, those that resemble other rows alone come last.
@@ -474,7 +474,9 @@ def _name_unpaired(report: RunReport, masker: Masker) -> str:
 
     files = sorted(report.unassigned_images, key=rank)
     names = [masker.mask_text(file.path.name) for file in files[:_FILES_NAMED]]
-    return ", ".join(names) + (" …" if len(files) > _FILES_NAMED else "")
+    if len(files) > _FILES_NAMED:
+        names[-1] += " …"
+    return join_messages(names) if names else None
 
 
 def build_review_command(report: RunReport) -> str:

@@ -28,7 +28,7 @@ from pipeline.domain.masking import Masker
 from pipeline.domain.roster import CardType, PreparedImage
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealRequest, fold_seal_id, is_seal_id
-from pipeline.domain.service_codes import get_create_meaning
+from pipeline.domain.service_codes import TOKEN_REFUSED, get_create_meaning
 from pipeline.errors import RoleFailed, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import (
@@ -52,7 +52,6 @@ from pipeline.ledger.protocol import Decision, Ledger
 from pipeline.messages.catalogue import make_message
 from pipeline.planning import guards
 from pipeline.reports.explanations import NO_DETAIL, describe_failure
-from pipeline.sending.call_context import TOKEN_REFUSED
 from pipeline.workflow import stage_settings
 from pipeline.workflow.hosts_factory import make_limiter
 

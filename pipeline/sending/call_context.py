@@ -16,7 +16,7 @@ from pipeline.domain.masking import Masker, mask_id
 from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import KeptAnswer, SealRequest, Verdict
-from pipeline.domain.service_codes import parse_stated_rate
+from pipeline.domain.service_codes import TOKEN_REFUSED, parse_stated_rate
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import RoleFailed
 from pipeline.esign.client import Client, NoAnswer, NotSent
@@ -32,7 +32,6 @@ from pipeline.sending.run_state import RunState
 LOG = logging.getLogger(__name__)
 MAX_SENDS = 4  # of one row's upload, and of its create
 BACK_OFF_SECONDS = 0.5  # full jitter up to 1, 2, 4 seconds before the sends that follow
-TOKEN_REFUSED = "AuthFailure.TokenFailure"  # noqa: S105 - a code of the service
 NOT_EXECUTED_BY_US = "not_sent"  # code of an attempt whose headers never left
 
 ConnectionSlots = Mapping[str, asyncio.Semaphore]  # by action

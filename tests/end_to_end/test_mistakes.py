@@ -352,6 +352,10 @@ MISTAKES = {
         lambda folder: write_pictured_rows(folder, {"工号": "7"}, {"工号": "7"}, {"工号": "8"}),
         "check", 0, "（STAFF_NO_DUPLICATE，roster.xlsx 第 2 行和第 3 行）", "(STAFF_NO_DUPLICATE, roster.xlsx rows 2 and 3)", "run",
     ),
+    "two columns for one field": Mistake(
+        lambda folder: write_roster(folder / "inbox" / "roster.xlsx", (*HEADERS[:4], "身份证号")),
+        "check", 7, "roster.xlsx 未读取：工作表“Sheet”第 1 行有两列", "was not read: Sheet Sheet, row 1 has two columns", "check",
+    ),
     "two names for one number": Mistake(
         lambda folder: write_rows(folder / "inbox" / "roster.xlsx", {}, {"证件号码": make_row(1)[1]}),
         "check", 3, "2 行 同一证件号码有两个姓名（ID_NAME_CONFLICT，roster.xlsx 第 2 行和第 3 行）",
