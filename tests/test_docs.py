@@ -128,7 +128,8 @@ def test_a_message_names_the_cell_what_was_found_and_what_to_do(code, language):
         message = render_problem(
             build_problem(code, Field.NUMBER, "C12", severity=severity, **words), language
         )
-        assert "C12" in message
+        if "row" not in blanks:  # of a header the message names the row, and finds the cells
+            assert "C12" in message
         assert [words[name] for name in blanks if words[name] not in message] == []
         if severity == "error":
             assert split_remedy(sentence)[1], "what to do"
