@@ -234,7 +234,9 @@ def recover(session: Session, *, yes: bool) -> int:
     if plan.unbound:
         session.alert("recover.unbound", n=plan.unbound)
     if not yes:
-        session.suggest_command("recover.next_enter", "ledger", "recover", "--yes")
+        words = (*session.arguments, "--yes")  # also where they choose several hospitals
+        if not session.suggest_words("recover.next_enter", words):
+            session.suggest_command("recover.next_enter", "ledger", "recover", "--yes")
         return 3
     session.inform("recover.entered", n=held, sealed=sealed)
     if held > sealed:

@@ -214,7 +214,13 @@ def _require_noted_progress(
         [name, identity.ledger_id],
     ).fetchone()
     if row is not None and (missing := identity.count_missing_receipts(LedgerProgress(*row))):
-        raise UsageError("ledger.server_registered_newer", path=address.shown, entry=_PROGRESS, n=missing)
+        raise UsageError(
+            "ledger.server_registered_newer",
+            path=address.shown,
+            entry=_PROGRESS,
+            n=missing,
+            then=("ledger", "recover"),
+        )
 
 
 def _note_progress(

@@ -44,7 +44,14 @@ _OF_SERVER = {
     "ledger.registered_newer": "ledger.server_registered_newer",
 }
 # These are ended by `ledger recover`.
-_RECOVERABLE = frozenset({"ledger.server_registered_lost", "ledger.registered_former"})
+_RECOVERABLE = frozenset(
+    {
+        "ledger.registered_former",
+        "ledger.registered_newer",
+        "ledger.server_registered_lost",
+        "ledger.server_registered_newer",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,9 @@ class TenantResults:
         lacking = self.list_lacking_runs(ledger)
         if lacking:
             shown_files = ", ".join(map(str, lacking.values()))
-            raise UsageError("ledger.older", place=shown_files, run=", ".join(lacking))
+            raise UsageError(
+                "ledger.older", place=shown_files, run=", ".join(lacking), then=("ledger", "recover")
+            )
 
     def require_recovered(self, ledger: DatabaseLedger) -> None:
         """Raise UsageError for a ledger with earlier runs, thus no new one, that lacks creates or seals of later ones."""

@@ -105,7 +105,9 @@ def test_the_host_of_the_lost_run_knows_its_receipts(hosts, capsys):
     shutil.rmtree(hosts.hospital.folder / "out")
     hosts.restore()
     assert hosts.hospital.go("run") == 2
-    assert "is older than the registry" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "is older than the registry" in error
+    assert error.rstrip().endswith(" ledger recover")
     assert hosts.list_second_seals() == []
 
 
@@ -115,7 +117,9 @@ def test_another_host_knows_from_the_results(hosts, capsys):
     hosts.restore()
     hosts.use("two")
     assert hosts.hospital.go("run") == 2
-    assert f"it lacks seals of run {hosts.hospital.newest.name}" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"it lacks seals of run {hosts.hospital.newest.name}" in error
+    assert error.rstrip().endswith(" ledger recover")
     assert hosts.list_second_seals() == []
 
 
@@ -126,7 +130,9 @@ def test_another_host_knows_from_the_registry_in_the_results_folder(hosts, capsy
     hosts.use("two")
     for command in ("check", "run"):
         assert hosts.hospital.go(command) == 2
-        assert "out/.ledger/" in capsys.readouterr().err
+        error = capsys.readouterr().err
+        assert "out/.ledger/" in error
+        assert error.rstrip().endswith(" ledger recover")
     assert hosts.list_second_seals() == []
 
 
