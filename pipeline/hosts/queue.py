@@ -25,6 +25,7 @@ from pipeline.hosts.connection import (
     require_durable_commits,
 )
 from pipeline.hosts.operator_secret import prepare_database
+from pipeline.ledger.schema import VERSION as LEDGER_VERSION
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ ADDITIONS = (
     """,
     # what the alarm over all hospitals has sent, and what waits to be sent
     b"CREATE TABLE alarm (id integer PRIMARY KEY CHECK (id = 1), state text NOT NULL)",
+    # the newest version of ledgers that a worker makes
+    b"ALTER TABLE version ADD ledger integer NOT NULL DEFAULT 0",
 )
 
 
@@ -218,8 +221,7 @@ async def _prepare_schema(connector: JobConnector) -> None:
             await connection.execute("INSERT INTO version VALUES (%s)", [newest])
         cursor = await connection.execute("SELECT procrastinate FROM version")
         ((applied,),) = await cursor.fetchall()
-        if applied > newest:
-            raise _explain_newer_tables("procrastinate", applied, newest)
+        _require_known(procrastinate=applied)
         for migration in migrations:
             if migration.name > applied:
                 await connection.execute(migration.read_bytes())
@@ -231,12 +233,31 @@ async def _apply_additions(connection: AsyncConnection[Any]) -> None:
     await connection.execute("ALTER TABLE version ADD IF NOT EXISTS additions integer NOT NULL DEFAULT 0")
     cursor = await connection.execute("SELECT additions FROM version")
     ((applied,),) = await cursor.fetchall()
-    if applied > len(ADDITIONS):
-        raise _explain_newer_tables("additions", applied, len(ADDITIONS))
+    _require_known(additions=applied)
     for addition in ADDITIONS[applied:]:
         await connection.execute(addition)
-    await connection.execute("UPDATE version SET additions = %s", [len(ADDITIONS)])
+    cursor = await connection.execute("SELECT ledger FROM version")
+    ((ledger_version,),) = await cursor.fetchall()
+    _require_known(ledger=ledger_version)
+    await connection.execute(
+        "UPDATE version SET additions = %s, ledger = %s", [len(ADDITIONS), LEDGER_VERSION]
+    )
 
 
-def _explain_newer_tables(name: str, applied: object, newest: object) -> UsageError:
-    return UsageError("jobs.too_new", applied=f"{name} {applied}", newest=f"{name} {newest}")
+async def require_known_tables(connector: JobConnector) -> None:
+    """Raise UsageError once a newer version has come to the database: its ledgers are not for runs of this one."""
+    for row in await connector.execute_query_all_async(
+        "SELECT procrastinate, additions, ledger FROM version"
+    ):
+        _require_known(**row)
+
+
+def _require_known(**applied: Any) -> None:
+    newest = {
+        "procrastinate": list_migrations()[-1].name,
+        "additions": len(ADDITIONS),
+        "ledger": LEDGER_VERSION,
+    }
+    for name, version in applied.items():
+        if version > newest[name]:
+            raise UsageError("jobs.too_new", applied=f"{name} {version}", newest=f"{name} {newest[name]}")

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -39,7 +40,7 @@ from pipeline.hosts.daily_jobs import (
 )
 from pipeline.hosts.job_control import release_jobs
 from pipeline.hosts.overview import Overview, read_overview
-from pipeline.hosts.queue import PAUSE, JobConnector, open_queue
+from pipeline.hosts.queue import PAUSE, JobConnector, open_queue, require_known_tables
 from pipeline.hosts.run_children import (
     RetryAfterRun,
     RunChildren,
@@ -176,6 +177,11 @@ class HospitalWorker:
             asyncio.create_task(self._repeat(self._take_over_jobs, self._settings.stalled_seconds / 3)),
             asyncio.create_task(self._repeat(self._queue_day, min(30.0, self._settings.stalled_seconds / 3))),
             asyncio.create_task(self._repeat(self._end_cancelled_runs, self._poll_seconds)),
+            asyncio.create_task(
+                self._repeat(
+                    partial(require_known_tables, self._connector), self._settings.stalled_seconds / 3
+                )
+            ),
             asyncio.create_task(self._repeat(self._delete_old, DAY)),
             asyncio.create_task(self._repeat(self._note_all_ledgers, NOTE_SECONDS)),
         ]

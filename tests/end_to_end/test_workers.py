@@ -188,6 +188,16 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert group.service.list_duplicates() == {}
 
 
+def test_a_worker_ends_once_a_newer_version_has_come_and_takes_none_of_its_jobs(group_with):
+    """Its run of a newer ledger would end with 74, and be tried again for hours."""
+    group = group_with("east")
+    worker = group.start_worker()
+    wait_until(lambda: "The worker has started" in worker.read_log())
+    group.query("UPDATE version SET ledger = 99 RETURNING ledger")
+    assert worker.wait(60) == 2
+    assert "newer version (ledger 99" in worker.read_log()
+
+
 def test_what_is_resumed_without_a_job_leads_to_enqueue(group_with, capsys):
     """No message reports a run that no job asks for."""
     group = group_with(*HOSPITALS)

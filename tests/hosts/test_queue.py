@@ -90,10 +90,11 @@ async def test_the_schema_of_a_newer_procrastinate_is_refused(url):
             pass
 
 
-async def test_tables_of_a_newer_version_are_refused(url):
+@pytest.mark.parametrize("what", ["additions", "ledger"])
+async def test_tables_and_ledgers_of_a_newer_version_are_refused(url, what):
     async with queue_at(url):
-        query(url, "UPDATE version SET additions = 99")
-    with pytest.raises(UsageError, match=r"newer version \(additions 99"):
+        query(url, f"UPDATE version SET {what} = 99")
+    with pytest.raises(UsageError, match=rf"newer version \({what} 99"):
         async with queue_at(url):
             pass
 
