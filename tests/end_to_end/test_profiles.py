@@ -407,11 +407,14 @@ def test_a_command_on_jobs_that_names_no_hospital_suggests_none_for_all(
     assert "other29" not in error, "of many hospitals the first are named"
     assert ("22 more" if language == "en" else "另外 22 家") in error
     assert error.rstrip().endswith("hosts status")
+    assert "After fixing" not in error
 
 
 def test_hospitals_by_name_and_all_of_them_contradict_each_other(group_with, capsys):
     assert group_with().go("hosts", "pause", "east", "--all") == 2
-    assert "Name hospitals or use --all, not both." in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "Name hospitals or use --all, not both." in error
+    assert error.rstrip().endswith("hosts pause --help"), "the same words would be refused again"
 
 
 def test_a_database_that_is_away_is_asked_once_and_reported_once(group_with, capsys):
