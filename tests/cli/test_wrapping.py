@@ -2,11 +2,11 @@
 
 import os
 import re
-import subprocess
 import sys
 
 import pytest
-from pty_support import REPOSITORY, run_on_terminal
+from crash_support import Zygote
+from pty_support import run_on_terminal
 
 from pipeline.cli.terminal import STATUS_TONES, TONES, Tone, list_whole_texts
 from pipeline.domain.run import Status
@@ -36,15 +36,11 @@ def check(folder, language):
 
 
 def in_a_pipe(words, folder, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout + done.stderr
+    output = folder / "printed"
+    output.unlink(missing_ok=True)
+    with Zygote() as zygote:
+        zygote.call(*words, folder=str(folder), output=str(output), environment=environment)
+    return output.read_text("utf-8")
 
 
 def squeeze(text):
@@ -109,8 +105,8 @@ def test_a_pipe_has_colour_only_where_it_is_forced(folder):
 def test_data_is_never_changed(folder):
     (folder / "config.yaml").write_text("seals: " + "很长的文件夹名/" * 20 + "\n", "utf-8")
     for words in (["config", "schema"], ["config", "show"], ["config", "show", "--json"]):
-        with (folder / "data").open("wb") as stdout:
-            run_on_terminal(["--lang", "en", *words], columns=40, folder=folder, stdout=stdout)
+        (folder / "data").unlink(missing_ok=True)
+        run_on_terminal(["--lang", "en", *words], columns=40, folder=folder, output=folder / "data")
         _, seen = run_on_terminal(["-q", "--lang", "en", *words], columns=40, folder=folder)
         data = (folder / "data").read_text("utf-8")
         assert data

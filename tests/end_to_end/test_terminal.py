@@ -26,7 +26,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 def on_a_terminal(hospital, *arguments, language="en", columns=120):
     """Run the command line on a pseudo-terminal; return its exit code and all that was written to it."""
     words = hospital.command(*arguments, language=language)
-    return run_on_terminal(words, columns=columns, stdout=subprocess.DEVNULL, NO_COLOR="1")
+    return run_on_terminal(words, columns=columns, output=os.devnull, NO_COLOR="1")
 
 
 def screen(seen):

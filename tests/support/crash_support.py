@@ -80,10 +80,18 @@ class Zygote:
         self._started.append(run)
         return run
 
+    def call(self, *words: str, environment: dict[str, str | None] | None = None, **order) -> dict:
+        """Run any command line in a child; None takes a variable out of its environment."""
+        self._send(words, {"environment": environment or {}, **order})
+        return json.loads(self._process.stdout.readline())
+
     def _order(self, hospital, arguments, order) -> None:
-        words = ["--config", str(hospital.folder / "config.yaml"), "--lang", order.pop("language", "en")]
-        words += arguments or ("run",)
-        order["environment"] = {**_make_environment(), **order.get("environment", {})}
+        words = ("--config", str(hospital.folder / "config.yaml"), "--lang", order.pop("language", "en"))
+        self._send(words + (arguments or ("run",)), order)
+
+    def _send(self, words, order) -> None:
+        environment = {**_make_environment(), **order.get("environment", {})}
+        order["environment"] = {name: value for name, value in environment.items() if value is not None}
         self._process.stdin.write(json.dumps({"words": words, **order}) + "\n")
         self._process.stdin.flush()
 

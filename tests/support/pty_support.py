@@ -1,15 +1,16 @@
 """Runs the program on a pseudo-terminal of a chosen width."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from threading import Thread
+
+from crash_support import Zygote
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-def run_on_terminal(words, *, columns, folder=REPOSITORY, stdout=None, **environment):
-    """Return the exit code, and all that was written to the terminal; ``stdout`` is another place for the data."""
+def run_on_terminal(words, *, columns, folder=REPOSITORY, output=None, **environment):
+    """Return the exit code, and all that was written to the terminal; ``output`` is a file for the data."""
     import fcntl
     import pty
     import struct
@@ -17,28 +18,33 @@ def run_on_terminal(words, *, columns, folder=REPOSITORY, stdout=None, **environ
 
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in {"COLUMNS", "FORCE_COLOR", "NO_COLOR"}
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *words],
-        stdin=theirs,
-        stdout=theirs if stdout is None else stdout,
-        stderr=theirs,
-        cwd=folder,
-        env={**inherited, "TERM": "xterm", "PYTHONPATH": str(REPOSITORY), **environment},
-    )
-    os.close(theirs)
-    seen = b""
+    seen: list[bytes] = []
+    reader = Thread(target=_read_to_the_end, args=(ours, seen))
+    reader.start()
+    try:
+        with Zygote() as zygote:
+            unset = dict.fromkeys(("COLUMNS", "FORCE_COLOR", "NO_COLOR"))
+            ended = zygote.call(
+                *words,
+                folder=str(folder),
+                terminal=os.ttyname(theirs),
+                unhurried=True,
+                environment={**unset, "TERM": "xterm", **environment},
+                **({"output": str(output)} if output else {}),
+            )
+    finally:
+        os.close(theirs)
+        reader.join()
+        os.close(ours)
+    return ended["code"], b"".join(seen).decode()
+
+
+def _read_to_the_end(terminal: int, seen: list[bytes]) -> None:
     while True:
         try:
-            part = os.read(ours, 65536)
+            part = os.read(terminal, 65536)
         except OSError:  # the other side has gone
-            break
+            return
         if not part:
-            break
-        seen += part
-    os.close(ours)
-    return process.wait(), seen.decode()
+            return
+        seen.append(part)

@@ -4,7 +4,10 @@ Reads one JSON object a line, ``{"words", "name", "pass", "signals", "fail", "ra
 "signal", "points"}``. The child gets signals (SIGKILL unless told) when it passes the point of this name for the
 ``pass``-th time, or with ``fail`` (an errno) meets a disk that fails there; ``random`` kills it after so many seconds,
 wherever it is. ``output`` names a file for what it prints; ``environment`` holds all its variables; ``limits`` are
-its resource limits by name. With ``announce`` its process number comes in a line of its own, before it has ended. ``later`` moves both of its clocks on by so many seconds, ``jump`` the wall clock alone.
+its resource limits by name. With ``announce`` its process number comes in a line of its own, before it has ended.
+``later`` moves both of its clocks on by so many seconds, ``jump`` the wall clock alone; with ``unhurried`` back-off
+takes its time. It runs in ``folder``, if told, and ``terminal`` is the terminal of all its streams, but of its data
+where ``output`` names a file.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from importlib import import_module
 from threading import RLock
 
 import pipeline
+from pipeline import __main__ as program
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.reports.write import warm_up
@@ -31,8 +35,8 @@ from pipeline.support import failpoints
 class QuickClock(SystemClock):
     """The machine's clock, on which back-off takes a fiftieth of its time; moved on where an order asks for it."""
 
-    def __init__(self, *, later: float = 0.0, jump: float = 0.0) -> None:
-        self._later, self._jump = later, jump
+    def __init__(self, *, later: float = 0.0, jump: float = 0.0, pace: int = 50) -> None:
+        self._later, self._jump, self._pace = later, jump, pace
 
     def now(self) -> float:
         return super().now() + self._later + self._jump
@@ -41,7 +45,7 @@ class QuickClock(SystemClock):
         return super().monotonic() + self._later
 
     async def sleep(self, seconds: float) -> None:
-        await super().sleep(seconds / 50)
+        await super().sleep(seconds / self._pace)
 
 
 def import_everything() -> None:
@@ -79,17 +83,37 @@ def run(order: dict, log: int) -> int:
     if seconds := order.get("random"):
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         signal.setitimer(signal.ITIMER_REAL, seconds)
-    output = os.open(order.get("output", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    direct_streams(order)
     os.environ.clear()
     os.environ.update(order["environment"])
     for limit, value in order.get("limits", {}).items():
         resource.setrlimit(getattr(resource, limit), (value, value))
-    code = main(order["words"], clock=QuickClock(later=order.get("later", 0.0), jump=order.get("jump", 0.0)))
+    clock = QuickClock(
+        later=order.get("later", 0.0), jump=order.get("jump", 0.0), pace=1 if order.get("unhurried") else 50
+    )
+    code = main(order["words"], clock=clock)
     sys.stdout.flush()
     sys.stderr.flush()
     return code
+
+
+def direct_streams(order: dict) -> None:
+    """Give the child its folder, its streams, and the name under which a person calls the program."""
+    os.chdir(order.get("folder", "."))
+    sys.argv[0] = program.__file__
+    terminal = order.get("terminal")
+    if terminal:
+        streams = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
+        for stream in (0, 1, 2):
+            os.dup2(streams, stream)
+    if "output" in order or not terminal:
+        output = os.open(order.get("output", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(output, 1)
+        if not terminal:
+            os.dup2(output, 2)
+    if terminal:  # the objects of this process take their streams for pipes or files
+        for stream, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+            setattr(sys, name, open(stream, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for its life
 
 
 def serve() -> None:
