@@ -75,7 +75,8 @@ bench-hosts: .venv/dev ## one quota for 1, 4 and 12 processes, and a small hospi
 
 hosts: .venv/dev ## several hosts: dead, stopped and cut off processes, a server that crashes, storms, workers (about 15 min)
 	HOSTS=1 $(BIN)/python -m pytest -q tests/end_to_end/test_workers.py tests/end_to_end/test_server_ledger.py \
-		tests/end_to_end/test_server_faults.py tests/end_to_end/test_profiles.py tests/ledger/test_server_commits.py tests/ledger/test_server_secret.py
+		tests/end_to_end/test_server_faults.py tests/end_to_end/test_profiles.py tests/end_to_end/test_restored_databases.py \
+		tests/ledger/test_server_commits.py tests/ledger/test_server_secret.py
 
 chaos: .venv/dev ## ten hospitals on two hosts for CHAOS minutes: kills, stops, cuts, server crashes, an older database put back (60 min)
 	CHAOS=$(or $(CHAOS),60) $(BIN)/python -m pytest -q -s tests/end_to_end/test_server_faults.py -k chaos

@@ -1,5 +1,6 @@
 """Completion as real shells do it: bash, and zsh, fish and PowerShell where they are installed, which CI does not ask for."""
 
+import io
 import os
 import re
 import select
@@ -16,7 +17,7 @@ from pipeline.cli.app import main
 REPOSITORY = Path(__file__).parents[2]
 # prints what bash offers after the words of a command line
 BASH_SCRIPT = """
-eval "$(esign-import completion bash)"
+eval "$SCRIPT"
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 _esign_import_completion esign-import
 printf '%s\n' "${COMPREPLY[@]}"
@@ -39,14 +40,24 @@ def environment(tmp_path):
     }
 
 
+@pytest.fixture(scope="module")
+def bash_script():
+    """Return what the program prints for bash."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        printed = io.StringIO()
+        monkeypatch.setattr(sys, "stdout", printed)
+        assert main(["completion", "bash"]) == 0
+    return printed.getvalue()
+
+
 @pytest.fixture
-def complete(tmp_path, environment):
+def complete(tmp_path, environment, bash_script):
     """Return a function that gives what bash offers."""
 
     def complete_line(*words, folder=tmp_path):
         completed = subprocess.run(
             [find_program("bash"), "--norc", "-c", BASH_SCRIPT, "bash", "esign-import", *words],
-            env=environment,
+            env={**environment, "SCRIPT": bash_script},
             capture_output=True,
             text=True,
             check=True,
@@ -66,64 +77,79 @@ def test_bash_completes_commands_options_and_values(complete):
     assert complete("completion", "z") == ["zsh"]
 
 
+@pytest.fixture
+def ask(tmp_path, monkeypatch, capfd):
+    """Return a function that gives what the program offers a shell, by its answer to PowerShell, in this process."""
+    monkeypatch.setenv("_ESIGN_IMPORT_COMPLETE", "powershell_complete")
+
+    def ask_program(*words, folder=tmp_path, with_meaning=False):
+        monkeypatch.setenv("COMP_WORDS", "\n".join(words))
+        monkeypatch.chdir(folder)
+        assert main([]) == 0
+        printed, errors = capfd.readouterr()
+        assert errors == ""
+        lines = printed.splitlines()
+        return lines if with_meaning else [line.partition("\t")[0] for line in lines if line]
+
+    return ask_program
+
+
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory):
     """Return the folder of a hospital that has run once, with its configuration."""
     folder = tmp_path_factory.mktemp("hospital")
-    command = [sys.executable, "-m", "pipeline", "--lang", "en", "demo"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
-    assert done.returncode == 3
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        assert main(["--lang", "en", "demo"]) == 3
     return folder / "demo"
 
 
-def test_bash_completes_people_of_the_ledger_and_of_the_last_results(complete, hospital):
+def test_bash_completes_people_of_the_ledger_and_of_the_last_results(complete, ask, hospital):
     assert complete("explain", "沈国", folder=hospital) == ["沈国梁"]
-    assert complete("explain", "沈国梁", "0100", folder=hospital)[:2] == ["01001", "01002"]
+    assert ask("explain", "沈国梁", "0100", folder=hospital)[:2] == ["01001", "01002"]
     for words in (["resolve"], ["certify"], ["purge", "--person"], ["run", "--only"]):
-        assert complete(*words, "沈国", folder=hospital) == ["沈国梁"], words
-    names = complete("explain", "", folder=hospital)
+        assert ask(*words, "沈国", folder=hospital) == ["沈国梁"], words
+    names = ask("explain", "", folder=hospital)
     assert 40 < len(names) <= 100
     assert not [name for name in names if name.isdigit()]
 
 
-def test_people_come_from_the_last_check_where_there_is_no_ledger(complete, hospital, tmp_path):
+def test_people_come_from_the_last_check_where_there_is_no_ledger(ask, hospital, tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text((hospital / "config.yaml").read_text("utf-8"), "utf-8")
     for name in ("inbox", "secrets"):
         shutil.copytree(hospital / name, tmp_path / name)
-    assert complete("explain", "沈国") == []
-    command = [sys.executable, "-m", "pipeline", "check"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
-    assert done.returncode == 3
-    assert complete("run", "--only", "沈国") == ["沈国梁"]
+    assert ask("explain", "沈国") == []
+    with monkeypatch.context() as typed:
+        typed.delenv("_ESIGN_IMPORT_COMPLETE")
+        assert main(["-q", "check"]) == 3
+    assert ask("run", "--only", "沈国") == ["沈国梁"]
 
 
-def test_bash_completes_runs(complete, hospital):
+def test_runs_are_completed(ask, hospital):
     (run,) = (path.name for path in (hospital / "out").iterdir() if path.name != "latest")
-    assert complete("report", "--run", "", folder=hospital) == [run]
-    assert complete("export", "--run", run[:10], folder=hospital) == [run]
+    assert ask("report", "--run", "", folder=hospital) == [run]
+    assert ask("export", "--run", run[:10], folder=hospital) == [run]
     config = ["--config", str(hospital / "config.yaml")]
-    assert complete(*config, "report", "--run", run[:4]) == [run]
-    assert complete("report", "--run", "x", folder=hospital) == []
+    assert ask(*config, "report", "--run", run[:4]) == [run]
+    assert ask("report", "--run", "x", folder=hospital) == []
 
 
-def test_bash_completes_hospitals(complete, tmp_path):
+def test_hospitals_are_completed(ask, tmp_path):
     profiles = {"north": {"seals": "n"}, "south": {"seals": "s"}, "东院": {"seals": "e"}}
     text = "profiles:\n" + "".join(f"  {name}: {{seals: {name}}}\n" for name in profiles)
     (tmp_path / "config.yaml").write_text(text, "utf-8")
-    assert complete("--profile", "") == [*profiles]
-    assert complete("run", "--profile", "no") == ["north"]
-    assert complete("enqueue", "东") == ["东院"]
+    assert ask("--profile", "") == [*profiles]
+    assert ask("run", "--profile", "no") == ["north"]
+    assert ask("enqueue", "东") == ["东院"]
 
 
 @pytest.mark.parametrize("text", [None, "api: {", "profiles: 3\n", "ledger: /proc/no/ledger.sqlite3\n"])
-def test_what_cannot_be_read_is_not_offered_and_no_error_is_printed(text, complete, tmp_path):
+def test_what_cannot_be_read_is_not_offered_and_no_error_is_printed(text, ask, tmp_path):
     """The fixture finds stderr empty."""
     if text is not None:
         (tmp_path / "config.yaml").write_text(text, "utf-8")
     for words in (["--profile"], ["explain"], ["report", "--run"], ["run", "--only"], ["enqueue"]):
-        assert complete(*words, "") == []
+        assert ask(*words, "") == []
 
 
 def test_people_are_completed_without_what_a_run_needs(hospital):
@@ -147,28 +173,12 @@ def test_people_are_completed_without_what_a_run_needs(hospital):
     assert heavy & set(done.stderr.split()) == set()
 
 
-def ask_as_powershell(words, environment, folder):
-    """Return the lines that the program prints to the script for PowerShell."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline"],
-        cwd=folder,
-        env={**environment, "_ESIGN_IMPORT_COMPLETE": "powershell_complete", "COMP_WORDS": "\n".join(words)},
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-    )
-    assert done.stderr == ""
-    return done.stdout.splitlines()
-
-
-def test_the_program_answers_powershell_with_words_and_meanings(environment, tmp_path):
-    lines = ask_as_powershell(["--lang", "en", "ret"], environment, tmp_path)
+def test_the_program_answers_powershell_with_words_and_meanings(ask):
+    lines = ask("--lang", "en", "ret", with_meaning=True)
     assert lines == ["retry\tSend failed, rejected and unsent rows again."]
-    assert ask_as_powershell(["ledger", "ba"], environment, tmp_path)[0].startswith("backup\t")
-    assert ask_as_powershell(["--lang", ""], environment, tmp_path) == ["zh\t", "en\t"]
-    assert ask_as_powershell(["ledger", "restore", ""], environment, tmp_path) == [""], (
-        "PowerShell lists files"
-    )
+    assert ask("ledger", "ba", with_meaning=True)[0].startswith("backup\t")
+    assert ask("--lang", "", with_meaning=True) == ["zh\t", "en\t"]
+    assert ask("ledger", "restore", "", with_meaning=True) == [""], "PowerShell lists files"
 
 
 @pytest.mark.skipif(shutil.which("pwsh") is None, reason="no PowerShell")

@@ -60,22 +60,23 @@ class Zygote:
 
     def run(self, hospital, *arguments: str, **order) -> dict:
         """Run the command line over a hospital in a child; return how it ended and which points it passed."""
-        self._order(hospital, arguments, order)
+        self._order(hospital.folder, arguments, order)
         return json.loads(self._process.stdout.readline())
 
     def start(
         self, hospital, *arguments: str, stopped_at: str | None = None, **environment: str
     ) -> ForkedRun:
-        """Start the command line over a hospital in a child; what it prints goes to a file.
+        """Start the command line over a hospital, or its folder, in a child; what it prints goes to a file.
 
         The child stops, as by SIGSTOP, when it passes the point ``stopped_at`` for the first time.
         """
-        printed = hospital.folder / "printed"
+        folder = getattr(hospital, "folder", hospital)
+        printed = folder / "printed"
         printed.unlink(missing_ok=True)
         order = {"environment": environment, "output": str(printed), "announce": True}
         if stopped_at is not None:
             order |= {"name": stopped_at, "pass": 1, "signals": [signal.SIGSTOP]}
-        self._order(hospital, arguments, order)
+        self._order(folder, arguments, order)
         run = ForkedRun(int(self._process.stdout.readline()), self._process.stdout, printed)
         self._started.append(run)
         return run
@@ -85,8 +86,8 @@ class Zygote:
         self._send(words, {"environment": environment or {}, **order})
         return json.loads(self._process.stdout.readline())
 
-    def _order(self, hospital, arguments, order) -> None:
-        words = ("--config", str(hospital.folder / "config.yaml"), "--lang", order.pop("language", "en"))
+    def _order(self, folder, arguments, order) -> None:
+        words = ("--config", str(folder / "config.yaml"), "--lang", order.pop("language", "en"))
         self._send(words + (arguments or ("run",)), order)
 
     def _send(self, words, order) -> None:
