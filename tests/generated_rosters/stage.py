@@ -37,7 +37,7 @@ WRITERS = {
     "csv": write_text.write_csv,
     "html": write_text.write_html,
 }
-FORMATTED = 30_000  # empty rows that somebody gave a height
+FORMATTED = 5_000  # empty rows that somebody gave a height
 
 
 def written(file: FilePlan) -> bytes:
@@ -168,18 +168,18 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(corpus: Corpus, folder: Path) -> Iterator[Stage]:
+def stage(corpus: Corpus, folder: Path, *, marked_copies: bool = False) -> Iterator[Stage]:
     """Lay a corpus out and open a sandbox on a socket for it."""
     seals = lay_out(corpus, folder)
     service = FakeService(Rules(limiter="none"), seed=corpus.seed)
     with SandboxThread(Sandbox(service)) as sandbox, _undisturbed():
-        _configure(folder, sandbox.url)
+        _configure(folder, sandbox.url, marked_copies=marked_copies)
         yield Stage(folder, service, seals)
 
 
-def play(corpus: Corpus, folder: Path) -> Record:
+def play(corpus: Corpus, folder: Path, *, marked_copies: bool = False) -> Record:
     """Check, run and run again."""
-    with stage(corpus, folder) as scene:
+    with stage(corpus, folder, marked_copies=marked_copies) as scene:
         check = scene.go("check")
         plan, plan_files = scene.lines("plan.jsonl"), scene.lines("files.jsonl")
         if corpus.seed % 2:  # as in a run without a check before it: no small copy of a picture is kept yet
@@ -203,7 +203,7 @@ def play(corpus: Corpus, folder: Path) -> Record:
         )
 
 
-def _configure(folder: Path, url: str) -> None:
+def _configure(folder: Path, url: str, *, marked_copies: bool) -> None:
     api = {
         "endpoint": url,
         "app_id": SANDBOX.app_id,
@@ -213,6 +213,7 @@ def _configure(folder: Path, url: str) -> None:
     }
     text = "api:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in api.items())
     text += "limits: {requests_per_second: 1000, concurrency: 8}\nsecrets_dir: secrets\n"
+    text += f"marked_copies: {json.dumps(marked_copies)}\n"
     (folder / "config.yaml").write_text(text, "utf-8")
 
 

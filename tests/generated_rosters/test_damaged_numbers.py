@@ -13,7 +13,7 @@ from generated_rosters.stage import stage
 from generated_rosters.truth import FilePlan, Refused
 
 LONG = bool(os.environ.get("TRAP_SEEDS"))  # make trap
-ROWS = 1000 if LONG else 450
+ROWS = 1000 if LONG else 270
 FIELDS = ("name", "number", "mobile", "staff_no", "department")
 FILES = (
     FilePlan("a.xlsx", "openpyxl"),

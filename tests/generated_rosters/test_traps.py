@@ -27,7 +27,7 @@ def test_a_hospital_full_of_traps(seed, way, tmp_path):
     """One test: each process that had a part of it would play the whole hospital again."""
     whole = bool(SEEDS) and way == "folder"
     hospital = corpus(seed, way, times=2 if whole else 1, plain=120 if whole else 20)
-    record = play(hospital, tmp_path)
+    record = play(hospital, tmp_path, marked_copies=bool(SEEDS))
     judged = score(hospital, record)
     if REPORTS:
         Path(REPORTS).mkdir(parents=True, exist_ok=True)

@@ -193,11 +193,9 @@ AFTER_EVERY_HALT = pytest.mark.parametrize("halt", HALTS, ids=lambda halt: halt.
 ARGUMENTS = ["", "inbox/a.xlsx --seals seals", f"inbox/{complete_number('11010119900307073')}.xlsx"]
 
 
-@pytest.mark.parametrize("command", ["check", "run", "retry"])
 @AFTER_EVERY_HALT
-@pytest.mark.parametrize("arguments", ARGUMENTS, ids=["plain", "named", "masked"])
-def test_every_step_after_every_end_is_one_command_that_can_be_typed(make, scene, command, halt, arguments):
-    for statuses in MIXTURES:
+def test_every_step_after_every_end_is_one_command_that_can_be_typed(make, scene, halt):
+    for command, arguments, statuses in product(["check", "run", "retry"], ARGUMENTS, MIXTURES):
         scene.outcomes = [make.outcome(make.doctor(serial), status) for serial, status in enumerate(statuses)]
         report = scene.build_run_report(command=command, halt=halt, arguments=arguments)
         steps = list_run_steps(report, Masker.of_doctors([outcome.doctor for outcome in scene.outcomes]))
@@ -212,10 +210,10 @@ def test_every_step_after_every_end_is_one_command_that_can_be_typed(make, scene
             assert "esign-import retry" not in commands, (statuses, halt)
 
 
-@pytest.mark.parametrize("command", ["run", "retry", "resolve"])
 @AFTER_EVERY_HALT
-def test_every_step_of_status_is_one_command_that_can_be_typed(command, halt):
-    for exit_code, statuses in product([None, 0, 1, 2, 3, 4, 5, 6, 7, 74, 130, 143], MIXTURES):
+def test_every_step_of_status_is_one_command_that_can_be_typed(halt):
+    commands, exit_codes = ("run", "retry", "resolve"), (None, 0, 1, 2, 3, 4, 5, 6, 7, 74, 130, 143)
+    for command, exit_code, statuses in product(commands, exit_codes, MIXTURES):
         for record, unresolved in ((RUN, 0), (UNLISTED_ROSTER, 2)):
             last = with_halt(replace(record, command=command, exit=exit_code), halt)
             rows = make_rows(*statuses)
@@ -233,14 +231,15 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("status", Status)
-@AFTER_EVERY_HALT
-@pytest.mark.parametrize("refusal_code", REFUSALS)
-def test_every_step_about_a_doctor_is_one_command_that_can_be_typed(status, halt, refusal_code):
+def test_every_step_about_a_doctor_is_one_command_that_can_be_typed(status):
     create = OpenCreate(
         trace_id="00000000-88aa-4d1e-a1b2-1c2d3e4f5a6b", seal_name="张伟处方章", replayable_until=0.0
     )
-    for row, is_gone, is_under_way in product([None, RecordedRow(status, ())], [False, True], [False, True]):
-        for last_run in (None, RUN, UNLISTED_ROSTER, replace(UNLISTED_ROSTER, command="retry")):
+    runs = (RUN, UNLISTED_ROSTER, replace(UNLISTED_ROSTER, command="retry"))
+    last_runs = (None, *(with_halt(run, halt) for run, halt in product(runs, HALTS)))
+    rows, yes_or_no = (None, RecordedRow(status, ())), (False, True)
+    for row, is_gone, is_under_way, refusal_code in product(rows, yes_or_no, yes_or_no, REFUSALS):
+        for last_run in last_runs:
             step = choose_person_step(
                 PersonState(
                     command_line=PROGRAM,
@@ -251,7 +250,7 @@ def test_every_step_about_a_doctor_is_one_command_that_can_be_typed(status, halt
                     open_create=create,
                     seal_id="yDRSQUU00001x4tUuKdJ0AaEbRfW",
                     refusal_code=refusal_code,
-                    last_run=with_halt(last_run, halt) if last_run else None,
+                    last_run=last_run,
                 )
             )
             commands = require_typable_commands(step)

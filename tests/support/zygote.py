@@ -103,6 +103,9 @@ def run(order: dict, log: int) -> int:
     os.environ.update(order["environment"])
     for limit, value in order.get("limits", {}).items():
         resource.setrlimit(getattr(resource, limit), (value, value))
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell ignores it for what it starts in the background
     clock = QuickClock(
         later=order.get("later", 0.0), jump=order.get("jump", 0.0), pace=1 if order.get("unhurried") else 50
     )

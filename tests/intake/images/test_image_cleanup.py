@@ -41,9 +41,8 @@ def sheet(
 ) -> Image.Image:
     """Lay a drawing on scanned paper with specks of dust."""
     dice = random.Random(2)
-    grey = Image.frombytes(
-        "L", (250, 200), bytes(250 - dice.randrange(grain + 1) for _ in range(50_000))
-    ).resize(size)
+    grains = [byte % (grain + 1) for byte in dice.randbytes(50_000)]
+    grey = Image.frombytes("L", (250, 200), bytes(250 - level for level in grains)).resize(size)
     paper = grey.convert("RGB")
     paper.paste(drawn.convert("RGB"), moment, drawn.getchannel("A"))
     pen = ImageDraw.Draw(paper)
@@ -115,15 +114,15 @@ def test_a_tiny_name_is_not_trimmed_below_the_least_side(tmp_path):
 @pytest.mark.parametrize(
     "paper",
     [
-        shaded(sheet(brush())),
-        sheet(brush()).point(lambda level: level * 200 // 255),  # grey paper
-        ImageChops.invert(sheet(brush())),
-        ImageChops.multiply(sheet(brush()), Image.new("RGB", (1000, 800), (255, 240, 190))),
+        shaded,
+        lambda paper: paper.point(lambda level: level * 200 // 255),
+        ImageChops.invert,
+        lambda paper: ImageChops.multiply(paper, Image.new("RGB", (1000, 800), (255, 240, 190))),
     ],
     ids=["shadow", "grey", "negative", "yellow"],
 )
 def test_what_is_not_on_clean_white_paper_is_left_as_it_is(tmp_path, paper, clean):
-    prepared = ready(tmp_path, encoded(paper, "JPEG"), **clean)
+    prepared = ready(tmp_path, encoded(paper(sheet(brush())), "JPEG"), **clean)
     assert (prepared.path, prepared.problems) == (prepared.source.path, ())
 
 

@@ -129,7 +129,6 @@ LABELS = [
 ]
 
 
-@pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.csv", "a.txt", "a.et", "a", "a.png"])
 @pytest.mark.parametrize(
     "data",
     [
@@ -154,11 +153,12 @@ LABELS = [
         stream(sheet(*LABELS)),
     ],
 )
-def test_a_roster_is_recognised_by_its_first_bytes_whatever_its_name(tmp_path, name, data):
-    (tmp_path / name).write_bytes(data)
-    rows, (report,) = read_rosters([tmp_path / name])
-    assert (report.status, report.codes) == ("read", ())
-    assert [[cell.display_text for cell in row.cells[:2]] for row in rows] == [["张三", NUMBER]]
+def test_a_roster_is_recognised_by_its_first_bytes_whatever_its_name(tmp_path, data):
+    for name in ("a.xlsx", "a.xls", "a.csv", "a.txt", "a.et", "a", "a.png"):
+        (tmp_path / name).write_bytes(data)
+        rows, (report,) = read_rosters([tmp_path / name])
+        assert (report.status, report.codes) == ("read", ()), name
+        assert [[cell.display_text for cell in row.cells[:2]] for row in rows] == [["张三", NUMBER]], name
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.csv"])
