@@ -61,7 +61,8 @@ lives: .venv/dev ## LIVES random hospitals of each kind from SEED on, six runs e
 crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 randomised scenarios (about 10 min)
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/end_to_end/test_crash.py tests/end_to_end/test_machine.py \
 		tests/end_to_end/test_same_person.py tests/end_to_end/test_ledger_load.py tests/ledger/test_ledger_load.py \
-		-k "not same_person or kill"
+		tests/end_to_end/test_three_runs.py tests/end_to_end/test_adopt.py tests/end_to_end/test_resolve.py \
+		-k "not (same_person or adopt or resolve) or kill"
 
 bench: .venv/dev ## every figure next to its baseline; writes docs/{en,zh}/performance.md (about 45 min on an idle machine)
 	PYTHONPATH=. $(BIN)/python -m bench
@@ -86,7 +87,7 @@ gauntlet: .venv/dev ## comparison with the official SDK under faults: duplicates
 
 trap: .venv/dev  ## twenty generated hospitals full of mistakes (about 5 min)
 	TRAP_SEEDS=20 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/generated_rosters/test_traps.py \
-		tests/generated_rosters/test_damaged_numbers.py tests/end_to_end/test_marked_copies.py
+		tests/generated_rosters/test_damaged_numbers.py tests/end_to_end/test_marked_copies.py tests/end_to_end/test_plain_copies.py
 
 ocr: .venv/ocr   ## the name read in the picture, with the models of the extra "ocr"; no network
 	$(BIN)/python -m pytest -q tests/intake/images/test_name_ocr.py tests/end_to_end/test_pictures_config.py

@@ -133,6 +133,8 @@ SPELLINGS = (
     ("欧阳娜娜", "歐陽娜娜"),
     ("王小明", "王 小 明"),
 )
+if not LONG:  # one with a dot, one in other characters, one with blanks
+    SPELLINGS = (SPELLINGS[0], SPELLINGS[5], SPELLINGS[6])
 CORRECTED = 500  # added to the serial of the wrong number
 
 
@@ -163,7 +165,7 @@ def list_codes(stage: Stage, corrected: int = CORRECTED) -> list[list[str]]:
 
 @pytest.fixture
 def renamed(stage):
-    """Seven doctors have their seals; then each number is corrected, each name spelt otherwise, each seal scanned anew."""
+    """The doctors have their seals; then each number is corrected, each name spelt otherwise, each seal scanned anew."""
     draw_all(stage)
     stage.roster(write(stage, 0, corrected=False))
     assert stage.go("run").code == 0

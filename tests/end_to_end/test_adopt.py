@@ -10,6 +10,8 @@ from crash_support import Zygote
 from people import make_row, name, number
 from run_support import draw_seal
 
+LONG = bool(os.environ.get("CRASH"))  # make crash
+
 
 def seal_id(serial):
     return f"yD{serial:030d}"
@@ -267,6 +269,8 @@ def test_a_kill_at_every_write_of_an_import_loses_nothing(hospital, tmp_path):
         last = len(points) - 1 - points[::-1].index("ledger: before the receipts")
         assert {"receipts: before the fsync", "ledger: before the commit"} <= set(points[last:])
         for nth, point in enumerate(points):
+            if not LONG and nth < last and point in points[:nth]:
+                continue  # each kind of point once
             for is_repeated in (True, False):
                 for folder in folders:
                     shutil.rmtree(folder)

@@ -3,12 +3,11 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
+from run_support import wait_until
 from strange_servers import StrangeServer, answer, close_after_request
 from tls_support import TlsRelay
 from wire_support import UPLOAD, refusing_port
@@ -153,26 +152,16 @@ def test_the_bar_reports_an_outage(hospital, dead_port):
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_run_that_is_interrupted_in_an_outage_names_its_cause_and_ends_with_doctor(
-    hospital, capfd, dead_port, language
+    hospital, zygote, capfd, dead_port, language
 ):
     hospital.doctors(3)
     hospital.configure(endpoint=f"http://127.0.0.1:{dead_port}")
-    run = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *hospital.command("run", language=language)],
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-        cwd=Path(__file__).parents[2],
-    )
-    printed = ""
-    while not re.search(rf"127\.0\.0\.1:{dead_port} (从|since)|from 127", printed):
-        line = run.stderr.readline()
-        assert line, printed
-        printed += line
+    run = zygote.start(hospital, "run", language=language)
+    paused = rf"127\.0\.0\.1:{dead_port} (从|since)|from 127"
+    wait_until(lambda: run.printed.exists() and re.search(paused, run.printed.read_text("utf-8")))
     run.send_signal(signal.SIGTERM)
-    printed = run.communicate(timeout=60)[1]
-    assert run.returncode == 143
+    assert run.wait() == 143
+    printed = run.printed.read_text("utf-8")
     halted = {"en": "Stopped: the service was unavailable", "zh": "已停止：连接不上服务"}[language]
     cure = {"en": "Start the sandbox first", "zh": "先启动沙盒"}[language]
     assert halted in printed

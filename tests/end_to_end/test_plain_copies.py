@@ -29,6 +29,7 @@ from run_support import draw_seal
 
 pytestmark = pytest.mark.usefixtures("marked_copies_on")
 
+LONG = bool(os.environ.get("TRAP_SEEDS"))  # make trap
 SUFFIXES = {"html": ".xls", "xml2003": ".xml"}
 ROUNDED = 110101199003071000  # what Excel leaves of a number
 
@@ -139,7 +140,7 @@ def test_every_problem_of_a_roster_is_found_in_its_untouched_copy(hospital, form
     assert read_lines(get_copy(hospital))[1] == [*HEADERS, *titles()]
 
 
-@pytest.mark.parametrize("seed", [1, 2] if os.environ.get("TRAP_SEEDS") else [1])  # make trap
+@pytest.mark.parametrize("seed", [1, 2] if LONG else [1])
 def test_a_generated_roster_has_the_problems_of_its_copy(hospital, seed):
     inbox = hospital.folder / "inbox"
     inbox.mkdir()
@@ -202,7 +203,7 @@ def assert_own_pictures(hospital, count: int) -> None:
     assert received == {key: (hospital.folder / "seals" / file).read_bytes() for key, file in files.items()}
 
 
-@pytest.mark.parametrize("form", sorted(FORMS))
+@pytest.mark.parametrize("form", sorted(FORMS) if LONG else ["csv", "ods", "xls"])
 def test_a_corrected_copy_in_the_folder_of_its_roster_is_sealed_once(hospital, form):
     make_ward(hospital, form)
     assert hospital.go("run") == 3
@@ -229,7 +230,7 @@ def test_a_corrected_copy_in_the_folder_of_its_roster_is_sealed_once(hospital, f
 
 
 @pytest.mark.office
-@pytest.mark.parametrize("form", ["csv", "xls", "html"])
+@pytest.mark.parametrize("form", ["csv", "xls", "html"] if LONG else ["html"])
 def test_a_copy_that_libreoffice_saves_is_sealed_once(hospital, form, tmp_path):
     make_ward(hospital, form)
     assert hospital.go("run") == 3

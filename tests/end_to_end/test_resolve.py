@@ -15,6 +15,7 @@ from wire_support import fault
 
 from pipeline.clock import SystemClock
 
+LONG = bool(os.environ.get("CRASH"))  # make crash
 ID = "yD" + "a1B2" * 7 + "zz"
 
 
@@ -368,6 +369,8 @@ def test_a_kill_at_every_write_of_a_found_seal_loses_nothing(unsettled, tmp_path
         last = len(points) - 1 - points[::-1].index("ledger: before the receipts")
         assert {"receipts: before the fsync", "ledger: before the commit"} <= set(points[last:])
         for nth, point in enumerate(points):
+            if not LONG and nth < last and point in points[:nth]:
+                continue  # each kind of point once
             for folder in folders:
                 shutil.rmtree(folder)
                 shutil.copytree(tmp_path / "before" / folder.name, folder)

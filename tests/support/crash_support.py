@@ -64,7 +64,12 @@ class Zygote:
         return json.loads(self._process.stdout.readline())
 
     def start(
-        self, hospital, *arguments: str, stopped_at: str | None = None, **environment: str
+        self,
+        hospital,
+        *arguments: str,
+        stopped_at: str | None = None,
+        language: str = "en",
+        **environment: str,
     ) -> ForkedRun:
         """Start the command line over a hospital, or its folder, in a child; what it prints goes to a file.
 
@@ -73,7 +78,7 @@ class Zygote:
         folder = getattr(hospital, "folder", hospital)
         printed = folder / "printed"
         printed.unlink(missing_ok=True)
-        order = {"environment": environment, "output": str(printed), "announce": True}
+        order = {"environment": environment, "output": str(printed), "announce": True, "language": language}
         if stopped_at is not None:
             order |= {"name": stopped_at, "pass": 1, "signals": [signal.SIGSTOP]}
         self._order(folder, arguments, order)
