@@ -78,11 +78,11 @@ def test_bash_completes_commands_options_and_values(complete):
 
 
 @pytest.fixture
-def ask(tmp_path, monkeypatch, capfd):
+def offer(tmp_path, monkeypatch, capfd):
     """Return a function that gives what the program offers a shell, by its answer to PowerShell, in this process."""
     monkeypatch.setenv("_ESIGN_IMPORT_COMPLETE", "powershell_complete")
 
-    def ask_program(*words, folder=tmp_path, with_meaning=False):
+    def list_offered(*words, folder=tmp_path, with_meaning=False):
         monkeypatch.setenv("COMP_WORDS", "\n".join(words))
         monkeypatch.chdir(folder)
         assert main([]) == 0
@@ -91,7 +91,7 @@ def ask(tmp_path, monkeypatch, capfd):
         lines = printed.splitlines()
         return lines if with_meaning else [line.partition("\t")[0] for line in lines if line]
 
-    return ask_program
+    return list_offered
 
 
 @pytest.fixture(scope="module")
@@ -104,52 +104,52 @@ def hospital(tmp_path_factory):
     return folder / "demo"
 
 
-def test_bash_completes_people_of_the_ledger_and_of_the_last_results(complete, ask, hospital):
+def test_bash_completes_people_of_the_ledger_and_of_the_last_results(complete, offer, hospital):
     assert complete("explain", "沈国", folder=hospital) == ["沈国梁"]
-    assert ask("explain", "沈国梁", "0100", folder=hospital)[:2] == ["01001", "01002"]
+    assert offer("explain", "沈国梁", "0100", folder=hospital)[:2] == ["01001", "01002"]
     for words in (["resolve"], ["certify"], ["purge", "--person"], ["run", "--only"]):
-        assert ask(*words, "沈国", folder=hospital) == ["沈国梁"], words
-    names = ask("explain", "", folder=hospital)
+        assert offer(*words, "沈国", folder=hospital) == ["沈国梁"], words
+    names = offer("explain", "", folder=hospital)
     assert 40 < len(names) <= 100
     assert not [name for name in names if name.isdigit()]
 
 
-def test_people_come_from_the_last_check_where_there_is_no_ledger(ask, hospital, tmp_path, monkeypatch):
+def test_people_come_from_the_last_check_where_there_is_no_ledger(offer, hospital, tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text((hospital / "config.yaml").read_text("utf-8"), "utf-8")
     for name in ("inbox", "secrets"):
         shutil.copytree(hospital / name, tmp_path / name)
-    assert ask("explain", "沈国") == []
+    assert offer("explain", "沈国") == []
     with monkeypatch.context() as typed:
         typed.delenv("_ESIGN_IMPORT_COMPLETE")
         assert main(["-q", "check"]) == 3
-    assert ask("run", "--only", "沈国") == ["沈国梁"]
+    assert offer("run", "--only", "沈国") == ["沈国梁"]
 
 
-def test_runs_are_completed(ask, hospital):
+def test_runs_are_completed(offer, hospital):
     (run,) = (path.name for path in (hospital / "out").iterdir() if path.name != "latest")
-    assert ask("report", "--run", "", folder=hospital) == [run]
-    assert ask("export", "--run", run[:10], folder=hospital) == [run]
+    assert offer("report", "--run", "", folder=hospital) == [run]
+    assert offer("export", "--run", run[:10], folder=hospital) == [run]
     config = ["--config", str(hospital / "config.yaml")]
-    assert ask(*config, "report", "--run", run[:4]) == [run]
-    assert ask("report", "--run", "x", folder=hospital) == []
+    assert offer(*config, "report", "--run", run[:4]) == [run]
+    assert offer("report", "--run", "x", folder=hospital) == []
 
 
-def test_hospitals_are_completed(ask, tmp_path):
+def test_hospitals_are_completed(offer, tmp_path):
     profiles = {"north": {"seals": "n"}, "south": {"seals": "s"}, "东院": {"seals": "e"}}
     text = "profiles:\n" + "".join(f"  {name}: {{seals: {name}}}\n" for name in profiles)
     (tmp_path / "config.yaml").write_text(text, "utf-8")
-    assert ask("--profile", "") == [*profiles]
-    assert ask("run", "--profile", "no") == ["north"]
-    assert ask("enqueue", "东") == ["东院"]
+    assert offer("--profile", "") == [*profiles]
+    assert offer("run", "--profile", "no") == ["north"]
+    assert offer("enqueue", "东") == ["东院"]
 
 
 @pytest.mark.parametrize("text", [None, "api: {", "profiles: 3\n", "ledger: /proc/no/ledger.sqlite3\n"])
-def test_what_cannot_be_read_is_not_offered_and_no_error_is_printed(text, ask, tmp_path):
+def test_what_cannot_be_read_is_not_offered_and_no_error_is_printed(text, offer, tmp_path):
     """The fixture finds stderr empty."""
     if text is not None:
         (tmp_path / "config.yaml").write_text(text, "utf-8")
     for words in (["--profile"], ["explain"], ["report", "--run"], ["run", "--only"], ["enqueue"]):
-        assert ask(*words, "") == []
+        assert offer(*words, "") == []
 
 
 def test_people_are_completed_without_what_a_run_needs(hospital):
@@ -173,12 +173,12 @@ def test_people_are_completed_without_what_a_run_needs(hospital):
     assert heavy & set(done.stderr.split()) == set()
 
 
-def test_the_program_answers_powershell_with_words_and_meanings(ask):
-    lines = ask("--lang", "en", "ret", with_meaning=True)
+def test_the_program_answers_powershell_with_words_and_meanings(offer):
+    lines = offer("--lang", "en", "ret", with_meaning=True)
     assert lines == ["retry\tSend failed, rejected and unsent rows again."]
-    assert ask("ledger", "ba", with_meaning=True)[0].startswith("backup\t")
-    assert ask("--lang", "", with_meaning=True) == ["zh\t", "en\t"]
-    assert ask("ledger", "restore", "", with_meaning=True) == [""], "PowerShell lists files"
+    assert offer("ledger", "ba", with_meaning=True)[0].startswith("backup\t")
+    assert offer("--lang", "", with_meaning=True) == ["zh\t", "en\t"]
+    assert offer("ledger", "restore", "", with_meaning=True) == [""], "PowerShell lists files"
 
 
 @pytest.mark.skipif(shutil.which("pwsh") is None, reason="no PowerShell")

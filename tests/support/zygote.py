@@ -29,7 +29,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pipeline
-from pipeline import __main__ as program
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.reports.write import warm_up
@@ -118,7 +117,7 @@ def run(order: dict, log: int) -> int:
 def direct_streams(order: dict) -> None:
     """Give the child its folder, its streams, and the name under which a person calls the program."""
     os.chdir(order.get("folder", "."))
-    sys.argv[0] = program.__file__
+    sys.argv[0] = str(Path(pipeline.__file__).with_name("__main__.py"))
     terminal = order.get("terminal")
     if terminal:
         streams = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
