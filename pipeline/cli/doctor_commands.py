@@ -47,11 +47,12 @@ def doctor(session: Session) -> int:
             _print_finding(session, finding)
     exit_code = compute_worst_exit(findings)
     session.print_json(exit=exit_code, findings=[_as_dict(finding, session.spoken) for finding in findings])
-    counts = [sum(finding.level == level for finding in findings) for level in ("fault", "warning")]
-    session.inform("doctor.sum", faults=counts[0], warnings=counts[1])
-    if any(finding.needs_sandbox for finding in findings):
+    faults = [finding for finding in findings if finding.level == "fault"]
+    warnings = sum(finding.level == "warning" for finding in findings)
+    session.inform("doctor.sum", faults=len(faults), warnings=warnings)
+    if faults and all(finding.needs_sandbox for finding in faults):
         session.suggest_command("next.other_sandbox", "sandbox")
-    elif counts[0]:
+    elif faults:
         session.suggest_same_command("next_after")
     else:
         session.suggest_command("next_check", "check")

@@ -39,7 +39,7 @@ _LIST_OF_PATHS = re.compile(r"[,;] ")
 # a command in a sentence, with its options and the names of its arguments
 _COMMAND = re.compile(
     r"`[^`\n]+`|(?<![\w/-])esign-import(?: -[-\w]+(?: \S*[/\\.]\S*)?)*(?: (?:ledger|config|notify|schedule))? [a-z]+"
-    r"(?: (?:-[-\w]+|[A-Z_]{2,}|\d+|systemd)(?!\w))*"
+    r"(?: (?:-[-\w]+|[A-Z_]{2,}|\d+|systemd|cron|windows)(?!\w))*"
 )
 
 

@@ -37,6 +37,7 @@ OTHER_SANDBOX = "another sandbox: "
 # … of the sandbox of the configuration that calls, whose keys were changed since; its owner follows
 OWN_SANDBOX = "a sandbox with former keys: "
 SIGNATURE_REFUSED = "AuthFailure.SignatureFailure"
+OPERATOR_REFUSED = "OperationDenied.UserNotInOrganization"
 TOKEN_REFUSED = "AuthFailure.TokenFailure"  # noqa: S105 - a code
 
 
@@ -246,6 +247,11 @@ def get_upload_meaning(code: str, message: str) -> Meaning:
     if code == "LimitExceeded" and _FREQUENCY.search(message):
         return "throttle"
     return _IN_UPLOADS.get(code) or get_listed_meaning(code) or "unknown"
+
+
+def is_of_settings(code: str) -> bool:
+    """Return whether a code refuses the keys, or the ids of operator and organisation."""
+    return code == OPERATOR_REFUSED or get_listed_meaning(code) == "credentials"
 
 
 def get_listed_meaning(code: str) -> Meaning | None:

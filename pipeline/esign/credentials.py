@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -74,7 +74,7 @@ class CredentialsPlaces:
                     make_message("credentials.place", place=source.name, why=_describe_unreadable(error))
                 )
                 if isinstance(error, PermissionError) and error.filename:
-                    cures.append(_advise_on_rights(Path(error.filename)))
+                    cures.append(_advise_on_rights(Path(error.filename), source.files))
                 continue
             secret_id, secret_key = values.get("secret_id", ""), values.get("secret_key", "")
             if secret_id and secret_key:
@@ -85,7 +85,7 @@ class CredentialsPlaces:
             tried.append(make_message("credentials.place", place=source.name, why=why))
             if (secret_id or secret_key) and source.files:
                 lacking = source.files[1 if secret_id else 0]
-                cures.append(make_message("credentials.cure.write", files=str(lacking)))
+                cures.append(_advise_on_missing_part(lacking))
         if self.role is not None and self.role.kind != "sts":
             return self._apply_role(None)
         raise CredentialsMissing(
@@ -137,14 +137,22 @@ def _describe_unreadable(error: Exception) -> Message | str:
     return reason_of(error) if isinstance(error, OSError) else make_message("credentials.unreadable")
 
 
-def _advise_on_rights(path: Path) -> Message:
-    """Return how the user who runs this gets the right to read a file, or the folder that hides it."""
+def _advise_on_rights(path: Path, files: Iterable[Path]) -> Message:
+    """Return how the user who runs this gets the right to read a file and others of its pair, or the folder that hides them."""
     folder = path.parent
-    is_hidden = not os.access(folder, os.R_OK | os.X_OK)
-    command = join(["chmod", "u+rwx", str(folder)] if is_hidden else ["chmod", "u+r", str(path)])
-    return make_message(
-        "credentials.cure.allow", path=folder if is_hidden else path, user=acting_user(), command=command
-    )
+    if not os.access(folder, os.R_OK | os.X_OK):
+        hidden, command = str(folder), join(["chmod", "u+rwx", str(folder)])
+    else:
+        unreadable = [str(file) for file in files if file.exists() and not os.access(file, os.R_OK)]
+        hidden = join_messages(unreadable or [str(path)])
+        command = join(["chmod", "u+r", *(unreadable or [str(path)])])
+    return make_message("credentials.cure.allow", path=hidden, user=acting_user(), command=command)
+
+
+def _advise_on_missing_part(file: Path) -> Message:
+    """Return where the SecretId or the SecretKey belongs that alone is missing."""
+    part = "SecretId" if file.name.endswith("secret_id") else "SecretKey"
+    return make_message("credentials.cure.write_part", part=part, file=file)
 
 
 def _describe_missing(secret_id: str, secret_key: str) -> Message:
@@ -172,10 +180,11 @@ def _read_secret_files(folder: Path) -> Values:
     }
     empty = [paths[name].name for name in ("secret_id", "secret_key") if values.get(name) == ""]
     if empty:
-        key = "credentials.empty_file" if len(empty) == 1 else "credentials.empty_files"
-        cure = make_message(
-            "credentials.cure.write", files=join_messages([str(folder / name) for name in empty])
-        )
+        if len(empty) == 1:
+            key, cure = "credentials.empty_file", _advise_on_missing_part(folder / empty[0])
+        else:
+            files = join_messages([str(folder / name) for name in empty])
+            key, cure = "credentials.empty_files", make_message("credentials.cure.write", files=files)
         raise _Unavailable(make_message(key, files=join_messages(empty)), cure)
     return values
 

@@ -266,8 +266,11 @@ def _compare_rows_of_person(
     rows = [doctors[index] for index in indices]
     detail: dict[str, str] = {}
     if _have_two_names(rows):
-        code, field = "ID_NAME_CONFLICT", Field.NUMBER
-    elif differs := _list_differences(rows, images):
+        for index in indices:
+            other_rows = [doctors[other] for other in indices if other != index]
+            yield index, _explain_two_names(doctors[index], other_rows)
+        return
+    if differs := _list_differences(rows, images):
         code, field, detail = "ROW_DUPLICATE", differs[0], {"differs": ", ".join(differs)}
     else:
         kept = next((index for index in indices if index not in stopped), None)
@@ -279,6 +282,24 @@ def _compare_rows_of_person(
     for index in indices:
         others = _list_rows(doctors[other] for other in indices if other != index)
         yield index, _make_problem(code, field, doctors[index], other=others, **detail)
+
+
+def _explain_two_names(doctor: Doctor, others: Sequence[Doctor]) -> Problem:
+    """Return the problem of a row whose number has another name on other rows; the names are as written."""
+    name = _get_written_name(doctor)
+    other_names = dict.fromkeys(map(_get_written_name, others))
+    return _make_problem(
+        "ID_NAME_CONFLICT",
+        Field.NUMBER,
+        doctor,
+        found=name,
+        other=_list_rows(others),
+        names=" · ".join(other for other in other_names if other not in {name, ""}),
+    )
+
+
+def _get_written_name(doctor: Doctor) -> str:
+    return doctor.name or get_text(doctor.row.fields.get(Field.NAME))
 
 
 def _have_two_names(rows: Sequence[Doctor]) -> bool:

@@ -112,9 +112,9 @@ def read_key(path: Path) -> bytes:
     try:
         secret = file.read_bytes()
     except FileNotFoundError:
-        raise LedgerError("ledger.key_missing", place=file, path=path) from None
+        raise LedgerError("ledger.key_missing", place=file, path=path, receipts=receipts_path(path)) from None
     if len(secret) != KEY_BYTES:
-        raise LedgerError("ledger.key_damaged", place=file, path=path)
+        raise LedgerError("ledger.key_damaged", place=file, path=path, receipts=receipts_path(path))
     return secret
 
 

@@ -23,12 +23,13 @@ from pipeline.domain.run import (
     waits_for_review,
 )
 from pipeline.domain.service_codes import (
-    CODES,
     NAME_EXISTS,
+    OPERATOR_REFUSED,
     OTHER_SANDBOX,
     OWN_SANDBOX,
     SIGNATURE_REFUSED,
     TOKEN_REFUSED,
+    is_of_settings,
 )
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
@@ -263,7 +264,7 @@ def describe_failure(
     if not is_service_code(reason):
         return reason
     detail = {"action": action}
-    if CODES.get(reason) == "credentials":
+    if is_of_settings(reason):
         detail |= keys
     zh, en = (
         presenter.join("colon", reason, describe_halt(reason, message, presenter, detail))
@@ -303,6 +304,9 @@ def describe_halt(
     if code == SIGNATURE_REFUSED and "secret_id" in detail:
         todo = "halted.key_or_proxy" if detail.get("proxy") else "halted.key"
         advice = replace(advice, todo=make_message(todo))
+    if code == OPERATOR_REFUSED and "operator" in detail:
+        ids = {name: detail[name] for name in ("operator", "organization")}
+        advice = replace(advice, todo=make_message("halted.operator", **ids))
     task = describe_task(advice, presenter)
     if is_known(f"halt.{code}"):
         return presenter.render("halted.task", what=text, task=task) if code in _WITH_ADVICE else text
@@ -320,6 +324,8 @@ def describe_halt(
 
 def _describe_keys(code: str, detail: Mapping[str, str], presenter: Presenter) -> str:
     """Return where the keys are that were refused; empty where that is not known."""
+    if code == OPERATOR_REFUSED:
+        return ""
     if "key_file" in detail and code != TOKEN_REFUSED:
         files = {name: detail[name] for name in ("secret_id", "id_file", "key_file")}
         return presenter.render("halted.key_files", **files)

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.clock import Clock, stamp
 from pipeline.domain.run import EXIT_SEVERITY, Halt, HaltExit, Status
 from pipeline.domain.seals import Verdict
-from pipeline.domain.service_codes import get_listed_meaning
+from pipeline.domain.service_codes import is_of_settings
 from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import RunGuards
 from pipeline.sending.call_metrics import OUTAGE, CallMetrics
@@ -39,7 +39,9 @@ class RunState:
     clock: Clock
     outages: OutageMonitor
     guards: RunGuards = field(default_factory=RunGuards)
-    keys: Mapping[str, str] = field(default_factory=dict)  # what a refusal of them is explained with
+    settings: Mapping[str, str] = field(
+        default_factory=dict
+    )  # what a refusal of keys or ids is explained with
     was_silent: bool = False  # the service did not answer another hospital a moment ago
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -82,8 +84,8 @@ class RunState:
         """Stop the run; the most severe reason counts, of equals the first."""
         self.stop.set()
         if self.halted is None or EXIT_SEVERITY.index(exit_code) < EXIT_SEVERITY.index(self.halted.exit):
-            if get_listed_meaning(code) == "credentials":
-                detail = {**detail, **self.keys}
+            if is_of_settings(code):
+                detail = {**detail, **self.settings}
             self.halted = Halt(code, message, exit_code, detail)
             LOG.error("halted", extra={"code": code, "exit": exit_code})
 

@@ -164,14 +164,13 @@ def name_review_page(error: UsageError, review: Path, config: Config) -> UsageEr
             error.meant = (str(review), name_review_file(record.run))
             return error
     # the page of a check without a ledger is for looking only
-    then, way = (
-        (("check",), "review.by_check") if make_store(config).exists() else (("run",), "review.by_run")
-    )
     if error.key == "review.missing":
-        folder = review.absolute().parent
-        return UsageError("review.no_page", path=review, folder=folder, way=make_message(way), then=then)
-    why = error.detail["why"]
-    return UsageError("review.no_page_either", path=review, why=why, way=make_message(way), then=then)
+        problem = make_message("review.no_page", path=review, folder=review.absolute().parent)
+    else:
+        problem = make_message("review.no_page_either", path=review, why=error.detail["why"])
+    if make_store(config).exists():
+        return UsageError("review.by_check", problem=problem, then=("check",))
+    return UsageError("review.by_run", problem=problem, then=("config", "validate"))
 
 
 def build_retry(

@@ -70,11 +70,13 @@ def build_client(
 
 
 def describe_keys(config: Config, credentials: CredentialsSource) -> dict[str, str]:
-    """Return what a refusal of the keys is explained with: where they are, and whether a proxy is configured."""
+    """Return what a refusal of the keys or of the operator is explained with: where the keys are, and what is configured."""
+    api = config.api
     detail = {"credentials": credentials.source}
     if isinstance(credentials, Credentials):
         detail = credentials.describe()
-    return detail | ({"proxy": "yes"} if config.api.proxy else {})
+    detail |= {"operator": api.operator_open_id, "organization": api.organization_open_id}
+    return detail | ({"proxy": "yes"} if api.proxy else {})
 
 
 def get_credentials_places(config: Config, clock: Clock) -> CredentialsPlaces:

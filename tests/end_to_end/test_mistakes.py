@@ -169,7 +169,7 @@ MISTAKES = {
     ),
     "picture for its folder": mistype("check --seals seals/00001.png", "请写文件夹或 .zip", "specify a folder or a .zip", "check --seals seals"),
     "star of the shell": Mistake(
-        leave, "check config.yaml inbox seals", 7, "下次只写名单", "next time, name only the rosters", "check inbox"
+        leave, "check config.yaml inbox seals", 7, "下次只写名单", "Next time, name only the rosters", "check inbox"
     ),
     "Word for Excel": Mistake(
         lambda folder: write_package(folder / "list.xlsx", "word/document.xml"),
@@ -212,7 +212,7 @@ MISTAKES = {
     ),
     "half of the credentials": Mistake(
         lambda folder: (folder / "secrets" / "tencent__secret_id").write_text("AKID"),
-        "run", 4, "只有 SecretId", "SecretId only", "run",
+        "run", 4, "只缺 SecretKey，请把它写进 secrets/tencent__secret_key。", "Only the SecretKey is missing. Write it into secrets/tencent__secret_key.", "run",
     ),
     "credentials that are empty": Mistake(
         lambda folder: [(folder / "secrets" / f"tencent__secret_{part}").touch() for part in ("id", "key")],
@@ -225,7 +225,7 @@ MISTAKES = {
         lambda folder: (folder / "review.json").write_text("{}"),
         "run --review review.json", 2, "check 写出可以保存核对结果的核对页", "check writes a review page", "check",
     ),
-    "review file before a review": mistype("run --review review.json", "还没有运行写出核对页", "no run has written a review page yet", "run"),
+    "review file before a review": mistype("run --review review.json", "还没有运行写出核对页", "no run has written a review page yet", "config validate"),
     "rebuild of what was never there": mistype("ledger rebuild", "还没有提交过任何内容", "nothing has been sent", "check"),
     "lock file of Excel next to the roster": Mistake(
         lambda folder: (folder / "inbox" / "~$roster.xlsx").touch(),
@@ -364,7 +364,7 @@ MISTAKES = {
     "seal taken back, and the list of seals": mistype("undo", "要看已创建的印章和印章ID", "To list the seals with their SealIds", "export"),
     "login, and what examines keys": mistype("login", "要检查密钥和连接", "To examine keys and connection", "doctor"),
     "review of nothing before a first run": mistype(
-        "run --review review.json", "设 require_review: true，这样 run 不提交任何内容", "set require_review: true in the configuration: run then", "run"
+        "run --review review.json", "设 require_review: true，这样 run 不提交任何内容", "set require_review: true in the configuration: run then", "config validate"
     ),
     "mobile with a digit too few": Mistake(
         lambda folder: write_rows(folder / "inbox" / "roster.xlsx", {"手机号": "1540000000"}),

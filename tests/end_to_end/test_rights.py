@@ -226,6 +226,16 @@ def test_a_secrets_folder_that_may_not_be_read_is_no_trouble_of_a_disk(hospital)
 
 
 @needs_rights
+def test_all_files_of_keys_that_may_not_be_read_are_in_one_command(hospital):
+    hospital.doctors(1)
+    files = [hospital.folder / "secrets" / f"tencent__{name}" for name in ("secret_id", "secret_key")]
+    with mode(files[0], 0), mode(files[1], 0):
+        code, stderr_text = go(hospital, "run")
+    assert code == 4
+    assert f"chmod u+r {files[0]} {files[1]}" in " ".join(stderr_text.split())
+
+
+@needs_rights
 @pytest.mark.parametrize("converted", [False, True])
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_a_work_folder_that_may_not_be_used_is_no_fault_of_a_picture(hospital, command, converted):

@@ -7,6 +7,7 @@ import pytest
 from wire_support import CREATE, fault
 
 from pipeline.messages.service_errors import get_advice
+from pipeline.sandbox.gateway import SANDBOX
 
 SENTENCES = {
     "zh": ("签名不对", "信息科：从控制台重新复制 SecretKey，改好后", "tencent__secret_key 里，要和"),
@@ -57,6 +58,27 @@ def test_refused_keys_are_reported_with_sentence_actor_cure_and_source(hospital,
     assert str(hospital.folder / "secrets") in hospital.record()["halted"]["credentials"]
     assert hospital.go("--lang", language, "report") == 0  # told again from the ledger, it still says why
     assert [word for word in expected if word not in workbook_text(run)[0]] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        (
+            "zh",
+            "api.operator_open_id（现在是 op_stranger）与 api.organization_open_id（现在是 {organization}）",
+        ),
+        ("en", "api.operator_open_id (now op_stranger) and api.organization_open_id (now {organization})"),
+    ],
+)
+def test_a_refused_operator_is_named_with_the_organisation(hospital, capfd, language, sentence):
+    hospital.doctors(1)
+    config = hospital.folder / "config.yaml"
+    config.write_text(config.read_text("utf-8").replace(SANDBOX.operator_open_id, "op_stranger"), "utf-8")
+    expected = sentence.format(organization=hospital.organization)
+    assert hospital.go("--lang", language, "run") == 4
+    assert expected in capfd.readouterr().err
+    assert hospital.go("--lang", language, "doctor") == 4
+    assert expected in capfd.readouterr().out
 
 
 STRANGERS = (
