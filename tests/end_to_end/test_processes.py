@@ -17,11 +17,11 @@ from pipeline.sandbox.actions import Rules
 
 
 def make_hospital_with_killed_run(hospital_with, zygote):
-    """Kill a run of 60 doctors once 20 have a seal."""
+    """Kill a run of 40 doctors once 12 have a seal."""
     hospital = hospital_with(latency=0.1)
-    hospital.doctors(60)
+    hospital.doctors(40)
     first = zygote.start(hospital)
-    wait_until(lambda: len(hospital.service.seals) >= 20)
+    wait_until(lambda: len(hospital.service.seals) >= 12)
     first.kill()
     return hospital
 
@@ -30,13 +30,13 @@ def test_kill_9_in_the_middle_then_run_again(hospital_with, zygote):
     hospital = make_hospital_with_killed_run(hospital_with, zygote)
     wait_until(lambda: len(hospital.service.seals) == len(hospital.service.list_arrivals()))
     made = {seal.number: seal for seal in hospital.service.seals}
-    assert 20 <= len(made) < 60
+    assert 12 <= len(made) < 40
 
     code = hospital.go("run")
     statuses = hospital.statuses()
     assert hospital.service.list_duplicates() == {}
     assert set(statuses) <= {"sealed", "unchanged", "unknown"}
-    assert sum(statuses.values()) == 60
+    assert sum(statuses.values()) == 40
     assert statuses.get("unknown", 0) <= 8  # creates that were in flight
     assert code == (3 if "unknown" in statuses else 0)
     by_trace = {seal.trace_id: seal for seal in hospital.service.seals}
@@ -90,15 +90,15 @@ def test_a_killed_run_is_reported_again_by_report(hospital_with, zygote):
     assert hospital.go("report") == 0
     run = hospital.runs[0]
     lines = [json.loads(line) for line in (run / "outcomes.jsonl").read_text("utf-8").splitlines()]
-    assert len(lines) == 60
+    assert len(lines) == 40
     known = {seal.seal_id for seal in hospital.service.seals}
     assert {line["seal_id"] for line in lines if line["status"] == "sealed"} <= known
     assert {line["status"] for line in lines} <= {"sealed", "unknown", "not_sent"}
 
 
 def test_sigterm_drains_and_writes_the_results(hospital_with):
-    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.2)
-    hospital.doctors(60)
+    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.1)
+    hospital.doctors(40)
     run = hospital.start("run")
     wait_until(lambda: len(hospital.service.seals) >= 5)
     run.send_signal(signal.SIGTERM)

@@ -4,6 +4,7 @@ import io
 import json
 import random
 from dataclasses import replace
+from functools import cache
 from html import unescape
 from pathlib import Path
 
@@ -24,6 +25,7 @@ SITE = "5" * 32
 TO_JUDGE, OTHERS = 12, 3
 
 
+@cache
 def webp(seed: int, *, side: int = 256) -> bytes:
     """A noisy red drawing of some 8 KB, as scans are."""
     dice = random.Random(seed)
@@ -50,17 +52,28 @@ def chromium():
         yield opened
 
 
+def open_profile(chromium):
+    return chromium.new_context(viewport={"width": 1366, "height": 660}, accept_downloads=True, offline=True)
+
+
+@pytest.fixture(scope="module")  # a profile costs more than the test of a page in it
+def profile(chromium):
+    """Return a profile that each test finds and leaves empty."""
+    with open_profile(chromium) as opened:
+        yield opened
+
+
 @pytest.fixture
-def shown(chromium, tmp_path):
-    """Open a page in a fresh profile; console errors and requests to anywhere are collected."""
-    contexts = []
+def shown(chromium, profile):
+    """Open a page in an empty profile; console errors and requests to anywhere are collected."""
+    more_profiles, pages = [], []
 
     def show(path: Path, *, context=None):
-        context = context or chromium.new_context(
-            viewport={"width": 1366, "height": 660}, accept_downloads=True, offline=True
-        )
-        contexts.append(context)
-        page = context.new_page()
+        if context is None and pages:
+            context = open_profile(chromium)
+            more_profiles.append(context)
+        page = (context or profile).new_page()
+        pages.append(page)
         page.troubles = []
         page.on(
             "console",
@@ -80,8 +93,13 @@ def shown(chromium, tmp_path):
         return page
 
     yield show
-    for context in contexts:
-        context.close()
+    for page in pages:
+        if page.context is profile:
+            page.evaluate("localStorage.clear()")
+            page.close()
+    profile.clear_permissions()
+    for opened in more_profiles:
+        opened.close()
 
 
 def build_run_report(scene, make, count: int, **changes):
@@ -420,20 +438,20 @@ def test_a_phone_shows_every_button_whole_and_nothing_lies_over_them(scene, make
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-@pytest.mark.parametrize("width", [320, 390, 1366])
-def test_a_number_has_one_line_and_the_text_in_place_of_one_stays_in_its_card(scene, make, shown, width):
+def test_a_number_has_one_line_and_the_text_in_place_of_one_stays_in_its_card(scene, make, shown):
     damaged = make.doctor(1, texts={"D": "440304199003070000"}, kinds={"D": CellKind.NUMBER}, usable=False)
     for doctor in (make.doctor(0), damaged):
         scene.outcomes.append(make.outcome(doctor, Status.REJECTED))
     page = shown(written(scene.build_run_report(), language="en"))
-    page.set_viewport_size({"width": width, "height": 844})
     number, text = page.locator("dd.number").all()
     assert number.text_content().endswith(make.number(0)[-4:])
-    assert number.bounding_box()["height"] < 24
     assert text.text_content() == "damaged (last digits lost)"
-    assert all(
-        card.evaluate("it => it.scrollWidth <= it.clientWidth") for card in page.locator(".card").all()
-    )
+    for width in (320, 390, 1366):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert number.bounding_box()["height"] < 24, width
+        assert all(
+            card.evaluate("it => it.scrollWidth <= it.clientWidth") for card in page.locator(".card").all()
+        ), width
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -452,33 +470,33 @@ def test_the_head_is_whole_and_low_at_every_width(scene, make, shown, language):
         assert page.locator(".top").bounding_box()["height"] < (290 if width < 761 else 175), width
 
 
-@pytest.mark.parametrize("media", ["screen", "print"])
-def test_the_mark_never_covers_the_seal(path, shown, media):
+def test_the_mark_never_covers_the_seal(path, shown):
     page = shown(path)
     press(page, "1 2")
-    page.emulate_media(media=media)
-    for card in page.locator(".card[data-judgement=right], .card[data-judgement=wrong]").all():
-        seal, stamp, name = (card.locator(part).bounding_box() for part in ("figure img", ".stamp", "h2"))
-        assert stamp["y"] >= seal["y"] + seal["height"]
-        assert stamp["y"] + stamp["height"] / 2 == pytest.approx(name["y"] + name["height"] / 2, abs=18)
+    for media in ("screen", "print"):
+        page.emulate_media(media=media)
+        for card in page.locator(".card[data-judgement=right], .card[data-judgement=wrong]").all():
+            seal, stamp, name = (card.locator(part).bounding_box() for part in ("figure img", ".stamp", "h2"))
+            assert stamp["y"] >= seal["y"] + seal["height"], media
+            assert stamp["y"] + stamp["height"] / 2 == pytest.approx(name["y"] + name["height"] / 2, abs=18)
 
 
-@pytest.mark.parametrize("part", ["#search", "#open", "#save", "[data-filter=all]", "[data-key=wrong]"])
-def test_the_focused_card_is_visible(path, shown, part):
+def test_the_focused_part_is_visible(path, shown):
     page = shown(path)
     press(page, "1")
-    page.locator(part).focus()
-    page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Tab")
-    seen = page.evaluate(
-        """part => {
-          const it = document.querySelector(part);
-          const ring = it.id === "open" ? document.querySelector("label[for=open]") : it;
-          return [document.activeElement === it, getComputedStyle(ring).outlineStyle];
-        }""",
-        part,
-    )
-    assert seen == [True, "solid"]
+    for part in ("#search", "#open", "#save", "[data-filter=all]", "[data-key=wrong]"):
+        page.locator(part).focus()
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Tab")
+        seen = page.evaluate(
+            """part => {
+              const it = document.querySelector(part);
+              const ring = it.id === "open" ? document.querySelector("label[for=open]") : it;
+              return [document.activeElement === it, getComputedStyle(ring).outlineStyle];
+            }""",
+            part,
+        )
+        assert seen == [True, "solid"], part
 
 
 # how many cards the browser lays out, and how many a key press changes
