@@ -18,11 +18,17 @@ class QuickClock(SystemClock):
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
-    """Poll for what another process brings about; the bound is for one that never does."""
-    deadline = time.monotonic() + seconds
+    """Poll for what another process brings about; the bound is for one that never does.
+
+    A condition that costs much, such as a connection to a server, is looked at less often.
+    """
+    now = time.monotonic()
+    deadline = now + seconds
     while not condition():
+        looked = time.monotonic() - now
         assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.005)
+        time.sleep(min(max(0.005, 4 * looked), 0.1))
+        now = time.monotonic()
 
 
 def newest_results(out: Path) -> Path:
