@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from procrastinate import App, JobContext
@@ -52,6 +50,7 @@ from pipeline.hosts.run_children import (
 )
 from pipeline.hosts.slots import JobsForOthers, SlotWorker
 from pipeline.messages.catalogue import join_messages, make_message
+from pipeline.support.interrupts import call_at_signals
 from pipeline.version import __version__
 
 Report = Callable[..., None]  # the key of a message and what fills its blanks
@@ -160,7 +159,7 @@ class HospitalWorker:
         loop.set_exception_handler(self._handle_lost_exception)
         try:
             async with open_queue(self._connector):
-                with _handle_signals(loop, self._stop_by_signal):
+                with call_at_signals(loop, self._stop_by_signal):
                     await self._work()
         except LedgerError as error:
             self._failure = self._failure or error
@@ -489,19 +488,3 @@ class HospitalWorker:
             nb_hours=JOB_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
         )
         await self._daily_jobs.delete_old_rows(await self._read_hospitals())
-
-
-@contextmanager
-def _handle_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
-    """Let SIGINT and SIGTERM (Windows: also Ctrl+Break) call a function in an event loop while the block runs."""
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(stop)
-
-    numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Handles a Ctrl-C while the program is loaded, when no other code can, and while it waits for an answer.
+"""Handles a Ctrl-C while the program is loaded, when no other code can, while it waits for an answer, and while it serves.
 
 It imports nothing that takes long.
 """
@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 INTERRUPTED = 130  # exit code
 _held_back: list[int] = []
@@ -76,6 +80,22 @@ def _wait_for_line() -> None:
                     reader.recv(64)
         finally:
             signal.set_wakeup_fd(before)
+
+
+@contextmanager
+def call_at_signals(loop: AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
+    """Let SIGINT and SIGTERM (Windows: also Ctrl+Break) call a function in an event loop while the block runs."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop)
+
+    numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _remember(number: int, _: FrameType | None) -> None:
