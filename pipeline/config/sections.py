@@ -351,10 +351,10 @@ def _require_duration(value: str) -> str:
 Duration = Annotated[str, AfterValidator(_require_duration)]
 
 
-def parse_listen(text: str) -> tuple[str, int]:
+def parse_listen(text: str, *, lowest_port: int = 1) -> tuple[str, int]:
     """Return host and port of an address to listen on; a port alone is of this machine. Raises ValueError for another text."""
     match = _LISTEN.fullmatch(text.strip())
-    if match is None or not 1 <= int(match["port"]) <= MAX_PORT:
+    if match is None or not lowest_port <= int(match["port"]) <= MAX_PORT:
         raise ValueError(text)
     return (match["host"] or LOOPBACK).strip("[]"), int(match["port"])
 

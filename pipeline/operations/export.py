@@ -137,6 +137,16 @@ class ListedRun:
 
 def collect_runs(config: Config, clock: Clock, limit: int) -> list[ListedRun]:
     """Return the newest runs, at most ``limit``, the newest first."""
+    return [summarize_record(run) for run in _collect_records(config, clock, limit)]
+
+
+def get_run_record(config: Config, clock: Clock, run: str) -> RunRecord | None:
+    """Return what ledger and run.json hold of a run, None for one that is not known."""
+    records = _collect_records(config, clock, RUNS_SEARCHED)
+    return next((record for record in records if record.run == run), None)
+
+
+def _collect_records(config: Config, clock: Clock, limit: int) -> list[RunRecord]:
     recorded = {run.run: run for run in list_recorded_runs(config.resolve_path(config.out), config.tenant)}
     if make_store(config).exists():
         with open_configured_ledger(config, clock) as (ledger, _):
@@ -144,10 +154,11 @@ def collect_runs(config: Config, clock: Clock, limit: int) -> list[ListedRun]:
                 recorded[run.run] = select_later_run(run, recorded.get(run.run)) or run
     # run.json holds whole seconds
     newest = sorted(recorded.values(), key=lambda run: (int(run.started), run.run), reverse=True)
-    return [_summarize(run) for run in newest[:limit]]
+    return newest[:limit]
 
 
-def _summarize(run: RunRecord) -> ListedRun:
+def summarize_record(run: RunRecord) -> ListedRun:
+    """Return a run as `history` lists it."""
     record = run.content
     return ListedRun(
         run=run.run,

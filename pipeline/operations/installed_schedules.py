@@ -222,6 +222,17 @@ def get_installed_timer(config: Path) -> InstalledSchedule | None:
     return min(timers, key=lambda timer: bool(timer.missing_commands), default=None)
 
 
+def get_next_run(config: Path, profile: str | None, now: float) -> str | None:
+    """Return when a schedule starts the next run of a hospital, as a `stamp`; None where none does that the host shows."""
+    starts = [
+        start
+        for schedule in list_installed_schedules(config)
+        if schedule.hospitals == ["--all"] or profile in (schedule.hospitals[1::2] or (None,))
+        if (start := schedule.get_next_start(now)) is not None
+    ]
+    return min(starts, default=None)
+
+
 def list_installed_schedules(config: Path, users: Sequence[str] = ()) -> Iterator[InstalledSchedule]:
     """Yield the schedules that name the configuration or its folder, first those of `install`.
 

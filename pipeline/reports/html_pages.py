@@ -41,10 +41,10 @@ _DARK: Mapping[str, str] = {
 }  # fmt: skip
 
 
-@cache
-def _get_environment() -> Environment:
+def make_environment(folder: Path) -> Environment:
+    """Return what compiles the templates of a folder: every value is escaped, and a missing one is an error."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -53,6 +53,11 @@ def _get_environment() -> Environment:
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     environment.filters["grouped"] = lambda number: f"{number:,}"
     return environment
+
+
+@cache
+def _get_environment() -> Environment:
+    return make_environment(TEMPLATES)
 
 
 def embed_image(data: bytes, kind: str) -> str:
@@ -75,23 +80,13 @@ def write_page(
     The policy allows no other style and script than these two, by their sha256, and loads nothing; with ``pictures``
     it allows pictures inside the page.
     """
-    stem = template.removesuffix(".html")
-    style = _build_page_colours() + _join_files("shared.css", f"{stem}.css")
-    script = _join_files("shared.js", f"{stem}.js")
-    policy = (
-        "default-src 'none'",
-        *(("img-src data:",) if pictures else ()),
-        f"style-src {_hash_source(style)}",
-        f"script-src {_hash_source(script)}",
-        "base-uri 'none'",
-        "form-action 'none'",
-    )
+    style, script = build_style(template), _build_script(template)
     page = load_template(template).generate(
         lang="zh-CN" if language == "zh" else "en",
         # our own files without values: the hashes are of exactly these characters
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
-        policy="; ".join(policy),
+        policy=build_policy(template, pictures=pictures),
         page_words={word: render(f"page.{word}", language) for word in ("copy", "copied", "pages")},
         **values,
     )
@@ -101,6 +96,28 @@ def write_page(
             stream.writelines(page)
 
     return write_atomically(path, write_pieces)
+
+
+def build_style(template: str) -> str:
+    """Return the style of ``NAME.html``: the colours, shared.css and ``NAME.css``."""
+    return _build_page_colours() + _join_files("shared.css", template.replace(".html", ".css"))
+
+
+def _build_script(template: str) -> str:
+    return _join_files("shared.js", template.replace(".html", ".js"))
+
+
+def build_policy(template: str, *, pictures: bool) -> str:
+    """Return the policy of ``NAME.html``, which allows this version's own style and script alone."""
+    parts = (
+        "default-src 'none'",
+        *(("img-src data:",) if pictures else ()),
+        f"style-src {_hash_source(build_style(template))}",
+        f"script-src {_hash_source(_build_script(template))}",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+    return "; ".join(parts)
 
 
 def _join_files(*names: str) -> str:

@@ -154,6 +154,15 @@ def render_people(timelines: Sequence[PersonTimeline], language: str) -> Iterato
 
 def render_timeline(timeline: PersonTimeline, step: NextStep, language: str, base: Path) -> Iterator[str]:
     """Yield the lines of a timeline; paths below ``base`` are shortened."""
+    values = collect_story_values(timeline, step, language, base)
+    page = load_template("explain.txt").render(**values)
+    yield from _align_labels(page.rstrip("\n").split("\n"))
+
+
+def collect_story_values(
+    timeline: PersonTimeline, step: NextStep, language: str, base: Path
+) -> dict[str, object]:
+    """Return what a template shows of a timeline, and the functions that it calls; paths below ``base`` are shortened."""
     functions: dict[str, Callable[..., object]] = {
         "text": partial(_render_known, language),
         "address": partial(_format_address, language),
@@ -171,19 +180,18 @@ def render_timeline(timeline: PersonTimeline, step: NextStep, language: str, bas
     other_values = [f"{name_field(field, language)} {text}" for field, text in timeline.other_values.items()]
     # of a row “sealed” means “in this run”, of a person it does not
     known = "has_seal" if timeline.status is Status.SEALED else f"meaning.{timeline.status}"
-    page = load_template("explain.txt").render(
-        person=timeline,
-        other_values=other_values,
-        meaning_of_status="meaning.doubtful" if timeline.doubtful_picture else known,
-        step={
+    return {
+        "person": timeline,
+        "other_values": other_values,
+        "meaning_of_status": "meaning.doubtful" if timeline.doubtful_picture else known,
+        "step": {
             "who": step.who,
             "text": step.text.render(language),
             "commands": step.render_commands(language),
         },
-        notes=[note.render(language) for note in step.notes],
+        "notes": [note.render(language) for note in step.notes],
         **functions,
-    )
-    yield from _align_labels(page.rstrip("\n").split("\n"))
+    }
 
 
 def _align_labels(lines: Sequence[str]) -> Iterator[str]:
