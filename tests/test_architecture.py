@@ -18,7 +18,7 @@ MAX_LINES = 600  # of one module
 MAX_MODULES = 25  # in one folder, __init__.py not counted
 HOME_OF_LIBRARY = {
     "PIL": "intake/images/",
-    "aiohttp": ("esign/client.py", "esign/role.py", "hosts/worker_server.py", "sandbox/server.py"),
+    "aiohttp": ("esign/client.py", "esign/role.py", "hosts/worker_server.py", "sandbox/server.py", "web/"),
     "click": "cli/",
     "defusedxml": "intake/readers/",
     "filelock": "ledger/lock.py",

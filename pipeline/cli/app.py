@@ -41,6 +41,7 @@ from pipeline.cli.profiles import add_profiles
 from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, report, retry, run
 from pipeline.cli.schedule_commands import schedule_group
+from pipeline.cli.serve_commands import serve
 from pipeline.cli.status_commands import explain, status
 from pipeline.cli.streams import (
     discard_output,
@@ -123,6 +124,10 @@ INTRODUCTIONS: Mapping[str, str] = {
     "no_such_rosters": "next_meant",
     "profiles.choose": "next_run",
     "profiles.name": "hosts.next_status",
+    "web.no_address": "next_run",
+    "web.not_loopback": "next_run",
+    "web.port_failed": "next_free_port",
+    "web.port_taken": "next_free_port",
     "ledger.locked": "next_status",
     "ledger.locked_by_somebody": "next_status",
     "server.no_backup": "next_status",
@@ -200,7 +205,7 @@ INTERRUPTED = 130
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
 SECTIONS = (
     CommandSection("Every day", (init, check, run, retry, status)),
-    CommandSection("Look up", (explain, history, export, report)),
+    CommandSection("Look up", (serve, explain, history, export, report)),
     CommandSection("Now and then", (resolve, adopt, certify, ledger_group, purge)),
     CommandSection(
         "Set up and examine", (config_group, doctor, notify_group, schedule_group, completion, show_help)

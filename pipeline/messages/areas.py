@@ -29,6 +29,7 @@ AREAS = (
     "resolution",
     "pages",
     "review",
+    "web",
     "setup",
     "server",
     "unattended",

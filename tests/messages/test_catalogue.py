@@ -29,7 +29,9 @@ from pipeline.messages.service_errors import list_code_advice, list_halts, list_
 REPOSITORY = Path(__file__).parents[2]
 PIPELINE = REPOSITORY / "pipeline"
 MODULES = sorted(PIPELINE.rglob("*.py"))
-TEMPLATES = sorted((PIPELINE / "reports" / "templates").glob("*.*"))
+TEMPLATES = [
+    path for package in ("reports", "web") for path in sorted((PIPELINE / package / "templates").glob("*.*"))
+]
 HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U000323af、。，；：（）]")
 LETTERS = re.compile(r"[A-Za-z]{2}")
 
@@ -82,7 +84,7 @@ ENGLISH_ALONE = {
     "config.strange_syntax": {"why"},
     "faults.not_yaml": {"error"},
 }
-# English sentences that name a title as it stands in a sheet, an interface as Tencent calls it, or a page of its console
+# English texts that name a language by its own name, a title as it stands in a sheet, an interface as Tencent calls it, or a page of its console
 QUOTES_CHINESE = {
     "init.example.values",
     "resolve.no_seal_ids",
@@ -94,6 +96,7 @@ QUOTES_CHINESE = {
     "HEADER_NOT_FOUND.case_first",
     "HEADER_NOT_FOUND.case_number_row",
     "IMAGE_AMBIGUOUS.case_ward",
+    "web.other_language",
 }
 
 

@@ -1,0 +1,154 @@
+"""Home: what the last run did, what needs a person now, when the next run starts; it renews itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
+
+from aiohttp import web
+
+from pipeline.clock import shown
+from pipeline.errors import EsignImportError
+from pipeline.operations.installed_schedules import get_next_run
+from pipeline.reports.next_steps import NextStep
+from pipeline.reports.presenter import Presenter
+from pipeline.resolution.ledger_status import (
+    LastRun,
+    LedgerStatus,
+    describe_command_line,
+    read_last_run,
+    read_open_rows,
+    read_status,
+)
+from pipeline.resolution.status_steps import list_status_steps
+from pipeline.web.access import Role
+from pipeline.web.run_values import describe_record
+from pipeline.web.security import Route
+from pipeline.web.site import Site
+from pipeline.web.view import PageView, choose_language
+from pipeline.workflow.hosts_factory import SummaryReader
+
+SECONDS_WITH_RUN, SECONDS_WITHOUT = 2, 20  # after which the page asks again
+SCHEDULE_SECONDS = 60.0  # for which the answer of the host's timers is kept
+RESOLVE = "resolve"  # the command whose cases have a page of their own
+
+
+class HomePage:
+    """The first page."""
+
+    def __init__(self, site: Site, view: PageView) -> None:
+        self._site = site
+        self._view = view
+        self._next_run: tuple[float, str | None] | None = None  # when it was read, and what it was
+
+    def list_routes(self) -> Iterator[Route]:
+        """Yield the routes."""
+        yield Route("GET", "/", Role.LOOK, self._show)
+        yield Route("GET", "/now", Role.LOOK, self._renew)
+
+    async def _show(self, request: web.Request) -> web.StreamResponse:
+        presenter = Presenter(choose_language(request))
+        values = await self._collect_values(presenter)
+        title = presenter.render("web.nav.home")
+        return self._view.render(request, "home.html", title=title, now=values)
+
+    async def _renew(self, request: web.Request) -> web.StreamResponse:
+        """Return the part that changes; nothing where the browser has it as it is."""
+        values = await self._collect_values(Presenter(choose_language(request)))
+        if request.query.get("seen") == values["digest"]:
+            return web.Response(status=204)
+        return self._view.render(request, "home_now.html", now=values)
+
+    async def _collect_values(self, presenter: Presenter) -> dict[str, object]:
+        site = self._site
+        status: LedgerStatus | None = None
+        steps: list[NextStep] = []
+        fault, last_run = None, None
+        try:
+            status, steps = await site.read(self._read_status)
+        except EsignImportError as error:
+            fault = presenter.mask_text(error.render(presenter.language))
+            last_run = await site.read(read_last_run, site.config, site.clock)
+        if status is not None:
+            last_run = status.last_run
+        is_under_way = last_run is not None and last_run.under_way
+        next_run = await self._read_next_run()
+        values: dict[str, object] = {
+            "fault": fault,
+            "alarms": _list_alarms(status, presenter) if status else [],
+            "is_under_way": is_under_way,
+            "last": describe_record(last_run.record, presenter, is_under_way=is_under_way)
+            if last_run
+            else None,
+            "people": asdict(status.people) if status and status.ledger else None,
+            "steps": [self._describe_step(step, last_run, presenter) for step in steps],
+            "next_run": shown(next_run) if next_run else None,
+            "seconds": SECONDS_WITH_RUN if is_under_way else SECONDS_WITHOUT,
+        }
+        text = json.dumps([presenter.language, values], sort_keys=True)
+        return {**values, "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+    def _read_status(self) -> tuple[LedgerStatus, list[NextStep]]:
+        """Return what `status` shows, and what it suggests, the most urgent first."""
+        site = self._site
+        with closing(SummaryReader(site.clock)) as summaries:
+            status = read_status(site.config, site.clock, summaries)
+        record, open_rows = read_open_rows(site.config, site.clock, status)
+        steps = list_status_steps(
+            record,
+            describe_command_line(site.config, site.invocation),
+            rows=open_rows,
+            unresolved=len(status.unknown),
+            is_under_way=status.last_run is not None and status.last_run.under_way,
+        )
+        return status, steps
+
+    def _describe_step(
+        self, step: NextStep, last_run: LastRun | None, presenter: Presenter
+    ) -> dict[str, object]:
+        """Return a step with the page where it is seen."""
+        return {
+            "text": step.render(presenter.language),
+            "commands": step.render_commands(presenter.language),
+            **self._choose_place(step, last_run, presenter),
+        }
+
+    def _choose_place(
+        self, step: NextStep, last_run: LastRun | None, presenter: Presenter
+    ) -> dict[str, object]:
+        """Return the address of the page that a step leads to, and its name; none for what only a shell can do."""
+        words = (step.command or "").removeprefix(self._site.invocation).split()
+        if words[:1] == [RESOLVE]:
+            return {"address": "/cases", "place": presenter.render("web.nav.cases")}
+        if not words and last_run is not None and not last_run.under_way:
+            return {"address": f"/runs/{last_run.run}", "place": presenter.render("web.to_run")}
+        return {"address": None, "place": None}
+
+    async def _read_next_run(self) -> str | None:
+        """Return when the host's timers start the next run; they are asked once a minute."""
+        site, moment = self._site, self._site.clock.monotonic()
+        if self._next_run is None or moment - self._next_run[0] > SCHEDULE_SECONDS:
+            following = await site.read(get_next_run, site.config_path, site.profile, site.clock.now())
+            self._next_run = (moment, following)
+        return self._next_run[1]
+
+
+def _list_alarms(status: LedgerStatus, presenter: Presenter) -> list[str]:
+    """Return what `status` warns of before anything else: a lost ledger, a certification without an answer."""
+    alarms = []
+    if status.lost:
+        alarms.append(presenter.mask_text(presenter.render("status_lost", path=status.lost)))
+    if status.certification is not None:
+        create = status.certification
+        alarms.append(
+            presenter.render(
+                "web.certification",
+                name=create.name or presenter.render("who.nameless"),
+                seal_name=create.seal_name or "—",
+                moment=shown(create.sent),
+            )
+        )
+    return alarms

@@ -1,0 +1,111 @@
+"""Runs: the history, and one run with its numbers and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from pipeline.operations.export import ListedRun, collect_runs, get_run_record
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.styles import STATUSES_OF_FILES
+from pipeline.web.access import Role
+from pipeline.web.run_files import RunFile, list_run_files
+from pipeline.web.run_values import count_rows, describe_record, describe_run_end
+from pipeline.web.security import RequestRefused, Route
+from pipeline.web.site import Site
+from pipeline.web.view import PageView, choose_language
+
+MAX_RUNS = 100
+KIB = 1024
+
+
+class RunPages:
+    """The list of runs, one run, and the files of its folder."""
+
+    def __init__(self, site: Site, view: PageView) -> None:
+        self._site = site
+        self._view = view
+
+    def list_routes(self) -> Iterator[Route]:
+        """Yield the routes."""
+        yield Route("GET", "/runs", Role.LOOK, self._show_runs)
+        yield Route("GET", "/runs/{run}", Role.LOOK, self._show_run)
+        yield Route("GET", "/runs/{run}/{file}", Role.LOOK, self._send_file)
+
+    async def _show_runs(self, request: web.Request) -> web.StreamResponse:
+        presenter, site = Presenter(choose_language(request)), self._site
+        runs = await site.read(collect_runs, site.config, site.clock, MAX_RUNS)
+        listed = [_describe_listed_run(run, presenter) for run in runs]
+        title = presenter.render("web.nav.runs")
+        return self._view.render(request, "runs.html", title=title, runs=listed, limit=MAX_RUNS)
+
+    async def _show_run(self, request: web.Request) -> web.StreamResponse:
+        presenter, site = Presenter(choose_language(request)), self._site
+        record = await site.read(get_run_record, site.config, site.clock, request.match_info["run"])
+        if record is None:
+            raise RequestRefused(404, "web.no_run")
+        files = await site.read(list_run_files, record)
+        return self._view.render(
+            request,
+            "run.html",
+            title=presenter.render("web.run.title", run=record.run),
+            last=describe_record(record, presenter),
+            files=[_describe_file(file, presenter) for file in files],
+            rosters=[_describe_roster(roster, presenter) for roster in record.content.get("files", ())],
+            rate=record.content.get("rate", {}),
+            requests=record.content.get("requests", {}),
+            user=record.user,
+        )
+
+    async def _send_file(self, request: web.Request) -> web.StreamResponse:
+        """Send a file of the list, never what a path names; the names of the list are compared with that of the request."""
+        site = self._site
+        record = await site.read(get_run_record, site.config, site.clock, request.match_info["run"])
+        files = await site.read(list_run_files, record) if record is not None else []
+        wanted = request.match_info["file"]
+        file = next((file for file in files if file.name == wanted), None)
+        if file is None:
+            raise RequestRefused(404, "web.no_file")
+        policy = await site.read(file.read_own_policy)
+        headers: dict[str, str] = {hdrs.CONTENT_TYPE: file.content_type}
+        if policy is None:
+            name = quote(file.path.name, safe="", errors="replace")
+            headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{name}"
+        else:
+            headers["Content-Security-Policy"] = f"{policy}; frame-ancestors 'none'"
+        return web.FileResponse(file.path, headers=headers)
+
+
+def _describe_listed_run(run: ListedRun, presenter: Presenter) -> dict[str, object]:
+    return {
+        **describe_run_end(run, presenter),
+        "files": run.files,
+        "statuses": count_rows(run, presenter),
+        "user": run.user,
+        "accepted": run.accepted_guards,
+    }
+
+
+def _describe_file(file: RunFile, presenter: Presenter) -> dict[str, object]:
+    size = file.size / KIB
+    shown_name = presenter.mask_text(file.path.name)
+    return {
+        "name": file.name,
+        "kind": file.kind,
+        "what": presenter.render(f"web.file.{file.kind}"),
+        "shown": shown_name,
+        "size": f"{size / KIB:.1f} MB" if size >= KIB else f"{max(1, round(size))} KB",
+    }
+
+
+def _describe_roster(roster: Mapping[str, Any], presenter: Presenter) -> dict[str, object]:
+    return {
+        "path": presenter.mask_path(roster["path"]),
+        "word": presenter.render(f"file.{roster['status']}"),
+        "colour": STATUSES_OF_FILES[roster["status"]].value,
+        "rows": roster.get("rows", 0),
+        "codes": roster.get("codes", ()),
+    }

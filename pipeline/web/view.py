@@ -1,0 +1,139 @@
+"""Renders the templates for one reader: in the language of the browser, whole or, for htmx, the part that changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from aiohttp import hdrs, web
+
+from pipeline.errors import DiskTrouble, EsignImportError
+from pipeline.reports.html_pages import make_environment
+from pipeline.reports.presenter import Presenter
+from pipeline.version import PROGRAM, __version__
+from pipeline.web.security import SESSION, Handler, RequestRefused
+
+TEMPLATES = Path(__file__).parent / "templates"
+LANGUAGES = ("zh", "en")
+LANGUAGE_COOKIE = f"{PROGRAM}-language"
+PAGES = (("/", "home"), ("/runs", "runs"), ("/doctors", "doctors"), ("/cases", "cases"))
+# htmx: no style and no script of its own in the page, no copy of a page in the browser's storage, answers with faults are shown
+HTMX_SETTINGS = json.dumps(
+    {
+        "includeIndicatorStyles": False,
+        "allowEval": False,
+        "allowScriptTags": False,
+        "historyEnabled": False,
+        "historyCacheSize": 0,
+        "selfRequestsOnly": True,
+        "responseHandling": [{"code": "204", "swap": False}, {"code": ".*", "swap": True}],
+    }
+)
+
+
+def is_fragment(request: web.Request) -> bool:
+    """Return whether htmx asks for a part of a page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def make_redirect(path: str) -> web.Response:
+    """Return an answer that leads the browser to a path of the page, by GET."""
+    return web.Response(status=303, headers={hdrs.LOCATION: path})
+
+
+def choose_language(request: web.Request) -> str:
+    """Return the language of a reader: that of the switch, else the first of the browser's that there is, else Chinese."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    if chosen in LANGUAGES:
+        return chosen
+    wanted = _parse_languages(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
+    return next((language for language in wanted if language in LANGUAGES), LANGUAGES[0])
+
+
+def _parse_languages(header: str) -> Sequence[str]:
+    """Return the languages of an Accept-Language, the most wanted first, without their countries."""
+    weighted = []
+    for part in header.split(","):
+        tag, _, parameter = part.strip().partition(";")
+        try:
+            weight = float(parameter.strip().removeprefix("q=") or 1)
+        except ValueError:
+            weight = 0.0
+        weighted.append((weight, tag.partition("-")[0].lower()))
+    return [tag for weight, tag in sorted(weighted, key=lambda pair: -pair[0]) if weight > 0]
+
+
+class PageView:
+    """Renders templates, also for a request that failed: ``report_failure`` gets a program error.
+
+    ``tenant`` stands below every page.
+    """
+
+    def __init__(self, tenant: str, report_failure: Callable[[Exception], None]) -> None:
+        self._tenant = tenant
+        self._report_failure = report_failure
+        self._environment = make_environment(TEMPLATES)
+
+    def render(
+        self, request: web.Request, template: str, *, status: int = 200, fragment: str = "", **values: object
+    ) -> web.Response:
+        """Return a page; for htmx ``fragment`` alone, the template of the part that changed, where one is named."""
+        language = choose_language(request)
+        session = request.get(SESSION)
+        name = fragment if fragment and is_fragment(request) else template
+        text = self._environment.get_template(name).render(
+            language=language,
+            t=Presenter(language).render,
+            path=request.path,
+            pages=PAGES,
+            other_language=next(other for other in LANGUAGES if other != language),
+            change_token=session.change_token if session else None,
+            htmx_settings=HTMX_SETTINGS,
+            tenant=self._tenant,
+            version=__version__,
+            **values,
+        )
+        headers = {hdrs.VARY: f"{hdrs.ACCEPT_LANGUAGE}, {hdrs.COOKIE}, HX-Request"}
+        return web.Response(text=text, status=status, headers=headers, content_type="text/html")
+
+    @web.middleware
+    async def show_failures(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a request that was refused, or whose page failed, with one sentence."""
+        try:
+            return await handler(request)
+        except Exception as error:
+            if isinstance(error, web.HTTPException) and error.status < web.HTTPBadRequest.status_code:
+                raise
+            return self._show_failure(request, error)
+
+    def _show_failure(self, request: web.Request, error: Exception) -> web.Response:
+        presenter = Presenter(choose_language(request))
+        status, text = self._explain_failure(error, presenter)
+        response = self.render(
+            request,
+            "message.html",
+            fragment="message_part.html",
+            status=status,
+            title=presenter.render("web.refused"),
+            text=text,
+        )
+        if status == web.HTTPUnauthorized.status_code and is_fragment(request):
+            response.headers["HX-Redirect"] = "/"  # the whole page, which names how to get in
+        return response
+
+    def _explain_failure(self, error: Exception, presenter: Presenter) -> tuple[int, str]:
+        """Return the status and the sentence for a request that failed; numbers in it are masked."""
+        if isinstance(error, RequestRefused):
+            return error.status, error.message.render(presenter.language)
+        if isinstance(error, web.HTTPRequestEntityTooLarge):
+            return error.status, presenter.render("web.too_large")
+        if isinstance(error, web.HTTPException):
+            return error.status, presenter.render("web.no_page")
+        if isinstance(error, OSError):
+            error = DiskTrouble.of(error)
+        if isinstance(error, EsignImportError):
+            return 503, presenter.mask_text(error.render(presenter.language))
+        kind = type(error).__name__
+        self._report_failure(error)
+        return 500, presenter.render("web.bug", kind=kind)

@@ -1,0 +1,137 @@
+"""The clerk's page on a free port of 127.0.0.1 in a thread of its own, and a client that sends what it is given."""
+
+import asyncio
+import http.client
+import re
+import threading
+from urllib.parse import urlencode
+
+from run_support import wait_until
+
+from pipeline.cli.context import Session
+from pipeline.clock import SystemClock
+from pipeline.web.server import PageServer
+from pipeline.web.site import Site
+
+
+class PageThread:
+    """Serves the page of one configuration: ``with PageThread(path) as page: … page.entry``."""
+
+    def __init__(self, config_path):
+        session = Session(clock=SystemClock(), config_path=config_path)
+        site = Site(
+            config=session.require_ready_config(),
+            clock=session.clock,
+            config_path=config_path,
+            profile=None,
+            invocation=session.invocation,
+        )
+        self.addresses = []  # one-time addresses, the newest last
+        self.failures = []  # program errors
+        self._server = PageServer(
+            site, "127.0.0.1", 0, report_address=self.addresses.append, report_failure=self.failures.append
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
+        self._started = threading.Event()
+
+    async def _serve(self):
+        self._stopped = asyncio.Event()
+        async with self._server.serve():
+            self._started.set()
+            await self._stopped.wait()
+
+    def __enter__(self):
+        self._thread.start()
+        assert self._started.wait(30)
+        return self
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    @property
+    def origin(self):
+        return self._server.origin
+
+    @property
+    def port(self):
+        return int(self.origin.rpartition(":")[2])
+
+    @property
+    def entry(self):
+        """The path of the newest one-time address."""
+        return self.addresses[-1].removeprefix(self.origin)
+
+    def visit(self, **headers):
+        """Return a client that has not come in."""
+        return PageClient(self, headers)
+
+    def enter(self, **headers):
+        """Return a client that came in by the one-time address."""
+        client = self.visit(**headers)
+        before = len(self.addresses)
+        answer = client.get(self.entry)
+        assert answer.status == 200
+        wait_until(lambda: len(self.addresses) > before)
+        client.cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        token = re.search(r'name="change_token" value="([^"]+)"', client.get("/doctors").text)
+        client.token = token[1]
+        return client
+
+
+class Answer:
+    """What came back, with its body as text."""
+
+    def __init__(self, response):
+        self.status, self.headers, self.body = response.status, response.headers, response.read()
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8")
+
+
+class PageClient:
+    """Sends single requests; a header that is given as None is left out."""
+
+    def __init__(self, page, headers):
+        self.page, self.headers = page, headers
+        self.cookie = self.token = None
+
+    def get(self, path, **headers):
+        return self.send("GET", path, None, headers)
+
+    def post(self, path, form=None, *, token=True, **headers):
+        """Send a form as a browser does."""
+        values = {**(form or {}), **({"change_token": self.token} if token and self.token else {})}
+        usual = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Origin": self.page.origin,
+            "Sec-Fetch-Site": "same-origin",
+        }
+        return self.send("POST", path, urlencode(values), {**usual, **rename(headers)})
+
+    def send(self, method, path, body, headers):
+        usual = {"Host": self.page.origin.removeprefix("http://"), "Cookie": self.cookie}
+        wanted = {**usual, **rename(self.headers), **rename(headers)}
+        connection = http.client.HTTPConnection("127.0.0.1", self.page.port, timeout=60)
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, values in wanted.items():
+                for value in values if isinstance(values, list) else [values]:
+                    if value is not None:
+                        connection.putheader(name, value)
+            data = (body or "").encode()
+            if body is not None:
+                connection.putheader("Content-Length", str(len(data)))
+            connection.endheaders(data or None)
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+
+def rename(headers):
+    """Return headers that were given as keyword arguments under their own names."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}

@@ -1,0 +1,88 @@
+"""Home: the last run, what needs a person, what renews itself."""
+
+import re
+
+from page_support import PageThread
+from people import make_row
+from wire_support import fault
+
+
+def read_digest(text):
+    return re.search(r'hx-get="/now\?seen=([0-9a-f]+)"', text)[1]
+
+
+def test_before_the_first_run_it_names_the_first_step(page):
+    text = page.enter().get("/").text
+    assert "还没有运行过" in text
+    assert "没有定时" in text
+    assert 'id="last-run"' not in text
+
+
+def test_it_shows_the_last_run_and_leads_to_what_needs_a_person(hospital_with):
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
+    hospital.doctors(3)
+    hospital.roster([*map(make_row, (1, 2, 3)), make_row(4, number="110199")])
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 1, "rejected": 1})
+    with PageThread(hospital.folder / "config.yaml") as page:
+        inside = page.enter(Accept_Language="en")
+        text = inside.get("/").text
+        assert "done, some rows need attention" in text
+        assert '<a class="button" href="/cases">Waiting decisions</a>' in text
+        assert f'<a class="button" href="/runs/{hospital.newest.name}">Show this run</a>' in text
+        assert re.search(
+            r'<li class="tile unknown">\s*<span class="word">Unknown</span>\s*<span class="number">1<', text
+        )
+        assert re.search(r"Doctors with a seal</dt><dd>2<", text)
+        assert re.search(r'class="bad"><dt>To be resolved</dt><dd>1<', text)
+        assert "resolve" in re.search(r'<code class="command">([^<]+ resolve)<', text)[1]
+        assert page.failures == []
+
+
+def test_it_is_sent_again_only_where_something_changed(hospital, page):
+    inside = page.enter()
+    digest = read_digest(inside.get("/").text)
+    assert inside.get(f"/now?seen={digest}").status == 204
+    hospital.seal_doctors(1)
+    renewed = inside.get(f"/now?seen={digest}")
+    assert renewed.status == 200
+    assert "完成" in renewed.text
+    assert "<html" not in renewed.text
+    assert inside.get(f"/now?seen={read_digest(renewed.text)}").status == 204
+    assert inside.get("/now", Accept_Language="en").text.count("Doctors with a seal") == 1
+
+
+def test_a_run_in_progress_is_shown_and_asked_for_often(hospital_with):
+    hospital = hospital_with(latency=0.3)
+    hospital.doctors(12)
+    with hospital.start("run") as running, PageThread(hospital.folder / "config.yaml") as page:
+        inside = page.enter()
+        text = ""
+        while "正在进行" not in text:
+            assert running.poll() is None
+            text = inside.get("/now").text
+        assert 'hx-trigger="every 2s"' in text
+        running.communicate()
+        text = inside.get("/now").text
+        assert "正在进行" not in text
+        assert 'hx-trigger="every 20s"' in text
+        assert page.failures == []
+
+
+def test_a_damaged_ledger_is_one_sentence_and_the_last_run_stays(hospital, page):
+    hospital.seal_doctors(1)
+    (hospital.folder / "state" / "ledger.sqlite3.key").unlink()
+    inside = page.enter()
+    text = inside.get("/").text
+    assert re.search(r'<p class="banner failed" role="alert">[^<]*ledger\.sqlite3\.key', text)
+    assert 'id="last-run"' in text
+    answer = inside.get(f"/doctors/{'0' * 32}")
+    assert answer.status == 503
+    assert "ledger.sqlite3.key" in answer.text
+
+
+def test_a_lost_ledger_is_said_first(hospital, page):
+    hospital.seal_doctors(1)
+    hospital.lose_ledger()
+    text = page.enter().get("/").text
+    assert "找不到台账" in text
+    assert text.index("找不到台账") < text.index('id="last-run"')

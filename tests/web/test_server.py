@@ -1,0 +1,132 @@
+"""`serve` as a command: its address, its end, and the addresses that it refuses."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from command_lines import require_typable
+
+from pipeline.cli.app import main
+from pipeline.version import __version__
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@contextmanager
+def start_page(hospital, *arguments, **environment):
+    command = [sys.executable, "-m", "pipeline", *hospital.command(*arguments)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_prints_the_address_and_ends_cleanly_by_a_signal(hospital, number):
+    with start_page(hospital, "serve", "--listen", "127.0.0.1:0") as process:
+        url = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", process.stdout.readline())[0]
+        with urlopen(url) as answer:
+            assert answer.status == 200
+        following = re.search(r"http://\S+", process.stdout.readline())[0]
+        assert following != url
+        process.send_signal(number)
+        _, stderr_text = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert "The page has stopped." in stderr_text
+        assert "Traceback" not in stderr_text
+
+
+def test_a_signal_while_a_browser_waits_ends_it_too(hospital):
+    with start_page(hospital, "--json", "serve", "--listen", "127.0.0.1:0") as process:
+        url = json.loads(process.stdout.readline())["url"]
+        port = int(re.search(r":(\d+)/", url)[1])
+        with socket.create_connection(("127.0.0.1", port)) as idle:
+            idle.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+        assert process.returncode == 0
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:8766", "192.0.2.1:8766", "[::]:8766", "hospital.example:80"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_address_that_is_not_this_machine_alone_is_refused(hospital, capsys, address, language):
+    command = hospital.command("serve", "--listen", address, language=language)
+    assert main(command) == 2
+    shown = capsys.readouterr().err
+    assert ("只能在本机" if language == "zh" else "on this machine only") in " ".join(shown.split())
+    require_typable(shown.rstrip().splitlines()[-1].strip())
+
+
+@pytest.mark.parametrize(
+    "address", ["", "x", "127.0.0.1", "127.0.0.1:70000", "http://127.0.0.1:1", "127.0.0.1:-1"]
+)
+def test_what_is_no_address_is_refused(hospital, capsys, address):
+    assert hospital.go("serve", "--listen", address) == 2
+    assert "is no address" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_named_with_its_cure(hospital, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert hospital.go("serve", "--listen", address) == 2
+    shown = capsys.readouterr().err
+    assert f"{address} is in use" in shown
+    last_line = shown.rstrip().splitlines()[-1].strip()
+    assert last_line.endswith(" serve --listen 127.0.0.1:0")
+    require_typable(last_line)
+
+
+def test_it_needs_a_configuration(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--lang", "en", "serve"]) == 2
+    assert "init" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
+def test_the_other_loopback_address_and_the_name_of_this_machine(hospital):
+    for address, host in (("[::1]:0", "[::1]"), ("localhost:0", "127.0.0.1")):
+        with start_page(hospital, "--json", "serve", "--listen", address) as process:
+            line = process.stdout.readline()
+            if not line and host == "[::1]":
+                pytest.skip("no address ::1 on this machine")
+            url = json.loads(line)["url"]
+            assert url.startswith(f"http://{host}:")
+            with urlopen(url) as answer:
+                assert __version__.encode() in answer.read()
+
+
+def test_the_browser_is_opened_by_a_file_that_only_its_owner_reads(hospital, tmp_path):
+    """A command line, which every user of the machine can list, does not show the token."""
+    program = tmp_path / "browser"
+    program.write_text(
+        f'#!/bin/sh\necho "$1" > {tmp_path}/opened\ncp -p "${{1#file://}}" {tmp_path}/copy.html\n'
+    )
+    program.chmod(0o755)
+    arguments = ("--json", "serve", "--listen", "127.0.0.1:0", "--open")
+    with start_page(hospital, *arguments, BROWSER=str(program), TMPDIR=str(tmp_path)) as process:
+        url = json.loads(process.stdout.readline())["url"]
+        while not (tmp_path / "copy.html").exists():
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    opened = Path((tmp_path / "opened").read_text().strip().removeprefix("file://"))
+    assert "token" not in str(opened)
+    assert url in (tmp_path / "copy.html").read_text()
+    assert (tmp_path / "copy.html").stat().st_mode & 0o777 == 0o600
+    assert not opened.exists(), "it is removed at the end"
