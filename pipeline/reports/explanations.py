@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 
 from pipeline.clock import shown
 from pipeline.domain.message import Message
@@ -34,7 +33,7 @@ from pipeline.domain.service_codes import (
 )
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
-from pipeline.messages.catalogue import load_texts, make_finished_message, make_message
+from pipeline.messages.catalogue import make_finished_message, make_message
 from pipeline.messages.problems import (
     get_problem_kind_if_known,
     has_words_of_warning,
@@ -366,12 +365,6 @@ def describe_halt_of(report: RunReport, presenter: Presenter) -> str:
     assert halt is not None
     detail = {name: presenter.mask_text(text) for name, text in halt.detail.items()}
     return describe_halt(halt.code, presenter.mask_answer(halt.message), presenter, detail)
-
-
-def describe_recorded_halt(halted: Mapping[str, Any], presenter: Presenter) -> str:
-    """Return why a run stopped, of what its run.json holds about it."""
-    halt = load_texts(halted)
-    return describe_halt(halt["code"], halt["message"], presenter, halt)
 
 
 def describe_notice(notice: Notice, presenter: Presenter) -> str:
