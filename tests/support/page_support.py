@@ -40,6 +40,7 @@ class PageThread:
         async with self._server.serve():
             self._started.set()
             await self._stopped.wait()
+        await self._loop.shutdown_default_executor()
 
     def __enter__(self):
         self._thread.start()
@@ -49,7 +50,6 @@ class PageThread:
     def __exit__(self, *_):
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
     @property

@@ -1,0 +1,234 @@
+"""The page in a real browser: coming in, each page, the search while one types, renewal, both languages, keyboard and phone."""
+
+import re
+
+import pytest
+from desktop import SMALL_TARGETS
+from page_support import PageThread
+from people import make_row, name
+from playwright.sync_api import expect
+from wire_support import fault
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = '<img src=x onerror="document.title=1">'
+ADDRESSES = ("/", "/runs", "/runs/{run}", "/doctors", "/cases")
+
+
+def run_apart(hospital):
+    """Run in a process of its own: the browser has the event loop of this one."""
+    with hospital.start("run", "--yes") as process:
+        process.communicate()
+
+
+@pytest.fixture
+def busy(hospital_with):
+    """A hospital with rows to correct, an unknown one, and texts that are scripts."""
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
+    hospital.doctors(4)
+    (hospital.folder / "inbox" / "roster.xlsx").unlink()
+    hospital.roster(
+        [make_row(1), make_row(2, department=HOSTILE), make_row(3), make_row(4, name=HOSTILE)],
+        file=f"{HOSTILE.replace('/', '∕')}.xlsx",
+    )
+    run_apart(hospital)
+    with PageThread(hospital.folder / "config.yaml") as page:
+        yield hospital, page
+        assert page.failures == []
+
+
+@pytest.fixture
+def shown(chromium):
+    """Open a page in a fresh profile; console messages and requests to anywhere else are collected."""
+    contexts = []
+
+    def show(page, path="/", *, language="zh-CN", width=1280, **settings):
+        context = chromium.new_context(
+            locale=language, viewport={"width": width, "height": 800}, accept_downloads=True, **settings
+        )
+        contexts.append(context)
+        tab = context.new_page()
+        tab.troubles = []
+        tab.on("console", lambda value: tab.troubles.append(value.text))
+        tab.on("pageerror", lambda error: tab.troubles.append(str(error)))
+        tab.on("dialog", lambda dialog: tab.troubles.append(dialog.message))
+        tab.on(
+            "request",
+            lambda asked: tab.troubles.append(asked.url) if not asked.url.startswith(page.origin) else None,
+        )
+        tab.goto(page.addresses[-1])
+        tab.wait_for_url(f"{page.origin}/")
+        if path != "/":
+            tab.goto(page.origin + path)
+        return tab
+
+    yield show
+    for context in contexts:
+        context.close()
+
+
+def test_the_address_leads_to_home_and_stands_in_no_history(busy, shown):
+    _, page = busy
+    tab = shown(page)
+    expect(tab.locator("h1")).to_have_text("首页")
+    assert "token" not in tab.evaluate("location.href")
+    assert tab.evaluate("document.cookie") == "", "no script reads the session"
+    stored = tab.evaluate("[JSON.stringify(localStorage), JSON.stringify(sessionStorage)]")
+    assert stored == ["{}", '{"htmx-current-path-for-history":"/"}'], "no copy of a page"
+    tab.go_back()
+    assert "token" not in tab.content()
+    assert tab.troubles == []
+
+
+def test_a_link_on_another_page_leads_in(busy, chromium, tmp_path):
+    """A cookie that is set after such a link would not be sent with a redirect."""
+    _, page = busy
+    other = tmp_path / "mail.html"
+    other.write_text(f'<a href="{page.addresses[-1]}">page</a>', "utf-8")
+    context = chromium.new_context(locale="en-US")
+    tab = context.new_page()
+    tab.goto(other.as_uri())
+    tab.click("a")
+    expect(tab.locator("h1")).to_have_text("Home")
+    context.close()
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en-US"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_page_is_whole_at_every_width_and_has_no_script_of_a_roster(busy, shown, language, width):
+    hospital, page = busy
+    tab = shown(page, language=language, width=width)
+    for path in ADDRESSES:
+        tab.goto(page.origin + path.format(run=hospital.newest.name))
+        tab.wait_for_load_state("networkidle")
+        if path == "/cases":
+            expect(tab.locator(".case")).to_have_count(1)
+        assert tab.evaluate("document.documentElement.scrollWidth") == width, path
+        assert tab.evaluate(SMALL_TARGETS) == [], path
+        assert tab.locator("main img, main script, main [onerror], [style]").count() == 0, path
+        assert tab.locator("h1").count() == 1
+        assert not tab.title().startswith("1")
+    assert tab.troubles == []
+
+
+def test_the_search_answers_while_one_types(busy, shown):
+    _, page = busy
+    tab = shown(page, "/doctors")
+    tab.locator("#query").press_sequentially(name(1))
+    expect(tab.locator("#doctor h2")).to_contain_text(name(1))
+    assert tab.evaluate("location.pathname + location.search") == "/doctors"
+    tab.fill("#query", name(1)[:2])
+    tab.locator(".similar button").first.click()
+    expect(tab.locator("#doctor h2")).to_contain_text(name(1))
+    tab.fill("#query", HOSTILE)
+    expect(tab.locator("#people h2")).to_contain_text(HOSTILE)
+    tab.fill("#query", "")
+    expect(tab.locator("#people section")).to_have_count(0)
+    assert tab.troubles == []
+
+
+def test_home_renews_itself_where_a_run_was_made(busy, shown):
+    hospital, page = busy
+    tab = shown(page, language="en-US")
+    before = tab.locator("#last-run .more-link a").get_attribute("href")
+    run_apart(hospital)
+    tab.evaluate("htmx.ajax('GET', '/now?seen=', {target: '#now', swap: 'outerHTML'})")
+    expect(tab.locator("#last-run .more-link a")).not_to_have_attribute("href", before)
+    assert tab.troubles == []
+
+
+def test_the_switch_changes_the_language_and_stays_on_the_page(busy, shown):
+    _, page = busy
+    tab = shown(page, "/runs")
+    assert tab.get_attribute("html", "lang") == "zh-CN"
+    tab.click(".switch [name=language]")
+    expect(tab.locator("h1")).to_have_text("Runs")
+    assert tab.evaluate("location.pathname") == "/runs"
+    tab.goto(page.origin)
+    assert tab.get_attribute("html", "lang") == "en"
+
+
+def test_the_report_opens_whole_and_the_other_files_are_saved(busy, shown):
+    hospital, page = busy
+    tab = shown(page, f"/runs/{hospital.newest.name}", language="en-US")
+    for label in ("results.xlsx", "review.html"):
+        with tab.expect_download() as coming:
+            tab.click(f".files a:has-text('{label}')")
+        assert coming.value.suggested_filename == label
+    tab.click(".files a:has-text('report.html')")
+    expect(tab.locator("#rows tbody tr").first).to_be_visible()
+    assert tab.locator("main img[src=x]").count() == 0
+    with tab.expect_download() as coming:
+        tab.click(".pages a:has-text('results.xlsx')")
+    assert coming.value.suggested_filename == "results.xlsx"
+    assert [trouble for trouble in tab.troubles if not trouble.startswith("data:")] == []
+
+
+def test_signing_out_leaves_nothing_to_go_back_to(busy, shown):
+    _, page = busy
+    tab = shown(page, "/runs")
+    tab.locator(".switch button").last.click()
+    expect(tab.locator(".banner")).to_contain_text("esign-import serve")
+    tab.go_back()
+    assert tab.locator("table").count() == 0
+
+
+def test_without_a_script_everything_is_there_by_links_and_buttons(busy, shown):
+    _, page = busy
+    tab = shown(page, "/doctors", java_script_enabled=False)
+    tab.fill("#query", name(1))
+    tab.click(".search button")
+    assert tab.locator("#doctor h2").inner_text().startswith(name(1))
+    tab.goto(f"{page.origin}/cases")
+    tab.click("noscript a")
+    assert tab.locator(".case").count() == 1
+
+
+def test_the_keyboard_reaches_everything_in_order(busy, shown):
+    _, page = busy
+    tab = shown(page)
+    reached = []
+    for _ in range(9):
+        tab.keyboard.press("Tab")
+        reached.append(
+            tab.evaluate("""() => {
+              const it = document.activeElement, ring = getComputedStyle(it).outlineStyle;
+              return [it.textContent.trim(), ring, it.checkVisibility()];
+            }""")
+        )
+    assert all(ring == "solid" and visible for _, ring, visible in reached), reached
+    words = [word for word, _, _ in reached]
+    assert words[:6] == ["跳到正文", "医生印章导入", "首页", "运行记录", "查医生", "待定事项"]
+    assert words[6:8] == ["English 英文", "退出"]
+    tab.keyboard.press("Shift+Tab")
+    tab.locator(".skip").focus()
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "main"
+
+
+def test_another_page_in_the_same_browser_gets_nothing(busy, shown, tmp_path):
+    """A page on another port of this machine is of the same site: the cookie goes with its requests."""
+    _, page = busy
+    tab = shown(page)
+    tab.goto(page.origin)
+    with PageThread(busy[0].folder / "config.yaml") as other:
+        stranger = tab.context.new_page()
+        stranger.goto(f"{other.origin}/static/icon.svg")
+        results = stranger.evaluate(
+            """async origin => Promise.all([
+              fetch(`${origin}/runs`, {credentials: "include"}).then(() => "read", () => "refused"),
+              fetch(`${origin}/leave`, {method: "POST", credentials: "include", mode: "no-cors"}).then(() => "sent", () => "refused"),
+            ])""",
+            page.origin,
+        )
+        assert results[0] == "refused"
+        stranger.goto("about:blank")
+        form = f'<form id=f method=post action="{page.origin}/leave"><input name=change_token value=x></form>'
+        other_page = tmp_path / "form.html"
+        other_page.write_text(form, "utf-8")
+        stranger.goto(other_page.as_uri())
+        stranger.evaluate("document.getElementById('f').submit()")
+        stranger.wait_for_url(f"{page.origin}/leave")
+        assert re.search("没有执行|别的网页", stranger.content())
+    tab.goto(f"{page.origin}/runs")
+    expect(tab.locator("h1")).to_have_text("运行记录")
