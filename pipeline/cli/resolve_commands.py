@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 SENT_BY_NEXT_RUN = frozenset({"not_created", "not_theirs", "replace", "other_person"})
 EXIT_ATTENTION = 3
 HELD = "step.held_picture"
-# the word by which a list shows a case, by its kind of decision
-LISTED_WORDS = {
-    "step.unknown": "word.trace",
-    "step.exists": "word.trace",
-    "step.changed": "word.SEALID",
-    "step.possibly_same": "word.SEALID",
-    HELD: "word.doctor",
-}
 KINDS = {"seal_id": "created"}  # of decisions, where the option has another name
 
 
@@ -273,12 +265,12 @@ def print_unresolved(session: Session, ledger: DatabaseLedger, cases: Sequence[C
 def _print_ways(session: Session, cases: Sequence[Case]) -> None:
     """Print the commands that enter decisions on these cases, and where to look for seals.
 
-    A command is complete where one case is of its kind; else it has the word that each case is listed with.
+    Of several cases of one kind it is the command of the first, which is named.
     """
     from pipeline.resolution.ledger_status import describe_command_line
 
     command_line = describe_command_line(session.require_ready_config(), session.invocation)
-    commands: defaultdict[tuple[str, str], dict[str, Case]] = defaultdict(dict)  # way and general command
+    commands: defaultdict[tuple[str, str], dict[str, Case]] = defaultdict(dict)  # by way and options
     for case in cases:
         step = case.choose_step(command_line)
         for command in step.render_commands(session.spoken) if step.is_decision else ():
@@ -286,13 +278,11 @@ def _print_ways(session: Session, cases: Sequence[Case]) -> None:
             option = words[words.index(" --") :]
             way = option.split()[0].removeprefix("--").replace("-", "_")
             key = "resolve_way.keep_picture" if step.text.key == HELD else f"resolve_way.{way}"
-            listed_word = session.render_sentence(LISTED_WORDS[step.text.key])
-            general = f"{session.invocation} resolve {listed_word}{option}"
-            commands[key, general][command] = case
-    for (key, general), of_kind in commands.items():
+            commands[key, option][command] = case
+    for (key, _), of_kind in commands.items():
         who = _name_cases(session, list(of_kind.values()))
         session.inform("resolve_way_of", who=who, way=session.render_sentence(key))
-        session.inform("command", command=next(iter(of_kind)) if len(of_kind) == 1 else general)
+        session.inform("command", command=next(iter(of_kind)))
     if any(case.attempt is not None for case in cases):
         session.inform("resolve_where")
     if any(case.status is Status.UNKNOWN for case in cases):
@@ -300,11 +290,12 @@ def _print_ways(session: Session, cases: Sequence[Case]) -> None:
 
 
 def _name_cases(session: Session, cases: Sequence[Case]) -> str:
-    """Return the doctor of a single case, and the statuses of several."""
+    """Return the doctor of a single case, and the statuses of several with the doctor of the first."""
     if len(cases) == 1:
         return cases[0].name
     statuses = dict.fromkeys(session.render_sentence(f"status.{case.status}") for case in cases)
-    return session.render_sentence("separator.comma").join(statuses)
+    joined = session.render_sentence("separator.comma").join(statuses)
+    return session.render_sentence("resolve_first_of", statuses=joined, name=cases[0].name)
 
 
 def _print_case(session: Session, case: Case, described: WaitingCase) -> None:

@@ -97,12 +97,17 @@ def test_a_query_is_any_word_that_means_the_doctor(unsettled, capsys):
     assert run_later(unsettled, "resolve", row["id_masked"][-4:], "--seal-id", ID) == 0
 
 
-def test_the_list_fills_in_the_commands_of_the_only_case_of_a_kind(unsettled, capsys):
-    (_, row), (second, _) = read_unknown_rows(unsettled).items()
-    for language, seal_id in (("zh", "印章ID"), ("en", "SEALID")):
+def test_the_list_fills_in_the_commands_of_the_first_case_of_a_kind_and_names_it(unsettled, capsys):
+    (first, row), (second, _) = read_unknown_rows(unsettled).items()
+    for language, seal_id, named in (
+        ("zh", "印章ID", f"，以{first}为例："),
+        ("en", "SEALID", f", here {first}:"),
+    ):
         capsys.readouterr()
         assert run_later(unsettled, "resolve", "--lang", language) == 3
-        assert f" resolve TraceId --seal-id {seal_id}\n" in capsys.readouterr().err
+        printed = capsys.readouterr().err
+        assert f" resolve {row['trace_id']} --seal-id {seal_id}\n" in printed
+        assert named in printed
     assert run_later(unsettled, "resolve", second, "--not-created", "--sure") == 0
     for language, seal_id in (("zh", "印章ID"), ("en", "SEALID")):
         capsys.readouterr()
