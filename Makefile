@@ -58,7 +58,7 @@ attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, odd answer
 lives: .venv/dev ## LIVES random hospitals of each kind from SEED on, six runs each: wrong pictures, rows held without need (about 15 min)
 	LIVES=$(or $(LIVES),200) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q -n 2 --tb=short tests/attack/test_random_lives.py
 
-crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 randomised scenarios (about 10 min)
+crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 randomised scenarios (about 12 min)
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/end_to_end/test_crash.py tests/end_to_end/test_machine.py \
 		tests/end_to_end/test_same_person.py tests/end_to_end/test_ledger_load.py tests/ledger/test_ledger_load.py \
 		tests/end_to_end/test_three_runs.py tests/end_to_end/test_adopt.py tests/end_to_end/test_resolve.py \
@@ -74,7 +74,7 @@ bench-hosts: .venv/dev ## one quota for 1, 4 and 12 processes, and a small hospi
 	PYTHONPATH=. $(BIN)/python -m bench.several_processes
 	PYTHONPATH=. $(BIN)/python -m bench.several_hosts --slots
 
-hosts: .venv/dev ## several hosts: dead, stopped and cut off processes, a server that crashes, storms, workers (about 15 min)
+hosts: .venv/dev ## several hosts: dead, stopped and cut off processes, a server that crashes or is put back, storms, workers (about 20 min)
 	HOSTS=1 $(BIN)/python -m pytest -q tests/end_to_end/test_workers.py tests/end_to_end/test_server_ledger.py \
 		tests/end_to_end/test_server_faults.py tests/end_to_end/test_profiles.py tests/end_to_end/test_restored_databases.py \
 		tests/ledger/test_server_commits.py tests/ledger/test_server_secret.py
@@ -85,7 +85,7 @@ chaos: .venv/dev ## ten hospitals on two hosts for CHAOS minutes: kills, stops, 
 gauntlet: .venv/dev ## comparison with the official SDK under faults: duplicates, false successes, false failures (3 min)
 	$(BIN)/python bench/gauntlet.py
 
-trap: .venv/dev  ## twenty generated hospitals full of mistakes (about 5 min)
+trap: .venv/dev  ## twenty generated hospitals full of mistakes, marked copies of each format (about 7 min)
 	TRAP_SEEDS=20 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/generated_rosters/test_traps.py \
 		tests/generated_rosters/test_damaged_numbers.py tests/end_to_end/test_marked_copies.py tests/end_to_end/test_plain_copies.py
 

@@ -14,6 +14,8 @@ settings.load_profile("busy")
 _numbers = count()
 if hasattr(signal, "SIGHUP"):  # `nohup` ignores it, and what the tests start would inherit that
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # so does a shell for what it starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

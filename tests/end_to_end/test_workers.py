@@ -293,7 +293,7 @@ def test_each_line_of_a_worker_has_time_and_host_and_is_json_where_that_is_asked
     assert all(re.match(start, line) for line in workers[1].read_log().splitlines())
 
 
-def test_a_run_shows_its_progress_while_it_sends(hospital_with, tmp_path):
+def test_a_run_shows_its_progress_while_it_sends(hospital_with, zygote, tmp_path):
     """By the time of the file that its worker names."""
     hospital = hospital_with(latency=0.2)
     hospital.doctors(24)
@@ -304,12 +304,11 @@ def test_a_run_shows_its_progress_while_it_sends(hospital_with, tmp_path):
     def note_progress():
         if 0 < len(hospital.service.received) < 48:
             moments.add(progress.stat().st_mtime_ns)
-        return run.poll() is not None
+        return len(hospital.service.seals) == 24
 
-    with hospital.start("run", "--yes", ESIGN_RUN_PROGRESS=str(progress)) as run:
-        wait_until(note_progress)
-        run.communicate()
-    assert run.returncode == 0
+    run = zygote.start(hospital, "run", "--yes", ESIGN_RUN_PROGRESS=str(progress))
+    wait_until(note_progress)
+    assert run.wait() == 0
     assert len(moments) > 3, "answers and commits"
 
 
