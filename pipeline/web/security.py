@@ -126,13 +126,10 @@ def _require_own_page(request: web.Request) -> None:
 
 
 async def _require_token(request: web.Request, session: BrowserSession | None) -> None:
-    """Raise RequestRefused for a change without the session's token, and for a body that is no small form."""
-    if (request.content_length or 0) > MAX_BODY:
-        raise RequestRefused(413, "web.too_large")
+    """Raise RequestRefused for a change without the session's token, or whose body is no form; the application bounds its size."""
     if request.content_type != FORM:
         raise RequestRefused(415, "web.no_form")
-    token: object = request.headers.get(TOKEN_HEADER)
-    if token is None:
-        token = (await request.post()).get(TOKEN_FIELD)
+    form = await request.post()
+    token: object = request.headers.get(TOKEN_HEADER, form.get(TOKEN_FIELD))
     if session is None or not session.is_own_token(token):
         raise RequestRefused(403, "web.no_token")

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -473,6 +474,24 @@ def test_a_schedule_of_one_hospital_is_removed_by_its_profile(folder, tmp_path, 
     assert call(folder, "status") == 0
     assert "已经没有了" in capsys.readouterr().out
     assert call(folder, "remove", "cron") == 0, "what install wrote goes, also without its hospital"
+
+
+def test_the_next_run_of_a_hospital_is_that_of_its_own_schedule(folder):
+    with (folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write(PROFILES)
+    moment = datetime.fromisoformat("2026-11-30T01:00:00").timestamp()
+
+    def list_times():
+        config = folder / "config.yaml"
+        starts = [installed_schedules.get_next_run(config, name, moment) for name in ("east", "西院", None)]
+        return [start and start[11:16] for start in starts]
+
+    assert list_times() == [None, None, None]
+    assert call(folder, "install", "cron", "--at", "03:00", "--profile", "east") == 0
+    assert call(folder, "install", "cron", "--at", "04:00", "--profile", "西院", "--name", "west") == 0
+    assert list_times() == ["03:00", "04:00", None]
+    assert call(folder, "install", "cron", "--at", "02:30", "--all", "--name", "all") == 0
+    assert list_times() == ["02:30", "02:30", "02:30"]
 
 
 def test_a_timer_of_a_person_is_listed_and_stays(folder, tmp_path, capsys):

@@ -181,6 +181,7 @@ def test_a_body_that_is_no_form_is_refused(inside):
 
 def test_a_body_without_end_is_refused(inside):
     large = {"query": "x" * (MAX_BODY + 1)}
+    assert inside.post("/leave", large, X_Change_Token=inside.token).status == 413
     assert inside.post("/doctors", large, X_Change_Token=inside.token).status == 413
     chunks = b"query=" + b"x" * (2 * MAX_BODY)
     assert send_chunks(inside, chunks).status == 413
