@@ -46,7 +46,7 @@ QUICK := not server and not browser and not office
 quick: .venv/dev ## the tests that need no server, browser, LibreOffice or whole run (under 60 seconds on two cores)
 	@$(COMPILE)
 	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist worksteal -m "$(QUICK)" $(OF_LINT:%=--ignore=%) \
-		--ignore=tests/end_to_end --ignore=tests/attack --ignore=tests/generated_rosters
+		--ignore=tests/end_to_end --ignore=tests/web --ignore=tests/attack --ignore=tests/generated_rosters
 
 # In a fresh clone each process would compile all modules: two do it before, each half of them
 COMPILE = [ -d tests/end_to_end/__pycache__ ] || { $(BIN)/python -m pytest -q --co tests/end_to_end tests/reports >/dev/null & \

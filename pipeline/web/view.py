@@ -24,7 +24,6 @@ HTMX_SETTINGS = json.dumps(
         "includeIndicatorStyles": False,
         "allowEval": False,
         "allowScriptTags": False,
-        "historyEnabled": False,
         "historyCacheSize": 0,
         "selfRequestsOnly": True,
         "responseHandling": [{"code": "204", "swap": False}, {"code": ".*", "swap": True}],

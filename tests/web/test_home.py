@@ -71,16 +71,17 @@ def test_the_next_start_of_the_schedule_is_shown(hospital, tmp_path, monkeypatch
 
 
 def test_a_run_in_progress_is_shown_and_asked_for_often(hospital_with):
-    hospital = hospital_with(latency=0.3)
+    hospital = hospital_with(latency=1.0)
     hospital.doctors(12)
-    with hospital.start("run") as running, PageThread(hospital.folder / "config.yaml") as page:
+    with PageThread(hospital.folder / "config.yaml") as page:
         inside = page.enter()
         text = ""
-        while "正在进行" not in text:
-            assert running.poll() is None
-            text = inside.get("/now").text
+        with hospital.start("run") as running:
+            while "正在进行" not in text:
+                assert running.poll() is None
+                text = inside.get("/now").text
+            running.communicate()
         assert 'hx-trigger="every 2s"' in text
-        running.communicate()
         text = inside.get("/now").text
         assert "正在进行" not in text
         assert 'hx-trigger="every 20s"' in text
