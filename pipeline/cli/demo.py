@@ -9,7 +9,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import click
@@ -235,18 +235,21 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
     except OSError as error:
         raise await _explain_port(error, port, project) from error
     try:
-        if project.path is not None:
-            session.inform("sandbox_of", url=server.url, path=project.path)
-        if project.has_published_keys:
+        keys = {"secret_id": SANDBOX.secret_id, "secret_key": SANDBOX.secret_key}
+        if project.path is None:
             session.inform(
                 "sandbox_at",
                 url=server.url,
-                secret_id=SANDBOX.secret_id,
-                secret_key=SANDBOX.secret_key,
                 app_id=SANDBOX.app_id,
                 organization=SANDBOX.organization_open_id,
                 operator=SANDBOX.operator_open_id,
+                **keys,
             )
+        elif project.cure_of_keys is not None:
+            details = {"url": server.url, "path": project.path, "cure": project.cure_of_keys}
+            session.inform("sandbox_without_keys", **details, **keys)
+        else:
+            session.inform("sandbox_of", url=server.url, path=project.path)
         await asyncio.get_running_loop().create_future()
     finally:
         await server.stop()
@@ -260,13 +263,7 @@ class _Project:
     port: int
     tenants: Sequence[Tenant]
     owner: str
-
-    @property
-    def has_published_keys(self) -> bool:
-        """Whether a hospital has no keys of its own."""
-        from pipeline.sandbox.gateway import SANDBOX
-
-        return any(tenant.secret_id == SANDBOX.secret_id for tenant in self.tenants)
+    cure_of_keys: Message | None = None  # what to do where the configuration has no keys
 
 
 def _read_project(session: Session) -> _Project:
@@ -283,7 +280,18 @@ def _read_project(session: Session) -> _Project:
     path = session.config_name.absolute()
     address = urlsplit(configs[0].api.endpoint)
     tenants = [_make_tenant(session, config) for config in configs]
-    return _Project(path, address.port or HTTP_PORT, tenants, f"{path} ({user})")
+    cures = [cure for config in configs if (cure := _advise_on_missing_keys(session, config)) is not None]
+    return _Project(path, address.port or HTTP_PORT, tenants, f"{path} ({user})", next(iter(cures), None))
+
+
+def _advise_on_missing_keys(session: Session, config: Config) -> Message | None:
+    from pipeline.workflow.stage_settings import get_credentials_places
+
+    try:
+        get_credentials_places(config, session.clock).find()
+    except CredentialsMissing as missing:
+        return cast("Message", missing.detail["cure"])
+    return None
 
 
 def _list_local_configs(session: Session) -> Sequence[Config]:
@@ -344,7 +352,7 @@ async def _explain_port(error: OSError, port: int, project: _Project) -> UsageEr
             port=port,
             holder=holder,
             path=project.path,
-            command=f"api.endpoint: http://127.0.0.1:{choose_free_port()}",
+            command=f"endpoint: http://127.0.0.1:{choose_free_port()}",
         )
     return UsageError("port_taken", port=port, holder=holder, then=then)
 

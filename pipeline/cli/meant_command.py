@@ -111,7 +111,7 @@ def suggest_meant_command(session: Session, error: click.ClickException) -> bool
         case click.exceptions.NoSuchOption():
             return _suggest_meant_option(session, error)
         case click.MissingParameter(param=click.Argument(type=click.Choice(choices=choices))):
-            session.suggest_words("next_perhaps", [*session.arguments, str(choices[0])])
+            session.suggest_words("next_perhaps", [*session.arguments, _get_usual_choice(choices)])
         case click.BadParameter(param=click.Parameter(type=click.Choice()) as parameter):
             return _suggest_choice(session, error.message, parameter)
         case click.UsageError(ctx=click.Context() as context):
@@ -141,7 +141,7 @@ def _suggest_meant_option(session: Session, error: click.exceptions.NoSuchOption
 def _suggest_choice(session: Session, message: str, parameter: click.Parameter) -> bool:
     """Print the command again with the choice that was meant by the value which click's message quotes.
 
-    Where no choice is like it, the command has the first one, or is without the option.
+    Where no choice is like it, the command has the usual one, or is without the option.
     """
     assert isinstance(parameter.type, click.Choice)
     choices = list(map(str, parameter.type.choices))
@@ -152,12 +152,20 @@ def _suggest_choice(session: Session, message: str, parameter: click.Parameter) 
         if meant is not None:
             return suggest_spelling(session, value, meant)
         if isinstance(parameter, click.Argument):
-            return suggest_spelling(session, value, choices[0], "next_perhaps")
+            return suggest_spelling(session, value, _get_usual_choice(choices), "next_perhaps")
         words = session.arguments
         for option in parameter.opts:
             words = _leave_out(words, option, value)
         return words != session.arguments and session.suggest_words("next_perhaps", words)
     return False
+
+
+def _get_usual_choice(choices: Sequence[str]) -> str:
+    """Return the kind of schedule that works on this machine, of other choices the first."""
+    from pipeline.operations.schedule_install import choose_usual_kind
+
+    kind = choose_usual_kind()
+    return kind if kind in choices else str(choices[0])
 
 
 def _get_meant_choice(value: str, choices: Sequence[str]) -> str | None:

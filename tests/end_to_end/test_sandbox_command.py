@@ -129,7 +129,7 @@ def test_a_port_that_is_taken_names_its_holder_and_a_free_one(projects, capsys):
             assert main(["--lang", language, "-c", str(mine), "sandbox"]) == 2
             printed = capsys.readouterr().err
             assert f"{theirs} (" in printed
-            free = re.search(r"api\.endpoint: http://127\.0\.0\.1:(\d+)", printed)
+            free = re.search(r"\bendpoint: http://127\.0\.0\.1:(\d+)", printed)
             assert free is not None, printed
             with socket.create_server(("127.0.0.1", int(free[1]))):
                 pass
@@ -205,9 +205,12 @@ def test_a_configuration_that_uses_no_sandbox_starts_none(tmp_path, capsys):
 def test_a_folder_without_keys_gets_the_published_ones(projects):
     for file in (projects[0].parent / "secrets").iterdir():
         file.write_text("")
-    with start_sandbox(projects[0]):
+    folder = projects[0].parent / "secrets"
+    with start_sandbox(projects[0]) as printed:
+        text = " ".join(" ".join(printed).split())
+        assert f"SecretId {SANDBOX.secret_id} SecretKey {SANDBOX.secret_key} " in text
+        assert str(folder / "tencent__secret_key") in text
         assert main(["--lang", "en", "-c", str(projects[0]), "doctor"]) == 4
-        folder = projects[0].parent / "secrets"
         (folder / "tencent__secret_id").write_text(SANDBOX.secret_id)
         (folder / "tencent__secret_key").write_text(SANDBOX.secret_key)
         assert main(["--lang", "en", "-c", str(projects[0]), "doctor"]) == 0
