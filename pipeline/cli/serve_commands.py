@@ -7,6 +7,7 @@ import webbrowser
 from contextlib import ExitStack
 from html import escape
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import click
@@ -87,11 +88,11 @@ class _BrowserOpener:
         self._folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="esign-import-")))
 
     def open(self, url: str) -> None:
-        """Open the address in the default browser."""
+        """Open the address in the default browser, which may be one that lasts until it is closed."""
         page = self._folder / "open.html"
         page.touch(mode=0o600)
         text = (
             f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={escape(url)}">'
         )
         page.write_text(text, encoding="utf-8")
-        webbrowser.open(page.as_uri())
+        Thread(target=webbrowser.open, args=(page.as_uri(),), daemon=True).start()
