@@ -311,8 +311,9 @@ def test_a_sealed_doctors_number_typed_for_another_doctor_is_decided_only_by_who
     assert (
         "may be another person's: compare it with the card first and correct the roster" in problem["message"]
     )
-    doctor, _ = explain(name(2))
-    assert [command.split()[-2:] for command in doctor["next"]["commands"]] == [["resolve", seal.seal_id]]
+    doctor, printed = explain(name(2))
+    assert [command.split()[-1] for command in doctor["next"]["commands"]] == ["run"]
+    assert f" resolve {seal.seal_id} --keep" in printed
     sent = hospital.creates()
     for way in (("--keep",), ("--replace", "--seal-name", f"{name(2)}处方章")):
         capsys.readouterr()
