@@ -240,17 +240,16 @@ def _print_next_steps(session: Session, config: Config, ledger_status: LedgerSta
 
 def _print_halt(session: Session, run: LastRun | None, unless: EsignImportError | None = None) -> None:
     """Print why a run stopped early, if it did, ``unless`` an error that is printed has the same words."""
-    from pipeline.messages.catalogue import load_texts
-    from pipeline.reports.explanations import describe_halt
+    from pipeline.reports.explanations import describe_recorded_halt
     from pipeline.reports.presenter import Presenter
 
     if run is not None and run.halted:
-        halt = load_texts(run.halted)
-        message = describe_halt(halt["code"], halt["message"], Presenter(session.spoken), halt)
+        code = run.halted["code"]
+        message = describe_recorded_halt(run.halted, Presenter(session.spoken))
         # the record of the run is masked
         if unless is None or mask_text(message).strip() != mask_text(unless.render(session.spoken)).strip():
-            key = "run_refused" if halt["code"] == "USAGE" else "run_halted"
-            session.print_text(key, code=halt["code"], message=message)
+            key = "run_refused" if code == "USAGE" else "run_halted"
+            session.print_text(key, code=code, message=message)
 
 
 @click.command()

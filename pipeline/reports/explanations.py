@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from pipeline.clock import shown
 from pipeline.domain.message import Message
@@ -33,7 +34,7 @@ from pipeline.domain.service_codes import (
 )
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
-from pipeline.messages.catalogue import make_finished_message, make_message
+from pipeline.messages.catalogue import load_texts, make_finished_message, make_message
 from pipeline.messages.problems import (
     get_problem_kind_if_known,
     has_words_of_warning,
@@ -320,6 +321,12 @@ def describe_halt(
     words = presenter.render("halted.words", message=message) if message else ""
     meaning = advice.meaning.render(presenter.language)
     return presenter.render("halted.service", what=meaning, keys=keys, task=task, words=words)
+
+
+def describe_recorded_halt(halted: Mapping[str, Any], presenter: Presenter) -> str:
+    """Return why a run stopped, of what run.json or the ledger holds of it."""
+    halt = load_texts(halted)
+    return describe_halt(halt["code"], halt["message"], presenter, halt)
 
 
 def _describe_keys(code: str, detail: Mapping[str, str], presenter: Presenter) -> str:

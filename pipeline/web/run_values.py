@@ -9,9 +9,8 @@ from pipeline.clock import shown
 from pipeline.domain.run import Notice, Status
 from pipeline.ledger.protocol import RunRecord
 from pipeline.messages.areas import is_known
-from pipeline.messages.catalogue import load_texts
 from pipeline.operations.export import ListedRun, summarize_record
-from pipeline.reports.explanations import describe_halt, describe_notice
+from pipeline.reports.explanations import describe_notice, describe_recorded_halt
 from pipeline.reports.presenter import Presenter
 
 # exit code -> the status whose colours its sentence has; any other is a fault
@@ -76,6 +75,5 @@ def _describe_halt(content: Mapping[str, Any], presenter: Presenter) -> str | No
     halted = content.get("halted")
     if not halted:
         return None
-    halt = load_texts(halted)
-    message = presenter.mask_answer(describe_halt(halt["code"], halt["message"], presenter, halt))
-    return presenter.render("halted", code=halt["code"], message=message)
+    message = presenter.mask_answer(describe_recorded_halt(halted, presenter))
+    return presenter.render("halted", code=halted["code"], message=message)

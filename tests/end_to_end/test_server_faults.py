@@ -47,6 +47,7 @@ from storm_support import Storm, let_lease_run_out, list_statuses, make_hospital
 from pipeline.sandbox.actions import Rules
 
 LONG = bool(os.environ.get("HOSTS"))  # make hosts
+_TRIES_OF_SILENCE = 500
 CHAOS = os.environ.get("CHAOS")  # minutes: make chaos
 ROWS = 3
 IN_FLIGHT = 2
@@ -257,7 +258,7 @@ def test_a_run_that_was_stopped_while_it_wrote_its_results_does_not_publish_them
 @pytest.mark.parametrize("names", [(), ("writer",)], ids=["all", "its writer alone"])
 def test_a_partitioned_run_that_is_taken_over_sends_nothing_more(hospital, postgres_server, names):
     direct = hospital.ledger
-    hospital.doctors(30)
+    hospital.doctors(600)  # for six seconds: it is cut off in the middle
     with ServerWire(postgres_server.port) as wire:
         use_server(hospital, direct.replace(str(postgres_server.port), str(wire.own_port)), direct)
         with started(hospital, "run") as first:
@@ -274,17 +275,24 @@ def test_a_partitioned_run_that_is_taken_over_sends_nothing_more(hospital, postg
 
 
 def silence_between_transactions(hospital, wire, *names: str) -> None:
-    """Cut the run off while none of its transactions is open, so that the test need not wait for the server to end it."""
+    """Cut the run off while none of its transactions is open, so that the test need not wait for the server to end it.
 
-    def is_silenced() -> bool:
+    A transaction that was open is let end before it is tried again.
+    """
+    question = (
+        "SELECT 1 FROM pg_stat_activity WHERE state <> 'idle' AND application_name = 'esign-import writer'"
+    )
+
+    def is_idle() -> bool:
+        return not ask_server_ledger(hospital, f"{question} AND datname = current_database()")
+
+    for _ in range(_TRIES_OF_SILENCE):
         wire.silence(*names)
-        question = "SELECT 1 FROM pg_stat_activity WHERE state <> 'idle' AND application_name = 'esign-import writer'"
-        if ask_server_ledger(hospital, f"{question} AND datname = current_database()"):
-            wire.heal()
-            return False
-        return True
-
-    wait_until(is_silenced)
+        if is_idle():
+            return
+        wire.heal()
+        wait_until(is_idle)
+    raise AssertionError("a transaction was always open")
 
 
 # -- a server that fails in mid-run
