@@ -72,8 +72,7 @@ def accept(hospital, *numbers):
         )
         for number in numbers
     )
-    gateway = hospital.service._gateway
-    gateway._tenants, gateway._by_secret_id = tenants, {tenant.secret_id: tenant for tenant in tenants}
+    hospital.service._gateway._tenants = tenants
 
 
 def test_keys_that_are_renewed_in_the_middle_of_a_run(hospital, server, clock):
@@ -102,8 +101,11 @@ def test_a_refused_token_is_replaced_once(hospital, server, clock):
 
 
 def refuse_token(hospital, number):
-    tenants = hospital.service._gateway._by_secret_id
-    tenants[f"AKIDtmp{number}"] = dataclasses.replace(tenants[f"AKIDtmp{number}"], token="another")
+    gateway = hospital.service._gateway
+    gateway._tenants = tuple(
+        dataclasses.replace(tenant, token="another") if tenant.secret_id == f"AKIDtmp{number}" else tenant
+        for tenant in gateway._tenants
+    )
 
 
 def test_a_refused_token_is_replaced_once_for_a_certification_too(hospital, server, clock, capsys):
