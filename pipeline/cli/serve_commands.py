@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-import webbrowser
 from contextlib import ExitStack
-from html import escape
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import click
@@ -85,10 +81,16 @@ class _BrowserOpener:
     """Opens an address by a file that leads to it: a command line, which other users can list, would show the token."""
 
     def __init__(self, resources: ExitStack) -> None:
+        import tempfile
+
         self._folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="esign-import-")))
 
     def open(self, url: str) -> None:
         """Open the address in the default browser, which may be one that lasts until it is closed."""
+        import webbrowser
+        from html import escape
+        from threading import Thread
+
         page = self._folder / "open.html"
         page.touch(mode=0o600)
         text = (

@@ -39,9 +39,7 @@ class RunState:
     clock: Clock
     outages: OutageMonitor
     guards: RunGuards = field(default_factory=RunGuards)
-    settings: Mapping[str, str] = field(
-        default_factory=dict
-    )  # what a refusal of keys or ids is explained with
+    settings: Mapping[str, str] = field(default_factory=dict)  # they explain a refusal of keys or ids
     was_silent: bool = False  # the service did not answer another hospital a moment ago
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
