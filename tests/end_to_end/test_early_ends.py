@@ -37,7 +37,7 @@ CAUSES = [
     (take_credentials, 4, "CREDENTIALS_MISSING", "tencent__secret_key"),
     (change_tenant, 2, "USAGE", "another"),
     (damage_ledger, 74, "LEDGER_REFUSED", "ledger.sqlite3"),
-    (lose_key, 74, "LEDGER_REFUSED", "ledger.sqlite3.key"),
+    (lose_key, 74, "LEDGER_REFUSED", "state/receipts.jsonl"),
     (name_no_roster, 2, "USAGE", "gone.xlsx"),
     (leave_placeholder, 2, "USAGE", "api.app_id"),
 ]

@@ -158,8 +158,8 @@ def test_departments_and_staff_numbers_are_no_content():
 
 
 def test_one_number_with_two_names_stops_them_all():
-    rows = [doctor(2), doctor(3, name="李四"), doctor(4, name=None, broken=True)]
-    assert new(rows) == {position: ["ID_NAME_CONFLICT"] for position in (2, 3, 4)}
+    rows = [doctor(2), doctor(3, name="李四"), doctor(4, name=None, broken=True), doctor(5)]
+    assert new(rows) == {position: ["ID_NAME_CONFLICT"] for position in (2, 3, 4, 5)}
     detail = flag_conflicts(rows)[0].problems[-1].detail
     assert (detail["found"], detail["names"]) == ("张三", "李四")
 
