@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from pipeline.domain.run import COMPLETE_EXITS, PLAN_GUARDS
 from pipeline.errors import Locked, reason_of
 from pipeline.hosts.job_control import HELD_UNTIL, HospitalPaused
 from pipeline.support import progress_file
+from pipeline.support.own_program import list_own_words, start_own_program
 
 Verdict = Literal["done", "again", "failed"]
 
@@ -144,11 +144,8 @@ class RunChildren:
 
     def make_command(self, hospital: str) -> list[str]:
         """Return the words that start a run of a hospital; ``""`` is that of the configuration's top level."""
-        program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "pipeline"]
-        profile = ("--profile", hospital) if hospital else ()
-        language = ("--lang", self._language) if self._language else ()
-        config = ("--config", str(self._config_path))
-        return [*program, *config, *profile, *language, "--quiet", "--json", "run", "--yes"]
+        words = list_own_words(self._config_path, hospital, self._language)
+        return [*words, "--quiet", "--json", "run", "--yes"]
 
     def run(self, hospital: str) -> RunEnd | None:
         """Run a hospital to its end; None where the worker is about to end and nothing was started.
@@ -240,7 +237,7 @@ class RunChildren:
 class _Child:
     """The process of one run. The time in which its worker is stopped does not count as idle."""
 
-    def __init__(self, hospital: str, command: Sequence[str], clock: Clock) -> None:
+    def __init__(self, hospital: str, command: list[str], clock: Clock) -> None:
         self.hospital = hospital
         self.ending: EndReason | None = None  # why it was asked to end, other than for the end of the worker
         self.is_killed = self.is_left_behind = False
@@ -250,7 +247,7 @@ class _Child:
         os.close(descriptor)
         self._progress = Path(progress)
         try:
-            self.process = _start(command, progress)
+            self.process = start_own_program(command, variables={progress_file.VARIABLE: progress})
         except OSError:
             self._progress.unlink()
             raise
@@ -297,23 +294,6 @@ class _Child:
             return self._progress.stat().st_mtime_ns
         except OSError:  # something has cleaned up the folder of temporary files: no run is ended for that
             return round(self._clock.monotonic() * 1e9)
-
-
-def _start(command: Sequence[str], progress: str) -> subprocess.Popen[str]:
-    """Start a child out of reach of the terminal's Ctrl-C, which goes to the worker alone."""
-    flags = subprocess.CREATE_NEW_PROCESS_GROUP if os.name == "nt" else 0  # type: ignore[attr-defined,unused-ignore]
-    return subprocess.Popen(  # noqa: S603 - this program itself
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env={**os.environ, "PYTHONUTF8": "1", progress_file.VARIABLE: progress},
-        start_new_session=True,
-        creationflags=flags,
-    )
 
 
 def _read_lines(stream: IO[str], take: Callable[[str], None]) -> None:

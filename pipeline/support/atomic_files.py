@@ -107,12 +107,29 @@ def write_jsonl(path: Path, lines: Iterable[Json]) -> Path:
     def fill(temporary: Path) -> None:
         with temporary.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
             for line in lines:
-                text = _LINE.encode(line)
-                for character in _LINE_ENDS:
-                    text = text.replace(character, f"\\u{ord(character):04x}")
-                stream.write(text + "\n")
+                stream.write(_encode_line(line) + "\n")
 
     return write_atomically(path, fill)
+
+
+def append_json_line(path: Path, value: Json) -> None:
+    """Add one JSON line to a log, in one write, and make it durable; the file is made if need be (0600)."""
+    with open(path, "ab", opener=_open_private) as file:
+        file.write(_encode_line(value).encode("utf-8", "replace") + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _encode_line(value: Json) -> str:
+    """Return a value as JSON on one line."""
+    text = _LINE.encode(value)
+    for character in _LINE_ENDS:
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, FILE_MODE)
 
 
 def copy_into(folder: Path, source: Path, name: str, *, replace: Replace = os.replace) -> Path:

@@ -48,8 +48,9 @@ class PageAddress:
 
 @dataclass(frozen=True, slots=True)
 class BrowserSession:
-    """One browser that came in: its role, and the token that each of its changes carries."""
+    """One browser that came in: who uses it, the role, and the token that each of its changes carries."""
 
+    user: str  # who decides, in the ledger and in the page's log
     role: Role
     change_token: str = field(repr=False)
 
@@ -59,9 +60,13 @@ class BrowserSession:
 
 
 class BrowserSessions:
-    """The one-time token that opens the next session, and the sessions that are open, by the digest of their ids."""
+    """The one-time token that opens the next session, and the sessions that are open, by the digest of their ids.
 
-    def __init__(self) -> None:
+    ``user`` is who uses them: the one-time address is printed to the user who runs the program.
+    """
+
+    def __init__(self, user: str) -> None:
+        self.user = user
         self._entry_token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._sessions: dict[str, BrowserSession] = {}
 
@@ -78,7 +83,9 @@ class BrowserSessions:
         session_id = secrets.token_urlsafe(_TOKEN_BYTES)
         while len(self._sessions) >= MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
-        self._sessions[_digest(session_id)] = BrowserSession(Role.SEND, secrets.token_urlsafe(_TOKEN_BYTES))
+        self._sessions[_digest(session_id)] = BrowserSession(
+            self.user, Role.SEND, secrets.token_urlsafe(_TOKEN_BYTES)
+        )
         return session_id
 
     def get(self, session_id: str | None) -> BrowserSession | None:

@@ -2,12 +2,16 @@
 
 A request passes if its Host is the address listened on (no other name leads here), if it comes from our own pages, if its
 session has the role of the route and, where it changes something, if it carries the session's token.
+
+A body is a form, or one file for a route that takes it: `Body.FILE`. A file has a content type that no form of another page can
+send, and its token is in the header; its page reads and bounds it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal
 
 from aiohttp import hdrs, web
@@ -21,7 +25,6 @@ SESSION = web.RequestKey("session", BrowserSession)
 ENTRY_PATH, ENTRY_FIELD = "/", "token"
 TOKEN_HEADER, TOKEN_FIELD = "X-Change-Token", "change_token"
 MAX_BODY = 64 * 1024  # bytes of a form
-FORM = "application/x-www-form-urlencoded"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -36,6 +39,13 @@ HEADERS = {
     "Server": PROGRAM,
 }
 _SITE, _MODE, _DESTINATION = "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest"
+
+
+class Body(Enum):
+    """What the body of a change is, by its content type."""
+
+    FORM = "application/x-www-form-urlencoded"  # of at most MAX_BODY bytes
+    FILE = "application/octet-stream"  # the bytes of one file
 
 
 class RequestRefused(Exception):
@@ -55,6 +65,7 @@ class Route:
     path: str
     role: Role
     handler: Handler
+    body: Body = Body.FORM
 
 
 class RequestGuard:
@@ -64,13 +75,12 @@ class RequestGuard:
         self._address = address
         self._sessions = sessions
         self._enter = enter
-        self._roles: dict[web.AbstractRoute, Role] = {}
+        self._routes: dict[web.AbstractRoute, Route] = {}
 
     def register_routes(self, app: web.Application, routes: Iterable[Route]) -> None:
         """Add routes to the application."""
         for route in routes:
-            added = app.router.add_route(route.method, route.path, route.handler)
-            self._roles[added] = route.role
+            self._routes[app.router.add_route(route.method, route.path, route.handler)] = route
 
     @web.middleware
     async def check_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -84,16 +94,16 @@ class RequestGuard:
         if request.path == ENTRY_PATH and ENTRY_FIELD in request.query and not is_change:
             return await self._enter(request)
         session = self._sessions.get(request.cookies.get(self._address.cookie))
-        role = self._roles.get(request.match_info.route)
-        if role is not Role.ANYONE:
+        route = self._routes.get(request.match_info.route)
+        if route is None or route.role is not Role.ANYONE:
             if session is None:
                 raise RequestRefused(401, "web.no_session")
-            if request.match_info.http_exception is None and (role is None or session.role < role):
+            if request.match_info.http_exception is None and (route is None or session.role < route.role):
                 raise RequestRefused(403, "web.no_role")
         if session is not None:
             request[SESSION] = session
         if is_change:
-            await _require_token(request, session)
+            await _require_token(request, session, route.body if route else Body.FORM)
         return await handler(request)
 
     def _require_host(self, request: web.Request) -> None:
@@ -125,11 +135,14 @@ def _require_own_page(request: web.Request) -> None:
         raise RequestRefused(403, "web.other_origin")
 
 
-async def _require_token(request: web.Request, session: BrowserSession | None) -> None:
-    """Raise RequestRefused for a change without the session's token, or whose body is no form; the application bounds its size."""
-    if request.content_type != FORM:
+async def _require_token(request: web.Request, session: BrowserSession | None, body: Body) -> None:
+    """Raise RequestRefused for a change without the session's token, or with a body of another kind.
+
+    The application bounds the size of a form.
+    """
+    if request.content_type != body.value:
         raise RequestRefused(415, "web.no_form")
-    form = await request.post()
+    form = await request.post() if body is Body.FORM else {}
     token: object = request.headers.get(TOKEN_HEADER, form.get(TOKEN_FIELD))
     if session is None or not session.is_own_token(token):
         raise RequestRefused(403, "web.no_token")

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from pipeline.domain.server_address import is_loopback
 from pipeline.errors import UsageError, reason_of
+from pipeline.ledger.lock import read_user_name
 from pipeline.support.interrupts import call_at_signals
 from pipeline.web.access import BrowserSessions, PageAddress
 from pipeline.web.cases import CasePages
@@ -50,7 +51,7 @@ class PageServer:
         self._port = port
         self._report_address = report_address
         self._report_failure = report_failure
-        self._sessions = BrowserSessions()
+        self._sessions = BrowserSessions(read_user_name())
         self._address = PageAddress(self._host, port)  # of port 0: known once it listens
 
     @property
@@ -99,7 +100,7 @@ class PageServer:
 
     def _build_application(self) -> web.Application:
         view = PageView(self._site.config.tenant, self._report_failure)
-        sessions = SessionPages(view, self._address, self._sessions, self._report_entry)
+        sessions = SessionPages(self._site, view, self._address, self._sessions, self._report_entry)
         guard = RequestGuard(self._address, self._sessions, sessions.enter)
         app = web.Application(middlewares=[view.show_failures, guard.check_request], client_max_size=MAX_BODY)
         app.on_response_prepare.append(guard.add_headers)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from aiohttp import web
 
 from pipeline.reports.html_pages import build_style
 from pipeline.web.access import BrowserSessions, PageAddress, Role
-from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, RequestRefused, Route
+from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, SESSION, RequestRefused, Route
+from pipeline.web.site import Site
 from pipeline.web.view import LANGUAGE_COOKIE, LANGUAGES, PageView, make_redirect
 
 STATIC = Path(__file__).parent / "static"
@@ -23,23 +25,26 @@ class SessionPages:
 
     def __init__(
         self,
+        site: Site,
         view: PageView,
         address: PageAddress,
         sessions: BrowserSessions,
         report_entry: Callable[[], None],
     ) -> None:
+        self._site = site
         self._view = view
         self._address = address
         self._sessions = sessions
         self._report_entry = report_entry
         self._style = build_style("report.html") + (STATIC / "page.css").read_text("utf-8")
-        self._script = (STATIC / "htmx.min.js").read_text("utf-8")
+        self._scripts = {path.name: path.read_text("utf-8") for path in STATIC.glob("*.js")}
         self._icon = (STATIC / "icon.svg").read_text("utf-8")
 
     def list_routes(self) -> Iterator[Route]:
         """Yield the routes."""
         yield Route("GET", "/static/page.css", Role.ANYONE, self._send_style)
-        yield Route("GET", "/static/htmx.js", Role.ANYONE, self._send_script)
+        for name in self._scripts:
+            yield Route("GET", f"/static/{name}", Role.ANYONE, self._send_script)
         yield Route("GET", "/static/icon.svg", Role.ANYONE, self._send_icon)
         yield Route("POST", "/language", Role.LOOK, self._set_language)
         yield Route("POST", "/leave", Role.LOOK, self._leave)
@@ -55,12 +60,16 @@ class SessionPages:
         session_id = self._sessions.open(request.query[ENTRY_FIELD])
         if session_id is None:
             raise RequestRefused(401, "web.used_address")
+        with suppress(OSError):  # a full disk keeps no one out who looks for the reason
+            await self._site.read(self._site.record_change, self._sessions.user, "enter")
         response = self._view.render(request, "enter.html", title=None)
         response.set_cookie(self._address.cookie, session_id, path="/", httponly=True, samesite="Strict")
         self._report_entry()
         return response
 
     async def _leave(self, request: web.Request) -> web.StreamResponse:
+        with suppress(OSError):
+            await self._site.read(self._site.record_change, request[SESSION].user, "leave")
         self._sessions.close(request.cookies.get(self._address.cookie))
         response = make_redirect(ENTRY_PATH)
         response.del_cookie(self._address.cookie, path="/")
@@ -81,8 +90,9 @@ class SessionPages:
     async def _send_style(self, _: web.Request) -> web.StreamResponse:
         return web.Response(text=self._style, content_type="text/css")
 
-    async def _send_script(self, _: web.Request) -> web.StreamResponse:
-        return web.Response(text=self._script, content_type="text/javascript")
+    async def _send_script(self, request: web.Request) -> web.StreamResponse:
+        text = self._scripts[request.path.removeprefix("/static/")]
+        return web.Response(text=text, content_type="text/javascript")
 
     async def _send_icon(self, _: web.Request) -> web.StreamResponse:
         return web.Response(text=self._icon, content_type="image/svg+xml")

@@ -1,4 +1,4 @@
-"""What the pages read from: one hospital's configuration, as the command line read it."""
+"""The hospital of the pages: its configuration, as the command line read it, its state, and the log of what is changed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from pipeline.clock import Clock
+from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
+from pipeline.domain.masking import mask_text
+from pipeline.support.atomic_files import append_json_line, make_folder
 
+PAGE_LOG = "page-log.jsonl"
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -24,6 +27,22 @@ class Site:
     config_path: Path
     profile: str | None
     invocation: str
+
+    @property
+    def state(self) -> Path:
+        """The folder of what the page keeps for this hospital: next to the ledger."""
+        folder = self.config.resolve_ledger_file().parent
+        return folder / self.profile if self.profile else folder
+
+    def record_change(self, user: str, action: str, **facts: object) -> None:
+        """Append to the page's log what a user changed, or which number they saw whole; ``facts`` are masked.
+
+        Raises OSError where it cannot be written: what is not in the log is not done.
+        """
+        line: dict[str, object] = {"time": stamp(self.clock.now()), "user": user, "action": action}
+        for name, fact in facts.items():
+            line[name] = mask_text(fact) if isinstance(fact, str) else fact
+        append_json_line(make_folder(self.state) / PAGE_LOG, line)
 
     async def read(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Return what a function reads from disk or ledger, while other requests are answered."""

@@ -75,9 +75,19 @@ class PageView:
         self._environment = make_environment(TEMPLATES)
 
     def render(
-        self, request: web.Request, template: str, *, status: int = 200, fragment: str = "", **values: object
+        self,
+        request: web.Request,
+        template: str,
+        *,
+        status: int = 200,
+        fragment: str = "",
+        scripts: Sequence[str] = (),
+        **values: object,
     ) -> web.Response:
-        """Return a page; for htmx ``fragment`` alone, the template of the part that changed, where one is named."""
+        """Return a page; for htmx ``fragment`` alone, the template of the part that changed, where one is named.
+
+        ``scripts`` are the page's own, by their names in the folder of static files.
+        """
         language = choose_language(request)
         session = request.get(SESSION)
         name = fragment if fragment and is_fragment(request) else template
@@ -88,6 +98,7 @@ class PageView:
             pages=PAGES,
             other_language=next(other for other in LANGUAGES if other != language),
             change_token=session.change_token if session else None,
+            scripts=scripts,
             htmx_settings=HTMX_SETTINGS,
             tenant=self._tenant,
             version=__version__,

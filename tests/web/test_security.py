@@ -7,7 +7,7 @@ from pipeline.web.access import MAX_SESSIONS, BrowserSessions, PageAddress, Role
 from pipeline.web.security import HEADERS, MAX_BODY, POLICY, RequestGuard, Route
 
 PAGES = ("/", "/now", "/runs", "/doctors", "/cases", "/cases/list", "/runs/20261130-020000-000", "/nothing")
-OPEN_FILES = ("/static/page.css", "/static/htmx.js", "/static/icon.svg")
+OPEN_FILES = ("/static/page.css", "/static/htmx.min.js", "/static/icon.svg")
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_signing_out_ends_the_session(page, inside):
 
 
 def test_the_oldest_of_too_many_sessions_is_dropped():
-    sessions = BrowserSessions()
+    sessions = BrowserSessions("somebody")
     ids = [sessions.open(sessions.entry_token) for _ in range(MAX_SESSIONS + 1)]
     assert sessions.get(ids[0]) is None
     assert all(sessions.get(session_id) for session_id in ids[1:])
@@ -246,7 +246,7 @@ async def test_a_route_past_the_table_and_one_for_a_higher_role_are_refused():
     class LowSessions(BrowserSessions):
         def get(self, session_id):
             session = super().get(session_id)
-            return session and type(session)(Role.LOOK, session.change_token)
+            return session and type(session)(session.user, Role.LOOK, session.change_token)
 
     from aiohttp.test_utils import TestClient, TestServer
 
@@ -266,7 +266,7 @@ async def test_a_route_past_the_table_and_one_for_a_higher_role_are_refused():
     await server.start_server()
     address = PageAddress("127.0.0.1", server.port)
     await server.close()
-    sessions = LowSessions()
+    sessions = LowSessions("somebody")
     cookies = {address.cookie: sessions.open(sessions.entry_token)}
     guard = RequestGuard(address, sessions, answer)
     app = web.Application(middlewares=[show, guard.check_request])

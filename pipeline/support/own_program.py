@@ -1,0 +1,50 @@
+"""Starts this program itself as a child process: a run of a worker, a check or a run of the page."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+
+def list_own_words(config_path: Path, profile: str | None, language: str | None = None) -> list[str]:
+    """Return the words that start this program, frozen or not, for one hospital; the command follows them.
+
+    ``profile`` is the hospital's name, None or empty for that of the configuration's top level.
+    """
+    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "pipeline"]
+    words = [*program, "--config", str(config_path)]
+    if profile:
+        words += ["--profile", profile]
+    if language:
+        words += ["--lang", language]
+    return words
+
+
+def start_own_program(
+    words: list[str],
+    *,
+    stdout: int | IO[str] = subprocess.PIPE,
+    stderr: int | IO[str] = subprocess.PIPE,
+    variables: Mapping[str, str] | None = None,
+) -> subprocess.Popen[str]:
+    """Start a child in a session of its own: a Ctrl-C on the terminal goes to this process alone. Raises OSError.
+
+    What it prints is UTF-8. ``variables`` are added to the environment.
+    """
+    flags = subprocess.CREATE_NEW_PROCESS_GROUP if os.name == "nt" else 0  # type: ignore[attr-defined,unused-ignore]
+    return subprocess.Popen(  # noqa: S603 - this program itself
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONUTF8": "1", **(variables or {})},
+        start_new_session=True,
+        creationflags=flags,
+    )
