@@ -16,6 +16,7 @@ from pipeline.ledger.lock import read_user_name
 from pipeline.support.interrupts import call_at_signals
 from pipeline.web.access import BrowserSessions, PageAddress
 from pipeline.web.cases import CasePages
+from pipeline.web.check_child import Checks
 from pipeline.web.doctors import DoctorPages
 from pipeline.web.home import HomePage
 from pipeline.web.runs import RunPages
@@ -52,6 +53,7 @@ class PageServer:
         self._report_address = report_address
         self._report_failure = report_failure
         self._sessions = BrowserSessions(read_user_name())
+        self._checks = Checks(site)
         self._address = PageAddress(self._host, port)  # of port 0: known once it listens
 
     @property
@@ -81,6 +83,7 @@ class PageServer:
                 yield
             finally:
                 await runner.cleanup()
+                await asyncio.to_thread(self._checks.close)
 
     def _open_socket(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

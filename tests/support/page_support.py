@@ -14,18 +14,23 @@ from pipeline.web.server import PageServer
 from pipeline.web.site import Site
 
 
+def make_site(config_path):
+    """Return the hospital of a configuration, as `serve` has it."""
+    session = Session(clock=SystemClock(), config_path=config_path)
+    return Site(
+        config=session.require_ready_config(),
+        clock=session.clock,
+        config_path=config_path,
+        profile=None,
+        invocation=session.invocation,
+    )
+
+
 class PageThread:
     """Serves the page of one configuration: ``with PageThread(path) as page: … page.entry``."""
 
     def __init__(self, config_path):
-        session = Session(clock=SystemClock(), config_path=config_path)
-        site = Site(
-            config=session.require_ready_config(),
-            clock=session.clock,
-            config_path=config_path,
-            profile=None,
-            invocation=session.invocation,
-        )
+        site = make_site(config_path)
         self.addresses = []  # one-time addresses, the newest last
         self.failures = []  # program errors
         self._server = PageServer(
