@@ -107,6 +107,7 @@ TYPED: Mapping[str, str] = {
     "SAME_REFUSAL": "doctor",
     "SEALS_EXIST": "adopt FILE",
     "ATTEMPT_BUDGET": "run",
+    "PLAN_CHANGED": "check",
     "CUT_SHORT": "run",
     "LEASE_LOST": "status",
     "USAGE": "config validate",

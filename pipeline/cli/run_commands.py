@@ -41,9 +41,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     """Read, pair, validate and plan; send nothing."""
     from pipeline.cli.run_display import write_and_print_results
     from pipeline.domain.run import Status
-    from pipeline.reports.presenter import Presenter
     from pipeline.workflow import import_run, run_request, tenant_ledger
-    from pipeline.workflow.roster_changes import describe_changes
 
     clock = session.clock
     config, reason_without_tenant = _read_config_for_check(session)
@@ -67,10 +65,8 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
         if has_tenant and ledger is None:
             session.inform("check_without_ledger", path=config.name_ledger())
         report = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
-        if ledger is not None and not session.quiet:
-            presenter = Presenter.for_report(report, session.spoken)
-            changes = describe_changes(ledger, request, report, report.outcomes, presenter)
-            session.print_changes(changes)
+    if report.preview is not None:
+        session.print_changes(report.preview.changes)
     code = write_and_print_results(session, config, report, latest=None)
     is_ready = any(outcome.status is Status.READY for outcome in report.outcomes)
     if is_ready and not has_tenant and not session.quiet:
@@ -136,7 +132,12 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
     shell_complete=complete_people,
     metavar="PERSON",
     multiple=True,
-    help="Create the seal of this name or staff number; repeatable.",
+    help="Create the seal of this name or staff number; repeatable. With --checked also plan.jsonl:LINE.",
+)
+@click.option(
+    "--checked",
+    metavar="RUN",
+    help="Send only what this check showed; where the plan differs now, send nothing.",
 )
 @click.option(
     "--review",

@@ -37,7 +37,8 @@ COMPLETE_EXITS = frozenset({0, 3, 7})  # of runs that came to their end
 SIGNALLED: Final = 128  # from here on exit codes are of signals
 INTERRUPTED: Final = 130
 # guards that look at the plan, before the first call: the same rosters are stopped again
-PLAN_GUARDS = frozenset({"ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
+PLAN_CHANGED: Final = "PLAN_CHANGED"  # what would be sent is not what the named check showed
+PLAN_GUARDS = frozenset({PLAN_CHANGED, "ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
 REFUSALS = frozenset({"LOCKED", "LEDGER_REFUSED", "USAGE"})  # halts before a run held its ledger
 SEAL_ID_REUSED: Final = "SEAL_ID_REUSED"  # an answer held another person's SealId
 
@@ -330,6 +331,7 @@ class RunReport:
     arguments: str = ""  # rosters and folders that were named
     accepted_guards: bool = False  # --accept-guards was given
     restrictions: tuple[str, ...] = ()  # what left rows for a later run: --limit 5, --only, retry
+    preview: RunPreview | None = None  # of a check: what a run would do
     receipts: int = 0  # how far the ledger had got at the end of the run; 0: it was not entered
     is_superseded: bool = False  # another run has taken over the ledger, and publishes its own results
     latest: Path | None = None  # where a copy of the results lies
@@ -353,6 +355,25 @@ class RunReport:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedRow:
+    """A row that would be sent (`pipeline.planning.checked_plan`)."""
+
+    line: int  # of plan.jsonl
+    person: str
+    digest: str  # of all that would be sent
+    position: str = _field(repr=False)  # file, sheet, row; masked
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPlan:
+    """What a check showed that a run would send."""
+
+    run: str  # the check's id
+    rows: Sequence[CheckedRow]
+    has_keys: bool  # its people are named by their keys, not by the rows of their files
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """One run as the command line or the API asks for it; paths are resolved."""
 
@@ -362,7 +383,8 @@ class RunRequest:
     seals: Path | None
     out: Path
     limit: int | None = None  # at most so many people created
-    only: tuple[str, ...] = ()  # names and staff numbers of the people who alone are sent
+    only: tuple[str, ...] = ()  # names, staff numbers and keys of the people who alone are sent
+    checked: CheckedPlan | None = None  # nothing is sent where the plan is not this one
     accept_guards: bool = False
     only_keys: frozenset[str] = frozenset()  # only these people are sent (resolve --probe)
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
@@ -391,6 +413,9 @@ class RunPreview:
     all_rosters_refused: bool = False  # there are rosters, and every one was refused
     # how the rosters differ from those of the last run: the count, then a line a person; for an observer that shows it
     changes: Sequence[Message] = ()
+    # of a check: the rows that would be sent, and whether their people are named by their keys
+    requests: Sequence[CheckedRow] = ()
+    has_keys: bool = False
 
 
 class RunObserver:

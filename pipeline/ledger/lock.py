@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # a command that only reads takes no lock
     from filelock import FileLock
 
 LEDGER_VARIABLE = "ESIGN_IMPORT_LEDGER"  # sets `ledger:` of the configuration
+USER_VARIABLE = "ESIGN_RUN_USER"  # who started this process by the page
 HOLDER_READS = 5  # of the holder's file, which is written just after the lock is taken
 BETWEEN = 0.02  # seconds between two looks at the file or at the lock
 LOCK_SECONDS = 2 * BETWEEN  # the lock is tried so long: `is_taken` takes it for a moment
@@ -210,7 +211,9 @@ def _name_source() -> Message:
 
 
 def read_user_name() -> str:
-    """Return the user of this process; in a container without names, the user number."""
+    """Return the user of this process, in a run of the page the one who started it; in a container without names, the user number."""
+    if user := os.environ.get(USER_VARIABLE):
+        return user
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -24,6 +24,7 @@ from pipeline.domain.row_tasks import (
     get_unread_problem,
 )
 from pipeline.domain.run import (
+    PLAN_CHANGED,
     PLAN_GUARDS,
     SEAL_ID_REUSED,
     UNRESOLVED_STATUSES,
@@ -205,7 +206,9 @@ def _list_halt_steps(state: RunState) -> Iterator[NextStep]:
         yield make_step("next.other_sandbox", state.command_line.build("sandbox"))
     elif state.exit == EXIT_HALTED:
         yield make_step("next.halted", state.send_again)
-    if state.halt_code in PLAN_GUARDS:
+    if state.halt_code == PLAN_CHANGED:
+        yield make_step("next.plan_changed", state.command_line.build("check"))
+    elif state.halt_code in PLAN_GUARDS:
         key = "next.missing_roster" if state.halt_code == "ROSTER_MISSING" else "next.guarded"
         yield _note_unshown(state, make_step(key, state.again))
     if state.is_of_existing_names:

@@ -1,10 +1,13 @@
-"""Records for programs: outcomes.jsonl, plan.jsonl, files.jsonl and run.json, field by field."""
+"""Records for programs: outcomes.jsonl, plan.jsonl, files.jsonl, preview.json and run.json, field by field."""
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 from pipeline.clock import stamp
 from pipeline.domain.fields import list_result_fields
@@ -13,15 +16,26 @@ from pipeline.domain.message import Message
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.roster import Change, FileReport, Problem
 from pipeline.domain.row_record import SCHEMA, RecordedAnswer, RecordedPicture, RecordedProblem, RowLine
-from pipeline.domain.run import Halt, Notice, RowOutcome, RunReport, is_redundant_copy
+from pipeline.domain.run import (
+    SHOWN_STATUSES,
+    CheckedRow,
+    Halt,
+    Notice,
+    RowOutcome,
+    RunPreview,
+    RunReport,
+    is_redundant_copy,
+)
 from pipeline.errors import isolate_row_failure
-from pipeline.messages.catalogue import dump_text, dump_texts
+from pipeline.messages.catalogue import dump_text, dump_texts, load_text
 from pipeline.messages.problems import record_problem, turn_into_warning
 from pipeline.reports.explanations import describe_lost_answer, describe_notice, describe_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_field, get_confirmed_seal_id
 from pipeline.reports.totals import verify_totals
 from pipeline.version import __version__
+
+PREVIEW = "preview.json"
 
 
 def record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> RowLine:
@@ -227,3 +241,46 @@ def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str | None:
 
 def _mask_sheet(sheet: str | None, presenter: Presenter) -> str | None:
     return None if sheet is None else presenter.mask_text(sheet)
+
+
+# -- preview.json: what a run would do. It holds names, where rows differ from those of the last run, and no number
+
+
+def record_preview(run: str, preview: RunPreview) -> dict[str, object]:
+    """Return preview.json of a check."""
+    return {
+        "schema": SCHEMA,
+        "run": run,
+        "rows": preview.rows,
+        "creates": preview.creates,
+        "licences": preview.licences,
+        "large_images": preview.large_images,
+        "seconds": round(preview.seconds, 1),
+        "unsent_rows": {status.value: rows for status, rows in preview.unsent_rows.items()},
+        "stopped_by_guard": preview.stopped_by_guard,
+        "all_rosters_refused": preview.all_rosters_refused,
+        "changes": [dump_text(change) for change in preview.changes],
+        "has_keys": preview.has_keys,
+        "requests": [asdict(row) for row in preview.requests],
+    }
+
+
+def read_preview(folder: Path, run: str) -> RunPreview:
+    """Return the preview that a check left in its folder. Raises OSError, ValueError, KeyError, TypeError where there is none."""
+    stored: dict[str, Any] = json.loads((folder / PREVIEW).read_text("utf-8"))
+    if stored["run"] != run:
+        raise ValueError(stored["run"])
+    statuses = {status.value: status for status in SHOWN_STATUSES}
+    return RunPreview(
+        rows=stored["rows"],
+        creates=stored["creates"],
+        licences=stored["licences"],
+        large_images=stored["large_images"],
+        seconds=stored["seconds"],
+        unsent_rows={statuses[name]: rows for name, rows in stored["unsent_rows"].items()},
+        stopped_by_guard=stored["stopped_by_guard"],
+        all_rosters_refused=stored["all_rosters_refused"],
+        changes=[text for change in stored["changes"] if isinstance(text := load_text(change), Message)],
+        has_keys=stored["has_keys"],
+        requests=tuple(CheckedRow(**row) for row in stored["requests"]),
+    )

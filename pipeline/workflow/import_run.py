@@ -15,6 +15,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
 from pipeline.domain.roster import Doctor
 from pipeline.domain.run import (
+    Halt,
     Judgement,
     RowOutcome,
     RowPlan,
@@ -36,10 +37,10 @@ from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.intake.pairing.picture_column import list_contested_files
 from pipeline.intake.pairing.wards import assign_sheet_departments
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.ledger.protocol import Ledger
+from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.planning.checked_plan import RowNames, get_changed_plan_halt
 from pipeline.planning.guards import (
     check_plan,
-    get_missing_rosters_halt,
     get_untrusted_answer_halt,
     list_emptied_folders,
     require_certificate,
@@ -58,6 +59,7 @@ from pipeline.workflow.run_plan import (
     RunResources,
     RunStart,
 )
+from pipeline.workflow.run_preview import preview_run
 from pipeline.workflow.run_report import (
     list_exposed_files,
     record_rows,
@@ -119,9 +121,14 @@ def run_check(
     """Find everything that a run would find, pictures decoded, without a call."""
     plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
     outcomes = tuple(map(RowOutcome.of_plan, plan.row_plans))
+    ready = [row_plan for row_plan in plan.row_plans if row_plan.status is Status.READY]
+    halt = None
+    if ledger is not None:
+        record = stage_settings.build_run_record(request, config, plan.report.started)
+        halt = _check_guards(plan, ready, request, config, ledger=ledger, record=record)
+    preview = _preview_check(plan, ready, request, config, ledger=ledger, site_key=site_key)
     if site_key is None:
         outcomes = tuple(map(_remove_key, outcomes))
-    halt = get_missing_rosters_halt(list_emptied_folders(request, ledger))
     return replace(
         plan.report,
         finished=clock.now(),
@@ -131,6 +138,7 @@ def run_check(
         halt=halt,
         notices=(*plan.report.notices, *list_exposed_files(config, ())),
         site_digest=site_key.reviews() if site_key else None,
+        preview=replace(preview, stopped_by_guard=halt is not None),
     )
 
 
@@ -245,6 +253,56 @@ def _plan(pairs: PairedRows, view: LedgerView, rules: PlanRules) -> tuple[RowPla
     return tuple(prepare_images(row_plans, rules.images, view.snapshot))
 
 
+def _check_guards(
+    plan: RunPlan,
+    ready: Sequence[RowPlan],
+    request: RunRequest,
+    config: Config,
+    *,
+    ledger: Ledger,
+    record: RunRecord,
+) -> Halt | None:
+    """Return why nothing is sent: a guard that looks at the plan, or an answer that cannot be trusted."""
+    doctors = [row_plan.doctor for row_plan in plan.row_plans]
+    people = {doctor.key or doctor.display_name or doctor.row_id for doctor in doctors}
+    unknown = [row_plan.doctor for row_plan in ready if row_plan.history is None]
+    halt = check_plan(
+        stage_settings.build_guards(request, config),
+        ledger,
+        record,
+        newcomers={doctor.row_id: doctor.key for doctor in unknown if doctor.row_id is not None},
+        people=len(people),
+        live_seals=plan.seal_counts.live,
+        files=plan.report.files,
+        emptied_folders=list_emptied_folders(request, ledger),
+    )
+    return halt or plan.untrusted_answer
+
+
+def _name_rows(plan: RunPlan, config: Config, site_key: SiteKey | None) -> RowNames:
+    return RowNames.of_files(site_key, plan.report.files, config.digest_text())
+
+
+def _preview_check(
+    plan: RunPlan,
+    ready: Sequence[RowPlan],
+    request: RunRequest,
+    config: Config,
+    *,
+    ledger: Ledger | None,
+    site_key: SiteKey | None,
+) -> RunPreview:
+    """Return what a run would do, with the rows that it would send."""
+    preview = preview_run(plan.row_plans, ready, plan.report.files, config, None)
+    names = _name_rows(plan, config, site_key)
+    preview = replace(preview, requests=names.list_rows(plan.row_plans), has_keys=site_key is not None)
+    if ledger is None:
+        return preview
+    presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
+    planned = map(RowOutcome.of_plan, plan.row_plans)
+    return replace(preview, changes=describe_changes(ledger, request, plan.report, planned, presenter))
+
+
 # -- the steps of a run that sends
 
 
@@ -276,28 +334,22 @@ async def _decide_start(
     ledger = resources.ledger
     if config.unknown == "probe":
         require_certificate(ledger, config.api.contract, plan.report.started)
-    covered = send_rows.list_covered_rows(plan, request, ledger)
+    has_keys = request.checked is None or request.checked.has_keys
+    names = _name_rows(plan, config, resources.site_key if has_keys else None)
+    covered = send_rows.list_covered_rows(plan, request, ledger, names)
     ready = send_rows.select_rows_to_send(plan.row_plans, request, covered, ledger)
-    guards = stage_settings.build_guards(request, config)
     record = stage_settings.build_run_record(request, config, plan.report.started)
-    doctors = [row_plan.doctor for row_plan in plan.row_plans]
-    people = {doctor.key or doctor.display_name or doctor.row_id for doctor in doctors}
-    unknown = [row_plan.doctor for row_plan in ready if row_plan.history is None]
-    halt = check_plan(
-        guards,
-        ledger,
-        record,
-        newcomers={doctor.row_id: doctor.key for doctor in unknown if doctor.row_id is not None},
-        people=len(people),
-        live_seals=plan.seal_counts.live,
-        files=plan.report.files,
-        emptied_folders=list_emptied_folders(request, ledger),
-    )
-    halt = halt or plan.untrusted_answer
+    halt = None
+    if request.checked is not None:
+        halt = get_changed_plan_halt(
+            request.checked, request.only, names, plan.row_plans, ready=ready, covered=covered
+        )
+    halt = halt or _check_guards(plan, ready, request, config, ledger=ledger, record=record)
     # looked for before the question, so that it is not asked in vain
     credentials = resources.credentials.find() if ready and halt is None else None
     if credentials is not None:
         await credentials.get_current()
+    guards = stage_settings.build_guards(request, config)
     return RunStart(ready, covered, guards, record, halt, credentials)
 
 
@@ -305,9 +357,7 @@ def _preview(
     plan: RunPlan, start: RunStart, request: RunRequest, config: Config, review: SavedReview | None
 ) -> RunPreview:
     """Return what the run is about to do."""
-    from pipeline.workflow import send_rows  # noqa: PLC0415 - `check` imports no aiohttp
-
-    preview = send_rows.preview_run(
+    preview = preview_run(
         plan.row_plans, start.ready, plan.report.files, config, start.halt, limit=request.limit
     )
     return replace(preview, review_counts=review.count(plan.row_plans)) if review else preview

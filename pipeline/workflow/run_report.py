@@ -122,6 +122,8 @@ def _list_restrictions(request: RunRequest) -> Iterator[str]:
         yield request.command
     if request.only:
         yield "--only"
+    if request.checked is not None:
+        yield f"--checked {request.checked.run}"
     if request.limit is not None:
         yield f"--limit {request.limit}"
 

@@ -26,12 +26,14 @@ from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import expand_paths, list_usable_rosters
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.messages.catalogue import join_messages, make_message
+from pipeline.planning.checked_plan import list_chosen_lines
 from pipeline.planning.guards import has_read_rosters, list_emptied_folders, list_used_folders
 from pipeline.reports.next_steps import REVIEW_PAGE, name_review_file
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
 from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import LATEST, list_recorded_runs
+from pipeline.workflow.run_preview import get_checked_plan
 from pipeline.workflow.tenant_ledger import get_trace_of_ledger, open_configured_ledger
 
 MAX_NAMED = 3  # rosters in a sentence
@@ -51,6 +53,7 @@ def build_request(
     limit: int | None = None,
     only: Sequence[str] = (),
     review: Path | None = None,
+    checked: str | None = None,
     accept_guards: bool = False,
     invocation: str = PROGRAM,
     run: str | None = None,
@@ -59,7 +62,8 @@ def build_request(
     """Return the request with its paths resolved.
 
     Named paths must exist (UsageError), the default folders may be absent, and roster folders that earlier runs used.
-    ``run`` is the run's id where it has one already, ``ledger`` the caller's own.
+    ``run`` is the run's id where it has one already, ``ledger`` the caller's own, ``checked`` the id of the check whose plan alone
+    is sent.
     """
     inboxes = [config.resolve_path(path) for path in config.roster]
     _require_rosters(command, rosters, inboxes)
@@ -67,6 +71,8 @@ def build_request(
         require_existing(seals)
     if review is not None:
         _require_review(review, config)
+    if checked is None and list_chosen_lines(only):
+        raise UsageError("only.without_check", line=", ".join(only), then=("check",))
     for folder in filter(None, (seals, out)):
         require_unicode(folder)
     if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
@@ -95,6 +101,7 @@ def build_request(
         out=results,
         limit=limit,
         only=tuple(only),
+        checked=get_checked_plan(config, checked) if checked is not None else None,
         review=review,
         accept_guards=accept_guards,
         passwords=read_passwords(config, os.environ),

@@ -14,24 +14,21 @@ from typing import TYPE_CHECKING
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
 from pipeline.domain.message import Message
-from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import (
     RETRYABLE_STATUSES,
     Halt,
     Notice,
     RowOutcome,
     RowPlan,
-    RunPreview,
     RunRequest,
     Status,
     Traffic,
     compute_exit_code,
-    count_shown_statuses,
 )
-from pipeline.domain.seals import SealRequest
 from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Ledger
+from pipeline.planning.checked_plan import RowNames, list_chosen_lines, list_chosen_rows
 from pipeline.planning.covered_rows import list_retried_rows, list_rows_of
 from pipeline.planning.guards import Guards, RunGuards, compute_deadline
 from pipeline.sending.circuit_breaker import OutageMonitor
@@ -61,11 +58,17 @@ class SentRows:
     notices: Sequence[Notice] = ()
 
 
-def list_covered_rows(plan: RunPlan, request: RunRequest, ledger: Ledger) -> frozenset[int] | None:
+def list_covered_rows(
+    plan: RunPlan, request: RunRequest, ledger: Ledger, names: RowNames
+) -> frozenset[int] | None:
     """Return the indexes of the row plans that a retry covers, or a run of some people; None for a run, which covers all.
 
     Raises UsageError for people whom no row or several rows fit.
     """
+    if request.only and request.checked is not None:
+        chosen = list_chosen_rows(request.checked, request.only, names, plan.row_plans)
+        others = [person for person in request.only if not list_chosen_lines([person])]
+        return chosen | list_rows_of(plan.row_plans, others)
     if request.only:
         return list_rows_of(plan.row_plans, request.only)
     run = ledger.get_run(request.retried_run) if request.retried_run else None
@@ -94,45 +97,6 @@ def _list_previously_unsent(ledger: Ledger) -> frozenset[str]:
     if last is None or not last.record or not json.loads(last.record)["statuses"].get("not_sent"):
         return frozenset()
     return frozenset(row.row_id for row in ledger.list_rows(last.run) if row.status == "not_sent")
-
-
-def preview_run(
-    row_plans: Sequence[RowPlan],
-    ready: Sequence[RowPlan],
-    files: Sequence[FileReport],
-    config: Config,
-    halt: Halt | None,
-    *,
-    limit: int | None = None,
-) -> RunPreview:
-    """Return what a run is about to do: calls, paid licences, large pictures; nothing, where a guard has stopped it."""
-    chosen = ready[:limit] if halt is None else ()
-    chosen_indexes = {row_plan.index for row_plan in chosen}
-    contract = get_contract(config)
-    requests = [row_plan.request for row_plan in chosen if row_plan.request]
-    pictures = [row_plan.doctor.picture for row_plan in chosen if row_plan.doctor.picture]
-    binds_licences = "license_type" in contract.optional_parameters
-    return RunPreview(
-        rows=len(row_plans),
-        creates=len(requests),
-        licences=sum(map(_binds_licence, requests)) if binds_licences else 0,
-        large_images=sum(
-            contract.is_heavy(picture.size) and not request.values.get(Field.SEAL_IMAGE_COMPRESS)
-            for picture, request in zip(pictures, requests, strict=True)
-        ),
-        seconds=len(requests) / config.limits.requests_per_second,
-        unsent_rows=count_shown_statuses(
-            RowOutcome.of_plan(row_plan) for row_plan in row_plans if row_plan.index not in chosen_indexes
-        ),
-        stopped_by_guard=halt is not None,
-        all_rosters_refused=bool(files) and all(report.status == "refused" for report in files),
-    )
-
-
-def _binds_licence(request: SealRequest) -> bool:
-    """Return whether a create binds a paid licence: 0 asks for it, and so does auto-sign without a licence type."""
-    license_type = request.values.get(Field.LICENSE_TYPE)
-    return license_type == 0 or (license_type is None and bool(request.values.get(Field.ENABLE_AUTO_SIGN)))
 
 
 async def send_rows(

@@ -180,7 +180,8 @@ def build_plan_rules(
         images=images,
         now=now,
         seal_name_ascii=config.seal_name_ascii,
-        probes=config.unknown == "probe" and request.command != "check",
+        # a check shows no probe
+        probes=config.unknown == "probe" and request.command != "check" and request.checked is None,
         only_keys=request.only_keys,
         judgements=judgements,
         require_review=config.require_review,

@@ -19,7 +19,8 @@ from pipeline.esign.responses import SeenAnswers
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
 from pipeline.reports.earlier_results import get_earlier_run
-from pipeline.workflow.send_rows import count_workers, preview_run
+from pipeline.workflow.run_preview import preview_run
+from pipeline.workflow.send_rows import count_workers
 
 
 def test_no_more_creates_are_under_way_than_the_config_allows(hospital_with):
