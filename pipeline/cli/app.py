@@ -41,7 +41,7 @@ from pipeline.cli.profiles import add_profiles
 from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, report, retry, run
 from pipeline.cli.schedule_commands import schedule_group
-from pipeline.cli.serve_commands import serve
+from pipeline.cli.serve_commands import serve, user_group
 from pipeline.cli.status_commands import explain, status
 from pipeline.cli.streams import (
     discard_output,
@@ -128,6 +128,8 @@ INTRODUCTIONS: Mapping[str, str] = {
     "web.not_loopback": "next_run",
     "web.port_failed": "next_free_port",
     "web.port_taken": "next_free_port",
+    "web.no_users": "next_run",
+    "user.unknown": "next_list",
     "ledger.locked": "next_status",
     "ledger.locked_by_somebody": "next_status",
     "server.no_backup": "next_status",
@@ -208,7 +210,8 @@ SECTIONS = (
     CommandSection("Look up", (serve, explain, history, export, report)),
     CommandSection("Now and then", (resolve, adopt, certify, ledger_group, purge)),
     CommandSection(
-        "Set up and examine", (config_group, doctor, notify_group, schedule_group, completion, show_help)
+        "Set up and examine",
+        (config_group, doctor, user_group, notify_group, schedule_group, completion, show_help),
     ),
     CommandSection("Try out", (demo, sandbox)),
     CommandSection("Several hosts", (worker, enqueue, hosts_group)),

@@ -1,7 +1,8 @@
-"""`serve`: the clerk's page, on this machine."""
+"""`serve`: the clerk's page; `user add|list|remove`: who may use it from other computers."""
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,12 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.streams import print_traceback
+from pipeline.clock import shown, stamp
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.web.server import PageServer
+    from pipeline.web.users import UserFile
 
 
 @click.command()
@@ -21,15 +24,16 @@ if TYPE_CHECKING:
     "--listen",
     "address",
     metavar="ADDRESS:PORT",
-    help="Where to answer (default: 127.0.0.1:8766); port 0 = any free one.",
+    help="Where to answer (default: web.listen, else 127.0.0.1:8766); port 0 = any free one.",
 )
 @click.option("--open", "in_browser", is_flag=True, help="Open the page in the browser of this machine.")
 @click.pass_obj
 def serve(session: Session, *, address: str | None, in_browser: bool) -> int:
     """Show runs, doctors and decisions on a page in the browser.
 
-    It prints an address that lets one browser in, and the next one when that was used. It answers on this machine alone,
-    until Ctrl-C or SIGTERM, and sends nothing.
+    It prints an address that lets one browser in, and the next one when that was used. It ends on Ctrl-C or SIGTERM.
+
+    Other computers reach it with web.certificate and web.key, or behind web.trusted_proxy; then people sign in: `user add`.
     """
     import asyncio
 
@@ -42,12 +46,12 @@ def serve(session: Session, *, address: str | None, in_browser: bool) -> int:
 
 def _make_server(session: Session, address: str | None, opener: _BrowserOpener | None) -> PageServer:
     from pipeline.config.sections import parse_listen
-    from pipeline.web.server import DEFAULT_ADDRESS, PageServer
+    from pipeline.web.server import PageServer
     from pipeline.web.site import Site
 
     config = session.require_ready_config()
     try:
-        host, port = parse_listen(DEFAULT_ADDRESS if address is None else address, lowest_port=0)
+        host, port = parse_listen(config.web.listen if address is None else address, lowest_port=0)
     except ValueError:
         raise UsageError("web.no_address", value=address, then=("serve",)) from None
     site = Site(
@@ -98,3 +102,82 @@ class _BrowserOpener:
         )
         page.write_text(text, encoding="utf-8")
         Thread(target=webbrowser.open, args=(page.as_uri(),), daemon=True).start()
+
+
+@click.group("user")
+def user_group() -> None:
+    """Let people use the page from other computers."""
+
+
+@user_group.command()
+@click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice(["look", "clerk", "send"]),
+    required=True,
+    help="look: see; clerk: also drop, correct, review, resolve; send: also create seals.",
+)
+@click.pass_obj
+def add(session: Session, *, name: str, role: str) -> int:
+    """Add a user, or change role and password.
+
+    The password is asked for twice, or read from the first line of stdin. With web.trusted_proxy there is none: the proxy
+    signs users in.
+    """
+    from pipeline.web.access import PageUser
+    from pipeline.web.users import ROLES, PasswordChecker, require_user_name
+
+    users = _open_users(session)
+    require_user_name(name)
+    digest = None
+    if session.require_config().web.trusted_proxy is None:
+        passwords = PasswordChecker()
+        digest = passwords.digest(name, _read_password(session))
+    is_known = users.save(PageUser(name, ROLES[role], stamp(session.clock.now()), digest))
+    session.print_json(user=name, role=role, changed=is_known)
+    session.print_text("user.changed" if is_known else "user.added", name=name, role=role)
+    return 0
+
+
+@user_group.command("list")
+@click.pass_obj
+def list_users(session: Session) -> int:
+    """List the users of the page."""
+    users = _open_users(session).read().values()
+    session.print_json(
+        users=[{"name": user.name, "role": user.role.name.lower(), "since": user.since} for user in users]
+    )
+    for user in users:
+        session.print_text("user.line", name=user.name, role=user.role.name.lower(), since=shown(user.since))
+    if not users:
+        session.print_text("user.none")
+    return 0
+
+
+@user_group.command()
+@click.argument("name")
+@click.pass_obj
+def remove(session: Session, *, name: str) -> int:
+    """Remove a user of the page; their sessions end at once."""
+    _open_users(session).remove(name)
+    session.print_json(removed=name)
+    session.print_text("user.removed", name=name)
+    return 0
+
+
+def _open_users(session: Session) -> UserFile:
+    from pipeline.web.site import get_page_folder
+    from pipeline.web.users import UserFile
+
+    return UserFile(get_page_folder(session.require_config()))
+
+
+def _read_password(session: Session) -> str:
+    """Return a password that was typed twice, or the first line of stdin where it is no terminal."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    question = session.render_sentence("user.ask")
+    password: str = click.prompt(question, hide_input=True, err=True)
+    if click.prompt(session.render_sentence("user.ask_again"), hide_input=True, err=True) != password:
+        raise UsageError("user.differ")
+    return password

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from datetime import datetime, time
@@ -370,6 +371,22 @@ def _require_listen(value: str) -> str:
 Listen = Annotated[str, AfterValidator(_require_listen)]
 
 
+def _require_origin(value: str) -> str:
+    match = _ADDRESS.fullmatch(value)
+    if match is None:
+        raise make_fault("config.no_origin", value=value)
+    if match["scheme"].lower() == "http" and not is_loopback(host_of(value)):
+        raise make_fault("config.no_https", value=value)
+    return value.lower().removesuffix("/")
+
+
+def _require_network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise make_fault("config.no_network", value=value) from None
+
+
 class Workers(Section):
     """Runs of every hospital, started by `esign-import worker` on any number of hosts; needs a ledger on a server."""
 
@@ -397,6 +414,32 @@ class Workers(Section):
         None,
         "Where a worker answers /health and /metrics: a port of this machine, or 0.0.0.0:9187; null: nowhere",
     )
+
+
+class Web(Section):
+    """The page of `esign-import serve`: on this machine alone, unless users come in by TLS or behind a proxy."""
+
+    listen: Listen = Key(
+        "127.0.0.1:8766",
+        "Where it answers: a port of this machine, or 0.0.0.0:8443 with TLS or behind a proxy",
+    )
+    url: Annotated[str, AfterValidator(_require_origin)] | None = Key(
+        None, "How browsers write its address: https://esign.hospital.example; null: as listen"
+    )
+    certificate: Path | None = Key(None, "PEM file of the certificate, with those in between; turns on TLS")
+    key: Path | None = Key(None, "PEM file of the certificate's key")
+    trusted_proxy: Annotated[str, AfterValidator(_require_network)] | None = Key(
+        None, "Address or network of the proxy that signs users in; only it may send requests"
+    )
+    user_header: str = Key("X-Forwarded-User", "Header in which the proxy names the user")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise make_fault("config.web_certificate")
+        if self.trusted_proxy and self.url is None:
+            raise make_fault("config.web_proxy_url")
+        return self
 
 
 class RoleSettings(Section):

@@ -46,6 +46,7 @@ from pipeline.config.sections import (
     Retention,
     RoleSettings,
     Section,
+    Web,
     Workers,
     make_fault,
 )
@@ -100,6 +101,7 @@ class Config(Section):
     backup: Backup = Backup()
     credentials: RoleSettings = RoleSettings()
     workers: Workers = Workers()
+    web: Web = Web()
     roster: tuple[Path, ...] = Key(
         (Path("inbox"),), "Files or folders of rosters", json_schema_extra={"type": ["array", "string"]}
     )

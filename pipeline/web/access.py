@@ -1,16 +1,18 @@
-"""Who may come in: the address listened on, one-time tokens, and the sessions that they open. All of it is in memory alone."""
+"""Who uses the page, from which address, and the sessions of browsers, which are in memory alone."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from urllib.parse import urlsplit
 
 from pipeline.version import PROGRAM
 
-MAX_SESSIONS = 32  # browsers at a time; the oldest is dropped
+MAX_SESSIONS = 32  # browsers of one user at a time; the oldest is dropped
 _TOKEN_BYTES = 32
 
 
@@ -24,26 +26,47 @@ class Role(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PageUser:
+    """A user of the page."""
+
+    name: str
+    role: Role
+    since: str = ""  # ISO 8601
+    password: str | None = field(default=None, repr=False)  # its argon2 digest; None: a proxy names the user
+
+
+@dataclass(frozen=True, slots=True)
 class PageAddress:
-    """The address that the page is listened on, as browsers write it."""
+    """The address of the page: where it listens, and how browsers write it."""
 
     host: str
     port: int
+    is_secure: bool = False  # by TLS of our own
+    url: str | None = None  # as browsers write it, where that is not the address listened on
+
+    @property
+    def listened(self) -> str:
+        """Host and port that are listened on."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def netloc(self) -> str:
-        """Host and port, as the header Host has them."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        """Host and port, as the header Host has them: without the usual port."""
+        if self.url:
+            return urlsplit(self.url).netloc
+        return self.listened.removesuffix(":443" if self.is_secure else ":80")
 
     @property
     def origin(self) -> str:
         """The origin, as the header Origin has it."""
-        return f"http://{self.netloc}"
+        if self.url:
+            return f"{urlsplit(self.url).scheme}://{self.netloc}"
+        return f"{'https' if self.is_secure else 'http'}://{self.netloc}"
 
     @property
     def cookie(self) -> str:
         """The name of the session's cookie: cookies of one host are shared by all its ports."""
-        return f"{PROGRAM}-{self.port}"
+        return f"{'__Host-' if self.is_secure else ''}{PROGRAM}-{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,42 +83,45 @@ class BrowserSession:
 
 
 class BrowserSessions:
-    """The one-time token that opens the next session, and the sessions that are open, by the digest of their ids.
+    """The sessions that are open, by the digest of their ids. ``get_time`` returns monotonic seconds."""
 
-    ``user`` is who uses them: the one-time address is printed to the user who runs the program.
-    """
+    def __init__(self, get_time: Callable[[], float]) -> None:
+        self._get_time = get_time
+        self._sessions: dict[str, _OpenSession] = {}
 
-    def __init__(self, user: str) -> None:
-        self.user = user
-        self._entry_token = secrets.token_urlsafe(_TOKEN_BYTES)
-        self._sessions: dict[str, BrowserSession] = {}
-
-    @property
-    def entry_token(self) -> str:
-        """The token that opens one session, and is another one then."""
-        return self._entry_token
-
-    def open(self, token: str) -> str | None:
-        """Return the id of a new session for the entry token, None for any other token."""
-        if not hmac.compare_digest(token.encode(), self._entry_token.encode()):
-            return None
-        self._entry_token = secrets.token_urlsafe(_TOKEN_BYTES)
+    def open(self, user: PageUser, *, seconds: float = float("inf")) -> str:
+        """Return the id of a new session."""
         session_id = secrets.token_urlsafe(_TOKEN_BYTES)
-        while len(self._sessions) >= MAX_SESSIONS:
-            del self._sessions[next(iter(self._sessions))]
-        self._sessions[_digest(session_id)] = BrowserSession(
-            self.user, Role.SEND, secrets.token_urlsafe(_TOKEN_BYTES)
-        )
+        session = BrowserSession(user.name, user.role, secrets.token_urlsafe(_TOKEN_BYTES))
+        of_user = [digest for digest, other in self._sessions.items() if other.user.name == user.name]
+        for digest in of_user[: max(0, len(of_user) - MAX_SESSIONS + 1)]:
+            del self._sessions[digest]
+        self._sessions[_digest(session_id)] = _OpenSession(session, user, self._get_time() + seconds)
         return session_id
 
     def get(self, session_id: str | None) -> BrowserSession | None:
-        """Return the session of a cookie, None where there is none."""
-        return self._sessions.get(_digest(session_id)) if session_id else None
+        """Return the session of a cookie, None where there is none or it has ended."""
+        opened = self._sessions.get(_digest(session_id)) if session_id else None
+        return opened.session if opened is not None and self._get_time() < opened.until else None
+
+    def get_of_user(self, session_id: str | None, users: Mapping[str, PageUser]) -> BrowserSession | None:
+        """Return the session of a cookie; None also where its user is not as it was when the session was opened."""
+        session = self.get(session_id)
+        if session is None or session_id is None:
+            return None
+        return session if users.get(session.user) == self._sessions[_digest(session_id)].user else None
 
     def close(self, session_id: str | None) -> None:
         """End a session."""
         if session_id:
             self._sessions.pop(_digest(session_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenSession:
+    session: BrowserSession
+    user: PageUser  # as the file had it
+    until: float  # monotonic seconds
 
 
 def _digest(session_id: str) -> str:

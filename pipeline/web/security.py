@@ -18,7 +18,8 @@ from aiohttp import hdrs, web
 
 from pipeline.messages.catalogue import make_message
 from pipeline.version import PROGRAM
-from pipeline.web.access import BrowserSession, BrowserSessions, PageAddress, Role
+from pipeline.web.access import BrowserSession, PageAddress, Role
+from pipeline.web.entrance import Entrance
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SESSION = web.RequestKey("session", BrowserSession)
@@ -38,6 +39,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Server": PROGRAM,
 }
+TLS_ONLY = "max-age=31536000"  # seconds for which browsers use no other way
 _SITE, _MODE, _DESTINATION = "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest"
 
 
@@ -71,9 +73,9 @@ class Route:
 class RequestGuard:
     """Knows the routes, and lets requests through to them; a route that is not in its table is refused."""
 
-    def __init__(self, address: PageAddress, sessions: BrowserSessions, enter: Handler) -> None:
+    def __init__(self, address: PageAddress, entrance: Entrance, enter: Handler) -> None:
         self._address = address
-        self._sessions = sessions
+        self._entrance = entrance
         self._enter = enter
         self._routes: dict[web.AbstractRoute, Route] = {}
 
@@ -93,17 +95,19 @@ class RequestGuard:
             _require_own_page(request)
         if request.path == ENTRY_PATH and ENTRY_FIELD in request.query and not is_change:
             return await self._enter(request)
-        session = self._sessions.get(request.cookies.get(self._address.cookie))
+        session = self._entrance.get_session(request, request.cookies.get(self._address.cookie))
         route = self._routes.get(request.match_info.route)
         if route is None or route.role is not Role.ANYONE:
             if session is None:
-                raise RequestRefused(401, "web.no_session")
+                raise RequestRefused(401, self._entrance.no_session)
             if request.match_info.http_exception is None and (route is None or session.role < route.role):
                 raise RequestRefused(403, "web.no_role")
         if session is not None:
             request[SESSION] = session
         if is_change:
-            await _require_token(request, session, route.body if route else Body.FORM)
+            await _require_body(request, route)
+        if is_change and (route is None or route.role is not Role.ANYONE):
+            await _require_token(request, session)
         return await handler(request)
 
     def _require_host(self, request: web.Request) -> None:
@@ -124,6 +128,8 @@ class RequestGuard:
     async def add_headers(self, _: web.Request, response: web.StreamResponse) -> None:
         """Give an answer the headers that every one has; a file of a run may have a policy of its own."""
         response.headers.update(HEADERS)
+        if self._address.is_secure:
+            response.headers["Strict-Transport-Security"] = TLS_ONLY
         response.headers.setdefault("Content-Security-Policy", POLICY)
 
 
@@ -135,14 +141,19 @@ def _require_own_page(request: web.Request) -> None:
         raise RequestRefused(403, "web.other_origin")
 
 
-async def _require_token(request: web.Request, session: BrowserSession | None, body: Body) -> None:
-    """Raise RequestRefused for a change without the session's token, or with a body of another kind.
-
-    The application bounds the size of a form.
-    """
+async def _require_body(request: web.Request, route: Route | None) -> None:
+    """Raise RequestRefused for a body of another kind than the route's; the application bounds the size of a form."""
+    body = route.body if route else Body.FORM
     if request.content_type != body.value:
         raise RequestRefused(415, "web.no_form")
-    form = await request.post() if body is Body.FORM else {}
+    if body is Body.FORM:
+        await request.post()
+
+
+async def _require_token(request: web.Request, session: BrowserSession | None) -> None:
+    """Raise RequestRefused for a change without the session's token: in the header, or in the form."""
+    is_form = request.content_type == Body.FORM.value
+    form = await request.post() if is_form else {}
     token: object = request.headers.get(TOKEN_HEADER, form.get(TOKEN_FIELD))
     if session is None or not session.is_own_token(token):
         raise RequestRefused(403, "web.no_token")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -18,15 +19,17 @@ from pipeline.web.access import BrowserSessions, PageAddress
 from pipeline.web.cases import CasePages
 from pipeline.web.check_child import Checks
 from pipeline.web.doctors import DoctorPages
+from pipeline.web.entrance import Entrance, OneTimeEntrance, PasswordEntrance, ProxyEntrance
 from pipeline.web.home import HomePage
 from pipeline.web.runs import RunPages
 from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, MAX_BODY, RequestGuard
 from pipeline.web.session_pages import SessionPages
 from pipeline.web.site import Site
+from pipeline.web.users import UserFile
 from pipeline.web.view import PageView
 
-DEFAULT_ADDRESS = "127.0.0.1:8766"
 LOCALHOST = "localhost"
+ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - of this machine: no browser writes it
 SHUTDOWN_SECONDS = 2.0  # for which answers that are under way are waited for at the end
 
 
@@ -45,21 +48,46 @@ class PageServer:
         report_address: Callable[[str], None],
         report_failure: Callable[[Exception], None],
     ) -> None:
-        if not is_loopback(host):
-            raise UsageError("web.not_loopback", host=host, then=("serve",))
         self._site = site
-        self._host = "127.0.0.1" if host == LOCALHOST else host
-        self._port = port
+        self._settings = site.config.web
+        self._tls = _load_certificate(site)
+        self._address = self._make_address("127.0.0.1" if host == LOCALHOST else host, port)
         self._report_address = report_address
         self._report_failure = report_failure
-        self._sessions = BrowserSessions(read_user_name())
         self._checks = Checks(site)
-        self._address = PageAddress(self._host, port)  # of port 0: known once it listens
+        self._entrance = self._choose_entrance()
 
     @property
     def origin(self) -> str:
         """The address without a token."""
         return self._address.origin
+
+    def _make_address(self, host: str, port: int) -> PageAddress:
+        return PageAddress(host, port, is_secure=self._tls is not None, url=self._settings.url)
+
+    def _choose_entrance(self) -> Entrance:
+        """Return the way in. Raises UsageError where other computers could come in without users or encryption."""
+        settings, host = self._settings, self._address.host
+        sessions = BrowserSessions(self._site.clock.monotonic)
+        users = UserFile(self._site.state)
+        if settings.trusted_proxy is not None:
+            entrance: Entrance = ProxyEntrance(settings.trusted_proxy, settings.user_header, users)
+        elif self._tls is not None:
+            entrance = PasswordEntrance(sessions, users)
+        elif is_loopback(host):
+            return OneTimeEntrance(sessions, read_user_name())
+        else:
+            raise UsageError("web.not_loopback", host=host, then=("serve",))
+        if settings.url is None and host in ANY_ADDRESS:
+            raise UsageError("web.needs_url", host=host)
+        if not users.read():
+            raise UsageError("web.no_users", then=("user", "add"))
+        return entrance
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._address.port
 
     async def serve_until_signal(self) -> None:
         """Answer requests until SIGINT or SIGTERM."""
@@ -72,13 +100,13 @@ class PageServer:
     async def serve(self) -> AsyncIterator[None]:
         """Answer requests while the block runs. Raises UsageError where the address cannot be taken."""
         with self._open_socket() as listener:
-            self._address = PageAddress(self._host, listener.getsockname()[1])
+            self._address = self._make_address(self._address.host, listener.getsockname()[1])
             runner = web.AppRunner(
                 self._build_application(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS
             )
             await runner.setup()
             try:
-                await web.SockSite(runner, listener).start()
+                await web.SockSite(runner, listener, ssl_context=self._tls).start()
                 self._report_entry()
                 yield
             finally:
@@ -86,25 +114,28 @@ class PageServer:
                 await asyncio.to_thread(self._checks.close)
 
     def _open_socket(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        host, port = self._address.host, self._address.port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            return socket.create_server((self._host, self._port), family=family)
+            return socket.create_server((host, port), family=family)
         except OSError as error:
-            address, then = PageAddress(self._host, self._port).netloc, ("serve", "--listen", "127.0.0.1:0")
+            address, then = self._address.listened, ("serve", "--listen", "127.0.0.1:0")
             if error.errno == errno.EADDRINUSE:
                 raise UsageError("web.port_taken", address=address, then=then) from error
             why = reason_of(error)
             raise UsageError("web.port_failed", address=address, why=why, then=then) from error
 
     def _report_entry(self) -> None:
-        """Report the address that lets one browser in."""
-        token = self._sessions.entry_token
-        self._report_address(f"{self.origin}{ENTRY_PATH}?{ENTRY_FIELD}={token}")
+        """Report the address: with a token that lets one browser in, where users do not sign in."""
+        if isinstance(self._entrance, OneTimeEntrance):
+            self._report_address(f"{self.origin}{ENTRY_PATH}?{ENTRY_FIELD}={self._entrance.token}")
+        else:
+            self._report_address(self.origin)
 
     def _build_application(self) -> web.Application:
-        view = PageView(self._site.config.tenant, self._report_failure)
-        sessions = SessionPages(self._site, view, self._address, self._sessions, self._report_entry)
-        guard = RequestGuard(self._address, self._sessions, sessions.enter)
+        view = PageView(self._site.config.tenant, self._entrance, self._report_failure)
+        sessions = SessionPages(self._site, view, self._address, self._entrance, self._report_entry)
+        guard = RequestGuard(self._address, self._entrance, sessions.enter)
         app = web.Application(middlewares=[view.show_failures, guard.check_request], client_max_size=MAX_BODY)
         app.on_response_prepare.append(guard.add_headers)
         pages = (
@@ -117,3 +148,19 @@ class PageServer:
         for page in pages:
             guard.register_routes(app, page.list_routes())
         return app
+
+
+def _load_certificate(site: Site) -> ssl.SSLContext | None:
+    """Return the certificate for TLS, None where none is configured. Raises UsageError for one that cannot be used."""
+    settings = site.config.web
+    if settings.certificate is None or settings.key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate, key = site.config.resolve_path(settings.certificate), site.config.resolve_path(settings.key)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(
+            "web.no_certificate", certificate=certificate, key=key, why=reason_of(error)
+        ) from error
+    return context

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,9 +12,11 @@ from pathlib import Path
 from aiohttp import web
 
 from pipeline.reports.html_pages import build_style
-from pipeline.web.access import BrowserSessions, PageAddress, Role
+from pipeline.web.access import PageAddress, Role
+from pipeline.web.entrance import Entrance, OneTimeEntrance, PasswordEntrance
 from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, SESSION, RequestRefused, Route
 from pipeline.web.site import Site
+from pipeline.web.users import FailedAttempts
 from pipeline.web.view import LANGUAGE_COOKIE, LANGUAGES, PageView, make_redirect
 
 STATIC = Path(__file__).parent / "static"
@@ -21,21 +25,23 @@ _OWN_PATH = re.compile(r"/(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
 
 
 class SessionPages:
-    """Opens and ends the sessions of browsers; ``report_entry`` is called after each that was opened."""
+    """Opens and ends the sessions of browsers; ``report_entry`` is called after each that the one-time address opened."""
 
     def __init__(
         self,
         site: Site,
         view: PageView,
         address: PageAddress,
-        sessions: BrowserSessions,
+        entrance: Entrance,
         report_entry: Callable[[], None],
     ) -> None:
         self._site = site
         self._view = view
         self._address = address
-        self._sessions = sessions
+        self._entrance = entrance
         self._report_entry = report_entry
+        self._attempts = FailedAttempts(site.clock.monotonic)
+        self._comparing = asyncio.Lock()  # one password at a time: each takes 64 MB
         self._style = build_style("report.html") + (STATIC / "page.css").read_text("utf-8")
         self._scripts = {path.name: path.read_text("utf-8") for path in STATIC.glob("*.js")}
         self._icon = (STATIC / "icon.svg").read_text("utf-8")
@@ -47,6 +53,7 @@ class SessionPages:
             yield Route("GET", f"/static/{name}", Role.ANYONE, self._send_script)
         yield Route("GET", "/static/icon.svg", Role.ANYONE, self._send_icon)
         yield Route("POST", "/language", Role.LOOK, self._set_language)
+        yield Route("POST", "/sign-in", Role.ANYONE, self._sign_in)
         yield Route("POST", "/leave", Role.LOOK, self._leave)
 
     async def enter(self, request: web.Request) -> web.StreamResponse:
@@ -55,25 +62,61 @@ class SessionPages:
         The answer is a page that leads on: a browser that was led here by another page would not send the new cookie with
         a redirect.
         """
-        if self._sessions.get(request.cookies.get(self._address.cookie)) is not None:
+        if self._entrance.get_session(request, request.cookies.get(self._address.cookie)) is not None:
             return make_redirect(ENTRY_PATH)
-        session_id = self._sessions.open(request.query[ENTRY_FIELD])
+        if not isinstance(self._entrance, OneTimeEntrance):
+            raise RequestRefused(401, self._entrance.no_session)
+        session_id = self._entrance.open(request.query[ENTRY_FIELD])
         if session_id is None:
             raise RequestRefused(401, "web.used_address")
-        with suppress(OSError):  # a full disk keeps no one out who looks for the reason
-            await self._site.read(self._site.record_change, self._sessions.user, "enter")
+        await self._record(self._entrance.user, "enter", request)
         response = self._view.render(request, "enter.html", title=None)
-        response.set_cookie(self._address.cookie, session_id, path="/", httponly=True, samesite="Strict")
+        self._set_cookie(response, session_id)
         self._report_entry()
         return response
 
-    async def _leave(self, request: web.Request) -> web.StreamResponse:
-        with suppress(OSError):
-            await self._site.read(self._site.record_change, request[SESSION].user, "leave")
-        self._sessions.close(request.cookies.get(self._address.cookie))
+    async def _sign_in(self, request: web.Request) -> web.StreamResponse:
+        """Open a session for a name and its password. Raises RequestRefused for others, and for too many attempts."""
+        if not isinstance(self._entrance, PasswordEntrance):
+            raise RequestRefused(404, "web.no_page")
+        form = await request.post()
+        name, password = str(form.get("name", "")), str(form.get("password", ""))
+        of_name, of_address = f"name {name[:64]}", f"address {request.remote}"
+        async with self._comparing:
+            wait = self._attempts.get_wait(of_name, of_address)
+            if wait > 0:
+                raise RequestRefused(429, "web.too_many_attempts", seconds=math.ceil(wait))
+            user = await self._site.read(self._entrance.compare, name, password)
+            if user is None:
+                self._attempts.add(of_name, of_address)
+        if user is None:
+            is_known = name in self._entrance.users.read()
+            await self._record(name if is_known else "?", "sign-in refused", request)
+            raise RequestRefused(401, "web.wrong_password")
+        self._attempts.clear(of_name)
+        await self._record(user.name, "sign-in", request)
+        self._entrance.close(request.cookies.get(self._address.cookie))
         response = make_redirect(ENTRY_PATH)
-        response.del_cookie(self._address.cookie, path="/")
+        self._set_cookie(response, self._entrance.open(user))
         return response
+
+    async def _leave(self, request: web.Request) -> web.StreamResponse:
+        await self._record(request[SESSION].user, "leave", request)
+        self._entrance.close(request.cookies.get(self._address.cookie))
+        response = make_redirect(ENTRY_PATH)
+        response.del_cookie(self._address.cookie, path="/", secure=self._address.is_secure)
+        return response
+
+    def _set_cookie(self, response: web.StreamResponse, session_id: str) -> None:
+        secure = self._address.is_secure
+        response.set_cookie(
+            self._address.cookie, session_id, path="/", httponly=True, samesite="Strict", secure=secure
+        )
+
+    async def _record(self, user: str, action: str, request: web.Request) -> None:
+        """Record who came or went; a full disk keeps no one out who looks for its reason."""
+        with suppress(OSError):
+            await self._site.read(self._site.record_change, user, action, address=request.remote)
 
     async def _set_language(self, request: web.Request) -> web.StreamResponse:
         """Keep the language that was chosen, and lead back to the page that was shown."""

@@ -30,9 +30,8 @@ class Site:
 
     @property
     def state(self) -> Path:
-        """The folder of what the page keeps for this hospital: next to the ledger."""
-        folder = self.config.resolve_ledger_file().parent
-        return folder / self.profile if self.profile else folder
+        """The folder of what the page keeps for this hospital."""
+        return get_page_folder(self.config)
 
     def record_change(self, user: str, action: str, **facts: object) -> None:
         """Append to the page's log what a user changed, or which number they saw whole; ``facts`` are masked.
@@ -47,3 +46,9 @@ class Site:
     async def read(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Return what a function reads from disk or ledger, while other requests are answered."""
         return await asyncio.to_thread(function, *arguments, **options)
+
+
+def get_page_folder(config: Config) -> Path:
+    """Return the folder of what the page keeps for a hospital: that of the ledger, of a profile a folder in it."""
+    folder = config.resolve_ledger_file().parent
+    return folder / config.profile if config.profile else folder

@@ -12,6 +12,7 @@ from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.reports.html_pages import make_environment
 from pipeline.reports.presenter import Presenter
 from pipeline.version import PROGRAM, __version__
+from pipeline.web.entrance import Entrance
 from pipeline.web.security import SESSION, Handler, RequestRefused
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -66,11 +67,12 @@ def _parse_languages(header: str) -> Sequence[str]:
 class PageView:
     """Renders templates, also for a request that failed: ``report_failure`` gets a program error.
 
-    ``tenant`` stands below every page.
+    ``tenant`` stands below every page. Who has no session gets the form to sign in where ``entrance`` asks for a password.
     """
 
-    def __init__(self, tenant: str, report_failure: Callable[[Exception], None]) -> None:
+    def __init__(self, tenant: str, entrance: Entrance, report_failure: Callable[[Exception], None]) -> None:
         self._tenant = tenant
+        self._entrance = entrance
         self._report_failure = report_failure
         self._environment = make_environment(TEMPLATES)
 
@@ -98,6 +100,8 @@ class PageView:
             pages=PAGES,
             other_language=next(other for other in LANGUAGES if other != language),
             change_token=session.change_token if session else None,
+            user=session.user if session else None,
+            can_leave=self._entrance.has_cookie,
             scripts=scripts,
             htmx_settings=HTMX_SETTINGS,
             tenant=self._tenant,
@@ -120,13 +124,15 @@ class PageView:
     def _show_failure(self, request: web.Request, error: Exception) -> web.Response:
         presenter = Presenter(choose_language(request))
         status, text = self._explain_failure(error, presenter)
+        is_sign_in = self._entrance.asks_password and status in {401, 429}
         response = self.render(
             request,
             "message.html",
             fragment="message_part.html",
             status=status,
-            title=presenter.render("web.refused"),
+            title=presenter.render("web.sign_in" if is_sign_in else "web.refused"),
             text=text,
+            is_sign_in=is_sign_in,
         )
         if status == web.HTTPUnauthorized.status_code and is_fragment(request):
             response.headers["HX-Redirect"] = "/"  # the whole page, which names how to get in

@@ -1,5 +1,6 @@
 """`--json`: every command prints one JSON document to stdout and nothing else, or refuses the option in one sentence."""
 
+import io
 import json
 
 import click
@@ -66,6 +67,9 @@ ARGUMENTS = {
     "schedule status": [()],
     "serve": [("--listen", "192.0.2.1:80")],  # refused: else it runs until it is stopped
     "status": [()],
+    "user add": [("wang", "--role", "look")],
+    "user list": [()],
+    "user remove": [("wang",)],
     "worker": [()],
 }
 
@@ -112,7 +116,8 @@ OF_ONE_HOSPITAL = sorted(ARGUMENTS.keys() - NEEDS_LOSS - CHANGES_LEDGER)
     [OF_ONE_HOSPITAL, *([command] for command in sorted(NEEDS_LOSS | CHANGES_LEDGER))],
     ids=lambda commands: commands[0] if len(commands) == 1 else "what changes no ledger",
 )
-def test_a_command_prints_one_document_or_refuses_json(commands, hospital, capsys):
+def test_a_command_prints_one_document_or_refuses_json(commands, hospital, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("four words are enough\n"))
     with Watcher() as monitor:
         ping = hospital.folder / "secrets" / "notify__ping"
         ping.write_text(f"{monitor.url}/ping\n")

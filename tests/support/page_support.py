@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import re
+import ssl
 import threading
 from urllib.parse import urlencode
 
@@ -14,9 +15,9 @@ from pipeline.web.server import PageServer
 from pipeline.web.site import Site
 
 
-def make_site(config_path):
+def make_site(config_path, clock=None):
     """Return the hospital of a configuration, as `serve` has it."""
-    session = Session(clock=SystemClock(), config_path=config_path)
+    session = Session(clock=clock or SystemClock(), config_path=config_path)
     return Site(
         config=session.require_ready_config(),
         clock=session.clock,
@@ -29,8 +30,10 @@ def make_site(config_path):
 class PageThread:
     """Serves the page of one configuration: ``with PageThread(path) as page: … page.entry``."""
 
-    def __init__(self, config_path):
-        site = make_site(config_path)
+    def __init__(self, config_path, *, clock=None):
+        site = make_site(config_path, clock)
+        self.is_secure = site.config.web.certificate is not None
+        self.site = site
         self.addresses = []  # one-time addresses, the newest last
         self.failures = []  # program errors
         self._server = PageServer(
@@ -63,7 +66,14 @@ class PageThread:
 
     @property
     def port(self):
-        return int(self.origin.rpartition(":")[2])
+        return self._server.port
+
+    def connect(self):
+        """Return a connection, over TLS where the page has a certificate, which is not examined here."""
+        if self.is_secure:
+            context = ssl._create_unverified_context()
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=context)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     @property
     def entry(self):
@@ -82,8 +92,17 @@ class PageThread:
         assert answer.status == 200
         wait_until(lambda: len(self.addresses) > before)
         client.cookie = answer.headers["Set-Cookie"].partition(";")[0]
-        token = re.search(r'name="change_token" value="([^"]+)"', client.get("/doctors").text)
-        client.token = token[1]
+        client.read_token()
+        return client
+
+    def sign_in(self, name, password, **headers):
+        """Return a client that signed in by name and password, or the answer that refused it."""
+        client = self.visit(**headers)
+        answer = client.post("/sign-in", {"name": name, "password": password})
+        if answer.status != 303:
+            return answer
+        client.cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        client.read_token()
         return client
 
 
@@ -105,6 +124,10 @@ class PageClient:
         self.page, self.headers = page, headers
         self.cookie = self.token = None
 
+    def read_token(self):
+        """Read the token of changes from a page."""
+        self.token = re.search(r'name="change_token" value="([^"]+)"', self.get("/doctors").text)[1]
+
     def get(self, path, **headers):
         return self.send("GET", path, None, headers)
 
@@ -119,9 +142,9 @@ class PageClient:
         return self.send("POST", path, urlencode(values), {**usual, **rename(headers)})
 
     def send(self, method, path, body, headers):
-        usual = {"Host": self.page.origin.removeprefix("http://"), "Cookie": self.cookie}
+        usual = {"Host": self.page.origin.partition("://")[2], "Cookie": self.cookie}
         wanted = {**usual, **rename(self.headers), **rename(headers)}
-        connection = http.client.HTTPConnection("127.0.0.1", self.page.port, timeout=60)
+        connection = self.page.connect()
         try:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, values in wanted.items():

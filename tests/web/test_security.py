@@ -3,7 +3,8 @@
 import pytest
 from aiohttp import web
 
-from pipeline.web.access import MAX_SESSIONS, BrowserSessions, PageAddress, Role
+from pipeline.web.access import MAX_SESSIONS, BrowserSessions, PageAddress, PageUser, Role
+from pipeline.web.entrance import OneTimeEntrance
 from pipeline.web.security import HEADERS, MAX_BODY, POLICY, RequestGuard, Route
 
 PAGES = ("/", "/now", "/runs", "/doctors", "/cases", "/cases/list", "/runs/20261130-020000-000", "/nothing")
@@ -91,11 +92,12 @@ def test_signing_out_ends_the_session(page, inside):
     assert other.get("/").status == 200
 
 
-def test_the_oldest_of_too_many_sessions_is_dropped():
-    sessions = BrowserSessions("somebody")
-    ids = [sessions.open(sessions.entry_token) for _ in range(MAX_SESSIONS + 1)]
+def test_the_oldest_of_too_many_sessions_of_one_user_is_dropped():
+    sessions = BrowserSessions(lambda: 0.0)
+    other = sessions.open(PageUser("another", Role.LOOK))
+    ids = [sessions.open(PageUser("somebody", Role.SEND)) for _ in range(MAX_SESSIONS + 1)]
     assert sessions.get(ids[0]) is None
-    assert all(sessions.get(session_id) for session_id in ids[1:])
+    assert all(sessions.get(session_id) for session_id in (other, *ids[1:]))
 
 
 # -- origin
@@ -243,11 +245,6 @@ def test_there_is_no_route_without_a_role():
 
 
 async def test_a_route_past_the_table_and_one_for_a_higher_role_are_refused():
-    class LowSessions(BrowserSessions):
-        def get(self, session_id):
-            session = super().get(session_id)
-            return session and type(session)(session.user, Role.LOOK, session.change_token)
-
     from aiohttp.test_utils import TestClient, TestServer
 
     from pipeline.web.security import RequestRefused
@@ -266,9 +263,9 @@ async def test_a_route_past_the_table_and_one_for_a_higher_role_are_refused():
     await server.start_server()
     address = PageAddress("127.0.0.1", server.port)
     await server.close()
-    sessions = LowSessions("somebody")
-    cookies = {address.cookie: sessions.open(sessions.entry_token)}
-    guard = RequestGuard(address, sessions, answer)
+    sessions = BrowserSessions(lambda: 0.0)
+    cookies = {address.cookie: sessions.open(PageUser("somebody", Role.LOOK))}
+    guard = RequestGuard(address, OneTimeEntrance(sessions, "somebody"), answer)
     app = web.Application(middlewares=[show, guard.check_request])
     guard.register_routes(app, [Route("GET", f"/{role.name}", role, answer) for role in Role])
     app.router.add_get("/past", answer)

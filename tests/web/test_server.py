@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 from command_lines import require_typable
+from page_support import make_site
 from run_support import wait_until
 
 from pipeline.cli.app import main
@@ -79,13 +80,15 @@ def refuse(hospital, address, language="en"):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "hospital.example", "127.0.0.1.example", ""])
-def test_an_address_that_is_not_this_machine_alone_is_refused(host):
+def test_an_address_that_is_not_this_machine_alone_is_refused(host, hospital):
     with pytest.raises(UsageError) as refused:
-        PageServer(None, host, 8766, report_address=None, report_failure=None)
+        PageServer(make_site(hospital.folder / "config.yaml"), host, 8766, report_address=None, report_failure=None)
     assert refused.value.key == "web.not_loopback"
 
 
-@pytest.mark.parametrize(("language", "words"), [("zh", "只能在本机"), ("en", "on this machine only")])
+@pytest.mark.parametrize(
+    ("language", "words"), [("zh", "web.certificate"), ("en", "set web.certificate and web.key")]
+)
 def test_the_refusal_names_what_works(hospital, language, words):
     shown = refuse(hospital, "192.0.2.1:8766", language)
     assert words in " ".join(shown.split())

@@ -3,21 +3,13 @@
 import json
 import stat
 
-from pipeline.cli.context import Session
-from pipeline.clock import SystemClock
-from pipeline.web.site import PAGE_LOG, Site
+from page_support import make_site
 
-
-def make_site(hospital):
-    session = Session(clock=SystemClock(), config_path=hospital.folder / "config.yaml")
-    config = session.require_ready_config()
-    return Site(
-        config=config, clock=session.clock, config_path=session.config_name, profile=None, invocation="x"
-    )
+from pipeline.web.site import PAGE_LOG
 
 
 def test_a_change_is_one_line_with_its_user_and_numbers_are_masked(hospital):
-    site = make_site(hospital)
+    site = make_site(hospital.folder / "config.yaml")
     site.record_change("王芳", "cell", file="名单 11010519491231002X.xlsx", row=3)
     site.record_change("王芳", "leave", text="a\u2028b")
     lines = (site.state / PAGE_LOG).read_text("utf-8").split("\n")

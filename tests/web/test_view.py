@@ -8,8 +8,11 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from pipeline.messages.areas import is_known
+from pipeline.web.access import BrowserSessions
+from pipeline.web.entrance import OneTimeEntrance
 from pipeline.web.view import LANGUAGE_COOKIE, TEMPLATES, PageView, choose_language
 
+ENTRANCE = OneTimeEntrance(BrowserSessions(lambda: 0.0), "somebody")
 STATIC = TEMPLATES.parent / "static"
 
 
@@ -59,7 +62,7 @@ def test_the_switch_sets_a_cookie_and_leads_back_to_our_own_pages_alone(page):
 
 async def test_a_program_error_is_one_sentence_and_is_reported():
     reported = []
-    view = PageView("tenant", reported.append)
+    view = PageView("tenant", ENTRANCE, reported.append)
 
     async def fail(_):
         raise KeyError("110199197102020016")
@@ -75,7 +78,7 @@ async def test_a_disk_that_cannot_be_read_is_named_with_its_cure():
     async def fail(_):
         raise PermissionError(13, "Permission denied", "/srv/110199197102020016/x")
 
-    view = PageView("tenant", [].append)
+    view = PageView("tenant", ENTRANCE, [].append)
     answer = await view.show_failures(
         make_mocked_request("GET", "/", headers={"Accept-Language": "en"}), fail
     )
@@ -90,7 +93,7 @@ async def test_a_fragment_of_a_browser_that_is_out_leads_to_the_whole_page():
 
         raise RequestRefused(401, "web.no_session")
 
-    view = PageView("tenant", [].append)
+    view = PageView("tenant", ENTRANCE, [].append)
     request = make_mocked_request("GET", "/now", headers={"HX-Request": "true"})
     answer = await view.show_failures(request, refuse)
     assert answer.headers["HX-Redirect"] == "/"
@@ -101,7 +104,7 @@ async def test_a_redirect_is_no_failure():
         raise web.HTTPFound("/")
 
     with pytest.raises(web.HTTPFound):
-        await PageView("tenant", [].append).show_failures(make_mocked_request("GET", "/"), lead)
+        await PageView("tenant", ENTRANCE, [].append).show_failures(make_mocked_request("GET", "/"), lead)
 
 
 def list_templates() -> list[Path]:
