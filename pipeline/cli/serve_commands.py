@@ -158,7 +158,7 @@ def list_users(session: Session) -> int:
 @click.argument("name")
 @click.pass_obj
 def remove(session: Session, *, name: str) -> int:
-    """Remove a user of the page; their sessions end at once."""
+    """Remove a user and end their sessions."""
     _open_users(session).remove(name)
     session.print_json(removed=name)
     session.print_text("user.removed", name=name)
