@@ -82,7 +82,9 @@ def refuse(hospital, address, language="en"):
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "hospital.example", "127.0.0.1.example", ""])
 def test_an_address_that_is_not_this_machine_alone_is_refused(host, hospital):
     with pytest.raises(UsageError) as refused:
-        PageServer(make_site(hospital.folder / "config.yaml"), host, 8766, report_address=None, report_failure=None)
+        PageServer(
+            make_site(hospital.folder / "config.yaml"), host, 8766, report_address=None, report_failure=None
+        )
     assert refused.value.key == "web.not_loopback"
 
 

@@ -204,7 +204,9 @@ def test_another_sender_than_the_proxy_stays_out(hospital, users):
 def test_other_computers_come_in_by_tls_or_a_proxy_and_as_users_alone(hospital, host, web, key):
     configure(hospital, **web)
     with pytest.raises(UsageError) as refused:
-        PageServer(make_site(hospital.folder / "config.yaml"), host, 8766, report_address=None, report_failure=None)
+        PageServer(
+            make_site(hospital.folder / "config.yaml"), host, 8766, report_address=None, report_failure=None
+        )
     assert refused.value.key == key
 
 
