@@ -10,6 +10,7 @@ from pipeline.api.arguments import StrPath, check_arguments, load_ready_config, 
 from pipeline.clock import Clock, SystemClock
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
+from pipeline.ledger.lock import read_user_name
 from pipeline.operations.export import ListedRun, collect_runs, collect_seals
 from pipeline.reports.seal_list import ListedSeal
 from pipeline.resolution.cases import DecisionKind, WaitingCase, describe_case
@@ -97,5 +98,6 @@ def resolve(
         described = [describe_case(opened.ledger, case) for case in cases]
         if decision is not None:
             case = require_one_case(cases, query or "")
-            opened.enter(case, decision, value=seal_name or seal_id, sure=sure, why=why)
+            value = seal_name or seal_id
+            opened.enter(case, decision, who=read_user_name(), value=value, sure=sure, why=why)
         return described

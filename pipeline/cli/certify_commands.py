@@ -125,6 +125,7 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
 
 def _certify_place(session: Session, query: str, answers: Mapping[str, object], why: str) -> int:
     """Record whether one place shows the seal of a doctor; return the exit code."""
+    from pipeline.ledger.lock import read_user_name
     from pipeline.resolution.decide import SEARCHABLE_PLACES, DecisionMaker, enter_place
     from pipeline.workflow.stage_settings import build_agent
 
@@ -139,7 +140,7 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
         is_shown = (
             _is_shown_by_auto_sign(session, config, ledger, row_plan) if answer is True else answer == "shown"
         )
-        maker = DecisionMaker.current_user(ledger, session.clock, why, build_agent(config))
+        maker = DecisionMaker.of_user(read_user_name(), ledger, session.clock, why, build_agent(config))
         enter_place(maker, row_plan.history, place_name, shown=is_shown)
     session.print_json(place=place_name, shown=is_shown)
     key = "certified_not_shown"

@@ -23,7 +23,6 @@ from pipeline.messages.catalogue import make_message
 if TYPE_CHECKING:
     from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.resolution.cases import Case, DecisionKind, WaitingCase
-    from pipeline.resolution.decide import DecisionMaker
     from pipeline.resolution.open_cases import OpenCases
 
 SENT_BY_NEXT_RUN = frozenset({"not_created", "not_theirs", "replace", "other_person"})
@@ -80,9 +79,10 @@ def resolve(
 
     Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id.
     """
+    from pipeline.ledger.lock import read_user_name
     from pipeline.resolution.cases import describe_case
     from pipeline.resolution.ledger_status import get_unanswered_certification
-    from pipeline.resolution.open_cases import open_cases, point_to
+    from pipeline.resolution.open_cases import open_cases
 
     way = _choose_way(ways, query, seal_name=seal_name, sure=sure)
     _require_query(query, is_decision=bool(way or why))
@@ -106,11 +106,11 @@ def resolve(
         if not way:
             return _print_choice(session, opened, case)
         if way == "look_up":
-            with point_to(case):
-                return _look_up(session, opened.make_maker(why), case)
+            return _look_up(session, opened, case)
         described = describe_case(ledger, case)
         value = seal_name if way == "replace" else ways["seal_id"]
-        opened.enter(case, cast("DecisionKind", kind), value=value, sure=sure, why=why)
+        decision = cast("DecisionKind", kind)
+        opened.enter(case, decision, who=read_user_name(), value=value, sure=sure, why=why)
     is_picture = way == "keep" and case.held_image is not None
     phrase = session.render_sentence("way_keep_picture" if is_picture else f"way_{way}")
     session.print_json(decision=kind, resolved=described.to_dict())
@@ -203,23 +203,15 @@ def _probe(session: Session, query: str | None) -> int:
         return run_command(recorder, request, latest=None, yes=True)
 
 
-def _look_up(session: Session, maker: DecisionMaker, case: Case) -> int:
+def _look_up(session: Session, opened: OpenCases, case: Case) -> int:
     """Ask the service about the doctor; what it confirms is entered, all else is only printed."""
-    import asyncio
+    from pipeline.ledger.lock import read_user_name
 
-    from pipeline.resolution.decide import enter_created
-    from pipeline.resolution.service_calls import ServiceAccess, query_auto_sign
-
-    if case.attempt is None:
-        raise UsageError("probe_nothing", name=case.name)
-    known = {person.seal.seal_id for person in maker.ledger.snapshot().people.values() if person.seal}
-    service = ServiceAccess.from_config(session.require_ready_config(), session.clock, maker.ledger)
-    answer = asyncio.run(query_auto_sign(case.row_plan, case.name, service, known=known))
+    answer = opened.look_up(case, read_user_name())
     session.print_json(seal_id=answer.seal_id, request_id=answer.request_id)
     if answer.seal_id is None:
         session.alert("looked_up_nothing", name=case.name, words=answer.explanation)
     else:
-        enter_created(replace(maker, why=f"look-up {answer.request_id}"), case, answer.seal_id)
         session.inform("looked_up", name=case.name, seal_id=answer.seal_id)
     session.suggest_command("next_list", "resolve")
     return EXIT_ATTENTION if answer.seal_id is None else 0

@@ -30,6 +30,7 @@ AREAS = (
     "pages",
     "review",
     "web",
+    "web_decide",
     "setup",
     "server",
     "unattended",

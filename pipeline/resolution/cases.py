@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from dataclasses import field as _field
@@ -94,6 +95,33 @@ class Case:
             if problem.code == "PERSON_POSSIBLY_SAME" and "agreed" in problem.detail
         )
         return next(details, None)
+
+    def list_kinds(self) -> tuple[DecisionKind, ...]:
+        """Return the decisions that the case waits for."""
+        if self.attempt is not None:
+            return "created", "not_theirs" if self.status is Status.EXISTS else "not_created"
+        if self.status is Status.CHANGED:
+            return "keep", "replace"
+        of_persons: tuple[DecisionKind, ...] = ("same_person", "other_person") if self.possibly_same else ()
+        of_picture: tuple[DecisionKind, ...] = ("keep",) if self.held_image else ()
+        return of_persons + of_picture
+
+    def compute_digest(self) -> str:
+        """Return what stands for all of the case that a decision depends on: it differs once anything was decided or changed."""
+        attempt, seal, row_plan, same = self.attempt, self.history.seal, self.row_plan, self.possibly_same
+        doctor = row_plan.doctor if row_plan else None
+        images = (doctor.picture, doctor.held_image) if doctor else ()
+        facts = (
+            self.key,
+            self.status.value,
+            attempt and (attempt.uuid, attempt.verdict),
+            seal and seal.seal_id,
+            self.seal_name,
+            same and (same.key, same.seal and same.seal.seal_id, same.unresolved_attempt is not None),
+            doctor and (doctor.row_id, [image and image.sha256 for image in images]),
+            row_plan and [(problem.code, dict(problem.detail)) for problem in row_plan.problems],
+        )
+        return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
 
     def choose_step(self, command_line: CommandLine) -> NextStep:
         """Return what to find out, and the commands that enter it."""

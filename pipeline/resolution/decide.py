@@ -19,7 +19,6 @@ from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.fields.id_number import get_lifetime_number
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Decision, Ledger, LedgerConflict
 from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import CERTIFICATE_DAYS
@@ -45,9 +44,9 @@ class DecisionMaker:
     agent: Agent  # who acts in the service's eyes
 
     @classmethod
-    def current_user(cls, ledger: DatabaseLedger, clock: Clock, why: str, agent: Agent) -> Self:
-        """Return the user who runs the program, now."""
-        return cls(ledger, read_user_name(), clock.now(), why, agent)
+    def of_user(cls, user: str, ledger: DatabaseLedger, clock: Clock, why: str, agent: Agent) -> Self:
+        """Return a user who decides now."""
+        return cls(ledger, user, clock.now(), why, agent)
 
     def list_other_values(self, case: Case) -> Collection[str]:
         """Return what a person may have copied in place of a case's SealId."""
@@ -190,6 +189,14 @@ def enter_other_person(maker: DecisionMaker, case: Case, site_key: SiteKey) -> N
     number_key = _get_corrected_key(maker.ledger, case, site_key) if case.possibly_same is None else None
     owner = _require_possibly_same(case) if number_key is None else case.history
     maker.enter_decision("other_person", owner.key, detail=number_key or case.key)
+
+
+def is_corrected_number(ledger: DatabaseLedger, case: Case, site_key: SiteKey) -> bool:
+    """Return whether a row's number was entered as a corrected one of this person, and may be entered as another's again."""
+    try:
+        return _get_corrected_key(ledger, case, site_key) is not None
+    except UsageError:
+        return False
 
 
 def _get_corrected_key(ledger: DatabaseLedger, case: Case, site_key: SiteKey) -> str | None:

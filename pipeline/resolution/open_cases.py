@@ -1,10 +1,11 @@
 """Opens the cases that wait for a decision, chooses the one that a query means, and enters a decision on it.
 
-The command line and the Python API use the same functions.
+The command line, the Python API and the page use the same functions.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,18 +13,23 @@ from pathlib import Path
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.run import RunRequest
+from pipeline.domain.run import RunRequest, Status
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.ownership import WarningOutput
 from pipeline.resolution import decide
-from pipeline.resolution.cases import Case, DecisionKind, list_cases, merge_cases
+from pipeline.resolution.case_reader import CaseReader
+from pipeline.resolution.cases import Case, DecisionKind
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.resolution.person_query import PersonFinder
-from pipeline.resolution.service_calls import make_service_clock
+from pipeline.resolution.service_calls import (
+    AutoSignAnswer,
+    ServiceAccess,
+    make_service_clock,
+    query_auto_sign,
+)
 from pipeline.version import PROGRAM
-from pipeline.workflow.import_run import prepare_run
 from pipeline.workflow.run_request import build_request, get_last_roster_run
 from pipeline.workflow.stage_settings import build_agent, build_image_examiner
 from pipeline.workflow.tenant_ledger import (
@@ -75,21 +81,46 @@ class OpenCases:
             "resolve_nobody", query=query, then=("explain", query) if timelines else ("resolve",)
         )
 
-    def make_maker(self, why: str | None) -> DecisionMaker:
-        """Return the user who runs the program, who decides now."""
-        return DecisionMaker.current_user(self.ledger, self.clock, why or "resolve", build_agent(self.config))
+    def make_maker(self, who: str, why: str | None) -> DecisionMaker:
+        """Return a user who decides now."""
+        return DecisionMaker.of_user(who, self.ledger, self.clock, why or "resolve", build_agent(self.config))
+
+    def list_kinds(self, case: Case) -> tuple[DecisionKind, ...]:
+        """Return the decisions that a case waits for, and the one that withdraws an earlier decision."""
+        kinds = case.list_kinds()
+        if case.status is Status.CHANGED and decide.is_corrected_number(self.ledger, case, self.site_key):
+            return *kinds, "other_person"
+        return kinds
+
+    def look_up(self, case: Case, who: str) -> AutoSignAnswer:
+        """Ask the service about the doctor of a create without a verdict; a seal that it confirms is entered."""
+        with point_to(case):
+            if case.attempt is None:
+                raise UsageError("probe_nothing", name=case.name)
+            people = self.ledger.snapshot().people.values()
+            known = {person.seal.seal_id for person in people if person.seal}
+            service = ServiceAccess.from_config(self.config, self.clock, self.ledger)
+            answer = asyncio.run(query_auto_sign(case.row_plan, case.name, service, known=known))
+            if answer.seal_id is not None:
+                maker = self.make_maker(who, f"look-up {answer.request_id}")
+                decide.enter_created(maker, case, answer.seal_id)
+            return answer
 
     def enter(
         self,
         case: Case,
         kind: DecisionKind,
         *,
+        who: str,
         value: str | None = None,
         sure: bool = False,
         why: str | None = None,
     ) -> None:
-        """Enter a decision; ``value`` is the SealId, or the name of a new seal. UsageError where it cannot be entered."""
-        maker = self.make_maker(why)
+        """Enter a decision of the user ``who``; ``value`` is the SealId, or the name of a new seal.
+
+        Raises UsageError where it cannot be entered.
+        """
+        maker = self.make_maker(who, why)
         with point_to(case):
             match kind:
                 case "created":
@@ -118,8 +149,12 @@ def open_cases(
     changes: bool,
     invocation: str = PROGRAM,
     warnings: WarningOutput = WARNING_LOG,
+    reader: CaseReader | None = None,
 ) -> Iterator[OpenCases]:
-    """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter ``changes``."""
+    """Read the ledger, the configured rosters and those of the last run; the lock is taken only to enter ``changes``.
+
+    ``reader`` is that of a process which stays.
+    """
     require_ledger(config)
     request = replace(build_request("resolve", config, clock, invocation=invocation), command="check")
     opened = (
@@ -128,11 +163,8 @@ def open_cases(
         else open_configured_ledger(config, clock)
     )
     with opened as (ledger, site_key):
-        snapshot = ledger.snapshot()
-        cases: list[Case] = []
-        for one_request in filter(None, (request, _repeat_last_run(request, ledger))):
-            run_plan = prepare_run(one_request, config, ledger=ledger, site_key=site_key, clock=clock)
-            cases = merge_cases(cases, list_cases(run_plan.row_plans, snapshot))
+        requests = list(filter(None, (request, _repeat_last_run(request, ledger))))
+        cases = (reader or CaseReader()).read(requests, config, ledger, site_key, clock)
         yield OpenCases(config, clock, ledger, site_key, cases)
 
 

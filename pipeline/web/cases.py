@@ -1,68 +1,185 @@
-"""Waiting decisions: the cases that `resolve` lists, each with what is known of it and what to look for."""
+"""Waiting decisions: the cases that `resolve` lists, what to look for, and a form for each outcome."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from aiohttp import web
 
 from pipeline.clock import shown
+from pipeline.domain.roster import Field
 from pipeline.domain.run import Status
+from pipeline.errors import EsignImportError
+from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.messages.problems import render_problem
 from pipeline.reports.next_steps import CommandLine
 from pipeline.reports.presenter import Presenter
-from pipeline.resolution.cases import Case, WaitingCase, describe_case
+from pipeline.resolution.case_reader import CaseReader
+from pipeline.resolution.cases import Case, WaitingCase, describe_case, list_cases
+from pipeline.resolution.decide import get_certified_place
 from pipeline.resolution.ledger_status import describe_command_line
 from pipeline.resolution.open_cases import open_cases
 from pipeline.web.access import Role
-from pipeline.web.security import Route
+from pipeline.web.decisions import LOOK_UP, CaseChanged, WantedDecision, enter_decision
+from pipeline.web.security import SESSION, Route
 from pipeline.web.site import Site
-from pipeline.web.view import PageView, choose_language, is_fragment
+from pipeline.web.view import PageView, choose_language
+from pipeline.web.words import end_sentence, name_controls
+from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 MAX_CASES = 200
 
 
 class CasePages:
-    """The list of cases. It reads the rosters, so it comes after the page, and is made for one request at a time."""
+    """The list of cases, and the forms for decisions. One request at a time reads rosters or enters something."""
 
     def __init__(self, site: Site, view: PageView) -> None:
         self._site = site
         self._view = view
+        self._reader = CaseReader()
         self._turn = asyncio.Lock()
 
     def list_routes(self) -> Iterator[Route]:
         """Yield the routes."""
         yield Route("GET", "/cases", Role.LOOK, self._show)
         yield Route("GET", "/cases/list", Role.LOOK, self._show_list)
+        yield Route("POST", "/cases/decide", Role.CLERK, self._decide)
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
-        title = Presenter(choose_language(request)).render("web.nav.cases")
-        return self._view.render(request, "cases.html", title=title, listed=None)
+        """Show the creates without a verdict at once; what follows from the rosters comes after the page."""
+        presenter, site = Presenter(choose_language(request)), self._site
+        early = await site.read(self._read_open_creates, presenter)
+        return self._render(request, presenter, early=early)
 
     async def _show_list(self, request: web.Request) -> web.StreamResponse:
         presenter = Presenter(choose_language(request))
         async with self._turn:
             listed = await self._site.read(self._read_cases, presenter)
-        if is_fragment(request):
-            return self._view.render(request, "cases_list.html", listed=listed)
-        title = presenter.render("web.nav.cases")
-        return self._view.render(request, "cases.html", title=title, listed=listed)
+        return self._render(request, presenter, listed=listed)
+
+    def _render(
+        self,
+        request: web.Request,
+        presenter: Presenter,
+        *,
+        listed: Mapping[str, object] | None = None,
+        early: Mapping[str, object] | None = None,
+    ) -> web.Response:
+        return self._view.render(
+            request,
+            "cases.html",
+            fragment="cases_list.html" if listed else "",
+            title=presenter.render("web.nav.cases"),
+            listed=listed,
+            early=early,
+            may_decide=request[SESSION].role >= Role.CLERK,
+        )
+
+    async def _decide(self, request: web.Request) -> web.StreamResponse:
+        """Enter a decision, or ask for it once more; what was refused is explained beside the form."""
+        presenter, user = Presenter(choose_language(request)), request[SESSION].user
+        try:
+            wanted = WantedDecision.from_form(await request.post())
+            questions = wanted.list_questions(presenter)
+            if questions:
+                return self._answer(request, presenter, questions, fields=wanted.to_fields())
+            async with self._turn:
+                recorded = await self._site.read(enter_decision, self._site, self._reader, wanted, user)
+        except CaseChanged as error:
+            response = self._answer(request, presenter, [error.render(presenter.language)], status=409)
+            return _renew_list(response)
+        except EsignImportError as error:
+            sentences = [presenter.mask_text(error.render(presenter.language))]
+            return self._answer(request, presenter, sentences, status=409)
+        colour = "rejected" if recorded.answer and recorded.seal_id is None else "sealed"
+        return _renew_list(self._answer(request, presenter, recorded.describe(presenter), colour=colour))
+
+    def _answer(
+        self,
+        request: web.Request,
+        presenter: Presenter,
+        sentences: Sequence[str],
+        *,
+        status: int = 200,
+        colour: str = "failed",
+        fields: Mapping[str, str] | None = None,
+    ) -> web.Response:
+        """Return what became of a form; with ``fields`` the question that is answered before anything is entered."""
+        return self._view.render(
+            request,
+            "decided.html",
+            fragment="decided_part.html",
+            status=status,
+            title=presenter.render("web.decide.title"),
+            sentences=[name_controls(sentence, presenter) for sentence in sentences],
+            colour="rejected" if fields else colour,
+            fields=fields,
+        )
+
+    def _read_open_creates(self, presenter: Presenter) -> dict[str, object] | None:
+        """Return the cases that the ledger alone shows, without forms; None where there is no ledger."""
+        site = self._site
+        try:
+            with open_configured_ledger(site.config, site.clock) as (ledger, _):
+                cases = list_cases((), ledger.snapshot())
+                return self._describe_cases(cases, ledger, lambda _: (), presenter)
+        except EsignImportError:
+            return None  # the list names the fault
 
     def _read_cases(self, presenter: Presenter) -> dict[str, object]:
         """Return the cases as the template shows them; it reads rosters and ledger, and takes no lock."""
         site = self._site
-        command_line = describe_command_line(site.config, site.invocation)
-        with open_cases(site.config, site.clock, changes=False, invocation=site.invocation) as opened:
-            shown_cases = [
-                _describe(case, describe_case(opened.ledger, case), command_line, presenter)
-                for case in opened.cases[:MAX_CASES]
-            ]
+        with open_cases(
+            site.config, site.clock, changes=False, invocation=site.invocation, reader=self._reader
+        ) as opened:
+            certified = get_certified_place(opened.ledger, site.clock.now())
+            listed = self._describe_cases(opened.cases, opened.ledger, opened.list_kinds, presenter)
             return {
-                "cases": shown_cases,
-                "more": max(0, len(opened.cases) - MAX_CASES),
+                **listed,
+                "certified": presenter.render(f"place.{certified}") if certified else "",
                 "hints": _list_hints(opened.cases, presenter),
             }
+
+    def _describe_cases(
+        self,
+        cases: Sequence[Case],
+        ledger: DatabaseLedger,
+        list_kinds: Callable[[Case], Sequence[str]],
+        presenter: Presenter,
+    ) -> dict[str, object]:
+        site = self._site
+        command_line, now = describe_command_line(site.config, site.invocation), site.clock.now()
+        shown_cases = [
+            _describe(case, describe_case(ledger, case), command_line, presenter)
+            | {"shown_at": str(now), "ways": _list_ways(case, list_kinds(case))}
+            for case in cases[:MAX_CASES]
+        ]
+        return {"cases": shown_cases, "more": max(0, len(cases) - MAX_CASES)}
+
+
+def _renew_list(response: web.Response) -> web.Response:
+    """Let htmx put an answer above the list, and ask for the list again."""
+    response.headers["HX-Retarget"] = "#said"
+    response.headers["HX-Reswap"] = "innerHTML show:window:top"
+    response.headers["HX-Trigger"] = "cases-changed"
+    return response
+
+
+def _list_ways(case: Case, kinds: Sequence[str]) -> list[dict[str, object]]:
+    """Return the forms of a case: the decision, its label, and what it asks for."""
+    ways = []
+    for kind in (*kinds, *([LOOK_UP] if kinds and case.attempt is not None and case.row_plan else [])):
+        is_picture = kind == "keep" and case.held_image is not None
+        ways.append(
+            {
+                "kind": kind,
+                "text": "keep_picture" if is_picture else kind,
+                "needs_name": kind == "replace" and Field.SEAL_NAME not in case.differing_fields,
+                "one_person": case.may_be_another_person and kind in {"keep", "replace"},
+            }
+        )
+    return ways
 
 
 def _list_hints(cases: Sequence[Case], presenter: Presenter) -> list[str]:
@@ -71,7 +188,7 @@ def _list_hints(cases: Sequence[Case], presenter: Presenter) -> list[str]:
     if any(case.attempt is not None for case in cases):
         hints.append(presenter.render("resolve_where"))
     if any(case.status is Status.UNKNOWN for case in cases):
-        hints.append(presenter.render("resolve_where_not_found"))
+        hints.append(name_controls(presenter.render("resolve_where_not_found"), presenter))
     return hints
 
 
@@ -86,9 +203,10 @@ def _describe(
         "who": waiting.describe_location(presenter.language),
         "reason": _describe_reason(case, presenter),
         "facts": list(_list_facts(waiting, presenter)),
-        "task": step.render(presenter.language),
-        "commands": step.render_commands(presenter.language),
+        "task": name_controls(end_sentence(step.render(presenter.language), presenter), presenter),
+        "is_decision": step.is_decision,
         "key": case.key,
+        "seen": case.compute_digest(),
     }
 
 
@@ -107,7 +225,7 @@ def _describe_reason(case: Case, presenter: Presenter) -> str:
         return ""
     if case.held_image is not None:
         held = next(problem for problem in case.row_plan.problems if problem.severity == "error")
-        return presenter.mask_text(render_problem(held, presenter.language))
+        return name_controls(presenter.mask_text(render_problem(held, presenter.language)), presenter)
     return presenter.render("web.case.another") if case.may_be_another_person else ""
 
 

@@ -57,7 +57,6 @@ class RunPages:
             rosters=[_describe_roster(roster, presenter) for roster in record.content.get("files", ())],
             rate=record.content.get("rate", {}),
             requests=record.content.get("requests", {}),
-            user=record.user,
         )
 
     async def _send_file(self, request: web.Request) -> web.StreamResponse:

@@ -78,14 +78,15 @@ def prepare_run(
     site_key: SiteKey | None,
     clock: Clock,
     new_judgements: Mapping[str, Judgement] = MappingProxyType({}),
+    images: ImageExaminer | None = None,
 ) -> RunPlan:
     """Read, validate, pair and plan. No network. `check` and `run` share this function.
 
     ``new_judgements`` are those of a review file, in addition to the ledger's. Without a ``site_key`` rows have no ids.
-    The pictures of doctors without a seal are examined, each once.
+    The pictures of doctors without a seal are examined, each once; ``images`` has examined some of them before.
     """
     started, view = clock.now(), LedgerView(ledger, site_key)
-    examiner = stage_settings.build_image_examiner(config)
+    examiner = images or stage_settings.build_image_examiner(config)
     inputs = _read(request, config, site_key)
     doctors = _validate(inputs, config, view, clock)
     judgements = view.get_judgements(new_judgements)

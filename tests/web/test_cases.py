@@ -31,9 +31,9 @@ def test_unknown_and_changed_rows_have_what_to_look_for_and_their_history(hospit
         assert row["trace_id"] in cases[who]
         assert row["seal_name"] in cases[who]
         assert "Look for the seal" in cases[who]
-        assert "--not-created" in cases[who]
+        assert "It was not created" in cases[who]
         assert re.search(r"Differs from the seal in</dt><dd>picture<", cases[sealed])
-        assert "--keep" in cases[sealed]
+        assert "Keep the seal" in cases[sealed]
         for case, doctor in ((cases[who], who), (cases[sealed], sealed)):
             history = inside.get(re.search(r'href="(/doctors/[0-9a-f]+)"', case)[1]).text
             assert f"<h2>{doctor} " in history

@@ -108,6 +108,12 @@ class ImageExaminer:
             )
         return examined
 
+    def forget_unread(self) -> None:
+        """Forget the pictures that could not be read for a reason of the machine: they are tried again."""
+        for image, examined in list(self._examined.items()):
+            if examined.unread is not None:
+                del self._examined[image]
+
     def examine_all(self, images: Iterable[ImageFile]) -> None:
         """Examine pictures in threads. Raises OSError as `examine` does."""
         with ThreadPoolExecutor(_THREADS) as threads:

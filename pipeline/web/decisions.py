@@ -1,0 +1,190 @@
+"""A decision on a case as a form of the page gives it: what it will do, when it is asked again, and how it is entered.
+
+It goes through `OpenCases.enter` as `resolve` does: the same refusals, the same lock. It is for the case that was shown: if
+anything of it has changed since, nothing is entered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Self, TypeAlias, cast, get_args
+
+from pipeline.clock import shown, stamp
+from pipeline.domain.masking import mask_text
+from pipeline.domain.seals import is_seal_id, is_usual_seal_id
+from pipeline.errors import UsageError
+from pipeline.ledger.protocol import Decision, Ledger
+from pipeline.messages.areas import is_known
+from pipeline.messages.catalogue import make_message
+from pipeline.reports.presenter import Presenter
+from pipeline.resolution.case_reader import CaseReader
+from pipeline.resolution.cases import Case, DecisionKind
+from pipeline.resolution.open_cases import OpenCases, open_cases
+from pipeline.web.site import Site
+
+LOOK_UP = "look_up"
+Kind: TypeAlias = DecisionKind | Literal["look_up"]
+KINDS = frozenset({*get_args(DecisionKind), LOOK_UP})
+MAX_WHY = 300  # characters
+MAX_VALUE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedDecision:
+    """What a form gives. ``seen`` is the digest of the case that was shown, ``shown_at`` when that was (unix seconds)."""
+
+    key: str
+    name: str  # of the doctor, as shown
+    seen: str
+    shown_at: float
+    kind: Kind
+    value: str
+    sure: bool
+    why: str
+    is_confirmed: bool
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, object]) -> Self:
+        """Read a form. UsageError where no decision was chosen."""
+
+        def get(name: str, longest: int = MAX_VALUE) -> str:
+            value = form.get(name, "")
+            return value.strip()[:longest] if isinstance(value, str) else ""
+
+        kind = get("kind")
+        if kind not in KINDS:
+            raise UsageError("web.case.no_kind")
+        return cls(
+            key=get("key"),
+            name=mask_text(get("name")),
+            seen=get("seen"),
+            shown_at=_parse_moment(get("shown_at")),
+            kind=cast("Kind", kind),
+            value=get("value") if kind in {"created", "replace"} else "",
+            sure=bool(get("sure")),
+            why=mask_text(get("why", MAX_WHY)),
+            is_confirmed=bool(get("confirmed")),
+        )
+
+    def list_questions(self, presenter: Presenter) -> list[str]:
+        """Return what is asked again before the decision is entered: it could make a second seal, or a SealId looks odd."""
+        if self.is_confirmed:
+            return []
+        if self.kind == "created" and not is_usual_seal_id(self.value) and is_seal_id(self.value, ()):
+            length = len(self.value)
+            return [
+                presenter.render("resolve_odd_seal_id", seal_id=mask_text(self.value), length=length),
+                presenter.render("resolve_confirm_seal_id"),
+            ]
+        if self.kind in {"replace", "other_person"} or (self.kind == "not_created" and self.sure):
+            way = presenter.render(f"way_{self.kind}")
+            asked = presenter.render("web.decide.asked", name=self.name, way=way)
+            return [asked, presenter.render(f"web.effect.{self.kind}")]
+        return []
+
+    def to_fields(self) -> dict[str, str]:
+        """Return the fields of the form that asks again."""
+        return {
+            "key": self.key,
+            "name": self.name,
+            "seen": self.seen,
+            "shown_at": str(self.shown_at),
+            "kind": self.kind,
+            "value": self.value,
+            "sure": "yes" if self.sure else "",
+            "why": self.why,
+            "confirmed": "yes",
+        }
+
+
+class CaseChanged(UsageError):
+    """The case is not the one that was shown: nothing was entered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A decision that was entered, or a question to the service that was answered."""
+
+    case: Case
+    wanted: WantedDecision
+    answer: object = None  # of a look-up that found nothing: why
+    seal_id: str | None = None  # that a look-up confirmed
+
+    def describe(self, presenter: Presenter) -> list[str]:
+        """Return what was recorded, what follows from it, and how it is withdrawn."""
+        name, kind, seal = self.case.name, self.wanted.kind, self.case.history.seal
+        if kind == LOOK_UP and self.seal_id is None:
+            return [presenter.render("looked_up_nothing", name=name, words=self.answer)]
+        if kind == LOOK_UP:
+            sentences = [presenter.render("looked_up", name=name, seal_id=self.seal_id)]
+        else:
+            shown_kind = "keep_picture" if kind == "keep" and self.case.held_image is not None else kind
+            way = presenter.render("way_seal_id" if kind == "created" else f"way_{shown_kind}")
+            sentences = [presenter.render("resolved", name=name, way=way)]
+            if kind == "replace" and seal is not None:
+                sentences.append(presenter.render("replaced", seal_id=seal.seal_id))
+            undo = f"web.undo.{shown_kind}"
+            sentences.append(presenter.render(undo if is_known(undo) else "web.undo.none"))
+        return sentences
+
+
+def enter_decision(site: Site, reader: CaseReader, wanted: WantedDecision, user: str) -> Recorded:
+    """Enter a decision of a user under the ledger's lock. Raises EsignImportError where it cannot be entered."""
+    with open_cases(
+        site.config, site.clock, changes=True, invocation=site.invocation, reader=reader
+    ) as opened:
+        case = _require_same_case(opened, wanted)
+        site.record_change(user, "decide", key=case.key, kind=wanted.kind)
+        if wanted.kind == LOOK_UP:
+            answer = opened.look_up(case, user)
+            return Recorded(case, wanted, answer.explanation, answer.seal_id)
+        opened.enter(
+            case,
+            cast("DecisionKind", wanted.kind),
+            who=user,
+            value=wanted.value or None,
+            sure=wanted.sure,
+            why=wanted.why or None,
+        )
+        return Recorded(case, wanted)
+
+
+def _require_same_case(opened: OpenCases, wanted: WantedDecision) -> Case:
+    """Return the case that was shown; CaseChanged, which names what changed, where it is another one now."""
+    case = next((case for case in opened.cases if case.key == wanted.key), None)
+    if case is not None and case.compute_digest() == wanted.seen:
+        return case
+    if (decision := _get_later_decision(opened.ledger, wanted)) is not None:
+        raise CaseChanged(
+            "web.stale.decided",
+            who=decision.who,
+            moment=shown(stamp(decision.decided_at)),
+            what=_name_decision(decision),
+        )
+    if case is None:
+        raise CaseChanged("web.stale.gone")
+    raise CaseChanged("web.stale.changed", status=make_message(f"status.{case.status.value}"))
+
+
+def _get_later_decision(ledger: Ledger, wanted: WantedDecision) -> Decision | None:
+    """Return the last decision about the person since the case was shown."""
+    decisions = [
+        decision
+        for decision in ledger.list_decisions()
+        if wanted.key in {decision.key, decision.detail} and decision.decided_at >= wanted.shown_at
+    ]
+    return decisions[-1] if decisions else None
+
+
+def _name_decision(decision: Decision) -> object:
+    way = "seal_id" if decision.kind == "created" else decision.kind
+    key = f"way_{way}"
+    return make_message(key) if is_known(key) else decision.kind
+
+
+def _parse_moment(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

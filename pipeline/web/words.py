@@ -1,0 +1,41 @@
+"""The sentences of the command line as the page shows them: its options are named as the controls of the page are labelled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pipeline.reports.presenter import Presenter
+
+# option -> key of the label
+_CONTROLS: Mapping[str, str] = {
+    "seal-id": "web.way.created",
+    "not-created": "web.way.not_created",
+    "not-theirs": "web.way.not_theirs",
+    "keep": "web.way.keep",
+    "replace": "web.way.replace",
+    "same-person": "web.way.same_person",
+    "other-person": "web.way.other_person",
+    "look-up": "web.way.look_up",
+    "seal-name": "web.field.seal_name",
+    "sure": "web.sure",
+}
+_CERTIFY = re.compile(
+    r"\bcertify(?: \S+ --console shown(?: ?[(\uff08][^()\uff08\uff09]*[)\uff09])?)?(?![A-Za-z0-9_-])"
+)
+_RESOLVE = re.compile(r"\bresolve(?: [^\s“”]+)? (?=--)")
+_COLON = re.compile(r"[\uff1a: ]+\Z")
+_OPTION = re.compile(rf"(?<![\w-])--({'|'.join(_CONTROLS)})(?![\w-])")
+
+
+def name_controls(text: str, presenter: Presenter) -> str:
+    """Return a sentence with labels of the page in place of options."""
+    text = _CERTIFY.sub(lambda _: presenter.render("web.option.certify"), text)
+    text = _RESOLVE.sub("", text)
+    return _OPTION.sub(lambda option: f"“{presenter.render(_CONTROLS[option[1]])}”", text)
+
+
+def end_sentence(text: str, presenter: Presenter) -> str:
+    """Return a sentence that led to a command, ended."""
+    head = _COLON.sub("", text)
+    return text if head == text else head + presenter.render("web.full_stop")

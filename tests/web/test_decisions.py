@@ -1,0 +1,334 @@
+"""Decisions that are entered on the page: each kind, the refusals of the command line, and what changed meanwhile."""
+
+import html
+import re
+import sqlite3
+from contextlib import closing
+
+import pytest
+from case_forms import FORM, decide, fill_in, list_cases, read_answer, read_forms
+from page_support import PageThread
+from people import make_row, name, number
+from resolution_support import LaterClock, list_made_seals, read_unknown_rows, run_later
+from run_support import draw_seal
+from wire_support import fault
+
+from pipeline.config.settings import load
+from pipeline.ledger.lock import read_user_name
+from pipeline.reports.presenter import Presenter
+from pipeline.web.access import PageUser, Role
+from pipeline.web.users import UserFile
+from pipeline.web.words import name_controls
+from pipeline.workflow.tenant_ledger import lock_tenant
+
+ID = "yD" + "a1B2" * 7 + "zz"
+
+
+@pytest.fixture
+def later_page(request):
+    """Serve the page of a hospital some minutes after its run, on the service's clock as well."""
+    opened = []
+
+    def serve(hospital):
+        hospital.service_clock.ahead = LaterClock.passed
+        page = PageThread(hospital.folder / "config.yaml", clock=LaterClock())
+        opened.append(page)
+        return page.__enter__()
+
+    yield serve
+    for page in opened:
+        page.__exit__()
+        assert page.failures == []
+
+
+@pytest.fixture
+def unsettled(hospital_with):
+    """Doctor 2's answer was lost after executing, doctor 3's before; doctor 5's picture was replaced after the seal."""
+    hospital = hospital_with(faults=[fault("reset_after", nth=(2,)), fault("reset_before", nth=(3,))])
+    hospital.doctors(5)
+    assert hospital.run_to_end("run") == (3, {"sealed": 3, "unknown": 2})
+    draw_seal(hospital.folder / "seals" / "00005.png", 77)
+    return hospital
+
+
+def read_decisions(hospital):
+    with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as connection:
+        return connection.execute("SELECT kind, who, why FROM decision ORDER BY id").fetchall()
+
+
+def test_each_outcome_ends_with_one_seal_and_records_who_and_why(unsettled, later_page):
+    lost, never = sorted(read_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    assert {
+        who: set(read_forms(case)) for who, case in list_cases(inside.get("/cases/list").text).items()
+    } == {
+        lost: {"created", "not_created", "look_up"},
+        never: {"created", "not_created", "look_up"},
+        name(5): {"keep", "replace"},
+    }
+    answer = decide(inside, lost, "created", value=list_made_seals(unsettled)[lost], why="in the console")
+    assert (answer.status, read_answer(answer)[0]) == (200, f"Recorded: {lost}, created.")
+    assert "cannot be withdrawn" in answer.text
+    answer = decide(inside, never, "not_created", sure="yes", confirmed=False)
+    assert "Please confirm" in read_answer(answer)[0]
+    assert "this person will have two" in answer.text
+    assert len(read_decisions(unsettled)) == 1, "it was asked only"
+    assert decide(inside, never, "not_created", sure="yes").status == 200
+    assert decide(inside, name(5), "keep").status == 200
+    assert list_cases(inside.get("/cases/list").text) == {}
+    user = read_user_name()
+    assert read_decisions(unsettled) == [
+        ("created", user, "in the console"),
+        ("not_created", user, "resolve"),
+        ("keep", user, "resolve"),
+    ]
+    log = (unsettled.folder / "state" / "page-log.jsonl").read_text("utf-8")
+    assert re.findall(r'"kind":"(\w+)"', log) == ["created", "not_created", "keep"]
+    assert unsettled.run_to_end("run") == (0, {"sealed": 1, "unchanged": 4})
+    assert unsettled.service.list_duplicates() == {}
+
+
+def test_a_seal_that_is_replaced_is_asked_about_and_named_for_disabling(unsettled, later_page):
+    old = list_made_seals(unsettled)[name(5)]
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    answer = decide(inside, name(5), "replace", value="新处方章", confirmed=False)
+    assert "stays valid until Tencent disables it" in answer.text
+    assert read_decisions(unsettled) == []
+    answer = decide(inside, name(5), "replace", value="新处方章")
+    assert any(f"The old seal {old} stays valid" in sentence for sentence in read_answer(answer))
+    assert unsettled.go("run") == 3
+    assert [seal.seal_name for seal in unsettled.service.seals if seal.name == name(5)][-1] == "新处方章"
+
+
+def test_a_corrected_number_is_one_person_or_another_and_the_first_is_withdrawn(hospital, later_page):
+    hospital.seal_doctors(2)
+    hospital.roster([make_row(1, number=number(501)), make_row(2)])
+    inside = later_page(hospital).enter(Accept_Language="en")
+    answer = decide(inside, name(1), "same_person")
+    assert "record “Another person”" in read_answer(answer)[-1]
+    forms = read_forms(list_cases(inside.get("/cases/list").text)[name(1)])
+    assert set(forms) == {"keep", "replace", "other_person"}
+    answer = decide(inside, name(1), "other_person", confirmed=False)
+    assert "another person; the next run sends it" in read_answer(answer)[0]
+    assert decide(inside, name(1), "other_person").status == 200
+    assert [kind for kind, *_ in read_decisions(hospital)] == ["same_person", "other_person"]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_refusal_of_the_command_line_is_that_of_the_page(unsettled, later_page, capsys, language):
+    who, row = next(iter(read_unknown_rows(unsettled).items()))
+    sealed = list_made_seals(unsettled)[name(1)]
+    page = later_page(unsettled)
+    inside = page.enter(Accept_Language=language)
+    presenter = Presenter(language)
+    for doctor, query, kind, values, options in (
+        (who, row["trace_id"], "created", {"value": sealed}, ["--seal-id", sealed]),
+        (who, row["trace_id"], "created", {"value": "见控制台"}, ["--seal-id", "见控制台"]),
+        (who, row["trace_id"], "created", {"value": row["trace_id"]}, ["--seal-id", row["trace_id"]]),
+        (who, row["trace_id"], "not_created", {}, ["--not-created"]),
+        (who, row["trace_id"], "not_theirs", {}, ["--not-theirs"]),
+        (who, row["trace_id"], "keep", {}, ["--keep"]),
+        (who, row["trace_id"], "replace", {"value": "新"}, ["--replace", "--seal-name", "新"]),
+        (who, row["trace_id"], "same_person", {}, ["--same-person"]),
+        (who, row["trace_id"], "other_person", {}, ["--other-person"]),
+        (name(5), name(5), "created", {"value": ID}, ["--seal-id", ID]),
+        (name(5), name(5), "not_created", {"sure": "yes"}, ["--not-created", "--sure"]),
+        (name(5), name(5), "replace", {}, ["--replace"]),
+        (name(5), name(5), "look_up", {}, ["--look-up"]),
+        (
+            name(5),
+            name(5),
+            "replace",
+            {"value": f"{name(5)}处方章"},
+            ["--replace", "--seal-name", f"{name(5)}处方章"],
+        ),
+    ):
+        capsys.readouterr()
+        assert run_later(unsettled, "--lang", language, "resolve", query, *options) == 2, options
+        unsettled.service_clock.ahead = LaterClock.passed
+        printed = capsys.readouterr().err
+        answer = decide(inside, doctor, kind, **values)
+        assert answer.status == 409, options
+        assert read_answer(answer)[0] in name_controls(printed, presenter), options
+        assert " --" not in read_answer(answer)[0], options
+    assert read_decisions(unsettled) == []
+
+
+def test_a_late_copy_is_waited_for(unsettled, page):
+    who = next(iter(read_unknown_rows(unsettled)))
+    inside = page.enter(Accept_Language="en")
+    answer = decide(inside, who, "not_created", sure="yes")
+    assert "may still be carried out until" in read_answer(answer)[0]
+    assert read_decisions(unsettled) == []
+
+
+def test_a_seal_id_of_an_odd_length_is_asked_about(unsettled, later_page):
+    who = next(iter(read_unknown_rows(unsettled)))
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    answer = decide(inside, who, "created", value="yDnotaseal", confirmed=False)
+    assert "has 10 characters" in read_answer(answer)[0]
+    assert read_decisions(unsettled) == []
+    assert decide(inside, who, "created", value="yDnotaseal").status == 200
+
+
+def test_another_persons_number_needs_certainty(hospital, later_page):
+    hospital.seal_doctors(2)
+    hospital.roster([make_row(1, name="李四", staff_no="00099"), make_row(2)])
+    inside = later_page(hospital).enter(Accept_Language="en")
+    answer = decide(inside, "李四", "keep")
+    assert answer.status == 409
+    assert "The number may have been entered for the wrong doctor" in read_answer(answer)[0]
+    assert "add “I am sure”" in read_answer(answer)[0]
+    assert decide(inside, "李四", "keep", sure="yes").status == 200
+
+
+def test_a_held_picture_is_judged_right_by_its_form(hospital, later_page):
+    """The newcomer has the staff number that doctor 1 had, and so doctor 1's file."""
+    hospital.seal_doctors(2)
+    hospital.roster([make_row(1, staff_no="00101"), make_row(2), make_row(7, staff_no="00001")])
+    draw_seal(hospital.folder / "seals" / "00001.png", 901)
+    inside = later_page(hospital).enter(Accept_Language="en")
+    case = list_cases(inside.get("/cases/list").text)[name(7)]
+    assert set(read_forms(case)) == {"keep", "same_person", "other_person"}
+    assert " --" not in case
+    answer = decide(inside, name(7), "keep")
+    assert "mark the picture as wrong" in read_answer(answer)[-1]
+    assert [kind for kind, *_ in read_decisions(hospital)] == ["review"]
+
+
+# -- what changed between the list and the form
+
+
+def test_the_second_of_two_clerks_reads_who_decided_what(unsettled, later_page):
+    who = next(iter(read_unknown_rows(unsettled)))
+    page = later_page(unsettled)
+    first, second = page.enter(Accept_Language="en"), page.enter(Accept_Language="en")
+    stale = fill_in(second, who, "not_created", sure="yes", confirmed="yes")
+    assert decide(first, who, "created", value=ID).status == 200
+    answer = second.post("/cases/decide", stale)
+    assert answer.status == 409
+    assert re.fullmatch(
+        rf"Nothing was recorded: meanwhile {read_user_name()} recorded at .*: created\.",
+        read_answer(answer)[0],
+    )
+    assert answer.headers["HX-Trigger"] == "cases-changed"
+    assert [kind for kind, *_ in read_decisions(unsettled)] == ["created"]
+
+
+def test_a_row_that_changed_is_not_the_one_that_was_shown(unsettled, later_page):
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    stale = fill_in(inside, name(5), "keep")
+    draw_seal(unsettled.folder / "seals" / "00005.png", 78)
+    answer = inside.post("/cases/decide", stale)
+    assert "have changed, and the case is now “Changed”" in read_answer(answer)[0]
+    draw_seal(unsettled.folder / "seals" / "00005.png", 5)
+    answer = inside.post("/cases/decide", stale)
+    assert "does not wait any more" in read_answer(answer)[0]
+    assert read_decisions(unsettled) == []
+
+
+def test_a_key_that_is_no_case_and_a_form_without_a_kind_are_refused(unsettled, later_page):
+    who = next(iter(read_unknown_rows(unsettled)))
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    form = fill_in(inside, who, "created", value=ID)
+    for change, sentence in (
+        ({"key": "../../etc/passwd"}, "does not wait any more"),
+        ({"key": ""}, "does not wait any more"),
+        ({"seen": ""}, "have changed"),
+        ({"kind": "purge"}, "choose a decision"),
+        ({"kind": ""}, "choose a decision"),
+        ({"shown_at": "nan?"}, None),
+    ):
+        answer = inside.post("/cases/decide", {**form, **change})
+        if sentence is None:
+            assert answer.status == 200
+        else:
+            assert (answer.status, sentence in read_answer(answer)[0]) == (409, True), change
+            assert read_decisions(unsettled) == []
+
+
+def test_a_held_lock_names_its_holder(unsettled, later_page):
+    who = next(iter(read_unknown_rows(unsettled)))
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    form = fill_in(inside, who, "created", value=ID)
+    config = load(unsettled.folder / "config.yaml", {})
+    with lock_tenant(config, run="r-of-the-night", clock=LaterClock()):
+        answer = inside.post("/cases/decide", form)
+        assert answer.status == 409
+        assert "Run r-of-the-night has been using the ledger since" in read_answer(answer)[0]
+        assert read_user_name() in read_answer(answer)[0]
+    assert inside.post("/cases/decide", form).status == 200
+
+
+def test_a_ledger_that_is_away_is_named_and_nothing_is_made(unsettled, later_page):
+    who = next(iter(read_unknown_rows(unsettled)))
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    form = fill_in(inside, who, "created", value=ID)
+    unsettled.lose_ledger()
+    answer = inside.post("/cases/decide", form)
+    assert answer.status == 409
+    assert "no ledger" in read_answer(answer)[0]
+    assert not (unsettled.folder / "state" / "ledger.sqlite3").exists()
+
+
+def test_who_may_only_look_sees_no_form_and_enters_nothing(unsettled, later_page):
+    who = next(iter(read_unknown_rows(unsettled)))
+    users = UserFile(unsettled.folder / "state")
+    users.save(PageUser("wang", Role.LOOK))
+    users.save(PageUser("li", Role.CLERK))
+    with (unsettled.folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write("web: {url: 'https://esign.hospital.example', trusted_proxy: 127.0.0.1}\n")
+    page = later_page(unsettled)
+    looking, clerk = (page.visit(X_Forwarded_User=user, Accept_Language="en") for user in ("wang", "li"))
+    looking.read_token()
+    clerk.read_token()
+    text = looking.get("/cases/list").text
+    assert FORM.search(text) is None
+    assert "role clerk" in text
+    form = fill_in(clerk, who, "created", value=ID)
+    assert looking.post("/cases/decide", form).status == 403
+    assert read_decisions(unsettled) == []
+    assert clerk.post("/cases/decide", form).status == 200
+    assert read_decisions(unsettled) == [("created", "li", "resolve")]
+
+
+def test_a_full_log_enters_nothing(unsettled, later_page):
+    who = next(iter(read_unknown_rows(unsettled)))
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    form = fill_in(inside, who, "created", value=ID)
+    log = unsettled.folder / "state" / "page-log.jsonl"
+    log.unlink()
+    log.mkdir()
+    assert inside.post("/cases/decide", form).status == 503
+    assert read_decisions(unsettled) == []
+
+
+def test_what_is_typed_as_the_reason_is_text_without_numbers(unsettled, later_page):
+    who = next(iter(read_unknown_rows(unsettled)))
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    script = f"<script>alert(1)</script> {number(2)}"
+    assert decide(inside, who, "created", value=ID, why=script).status == 200
+    key = re.search(r'href="/doctors/([0-9a-f]+)"', inside.post("/doctors", {"query": who}).text)
+    story = (
+        inside.post("/doctors", {"query": who}).text if key is None else inside.get(f"/doctors/{key[1]}").text
+    )
+    assert "<script>alert" not in story
+    assert html.escape("<script>alert(1)</script>", quote=False) in story
+    assert number(2) not in story
+    assert number(2) not in str(read_decisions(unsettled))
+
+
+def test_the_list_is_read_again_only_where_something_changed(unsettled, later_page):
+    who = next(iter(read_unknown_rows(unsettled)))
+    page = later_page(unsettled)
+    inside = page.enter(Accept_Language="en")
+    before = list_cases(inside.get("/cases/list").text)
+    roster = unsettled.folder / "inbox" / "roster.xlsx"
+    assert list_cases(inside.get("/cases/list").text).keys() == before.keys()
+    draw_seal(unsettled.folder / "seals" / "00001.png", 79)
+    assert list_cases(inside.get("/cases/list").text).keys() == before.keys() | {name(1)}
+    unsettled.roster([make_row(serial) for serial in (2, 3, 4, 5)])
+    assert roster.exists()
+    assert name(1) not in list_cases(inside.get("/cases/list").text)
+    assert run_later(unsettled, "resolve", who, "--seal-id", ID) == 0
+    assert who not in list_cases(inside.get("/cases/list").text)
