@@ -57,7 +57,7 @@ FOR_SEVERAL = frozenset(
         "purge",
     }
 )
-AT_ONCE = frozenset({"schedule print", "schedule install"})  # one schedule for all that are chosen
+AT_ONCE = frozenset({"schedule print", "schedule install", "serve"})  # one call for all that are chosen
 VALIDATE = "config validate"  # of every hospital unless one is chosen
 # options and arguments that mean something of one hospital
 OF_ONE_HOSPITAL = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,48 +38,78 @@ def serve(session: Session, *, address: str | None, in_browser: bool) -> int:
     """
     import asyncio
 
+    from pipeline.web.server import serve_pages
+
     with ExitStack() as resources:
-        server = _make_server(session, address, _BrowserOpener(resources) if in_browser else None)
-        asyncio.run(server.serve_until_signal())
+        opener = _BrowserOpener(resources) if in_browser else None
+        asyncio.run(serve_pages(_make_servers(session, address, opener)))
     session.inform("web.stopped")
     return 0
 
 
-def _make_server(session: Session, address: str | None, opener: _BrowserOpener | None) -> PageServer:
+def _make_servers(session: Session, address: str | None, opener: _BrowserOpener | None) -> list[PageServer]:
+    """Return a server for each hospital that is chosen: at the same address each one has the next port."""
     from pipeline.config.sections import parse_listen
     from pipeline.web.server import PageServer
     from pipeline.web.site import Site
 
-    config = session.require_ready_config()
-    try:
-        host, port = parse_listen(config.web.listen if address is None else address, lowest_port=0)
-    except ValueError:
-        raise UsageError("web.no_address", value=address, then=("serve",)) from None
-    site = Site(
-        config=config,
-        clock=session.clock,
-        config_path=session.config_name.absolute(),
-        profile=session.profile,
-        invocation=session.invocation,
-    )
-    has_printed = False
+    servers, taken = [], set()
+    for profile in session.hospitals:
+        hospital = replace(session, profile=profile)
+        config = hospital.require_ready_config()
+        try:
+            host, port = parse_listen(config.web.listen if address is None else address, lowest_port=0)
+        except ValueError:
+            raise UsageError("web.no_address", value=address, then=("serve",)) from None
+        while port and (host, port) in taken:
+            port += 1
+        if config.web.url is not None and config.web.url in taken:
+            raise UsageError("web.same_url", url=config.web.url)
+        taken |= {(host, port), config.web.url}
+        site = Site(
+            config=config,
+            clock=session.clock,
+            config_path=session.config_name.absolute(),
+            profile=profile,
+            invocation=session.invocation,
+        )
+        reporter = _Reporter(hospital, opener)
+        servers.append(
+            PageServer(
+                site,
+                host,
+                port,
+                report_address=reporter.report_address,
+                report_failure=reporter.report_failure,
+            )
+        )
+    return servers
 
-    def report_address(url: str) -> None:
-        """Print an address; the first one is opened where that is asked for."""
-        nonlocal has_printed
+
+class _Reporter:
+    """Prints the addresses and the program errors of one hospital's page; the first address is opened by ``opener``."""
+
+    def __init__(self, session: Session, opener: _BrowserOpener | None) -> None:
+        self._session = session
+        self._opener = opener
+        self._has_printed = False
+
+    def report_address(self, url: str) -> None:
+        """Print an address."""
+        session = self._session
         session.print_json(url=url)
-        session.print_text("web.next_address" if has_printed else "web.address", url=url)
-        if opener is not None and not has_printed:
-            opener.open(url)
-        has_printed = True
+        if len(session.hospitals) > 1:
+            session.print_text("web.hospital", name=session.hospital)
+        session.print_text("web.next_address" if self._has_printed else "web.address", url=url)
+        if self._opener is not None and not self._has_printed:
+            self._opener.open(url)
+        self._has_printed = True
 
-    def report_failure(error: Exception) -> None:
+    def report_failure(self, error: Exception) -> None:
         """Print that a page met a program error, and with ``-v`` where."""
-        session.alert("web.failed", kind=type(error).__name__)
-        if session.verbose:
+        self._session.alert("web.failed", kind=type(error).__name__)
+        if self._session.verbose:
             print_traceback(error)
-
-    return PageServer(site, host, port, report_address=report_address, report_failure=report_failure)
 
 
 class _BrowserOpener:

@@ -6,8 +6,8 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
@@ -31,6 +31,16 @@ from pipeline.web.view import PageView
 LOCALHOST = "localhost"
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - of this machine: no browser writes it
 SHUTDOWN_SECONDS = 2.0  # for which answers that are under way are waited for at the end
+
+
+async def serve_pages(servers: Sequence[PageServer]) -> None:
+    """Answer requests until SIGINT or SIGTERM."""
+    stopped = asyncio.Event()
+    async with AsyncExitStack() as pages:
+        with call_at_signals(asyncio.get_running_loop(), stopped.set):
+            for server in servers:
+                await pages.enter_async_context(server.serve())
+            await stopped.wait()
 
 
 class PageServer:
@@ -88,13 +98,6 @@ class PageServer:
     def port(self) -> int:
         """The port that is listened on."""
         return self._address.port
-
-    async def serve_until_signal(self) -> None:
-        """Answer requests until SIGINT or SIGTERM."""
-        stopped = asyncio.Event()
-        with call_at_signals(asyncio.get_running_loop(), stopped.set):
-            async with self.serve():
-                await stopped.wait()
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:

@@ -49,6 +49,6 @@ class Site:
 
 
 def get_page_folder(config: Config) -> Path:
-    """Return the folder of what the page keeps for a hospital: that of the ledger, of a profile a folder in it."""
+    """Return the folder of what the page keeps for a hospital: the ledger's, of a profile one of its name."""
     folder = config.resolve_ledger_file().parent
-    return folder / config.profile if config.profile else folder
+    return folder if config.profile in {None, folder.name} else folder / str(config.profile)

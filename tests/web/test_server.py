@@ -21,6 +21,7 @@ from pipeline.cli.app import main
 from pipeline.errors import UsageError
 from pipeline.version import __version__
 from pipeline.web.server import PageServer
+from pipeline.web.site import PAGE_LOG
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -149,3 +150,25 @@ def test_the_browser_is_opened_by_a_file_that_only_its_owner_reads(hospital, tmp
     assert url in (tmp_path / "copy.html").read_text()
     assert (tmp_path / "copy.html").stat().st_mode & 0o777 == 0o600
     assert not opened.exists(), "it is removed at the end"
+
+
+def test_every_hospital_has_a_page_of_its_own(hospital):
+    """At one address each has the next port, and the files of a page lie in a folder of its hospital's name."""
+    with (hospital.folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write(
+            'profiles:\n  east: {api: {organization_open_id: "east"}}\n  west: {api: {organization_open_id: "west"}}\n'
+        )
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with start_page(hospital, "--json", "--all", "serve", "--listen", f"127.0.0.1:{port}") as process:
+        lines = [json.loads(process.stdout.readline()) for _ in range(3)]
+        ports = [int(re.search(r":(\d+)/", line["url"])[1]) for line in lines]
+        assert ports == [port, port + 1, port + 2]
+        assert [line.get("profile") for line in lines] == [None, "east", "west"]
+        for line, name in zip(lines, ["", "east", "west"], strict=True):
+            with urlopen(line["url"]) as answer:
+                assert answer.status == 200
+            assert (hospital.folder / "state" / name / PAGE_LOG).is_file()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
