@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.domain.message import Message
     from pipeline.operations.installed_schedules import InstalledSchedule
-    from pipeline.operations.schedule import Kind, Rendered, Schedule
+    from pipeline.operations.schedule import Kind, Rendered, Schedule, Service
 
 NOT_FOR_TIMERS = ("ESIGN_IMPORT_", "TENCENTCLOUD_SECRET")  # variables of this shell that a timer does not get
 KINDS = ("systemd", "cron", "windows")
@@ -67,7 +67,19 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
     @click.option(
         "--user", "is_user_unit", is_flag=True, help="systemd: as a unit of this user, without root."
     )
-    @click.option("--worker", "is_worker", is_flag=True, help="systemd: a worker that runs all the time.")
+    @click.option(
+        "--worker",
+        "service",
+        flag_value="worker",
+        default="run",
+        help="systemd: a worker that runs all the time.",
+    )
+    @click.option(
+        "--page",
+        "service",
+        flag_value="page",
+        help="systemd, windows: the page, `serve`, from the machine's start on.",
+    )
     @click.pass_obj
     @wraps(command)
     def take(
@@ -78,13 +90,13 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
         start: str,
         name: str | None,
         is_user_unit: bool,
-        is_worker: bool,
+        service: Service,
     ) -> int:
         from pipeline.operations.schedule import Schedule, choose_name
 
         session.require_config()
         hospitals = session.hospitals
-        configs = _load_hospitals(session, None if is_worker else hospitals)
+        configs = _load_hospitals(session, None if service == "worker" else hospitals)
         unseen = sorted(name for name in os.environ if name.startswith(NOT_FOR_TIMERS))
         if unseen:
             names = session.render_sentence("separator.comma").join(unseen)
@@ -97,9 +109,9 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
             hospitals=_list_hospital_options(session),
             start=start,
             language=session.language if is_language_needed else None,
-            name=name or ("worker" if is_worker else choose_name(hospitals)),
+            name=name or choose_name(hospitals, service),
             is_user_unit=is_user_unit,
-            is_worker=is_worker,
+            service=service,
         )
         return command(session, kind, schedule)
 
@@ -143,9 +155,9 @@ def _print_schedule(session: Session, kind: Kind, schedule: Schedule) -> None:
         return
     options = ["--name", schedule.name] if schedule.name else []
     options += ["--user"] if schedule.is_user_unit else []
-    options += ["--worker"] if schedule.is_worker else []
+    options += _list_service_options(schedule.service)
     hospitals = schedule.hospitals if len(session.hospitals) > 1 else ()  # of one: named anyhow
-    start = () if schedule.is_worker else ("--at", schedule.start)
+    start = ("--at", schedule.start) if schedule.service == "run" else ()
     session.suggest_command(key, *hospitals, "schedule", "install", kind, *start, *options)
 
 
@@ -234,7 +246,7 @@ def _render_today(session: Session, installed: InstalledSchedule) -> Rendered | 
 
     options = installed.hospitals
     hospitals: Sequence[str | None] | None = options[1::2] or [None]
-    if installed.is_worker or "--all" in options:
+    if installed.service == "worker" or "--all" in options:
         hospitals = None
     try:
         configs = _load_hospitals(session, hospitals)
@@ -248,7 +260,7 @@ def _render_today(session: Session, installed: InstalledSchedule) -> Rendered | 
             language=installed.language or (session.language if is_language_needed else None),
             name=installed.name,
             is_user_unit=installed.is_user_unit,
-            is_worker=installed.is_worker,
+            service=installed.service,
         )
         return render_schedule(installed.kind, schedule)
     except UsageError:
@@ -302,11 +314,16 @@ def _describe_schedule(session: Session, installed: InstalledSchedule) -> dict[s
 
 def _list_install_arguments(installed: InstalledSchedule) -> list[str]:
     """Return the arguments that install a schedule again as it is."""
-    start = [] if installed.is_worker else ["--at", installed.start or USUAL_START]
+    start = ["--at", installed.start or USUAL_START] if installed.service == "run" else []
     name = ["--name", installed.name] if installed.name else []
     user = ["--user"] if installed.is_user_unit else []
-    worker = ["--worker"] if installed.is_worker else []
-    return [*installed.hospitals, "schedule", "install", installed.kind, *start, *name, *user, *worker]
+    service = _list_service_options(installed.service)
+    return [*installed.hospitals, "schedule", "install", installed.kind, *start, *name, *user, *service]
+
+
+def _list_service_options(service: Service) -> list[str]:
+    """Return the option that chooses what is started."""
+    return [] if service == "run" else [f"--{service}"]
 
 
 @schedule_group.command()

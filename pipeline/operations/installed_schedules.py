@@ -26,6 +26,7 @@ from pipeline.operations.schedule import (
     SYSTEM_UNITS,
     Kind,
     Rendered,
+    Service,
     decode_file,
     get_user_units,
     split_digest,
@@ -80,13 +81,16 @@ class InstalledSchedule:
         return any(path.parent == get_user_units() for path in self.files)
 
     @property
-    def is_worker(self) -> bool:
-        """Whether it is a worker that runs all the time."""
-        return self.kind == "systemd" and not any(path.suffix == ".timer" for path in self.files)
+    def service(self) -> Service:
+        """What it starts: a run every day, or a worker or the page, which run all the time."""
+        if self.words[-1:] == ["serve"]:
+            return "page"
+        has_timer = any(path.suffix == ".timer" for path in self.files)
+        return "worker" if self.kind == "systemd" and not has_timer else "run"
 
     @property
     def start(self) -> str | None:
-        """When it starts a run every day, as HH:MM; None where a person chose other days, and for a worker."""
+        """When it starts a run every day, as HH:MM; None where a person chose other days, and for what runs all the time."""
         if self.cron_line is not None:
             time = _CRON_TIME.match(self.cron_line)
             return f"{int(time[2]):02d}:{int(time[1]):02d}" if time else None
@@ -163,7 +167,7 @@ class InstalledSchedule:
 
     def get_next_start(self, now: float) -> str | None:
         """Return when it starts next, as a `stamp`; None where it starts nothing, or at times of its own that the host does not show."""
-        if self.missing_commands or self.is_worker or self.unit is None:
+        if self.missing_commands or self.service != "run" or self.unit is None:
             return None
         if self.kind == "systemd" and SYSTEMD_RUNS.is_dir():
             asked = self._ask_systemd(f"{self.unit}.timer", "NextElapseUSecRealtime")

@@ -24,6 +24,7 @@ from pipeline.support.rights import acting_user, owner_of
 from pipeline.version import PROGRAM
 
 Kind = Literal["systemd", "cron", "windows"]
+Service = Literal["run", "worker", "page"]  # a run every day, or a program that runs all the time
 KINDS: Sequence[Kind] = ("systemd", "cron", "windows")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _NEEDS_QUOTES = re.compile(r"[\s\"'\\;]")
@@ -47,12 +48,12 @@ class Schedule:
     language: str | None = None  # for --lang; None: the configuration has one
     name: str | None = None  # distinguishes several schedules of one host
     is_user_unit: bool = False  # systemd: of this user's own manager
-    is_worker: bool = False  # systemd: a worker that runs all the time, in place of a timer
+    service: Service = "run"  # systemd, page: also Windows
 
     @property
     def takes_new_hospitals(self) -> bool:
         """Whether a hospital that is added to config.yaml later takes part without a new installation."""
-        return self.is_worker or "--all" in self.hospitals
+        return self.service == "worker" or "--all" in self.hospitals
 
     @property
     def unit(self) -> str:
@@ -61,12 +62,13 @@ class Schedule:
 
     @property
     def words(self) -> list[str]:
-        """The command line that starts a run, or a worker."""
+        """The command line that starts a run, a worker or the page."""
         language = ("--lang", self.language) if self.language else ()
         config = ("--config", str(self.config_path))
-        if self.is_worker:
+        if self.service == "worker":
             return [*get_program_words(), *config, *language, "worker"]
-        return [*get_program_words(), *config, *self.hospitals, *language, "run"]
+        command = "serve" if self.service == "page" else "run"
+        return [*get_program_words(), *config, *self.hospitals, *language, command]
 
     @property
     def user(self) -> str:
@@ -82,7 +84,7 @@ class Schedule:
 
     @property
     def written_folders(self) -> list[Path]:
-        """The folders that a run writes into, each once."""
+        """The folders that are written into, each once: the page also puts rosters and pictures into theirs."""
         state = Path(self.state_home) if self.state_home else _get_home(self.user) / ".local" / "state"
         folders = [state / PROGRAM, *self.backup_folders]  # the registry
         for config in self.configs:
@@ -91,6 +93,8 @@ class Schedule:
             if config.metrics_file is not None:
                 folders.append(config.resolve_path(config.metrics_file).parent)
             folders += [config.resolve_path(path) for path in (config.work, config.out)]
+            if self.service == "page":
+                folders += [config.resolve_path(path) for path in (*config.roster, config.seals)]
         if self.takes_new_hospitals:
             folders += _list_parents_of_hospitals(self.top_level)
         absolute = sorted({Path(os.path.abspath(folder)) for folder in folders})  # noqa: PTH100 - ".." taken out
@@ -124,13 +128,16 @@ class Rendered:
     cron_line: str | None = None
 
 
-def choose_name(hospitals: Sequence[str | None]) -> str | None:
-    """Return the name of a schedule that is given none: one hospital's own, None for the top level and for several."""
+def choose_name(hospitals: Sequence[str | None], service: Service) -> str | None:
+    """Return the name of a schedule that is given none: one hospital's own, with that of the service; None for the usual one."""
+    if service == "worker":
+        return service
+    kind = None if service == "run" else service
     if len(hospitals) != 1 or hospitals[0] is None:
-        return None
+        return kind
     if not NAME.fullmatch(hospitals[0]):
         raise UsageError("schedule.needs_name", name=hospitals[0])
-    return hospitals[0]
+    return f"{hospitals[0]}-{kind}" if kind else hospitals[0]
 
 
 def get_program_words() -> list[str]:
@@ -145,8 +152,10 @@ def render_schedule(kind: Kind, schedule: Schedule) -> Rendered:
     """Return the files and commands of a schedule; UsageError where a path or the name cannot stand in them."""
     if schedule.name is not None and not NAME.fullmatch(schedule.name):
         raise UsageError("schedule.name", name=schedule.name)
-    if schedule.is_worker and kind != "systemd":
+    if schedule.service == "worker" and kind != "systemd":
         raise UsageError("schedule.worker")
+    if schedule.service == "page" and kind == "cron":
+        raise UsageError("schedule.page")
     for path in (schedule.config_path, *schedule.written_folders, *map(Path, schedule.words)):
         if _CONTROL.search(str(path)):
             raise UsageError("schedule.path", path=path)
@@ -171,17 +180,22 @@ def _render_systemd(schedule: Schedule) -> Rendered:
         "written": sorted(set(map(_get_existing_folder, schedule.written_folders))),
         "user": schedule.user,
         "is_user_unit": schedule.is_user_unit,
-        "is_worker": schedule.is_worker,
+        "service": schedule.service,
         "sets_group": any(config.results_group for config in schedule.configs),
     }
     files = {}
-    for ending in ("service",) if schedule.is_worker else ("service", "timer"):
+    for ending in ("service", "timer") if schedule.service == "run" else ("service",):
         text = _render_template(f"schedule.{ending}.j2", schedule, **values)
         files[folder / f"{schedule.unit}.{ending}"] = _add_digest(text, "#")
     manager = ("systemctl", "--user") if schedule.is_user_unit else ("systemctl",)
     commands: list[Sequence[str]] = [
         [*manager, "daemon-reload"],
-        [*manager, "enable", "--now", f"{schedule.unit}.{'service' if schedule.is_worker else 'timer'}"],
+        [
+            *manager,
+            "enable",
+            "--now",
+            f"{schedule.unit}.{'timer' if schedule.service == 'run' else 'service'}",
+        ],
     ]
     if schedule.is_user_unit:
         commands.append(["loginctl", "enable-linger"])  # else it runs only while the user is logged in
@@ -202,7 +216,9 @@ def _render_windows(schedule: Schedule) -> Rendered:
     folder = schedule.config_path.parent
     task, command_file = folder / f"{schedule.unit}.xml", folder / f"{schedule.unit}.cmd"
     script = _render_template("schedule.cmd.j2", schedule)
-    text = _render_template("schedule.xml.j2", schedule, command_file=command_file, first_day=_FIRST_DAY)
+    text = _render_template(
+        "schedule.xml.j2", schedule, command_file=command_file, first_day=_FIRST_DAY, service=schedule.service
+    )
     files = {
         command_file: _add_digest(script, "rem"),
         task: _add_digest(text, "<!--", " -->"),

@@ -51,12 +51,7 @@ def install_schedule(kind: Kind, schedule: Schedule) -> Sequence[str]:
         then = ("schedule", "install", "systemd") if installed_schedules.SYSTEMD_RUNS.is_dir() else ()
         raise UsageError("schedule.no_crontab", then=then)
     if kind == "systemd" and not installed_schedules.SYSTEMD_RUNS.is_dir():
-        if schedule.is_worker:
-            print_unit = ("schedule", "print", "systemd", "--all", "--worker")
-            raise UsageError("schedule.no_systemd_worker", then=print_unit)
-        has_cron = shutil.which(CRONTAB) is not None
-        then = ("schedule", "install", "cron") if has_cron else ("schedule", "print", "systemd")
-        raise UsageError("schedule.no_systemd", then=then)
+        raise _explain_no_systemd(schedule)
     if kind == "systemd":
         create_written_folders(schedule)
     rendered = render_schedule(kind, schedule)
@@ -73,6 +68,17 @@ def install_schedule(kind: Kind, schedule: Schedule) -> Sequence[str]:
     for command in rendered.commands:
         _run_program(command, asks=kind == "windows")
     return [str(path) for path in rendered.files]
+
+
+def _explain_no_systemd(schedule: Schedule) -> UsageError:
+    """Return the error for a machine without systemd, with what starts a schedule there."""
+    if schedule.service != "run":
+        hospitals = schedule.hospitals if schedule.service == "page" else ("--all",)
+        then = ("schedule", "print", "systemd", *hospitals, f"--{schedule.service}")
+        return UsageError(f"schedule.no_systemd_{schedule.service}", then=then)
+    has_cron = shutil.which(CRONTAB) is not None
+    then = ("schedule", "install", "cron") if has_cron else ("schedule", "print", "systemd")
+    return UsageError("schedule.no_systemd", then=then)
 
 
 def remove_schedule(installed: InstalledSchedule) -> Sequence[str]:

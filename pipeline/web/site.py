@@ -49,6 +49,7 @@ class Site:
 
 
 def get_page_folder(config: Config) -> Path:
-    """Return the folder of what the page keeps for a hospital: the ledger's, of a profile one of its name."""
+    """Return the folder of what the page keeps for a hospital: the ledger's, or one of the profile's name in it."""
     folder = config.resolve_ledger_file().parent
-    return folder if config.profile in {None, folder.name} else folder / str(config.profile)
+    is_own = config.profile is None or config.profile in folder.parts
+    return folder if is_own else folder / str(config.profile)

@@ -137,6 +137,47 @@ def test_systemd_takes_the_unit_of_a_worker(folder, options, tmp_path, capsys):
     assert installed_schedules.get_installed_timer(folder / "config.yaml").location == str(unit)
 
 
+@pytest.mark.parametrize("options", [(), ("--user",)])
+def test_systemd_takes_the_unit_of_the_page(folder, options, tmp_path, capsys):
+    with (folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write(PROFILES)
+    analyze = find_program("systemd-analyze")
+    assert call(folder, "install", "systemd", "--profile", "east", "--page", *options) == 0
+    (unit,) = [Path(line) for line in re.findall(r"已安装 (.*)", capsys.readouterr().err)]
+    assert unit.name == "esign-import-east-page.service"
+    assert "enable --now esign-import-east-page.service" in (tmp_path / "calls").read_text()
+    verify = [analyze, "--user" if options else "--system", "verify", str(unit)]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = unit.read_text("utf-8")
+    assert re.search(r'^ExecStart=.*config.yaml" --profile east --lang zh serve$', text, re.MULTILINE)
+    assert "KillMode=process" in text, "the run that it started goes on"
+    (listed,) = get_status(folder, capsys, "--profile", "east")
+    assert listed["differences"] == {}
+    assert listed["next"] is None
+    assert listed["install_arguments"][:6] == [
+        "--profile",
+        "east",
+        "schedule",
+        "install",
+        "systemd",
+        "--name",
+    ]
+    assert listed["install_arguments"][-1] == "--page"
+    assert call(folder, "remove", "--profile", "east") == 0
+    assert not unit.exists()
+
+
+def test_windows_starts_the_page_with_the_machine(folder, capsys):
+    assert call(folder, "print", "windows", "--page") == 0
+    shown = capsys.readouterr().out
+    assert "<BootTrigger>" in shown
+    assert "<CalendarTrigger>" not in shown
+    assert '"serve"' in shown
+    assert call(folder, "print", "cron", "--page") == 2
+    assert "--page" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("options", [("--all", "--worker"), ("--all",)])
 def test_a_hospital_that_is_added_needs_no_new_unit(folder, tmp_path, capsys, options):
     shared, work = tmp_path / "shared", tmp_path / "work"

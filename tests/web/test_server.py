@@ -153,7 +153,7 @@ def test_the_browser_is_opened_by_a_file_that_only_its_owner_reads(hospital, tmp
 
 
 def test_every_hospital_has_a_page_of_its_own(hospital):
-    """At one address each has the next port, and the files of a page lie in a folder of its hospital's name."""
+    """At one address each has the next port, and its own state."""
     with (hospital.folder / "config.yaml").open("a", encoding="utf-8") as file:
         file.write(
             'profiles:\n  east: {api: {organization_open_id: "east"}}\n  west: {api: {organization_open_id: "west"}}\n'
@@ -168,7 +168,7 @@ def test_every_hospital_has_a_page_of_its_own(hospital):
         for line, name in zip(lines, ["", "east", "west"], strict=True):
             with urlopen(line["url"]) as answer:
                 assert answer.status == 200
-            assert (hospital.folder / "state" / name / PAGE_LOG).is_file()
+            assert (hospital.folder / name / "state" / PAGE_LOG).is_file()
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
         assert process.returncode == 0
