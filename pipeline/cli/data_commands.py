@@ -219,7 +219,7 @@ def _confirm(session: Session, *, yes: bool) -> bool:
 def _purge_by_age(
     session: Session, config: Config, ages: RetentionAges, *, typed_age: str | None, yes: bool
 ) -> int:
-    from pipeline.operations import retention
+    from pipeline.operations import replaced_files, retention
 
     now = session.clock.now()
     folders = retention.list_run_folders(config.resolve_path(config.out), config.tenant)
@@ -236,6 +236,7 @@ def _purge_by_age(
     done = retention.remove_files(removals)
     if ages.runs is not None:
         retention.remove_prepared_pictures(config, before=now - ages.runs)
+    replaced_files.remove_old_replaced_files(config, now)
     session.print_json(runs=[removal.folder.name for removal in removals])
     if done:
         session.inform("purge.aged", n=done)

@@ -197,7 +197,7 @@ def remove(session: Session, *, name: str) -> int:
 
 
 def _open_users(session: Session) -> UserFile:
-    from pipeline.web.site import get_page_folder
+    from pipeline.operations.replaced_files import get_page_folder
     from pipeline.web.users import UserFile
 
     return UserFile(get_page_folder(session.require_config()))

@@ -15,6 +15,7 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.purge import PersonTraces
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.operations.backup import list_copies
+from pipeline.operations.replaced_files import list_replaced_files
 from pipeline.operations.retention import Removal, list_run_folders, remove_files
 from pipeline.planning.guards import ALL_RUNS
 from pipeline.reports.earlier_results import LOG, OUTCOMES, PLAN
@@ -103,12 +104,13 @@ def _list_mentions(folders: Sequence[Path], traces: PersonTraces) -> Iterator[Pa
 
 
 def _list_other_files(config: Config, runs: Sequence[Path], traces: PersonTraces) -> Iterator[Path]:
-    """Yield files that may hold the person and are not changed: results elsewhere, lists, backups, replaced ledgers."""
+    """Yield files that may hold the person and are not changed: results elsewhere, lists, backups, replaced files."""
     out, ledger = config.resolve_path(config.out), config.resolve_ledger_file()
     elsewhere = {run for run in runs if run.parent.absolute() != out.absolute() and run.is_dir()}
     yield from _list_mentions(sorted(elsewhere), traces)
     if out.is_dir():
         yield from sorted(path for path in out.iterdir() if path.is_file() and path.suffix in _LIST_SUFFIXES)
+    yield from list_replaced_files(config)
     if config.is_ledger_on_server:  # copies of a database are not ours
         yield from sorted(ledger.parent.glob("*.loaded*"))
         return

@@ -18,6 +18,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
 from pipeline.errors import EsignImportError, HookFailed
+from pipeline.operations.replaced_files import FOLDER, get_page_folder, remove_replaced_after_run
 from pipeline.support.atomic_files import remove_stale_drafts
 from pipeline.workflow.recorded_runs import RUN_FOLDER
 
@@ -60,6 +61,8 @@ def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
         from pipeline.operations.retention import apply_retention
 
         yield "retention", apply_retention
+    if (get_page_folder(config) / FOLDER).is_dir():
+        yield "replaced", remove_replaced_after_run
     yield "drafts", remove_drafts_of_killed_processes
 
 

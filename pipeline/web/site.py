@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
+from pipeline.operations.replaced_files import get_page_folder
 from pipeline.support.atomic_files import append_json_line, make_folder
 
 PAGE_LOG = "page-log.jsonl"
@@ -46,10 +47,3 @@ class Site:
     async def read(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Return what a function reads from disk or ledger, while other requests are answered."""
         return await asyncio.to_thread(function, *arguments, **options)
-
-
-def get_page_folder(config: Config) -> Path:
-    """Return the folder of what the page keeps for a hospital: the ledger's, or one of the profile's name in it."""
-    folder = config.resolve_ledger_file().parent
-    is_own = config.profile is None or config.profile in folder.parts
-    return folder if is_own else folder / str(config.profile)
