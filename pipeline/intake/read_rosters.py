@@ -159,7 +159,7 @@ def read_roster(
         book = open_book(data, path, vocabulary, options)
         del data
         if book.is_results:
-            raise FileRefused("FILE_FORMAT", {"found": WORKBOOK, "results": WORKBOOK})
+            raise _make_results_refusal()
         tables.extend(_read_tables(book, path, vocabulary, options))
         _require_whole(tables, vocabulary)
         tables = skip_example_sheets(tables)
@@ -173,7 +173,7 @@ def read_roster(
             digest,
             "refused",
             (refusal.code,),
-            (_make_problem(refusal),),
+            (make_refusal_problem(refusal),),
             sheets=tuple(table.report for table in tables),
             notes=book.notes if book else (),
         )
@@ -203,7 +203,7 @@ def _list_unread_people(tables: Sequence[Table], vocabulary: ColumnAliases) -> I
             # a masked line of data is no title
             detail = {} if "first" in refusal.detail else refusal.detail
             location = {"sheet": table.report.sheet or "—", "number_row": str(table.first_number.number)}
-            yield _make_problem(FileRefused("HEADER_NOT_FOUND", {**detail, **location}))
+            yield make_refusal_problem(FileRefused("HEADER_NOT_FOUND", {**detail, **location}))
 
 
 def _list_unassigned(book: Book, tables: Sequence[Table]) -> Iterator[UnassignedImage]:
@@ -222,6 +222,17 @@ def is_results_workbook(path: Path) -> bool:
         return is_package and workbook.is_results_package(Package(_read_bytes(path)))
     except FileRefused:
         return False
+
+
+def require_roster_format(path: Path) -> None:
+    """Raise FileRefused for a file that no reader takes, and for a results workbook of ours; no row is read."""
+    data = _read_bytes(path)
+    if detect_kind(data) == "xlsx" and workbook.is_results_package(Package(data)):
+        raise _make_results_refusal()
+
+
+def _make_results_refusal() -> FileRefused:
+    return FileRefused("FILE_FORMAT", {"found": WORKBOOK, "results": WORKBOOK})
 
 
 def open_results(path: Path) -> Book:
@@ -315,6 +326,7 @@ def _require_whole(tables: Sequence[Table], vocabulary: ColumnAliases) -> None:
         raise FileRefused("FILE_EMPTY", {"sheets": ", ".join(names)} if names else {})
 
 
-def _make_problem(refused: FileRefused) -> Problem:
+def make_refusal_problem(refused: FileRefused) -> Problem:
+    """Return the problem of a file that is refused."""
     severity = get_problem_kind(refused.code).severity
     return Problem(refused.code, severity, cell=refused.detail.get("cell"), detail=refused.detail)

@@ -31,6 +31,7 @@ AREAS = (
     "review",
     "web",
     "web_decide",
+    "web_drop",
     "setup",
     "server",
     "unattended",

@@ -236,22 +236,30 @@ def _is_running(process: int, written: float) -> bool:
 def create_atomically(path: Path) -> Iterator[Path]:
     """Yield a draft that takes the name ``path``, durably, once the block has filled it.
 
-    Where the name is taken by then the first one stays. A link and not a rename: a rename would take the place of what
-    another process has just put there. A disk without links gets an empty file first, which keeps the name.
+    Where the name is taken by then the first one stays.
     """
     with make_draft(path) as draft:
         yield draft
         sync_file(draft)
         with suppress(FileExistsError):
-            try:
-                os.link(draft, path)
-            except OSError as error:
-                if error.errno not in UNSUPPORTED:
-                    raise
-                create_private_file(path)
-                draft.replace(path)
+            publish_draft(draft, path)
     with allow_unsupported():
         sync_folder(path.parent)
+
+
+def publish_draft(draft: Path, path: Path) -> None:
+    """Give a draft its name. Raises FileExistsError where the name is taken.
+
+    A link and not a rename: a rename would take the place of what another process has just put there. A disk without links
+    gets an empty file first, which keeps the name.
+    """
+    try:
+        os.link(draft, path)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        create_private_file(path)
+        draft.replace(path)
 
 
 def identify_file(path: Path) -> tuple[int, int] | None:

@@ -19,6 +19,7 @@ from pipeline.web.access import BrowserSessions, PageAddress
 from pipeline.web.cases import CasePages
 from pipeline.web.check_child import Checks
 from pipeline.web.doctors import DoctorPages
+from pipeline.web.drop import DropPage
 from pipeline.web.entrance import Entrance, OneTimeEntrance, PasswordEntrance, ProxyEntrance
 from pipeline.web.home import HomePage
 from pipeline.web.runs import RunPages
@@ -141,9 +142,12 @@ class PageServer:
         guard = RequestGuard(self._address, self._entrance, sessions.enter)
         app = web.Application(middlewares=[view.show_failures, guard.check_request], client_max_size=MAX_BODY)
         app.on_response_prepare.append(guard.add_headers)
+        drop = DropPage(self._site, view, self._checks)
+        app.on_startup.append(drop.begin)
         pages = (
             sessions,
             HomePage(self._site, view),
+            drop,
             RunPages(self._site, view),
             DoctorPages(self._site, view),
             CasePages(self._site, view),

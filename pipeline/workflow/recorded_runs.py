@@ -33,7 +33,7 @@ def list_recorded_runs(out: Path, tenant: str) -> Iterator[RunRecord]:
             content = json.loads(path.read_text(encoding="utf-8"))
             is_ours = content["run"] == path.parent.name and content["tenant"] == tenant
             if is_ours and content["command"] != "check":
-                yield _read_record(path.parent, content)
+                yield load_record(path.parent, content)
 
 
 def select_later_run(last: RunRecord | None, recorded: RunRecord | None) -> RunRecord | None:
@@ -54,7 +54,8 @@ def select_later_run(last: RunRecord | None, recorded: RunRecord | None) -> RunR
     return max(last, recorded, key=lambda record: (int(record.finished or record.started), record.run))
 
 
-def _read_record(folder: Path, content: Mapping[str, Any]) -> RunRecord:
+def load_record(folder: Path, content: Mapping[str, Any]) -> RunRecord:
+    """Return the run of a folder from the content of its run.json."""
     started, finished = (
         datetime.fromisoformat(content[name]).timestamp() for name in ("started", "finished")
     )

@@ -2,10 +2,11 @@
 
 import asyncio
 import http.client
+import json
 import re
 import ssl
 import threading
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from run_support import wait_until
 
@@ -141,6 +142,19 @@ class PageClient:
         }
         return self.send("POST", path, urlencode(values), {**usual, **rename(headers)})
 
+    def drop(self, name, content, **headers):
+        """Send a file as the page for drops does; return the answer's JSON."""
+        usual = {
+            "Content-Type": "application/octet-stream",
+            "Origin": self.page.origin,
+            "Sec-Fetch-Site": "same-origin",
+            "X-Change-Token": self.token,
+            "X-File-Name": quote(name),
+        }
+        answer = self.send("POST", "/drop/file", content, {**usual, **rename(headers)})
+        assert answer.status == 200, answer.text
+        return json.loads(answer.body)
+
     def send(self, method, path, body, headers):
         usual = {"Host": self.page.origin.partition("://")[2], "Cookie": self.cookie}
         wanted = {**usual, **rename(self.headers), **rename(headers)}
@@ -151,7 +165,7 @@ class PageClient:
                 for value in values if isinstance(values, list) else [values]:
                     if value is not None:
                         connection.putheader(name, value)
-            data = (body or "").encode()
+            data = body if isinstance(body, bytes) else (body or "").encode()
             if body is not None:
                 connection.putheader("Content-Length", str(len(data)))
             connection.endheaders(data or None)

@@ -12,7 +12,7 @@ from wire_support import fault
 pytestmark = pytest.mark.browser
 
 HOSTILE = '<img src=x onerror="document.title=1">'
-ADDRESSES = ("/", "/runs", "/runs/{run}", "/doctors", "/cases")
+ADDRESSES = ("/", "/drop", "/runs", "/runs/{run}", "/doctors", "/cases")
 
 
 def run_apart(hospital):
@@ -188,7 +188,7 @@ def test_the_keyboard_reaches_everything_in_order(busy, shown):
     _, page = busy
     tab = shown(page)
     reached = []
-    for _ in range(9):
+    for _ in range(10):
         tab.keyboard.press("Tab")
         reached.append(
             tab.evaluate("""() => {
@@ -198,8 +198,8 @@ def test_the_keyboard_reaches_everything_in_order(busy, shown):
         )
     assert all(ring == "solid" and visible for _, ring, visible in reached), reached
     words = [word for word, _, _ in reached]
-    assert words[:6] == ["跳到正文", "医生印章导入", "首页", "运行记录", "查医生", "待定事项"]
-    assert words[6:8] == ["English 英文", "退出"]
+    pages = ["首页", "放入文件", "运行记录", "查医生", "待定事项"]
+    assert words[:9] == ["跳到正文", "医生印章导入", *pages, "English 英文", "退出"]
     tab.keyboard.press("Shift+Tab")
     tab.locator(".skip").focus()
     tab.keyboard.press("Enter")

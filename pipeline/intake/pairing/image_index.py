@@ -34,7 +34,7 @@ _OTHER_ARCHIVES = frozenset({".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"
 _ESCAPES = re.compile(r"\A/|\A[A-Za-z]:|(?:\A|/)\.\.(?:/|\Z)|\x00")
 _LONGEST = 255  # characters of a name: no file system has longer ones
 _SHOWN = 80  # of one that is longer
-_DEEPEST = 64  # folders above a member of a zip
+DEEPEST = 64  # folders above a member of a zip
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ def _list_folders(top: ImageFolder, listing: ImageListing) -> None:
             except OSError as error:  # gone since it was listed
                 require_lasting(error)
                 continue
-            if stat.S_ISDIR(status.st_mode) and not _is_junction(status):
+            if stat.S_ISDIR(status.st_mode) and not is_junction(status):
                 waiting.append(folder.get_subfolder(entry.name, path=folder.path / entry.name))
             elif stat.S_ISREG(status.st_mode):
                 _list_file(folder, entry.name, status, listing)
@@ -243,7 +243,7 @@ def _scan_folder(folder: ImageFolder, listing: ImageListing) -> list[os.DirEntry
     """Return the entries of a folder; one that cannot be listed is noted, but for the picture folder itself."""
     try:
         with os.scandir(folder.path) as entries:
-            return [entry for entry in entries if not _is_debris(entry.name)]
+            return [entry for entry in entries if not is_debris(entry.name)]
     except OSError as error:
         require_lasting(error)  # a picture that is not seen might match another row as well
         if not folder.parts:  # without any picture every row would lack its own
@@ -273,11 +273,17 @@ def _skip_file(path: str, extension: str, listing: ImageListing) -> None:
         listing.other_files.append(SkippedFile(path, extension[1:].upper()))
 
 
-def _is_debris(name: str) -> bool:
+def is_debris(name: str) -> bool:
+    """Return whether a file or folder of this name is passed over."""
     return _DEBRIS.match(name.lower()) is not None
 
 
-def _is_junction(status: os.stat_result) -> bool:
+def leads_outside(name: str) -> bool:
+    """Return whether the name of a member was made to do harm."""
+    return _ESCAPES.search(name) is not None
+
+
+def is_junction(status: os.stat_result) -> bool:
     """Return whether a Windows directory entry leads elsewhere; lstat calls it a directory (absent on POSIX)."""
     tag: int = getattr(status, "st_reparse_tag", 0)
     return tag != 0 and tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
@@ -314,11 +320,11 @@ def _list_member(
     *parents, name = member.name.removeprefix("./").split("/")
     path = f"{zip_path}/{file_names.make_readable(member.name)}"
     stem, extension = file_names.split_extension(name)
-    if _ESCAPES.search(member.name):
+    if leads_outside(member.name):
         listing.unreadable.append(SkippedFile(path, ".."))
-    elif any(map(_is_debris, (*parents, name))):
+    elif any(map(is_debris, (*parents, name))):
         return
-    elif len(parents) > _DEEPEST:
+    elif len(parents) > DEEPEST:
         listing.unreadable.append(
             SkippedFile(f"{zip_path}/{parents[0]}", make_message("image.path_too_long"))
         )

@@ -1,0 +1,244 @@
+"""Drop: rosters and pictures in, by the names that they have; a check starts by itself, and its result is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from pipeline.domain.roster import format_size
+from pipeline.errors import DiskTrouble
+from pipeline.reports.presenter import Presenter
+from pipeline.web import dropped_names
+from pipeline.web.access import Role
+from pipeline.web.check_child import Checks
+from pipeline.web.drop_folders import DropFolders
+from pipeline.web.drop_values import DropValues
+from pipeline.web.drop_zip import unpack
+from pipeline.web.dropped_names import LARGEST, DroppedName, DropRefused, parse_dropped_path
+from pipeline.web.security import SESSION, Body, RequestRefused, Route
+from pipeline.web.site import Site
+from pipeline.web.view import PageView, choose_language, make_redirect
+
+NAME_HEADER = "X-File-Name"  # percent-encoded, with the folders of a dropped folder
+CHECK_SECONDS = 1.0  # after the last file of a drop
+_CHUNK, _HOUR = 1 << 20, 3600.0
+
+
+class DropPage:
+    """The page for rosters and pictures, and what it takes in."""
+
+    def __init__(self, site: Site, view: PageView, checks: Checks) -> None:
+        self._site = site
+        self._view = view
+        self._checks = checks
+        self._folders = DropFolders(site)
+        self._values = DropValues(site, checks, self._folders)
+        self._files: dict[str, tuple[float, int]] = {}  # since when and how many, by session
+        self._uploads = 0  # under way
+        self._language: str | None = None  # of the drop for which a check is to start
+        self._timer: asyncio.TimerHandle | None = None
+
+    def list_routes(self) -> Iterator[Route]:
+        """Yield the routes."""
+        yield Route("GET", "/drop", Role.LOOK, self._show)
+        yield Route("GET", "/drop/now", Role.LOOK, self._renew)
+        yield Route("POST", "/drop/file", Role.CLERK, self._receive, Body.FILE)
+        yield Route("POST", "/drop/answer", Role.CLERK, self._answer)
+        yield Route("POST", "/drop/remove", Role.CLERK, self._remove)
+        yield Route("POST", "/drop/check", Role.CLERK, self._check)
+
+    async def begin(self, _: web.Application) -> None:
+        """Remove what an earlier server left half written."""
+        await self._site.read(self._folders.remove_remains)
+
+    async def _show(self, request: web.Request) -> web.StreamResponse:
+        presenter = Presenter(choose_language(request))
+        values = await self._site.read(self._values.collect, presenter)
+        return self._view.render(
+            request,
+            "drop.html",
+            scripts=("drop.js",),
+            title=presenter.render("web.nav.drop"),
+            now=values,
+            is_clerk=request[SESSION].role >= Role.CLERK,
+            largest=json.dumps(LARGEST),
+        )
+
+    async def _renew(self, request: web.Request) -> web.StreamResponse:
+        """Return the part that changes; nothing where the browser has it as it is."""
+        values = await self._site.read(self._values.collect, Presenter(choose_language(request)))
+        if request.query.get("seen") == values["digest"]:
+            return web.Response(status=204)
+        is_clerk = request[SESSION].role >= Role.CLERK
+        return self._view.render(request, "drop_now.html", now=values, is_clerk=is_clerk)
+
+    # -- files in
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        """Take one file, and return what became of it."""
+        presenter = Presenter(choose_language(request))
+        try:
+            values = await self._take_file(request, presenter)
+        except DropRefused as refusal:
+            values = {"outcome": "refused", "text": refusal.render(presenter.language)}
+        except OSError as error:
+            trouble = DiskTrouble.of(error)
+            text = presenter.mask_text(trouble.render(presenter.language))
+            values = {"outcome": "refused", "text": text}
+        return web.json_response(values)
+
+    async def _take_file(self, request: web.Request, presenter: Presenter) -> dict[str, object]:
+        path = _read_name(request)
+        dropped = parse_dropped_path(path)
+        if dropped is None:
+            return {"outcome": "passed"}
+        session = request[SESSION]
+        size = request.content_length or 0
+        _require_size(dropped, size)
+        self._count_file(session.change_token)
+        async with self._count_upload(choose_language(request)), self._open_draft(dropped, size) as draft:
+            sha256 = await self._write_body(request, dropped, draft)
+            if dropped.kind == "zip":
+                return await self._site.read(self._unpack, draft, dropped, session.user, presenter)
+            outcome = await self._site.read(self._folders.store, draft, dropped, sha256, session.user)
+            return {"outcome": outcome, **_describe_name(dropped, path, presenter)}
+
+    @asynccontextmanager
+    async def _open_draft(self, dropped: DroppedName, size: int) -> AsyncIterator[Path]:
+        """Yield an empty file in the folder of a kind; it is removed unless the block gives it a name."""
+        manager = self._folders.open_draft(dropped.kind, size)
+        draft = await self._site.read(manager.__enter__)
+        try:
+            yield draft
+        finally:
+            await asyncio.shield(self._site.read(manager.__exit__, None, None, None))
+
+    async def _write_body(self, request: web.Request, dropped: DroppedName, draft: Path) -> str:
+        """Write the bytes of a request into a draft, within the limits, and return their SHA-256."""
+        digest, size = hashlib.sha256(), 0
+        deadline = self._site.clock.monotonic() + dropped_names.MOST_SECONDS
+        with draft.open("wb") as file:
+            while True:
+                try:
+                    async with asyncio.timeout(dropped_names.IDLE_SECONDS):
+                        chunk = await request.content.read(_CHUNK)
+                except TimeoutError:
+                    raise DropRefused("web.drop.too_slow") from None
+                if not chunk:
+                    break
+                size += len(chunk)
+                _require_size(dropped, size)
+                if self._site.clock.monotonic() > deadline:
+                    raise DropRefused("web.drop.too_slow")
+                digest.update(chunk)
+                await self._site.read(self._write, file, chunk, dropped.kind)
+        return digest.hexdigest()
+
+    def _write(self, file: BinaryIO, chunk: bytes, kind: str) -> None:
+        self._folders.require_space(kind, len(chunk))
+        file.write(chunk)
+
+    def _count_file(self, session: str) -> None:
+        """Count a file of a session. Raises DropRefused beyond those of an hour, which begins with its first file."""
+        now = self._site.clock.monotonic()
+        begun, files = self._files.get(session, (now, 0))
+        if now - begun > _HOUR:
+            begun, files = now, 0
+        if files >= dropped_names.MAX_FILES:
+            raise DropRefused("web.drop.too_many", n=dropped_names.MAX_FILES)
+        self._files[session] = begun, files + 1
+
+    def _unpack(
+        self, draft: Path, dropped: DroppedName, user: str, presenter: Presenter
+    ) -> dict[str, object]:
+        """Unpack a zip, and return how many files became what, and why some were refused."""
+        counts: Counter[str] = Counter()
+        refused: list[dict[str, str]] = []
+        for file in unpack(self._folders, draft, dropped.name[: -len(".zip")], user):
+            if file.refusal is None:
+                counts[str(file.outcome)] += 1
+                continue
+            text = file.refusal.render(presenter.language)
+            refused.append({"name": presenter.mask_text(file.path), "text": text})
+        return {"outcome": "unpacked", "counts": counts, "refused": refused}
+
+    @asynccontextmanager
+    async def _count_upload(self, language: str) -> AsyncIterator[None]:
+        """Count an upload while the block runs; a check starts a moment after the last one."""
+        self._uploads += 1
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            yield
+        finally:
+            self._uploads -= 1
+            self._start_check_soon(language)
+
+    def _start_check_soon(self, language: str) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._uploads == 0:
+            self._timer = asyncio.get_running_loop().call_later(CHECK_SECONDS, self._checks.start, language)
+
+    # -- what a person decides
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        """Replace a file by the one that waits, or leave it."""
+        form = await request.post()
+        waiting_id, stamp = str(form.get("waiting", "")), str(form.get("stamp", ""))
+        user, site = request[SESSION].user, self._site
+        if form.get("answer") == "replace":
+            if await site.read(self._folders.replace, waiting_id, stamp, user) is None:
+                raise RequestRefused(409, "web.drop.changed")
+            self._start_check_soon(choose_language(request))
+        elif form.get("answer") == "leave":
+            await site.read(self._folders.leave, waiting_id, user)
+        return await self._show_again(request)
+
+    async def _remove(self, request: web.Request) -> web.StreamResponse:
+        """Move a roster to the replaced files."""
+        form = await request.post()
+        file_id, stamp = str(form.get("file", "")), str(form.get("stamp", ""))
+        user = request[SESSION].user
+        if not await self._site.read(self._folders.remove_roster, file_id, stamp, user):
+            raise RequestRefused(409, "web.drop.changed")
+        self._start_check_soon(choose_language(request))
+        return await self._show_again(request)
+
+    async def _check(self, request: web.Request) -> web.StreamResponse:
+        """Start a check without a new file."""
+        self._checks.start(choose_language(request))
+        return await self._show_again(request)
+
+    async def _show_again(self, request: web.Request) -> web.StreamResponse:
+        """Return the part that changes to htmx, and lead any other browser back to the page."""
+        return await self._renew(request) if "HX-Request" in request.headers else make_redirect("/drop")
+
+
+def _read_name(request: web.Request) -> str:
+    """Return the path of the file of a request. Raises DropRefused."""
+    try:
+        return unquote(request.headers.get(NAME_HEADER, ""), errors="strict")
+    except UnicodeDecodeError:
+        raise DropRefused("web.drop.unreadable_name") from None
+
+
+def _require_size(dropped: DroppedName, size: int) -> None:
+    limit = LARGEST[dropped.kind]
+    if size > limit:
+        raise DropRefused("web.drop.too_large", limit=format_size(limit))
+
+
+def _describe_name(dropped: DroppedName, path: str, presenter: Presenter) -> dict[str, object]:
+    """Return the name under which a file is stored, and whether it is another one than it had."""
+    sent = path.rpartition("/")[2] if dropped.kind == "roster" else path
+    return {"name": presenter.mask_text(dropped.path), "is_renamed": sent != dropped.path}

@@ -1,0 +1,338 @@
+"""The folders into which files are dropped: a file is complete there under its name, or it is not there.
+
+A file of the same name with other bytes waits next to it under a hidden name, which neither rosters nor pictures are read
+from, until a person decides. What is replaced or removed is copied to ``state/replaced`` first. After a kill between any
+two steps the former file is in its place, or the new one is and the former is in ``state/replaced``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+from pipeline.domain.roster import ROSTER_SUFFIXES
+from pipeline.errors import FileRefused
+from pipeline.intake.pairing.file_names import is_image_extension, split_extension
+from pipeline.intake.pairing.image_index import is_debris, is_junction
+from pipeline.intake.read_rosters import make_refusal_problem, require_roster_format
+from pipeline.intake.readers.discover import expand_paths, get_lock_file
+from pipeline.operations.doctor import NO_SPACE
+from pipeline.operations.replaced_files import KEPT_SECONDS, keep_replaced_file
+from pipeline.support.atomic_files import (
+    create_private_file,
+    make_draft_prefix,
+    make_folder,
+    publish_draft,
+    remove_stale_drafts,
+    sync_file,
+    sync_folder,
+)
+from pipeline.support.failpoints import hit_failpoint
+from pipeline.support.rights import allow_unsupported
+from pipeline.web.dropped_names import DroppedName, DropRefused, NoSpaceLeft, RosterRefused
+from pipeline.web.site import Site
+
+Outcome = Literal["stored", "same", "waiting"]
+_WAITING = re.compile(r"\.waiting-([0-9a-f]{16})-(.+)", re.DOTALL)
+_DAY = 24 * 3600.0
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in one of the folders; ``stamp`` changes with its content."""
+
+    path: Path = field(repr=False)
+    size: int
+    modified: float
+    stamp: str
+
+    @classmethod
+    def of(cls, path: Path) -> StoredFile:
+        """Return the file at a path. Raises OSError."""
+        status = path.lstat()
+        return cls(path, status.st_size, status.st_mtime, f"{status.st_mtime_ns}-{status.st_size}")
+
+    @property
+    def id(self) -> str:
+        """What stands for its path in a form; it is looked up in a fresh listing."""
+        return hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of its bytes. Raises OSError."""
+        return _digest_file(self.path, self.stamp)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFile:
+    """A file that may take the place of another one, if a person decides so."""
+
+    id: str
+    target: Path = field(repr=False)
+    new: StoredFile
+    former: StoredFile | None  # None: it is gone by now
+
+    @property
+    def stamp(self) -> str:
+        """The stamp of the former file; empty where it is gone."""
+        return self.former.stamp if self.former else ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether Excel, WPS or LibreOffice has the former file open."""
+        return get_lock_file(self.target) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class FolderContent:
+    """What the folders hold now."""
+
+    rosters: list[StoredFile]
+    waiting: list[WaitingFile]
+    pictures: int
+
+
+def _get_file(path: Path) -> StoredFile | None:
+    try:
+        return StoredFile.of(path)
+    except OSError:
+        return None
+
+
+def _get_stamp(path: Path) -> str:
+    """Return the stamp of a file, empty where there is none."""
+    stored = _get_file(path)
+    return stored.stamp if stored else ""
+
+
+@lru_cache(maxsize=256)
+def _digest_file(path: Path, _stamp: str) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class DropFolders:
+    """Takes files into the roster folder and the picture folder of one hospital. Its methods block."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._lock = Lock()  # of two uploads under one name, one is the first
+
+    def get_folder(self, kind: str) -> Path:
+        """Return the folder into which files of a kind go. Raises DropRefused where no folder is configured."""
+        config = self._site.config
+        if kind != "roster":
+            folder = config.resolve_path(config.seals)
+            if folder.is_file() or folder.suffix.lower() == ".zip":
+                raise DropRefused("web.drop.no_picture_folder", path=folder)
+            return folder
+        paths = [config.resolve_path(path) for path in config.roster]
+        for path in paths:
+            if path.is_dir() or not (path.exists() or path.suffix.lower() in ROSTER_SUFFIXES):
+                return path
+        raise DropRefused("web.drop.no_roster_folder", path=paths[0])
+
+    def remove_remains(self) -> None:
+        """Remove what killed processes left in the folders, and files that have waited too long."""
+        now = self._site.clock.now()
+        with suppress(OSError, DropRefused):
+            for kind in ("roster", "picture"):
+                remove_stale_drafts(self.get_folder(kind), before=now - _DAY)
+        for waiting in self.list_content().waiting:
+            if waiting.new.modified < now - KEPT_SECONDS:
+                with suppress(OSError):
+                    waiting.new.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def open_draft(self, kind: str, size: int) -> Iterator[Path]:
+        """Yield an empty hidden file in the folder of a kind, which is removed unless it is stored.
+
+        Raises OSError, and DropRefused where so many bytes would leave too little space for runs.
+        """
+        folder = make_folder(self.get_folder(kind))
+        self.require_space(kind, size)
+        draft = folder / f"{make_draft_prefix()}upload"
+        create_private_file(draft)
+        try:
+            yield draft
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def require_space(self, kind: str, size: int) -> None:
+        """Raise DropRefused where so many bytes would leave too little space for the ledger and the results."""
+        if shutil.disk_usage(self.get_folder(kind)).free < NO_SPACE + size:
+            raise NoSpaceLeft("web.drop.no_space")
+
+    def store(self, draft: Path, dropped: DroppedName, sha256: str, user: str) -> Outcome:
+        """Give a complete draft its name; where that is another file's, it waits.
+
+        Raises OSError and DropRefused; then nothing has changed. Recorded before it is done.
+        """
+        if dropped.kind == "roster":
+            _require_roster(draft)
+        root = self.get_folder(dropped.kind)
+        target = root.joinpath(*dropped.parts)
+        with self._lock, _name_target(target):
+            _require_plain_folders(root, target.parent)
+            if os.path.lexists(target):
+                return self._keep_waiting(draft, target, sha256, user)
+            self._record(user, "drop", dropped, sha256)
+            make_folder(target.parent)
+            sync_file(draft)
+            hit_failpoint("drop: before the file takes its name")
+            try:
+                publish_draft(draft, target)
+            except FileExistsError:  # another program was quicker
+                return self._keep_waiting(draft, target, sha256, user)
+            hit_failpoint("drop: the file has its name")
+            with allow_unsupported():
+                sync_folder(target.parent)
+        return "stored"
+
+    def _keep_waiting(self, draft: Path, target: Path, sha256: str, user: str) -> Outcome:
+        """Compare a draft with the file that has its name; it waits where they differ."""
+        if not stat.S_ISREG(target.lstat().st_mode):
+            raise DropRefused("web.drop.name_taken")
+        former = StoredFile.of(target)
+        size = draft.stat().st_size
+        if former.size == size and former.digest() == sha256:
+            return "same"
+        for waiting in self._list_waiting(target.parent):
+            if waiting.target == target and waiting.new.size == size and waiting.new.digest() == sha256:
+                return "waiting"
+        self._site.record_change(user, "ask", file=target.name, sha256=sha256)
+        sync_file(draft)
+        hit_failpoint("drop: before the file waits")
+        draft.rename(target.with_name(f".waiting-{secrets.token_hex(8)}-{target.name}"))
+        hit_failpoint("drop: the file waits")
+        return "waiting"
+
+    def replace(self, waiting_id: str, stamp: str, user: str) -> Path | None:
+        """Put a waiting file in the place of the former one, as a person saw that; return its path.
+
+        None where the former one is another one by now, or nothing waits any more: nothing has changed. Raises OSError.
+        """
+        with self._lock:
+            waiting = self._get_waiting(waiting_id)
+            if waiting is None or waiting.stamp != stamp:
+                return None
+            target = waiting.target
+            with _name_target(target):
+                facts = {"file": target.name, "sha256": waiting.new.digest()}
+                self._site.record_change(user, "replace", **facts)
+                hit_failpoint("drop: before the former file is copied")
+                if waiting.former is not None:
+                    keep_replaced_file(self._site.config, target, self._site.clock.now())
+                    hit_failpoint("drop: the former file is copied")
+                if _get_stamp(target) != stamp:  # saved while it was copied
+                    return None
+                waiting.new.path.replace(target)
+                hit_failpoint("drop: the former file is replaced")
+                with allow_unsupported():
+                    sync_folder(target.parent)
+            return target
+
+    def leave(self, waiting_id: str, user: str) -> None:
+        """Keep the former file, and remove the one that waits. Raises OSError."""
+        with self._lock:
+            waiting = self._get_waiting(waiting_id)
+            if waiting is not None:
+                self._site.record_change(user, "leave", file=waiting.target.name)
+                waiting.new.path.unlink(missing_ok=True)
+
+    def remove_roster(self, file_id: str, stamp: str, user: str) -> bool:
+        """Move a roster to ``state/replaced``; return False where it is another one by now. Raises OSError."""
+        with self._lock:
+            rosters = {roster.id: roster for roster in self.list_content().rosters}
+            roster = rosters.get(file_id)
+            if roster is None or roster.stamp != stamp:
+                return False
+            with _name_target(roster.path):
+                self._site.record_change(user, "remove", file=roster.path.name, sha256=roster.digest())
+                keep_replaced_file(self._site.config, roster.path, self._site.clock.now())
+                hit_failpoint("drop: before the roster is removed")
+                if _get_stamp(roster.path) != stamp:
+                    return False
+                roster.path.unlink()
+            return True
+
+    def list_content(self) -> FolderContent:
+        """Return the rosters, the files that wait and the number of pictures; folders that are away hold nothing."""
+        config = self._site.config
+        folders = [config.resolve_path(path) for path in config.roster]
+        rosters = []
+        for path in expand_paths(folders):
+            with suppress(OSError):
+                if stat.S_ISREG(path.stat().st_mode):
+                    rosters.append(StoredFile.of(path))
+        waiting = [one for folder in folders for one in self._list_waiting(folder)]
+        pictures = 0
+        for folder, _, names in os.walk(config.resolve_path(config.seals)):
+            if any(name.startswith(".waiting-") for name in names):
+                waiting += self._list_waiting(Path(folder))
+            pictures += sum(_is_picture(name) for name in names)
+        return FolderContent(rosters, waiting, pictures)
+
+    def _get_waiting(self, waiting_id: str) -> WaitingFile | None:
+        return next((one for one in self.list_content().waiting if one.id == waiting_id), None)
+
+    def _list_waiting(self, folder: Path) -> Iterator[WaitingFile]:
+        """Yield the files of a folder that wait."""
+        names: list[str] = []
+        with suppress(OSError):
+            names = sorted(name for name in os.listdir(folder) if name.startswith(".waiting-"))  # noqa: PTH208
+        for name in names:
+            if (named := _WAITING.fullmatch(name)) is not None:
+                target, new = folder / named[2], _get_file(folder / name)
+                if new is not None:
+                    yield WaitingFile(named[1], target, new, _get_file(target))
+
+    def _record(self, user: str, action: str, dropped: DroppedName, sha256: str) -> None:
+        self._site.record_change(user, action, kind=dropped.kind, file=dropped.path, sha256=sha256)
+
+
+@contextmanager
+def _name_target(target: Path) -> Iterator[None]:
+    """Name the file itself in errors of the block: no person knows a draft."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(target)
+        raise
+
+
+def _require_plain_folders(root: Path, folder: Path) -> None:
+    """Raise DropRefused where a folder below the root is a link or a file: pictures are not read through links."""
+    while folder != root:
+        with suppress(FileNotFoundError):
+            status = folder.lstat()
+            if not stat.S_ISDIR(status.st_mode) or is_junction(status):
+                raise DropRefused("web.drop.name_taken")
+        folder = folder.parent
+
+
+def _require_roster(draft: Path) -> None:
+    """Raise RosterRefused for a file that no reader takes, and for a results workbook of this program."""
+    try:
+        require_roster_format(draft)
+    except FileRefused as refusal:
+        raise RosterRefused(make_refusal_problem(refusal)) from refusal
+
+
+def _is_picture(name: str) -> bool:
+    return not is_debris(name) and is_image_extension(split_extension(name)[1])

@@ -1,0 +1,125 @@
+"""What the page for drops shows: questions that wait, the newest check, and what is in the folders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.clock import shown, stamp
+from pipeline.domain.roster import format_size
+from pipeline.domain.run import Status
+from pipeline.ledger.protocol import RunRecord
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.styles import STATUSES_OF_FILES
+from pipeline.reports.write import FILES
+from pipeline.web.check_child import CheckEnd, Checks
+from pipeline.web.drop_folders import DropFolders, StoredFile, WaitingFile
+from pipeline.web.run_values import describe_record
+from pipeline.web.site import Site
+from pipeline.workflow.recorded_runs import RUN, load_record
+
+SECONDS_WITH_CHECK, SECONDS_WITHOUT = 1, 10  # after which the page asks again
+
+
+@dataclass(frozen=True, slots=True)
+class NewestCheck:
+    """A check that was read: its record, and its lines of roster files by their digest."""
+
+    folder: Path = field(repr=False)
+    record: RunRecord
+    files: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+
+class DropValues:
+    """Collects it; reads a check once."""
+
+    def __init__(self, site: Site, checks: Checks, folders: DropFolders) -> None:
+        self._site = site
+        self._checks = checks
+        self._folders = folders
+        self._newest: NewestCheck | None = None
+
+    def collect(self, presenter: Presenter) -> dict[str, object]:
+        """Return the values of the part that changes, with their digest."""
+        content = self._folders.list_content()
+        progress, end = self._checks.progress, self._checks.end
+        newest = self._read_newest()
+        files = newest.files if newest else {}
+        values: dict[str, object] = {
+            "waiting": [_describe_waiting(waiting, presenter) for waiting in content.waiting],
+            "checking": None if progress is None else shown(stamp(progress.started), to=19)[11:],
+            "failure": _describe_failure(end, presenter) if end and end.run is None else None,
+            "check": describe_record(newest.record, presenter) if newest else None,
+            "refused": [
+                {"file": line["file"], "notes": line["notes"]}
+                for line in files.values()
+                if line["codes"] or line["status"] != "read"
+            ],
+            "ready": Status.READY.value,
+            "rosters": [_describe_roster(roster, files, presenter) for roster in content.rosters],
+            "pictures": content.pictures,
+            "seconds": SECONDS_WITHOUT if progress is None else SECONDS_WITH_CHECK,
+        }
+        text = json.dumps([presenter.language, values], sort_keys=True)
+        return {**values, "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+    def _read_newest(self) -> NewestCheck | None:
+        """Return the newest check; each is read once."""
+        folder = self._checks.newest
+        if folder is None:
+            return None
+        if self._newest is None or self._newest.folder != folder:
+            try:
+                content = json.loads((folder / RUN).read_text("utf-8"))
+                lines = [json.loads(line) for line in (folder / FILES).read_text("utf-8").splitlines()]
+            except (OSError, ValueError):  # removed by hand since it was listed
+                return None
+            files = {str(line["sha256"] or line["file"]): line for line in lines}
+            self._newest = NewestCheck(folder, load_record(folder, content), files)
+        return self._newest
+
+
+def _describe_failure(end: CheckEnd, presenter: Presenter) -> str:
+    """Return why a check failed: what it printed, or how it ended where it printed nothing."""
+    return end.errors or presenter.render("web.drop.check_broke", exit=end.exit)
+
+
+def _describe_waiting(waiting: WaitingFile, presenter: Presenter) -> dict[str, object]:
+    """Return a question: the file that is there, and the one that waits."""
+    return {
+        "id": waiting.id,
+        "name": presenter.mask_text(waiting.target.name),
+        "stamp": waiting.stamp,
+        "former": _describe_size(waiting.former) if waiting.former else None,
+        "new": _describe_size(waiting.new),
+        "is_open": waiting.is_open,
+    }
+
+
+def _describe_size(stored: StoredFile) -> str:
+    return f"{format_size(stored.size)}, {shown(stamp(stored.modified))}"
+
+
+def _describe_roster(
+    roster: StoredFile, files: Mapping[str, Mapping[str, Any]], presenter: Presenter
+) -> dict[str, object]:
+    """Return a roster, with what the newest check found in these bytes of it."""
+    try:
+        line = files.get(roster.digest())
+    except OSError:
+        line = None
+    return {
+        "id": roster.id,
+        "stamp": roster.stamp,
+        "name": presenter.mask_text(roster.path.name),
+        "size": _describe_size(roster),
+        "rows": line["rows"] if line else None,
+        "word": presenter.render(f"file.{line['status']}")
+        if line
+        else presenter.render("web.drop.not_checked"),
+        "colour": STATUSES_OF_FILES[line["status"]].value if line else Status.READY.value,
+    }

@@ -1,0 +1,141 @@
+// Sends files that are dropped, chosen or pasted, one request each, at most three at a time.
+(() => {
+  "use strict";
+  const zone = document.getElementById("zone");
+  if (!zone) return;
+  const texts = zone.dataset, largest = JSON.parse(texts.largest);
+  const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-Change-Token"];
+  const bar = document.getElementById("sent"), line = document.getElementById("sending");
+  const list = document.getElementById("dropped");
+  const waiting = [];
+  let total = 0, done = 0, active = 0, counts = {};
+
+  const fill = (text, values) => text.replace(/%(\w+)/g, (whole, name) => values[name] ?? whole);
+
+  function show() {
+    bar.hidden = line.hidden = false;
+    bar.max = total || 1;
+    bar.value = done;
+    const all = { n: done, total, stored: 0, same: 0, waiting: 0, refused: 0, ...counts };
+    line.textContent = fill(done < total ? texts.sending : texts.done, all);
+  }
+
+  function report(name, text) {
+    const entry = document.createElement("li"), title = document.createElement("strong");
+    title.textContent = name;
+    entry.append(title, " ", text);
+    list.append(entry);
+    list.hidden = false;
+  }
+
+  function count(outcome, n) {
+    counts[outcome] = (counts[outcome] || 0) + n;
+  }
+
+  async function send({ file, path }) {
+    if (file.size > Math.max(...Object.values(largest))) {
+      return { outcome: "refused", text: texts.large };
+    }
+    const answer = await fetch("/drop/file", {
+      method: "POST",
+      headers: { "Content-Type": "application/octet-stream", "X-Change-Token": token, "X-File-Name": encodeURIComponent(path) },
+      body: file,
+    });
+    if (answer.status === 401 || answer.status === 403) return { outcome: "refused", text: texts.session };
+    if (!answer.ok) return { outcome: "refused", text: texts.failed };
+    return answer.json();
+  }
+
+  async function next() {
+    if (!waiting.length || active >= 3) return;
+    const one = waiting.shift();
+    active += 1;
+    next();
+    let result;
+    try {
+      result = await send(one);
+    } catch {
+      result = { outcome: "refused", text: texts.failed };
+    }
+    active -= 1;
+    done += 1;
+    if (result.outcome === "unpacked") {
+      for (const [outcome, n] of Object.entries(result.counts)) count(outcome, n);
+      for (const file of result.refused) report(file.name, file.text);
+      count("refused", result.refused.length);
+    } else {
+      count(result.outcome, 1);
+      if (result.outcome === "refused") report(one.path, result.text);
+      if (result.is_renamed) report(one.path, fill(texts.renamed, { name: result.name }));
+    }
+    show();
+    if (waiting.length) next();
+    else if (!active) htmx.trigger(document.body, "dropped");
+  }
+
+  function take(files) {
+    if (done === total) {
+      total = done = 0;
+      counts = {};
+      list.replaceChildren();
+      list.hidden = true;
+    }
+    total += files.length;
+    waiting.push(...files);
+    if (files.length) show();
+    else {
+      line.hidden = false;
+      line.textContent = texts.empty;
+    }
+    next();
+  }
+
+  const readEntry = (entry) => new Promise((resolve, reject) => {
+    if (entry.isFile) entry.file((file) => resolve([{ file, path: entry.fullPath.slice(1) }]), reject);
+    else {
+      const reader = entry.createReader(), all = [];
+      const more = () => reader.readEntries((entries) => {
+        if (entries.length) {
+          all.push(...entries);
+          more();
+        } else Promise.all(all.map(readEntry)).then((lists) => resolve(lists.flat()), reject);
+      }, reject);
+      more();
+    }
+  });
+
+  const listInput = (files) => [...files].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
+
+  async function takeTransfer(transfer) {
+    // the entries are gone once this event is over
+    const entries = [...transfer.items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
+    if (!entries.length) return take(listInput(transfer.files));
+    try {
+      take((await Promise.all(entries.map(readEntry))).flat());
+    } catch {
+      report("", texts.failed);
+    }
+  }
+
+  for (const [button, input] of [["choose-files", "files"], ["choose-folder", "folder"]]) {
+    const chooser = document.getElementById(input);
+    document.getElementById(button).addEventListener("click", () => chooser.click());
+    chooser.addEventListener("change", () => {
+      take(listInput(chooser.files));
+      chooser.value = "";
+    });
+  }
+  const over = (event) => {
+    event.preventDefault();
+    zone.classList.toggle("over", event.type === "dragover");
+  };
+  document.addEventListener("dragover", over);
+  document.addEventListener("dragleave", over);
+  document.addEventListener("drop", (event) => {
+    over(event);
+    takeTransfer(event.dataTransfer);
+  });
+  document.addEventListener("paste", (event) => {
+    if (event.clipboardData.files.length) takeTransfer(event.clipboardData);
+  });
+})();

@@ -1,0 +1,210 @@
+"""Dropped files: where they go, under which names, what is refused, what is asked; and the check that follows."""
+
+import json
+import re
+
+import pytest
+from people import make_row, number
+from run_support import draw_seal, wait_until
+
+from pipeline.config.settings import load
+from pipeline.operations.replaced_files import list_replaced_files
+
+
+@pytest.fixture
+def clerk(hospital, page):
+    return page.enter(Accept_Language="en")
+
+
+@pytest.fixture
+def prepared(hospital, tmp_path):
+    """The bytes of a roster of two doctors and of their pictures, as a clerk has them elsewhere."""
+    hospital.doctors(2)
+    folder = hospital.folder
+    files = {
+        "roster.xlsx": (folder / "inbox" / "roster.xlsx").read_bytes(),
+        **{path.name: path.read_bytes() for path in (folder / "seals").iterdir()},
+    }
+    for path in [folder / "inbox" / "roster.xlsx", *(folder / "seals").iterdir()]:
+        path.unlink()
+    return files
+
+
+def read_log(hospital):
+    text = (hospital.folder / "state" / "page-log.jsonl").read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def list_names(folder):
+    """Return every name in a folder, hidden ones included."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_drop_is_stored_and_checked_by_itself(hospital, clerk, prepared):
+    for file, content in prepared.items():
+        answer = clerk.drop(file, content)
+        assert answer == {"outcome": "stored", "name": file, "is_renamed": False}
+    assert list_names(hospital.folder / "inbox") == ["roster.xlsx"]
+    assert list_names(hospital.folder / "seals") == ["00001.png", "00002.png"]
+    wait_until(lambda: 'href="/send"' in clerk.get("/drop/now").text)
+    text = clerk.get("/drop").text
+    assert 'href="/rows?status=ready"' in text
+    assert re.search(r'<span class="chip sealed">Read</span></td>\s*<td class="n" data-unit="rows">2<', text)
+    assert "Seal pictures: 2" in text
+    assert hospital.statuses() == {"ready": 2}
+    drops = [line for line in read_log(hospital) if line["action"] == "drop"]
+    assert [line["file"] for line in drops] == list(prepared)
+    assert all(line["user"] and len(line["sha256"]) == 64 for line in drops)
+
+
+def test_names_are_cleaned_and_folders_of_pictures_are_kept(hospital, clerk, prepared):
+    picture = prepared["00001.png"]
+    for sent, stored in (
+        ("内科/张 伟.png", "内科/张 伟.png"),
+        ("con.png", "_con.png"),
+        ("内科:b?.png", "内科_b_.png"),
+        ("x\u202egnp.png", "x_gnp.png"),
+        ("<script>alert(1)<∕script>.png", "_script_alert(1)_∕script_.png"),
+    ):
+        answer = clerk.drop(sent, picture)
+        assert answer == {"outcome": "stored", "name": stored, "is_renamed": sent != stored}
+        assert (hospital.folder / "seals" / stored).read_bytes() == picture
+    assert clerk.drop("一/二/名单.xlsx", prepared["roster.xlsx"])["name"] == "名单.xlsx"
+    assert list_names(hospital.folder / "inbox") == ["名单.xlsx"]
+    page = clerk.get("/drop").text
+    assert "<script>alert" not in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../x.png",
+        "a/../../x.png",
+        "/etc/x.png",
+        "C:/x.png",
+        "a\x00.png",
+        "..",
+        "",
+        "/",
+        "x" * 300 + ".png",
+        "一" * 70 + ".png",
+    ],
+)
+def test_a_name_that_leads_elsewhere_or_is_too_long_is_refused(hospital, clerk, path):
+    assert clerk.drop(path, b"x")["outcome"] == "refused"
+    assert list_names(hospital.folder / "seals") == []
+
+
+def test_a_name_of_no_text_is_refused(hospital, clerk):
+    assert clerk.drop("x.png", b"x", X_File_Name="%ff%fe.png")["outcome"] == "refused"
+    assert clerk.drop("x.png", b"x", X_File_Name=None)["outcome"] == "refused"
+    assert list_names(hospital.folder / "seals") == []
+
+
+def test_what_systems_leave_in_folders_is_passed_over(hospital, clerk):
+    for path in ("seals/.DS_Store", "__MACOSX/x.png", "~$roster.xlsx", "seals/Thumbs.db", ".hidden/x.png"):
+        assert clerk.drop(path, b"x") == {"outcome": "passed"}
+    assert list_names(hospital.folder / "seals") == []
+
+
+def test_what_is_no_roster_is_refused_as_check_does(hospital, clerk):
+    hospital.seal_doctors(1)
+    results = (hospital.newest / "results.xlsx").read_bytes()
+    before = list_names(hospital.folder / "inbox")
+    for file, content, words in (
+        ("results.xlsx", results, "results workbook of this program"),
+        ("staff.doc", b"%PDF-1.4", "This is PDF, not a roster"),
+        ("staff.csv", b"", "empty"),
+        ("setup.exe", b"MZ", "A EXE file is neither"),
+    ):
+        answer = clerk.drop(file, content)
+        assert answer["outcome"] == "refused"
+        assert words in answer["text"]
+    assert list_names(hospital.folder / "inbox") == before
+
+
+def list_questions(page):
+    """Return the values of each question of the page, by the file's name."""
+    forms = re.findall(r'<section class="card question">.*?</section>', page, re.DOTALL)
+    values = {}
+    for form in forms:
+        title = re.search(r"<h2>“(.*?)”", form)[1]
+        hidden = dict(re.findall(r'name="(waiting|stamp)" value="([^"]*)"', form))
+        values.setdefault(title, []).append(hidden)
+    return values
+
+
+def test_another_file_of_the_same_name_is_replaced_only_after_a_yes(hospital, clerk, prepared):
+    clerk.drop("roster.xlsx", prepared["roster.xlsx"])
+    target = hospital.folder / "inbox" / "roster.xlsx"
+    former = target.read_bytes()
+    hospital.roster([make_row(5)], file="other.xlsx")
+    newer = (hospital.folder / "inbox" / "other.xlsx").read_bytes()
+    (hospital.folder / "inbox" / "other.xlsx").unlink()
+    assert clerk.drop("roster.xlsx", former)["outcome"] == "same"
+    assert clerk.drop("roster.xlsx", newer)["outcome"] == "waiting"
+    assert clerk.drop("roster.xlsx", newer)["outcome"] == "waiting"
+    assert target.read_bytes() == former
+    config = load(hospital.folder / "config.yaml", {})
+    (values,) = list_questions(clerk.get("/drop").text)["roster.xlsx"]
+    assert clerk.post("/drop/answer", {**values, "answer": "leave"}).status == 303
+    assert list_questions(clerk.get("/drop").text) == {}
+    assert list_names(hospital.folder / "inbox") == ["roster.xlsx"]
+    clerk.drop("roster.xlsx", newer)
+    (values,) = list_questions(clerk.get("/drop").text)["roster.xlsx"]
+    assert clerk.post("/drop/answer", {**values, "answer": "replace"}).status == 303
+    assert target.read_bytes() == newer
+    assert [copy.read_bytes() for copy in list_replaced_files(config)] == [former]
+    assert list_names(hospital.folder / "inbox") == ["roster.xlsx"]
+    assert [line["action"] for line in read_log(hospital)[1:]] == ["drop", "ask", "leave", "ask", "replace"]
+    wait_until(
+        lambda: (
+            'href="/send"' not in clerk.get("/drop/now").text
+            and "/rows?status" in clerk.get("/drop/now").text
+        )
+    )
+
+
+def test_a_yes_holds_for_the_file_that_was_seen(hospital, clerk, prepared):
+    """Two clerks answer: the second is told."""
+    first, second = prepared["00001.png"], prepared["00002.png"]
+    target = hospital.folder / "seals" / "x.png"
+    clerk.drop("x.png", first)
+    clerk.drop("x.png", second)
+    draw_seal(hospital.folder / "third.png", 77)
+    clerk.drop("x.png", (hospital.folder / "third.png").read_bytes())
+    one, other = list_questions(clerk.get("/drop").text)["x.png"]
+    assert clerk.post("/drop/answer", {**one, "answer": "replace"}).status == 303
+    replaced = target.read_bytes()
+    refused = clerk.post("/drop/answer", {**other, "answer": "replace"})
+    assert refused.status == 409
+    assert "changed in the meantime" in refused.text
+    assert target.read_bytes() == replaced != first
+    (again,) = list_questions(clerk.get("/drop").text)["x.png"]
+    assert clerk.post("/drop/answer", {**again, "answer": "replace"}).status == 303
+    assert target.read_bytes() != replaced
+    assert clerk.post("/drop/answer", {**again, "answer": "replace"}).status == 409
+
+
+def test_a_roster_is_removed_after_a_yes_and_kept(hospital, clerk, prepared):
+    clerk.drop("roster.xlsx", prepared["roster.xlsx"])
+    page = clerk.get("/drop").text
+    values = dict(re.findall(r'name="(file|stamp)" value="([^"]*)"', page))
+    target = hospital.folder / "inbox" / "roster.xlsx"
+    assert clerk.post("/drop/remove", {**values, "stamp": "0-0"}).status == 409
+    assert clerk.post("/drop/remove", {**values, "file": "../inbox/roster.xlsx"}).status == 409
+    assert target.exists()
+    assert clerk.post("/drop/remove", values).status == 303
+    assert list_names(hospital.folder / "inbox") == []
+    config = load(hospital.folder / "config.yaml", {})
+    assert [copy.read_bytes() for copy in list_replaced_files(config)] == [prepared["roster.xlsx"]]
+    assert "There is no roster" in clerk.get("/drop").text
+
+
+def test_numbers_in_names_are_masked_on_the_page_and_in_its_log(hospital, clerk, prepared):
+    answer = clerk.drop(f"{number(1)}.png", prepared["00001.png"])
+    assert number(1) not in json.dumps(answer)
+    assert (hospital.folder / "seals" / f"{number(1)}.png").exists()
+    clerk.drop(f"{number(1)}.png", prepared["00002.png"])
+    assert number(1) not in clerk.get("/drop").text
+    assert number(1) not in json.dumps(read_log(hospital))
