@@ -50,6 +50,10 @@ class PageThread:
             self._started.set()
             await self._stopped.wait()
         await self._loop.shutdown_default_executor()
+        for _ in range(500):  # until browsers have closed the connections whose end TLS has announced to them
+            if len(self._loop._selector.get_map()) <= 1:
+                break
+            await asyncio.sleep(0.01)
 
     def __enter__(self):
         self._thread.start()

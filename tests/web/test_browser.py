@@ -1,13 +1,19 @@
 """The page in a real browser: coming in, each page, the search while one types, renewal, both languages, keyboard and phone."""
 
+import hashlib
 import re
+from pathlib import Path
 
 import pytest
 from desktop import SMALL_TARGETS
 from page_support import PageThread
 from people import make_row, name
 from playwright.sync_api import expect
+from tls_support import CERTIFICATE
 from wire_support import fault
+
+from pipeline.web.access import PageUser, Role
+from pipeline.web.users import PasswordChecker, UserFile
 
 pytestmark = pytest.mark.browser
 
@@ -232,3 +238,69 @@ def test_another_page_in_the_same_browser_gets_nothing(busy, shown, tmp_path):
         assert re.search("没有执行|别的网页", stranger.content())
     tab.goto(f"{page.origin}/runs")
     expect(tab.locator("h1")).to_have_text("运行记录")
+
+
+# -- accessibility
+
+AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"  # axe-core 4.14.1 of the npm registry
+AXE_DIGEST = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
+
+
+def list_violations(tab):
+    """Return what axe-core finds on a page: the rule, and the elements."""
+    tab.evaluate(AXE.read_text("utf-8"))
+    return tab.evaluate(
+        "async () => (await axe.run()).violations.map(it => [it.id, it.nodes.map(node => node.html.slice(0, 200))])"
+    )
+
+
+def test_the_file_of_axe_is_that_of_the_package():
+    assert hashlib.sha256(AXE.read_bytes()).hexdigest() == AXE_DIGEST
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("zh-CN", "light"), ("en", "dark")])
+def test_axe_finds_no_violation(busy, shown, language, scheme):
+    hospital, page = busy
+    tab = shown(page, language=language, color_scheme=scheme)
+    for width in (1280, 390):
+        tab.set_viewport_size({"width": width, "height": 800})
+        for address in ADDRESSES:
+            tab.goto(page.origin + address.format(run=hospital.newest.name))
+            tab.wait_for_load_state("networkidle")
+            assert list_violations(tab) == [], (address, width)
+
+
+def test_axe_finds_what_is_wrong(busy, shown):
+    _, page = busy
+    tab = shown(page)
+    tab.evaluate("document.querySelector('main').append(document.createElement('input'))")
+    assert [rule for rule, _ in list_violations(tab)] == ["label"]
+
+
+def test_signing_in_by_password(hospital_with, chromium):
+    """Over TLS, by keyboard; a wrong password leaves the name to be typed again."""
+    hospital = hospital_with()
+    hospital.doctors(1)
+    with (hospital.folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"web: {{certificate: {CERTIFICATE}, key: {CERTIFICATE}}}\n")
+    digest = PasswordChecker().digest("wang", "four words are enough")
+    UserFile(hospital.folder / "state").save(PageUser("wang", Role.LOOK, "", digest))
+    with PageThread(hospital.folder / "config.yaml") as page:
+        context = chromium.new_context(locale="en", ignore_https_errors=True)
+        tab = context.new_page()
+        tab.goto(page.origin)
+        assert list_violations(tab) == []
+        for password in ("not this one", "four words are enough"):
+            expect(tab.get_by_label("User name")).to_be_focused()
+            tab.keyboard.type("wang")
+            tab.keyboard.press("Tab")
+            tab.keyboard.type(password)
+            tab.keyboard.press("Enter")
+            if password == "not this one":
+                expect(tab.get_by_role("alert")).to_contain_text("wrong")
+                assert list_violations(tab) == []
+                assert tab.evaluate(SMALL_TARGETS) == []
+        expect(tab.locator("h1")).to_have_text("Home")
+        tab.get_by_role("button", name="Sign out").click()
+        expect(tab.get_by_label("Password")).to_be_visible()
+        context.close()
