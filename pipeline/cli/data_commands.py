@@ -52,7 +52,12 @@ def export(
     session: Session, *, form: Format | None, out: Path | None, run_id: str | None, leavers: bool
 ) -> int:
     """List every seal: doctor, staff number, seal name, SealId, date."""
-    from pipeline.operations.export import collect_seals
+    from pipeline.operations.export import (
+        collect_seals,
+        count_abandoned,
+        list_seal_notes,
+        name_seal_workbook,
+    )
     from pipeline.reports.presenter import Presenter
     from pipeline.reports.seal_list import write_seal_csv, write_seal_workbook
     from pipeline.support.atomic_files import write_json
@@ -62,17 +67,10 @@ def export(
     seals = collect_seals(config, session.clock, run=run_id, leavers=leavers)
     presenter = Presenter(session.language)
     path: Path | None
-    notes = []
-    if run_id is not None:
-        notes = [presenter.render(f"seals.revoke.{step}", run=run_id) for step in (1, 2, 3)]
-    elif leavers:
-        notes = [presenter.render(f"seals.leavers.{step}") for step in (1, 2)]
-    abandoned = sum(seal.abandoned is not None for seal in seals)
-    if abandoned:
-        notes.append(presenter.render("seals.abandoned_too", n=abandoned))
+    abandoned = count_abandoned(seals)
     if chosen == "xlsx":
-        kind = f"seals-of-{run_id}" if run_id else "leavers" if leavers else "seals"
-        name = f"{kind}-{session.clock.today():%Y%m%d}.xlsx"
+        name = name_seal_workbook(session.clock, run=run_id, leavers=leavers)
+        notes = list_seal_notes(seals, presenter, run=run_id, leavers=leavers)
         path = write_seal_workbook(out or config.resolve_path(config.out) / name, seals, presenter, notes)
     elif chosen == "csv":
         text = io.StringIO()

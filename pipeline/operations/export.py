@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -19,6 +19,7 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.snapshot import AbandonedSeal
 from pipeline.planning.guards import select_last_runs
+from pipeline.reports.presenter import Presenter
 from pipeline.reports.seal_list import ListedSeal
 from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import list_recorded_runs, select_later_run
@@ -42,6 +43,32 @@ def collect_seals(
         if leavers and rows is None:
             raise UsageError("export.no_complete_run", then=("run",))
         return _list_seals(ledger, rows, run=run, leavers=leavers)
+
+
+def count_abandoned(seals: Sequence[ListedSeal]) -> int:
+    """Return how many of the seals were given up by `resolve --replace`: they stay valid until they are disabled."""
+    return sum(seal.abandoned is not None for seal in seals)
+
+
+def list_seal_notes(
+    seals: Sequence[ListedSeal], presenter: Presenter, *, run: str | None, leavers: bool
+) -> list[str]:
+    """Return what to do with the seals of a list, one step a line."""
+    notes = []
+    if run is not None:
+        notes = [presenter.render(f"seals.revoke.{step}", run=run) for step in (1, 2, 3)]
+    elif leavers:
+        notes = [presenter.render(f"seals.leavers.{step}") for step in (1, 2)]
+    abandoned = count_abandoned(seals)
+    if abandoned:
+        notes.append(presenter.render("seals.abandoned_too", n=abandoned))
+    return notes
+
+
+def name_seal_workbook(clock: Clock, *, run: str | None, leavers: bool) -> str:
+    """Return the usual name of a list's workbook."""
+    kind = f"seals-of-{run}" if run else "leavers" if leavers else "seals"
+    return f"{kind}-{clock.today():%Y%m%d}.xlsx"
 
 
 def _list_seals(

@@ -15,6 +15,7 @@ from pipeline.domain.results_format import COPIES, WORKBOOK
 from pipeline.ledger.protocol import RunRecord
 from pipeline.reports.html_pages import build_policy
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
+from pipeline.web.access import Role
 from pipeline.workflow.recorded_runs import RUN
 
 Kind = Literal["report", "workbook", "copy", "review"]
@@ -33,6 +34,11 @@ class RunFile:
     name: str
     path: Path = field(repr=False)
     size: int
+
+    @property
+    def role(self) -> Role:
+        """The role that it needs: a marked copy holds whole identity numbers."""
+        return Role.CLERK if self.kind == "copy" else Role.LOOK
 
     @property
     def content_type(self) -> str:

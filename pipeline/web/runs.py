@@ -14,7 +14,7 @@ from pipeline.reports.styles import STATUSES_OF_FILES
 from pipeline.web.access import Role
 from pipeline.web.run_files import RunFile, list_run_files
 from pipeline.web.run_values import count_rows, describe_record, describe_run_end
-from pipeline.web.security import RequestRefused, Route
+from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language
 
@@ -53,7 +53,8 @@ class RunPages:
             "run.html",
             title=presenter.render("web.run.title", run=record.run),
             last=describe_record(record, presenter),
-            files=[_describe_file(file, presenter) for file in files],
+            files=[_describe_file(file, presenter) for file in files if request[SESSION].role >= file.role],
+            has_seals=bool(record.content.get("statuses", {}).get("sealed")),
             rosters=[_describe_roster(roster, presenter) for roster in record.content.get("files", ())],
             rate=record.content.get("rate", {}),
             requests=record.content.get("requests", {}),
@@ -66,8 +67,15 @@ class RunPages:
         files = await site.read(list_run_files, record) if record is not None else []
         wanted = request.match_info["file"]
         file = next((file for file in files if file.name == wanted), None)
-        if file is None:
+        if record is None or file is None:
             raise RequestRefused(404, "web.no_file")
+        session = request[SESSION]
+        if session.role < file.role:
+            raise RequestRefused(403, "web.no_role")
+        if file.kind == "copy":  # it holds whole numbers
+            await site.read(
+                site.record_change, session.user, "marked copy", run=record.run, file=file.path.name
+            )
         policy = await site.read(file.read_own_policy)
         headers: dict[str, str] = {hdrs.CONTENT_TYPE: file.content_type}
         if policy is None:

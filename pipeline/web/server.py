@@ -23,6 +23,7 @@ from pipeline.web.drop import DropPage
 from pipeline.web.entrance import Entrance, OneTimeEntrance, PasswordEntrance, ProxyEntrance
 from pipeline.web.home import HomePage
 from pipeline.web.runs import RunPages
+from pipeline.web.seals import SealLists
 from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, MAX_BODY, RequestGuard
 from pipeline.web.session_pages import SessionPages
 from pipeline.web.site import Site
@@ -149,6 +150,7 @@ class PageServer:
             HomePage(self._site, view),
             drop,
             RunPages(self._site, view),
+            SealLists(self._site),
             DoctorPages(self._site, view),
             CasePages(self._site, view),
         )

@@ -1,15 +1,18 @@
 """The page for other computers: sign-in by password over TLS, and behind a proxy that names the user."""
 
 import json
+import re
 
 import pytest
 from page_support import PageThread, make_site
+from people import make_row
 from tls_support import CERTIFICATE
 
 from pipeline.clock import SystemClock
 from pipeline.errors import UsageError
 from pipeline.web.access import PageUser, Role
 from pipeline.web.entrance import SESSION_SECONDS
+from pipeline.web.security import RequestGuard
 from pipeline.web.server import PageServer
 from pipeline.web.site import PAGE_LOG
 from pipeline.web.users import FREE_ATTEMPTS, PasswordChecker, UserFile
@@ -185,6 +188,54 @@ def test_another_sender_than_the_proxy_stays_out(hospital, users):
     users.save(PageUser("wang", Role.SEND))
     with PageThread(hospital.folder / "config.yaml") as opened:
         assert opened.visit(**{HEADER: "wang"}).get("/").status == 401
+
+
+# -- roles
+
+
+@pytest.fixture
+def collected(monkeypatch):
+    """Return the routes of a page as they are registered."""
+    routes = []
+    register = RequestGuard.register_routes
+
+    def collect(guard, app, added):
+        added = list(added)
+        routes.extend(added)
+        register(guard, app, added)
+
+    monkeypatch.setattr(RequestGuard, "register_routes", collect)
+    return routes
+
+
+def test_a_role_opens_its_own_routes_and_no_others(collected, proxied, users):
+    """Each route that needs more than to look is refused to who may only look, and so is each that sends to a clerk."""
+    users.save(PageUser("clerk", Role.CLERK))
+    for name, role in (("wang", Role.LOOK), ("clerk", Role.CLERK)):
+        client = proxied.visit(**{HEADER: name})
+        client.read_token()
+        higher = [route for route in collected if route.role > role]
+        assert higher or role is Role.CLERK
+        for route in higher:
+            path = re.sub(r"\{[^}]*\}", "x", route.path)
+            kind = {"Content_Type": route.body.value, "X_Change_Token": client.token}
+            answer = client.get(path) if route.method == "GET" else client.post(path, **kind)
+            assert answer.status == 403, (name, route.path)
+
+
+def test_a_marked_copy_which_holds_whole_numbers_needs_a_clerk_and_is_recorded(
+    hospital, marked_copies_on, proxied, users
+):
+    hospital.roster([make_row(1, number="110199")])
+    assert hospital.go("run") == 3
+    users.save(PageUser("clerk", Role.CLERK))
+    clerk, wang = (proxied.visit(**{HEADER: name}) for name in ("clerk", "wang"))
+    address = f"/runs/{hospital.newest.name}"
+    (copy,) = re.findall(r'href="(/runs/[^"]*/copy-[^"]*)"', clerk.get(address).text)
+    assert "copy-" not in wang.get(address).text
+    assert wang.get(copy).status == 403
+    assert clerk.get(copy).status == 200
+    assert read_log(hospital) == [("clerk", "marked copy")]
 
 
 # -- what is not started
