@@ -1,4 +1,4 @@
-"""The record of a row: its line of outcomes.jsonl, and the line that the ledger keeps, which holds a few facts more.
+"""The record of a row: its line of outcomes.jsonl, and the line of plan.jsonl and of the ledger, which holds a few facts more.
 
 Both are written and read here alone. What a line holds of the roster's fields follows from the table of fields: a field with
 a ``result`` is in every line, written by `RowLine.to_dict` and read by `RowLine.from_text`.
@@ -133,13 +133,17 @@ class RowLine:
             **({"kept_answer": self.kept_answer.to_dict()} if self.kept_answer else {}),
         }
 
-    def to_ledger_text(self) -> str:
-        """Return the line of the ledger: from it the results are made again, in either language."""
+    def to_whole_dict(self) -> dict[str, Any]:
+        """Return the line of the ledger and of plan.jsonl: from it the row is shown again, in either language."""
         line = self.to_dict() | {name: self.get(field) for name, field in list_result_fields(in_ledger=True)}
         line["words"] = [problem.detail for problem in self.problems]
         if self.service is not None and self.service.words is not None:
             line["answer"] = self.service.words
-        return _ENCODER.encode(line)
+        return line
+
+    def to_ledger_text(self) -> str:
+        """Return the line of the ledger as a text."""
+        return _ENCODER.encode(self.to_whole_dict())
 
     @classmethod
     def from_text(cls, text: str) -> RowLine:

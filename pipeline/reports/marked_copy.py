@@ -7,27 +7,18 @@ used again, marks of an earlier run are taken off.
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-import zipfile
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import openpyxl
 from openpyxl.cell.cell import MergedCell
 from openpyxl.comments import Comment
-from openpyxl.comments.shape_writer import excelns, vmlns
 from openpyxl.packaging.custom import StringProperty
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import column_index_from_string, get_column_letter
 from openpyxl.worksheet.cell_range import CellRange
 from openpyxl.worksheet.dimensions import ColumnDimension
-from openpyxl.xml.functions import SubElement, fromstring, tostring
 
 from pipeline.domain.results_format import (
     ORIGINALS_PROPERTY,
@@ -36,6 +27,7 @@ from pipeline.domain.results_format import (
 )
 from pipeline.domain.run import ShownStatus
 from pipeline.errors import FormatsLost
+from pipeline.reports.exact_workbook import Book, Cell, Sheet, open_workbook, save_exactly
 from pipeline.reports.row_notes import (
     APPENDED_WIDTHS,
     AUTHOR,
@@ -51,19 +43,9 @@ from pipeline.reports.row_notes import (
 )
 from pipeline.reports.styles import COLOURS, FAULT, FONT_SIZE, clean_text, count_lines, measure_height
 
-# the stubs of openpyxl lack properties, and take styles and sizes for other types than they are
-Book = Any
-Sheet = Any
-Cell = Any
-Element = Any
 _READ_COLUMNS = 200  # of a row that its cells show, see `pipeline.intake.layout.row_builder`
 _YELLOW = f"FF{FAULT[1:]}"
 _TALLEST = 409.0  # points of a row
-# what openpyxl warns of and loses nothing by: values out of range are put back
-_HARMLESS = ("Workbook contains no default style", "is marked as a date")
-_TARGET_CELL = re.compile(
-    r'<c r="([A-Z]+[0-9]+)"((?: s="[0-9]+")?)(?: t="[a-zA-Z]+")?(?: ?/>|>.*?</c>)', re.DOTALL
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +61,8 @@ class CopySource:
 
 def write_marked_copy(source: CopySource, target: Path, notes: Iterable[RowNotes], language: str) -> None:
     """Write the marked copy of a roster. Raises FormatsLost where it would lose something."""
-    book = _load_workbook(source)
-    try:
+    with open_workbook(source.data, source.exact_sheets, has_macros=source.has_macros) as book:
         _mark_and_save(book, source, target, notes, language)
-    finally:
-        if book.vba_archive is not None:
-            book.vba_archive.close()  # openpyxl leaves it to the garbage collector, where it may fail
 
 
 def _mark_and_save(
@@ -93,7 +71,6 @@ def _mark_and_save(
     by_sheet: dict[str, list[RowNotes]] = {name: [] for name in source.header_rows}
     for row_notes in notes:
         by_sheet[row_notes.sheet or ""].append(row_notes)
-    _size_notes(book, source.exact_sheets)
     marked: dict[str, _MarkedSheet] = {}
     notes_left = MAX_NOTES
     was_marked = ORIGINALS_PROPERTY in book.custom_doc_props.names
@@ -107,29 +84,13 @@ def _mark_and_save(
         if name in book.custom_doc_props.names:
             del book.custom_doc_props[name]
         book.custom_doc_props.append(StringProperty(name=name, value=value))
-    _save_exactly(
+    save_exactly(
         book,
         target,
         source.exact_sheets,
         written={name: sheet.written for name, sheet in marked.items()},
         noted={name: sheet.noted for name, sheet in marked.items()},
     )
-
-
-def _load_workbook(source: CopySource) -> Book:
-    """Open a roster; a warning of openpyxl means that it drops something, an error that it is stricter than our reader."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            book = openpyxl.load_workbook(io.BytesIO(source.data), keep_vba=source.has_macros, rich_text=True)
-        except Exception as error:
-            raise FormatsLost from error
-    for warning in caught:
-        if issubclass(warning.category, UserWarning) and not any(
-            text in str(warning.message) for text in _HARMLESS
-        ):
-            raise FormatsLost
-    return book
 
 
 class _MarkedSheet:
@@ -322,78 +283,3 @@ def _choose_fill(cells: Sequence[Cell], index: int) -> PatternFill:
     nearest = (next((cell for cell in side if not _is_yellow(cell)), None) for side in neighbours)
     fills = [copy(cell.fill) for cell in nearest if cell is not None]
     return fills[0] if fills and fills[0] == fills[-1] else PatternFill()
-
-
-# -- what openpyxl would write otherwise than the file has it: cells, shapes of notes
-
-
-def _size_notes(book: Book, exact_sheets: Sequence[ExactSheet]) -> None:
-    """Give the notes of a workbook the sizes that they have in its file: openpyxl does not read them."""
-    for sheet, exact in zip(book.worksheets, exact_sheets, strict=True):
-        for cell in sheet._cells.values() if exact.notes else ():  # noqa: SLF001  other ways make cells
-            shape = exact.notes.get(cell.coordinate) if cell.comment else None
-            if shape is not None:
-                cell.comment.width, cell.comment.height = shape.width, shape.height
-
-
-def _save_exactly(
-    book: Book,
-    target: Path,
-    exact_sheets: Sequence[ExactSheet],
-    *,
-    written: Mapping[str, Collection[str]],
-    noted: Mapping[str, Collection[str]],
-) -> None:
-    """Save a workbook; what the file has stays but in the cells that were written, and in the notes of ``noted`` cells."""
-    saved = io.BytesIO()
-    book.save(saved)
-    parts: dict[str, Callable[[bytes], bytes]] = {}
-    for number, (sheet, exact) in enumerate(zip(book.worksheets, exact_sheets, strict=True), start=1):
-        cells = _leave_out(exact.cells, written.get(sheet.title, ()))
-        shown = {address: shape.anchor for address, shape in exact.notes.items() if shape.anchor}
-        anchors = _leave_out(shown, noted.get(sheet.title, ()))
-        if cells:
-            parts[f"xl/worksheets/sheet{number}.xml"] = partial(_replace_cells, cells=cells)
-        if anchors and sheet.legacy_drawing:
-            parts[sheet.legacy_drawing] = partial(_show_notes, anchors=anchors)
-    saved.seek(0)
-    with zipfile.ZipFile(saved) as package, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as rewritten:
-        for name in package.namelist():
-            part = package.read(name)
-            rewritten.writestr(name, parts[name](part) if name in parts else part)
-
-
-def _leave_out(values: Mapping[str, str], addresses: Collection[str]) -> Mapping[str, str]:
-    return {address: value for address, value in values.items() if address not in addresses}
-
-
-def _replace_cells(part: bytes, cells: Mapping[str, str]) -> bytes:
-    """Write the cells as the file has them."""
-    replaced = 0
-
-    def restore(written: re.Match[str]) -> str:
-        nonlocal replaced
-        exact = cells.get(written[1])
-        if exact is None:
-            return written[0]
-        replaced += 1
-        return f'<c r="{written[1]}"{written[2]}{exact}'
-
-    xml = _TARGET_CELL.sub(restore, part.decode())
-    if replaced != len(cells):
-        raise FormatsLost
-    return xml.encode()
-
-
-def _show_notes(part: bytes, anchors: Mapping[str, str]) -> bytes:
-    """Show the notes that the file always shows, in their places."""
-    root: Element = fromstring(part)
-    for shape in root.iterfind(f"{{{vmlns}}}shape"):
-        data = shape.find(f"{{{excelns}}}ClientData")
-        row, column = (int(data.find(f"{{{excelns}}}{name}").text) for name in ("Row", "Column"))
-        if anchor := anchors.get(f"{get_column_letter(column + 1)}{row + 1}"):
-            shape.set("style", shape.get("style").replace("visibility:hidden", "visibility:visible"))
-            SubElement(data, f"{{{excelns}}}Anchor").text = anchor
-            SubElement(data, f"{{{excelns}}}Visible")
-    rewritten: str | bytes = tostring(root)
-    return rewritten.encode() if isinstance(rewritten, str) else rewritten

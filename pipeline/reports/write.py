@@ -84,10 +84,10 @@ class ResultsWriter:
         written = WrittenWorkbooks(report.out)
         self._edited += written.preserve_edited()
         rows, _ = _name_rows_file(report)
-        lines = (
-            record_outcome(outcome, run=report.run, presenter=self._presenter).to_dict()
-            for outcome in report.outcomes
+        records = (
+            record_outcome(outcome, run=report.run, presenter=self._presenter) for outcome in report.outcomes
         )
+        lines = (record.to_whole_dict() if rows == PLAN else record.to_dict() for record in records)
         # before the workbook: a full disk is found by a plain file, not inside the library
         self._files[rows] = write_jsonl(report.out / rows, lines)
         latest = self._latest

@@ -14,31 +14,33 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 
-from pipeline.domain.message import Message
 from pipeline.domain.results_format import COPIES, ExactSheet
 from pipeline.domain.roster import FileReport, Row
 from pipeline.domain.run import Notice, RowOutcome, RunReport, needs_fixing
 from pipeline.errors import FileRefused, FormatsLost, NotCopied
 from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import open_book, read_roster
-from pipeline.intake.readers.detect import detect_kind
-from pipeline.intake.readers.model import ReadOptions, Sheet
-from pipeline.intake.readers.xlsx.copying import collect_exact_sheets, require_no_pictures
-from pipeline.intake.readers.xlsx.package import Package
+from pipeline.intake.readers.model import ReadOptions
 from pipeline.messages.catalogue import make_message
-from pipeline.reports.plain_copy import PlainSheet, convert_cell, write_plain_copy
+from pipeline.reports.plain_copy import write_plain_copy
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_notes import RowNotes, build_row_notes
 from pipeline.reports.written_workbooks import WrittenWorkbooks
 from pipeline.support.atomic_files import copy_into, write_atomically
 from pipeline.version import __version__
+from pipeline.workflow.roster_copies import (
+    digest_content,
+    digest_rows,
+    list_plain_sheets,
+    look_over,
+    read_unchanged,
+)
 
 LOG = logging.getLogger(__name__)
 MAX_ROWS = 20_000  # of all rosters of a run that openpyxl copies: it takes half a second for a thousand rows
@@ -112,7 +114,7 @@ class MarkedCopies:
         masked = self._presenter.mask_text(roster.path.name)
         source = _Source(
             roster,
-            _read_unchanged(roster),
+            read_unchanged(roster),
             [outcome.doctor.row for outcome in outcomes],
             row_notes,
             roster.originals.make_properties(roster.sha256 or "", masked),
@@ -125,7 +127,7 @@ class MarkedCopies:
         elif anew in self._earlier:
             made_of = anew
         else:
-            exact_sheets = _look_over(source, is_small=is_small)
+            exact_sheets = look_over(roster, source.data, is_small=is_small)
             made_of = anew if exact_sheets is None else exact
         name = self._names.choose(masked, keeps_macros=made_of == exact)
         target = self._folders[0] / COPIES / name
@@ -169,7 +171,7 @@ class MarkedCopies:
 
         def fill(draft: Path) -> None:
             write_marked_copy(copied, draft, source.row_notes, self._presenter.language)
-            if not self._reads_alike(draft, source, _digest_rows):
+            if not self._reads_alike(draft, source, digest_rows):
                 raise FormatsLost
 
         try:
@@ -187,9 +189,9 @@ class MarkedCopies:
             raise NotCopied(make_message("copy.encrypted")) from refusal
 
         def fill(draft: Path) -> None:
-            sheets = _list_plain_sheets(book.sheets, roster, iter(source.row_notes))
+            sheets = list_plain_sheets(book.sheets, roster, iter(source.row_notes))
             write_plain_copy(sheets, draft, source.properties, self._presenter.language)
-            if not self._reads_alike(draft, source, _digest_content):
+            if not self._reads_alike(draft, source, digest_content):
                 raise NotCopied(make_message("copy.differs"))
 
         return write_atomically(target.with_suffix(".xlsx"), fill, numbered=True)
@@ -261,91 +263,3 @@ def _digest_contents(source: _Source, columns: Mapping[str, str], language: str)
 
 def _write_bytes(path: Path, data: bytes) -> None:
     path.write_bytes(data)
-
-
-def _read_unchanged(roster: FileReport) -> bytes:
-    """Return a roster's bytes; NotCopied where they are no longer those that the run has read."""
-    data = roster.path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != roster.sha256:
-        raise NotCopied(make_message("file.changed_since"))
-    return data
-
-
-def _look_over(source: _Source, *, is_small: bool) -> Sequence[ExactSheet] | None:
-    """Return what openpyxl does not take over of a roster; None where it does not copy it, and it is copied anew.
-
-    Raises NotCopied where a copy would lack pictures, controls or a password.
-    """
-    kind = detect_kind(source.data)
-    if kind == "encrypted":
-        raise NotCopied(make_message("copy.encrypted"))
-    has_pictures = any(
-        isinstance(note, Message) and note.key == "note.pictures_not_read" for note in source.roster.notes
-    )
-    if has_pictures and kind != "html":  # those of a page are no part of its file
-        raise NotCopied(make_message("copy.pictures"))
-    if kind != "xlsx":
-        return None
-    package = Package(source.data)
-    require_no_pictures(package)
-    try:
-        return collect_exact_sheets(package) if is_small else None
-    except (FormatsLost, FileRefused):
-        return None
-
-
-def _list_plain_sheets(
-    sheets: Iterable[Sheet], roster: FileReport, row_notes: Iterator[RowNotes]
-) -> Iterator[PlainSheet]:
-    """Yield the sheets of a roster for a copy that is made anew; the notes stand in the order of its rows."""
-    headers: defaultdict[str | None, list[int]] = defaultdict(list)
-    for line in roster.skipped:
-        if line.why == "header":
-            headers[line.sheet].append(line.first)
-    for sheet, report in zip(sheets, roster.sheets, strict=True):
-        own_notes = list(islice(row_notes, report.rows))
-        yield PlainSheet(
-            sheet.name,
-            sheet.hidden,
-            ((line.number, line.cells, line.hidden) for line in sheet.lines),
-            sheet.merges,
-            sheet.hidden_columns,
-            _take_header(headers[sheet.name], own_notes),
-            own_notes,
-        )
-
-
-def _take_header(headers: list[int], row_notes: Sequence[RowNotes]) -> int:
-    """Take the titles of the next table off a list; return their line, 0 for a table without doctors.
-
-    The tables of a page have no names: their titles stand one after the other in the list.
-    """
-    if not row_notes or not headers:
-        return 0
-    header = headers.pop(0)
-    while headers and header < headers[0] < row_notes[-1].row:
-        del headers[0]
-    return header
-
-
-def _digest_rows(rows: Iterable[Row], report: FileReport) -> str:
-    """Return a digest of everything that is read from a roster but its name."""
-    digest = hashlib.sha256(repr(report.skipped).encode())
-    for row in rows:
-        cells = [tuple(cell) for cell in row.cells]
-        fields = {field: cell.column for field, cell in row.fields.items()}
-        digest.update(repr((row.origin.sheet, row.origin.row, row.hidden, cells, fields)).encode())
-    return digest.hexdigest()
-
-
-def _digest_content(rows: Iterable[Row], _report: FileReport) -> str:
-    """Return a digest of the rows of a roster as they read in a copy that is made anew."""
-    digest = hashlib.sha256()
-    for row in rows:
-        cells = []
-        for cell in row.cells:
-            kind, _, text = convert_cell(cell.kind, cell.value, cell.display_text)
-            cells.append((cell.column, cell.header, kind, text))
-        fields = {field: cell.column for field, cell in row.fields.items()}
-        digest.update(repr((row.origin.row, row.hidden, cells, fields)).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()

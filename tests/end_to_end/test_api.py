@@ -99,7 +99,7 @@ def test_a_check_finds_what_a_run_finds_and_sends_nothing(hospital, config):
     checked = pipeline.check(config, language="zh")
     assert checked.counts == {Status.REJECTED: 1, Status.READY: 2}
     planned = [json.loads(line) for line in checked.files["plan.jsonl"].read_text("utf-8").splitlines()]
-    assert [row.to_dict() for row in checked.rows] == planned
+    assert [row.to_whole_dict() for row in checked.rows] == planned
     assert {row.problems[0].code for row in checked.rows if row.status is Status.REJECTED}
     assert not hospital.service.received
     assert "plan.jsonl" in checked.files

@@ -538,7 +538,7 @@ def test_the_folder_of_copies_holds_copies_alone(ward):
 
 def test_the_summary_has_the_note_of_a_copy_that_is_made_anew(ward, monkeypatch):
     """openpyxl loses something of it, which is known only when the copy is compared with its roster."""
-    monkeypatch.setattr(marked_copies, "_digest_rows", lambda rows, _: str(id(rows)))
+    monkeypatch.setattr(marked_copies, "digest_rows", lambda rows, _: str(id(rows)))
     assert ward.go("run") == 3
     assert PLAIN in list_notes(ward)["roster.xlsx"]
     summary = openpyxl.load_workbook(ward.newest / "results.xlsx").worksheets[0]
