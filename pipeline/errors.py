@@ -176,7 +176,7 @@ class DiskTrouble(EsignImportError):
 
 
 class NotCopied(Exception):
-    """A roster gets no marked copy: why, as a message."""
+    """A roster gets no marked copy, or is not corrected: why, as a message."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -185,6 +185,10 @@ class NotCopied(Exception):
 
 class FormatsLost(Exception):
     """openpyxl would lose something of a workbook: its marked copy is made anew."""
+
+
+class RosterChanged(Exception):
+    """A roster is no longer as it was read when its correction began."""
 
 
 class FileRefused(Exception):

@@ -32,6 +32,7 @@ AREAS = (
     "web",
     "web_decide",
     "web_drop",
+    "web_rows",
     "setup",
     "server",
     "unattended",

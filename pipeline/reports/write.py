@@ -193,7 +193,7 @@ def warm_up() -> None:
     What fails here is tried again when the results are written, and reported then.
     """
     with suppress(OSError, ImportError):
-        import_module("pipeline.reports.marked_copy")
+        import_module("pipeline.reports.copies.marked_copy")
         for page in (LAYOUT, REPORT_PAGE, REVIEW_PAGE):
             load_template(page)
 

@@ -22,6 +22,7 @@ from pipeline.web.doctors import DoctorPages
 from pipeline.web.drop import DropPage
 from pipeline.web.entrance import Entrance, OneTimeEntrance, PasswordEntrance, ProxyEntrance
 from pipeline.web.home import HomePage
+from pipeline.web.rows.pages import RowPages
 from pipeline.web.runs import RunPages
 from pipeline.web.seals import SealLists
 from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, MAX_BODY, RequestGuard
@@ -153,6 +154,7 @@ class PageServer:
             SealLists(self._site),
             DoctorPages(self._site, view),
             CasePages(self._site, view),
+            RowPages(self._site, view, self._checks),
         )
         for page in pages:
             guard.register_routes(app, page.list_routes())

@@ -18,7 +18,14 @@ from pipeline.web.security import SESSION, Handler, RequestRefused
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = ("zh", "en")
 LANGUAGE_COOKIE = f"{PROGRAM}-language"
-PAGES = (("/", "home"), ("/drop", "drop"), ("/runs", "runs"), ("/doctors", "doctors"), ("/cases", "cases"))
+PAGES = (
+    ("/", "home"),
+    ("/drop", "drop"),
+    ("/rows", "rows"),
+    ("/cases", "cases"),
+    ("/runs", "runs"),
+    ("/doctors", "doctors"),
+)
 # htmx: no style and no script of its own in the page, no copy of a page in the browser's storage, answers with faults are shown
 HTMX_SETTINGS = json.dumps(
     {

@@ -28,7 +28,7 @@ from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import open_book, read_roster
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.messages.catalogue import make_message
-from pipeline.reports.plain_copy import write_plain_copy
+from pipeline.reports.copies.plain_copy import write_plain_copy
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_notes import RowNotes, build_row_notes
 from pipeline.reports.written_workbooks import WrittenWorkbooks
@@ -150,7 +150,7 @@ class MarkedCopies:
         self, source: _Source, exact_sheets: Sequence[ExactSheet], target: Path
     ) -> Path | None:
         """Write a copy that keeps the workbook as it is; None where it has to be made anew."""
-        from pipeline.reports.marked_copy import (  # noqa: PLC0415 - openpyxl takes time
+        from pipeline.reports.copies.marked_copy import (  # noqa: PLC0415 - openpyxl takes time
             CopySource,
             write_marked_copy,
         )

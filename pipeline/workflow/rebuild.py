@@ -126,6 +126,23 @@ def _rebuild_outcome(
     )
 
 
+def rebuild_planned_outcome(line: RowLine) -> RowOutcome:
+    """Return a row of a check as its record has it: without cells, its numbers masked."""
+    problems = tuple(map(load_problem, line.problems))
+    answer = line.service or RecordedAnswer(None, None)
+    row_plan = RowPlan(_rebuild_doctor(line), line.status, line.get(Field.SEAL_NAME), None, problems=problems)
+    return RowOutcome(
+        row_plan,
+        line.status,
+        seal_id=line.seal_id,
+        trace_id=line.trace_id,
+        attempts=line.attempts,
+        code=answer.code,
+        message=answer.message if answer.words is None else load_text(answer.words),
+        problems=problems,
+    )
+
+
 def _finish_ready_row(row_plan: RowPlan, run: str) -> RowOutcome:
     """Return the outcome of a row that was about to be sent when the run was cut short."""
     person = row_plan.history

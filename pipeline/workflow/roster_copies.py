@@ -16,7 +16,7 @@ from pipeline.intake.readers.model import Sheet
 from pipeline.intake.readers.xlsx.copying import collect_exact_sheets, require_no_pictures
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.messages.catalogue import make_message
-from pipeline.reports.plain_copy import PlainSheet, convert_cell
+from pipeline.reports.copies.plain_copy import PlainSheet, convert_cell
 from pipeline.reports.row_notes import RowNotes
 
 

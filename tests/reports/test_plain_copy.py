@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.domain.roster import Cell, CellKind, Field, Origin, Row, format_number
 from pipeline.intake.fields.id_number import read_identity
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, make_formats, styled_number
-from pipeline.reports.plain_copy import convert_cell, make_number_format
+from pipeline.reports.copies.plain_copy import convert_cell, make_number_format
 
 ALL_KINDS = st.sampled_from(sorted({*CellKind} - {CellKind.PICTURE}))
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**20), 10**20)

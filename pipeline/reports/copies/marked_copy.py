@@ -27,7 +27,7 @@ from pipeline.domain.results_format import (
 )
 from pipeline.domain.run import ShownStatus
 from pipeline.errors import FormatsLost
-from pipeline.reports.exact_workbook import Book, Cell, Sheet, open_workbook, save_exactly
+from pipeline.reports.copies.exact_workbook import Book, Cell, Sheet, open_workbook, save_exactly
 from pipeline.reports.row_notes import (
     APPENDED_WIDTHS,
     AUTHOR,

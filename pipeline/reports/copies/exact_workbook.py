@@ -87,8 +87,8 @@ def write_text_cell(
 
 def _is_in_formula_of_others(address: str, exact: ExactSheet) -> bool:
     """Return whether a formula of several cells covers a cell: they would lose it."""
-    ranges = (_RANGE.search(xml) for xml in exact.cells.values())
-    return any(address in CellRange(found[1]) for found in ranges if found)
+    matches = (_RANGE.search(xml) for xml in exact.cells.values())
+    return any(address in CellRange(match[1]) for match in matches if match)
 
 
 def _size_notes(book: Book, exact_sheets: Sequence[ExactSheet]) -> None:

@@ -1,0 +1,1 @@
+"""Copies of rosters: with marks, anew, and with one cell corrected."""

@@ -1,0 +1,1 @@
+"""The rows of the newest check, and the correction of their cells."""

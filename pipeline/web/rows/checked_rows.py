@@ -1,0 +1,175 @@
+"""The rows of the newest check, as its plan has them: read once, filtered, located again by a key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.domain.roster import Field, fold_staff_no
+from pipeline.domain.row_record import RowLine
+from pipeline.domain.run import (
+    SHOWN_STATUSES,
+    RowOutcome,
+    ShownStatus,
+    get_shown_status,
+    needs_fixing,
+)
+from pipeline.reports.earlier_results import PLAN
+from pipeline.reports.write import FILES
+from pipeline.web.check_child import Checks
+from pipeline.workflow.rebuild import rebuild_planned_outcome
+
+TO_FIX = "to_fix"  # in place of a status: rows that a person has to correct
+_KEY = 16  # hexadecimal digits
+_OTHER = "other"  # word of a problem's detail that names other rows
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRow:
+    """One row of the check; ``key`` finds it again as long as it stays in its place."""
+
+    key: str
+    line: RowLine = field(repr=False)
+    outcome: RowOutcome = field(repr=False)
+
+    @property
+    def status(self) -> ShownStatus:
+        """The status as people read it."""
+        return get_shown_status(self.outcome)
+
+    @property
+    def needs_fixing(self) -> bool:
+        """Whether a person has to correct it."""
+        return needs_fixing(self.outcome)
+
+    @property
+    def position(self) -> str:
+        """File, sheet and row, as a problem of another row names them."""
+        return " ".join(filter(None, (self.line.file, self.line.sheet, str(self.line.row))))
+
+    @property
+    def named_positions(self) -> Sequence[str]:
+        """The rows that its problems name."""
+        named = (str(problem.detail.get(_OTHER, "")) for problem in self.outcome.problems)
+        return [position for text in named for position in text.split(", ") if position]
+
+
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """Which rows are shown; an empty word lets every row pass."""
+
+    status: str = ""
+    code: str = ""
+    department: str = ""
+    file: str = ""
+    query: str = field(default="", repr=False)  # of a name, or a staff number
+
+    def matches(self, row: CheckedRow) -> bool:
+        """Return whether a row is shown."""
+        line = row.line
+        if self.status and not (row.needs_fixing if self.status == TO_FIX else row.status == self.status):
+            return False
+        if self.code and self.code not in line.codes:
+            return False
+        if self.department and self.department != line.get(Field.DEPARTMENT):
+            return False
+        return (not self.file or self.file == line.path) and self._matches_query(line)
+
+    def _matches_query(self, line: RowLine) -> bool:
+        query = self.query.strip()
+        if not query:
+            return True
+        name, staff_no = line.get(Field.NAME) or "", line.get(Field.STAFF_NO) or ""
+        return query.casefold() in name.casefold() or fold_staff_no(query) == fold_staff_no(staff_no)
+
+
+@dataclass(frozen=True)
+class CheckedRows:
+    """The rows of one check, those to correct first."""
+
+    run: str
+    rows: Sequence[CheckedRow] = field(repr=False)
+    digests: Mapping[str, str] = field(repr=False)  # of a roster's masked path: the sha256 of its bytes
+
+    @classmethod
+    def read(cls, folder: Path) -> CheckedRows:
+        """Read the plan of a check."""
+        lines = [RowLine.from_text(text) for text in _read_lines(folder / PLAN)]
+        rows = list(_make_rows(lines))
+        rows.sort(key=lambda row: not row.needs_fixing)
+        files = map(json.loads, _read_lines(folder / FILES))
+        return cls(folder.name, rows, {file["path"]: file["sha256"] or "" for file in files})
+
+    @cached_property
+    def by_key(self) -> Mapping[str, CheckedRow]:
+        """Each row by its key."""
+        return {row.key: row for row in self.rows}
+
+    @cached_property
+    def _by_position(self) -> Mapping[str, CheckedRow]:
+        return {row.position: row for row in self.rows}
+
+    def list_opponents(self, row: CheckedRow) -> list[CheckedRow]:
+        """Return the rows with which one is in conflict, or that repeat it."""
+        named = [
+            self._by_position[position] for position in row.named_positions if position in self._by_position
+        ]
+        naming = [other for other in self.rows if row.position in other.named_positions]
+        return [
+            other for other in {other.key: other for other in (*named, *naming)}.values() if other is not row
+        ]
+
+    @cached_property
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """How many rows have which value of each filter; the values in the order in which they are offered."""
+        statuses = Counter(row.status for row in self.rows)
+        codes = Counter(code for row in self.rows for code in dict.fromkeys(row.line.codes))
+        departments = Counter(row.line.get(Field.DEPARTMENT) or "" for row in self.rows)
+        files = Counter(row.line.path for row in self.rows)
+        to_fix = sum(row.needs_fixing for row in self.rows)
+        return {
+            "status": {
+                **({TO_FIX: to_fix} if to_fix else {}),
+                **{status.value: statuses[status] for status in SHOWN_STATUSES if statuses[status]},
+            },
+            "code": dict(codes.most_common()),
+            "department": {name: departments[name] for name in sorted(departments) if name},
+            "file": dict(sorted(files.items())),
+        }
+
+
+class NewestRows:
+    """Keeps the rows of the newest check."""
+
+    def __init__(self, checks: Checks) -> None:
+        self._checks = checks
+        self._kept: CheckedRows | None = None
+
+    def get(self) -> CheckedRows | None:
+        """Return the rows of the newest check that ended, None where there is none."""
+        folder = self._checks.newest
+        if folder is None:
+            return None
+        kept = self._kept
+        if kept is None or kept.run != folder.name:
+            kept = self._kept = CheckedRows.read(folder)
+        return kept
+
+
+def _make_rows(lines: Sequence[RowLine]) -> Iterator[CheckedRow]:
+    nth: Counter[tuple[str, str | None, int]] = Counter()  # the tables of a page have no names
+    for line in lines:
+        position = (line.path, line.sheet, line.row)
+        text = json.dumps([*position, nth[position]])
+        nth[position] += 1
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_KEY]
+        yield CheckedRow(key, line, rebuild_planned_outcome(line))
+
+
+def _read_lines(path: Path) -> list[str]:
+    return [line for line in path.read_text("utf-8").split("\n") if line]

@@ -1,0 +1,284 @@
+"""Rows: the table of the newest check's rows, each with its reasons, and the cells that are corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from aiohttp import web
+
+from pipeline.domain.fields import FIELDS
+from pipeline.domain.roster import Field
+from pipeline.errors import NotCopied, RosterChanged
+from pipeline.reports.presenter import Presenter
+from pipeline.web.access import Role
+from pipeline.web.check_child import Checks
+from pipeline.web.rows.checked_rows import CheckedRow, CheckedRows, NewestRows, RowFilter
+from pipeline.web.rows.roster_cells import LocatedRow, RosterCells, is_editable
+from pipeline.web.rows.row_cards import RowCards
+from pipeline.web.security import SESSION, RequestRefused, Route
+from pipeline.web.site import Site
+from pipeline.web.view import PageView, choose_language
+
+ROWS_SHOWN = 50  # at first, and with each "more"
+MAX_OPPONENTS = 4
+MAX_WORD = 200  # characters of a filter
+MAX_TEXT = 500  # characters of a cell that is typed
+_FILTERS = ("status", "code", "department", "file", "query")
+
+
+class RowPages:
+    """The table of rows; a row opens in its place, and its cells are corrected there."""
+
+    def __init__(self, site: Site, view: PageView, checks: Checks) -> None:
+        self._site = site
+        self._view = view
+        self._checks = checks
+        self._newest = NewestRows(checks)
+        self._rosters = RosterCells(site)
+        self._saved: dict[
+            str, str
+        ] = {}  # key of a row that was corrected -> the check that shows it as it was
+
+    def list_routes(self) -> Iterator[Route]:
+        """Yield the routes."""
+        yield Route("GET", "/rows", Role.LOOK, self._show)
+        yield Route("POST", "/rows", Role.LOOK, self._filter)
+        yield Route("GET", "/rows/state", Role.LOOK, self._show_state)
+        yield Route("GET", "/rows/row/{key}", Role.LOOK, self._show_row)
+        yield Route("GET", "/rows/cell/{key}/{field}", Role.CLERK, self._open_cell)
+        yield Route("POST", "/rows/judge", Role.CLERK, self._judge)
+        yield Route("POST", "/rows/save", Role.CLERK, self._save)
+
+    # -- the table
+
+    async def _show(self, request: web.Request) -> web.StreamResponse:
+        return await self._render_table(request, request.query)
+
+    async def _filter(self, request: web.Request) -> web.StreamResponse:
+        return await self._render_table(request, await _read_form(request))
+
+    async def _render_table(self, request: web.Request, words: Mapping[str, str]) -> web.StreamResponse:
+        """Return the page, or the rows that a filter lets pass, or those that follow after so many."""
+        wanted = RowFilter(**{name: words.get(name, "")[:MAX_WORD] for name in _FILTERS})
+        first = int(words["first"]) if words.get("first", "").isdecimal() else 0
+        cards = self._make_cards(request)
+        checked = await self._site.read(self._newest.get)
+        if checked is None and self._checks.progress is None:
+            self._checks.start(cards.language)
+        matching = [row for row in checked.rows if wanted.matches(row)] if checked else []
+        shown = matching[first : first + ROWS_SHOWN]
+        return self._view.render(
+            request,
+            "rows.html",
+            fragment="rows_more.html" if first else "rows_table.html",
+            scripts=("rows.js",),
+            title=cards.render("web.nav.rows"),
+            wanted=wanted,
+            counts=cards.describe_counts(checked.counts) if checked else {},
+            rows=[cards.describe(row, is_saved=self._is_saved(row, checked)) for row in shown],
+            total=len(matching),
+            following=first + ROWS_SHOWN if len(matching) > first + ROWS_SHOWN else 0,
+            state=self._describe_state(checked, cards),
+        )
+
+    async def _show_state(self, request: web.Request) -> web.StreamResponse:
+        """Return whether a check is under way, and whether there is a newer one than the page shows."""
+        cards = self._make_cards(request)
+        checked = await self._site.read(self._newest.get)
+        state = {**self._describe_state(checked, cards), "seen": request.query.get("seen", "")[:MAX_WORD]}
+        return self._view.render(request, "rows_state.html", state=state)
+
+    def _describe_state(self, checked: CheckedRows | None, cards: RowCards) -> dict[str, object]:
+        end = self._checks.end
+        failure = end.errors if end is not None and end.run is None else ""
+        run = checked.run if checked else ""
+        return {
+            "run": run,
+            "seen": run,
+            "checking": self._checks.progress is not None,
+            "failure": failure or (cards.render("rows.check_failed") if end and end.run is None else ""),
+        }
+
+    # -- one row
+
+    async def _show_row(self, request: web.Request) -> web.StreamResponse:
+        checked, row = await self._get_row(request.match_info["key"])
+        if "closed" in request.query:
+            return self._render_row(request, checked, row, opened=None)
+        return await self._render_opened(request, checked, row)
+
+    async def _render_opened(
+        self,
+        request: web.Request,
+        checked: CheckedRows,
+        row: CheckedRow,
+        *,
+        notice: str = "",
+        is_good: bool = False,
+    ) -> web.StreamResponse:
+        """Return a row with its cells, next to those of the rows with which it is in conflict."""
+        together = [row, *checked.list_opponents(row)[:MAX_OPPONENTS]]
+        cards = self._make_cards(request)
+        opened = [await self._describe_cells(request, checked, one, cards) for one in together]
+        return self._render_row(request, checked, row, opened=opened, notice=notice, is_good=is_good)
+
+    def _render_row(
+        self,
+        request: web.Request,
+        checked: CheckedRows,
+        row: CheckedRow,
+        *,
+        opened: object,
+        notice: str = "",
+        is_good: bool = False,
+    ) -> web.StreamResponse:
+        described = self._make_cards(request).describe(row, is_saved=self._is_saved(row, checked))
+        return self._view.render(
+            request, "rows_row.html", row=described, opened=opened, notice=notice, is_good=is_good
+        )
+
+    async def _describe_cells(
+        self, request: web.Request, checked: CheckedRows, row: CheckedRow, cards: RowCards
+    ) -> dict[str, object]:
+        """Return the cells of a row; faulty ones as fields, for who may correct them."""
+        is_saved = self._is_saved(row, checked)
+        described = cards.describe(row, is_saved=is_saved)
+        try:
+            located = await self._locate(checked, row)
+        except RosterChanged:
+            return {"row": described, "cells": [], "is_changed": True}
+        faults = await self._site.read(cards.list_faults, located, row, is_saved=is_saved)
+        is_clerk = request[SESSION].role >= Role.CLERK
+        cells = []
+        for name in located.row.fields:
+            is_open = is_clerk and name in faults and is_editable(located.row, name)
+            if is_open:
+                await self._record_look(request, located, name)
+            cell = cards.describe_cell(located, row.key, name, faults.get(name, ()), is_open=is_open)
+            cells.append({**cell, "can_open": is_clerk and is_editable(located.row, name)})
+        return {"row": described, "cells": cells, "is_changed": False}
+
+    async def _open_cell(self, request: web.Request) -> web.StreamResponse:
+        """Return one cell as a field with what the roster holds."""
+        checked, row = await self._get_row(request.match_info["key"])
+        located, name = await self._locate_or_refuse(checked, row, request.match_info["field"])
+        await self._record_look(request, located, name)
+        cell = self._make_cards(request).describe_cell(located, row.key, name, (), is_open=True)
+        opened = request.query.get("opened", row.key)[:MAX_WORD]
+        return self._view.render(request, "rows_cell.html", cell=cell, opened=opened)
+
+    async def _judge(self, request: web.Request) -> web.StreamResponse:
+        """Answer what a run would say of a cell with the text that is typed."""
+        form = await _read_form(request)
+        checked, row = await self._get_row(form.get("key", ""))
+        located, name = await self._locate_or_refuse(checked, row, form.get("field", ""))
+        problems = await self._site.read(
+            self._rosters.judge_text, located, name, _clean(form.get("text", ""))
+        )
+        judgement = self._make_cards(request).describe_judgement(name, problems)
+        return self._view.render(request, "rows_judged.html", judged=judgement)
+
+    async def _save(self, request: web.Request) -> web.StreamResponse:
+        """Write a cell, if it is still the one that the form was made of; start the check."""
+        form, cards = await _read_form(request), self._make_cards(request)
+        checked, row = await self._get_row(form.get("key", ""))
+        opened = checked.by_key.get(form.get("opened", ""), row)
+        is_good = False
+        try:
+            located, name = await self._locate_cell(
+                checked, row, form.get("field", ""), seen=form.get("roster", "")
+            )
+            if located.digest_cell(name) == form.get("seen"):
+                notice = await self._write(request, located, name, _clean(form.get("text", "")), cards)
+                is_good = notice is None
+            else:
+                other = self._rosters.get_last_correction(form.get("roster", ""))
+                notice = cards.describe_other_change(located, name, other)
+        except RosterChanged:
+            notice = cards.render("rows.changed")
+            self._checks.start(cards.language)
+        if is_good:
+            self._saved[row.key] = checked.run
+            self._checks.start(cards.language)
+        return await self._render_opened(
+            request, checked, opened, notice=notice or cards.render("rows.saved"), is_good=is_good
+        )
+
+    async def _write(
+        self, request: web.Request, located: LocatedRow, name: Field, text: str, cards: RowCards
+    ) -> str | None:
+        """Write a text into a cell; return why that is not possible, None where it was done."""
+        await self._record(request, "correct", located, name)
+        try:
+            await self._site.read(self._rosters.correct, located, name, text, request[SESSION].user)
+        except NotCopied as refusal:
+            return cards.describe_refusal(located, name, refusal.why)
+        except OSError as error:
+            return cards.describe_disk(located, error)
+        return None
+
+    # -- finding
+
+    async def _get_row(self, key: str) -> tuple[CheckedRows, CheckedRow]:
+        checked = await self._site.read(self._newest.get)
+        row = checked.by_key.get(key) if checked else None
+        if checked is None or row is None:
+            raise RequestRefused(404, "rows.gone")
+        return checked, row
+
+    async def _locate(self, checked: CheckedRows, row: CheckedRow) -> LocatedRow:
+        return await self._site.read(self._rosters.locate, row.line, checked.digests.get(row.line.path, ""))
+
+    async def _locate_cell(
+        self, checked: CheckedRows, row: CheckedRow, field: str, *, seen: str = ""
+    ) -> tuple[LocatedRow, Field]:
+        """Return a row in its roster and one of its fields; ``seen`` is the digest of the roster that a form shows.
+
+        Raises RosterChanged where that roster changed otherwise than by corrections of this page.
+        """
+        sha256 = seen or checked.digests.get(row.line.path, "")
+        located = await self._site.read(self._rosters.locate, row.line, sha256)
+        name = next((name for name in located.row.fields if name.value == field), None)
+        if name is None or not is_editable(located.row, name):
+            raise RequestRefused(404, "rows.gone")
+        return located, name
+
+    async def _locate_or_refuse(
+        self, checked: CheckedRows, row: CheckedRow, field: str
+    ) -> tuple[LocatedRow, Field]:
+        try:
+            return await self._locate_cell(checked, row, field)
+        except RosterChanged as change:
+            raise RequestRefused(409, "rows.changed") from change
+
+    def _is_saved(self, row: CheckedRow, checked: CheckedRows | None) -> bool:
+        """Return whether a row was corrected after the check that is shown."""
+        return checked is not None and self._saved.get(row.key) == checked.run
+
+    async def _record_look(self, request: web.Request, located: LocatedRow, name: Field) -> None:
+        """Write into the page's log that a user looks at a number whole."""
+        if FIELDS[name].is_personal:
+            await self._record(request, "look", located, name)
+
+    async def _record(self, request: web.Request, action: str, located: LocatedRow, name: Field) -> None:
+        """Write into the page's log what a user does with a cell."""
+        row, user = located.row, request[SESSION].user
+        facts = {
+            "file": row.origin.file,
+            "sheet": row.origin.sheet,
+            "cell": row.address(name),
+            "field": name.value,
+        }
+        await self._site.read(self._site.record_change, user, action, **facts)
+
+    def _make_cards(self, request: web.Request) -> RowCards:
+        return RowCards(Presenter(choose_language(request)), self._rosters)
+
+
+async def _read_form(request: web.Request) -> dict[str, str]:
+    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+
+
+def _clean(text: str) -> str:
+    """Return what is typed as a cell holds it: one line, without blanks at its ends."""
+    return " ".join(text[:MAX_TEXT].splitlines()).strip()

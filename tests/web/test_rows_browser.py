@@ -1,0 +1,44 @@
+"""Rows in a real browser: opened, judged and corrected by keyboard."""
+
+import pytest
+from page_support import PageThread
+from people import make_row, name, number
+from playwright.sync_api import expect
+from web.test_browser import HOSTILE, shown
+
+pytestmark = pytest.mark.browser
+__all__ = ["shown"]
+
+
+def test_a_row_is_opened_judged_and_corrected_by_keyboard(hospital, shown):
+    hospital.doctors(3)
+    hospital.roster([make_row(1), make_row(2, number=number(2)[:17]), make_row(3, name=HOSTILE)])
+    with hospital.start("check") as process:
+        process.communicate()
+    with PageThread(hospital.folder / "config.yaml") as page:
+        tab = shown(page, "/rows")
+        tab.keyboard.press("j")
+        tab.keyboard.press("j")
+        tab.keyboard.press("k")
+        expect(tab.locator(":focus")).to_contain_text(name(2))
+        tab.keyboard.press("Enter")
+        field = tab.locator("input[name=text]")
+        expect(field).to_be_focused()
+        field.press("j")  # a letter of the text
+        expect(tab.locator(".judged .fault")).to_be_visible()
+        field.fill(number(2))
+        expect(tab.locator(".judged .accepted")).to_be_visible()
+        tab.keyboard.press("Escape")
+        expect(tab.locator("tr.cells")).to_have_count(0)
+        expect(tab.locator(":focus")).to_contain_text(name(2))
+        tab.keyboard.press("Enter")
+        field.fill(number(2))
+        field.press("Enter")
+        expect(tab.locator("tr.cells .banner.sealed")).to_be_visible()
+        tab.locator(".row-name", has_text=name(2)).press("Escape")
+        expect(tab.locator("tr", has_text=name(2)).locator(".chip.ready")).to_have_text(
+            "可提交", timeout=30_000
+        )
+        assert tab.locator("main img, main script, main [onerror], [style]").count() == 0
+        assert tab.troubles == []
+        assert page.failures == []
