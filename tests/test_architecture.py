@@ -32,7 +32,7 @@ HOME_OF_LIBRARY = {
     "platformdirs": "ledger/registry.py",
     "pydantic": "config/",
     "procrastinate": "hosts/",
-    "psutil": ("intake/readers/rare_formats.py", "support/atomic_files.py"),
+    "psutil": ("intake/readers/rare_formats.py", "support/atomic_files.py", "support/own_program.py"),
     "python_calamine": (),  # in tests and bench alone
     "rapidocr": "intake/images/name_ocr.py",
     "psycopg": "hosts/",

@@ -1,6 +1,7 @@
 """The progress of a run while it sends: a bar on a terminal, one plain line every 30 seconds elsewhere.
 
 With ``--json`` it is one JSON object a line on stderr, at the begin, every second and at the end; stdout holds run.json alone.
+A worker or the page that watches the run gets the numbers in its progress file.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ import json
 import os
 import sys
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, deque
 from math import ceil
 from typing import TYPE_CHECKING, Never
 
 from pipeline.cli.context import Session
 from pipeline.clock import stamp
 from pipeline.config.settings import Config
-from pipeline.domain.run import Status
+from pipeline.domain.run import RowOutcome, Status
 from pipeline.esign.contracts import CREATE
 from pipeline.esign.rate_limiter import Limiter
+from pipeline.messages.catalogue import dump_text
 from pipeline.messages.service_errors import make_network_cure
 from pipeline.reports.explanations import describe_cause
 from pipeline.reports.presenter import Presenter
+from pipeline.reports.row_values import get_main_code
 from pipeline.sending.circuit_breaker import Outage, OutageMonitor
+from pipeline.support.progress_file import is_enabled, write_progress
 from pipeline.support.terminal_text import measure_width
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 1.0  # after which the bar is drawn again although no row has ended
 REFRESHES_PER_LINE = 30  # between plain lines
+LAST_ROWS = 20  # in the progress file
 RATE_SECONDS = 10.0  # over which the rate is taken
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
 
@@ -39,7 +44,7 @@ BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
 class Progress:
     """Counts rows as they end; `begin` gives how many there will be. The rate is that of the limiter's departures."""
 
-    def __init__(self, session: Session, config: Config, limiter: Limiter) -> None:
+    def __init__(self, session: Session, config: Config, limiter: Limiter, run: str = "") -> None:
         self.outages = OutageMonitor(session.clock)
         self._session = session
         self._clock = session.clock
@@ -51,12 +56,18 @@ class Progress:
         self._total = self._done = 0
         self._begun_at = 0.0
         self._counts: Counter[Status] = Counter()
+        self._run = run
+        self._begun_at = session.clock.monotonic()
+        self._is_stopping = False
+        self._last_rows: deque[RowOutcome] = deque(maxlen=LAST_ROWS)
+        self._written: object = None  # what the numbers of the progress file were made from
 
     def close(self) -> None:
         """Take the bar away; the end of the event loop has ended the refreshing."""
         if self._refresher is not None:
             self._print_outage(self.outages.current_outage())  # the last look may be a second old
             self._print_json()
+        self._write_numbers()
         if self._bar is not None:
             self._bar.close()
 
@@ -64,10 +75,11 @@ class Progress:
         """Start with so many rows to send."""
         self._total = total
         self._begun_at = self._clock.monotonic()
-        if not total or self._session.quiet:
+        self._write_numbers()
+        if not total or (self._session.quiet and not is_enabled()):
             return
         self._print_json()
-        if sys.stderr.isatty() and not self._session.as_json:
+        if sys.stderr.isatty() and not self._session.as_json and not self._session.quiet:
             from tqdm import tqdm
 
             self._bar = tqdm(
@@ -81,15 +93,22 @@ class Progress:
             self._draw_bar()
         self._refresher = asyncio.create_task(self._refresh_forever())
 
-    def count(self, status: Status) -> None:
+    def count(self, outcome: RowOutcome) -> None:
         """Count a row that ended; one that was not sent waits for another run."""
-        if status is Status.NOT_SENT or self._done == self._total:
+        if outcome.status is Status.NOT_SENT or self._done == self._total:
             return
         self._done += 1
-        self._counts[status] += 1
+        self._counts[outcome.status] += 1
+        self._last_rows.append(outcome)
         if self._bar is not None:
             self._bar.set_postfix_str(self._describe_progress(), refresh=False)
             self._bar.update()
+
+    def note_stopping(self) -> None:
+        """Show that the run was asked to end."""
+        self._is_stopping = True
+        self._write_numbers()
+        self.inform("stopping")
 
     def inform(self, key: str, **details: object) -> None:
         """Print a message without cutting the bar in two."""
@@ -105,6 +124,7 @@ class Progress:
             await self._clock.sleep(REFRESH_SECONDS)
             self._print_outage(self.outages.current_outage())
             self._print_json()
+            self._write_numbers()
             if self._bar is not None:
                 self._draw_bar()
             elif number % REFRESHES_PER_LINE == 0 and not self._session.as_json:
@@ -149,9 +169,8 @@ class Progress:
 
     def _print_json(self) -> None:
         """Print the progress as one JSON object, where ``--json`` asks for it."""
-        if not self._session.as_json:
+        if not self._session.as_json or self._session.quiet:
             return
-        rate, outage = self._measure_rate(), self.outages.current_outage()
         status = {
             "schema": 1,
             "message_type": "status",
@@ -159,6 +178,42 @@ class Progress:
             "total": self._total,
             "percent_done": round(self._done / self._total, 4),
             "seconds_elapsed": round(self._clock.monotonic() - self._begun_at, 1),
+            **self._describe_numbers(),
+        }
+        self._session.print_line(json.dumps(self._session.label_data(status), ensure_ascii=False))
+
+    def _write_numbers(self) -> None:
+        """Write the numbers into the progress file, where they have changed; a run that hangs changes none."""
+        if not is_enabled():
+            return
+        departures, throttled = len(self._limiter.list_departures(CREATE)), self.outages.throttled
+        numbers, outage = self._describe_numbers(), self.outages.current_outage()
+        facts = (self._total, self._done, departures, throttled, self._is_stopping, numbers["outage"])
+        if facts == self._written:
+            return
+        self._written = facts
+        rows = [
+            {"row_id": row.doctor.row_id, "status": row.status.value, "code": get_main_code(row) or row.code}
+            for row in self._last_rows
+        ]
+        write_progress(
+            {
+                "schema": 1,
+                "run": self._run,
+                "done": self._done,
+                "total": self._total,
+                **numbers,
+                "throttled": throttled,
+                "cause": dump_text(outage.cause) if outage else None,
+                "stopping": self._is_stopping,
+                "rows": rows,
+            }
+        )
+
+    def _describe_numbers(self) -> dict[str, object]:
+        """Return the rate, the time left, the rows by status, and the outage of this moment."""
+        rate, outage = self._measure_rate(), self.outages.current_outage()
+        return {
             "seconds_remaining": self._estimate_seconds_left(rate),
             "creates_per_second": round(rate, 2),
             "limit_per_second": self._requests_per_second,
@@ -171,7 +226,6 @@ class Progress:
                 "gives_up_at": None if outage.gives_up_at is None else stamp(outage.gives_up_at),
             },
         }
-        self._session.print_line(json.dumps(self._session.label_data(status), ensure_ascii=False))
 
     def _draw_bar(self) -> None:
         assert self._bar is not None

@@ -22,14 +22,11 @@ from pipeline.cli.context import Session, warn_of_pictures
 from pipeline.cli.run_log import RunRecorder, remove_lone_log
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
-from pipeline.domain.message import Message
-from pipeline.domain.run import RowOutcome, RunObserver, RunPreview, RunReport, RunRequest, Status
+from pipeline.domain.run import RowOutcome, RunObserver, RunPreview, RunReport, RunRequest
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.esign.signing import CredentialsFinder
 from pipeline.intake.readers.discover import list_usable_rosters
 from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.tenant import get_service_environment
-from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.support.atomic_files import require_writable
 from pipeline.workflow import tenant_ledger
 
@@ -76,7 +73,7 @@ def run_command(
                 signals.end_on_interrupt()
                 with (
                     closing(_get_limiter(session, config)) as limiter,
-                    closing(Progress(session, config, limiter)) as progress,
+                    closing(Progress(session, config, limiter, request.run)) as progress,
                 ):
                     observer = RunSession(
                         session, config, request, signals=signals, progress=progress, yes=yes
@@ -199,11 +196,11 @@ class RunSession(RunObserver):
         """Count a row that ended."""
         if self._loading_of_reports.ident is None:  # not before the first call, which it would delay
             self._loading_of_reports.start()
-        self._progress.count(outcome.status)
+        self._progress.count(outcome)
 
     def report_signal(self) -> None:
         """Print that the run stops."""
-        self._progress.inform("stopping")
+        self._progress.note_stopping()
 
     def report_second_signal(self, exit_code: int) -> None:
         """Print that the second signal ends the program at once, and end the log."""
@@ -213,70 +210,28 @@ class RunSession(RunObserver):
 
     def _get_consent(self, preview: RunPreview) -> bool:
         """Print what is about to happen; ask only on a terminal, where something would be sent."""
+        from pipeline.workflow.run_preview import describe_preview, describe_target
+
         inform = self._session.inform
         self._session.print_changes(preview.changes)
-        self._print_preview(preview)
-        if preview.review_counts is not None:
-            right, wrong, elsewhere = preview.review_counts
-            inform("judged", right=right, wrong=wrong)
-            if elsewhere:
-                inform("judged_elsewhere", n=elsewhere)
-        if preview.licences:
-            inform("licences", n=preview.licences)
-        if preview.large_images:
-            inform("heavy", n=preview.large_images)
+        if preview.creates:
+            target = describe_target(self._config)
+            inform(target.key, **target.arguments)
+            self._print_sources()
+        for text in describe_preview(preview, self._session.spoken):
+            inform(text.key, **text.arguments)
         if self._yes or not preview.creates or not sys.stdin.isatty():
             return True
         return self._session.confirm("confirm")
 
-    def _print_preview(self, preview: RunPreview) -> None:
-        """Print how many seals will be made, or why none."""
-        inform = self._session.inform
-        if preview.creates:
-            self._print_target()
-            duration = _describe_duration(preview.seconds)
-            inform("forecast", n=preview.rows, creates=preview.creates, time=duration)
-        elif preview.stopped_by_guard:
-            inform("forecast_guarded", n=preview.rows)
-        elif not preview.rows:
-            inform("forecast_unread" if preview.all_rosters_refused else "forecast_nobody")
-        else:
-            language = self._session.spoken
-            counts = [
-                make_message("forecast_others", n=n)
-                if status is Status.READY
-                else f"{render(f'status.{status}', language)} {n}"
-                for status, n in sorted(preview.unsent_rows.items(), key=lambda count: -count[1])
-            ]
-            inform("forecast_nothing", n=preview.rows, why=join_messages(counts))
-
-    def _describe_target(self) -> dict[str, object]:
-        """Return the environment in words, and the organisation, for which seals are to be made."""
-        api = self._config.api
-        name = get_service_environment(api.endpoint)
-        return {"environment": make_message(f"environment.{name}"), "organization": api.organization_open_id}
-
-    def _print_target(self) -> None:
-        """Print where the seals will be made, and from which rosters and pictures."""
-        self._session.inform("sending_to", **self._describe_target())
+    def _print_sources(self) -> None:
+        """Print which rosters and pictures were read."""
         pictures = self._request.seals or self._session.render_sentence("pictures_in_cells")
         rosters = self._session.render_sentence("separator.comma").join(
             mask_text(str(path))
             for path in list_usable_rosters(self._request.rosters) or self._request.rosters
         )
         self._session.inform("reading", rosters=rosters, seals=mask_text(str(pictures)))
-
-
-def _describe_duration(seconds: float) -> Message:
-    """Return about how long something takes."""
-    if seconds < 1:
-        return make_message("time.moment")
-    if seconds < 100:
-        return make_message("time.seconds", n=round(seconds))
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return make_message("time.minutes", n=minutes)
-    return make_message("time.hours", n=f"{seconds / 3600:.1f}")
 
 
 def _name_signal(number: int) -> int:

@@ -33,6 +33,7 @@ AREAS = (
     "web_decide",
     "web_drop",
     "web_rows",
+    "web_send",
     "setup",
     "server",
     "unattended",

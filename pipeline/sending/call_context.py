@@ -240,7 +240,7 @@ class CallContext:
 
     def record_throttle(self, action: str, verdict: Verdict) -> None:
         """Slow down after a call that was refused for its rate."""
-        self.run_state.throttled += 1
+        self.run_state.outages.throttled += 1
         self.run_state.record_resend("throttle")
         self.limiter.record_throttle(action, *parse_stated_rate(verdict.message or ""))
 

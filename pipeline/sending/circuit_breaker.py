@@ -160,6 +160,7 @@ class OutageMonitor:
     """Records every call's result; one for a run, read by the progress display."""
 
     def __init__(self, clock: Clock) -> None:
+        self.throttled = 0  # calls that were refused for their rate
         self._clock = clock
         self._breaker: CircuitBreaker | None = None
         self._last_answer = self._read_clocks()

@@ -43,7 +43,6 @@ class RunState:
     was_silent: bool = False  # the service did not answer another hospital a moment ago
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    throttled: int = 0
     deprecated: dict[str, str] = field(default_factory=dict)  # action -> the service's warning
     has_sealed: bool = False  # whether any row of this run has its seal
     breaker: CircuitBreaker = field(init=False)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -48,3 +50,27 @@ def start_own_program(
         start_new_session=True,
         creationflags=flags,
     )
+
+
+def interrupt_program(pid: int) -> None:
+    """Send a process what Ctrl-C sends; on Windows it must have been started by this process. Raises OSError."""
+    os.kill(pid, signal.CTRL_BREAK_EVENT if os.name == "nt" else signal.SIGINT)  # type: ignore[attr-defined,unused-ignore]
+
+
+def runs_with_word(pid: int, word: str) -> bool:
+    """Return whether a process runs that has a word in its command line: the number may be another process's by now."""
+    import psutil  # noqa: PLC0415 - a run does not need it
+
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and word in process.cmdline()
+    return False
+
+
+def has_begun_before(pid: int, moment: float) -> bool:
+    """Return whether a process runs that began before a moment (unix seconds, rounded): a later one has only got its number."""
+    import psutil  # noqa: PLC0415 - a run does not need it
+
+    with suppress(psutil.Error):
+        return bool(psutil.Process(pid).create_time() <= moment + 1)
+    return False

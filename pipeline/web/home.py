@@ -33,6 +33,7 @@ from pipeline.workflow.hosts_factory import SummaryReader
 
 SECONDS_WITH_RUN, SECONDS_WITHOUT = 2, 20  # after which the page asks again
 SCHEDULE_SECONDS = 60.0  # for which the answer of the host's timers is kept
+SENDING = (["run"], ["retry"])  # the commands that send
 RESOLVE = "resolve"  # the command whose cases have a page of their own
 
 
@@ -121,6 +122,8 @@ class HomePage:
     ) -> dict[str, object]:
         """Return the address of the page that a step leads to, and its name; none for what only a shell can do."""
         words = (step.command or "").removeprefix(self._site.invocation).split()
+        if words[:1] in SENDING:
+            return {"address": "/send", "place": presenter.render("web.nav.send")}
         if words[:1] == [RESOLVE]:
             return {"address": "/cases", "place": presenter.render("web.nav.cases")}
         if not words and last_run is not None and not last_run.under_way:

@@ -26,8 +26,9 @@ def describe_run_end(
         colour = Status.READY if is_under_way else Status.FAILED
         words, moment = presenter.render(f"web.run.{state}"), run.started
     else:
-        key = f"exit.{run.exit}"
-        words = presenter.render(key) if is_known(key) else presenter.render("web.exit", exit=run.exit)
+        keys = (f"web.exit.{run.exit}", f"exit.{run.exit}")  # nothing is typed on the page
+        key = next(filter(is_known, keys), "web.exit")
+        words = presenter.render(key, exit=run.exit)
         colour, moment = _COLOURS.get(run.exit, Status.FAILED), run.finished
     command = f"web.command.{run.command}"
     return {

@@ -26,6 +26,7 @@ from pipeline.web.rows.pages import RowPages
 from pipeline.web.runs import RunPages
 from pipeline.web.seals import SealLists
 from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, MAX_BODY, RequestGuard
+from pipeline.web.send_pages.page import SendPage
 from pipeline.web.session_pages import SessionPages
 from pipeline.web.site import Site
 from pipeline.web.users import UserFile
@@ -146,10 +147,13 @@ class PageServer:
         app.on_response_prepare.append(guard.add_headers)
         drop = DropPage(self._site, view, self._checks)
         app.on_startup.append(drop.begin)
+        send = SendPage(self._site, view, self._checks)
+        app.on_shutdown.append(send.close)
         pages = (
             sessions,
             HomePage(self._site, view),
             drop,
+            send,
             RunPages(self._site, view),
             SealLists(self._site),
             DoctorPages(self._site, view),

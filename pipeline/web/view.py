@@ -22,6 +22,7 @@ PAGES = (
     ("/", "home"),
     ("/drop", "drop"),
     ("/rows", "rows"),
+    ("/send", "send"),
     ("/cases", "cases"),
     ("/runs", "runs"),
     ("/doctors", "doctors"),
@@ -117,6 +118,12 @@ class PageView:
         )
         headers = {hdrs.VARY: f"{hdrs.ACCEPT_LANGUAGE}, {hdrs.COOKIE}, HX-Request"}
         return web.Response(text=text, status=status, headers=headers, content_type="text/html")
+
+    def render_part(self, language: str, template: str, **values: object) -> str:
+        """Return the text of a part of a page that needs no request: for a stream of events."""
+        return self._environment.get_template(template).render(
+            language=language, t=Presenter(language).render, **values
+        )
 
     @web.middleware
     async def show_failures(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline.config.settings import Config
+from pipeline.domain.message import Message
 from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import (
     CheckedPlan,
@@ -13,10 +14,13 @@ from pipeline.domain.run import (
     RowOutcome,
     RowPlan,
     RunPreview,
+    Status,
     count_shown_statuses,
 )
 from pipeline.domain.seals import SealRequest
 from pipeline.errors import UsageError
+from pipeline.ledger.tenant import get_service_environment
+from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.reports.records import read_preview
 from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
 from pipeline.workflow.stage_settings import get_contract
@@ -59,6 +63,55 @@ def _binds_licence(request: SealRequest) -> bool:
     """Return whether a create binds a paid licence: 0 asks for it, and so does auto-sign without a licence type."""
     license_type = request.values.get(Field.LICENSE_TYPE)
     return license_type == 0 or (license_type is None and bool(request.values.get(Field.ENABLE_AUTO_SIGN)))
+
+
+def describe_target(config: Config) -> Message:
+    """Return where seals are to be made: the environment and the organisation."""
+    name = get_service_environment(config.api.endpoint)
+    organization = config.api.organization_open_id
+    return make_message(
+        "sending_to", environment=make_message(f"environment.{name}"), organization=organization
+    )
+
+
+def describe_preview(preview: RunPreview, language: str) -> Iterator[Message]:
+    """Yield what is about to happen: how many seals will be made, or why none, and what to know before."""
+    if preview.creates:
+        time = _describe_duration(preview.seconds)
+        yield make_message("forecast", n=preview.rows, creates=preview.creates, time=time)
+    elif preview.stopped_by_guard:
+        yield make_message("forecast_guarded", n=preview.rows)
+    elif not preview.rows:
+        yield make_message("forecast_unread" if preview.all_rosters_refused else "forecast_nobody")
+    else:
+        counts = [
+            make_message("forecast_others", n=n)
+            if status is Status.READY
+            else f"{render(f'status.{status}', language)} {n}"
+            for status, n in sorted(preview.unsent_rows.items(), key=lambda count: -count[1])
+        ]
+        yield make_message("forecast_nothing", n=preview.rows, why=join_messages(counts))
+    if preview.review_counts is not None:
+        right, wrong, elsewhere = preview.review_counts
+        yield make_message("judged", right=right, wrong=wrong)
+        if elsewhere:
+            yield make_message("judged_elsewhere", n=elsewhere)
+    if preview.licences:
+        yield make_message("licences", n=preview.licences)
+    if preview.large_images:
+        yield make_message("heavy", n=preview.large_images)
+
+
+def _describe_duration(seconds: float) -> Message:
+    """Return about how long something takes."""
+    if seconds < 1:
+        return make_message("time.moment")
+    if seconds < 100:
+        return make_message("time.seconds", n=round(seconds))
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return make_message("time.minutes", n=minutes)
+    return make_message("time.hours", n=f"{seconds / 3600:.1f}")
 
 
 def get_checked_plan(config: Config, run: str) -> CheckedPlan:

@@ -21,7 +21,7 @@ from pipeline.config.named_paths import (
 )
 from pipeline.config.settings import Config
 from pipeline.domain.message import Message
-from pipeline.domain.run import RunRequest
+from pipeline.domain.run import CheckedPlan, RunRequest
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import expand_paths, list_usable_rosters
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -33,7 +33,6 @@ from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
 from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import LATEST, list_recorded_runs
-from pipeline.workflow.run_preview import get_checked_plan
 from pipeline.workflow.tenant_ledger import get_trace_of_ledger, open_configured_ledger
 
 MAX_NAMED = 3  # rosters in a sentence
@@ -101,7 +100,7 @@ def build_request(
         out=results,
         limit=limit,
         only=tuple(only),
-        checked=get_checked_plan(config, checked) if checked is not None else None,
+        checked=_get_checked_plan(config, checked) if checked is not None else None,
         review=review,
         accept_guards=accept_guards,
         passwords=read_passwords(config, os.environ),
@@ -111,6 +110,12 @@ def build_request(
         missing_seals=None if pictures.exists() else pictures,
         roster_folders=tuple(inboxes),
     )
+
+
+def _get_checked_plan(config: Config, run: str) -> CheckedPlan:
+    from pipeline.workflow.run_preview import get_checked_plan  # noqa: PLC0415 - so that a run that finds the lock taken ends at once
+
+    return get_checked_plan(config, run)
 
 
 def _require_rosters(command: str, rosters: Sequence[Path], inboxes: Sequence[Path]) -> None:

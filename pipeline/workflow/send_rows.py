@@ -169,7 +169,7 @@ async def send_rows(
         )
     # a limiter may have served another run before
     departures = tuple(moment for moment in resources.limiter.list_departures(CREATE) if moment >= begun)
-    traffic = _summarize_traffic(run_state, departures, limit)
+    traffic = _summarize_traffic(run_state, outages, departures, limit)
     return SentRows(outcomes, run_state.halted, traffic, submission.kept_back, notices)
 
 
@@ -237,14 +237,16 @@ def _compute_deadline_timestamp(guards: Guards, now: float) -> float | None:
     return moment.timestamp() if moment else None
 
 
-def _summarize_traffic(run_state: RunState, departures: tuple[float, ...], limit: float) -> Traffic:
+def _summarize_traffic(
+    run_state: RunState, outages: OutageMonitor, departures: tuple[float, ...], limit: float
+) -> Traffic:
     """Sum up the calls; the used share is that of the creates, from the first departure to the last."""
     duration = departures[-1] - departures[0] if departures else 0.0
     return Traffic(
         requests={action: dict(calls) for action, calls in run_state.requests.items()},
         limit=limit,
         used_share=round((len(departures) - 1) / duration / limit, 4) if duration else 0.0,
-        throttled=run_state.throttled,
+        throttled=outages.throttled,
         max_in_second=max_in_rolling_second(departures),
         timing=run_state.metrics.summarize(),
     )

@@ -138,7 +138,8 @@ class PageClient:
 
     def post(self, path, form=None, *, token=True, **headers):
         """Send a form as a browser does."""
-        values = {**(form or {}), **({"change_token": self.token} if token and self.token else {})}
+        fields = form.items() if isinstance(form, dict) else form or ()
+        values = [*fields, *([("change_token", self.token)] if token and self.token else [])]
         usual = {
             "Content-Type": "application/x-www-form-urlencoded",
             "Origin": self.page.origin,
