@@ -182,3 +182,8 @@ class PageClient:
 def rename(headers):
     """Return headers that were given as keyword arguments under their own names."""
     return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def list_names(folder):
+    """Return every name in a folder, hidden ones included."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))

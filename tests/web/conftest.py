@@ -20,3 +20,22 @@ def page(hospital):
 def chromium():
     with browser() as opened:
         yield opened
+
+
+@pytest.fixture
+def clerk(hospital, page):
+    return page.enter(Accept_Language="en")
+
+
+@pytest.fixture
+def prepared(hospital, tmp_path):
+    """The bytes of a roster of two doctors and of their pictures, as a clerk has them elsewhere."""
+    hospital.doctors(2)
+    folder = hospital.folder
+    files = {
+        "roster.xlsx": (folder / "inbox" / "roster.xlsx").read_bytes(),
+        **{path.name: path.read_bytes() for path in (folder / "seals").iterdir()},
+    }
+    for path in [folder / "inbox" / "roster.xlsx", *(folder / "seals").iterdir()]:
+        path.unlink()
+    return files

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from page_support import list_names
 from people import make_row, number
 from run_support import draw_seal, wait_until
 
@@ -11,33 +12,9 @@ from pipeline.config.settings import load
 from pipeline.operations.replaced_files import list_replaced_files
 
 
-@pytest.fixture
-def clerk(hospital, page):
-    return page.enter(Accept_Language="en")
-
-
-@pytest.fixture
-def prepared(hospital, tmp_path):
-    """The bytes of a roster of two doctors and of their pictures, as a clerk has them elsewhere."""
-    hospital.doctors(2)
-    folder = hospital.folder
-    files = {
-        "roster.xlsx": (folder / "inbox" / "roster.xlsx").read_bytes(),
-        **{path.name: path.read_bytes() for path in (folder / "seals").iterdir()},
-    }
-    for path in [folder / "inbox" / "roster.xlsx", *(folder / "seals").iterdir()]:
-        path.unlink()
-    return files
-
-
 def read_log(hospital):
     text = (hospital.folder / "state" / "page-log.jsonl").read_text("utf-8")
     return [json.loads(line) for line in text.splitlines()]
-
-
-def list_names(folder):
-    """Return every name in a folder, hidden ones included."""
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
 def test_a_drop_is_stored_and_checked_by_itself(hospital, clerk, prepared):
@@ -184,6 +161,8 @@ def test_a_yes_holds_for_the_file_that_was_seen(hospital, clerk, prepared):
     assert clerk.post("/drop/answer", {**again, "answer": "replace"}).status == 303
     assert target.read_bytes() != replaced
     assert clerk.post("/drop/answer", {**again, "answer": "replace"}).status == 409
+    assert [line["action"] for line in read_log(hospital)].count("replace") == 2
+    assert len(list_replaced_files(load(hospital.folder / "config.yaml", {}))) == 2
 
 
 def test_a_roster_is_removed_after_a_yes_and_kept(hospital, clerk, prepared):
