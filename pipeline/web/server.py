@@ -19,7 +19,7 @@ from pipeline.web.access import BrowserSessions, PageAddress
 from pipeline.web.cases import CasePages
 from pipeline.web.check_child import Checks
 from pipeline.web.doctors import DoctorPages
-from pipeline.web.drop import DropPage
+from pipeline.web.drop.page import DropPage
 from pipeline.web.entrance import Entrance, OneTimeEntrance, PasswordEntrance, ProxyEntrance
 from pipeline.web.home import HomePage
 from pipeline.web.rows.pages import RowPages

@@ -16,7 +16,7 @@ from run_support import draw_seal, wait_until
 from pipeline.config.settings import load
 from pipeline.operations.replaced_files import list_replaced_files
 from pipeline.support.failpoints import enable_failpoint
-from pipeline.web import drop_folders, dropped_names
+from pipeline.web.drop import folders, names
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def test_a_length_that_is_wrong_stores_nothing(hospital, clerk):
 
 
 def test_a_file_without_a_length_is_bounded_while_it_comes(hospital, clerk, monkeypatch):
-    monkeypatch.setitem(dropped_names.LARGEST, "picture", 100_000)
+    monkeypatch.setitem(names.LARGEST, "picture", 100_000)
     with raw_upload(clerk, "Transfer-Encoding: chunked") as stream:
         stream.sendall(b"4\r\nseal\r\n0\r\n\r\n")
         assert '"stored"' in read_answer(stream)
@@ -102,25 +102,25 @@ def test_a_file_without_a_length_is_bounded_while_it_comes(hospital, clerk, monk
 
 
 def test_a_slow_upload_is_cut_off(hospital, clerk, monkeypatch):
-    monkeypatch.setattr(dropped_names, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(names, "IDLE_SECONDS", 0.05)
     with raw_upload(clerk, "Content-Length: 100") as stream:
         stream.sendall(b"x")
         assert "too slowly" in read_answer(stream)
-    monkeypatch.setattr(dropped_names, "IDLE_SECONDS", 60.0)
-    monkeypatch.setattr(dropped_names, "MOST_SECONDS", -1.0)
+    monkeypatch.setattr(names, "IDLE_SECONDS", 60.0)
+    monkeypatch.setattr(names, "MOST_SECONDS", -1.0)
     assert "too slowly" in clerk.drop("x.png", b"x")["text"]
     assert seals(hospital) == []
 
 
 def test_uploads_without_end_are_refused(hospital, clerk, monkeypatch):
-    monkeypatch.setattr(dropped_names, "MAX_FILES", 3)
+    monkeypatch.setattr(names, "MAX_FILES", 3)
     answers = [clerk.drop(f"{n}.png", b"x") for n in range(4)]
     assert [answer["outcome"] for answer in answers] == ["stored"] * 3 + ["refused"]
     assert "limit of 3 an hour" in answers[-1]["text"]
 
 
 def test_the_last_of_the_disk_is_left_for_runs(hospital, clerk, monkeypatch):
-    monkeypatch.setattr(drop_folders, "NO_SPACE", 1 << 62)
+    monkeypatch.setattr(folders, "NO_SPACE", 1 << 62)
     assert "too little space" in clerk.drop("x.png", b"x")["text"]
     assert seals(hospital) == []
 
@@ -214,13 +214,13 @@ def test_two_drop_at_once(hospital, page, clerk):
 def test_two_uploads_of_one_name_are_stored_one_after_the_other(hospital, page, clerk):
     both = Barrier(2)
 
-    def meet(point):
+    def pause(point):
         if point == "drop: before the file waits":
             with suppress(BrokenBarrierError):  # the other one does not come: it is not let in
                 both.wait(0.3)
 
     clerk.drop("x.png", b"former")
-    enable_failpoint(meet)
+    enable_failpoint(pause)
     try:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda client: client.drop("x.png", b"newer"), [clerk, page.enter()]))

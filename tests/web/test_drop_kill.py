@@ -11,8 +11,9 @@ from page_support import make_site
 from pipeline.config.settings import load
 from pipeline.operations.replaced_files import list_replaced_files
 from pipeline.support.failpoints import enable_failpoint
-from pipeline.web.drop_folders import DropFolders
-from pipeline.web.dropped_names import DroppedName
+from pipeline.web.drop.folders import DropFolders
+from pipeline.web.drop.listing import FolderListing
+from pipeline.web.drop.names import DroppedName
 
 STORE, REPLACE, REMOVE = "store", "replace", "remove"
 FORMER, NEWER = "姓名,证件号码\n甲,1\n".encode(), "姓名,证件号码\n乙,2\n".encode()
@@ -43,7 +44,7 @@ def act(hospital, operation, killed_at=None):
 
 
 def operate(folders, hospital, operation):
-    content = folders.list_content()
+    content = FolderListing(make_site(hospital.folder / "config.yaml")).list_content()
     if operation == STORE:
         with folders.open_draft("roster", 1) as draft:
             draft.write_bytes(NEWER)
@@ -83,7 +84,7 @@ def test_a_process_that_is_killed_at_any_point_loses_nothing(hospital, steps, ha
         act(hospital, steps[-1], killed_at=number)
         files = {path.read_bytes() for path in (*inbox.iterdir(), *list_replaced_files(config))}
         assert not has_former or FORMER in files, points[number]
-        rosters = DropFolders(make_site(hospital.folder / "config.yaml")).list_content().rosters
+        rosters = FolderListing(make_site(hospital.folder / "config.yaml")).list_content().rosters
         assert [roster.path for roster in rosters] in ([], [target])
         assert all(roster.path.read_bytes() in {FORMER, NEWER} for roster in rosters)
         for step in steps:

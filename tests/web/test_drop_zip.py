@@ -7,7 +7,7 @@ from page_support import list_names
 from run_support import draw_seal
 from zip_support import Entry, encrypted, sized, zipped
 
-from pipeline.web import dropped_names
+from pipeline.web.drop import names
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_zip_as_a_whole_that_does_harm_is_refused(hospital, clerk, monkeypatch
 
 
 def test_a_member_that_is_too_large_is_refused_before_it_is_unpacked(hospital, unpack, monkeypatch):
-    monkeypatch.setitem(dropped_names.LARGEST, "picture", 1000)
+    monkeypatch.setitem(names.LARGEST, "picture", 1000)
     counts, refused = unpack(
         zipped([Entry("big.png", b"x" * 1001, method=zipfile.ZIP_STORED), Entry("small.png", b"x" * 1000)])
     )

@@ -17,6 +17,7 @@ def test_before_the_first_run_it_names_the_first_step(page):
     assert "还没有运行过" in text
     assert "没有定时" in text
     assert 'id="last-run"' not in text
+    assert '<a class="button" href="/drop">' in text
 
 
 def test_it_shows_the_last_run_and_leads_to_what_needs_a_person(hospital_with):

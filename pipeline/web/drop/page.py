@@ -17,13 +17,13 @@ from aiohttp import web
 from pipeline.domain.roster import format_size
 from pipeline.errors import DiskTrouble
 from pipeline.reports.presenter import Presenter
-from pipeline.web import dropped_names
 from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
-from pipeline.web.drop_folders import DropFolders
-from pipeline.web.drop_values import DropValues
-from pipeline.web.drop_zip import unpack
-from pipeline.web.dropped_names import LARGEST, DroppedName, DropRefused, parse_dropped_path
+from pipeline.web.drop import names
+from pipeline.web.drop.folders import DropFolders
+from pipeline.web.drop.names import LARGEST, DroppedName, DropRefused, parse_dropped_path
+from pipeline.web.drop.values import DropValues
+from pipeline.web.drop.zips import unpack
 from pipeline.web.security import SESSION, Body, RequestRefused, Route
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language, make_redirect
@@ -41,7 +41,7 @@ class DropPage:
         self._view = view
         self._checks = checks
         self._folders = DropFolders(site)
-        self._values = DropValues(site, checks, self._folders)
+        self._values = DropValues(site, checks)
         self._files: dict[str, tuple[float, int]] = {}  # since when and how many, by session
         self._uploads = 0  # under way
         self._language: str | None = None  # of the drop for which a check is to start
@@ -125,11 +125,11 @@ class DropPage:
     async def _write_body(self, request: web.Request, dropped: DroppedName, draft: Path) -> str:
         """Write the bytes of a request into a draft, within the limits, and return their SHA-256."""
         digest, size = hashlib.sha256(), 0
-        deadline = self._site.clock.monotonic() + dropped_names.MOST_SECONDS
+        deadline = self._site.clock.monotonic() + names.MOST_SECONDS
         with draft.open("wb") as file:
             while True:
                 try:
-                    async with asyncio.timeout(dropped_names.IDLE_SECONDS):
+                    async with asyncio.timeout(names.IDLE_SECONDS):
                         chunk = await request.content.read(_CHUNK)
                 except TimeoutError:
                     raise DropRefused("web.drop.too_slow") from None
@@ -153,8 +153,8 @@ class DropPage:
         begun, files = self._files.get(session, (now, 0))
         if now - begun > _HOUR:
             begun, files = now, 0
-        if files >= dropped_names.MAX_FILES:
-            raise DropRefused("web.drop.too_many", n=dropped_names.MAX_FILES)
+        if files >= names.MAX_FILES:
+            raise DropRefused("web.drop.too_many", n=names.MAX_FILES)
         self._files[session] = begun, files + 1
 
     def _unpack(

@@ -17,7 +17,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import STATUSES_OF_FILES
 from pipeline.reports.write import FILES
 from pipeline.web.check_child import CheckEnd, Checks
-from pipeline.web.drop_folders import DropFolders, StoredFile, WaitingFile
+from pipeline.web.drop.listing import FolderListing, StoredFile, WaitingFile
 from pipeline.web.run_values import describe_record
 from pipeline.web.site import Site
 from pipeline.workflow.recorded_runs import RUN, load_record
@@ -37,15 +37,15 @@ class NewestCheck:
 class DropValues:
     """Collects it; reads a check once."""
 
-    def __init__(self, site: Site, checks: Checks, folders: DropFolders) -> None:
+    def __init__(self, site: Site, checks: Checks) -> None:
         self._site = site
         self._checks = checks
-        self._folders = folders
+        self._listing = FolderListing(site)
         self._newest: NewestCheck | None = None
 
     def collect(self, presenter: Presenter) -> dict[str, object]:
         """Return the values of the part that changes, with their digest."""
-        content = self._folders.list_content()
+        content = self._listing.list_content()
         progress, end = self._checks.progress, self._checks.end
         newest = self._read_newest()
         files = newest.files if newest else {}

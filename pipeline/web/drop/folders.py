@@ -7,26 +7,19 @@ two steps the former file is in its place, or the new one is and the former is i
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Literal
 
 from pipeline.domain.roster import ROSTER_SUFFIXES
 from pipeline.errors import FileRefused
-from pipeline.intake.pairing.file_names import is_image_extension, split_extension
-from pipeline.intake.pairing.image_index import is_debris, is_junction
+from pipeline.intake.pairing.image_index import is_junction
 from pipeline.intake.read_rosters import make_refusal_problem, require_roster_format
-from pipeline.intake.readers.discover import expand_paths, get_lock_file
 from pipeline.operations.doctor import NO_SPACE
 from pipeline.operations.replaced_files import KEPT_SECONDS, keep_replaced_file
 from pipeline.support.atomic_files import (
@@ -40,89 +33,19 @@ from pipeline.support.atomic_files import (
 )
 from pipeline.support.failpoints import hit_failpoint
 from pipeline.support.rights import allow_unsupported
-from pipeline.web.dropped_names import DroppedName, DropRefused, NoSpaceLeft, RosterRefused
+from pipeline.web.drop.listing import (
+    FolderListing,
+    StoredFile,
+    WaitingFile,
+    get_stamp,
+    list_waiting,
+    make_waiting_name,
+)
+from pipeline.web.drop.names import DroppedName, DropRefused, NoSpaceLeft, RosterRefused
 from pipeline.web.site import Site
 
 Outcome = Literal["stored", "same", "waiting"]
-_WAITING = re.compile(r"\.waiting-([0-9a-f]{16})-(.+)", re.DOTALL)
 _DAY = 24 * 3600.0
-_CHUNK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file in one of the folders; ``stamp`` changes with its content."""
-
-    path: Path = field(repr=False)
-    size: int
-    modified: float
-    stamp: str
-
-    @classmethod
-    def of(cls, path: Path) -> StoredFile:
-        """Return the file at a path. Raises OSError."""
-        status = path.lstat()
-        return cls(path, status.st_size, status.st_mtime, f"{status.st_mtime_ns}-{status.st_size}")
-
-    @property
-    def id(self) -> str:
-        """What stands for its path in a form; it is looked up in a fresh listing."""
-        return hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
-
-    def digest(self) -> str:
-        """Return the SHA-256 of its bytes. Raises OSError."""
-        return _digest_file(self.path, self.stamp)
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingFile:
-    """A file that may take the place of another one, if a person decides so."""
-
-    id: str
-    target: Path = field(repr=False)
-    new: StoredFile
-    former: StoredFile | None  # None: it is gone by now
-
-    @property
-    def stamp(self) -> str:
-        """The stamp of the former file; empty where it is gone."""
-        return self.former.stamp if self.former else ""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether Excel, WPS or LibreOffice has the former file open."""
-        return get_lock_file(self.target) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class FolderContent:
-    """What the folders hold now."""
-
-    rosters: list[StoredFile]
-    waiting: list[WaitingFile]
-    pictures: int
-
-
-def _get_file(path: Path) -> StoredFile | None:
-    try:
-        return StoredFile.of(path)
-    except OSError:
-        return None
-
-
-def _get_stamp(path: Path) -> str:
-    """Return the stamp of a file, empty where there is none."""
-    stored = _get_file(path)
-    return stored.stamp if stored else ""
-
-
-@lru_cache(maxsize=256)
-def _digest_file(path: Path, _stamp: str) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 class DropFolders:
@@ -131,6 +54,7 @@ class DropFolders:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._lock = Lock()  # of two uploads under one name, one is the first
+        self._listing = FolderListing(site)
 
     def get_folder(self, kind: str) -> Path:
         """Return the folder into which files of a kind go. Raises DropRefused where no folder is configured."""
@@ -152,7 +76,7 @@ class DropFolders:
         with suppress(OSError, DropRefused):
             for kind in ("roster", "picture"):
                 remove_stale_drafts(self.get_folder(kind), before=now - _DAY)
-        for waiting in self.list_content().waiting:
+        for waiting in self._listing.list_content().waiting:
             if waiting.new.modified < now - KEPT_SECONDS:
                 with suppress(OSError):
                     waiting.new.path.unlink(missing_ok=True)
@@ -212,13 +136,13 @@ class DropFolders:
         size = draft.stat().st_size
         if former.size == size and former.digest() == sha256:
             return "same"
-        for waiting in self._list_waiting(target.parent):
+        for waiting in list_waiting(target.parent):
             if waiting.target == target and waiting.new.size == size and waiting.new.digest() == sha256:
                 return "waiting"
         self._site.record_change(user, "ask", file=target.name, sha256=sha256)
         sync_file(draft)
         hit_failpoint("drop: before the file waits")
-        draft.rename(target.with_name(f".waiting-{secrets.token_hex(8)}-{target.name}"))
+        draft.rename(target.with_name(make_waiting_name(target.name)))
         hit_failpoint("drop: the file waits")
         return "waiting"
 
@@ -239,7 +163,7 @@ class DropFolders:
                 if waiting.former is not None:
                     keep_replaced_file(self._site.config, target, self._site.clock.now())
                     hit_failpoint("drop: the former file is copied")
-                if _get_stamp(target) != stamp:  # saved while it was copied
+                if get_stamp(target) != stamp:  # saved while it was copied
                     return None
                 waiting.new.path.replace(target)
                 hit_failpoint("drop: the former file is replaced")
@@ -258,7 +182,7 @@ class DropFolders:
     def remove_roster(self, file_id: str, stamp: str, user: str) -> bool:
         """Move a roster to ``state/replaced``; return False where it is another one by now. Raises OSError."""
         with self._lock:
-            rosters = {roster.id: roster for roster in self.list_content().rosters}
+            rosters = {roster.id: roster for roster in self._listing.list_content().rosters}
             roster = rosters.get(file_id)
             if roster is None or roster.stamp != stamp:
                 return False
@@ -266,41 +190,13 @@ class DropFolders:
                 self._site.record_change(user, "remove", file=roster.path.name, sha256=roster.digest())
                 keep_replaced_file(self._site.config, roster.path, self._site.clock.now())
                 hit_failpoint("drop: before the roster is removed")
-                if _get_stamp(roster.path) != stamp:
+                if get_stamp(roster.path) != stamp:
                     return False
                 roster.path.unlink()
             return True
 
-    def list_content(self) -> FolderContent:
-        """Return the rosters, the files that wait and the number of pictures; folders that are away hold nothing."""
-        config = self._site.config
-        folders = [config.resolve_path(path) for path in config.roster]
-        rosters = []
-        for path in expand_paths(folders):
-            with suppress(OSError):
-                if stat.S_ISREG(path.stat().st_mode):
-                    rosters.append(StoredFile.of(path))
-        waiting = [one for folder in folders for one in self._list_waiting(folder)]
-        pictures = 0
-        for folder, _, names in os.walk(config.resolve_path(config.seals)):
-            if any(name.startswith(".waiting-") for name in names):
-                waiting += self._list_waiting(Path(folder))
-            pictures += sum(_is_picture(name) for name in names)
-        return FolderContent(rosters, waiting, pictures)
-
     def _get_waiting(self, waiting_id: str) -> WaitingFile | None:
-        return next((one for one in self.list_content().waiting if one.id == waiting_id), None)
-
-    def _list_waiting(self, folder: Path) -> Iterator[WaitingFile]:
-        """Yield the files of a folder that wait."""
-        names: list[str] = []
-        with suppress(OSError):
-            names = sorted(name for name in os.listdir(folder) if name.startswith(".waiting-"))  # noqa: PTH208
-        for name in names:
-            if (named := _WAITING.fullmatch(name)) is not None:
-                target, new = folder / named[2], _get_file(folder / name)
-                if new is not None:
-                    yield WaitingFile(named[1], target, new, _get_file(target))
+        return next((one for one in self._listing.list_content().waiting if one.id == waiting_id), None)
 
     def _record(self, user: str, action: str, dropped: DroppedName, sha256: str) -> None:
         self._site.record_change(user, action, kind=dropped.kind, file=dropped.path, sha256=sha256)
@@ -332,7 +228,3 @@ def _require_roster(draft: Path) -> None:
         require_roster_format(draft)
     except FileRefused as refusal:
         raise RosterRefused(make_refusal_problem(refusal)) from refusal
-
-
-def _is_picture(name: str) -> bool:
-    return not is_debris(name) and is_image_extension(split_extension(name)[1])

@@ -12,8 +12,8 @@ from pipeline.domain.roster import format_size
 from pipeline.intake.pairing.image_index import is_debris, leads_outside
 from pipeline.intake.pairing.zip_files import Member, UnreadableFile, list_members, open_zip, read_member
 from pipeline.messages.catalogue import make_message
-from pipeline.web.drop_folders import DropFolders, Outcome
-from pipeline.web.dropped_names import LARGEST, DroppedName, DropRefused, NoSpaceLeft, parse_dropped_path
+from pipeline.web.drop.folders import DropFolders, Outcome
+from pipeline.web.drop.names import LARGEST, DroppedName, DropRefused, NoSpaceLeft, parse_dropped_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Rosters and pictures that are dropped on the page."""

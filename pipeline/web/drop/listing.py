@@ -1,0 +1,166 @@
+"""What the roster folders and the folder of pictures hold: rosters, files that wait for a person, the number of pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from pipeline.intake.pairing.file_names import is_image_extension, split_extension
+from pipeline.intake.pairing.image_index import is_debris
+from pipeline.intake.readers.discover import expand_paths, get_lock_file
+from pipeline.web.site import Site
+
+_WAITING = re.compile(r"\.waiting-([0-9a-f]{16})-(.+)", re.DOTALL)
+_MOMENT = 3.0  # seconds: no file system's times are coarser
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in one of the folders; ``stamp`` changes with its content."""
+
+    path: Path = field(repr=False)
+    size: int
+    modified: float
+    stamp: str
+
+    @classmethod
+    def of(cls, path: Path) -> StoredFile:
+        """Return the file at a path. Raises OSError."""
+        status = path.lstat()
+        return cls(path, status.st_size, status.st_mtime, f"{status.st_mtime_ns}-{status.st_size}")
+
+    @property
+    def id(self) -> str:
+        """What stands for its path in a form; it is looked up in a fresh listing."""
+        return hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of its bytes. Raises OSError."""
+        return _digest_file(self.path, self.stamp)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFile:
+    """A file that may take the place of another one, if a person decides so."""
+
+    id: str
+    target: Path = field(repr=False)
+    new: StoredFile
+    former: StoredFile | None  # None: it is gone by now
+
+    @property
+    def stamp(self) -> str:
+        """The stamp of the former file; empty where it is gone."""
+        return self.former.stamp if self.former else ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether Excel, WPS or LibreOffice has the former file open."""
+        return get_lock_file(self.target) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class FolderContent:
+    """What the folders hold now."""
+
+    rosters: list[StoredFile]
+    waiting: list[WaitingFile]
+    pictures: int
+
+
+def _get_file(path: Path) -> StoredFile | None:
+    try:
+        return StoredFile.of(path)
+    except OSError:
+        return None
+
+
+def get_stamp(path: Path) -> str:
+    """Return the stamp of a file, empty where there is none."""
+    stored = _get_file(path)
+    return stored.stamp if stored else ""
+
+
+@lru_cache(maxsize=256)
+def _digest_file(path: Path, _stamp: str) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class FolderListing:
+    """Lists the folders of one hospital. Its methods block."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._times: dict[str, int] = {}  # when names were last changed in each folder of pictures
+        self._pictures: tuple[int, list[Path]] = 0, []  # what was counted there then
+
+    def list_content(self) -> FolderContent:
+        """Return the rosters, the files that wait and the number of pictures; folders that are away hold nothing."""
+        config = self._site.config
+        folders = [config.resolve_path(path) for path in config.roster]
+        rosters = []
+        for path in expand_paths(folders):
+            with suppress(OSError):
+                if stat.S_ISREG(path.stat().st_mode):
+                    rosters.append(StoredFile.of(path))
+        pictures, with_waiting = self._count_pictures(config.resolve_path(config.seals))
+        waiting = [one for folder in (*folders, *with_waiting) for one in list_waiting(folder)]
+        return FolderContent(rosters, waiting, pictures)
+
+    def _count_pictures(self, root: Path) -> tuple[int, list[Path]]:
+        """Return how many pictures there are, and the folders in which files wait.
+
+        The time of a folder changes with its names: they are listed again where it did, or did a moment ago.
+        """
+        if not self._times or any(_get_time(folder) != time for folder, time in self._times.items()):
+            times: dict[str, int] = {}
+            pictures, with_waiting = 0, []
+            for folder, _, names in os.walk(root):
+                times[folder] = _get_time(folder)
+                pictures += sum(map(_is_picture, names))
+                with_waiting += [Path(folder)] if any(map(_WAITING.fullmatch, names)) else []
+            is_recent = max(times.values(), default=0) > (self._site.clock.now() - _MOMENT) * 1e9
+            self._times = {} if is_recent else times
+            self._pictures = pictures, with_waiting
+        return self._pictures
+
+
+def make_waiting_name(name: str) -> str:
+    """Return the hidden name under which a file waits for a person."""
+    return f".waiting-{secrets.token_hex(8)}-{name}"
+
+
+def list_waiting(folder: Path) -> Iterator[WaitingFile]:
+    """Yield the files of a folder that wait."""
+    names: list[str] = []
+    with suppress(OSError):
+        names = sorted(name for name in os.listdir(folder) if name.startswith(".waiting-"))  # noqa: PTH208
+    for name in names:
+        if (named := _WAITING.fullmatch(name)) is not None:
+            target, new = folder / named[2], _get_file(folder / name)
+            if new is not None:
+                yield WaitingFile(named[1], target, new, _get_file(target))
+
+
+def _get_time(folder: str) -> int:
+    """Return when names in a folder were last changed, 0 where it is away."""
+    with suppress(OSError):
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - a path of os.walk
+    return 0
+
+
+def _is_picture(name: str) -> bool:
+    return not is_debris(name) and is_image_extension(split_extension(name)[1])
