@@ -147,6 +147,7 @@ class PageServer:
         app.on_response_prepare.append(guard.add_headers)
         drop = DropPage(self._site, view, self._checks)
         app.on_startup.append(drop.begin)
+        app.on_shutdown.append(drop.end)
         send = SendPage(self._site, view, self._checks)
         app.on_shutdown.append(send.close)
         pages = (

@@ -165,6 +165,29 @@ def test_a_yes_holds_for_the_file_that_was_seen(hospital, clerk, prepared):
     assert len(list_replaced_files(load(hospital.folder / "config.yaml", {}))) == 2
 
 
+def test_all_that_wait_are_answered_at_once(hospital, clerk, prepared):
+    files = [f"{n:02}.png" for n in range(25)]
+    for file in files:
+        clerk.drop(file, prepared["00001.png"])
+        clerk.drop(file, prepared["00002.png"])
+    page = clerk.get("/drop").text
+    assert "25 of the files are there already" in page
+    assert len(list_questions(page)) == 20
+    seen = re.search(r'name="seen" value="([0-9a-f]+)"', page)[1]
+    clerk.drop("00.png", b"another one")
+    assert clerk.post("/drop/answers", {"seen": seen, "answer": "replace"}).status == 409
+    assert {(hospital.folder / "seals" / file).read_bytes() for file in files} == {prepared["00001.png"]}
+    seen = re.search(r'name="seen" value="([0-9a-f]+)"', clerk.get("/drop").text)[1]
+    assert clerk.post("/drop/answers", {"seen": seen, "answer": "leave"}).status == 303
+    assert list_names(hospital.folder / "seals") == files
+    for file in files[:2]:
+        clerk.drop(file, prepared["00002.png"])
+    seen = re.search(r'name="seen" value="([0-9a-f]+)"', clerk.get("/drop").text)[1]
+    assert clerk.post("/drop/answers", {"seen": seen, "answer": "replace"}).status == 303
+    assert {(hospital.folder / "seals" / file).read_bytes() for file in files[:2]} == {prepared["00002.png"]}
+    assert list_names(hospital.folder / "seals") == files
+
+
 def test_a_roster_is_removed_after_a_yes_and_kept(hospital, clerk, prepared):
     clerk.drop("roster.xlsx", prepared["roster.xlsx"])
     page = clerk.get("/drop").text

@@ -155,29 +155,48 @@ class DropFolders:
             waiting = self._get_waiting(waiting_id)
             if waiting is None or waiting.stamp != stamp:
                 return None
-            target = waiting.target
-            with _name_target(target):
-                facts = {"file": target.name, "sha256": waiting.new.digest()}
-                self._site.record_change(user, "replace", **facts)
-                hit_failpoint("drop: before the former file is copied")
-                if waiting.former is not None:
-                    keep_replaced_file(self._site.config, target, self._site.clock.now())
-                    hit_failpoint("drop: the former file is copied")
-                if get_stamp(target) != stamp:  # saved while it was copied
-                    return None
-                waiting.new.path.replace(target)
-                hit_failpoint("drop: the former file is replaced")
-                with allow_unsupported():
-                    sync_folder(target.parent)
-            return target
+            return self._replace(waiting, user)
+
+    def _replace(self, waiting: WaitingFile, user: str) -> Path | None:
+        """Put a file in the place of the former one; None where that is another one than the listing had."""
+        target = waiting.target
+        with _name_target(target):
+            self._site.record_change(user, "replace", file=target.name, sha256=waiting.new.digest())
+            hit_failpoint("drop: before the former file is copied")
+            if waiting.former is not None:
+                keep_replaced_file(self._site.config, target, self._site.clock.now())
+                hit_failpoint("drop: the former file is copied")
+            if get_stamp(target) != waiting.stamp:  # saved while it was copied
+                return None
+            waiting.new.path.replace(target)
+            hit_failpoint("drop: the former file is replaced")
+            with allow_unsupported():
+                sync_folder(target.parent)
+        return target
+
+    def answer_all(self, answer: str, digest: str, user: str) -> bool:
+        """Replace or leave all files that wait, as a person saw them; return False where one changed since. Raises OSError."""
+        with self._lock:
+            content = self._listing.list_content()
+            if content.waiting_digest != digest:
+                return False
+            for waiting in content.waiting:
+                if answer == "leave":
+                    self._leave(waiting, user)
+                elif self._replace(waiting, user) is None:
+                    return False
+        return True
 
     def leave(self, waiting_id: str, user: str) -> None:
         """Keep the former file, and remove the one that waits. Raises OSError."""
         with self._lock:
             waiting = self._get_waiting(waiting_id)
             if waiting is not None:
-                self._site.record_change(user, "leave", file=waiting.target.name)
-                waiting.new.path.unlink(missing_ok=True)
+                self._leave(waiting, user)
+
+    def _leave(self, waiting: WaitingFile, user: str) -> None:
+        self._site.record_change(user, "leave", file=waiting.target.name)
+        waiting.new.path.unlink(missing_ok=True)
 
     def remove_roster(self, file_id: str, stamp: str, user: str) -> bool:
         """Move a roster to ``state/replaced``; return False where it is another one by now. Raises OSError."""

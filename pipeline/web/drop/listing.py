@@ -76,6 +76,12 @@ class FolderContent:
     waiting: list[WaitingFile]
     pictures: int
 
+    @property
+    def waiting_digest(self) -> str:
+        """What changes with each file that waits, and with each former one."""
+        seen = sorted(f"{waiting.id} {waiting.stamp}" for waiting in self.waiting)
+        return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:32]
+
 
 def _get_file(path: Path) -> StoredFile | None:
     try:

@@ -45,6 +45,7 @@ class DropPage:
         self._files: dict[str, tuple[float, int]] = {}  # since when and how many, by session
         self._uploads = 0  # under way
         self._language: str | None = None  # of the drop for which a check is to start
+        self._is_ending = False
         self._timer: asyncio.TimerHandle | None = None
 
     def list_routes(self) -> Iterator[Route]:
@@ -53,12 +54,17 @@ class DropPage:
         yield Route("GET", "/drop/now", Role.LOOK, self._renew)
         yield Route("POST", "/drop/file", Role.CLERK, self._receive, Body.FILE)
         yield Route("POST", "/drop/answer", Role.CLERK, self._answer)
+        yield Route("POST", "/drop/answers", Role.CLERK, self._answer_all)
         yield Route("POST", "/drop/remove", Role.CLERK, self._remove)
         yield Route("POST", "/drop/check", Role.CLERK, self._check)
 
     async def begin(self, _: web.Application) -> None:
         """Remove what an earlier server left half written."""
         await self._site.read(self._folders.remove_remains)
+
+    async def end(self, _: web.Application) -> None:
+        """Let no zip go on when the server ends."""
+        self._is_ending = True
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         presenter = Presenter(choose_language(request))
@@ -163,7 +169,10 @@ class DropPage:
         """Unpack a zip, and return how many files became what, and why some were refused."""
         counts: Counter[str] = Counter()
         refused: list[dict[str, str]] = []
+        deadline = self._site.clock.monotonic() + names.MOST_SECONDS
         for file in unpack(self._folders, draft, dropped.name[: -len(".zip")], user):
+            if self._is_ending or self._site.clock.monotonic() > deadline:
+                raise DropRefused("web.drop.too_slow")
             if file.refusal is None:
                 counts[str(file.outcome)] += 1
                 continue
@@ -195,13 +204,25 @@ class DropPage:
         """Replace a file by the one that waits, or leave it."""
         form = await request.post()
         waiting_id, stamp = str(form.get("waiting", "")), str(form.get("stamp", ""))
-        user, site = request[SESSION].user, self._site
-        if form.get("answer") == "replace":
+        answer, user, site = form.get("answer"), request[SESSION].user, self._site
+        if answer == "replace":
             if await site.read(self._folders.replace, waiting_id, stamp, user) is None:
                 raise RequestRefused(409, "web.drop.changed")
             self._start_check_soon(choose_language(request))
-        elif form.get("answer") == "leave":
+        elif answer == "leave":
             await site.read(self._folders.leave, waiting_id, user)
+        return await self._show_again(request)
+
+    async def _answer_all(self, request: web.Request) -> web.StreamResponse:
+        """Replace all files by those that wait, or leave all."""
+        form = await request.post()
+        answer, digest = str(form.get("answer")), str(form.get("seen"))
+        try:
+            is_done = await self._site.read(self._folders.answer_all, answer, digest, request[SESSION].user)
+        finally:
+            self._start_check_soon(choose_language(request))  # also where the disk refused one in the middle
+        if not is_done:
+            raise RequestRefused(409, "web.drop.changed")
         return await self._show_again(request)
 
     async def _remove(self, request: web.Request) -> web.StreamResponse:

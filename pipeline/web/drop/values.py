@@ -22,6 +22,7 @@ from pipeline.web.run_values import describe_record
 from pipeline.web.site import Site
 from pipeline.workflow.recorded_runs import RUN, load_record
 
+MAX_QUESTIONS = 20  # that are listed one by one
 SECONDS_WITH_CHECK, SECONDS_WITHOUT = 1, 10  # after which the page asks again
 
 
@@ -50,7 +51,9 @@ class DropValues:
         newest = self._read_newest()
         files = newest.files if newest else {}
         values: dict[str, object] = {
-            "waiting": [_describe_waiting(waiting, presenter) for waiting in content.waiting],
+            "waiting": [_describe_waiting(waiting, presenter) for waiting in content.waiting[:MAX_QUESTIONS]],
+            "waiting_total": len(content.waiting),
+            "waiting_digest": content.waiting_digest,
             "checking": None if progress is None else shown(stamp(progress.started), to=19)[11:],
             "failure": _describe_failure(end, presenter) if end and end.run is None else None,
             "check": describe_record(newest.record, presenter) if newest else None,

@@ -1,0 +1,101 @@
+"""Dropping in a real browser: a folder and a zip from the desktop, chosen files, the question, the check by itself."""
+
+import pytest
+from page_support import PageThread, list_names
+from people import make_row
+from playwright.sync_api import expect
+from run_support import draw_seal
+from zip_support import zipped
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=document.title=1>"
+
+
+@pytest.fixture
+def desktop(hospital):
+    """A folder of the clerk's: a roster of two doctors, a folder with a picture, a zip with the other."""
+    folder = hospital.folder / "desktop"
+    (folder / "印章" / "内科").mkdir(parents=True)
+    hospital.roster([make_row(1), make_row(2)])
+    (hospital.folder / "inbox" / "roster.xlsx").rename(folder / "名单.xlsx")
+    draw_seal(folder / "印章" / "内科" / "00001.png", 1)
+    draw_seal(folder / "x.png", 2)
+    (folder / "更多.zip").write_bytes(zipped({"00002.png": (folder / "x.png").read_bytes()}))
+    (folder / f"{HOSTILE}.exe").write_bytes(b"MZ")
+    (folder / "x.png").unlink()
+    return folder
+
+
+def drag(tab, paths):
+    """Drag files and folders from the desktop over the page, and drop them."""
+    browser = tab.context.new_cdp_session(tab)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+
+
+@pytest.mark.parametrize(
+    ("language", "done", "rows"), [("zh-CN", "传完 4 个", "可提交"), ("en-US", "4 done", "Ready")]
+)
+def test_a_clerk_drops_everything_and_sees_the_check(hospital, desktop, chromium, language, done, rows):
+    with PageThread(hospital.folder / "config.yaml") as page:
+        context = chromium.new_context(locale=language)
+        tab = context.new_page()
+        troubles = []
+        tab.on("console", lambda value: troubles.append(value.text))
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.goto(page.addresses[-1])
+        tab.goto(f"{page.origin}/drop")
+        drag(tab, sorted(desktop.iterdir()))
+        expect(tab.locator("#sending")).to_contain_text(done)
+        expect(tab.locator("#dropped strong")).to_have_text(f"{HOSTILE}.exe")
+        expect(tab.locator(".tile.ready")).to_contain_text(rows, timeout=60_000)
+        expect(tab.locator(".tile.ready .number")).to_have_text("2")
+        assert list_names(hospital.folder / "inbox") == ["名单.xlsx"]
+        assert list_names(hospital.folder / "seals") == [
+            "印章",
+            "印章/内科",
+            "印章/内科/00001.png",
+            "更多",
+            "更多/00002.png",
+        ]
+
+        hospital.roster([make_row(1)], file="other.xlsx")
+        (hospital.folder / "inbox" / "other.xlsx").rename(desktop / "名单.xlsx")
+        tab.set_input_files("#files", desktop / "名单.xlsx")
+        tab.locator(".question button.primary").click()
+        expect(tab.locator(".question")).to_have_count(0)
+        expect(tab.locator(".tile.ready .number")).to_have_text("1", timeout=60_000)
+        tab.set_input_files("#folder", desktop / "印章")
+        expect(tab.locator("#sending")).to_contain_text("1")
+        assert list_names(hospital.folder / "seals")[-3:] == ["印章/内科/00001.png", "更多", "更多/00002.png"]
+
+        tab.locator(".remove summary").click()
+        tab.locator(".remove form button").click()
+        expect(tab.locator("#stored tbody tr")).to_have_count(0)
+        assert tab.title() != "1"
+        assert troubles == []
+        assert page.failures == []
+        context.close()
+
+
+def test_files_are_pasted(hospital, chromium):
+    with PageThread(hospital.folder / "config.yaml") as page:
+        context = chromium.new_context(locale="en-US")
+        tab = context.new_page()
+        tab.goto(page.addresses[-1])
+        tab.goto(f"{page.origin}/drop")
+        tab.evaluate(
+            """() => {
+              const transfer = new DataTransfer();
+              transfer.items.add(new File(["seal"], "张伟.png"));
+              document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true}));
+            }"""
+        )
+        expect(tab.locator("#sending")).to_contain_text("1 added")
+        assert list_names(hospital.folder / "seals") == ["张伟.png"]
+        tab.route("**/drop/file", lambda route: route.abort())
+        tab.set_input_files("#files", {"name": "x.png", "mimeType": "image/png", "buffer": b"x"})
+        expect(tab.locator("#dropped li")).to_contain_text("did not arrive")
+        context.close()
