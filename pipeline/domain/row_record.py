@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from dataclasses import field as _field
 from typing import Any
 
 from pipeline.domain.fields import list_result_fields
 from pipeline.domain.masking import hide_names
 from pipeline.domain.roster import Change, Field, ImageSize, ImageSizes, Severity
-from pipeline.domain.run import Status
+from pipeline.domain.run import Judged, Status
 from pipeline.domain.seals import KeptAnswer
 
 SCHEMA = 1
@@ -65,6 +65,19 @@ class RecordedPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedReview:
+    """The pairing of a row that a person may judge."""
+
+    id: str  # see `Review`
+    site: str  # whose ledger takes the judgement: `SiteKey.reviews`
+    judged: Judged | None  # so far
+    picture: str  # sha256 of the picture that is judged
+    sent: str | None  # sha256 of the bytes that are sent of it
+    file: str = _field(repr=False)  # its name, masked
+    evidence: str | None  # by what it was found: see `review_page.evidence`
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedAnswer:
     """What the service answered."""
 
@@ -103,6 +116,7 @@ class RowLine:
     attempts: int = 0
     service: RecordedAnswer | None = None
     kept_answer: KeptAnswer | None = None  # of a verdict that could not be entered in the ledger
+    review: RecordedReview | None = None  # in plan.jsonl alone
 
     def get(self, field: Field) -> str | None:
         """Return the value of a field as results show it."""
@@ -139,6 +153,8 @@ class RowLine:
         line["words"] = [problem.detail for problem in self.problems]
         if self.service is not None and self.service.words is not None:
             line["answer"] = self.service.words
+        if self.review is not None:
+            line["review"] = asdict(self.review)
         return line
 
     def to_ledger_text(self) -> str:
@@ -173,6 +189,7 @@ class RowLine:
             if service
             else None,
             kept_answer=KeptAnswer.from_dict(line.get("kept_answer")),
+            review=RecordedReview(**line["review"]) if line.get("review") else None,
         )
 
     def hide_names(self, names: Collection[str]) -> RowLine:

@@ -74,6 +74,11 @@ RETRYABLE_STATUSES = frozenset({Status.FAILED, Status.REJECTED, Status.NOT_SENT,
 _WITHOUT_HISTORY = frozenset({Status.REJECTED, Status.READY, Status.NOT_SENT})
 
 
+# rows that can be judged whatever their problems, and the problems that a judgement alone makes
+_JUDGED_ANYWAY = frozenset({Status.READY, Status.NOT_SENT, Status.FAILED})
+_OF_REVIEW = frozenset({"REVIEW_WRONG", "REVIEW_MISSING"})
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """A person's judgement of a pairing."""
@@ -492,6 +497,15 @@ def waits_for_review(outcome: EndedRow) -> bool:
 def has_held_picture(outcome: EndedRow) -> bool:
     """Return whether a row was not sent because its picture may be an earlier doctor's."""
     return outcome.status is Status.REJECTED and outcome.has_held_image
+
+
+def can_be_judged(outcome: RowOutcome) -> bool:
+    """Return whether a person can judge a row's pairing: the row may still be sent, or only its judgement keeps it back."""
+    if outcome.row_plan.review is None:
+        return False
+    if outcome.status in _JUDGED_ANYWAY or has_held_picture(outcome):
+        return True
+    return outcome.status is Status.REJECTED and {error.code for error in outcome.errors} <= _OF_REVIEW
 
 
 def has_doubtful_picture(outcome: EndedRow) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from copy import copy
 from dataclasses import replace
@@ -111,7 +111,6 @@ class DatabaseLedger(ABC):
     search_people = _read_by(person_history.search_people)
     list_rows_without_number = _read_by(person_history.list_rows_without_number)
     list_people = _read_by(person_history.list_people)
-    read_person = _read_by(person_history.read_person)
     # a ledger rebuilt from receipts lacks the rows of earlier runs
     list_runs_with_rows = _read_set(
         "SELECT run FROM run WHERE saw_rows = 1 AND number >= (SELECT min(first_run) FROM row_seen)"
@@ -131,6 +130,10 @@ class DatabaseLedger(ABC):
 
     def snapshot(self) -> LedgerSnapshot:
         return self._read(people.read_snapshot, self._site_key)
+
+    def read_person(self, key: str | None, row_ids: Collection[str] = ()) -> person_history.PersonRecords:
+        """Return all records of a person."""
+        return self._read(person_history.read_person, self._site_key, key, row_ids)
 
     def list_known_files(self) -> Mapping[str, FileStat]:
         return KnownFiles(self._read(_read_files), self._site_key)

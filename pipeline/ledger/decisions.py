@@ -7,7 +7,8 @@ refuse a decision that contradicts the facts. An operation returns the facts tha
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, astuple
 
 from pipeline.domain.roster import fold_staff_no
@@ -22,6 +23,7 @@ from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, insert_row, se
 from pipeline.version import PROGRAM
 
 REVIEW = "review"  # kind of a decision on pictures
+JUDGED: Mapping[str, str] = {"right": "judged_right", "wrong": "judged_wrong"}  # kinds of one judgement of it
 ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
 SAME_PERSON, OTHER_PERSON = "same_person", "other_person"  # kinds of decisions on two numbers
 _WITHOUT_CONSEQUENCES = {  # evidence, and what later plans read
@@ -151,6 +153,19 @@ def read_judgements(connection: Connection) -> dict[str, Judgement]:
         for judged_at, detail in entered
         for identity, judged in json.loads(detail).items()
     }
+
+
+def read_judgements_of(connection: Connection, identities: AbstractSet[str]) -> Iterator[Decision]:
+    """Yield the judgements on these contents, oldest first, each as a decision of its own: ``judged_right``, ``judged_wrong``."""
+    if not identities:
+        return
+    entered = connection.execute(
+        "SELECT id, at, who, why, detail FROM decision WHERE kind = ? ORDER BY id", (REVIEW,)
+    )
+    for number, judged_at, who, why, detail in entered:
+        judged = json.loads(detail)
+        for identity in sorted(identities & judged.keys()):
+            yield Decision(JUDGED[judged[identity]], None, judged_at, who, why, number=number)
 
 
 def read_decisions(

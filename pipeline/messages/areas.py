@@ -34,6 +34,7 @@ AREAS = (
     "web_drop",
     "web_rows",
     "web_send",
+    "web_review",
     "setup",
     "server",
     "unattended",

@@ -14,7 +14,8 @@ from typing import TypeAlias, TypeVar
 
 from pipeline.clock import stamp
 from pipeline.domain.roster import ImagePreview
-from pipeline.domain.run import RowOutcome, RunReport, Status, get_shown_status, has_held_picture
+from pipeline.domain.row_record import RecordedReview
+from pipeline.domain.run import RowOutcome, RunReport, Status, can_be_judged, get_shown_status
 from pipeline.messages.areas import is_known, list_keys
 from pipeline.reports.explanations import describe_problem, list_reasons
 from pipeline.reports.html_pages import embed_image, write_page
@@ -43,9 +44,6 @@ GROUP_OF: Mapping[Status, str] = {
 Card: TypeAlias = Mapping[str, object]  # one row as the page shows it: masked, in the reader's words
 Value = TypeVar("Value", bound=Hashable)
 
-_REVIEW = frozenset({"REVIEW_WRONG", "REVIEW_MISSING"})
-_JUDGED_ANYWAY = frozenset({Status.READY, Status.NOT_SENT, Status.FAILED})
-
 
 def write_review(
     report: RunReport, path: Path, *, presenter: Presenter, previews: PreviewLoader | None
@@ -53,6 +51,23 @@ def write_review(
     """Write the page and return its path."""
     values = _collect_values(report, presenter, previews)
     return write_page(path, "review.html", presenter.language, values, pictures=True)
+
+
+def record_review(outcome: RowOutcome, report: RunReport, presenter: Presenter) -> RecordedReview | None:
+    """Return the pairing of a row that can be judged, as the plan of a check keeps it; None for any other row."""
+    doctor, review = outcome.doctor, outcome.row_plan.review
+    picture = doctor.picture or doctor.held_image
+    if review is None or picture is None or report.site_digest is None or not can_be_judged(outcome):
+        return None
+    return RecordedReview(
+        id=review.id,
+        site=report.site_digest,
+        judged=review.judged,
+        picture=picture.sha256,
+        sent=outcome.sent_image,
+        file=presenter.mask_text(picture.name),
+        evidence=_name_evidence(outcome) or None,
+    )
 
 
 def _collect_values(
@@ -115,13 +130,8 @@ def _choose_rows(report: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
 
 def _choose_group(outcome: RowOutcome) -> str:
     """Return the group of a row. A row can be judged if it may still be sent, or only its judgement keeps it back."""
-    if outcome.row_plan.review is not None:
-        if outcome.status in _JUDGED_ANYWAY:
-            return "judge"
-        if has_held_picture(outcome):
-            return "judge"
-        if outcome.status is Status.REJECTED and {error.code for error in outcome.errors} <= _REVIEW:
-            return "judge"
+    if can_be_judged(outcome):
+        return "judge"
     if outcome.status is Status.READY:
         return "judge"  # without a config: for looking only
     if any(problem.code == "REVIEW_WRONG" for problem in outcome.problems):

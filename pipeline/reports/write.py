@@ -24,7 +24,7 @@ from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import PREVIEW, file_record, record_outcome, record_preview, run_record
 from pipeline.reports.report_page import write_report
-from pipeline.reports.review_page import write_review
+from pipeline.reports.review_page import record_review, write_review
 from pipeline.reports.row_values import list_retried_rows
 from pipeline.reports.sheet_summary import write_summary
 from pipeline.reports.sheet_to_fix import write_fix_sheet
@@ -87,7 +87,14 @@ class ResultsWriter:
         records = (
             record_outcome(outcome, run=report.run, presenter=self._presenter) for outcome in report.outcomes
         )
-        lines = (record.to_whole_dict() if rows == PLAN else record.to_dict() for record in records)
+        if rows == PLAN:
+            reviews = (record_review(outcome, report, self._presenter) for outcome in report.outcomes)
+            lines = (
+                replace(record, review=review).to_whole_dict()
+                for record, review in zip(records, reviews, strict=True)
+            )
+        else:
+            lines = (record.to_dict() for record in records)
         # before the workbook: a full disk is found by a plain file, not inside the library
         self._files[rows] = write_jsonl(report.out / rows, lines)
         latest = self._latest

@@ -310,7 +310,8 @@ def _build_history(
             run, record, rows[run], creates[run], moment=moment, is_under_way=run == run_under_way
         )
         moments_and_entries.append((moment, entry))
-    moments_and_entries += [(decision.decided_at, _make_decision(decision)) for decision in person.decisions]
+    decisions = (*person.decisions, *person.judgements)
+    moments_and_entries += [(decision.decided_at, _make_decision(decision)) for decision in decisions]
     moments_and_entries.sort(key=lambda moment_and_entry: moment_and_entry[0])
     return tuple(entry for _, entry in moments_and_entries)
 

@@ -22,6 +22,7 @@ from pipeline.web.doctors import DoctorPages
 from pipeline.web.drop.page import DropPage
 from pipeline.web.entrance import Entrance, OneTimeEntrance, PasswordEntrance, ProxyEntrance
 from pipeline.web.home import HomePage
+from pipeline.web.review import ReviewPages
 from pipeline.web.rows.pages import RowPages
 from pipeline.web.runs import RunPages
 from pipeline.web.seals import SealLists
@@ -160,6 +161,7 @@ class PageServer:
             DoctorPages(self._site, view),
             CasePages(self._site, view),
             RowPages(self._site, view, self._checks),
+            ReviewPages(self._site, view, self._checks),
         )
         for page in pages:
             guard.register_routes(app, page.list_routes())

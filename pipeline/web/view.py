@@ -22,6 +22,7 @@ PAGES = (
     ("/", "home"),
     ("/drop", "drop"),
     ("/rows", "rows"),
+    ("/review", "review"),
     ("/send", "send"),
     ("/cases", "cases"),
     ("/runs", "runs"),
