@@ -39,6 +39,7 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask before sending
 @click.pass_obj
 def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, out: Path | None) -> int:
     """Read, pair, validate and plan; send nothing."""
+    enable_progress_file(os.environ, steps=True)
     from pipeline.cli.run_display import write_and_print_results
     from pipeline.domain.run import Status
     from pipeline.workflow import import_run, run_request, tenant_ledger

@@ -39,7 +39,7 @@ from pipeline.intake.readers.xlsx.drawings import NOWHERE
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import get_problem_kind
-from pipeline.support.progress_file import record_progress
+from pipeline.support.progress_file import record_progress, write_step
 from pipeline.support.rights import acting_user
 from pipeline.support.terminal_text import join
 
@@ -67,6 +67,7 @@ def read_rosters(
     rows: list[Row] = []
     reports: list[FileReport] = []
     for path in expand_paths(paths):
+        write_step("rosters", len(rows))
         is_asked_for = path in paths and names_former_staff(path.stem)
         file_rows, report = read_roster(
             path,

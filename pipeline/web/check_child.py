@@ -13,10 +13,12 @@ import subprocess
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Lock, Thread
 
 from pipeline.domain.masking import mask_text
 from pipeline.errors import reason_of
+from pipeline.support import progress_file
 from pipeline.support.own_program import list_own_words, start_own_program
 from pipeline.web.site import Site
 from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
@@ -38,9 +40,12 @@ class CheckEnd:
 
 @dataclass(frozen=True, slots=True)
 class CheckProgress:
-    """A check that is under way."""
+    """A check that is under way: its step, how much of it is done (None: not known), and of how much."""
 
     started: float
+    step: str | None = None
+    done: int | None = None
+    total: int | None = None
 
 
 class Checks:
@@ -77,7 +82,7 @@ class Checks:
     def progress(self) -> CheckProgress | None:
         """What is known of the check that is under way; None where there is none."""
         child = self._child
-        return CheckProgress(child.started) if child is not None and child.end is None else None
+        return child.read_progress() if child is not None and child.end is None else None
 
     @property
     def end(self) -> CheckEnd | None:
@@ -121,12 +126,22 @@ class _CheckChild:
         words = list_own_words(site.config_path, site.profile, language)
         self._words = [*words, "--quiet", "--json", COMMAND]
         self._site, self._former = site, former
+        self._progress: Path | None = None
         self._process: subprocess.Popen[str] | None = None
         self._lock = Lock()
         self._is_stopped = False
         self._ended = Event()
         self.started = site.clock.now()
         self.end: CheckEnd | None = None
+
+    def read_progress(self) -> CheckProgress:
+        """Return how far it is."""
+        path = self._progress
+        try:
+            numbers = json.loads(path.read_text("utf-8")) if path else {}
+            return CheckProgress(self.started, numbers["step"], numbers["done"], numbers["total"])
+        except (OSError, ValueError, KeyError):  # it has not begun to read
+            return CheckProgress(self.started)
 
     def start(self) -> None:
         """Start it, and return at once."""
@@ -158,13 +173,16 @@ class _CheckChild:
 
     def _wait_for_end(self) -> CheckEnd:
         try:
-            with self._lock:
-                if self._is_stopped:
-                    return CheckEnd(0, self._site.clock.now())
-                self._process = start_own_program(self._words)
-        except OSError as error:  # no memory, no process left
+            with TemporaryDirectory(prefix="esign-import-check-", ignore_cleanup_errors=True) as folder:
+                self._progress = Path(folder) / "progress.json"
+                variables = {progress_file.VARIABLE: str(self._progress)}
+                with self._lock:
+                    if self._is_stopped:
+                        return CheckEnd(0, self._site.clock.now())
+                    self._process = start_own_program(self._words, variables=variables)
+                printed, errors = self._process.communicate()
+        except OSError as error:  # no memory, no process left, no space
             return CheckEnd(1, self._site.clock.now(), errors=str(reason_of(error)))
-        printed, errors = self._process.communicate()
         return self._read_end(self._process.returncode, printed, errors)
 
     def _read_end(self, exit_code: int, printed: str, errors: str) -> CheckEnd:

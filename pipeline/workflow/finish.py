@@ -15,6 +15,7 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import Ledger
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
+from pipeline.support.progress_file import write_step
 from pipeline.workflow.recorded_runs import LATEST, RUN
 
 
@@ -47,6 +48,7 @@ def finish_run(
     from pipeline.workflow.stage_settings import build_image_examiner  # noqa: PLC0415 - a run that ended early reads no picture
 
     verify_totals(report)
+    write_step("results")
     report = note_takeover(report, ledger, config)
     if not writes_files:
         return report, {}

@@ -9,6 +9,7 @@ from page_support import make_site
 from people import make_row
 from run_support import wait_until
 
+from pipeline.support import progress_file
 from pipeline.web.check_child import Checks
 
 
@@ -119,3 +120,25 @@ def test_the_end_of_the_server_ends_it(hospital):
         assert list_children() == []
         checks.start()
         assert checks.progress is None
+
+
+def test_its_progress_is_its_step_and_what_is_done_of_it(hospital, monkeypatch):
+    hospital.doctors(60)
+    hospital.doctors(2, start=61, file="second.xlsx")
+    written = []
+    with monkeypatch.context() as patched:
+        patched.setenv(progress_file.VARIABLE, str(hospital.folder / "progress.json"))
+        patched.setattr(progress_file, "write_progress", written.append)
+        hospital.go("check")
+    assert [tuple(numbers.values()) for numbers in written] == [
+        ("rosters", 0, None),
+        ("rosters", 60, None),
+        *(("pictures", done, 62) for done in (0, 20, 40, 60)),
+        ("results", None, None),
+    ]
+    with opened(hospital) as checks:
+        checks.start()
+        steps = set()
+        while (progress := checks.progress) is not None:
+            steps.add(progress.step)
+        assert steps & {"rosters", "pictures", "results"}

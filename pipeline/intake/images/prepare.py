@@ -58,8 +58,10 @@ from pipeline.intake.images.ink import (
 )
 from pipeline.messages.catalogue import join_texts
 from pipeline.messages.problems import build_problem
+from pipeline.support.progress_file import write_step
 
 _MOST_COMPARED = 8  # pictures opened for one row: a row with more of them has to be tidied up
+_IN_ONE_STEP = 20  # pictures after which a check that is watched shows its progress
 _THREADS = 2  # that decode; Pillow releases the interpreter lock
 
 
@@ -116,9 +118,11 @@ class ImageExaminer:
 
     def examine_all(self, images: Iterable[ImageFile]) -> None:
         """Examine pictures in threads. Raises OSError as `examine` does."""
+        distinct = dict.fromkeys(images)
         with ThreadPoolExecutor(_THREADS) as threads:
-            for _ in threads.map(self.examine, dict.fromkeys(images)):
-                pass
+            for number, _ in enumerate(threads.map(self.examine, distinct)):
+                if number % _IN_ONE_STEP == 0:
+                    write_step("pictures", number, len(distinct))
 
     def compute_pixels(self, image: ImageFile) -> str | None:
         """Return the digest of a picture's upright pixels, equal for equal pictures of any format; None if unreadable.

@@ -16,7 +16,7 @@ from pipeline.ledger.protocol import RunRecord
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import STATUSES_OF_FILES
 from pipeline.reports.write import FILES
-from pipeline.web.check_child import CheckEnd, Checks
+from pipeline.web.check_child import CheckEnd, CheckProgress, Checks
 from pipeline.web.drop.listing import FolderListing, StoredFile, WaitingFile
 from pipeline.web.run_values import describe_record
 from pipeline.web.site import Site
@@ -54,7 +54,7 @@ class DropValues:
             "waiting": [_describe_waiting(waiting, presenter) for waiting in content.waiting[:MAX_QUESTIONS]],
             "waiting_total": len(content.waiting),
             "waiting_digest": content.waiting_digest,
-            "checking": None if progress is None else shown(stamp(progress.started), to=19)[11:],
+            "checking": None if progress is None else _describe_progress(progress, presenter),
             "failure": _describe_failure(end, presenter) if end and end.run is None else None,
             "check": describe_record(newest.record, presenter) if newest else None,
             "refused": [
@@ -84,6 +84,14 @@ class DropValues:
             files = {str(line["sha256"] or line["file"]): line for line in lines}
             self._newest = NewestCheck(folder, load_record(folder, content), files)
         return self._newest
+
+
+def _describe_progress(progress: CheckProgress, presenter: Presenter) -> dict[str, object]:
+    """Return the step that a check has reached, in words, and how much of it is done."""
+    step, numbers = progress.step or "begin", {"n": progress.done or 0, "total": progress.total or 0}
+    moment = shown(stamp(progress.started), to=19)[11:]
+    words = presenter.render(f"web.drop.step.{step}", **numbers)
+    return {"words": presenter.render("web.drop.checking", moment=moment, step=words), **numbers}
 
 
 def _describe_failure(end: CheckEnd, presenter: Presenter) -> str:
