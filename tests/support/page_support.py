@@ -4,8 +4,12 @@ import asyncio
 import http.client
 import json
 import re
+import signal
 import ssl
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from run_support import wait_until
@@ -109,6 +113,46 @@ class PageThread:
         client.cookie = answer.headers["Set-Cookie"].partition(";")[0]
         client.read_token()
         return client
+
+
+class PageProcess(PageThread):
+    """The same page served by `serve`, in a process that can be killed; the runs that it started go on."""
+
+    def __init__(self, config_path):
+        self.is_secure, self.addresses, self.failures = False, [], []
+        self._command = [sys.executable, "-m", "pipeline", "--config", str(config_path), "--lang", "en"]
+
+    def __enter__(self):
+        words = [*self._command, "--json", "serve", "--listen", "127.0.0.1:0"]
+        folder = Path(__file__).parents[2]
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=folder)
+        self._reader = threading.Thread(target=self._read_addresses, daemon=True)
+        self._reader.start()
+        wait_until(lambda: self.addresses)
+        return self
+
+    def _read_addresses(self):
+        for line in self.process.stdout:
+            self.addresses.append(json.loads(line)["url"])
+
+    def __exit__(self, *_):
+        self.end(signal.SIGKILL)
+
+    def end(self, number):
+        """End the page by a signal, and return its exit code."""
+        self.process.send_signal(number)
+        self.process.wait(120)
+        self._reader.join()
+        self.process.stdout.close()
+        return self.process.returncode
+
+    @property
+    def origin(self):
+        return self.addresses[0].partition("/?")[0]
+
+    @property
+    def port(self):
+        return int(self.origin.rpartition(":")[2])
 
 
 class Answer:

@@ -208,8 +208,6 @@ def test_the_keyboard_reaches_everything_in_order(busy, shown):
     assert all(ring == "solid" and visible for _, ring, visible in reached), reached
     words = [word for word, _, _ in reached]
     assert words[:-1] == ["跳到正文", "医生印章导入", *names, "English 英文", "退出"]
-    pages = ["首页", "放入文件", "提交", "待定事项", "运行记录", "查医生"]
-    assert words[:10] == ["跳到正文", "医生印章导入", *pages, "English 英文", "退出"]
     tab.keyboard.press("Shift+Tab")
     tab.locator(".skip").focus()
     tab.keyboard.press("Enter")

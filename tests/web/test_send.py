@@ -2,15 +2,22 @@
 
 import json
 import re
-from contextlib import contextmanager
+import signal
+import time
+from contextlib import contextmanager, suppress
 from html import unescape
+from threading import Thread
 
+import psutil
 import pytest
-from page_support import PageThread
+from page_support import PageProcess, PageThread
 from people import name
 from run_support import wait_until
+from wire_support import CREATE
 
-from pipeline.web.send_pages.run_child import FOLDER
+from pipeline.web.access import PageUser, Role
+from pipeline.web.send_pages.run_child import FOLDER, RunChild
+from pipeline.web.users import UserFile
 
 
 def read_check(text):
@@ -186,3 +193,262 @@ def test_in_production_the_short_name_is_typed(hospital, monkeypatch):
             assert answer.status == 409
             assert "输入的名称不是" in answer.text
         assert not (hospital.folder / "state" / FOLDER).exists()
+
+
+def test_the_user_of_the_page_stands_in_the_record_of_the_run(checked, capsys):
+    with (checked.folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write('web: {url: "https://esign.hospital.example", trusted_proxy: "127.0.0.1"}\n')
+    users = UserFile(checked.folder / "state")
+    users.save(PageUser("wang", Role.SEND))
+    users.save(PageUser("li", Role.LOOK))
+    with PageThread(checked.folder / "config.yaml") as page:
+        looker = page.visit(X_Forwarded_User="li", Host="esign.hospital.example")
+        assert 'id="order"' not in looker.get("/send").text
+        assert "提交需要“提交”权限" in looker.get("/send").text
+        sender = page.visit(X_Forwarded_User="wang", Host="esign.hospital.example")
+        sender.read_token()
+        check = read_check(sender.get("/send").text)
+        assert sender.post("/send", {"check": check, "which": "all"}).status == 303
+        assert "wang" in wait_for_end(sender)
+        capsys.readouterr()
+        assert checked.go("--json", "history") == 0
+        assert json.loads(capsys.readouterr().out)["runs"][0]["user"] == "wang"
+        assert read_log(checked, "send")[0]["user"] == "wang"
+
+
+# -- a run that lasts
+
+
+@pytest.fixture
+def slow(hospital_with, request):
+    """A hospital whose run of thirty doctors lasts half a minute, unless it is stopped; checked."""
+    hospital = hospital_with(faults=getattr(request, "param", ()))
+    hospital.requests_per_second = 1
+    hospital.configure()
+    hospital.doctors(30)
+    assert hospital.go("check") == 0
+    yield hospital
+    for run in list_runs_of(hospital):
+        run.kill()
+
+
+def list_runs_of(hospital):
+    """Return the processes of runs that the page has started and that have not ended."""
+    folders = (hospital.folder / "state" / FOLDER).glob("*")
+    words = [f"{folder / 'progress.json'}" for folder in folders]
+    runs = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("ESIGN_RUN_PROGRESS") in words and process.status() != "zombie":
+                runs.append(process)
+    return runs
+
+
+def start_run(inside, **form):
+    """Start a run, and return the first page that shows a row that has ended."""
+    check = read_check(inside.get("/send").text)
+    assert inside.post("/send", {"check": check, "which": "all", **form}).status == 303
+    return wait_for(inside, 'class="ended"')
+
+
+def wait_for(inside, words):
+    """Return the page once it holds these words."""
+    pages = []
+
+    def has_come():
+        pages.append(inside.get("/send").text)
+        return words in pages[-1]
+
+    wait_until(has_come)
+    return pages[-1]
+
+
+def stop(inside, text, **form):
+    run = re.search(r'name="run" value="([^"]+)"', text)[1]
+    return inside.post("/send/stop", {"run": run, **form})
+
+
+def send_the_rest(hospital, inside):
+    """Lift the limit, check and send once more: every doctor has one seal then, but for those who are unknown."""
+    hospital.requests_per_second = 1000
+    hospital.configure()
+    assert hospital.go("run") in {0, 3}
+    assert hospital.service.list_duplicates() == {}
+    ends = hospital.statuses()
+    assert set(ends) <= {"sealed", "unchanged", "unknown"}
+    assert ends.get("unknown", 0) <= 8, "at most what was under way"
+    assert len(hospital.service.seals) >= 30 - ends.get("unknown", 0)
+    assert "unchanged" in ends
+
+
+def test_the_numbers_come_live_and_stop_drains(slow):
+    with open_page(slow) as (_, inside):
+        text = start_run(inside)
+        assert re.search(r"<b>\d+</b> / 30</p>", text)
+        assert re.search(r"每秒提交 / 上限</dt><dd>[\d.]+ / 1</dd>", text)
+        assert name(1) in text
+        state = re.search(r"state=([0-9a-f]+)", text)[1]
+        part = inside.get(f"/send/now?state={state}").text
+        assert "<progress" in part
+        assert "<html" not in part
+        assert inside.get("/send/now?state=other").headers["HX-Redirect"] == "/send"
+        assert stop(inside, text).status == 303
+        text = wait_for_end(inside)
+        assert "被人停止" in text
+        assert 0 < slow.creates() == len(slow.service.seals) < 30
+        assert [line["again"] for line in read_log(slow, "stop")] == [False]
+
+
+@pytest.mark.parametrize("slow", [[{"match": {"action": CREATE}, "do": {"delay_after": 60}}]], indirect=True)
+def test_pressed_again_stop_says_what_a_second_one_does(slow):
+    with open_page(slow) as (_, inside):
+        check = read_check(inside.get("/send").text)
+        assert inside.post("/send", {"check": check, "which": "all"}).status == 303
+        text = wait_for(inside, "<progress")
+        wait_until(lambda: slow.creates() > 0)
+        stop(inside, text)
+        text = wait_for(inside, "正在停止")
+        assert "成为“未知”" in text
+        stop(inside, text)
+        assert len(read_log(slow, "stop")) == 1
+        assert list_runs_of(slow) != []
+        stop(inside, text, again="yes")
+        wait_for_end(inside)
+        assert [line["again"] for line in read_log(slow, "stop")] == [False, True]
+        assert list_runs_of(slow) == []
+
+
+def read_events(inside, text, wanted):
+    """Return the events of the page's stream up to one that holds the wanted words."""
+    address = re.search(r'data-events="([^"]+)"', text)[1]
+    connection = inside.page.connect()
+    connection.request("GET", unescape(address), headers={"Cookie": inside.cookie})
+    response = connection.getresponse()
+    assert response.headers["Content-Type"] == "text/event-stream"
+    lines = []
+    while not lines or wanted not in lines[-1]:
+        line = response.readline().decode("utf-8")
+        assert line, "the stream has ended"
+        lines.append(line)
+    connection.close()
+    return "".join(lines)
+
+
+def test_the_stream_sends_the_numbers_and_then_that_the_page_is_another_one(slow):
+    with open_page(slow) as (_, inside):
+        text = start_run(inside)
+        events = read_events(inside, text, "<progress")
+        assert "data: <progress" in events
+        assert "event: other" in read_events(inside, text.replace("state=", "state=0"), "event: other")
+        stop(inside, text)
+        assert "event: other" in read_events(inside, text, "event: other")
+        wait_for_end(inside)
+
+
+def test_a_second_start_and_the_lock_are_named(slow):
+    with open_page(slow) as (_, inside):
+        check = read_check(inside.get("/send").text)
+        threads = [
+            Thread(target=inside.post, args=["/send", {"check": check, "which": "all"}]) for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        text = wait_for(inside, 'class="ended"')
+        assert len(list_runs_of(slow)) == 1
+        assert len(read_log(slow, "send")) == 1
+        answer = inside.post("/send", {"check": check, "which": "all"})
+        assert answer.status == 409
+        assert "正在使用台账" in answer.text
+        assert slow.go("run") == 6
+        stop(inside, text)
+        wait_for_end(inside)
+        assert slow.service.list_duplicates() == {}
+
+
+def test_a_run_that_was_started_elsewhere_is_shown_and_stops_from_here(slow):
+    with open_page(slow) as (_, inside), slow.start("run", "--yes") as process:
+        text = wait_for(inside, "不是从本页开始的")
+        assert "主机" in text
+        assert inside.post("/send", {"check": "", "which": "all"}).status == 409
+        stop(inside, text)
+        process.communicate()
+        assert process.returncode == 130
+        assert 'id="order"' not in wait_for(inside, "之后又有过运行")
+
+
+def test_a_page_started_again_shows_the_run_and_stops_it(slow):
+    with open_page(slow) as (_, inside):
+        start_run(inside)
+    assert len(list_runs_of(slow)) == 1
+    with open_page(slow) as (_, inside):
+        text = wait_for(inside, 'class="ended"')
+        stop(inside, text)
+        text = wait_for_end(inside)
+        assert "被人停止" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_run_outlives_its_page(slow, number):
+    with PageProcess(slow.folder / "config.yaml") as page:
+        start_run(page.enter())
+        assert page.end(number) == (0 if number == signal.SIGTERM else -number)
+        (run,) = list_runs_of(slow)
+        before = slow.creates()
+        wait_until(lambda: slow.creates() > before)
+    with open_page(slow) as (_, inside):
+        text = wait_for(inside, 'class="ended"')
+        run.kill()
+        text = wait_for_end(inside)
+        assert "没有正常结束" in text
+        send_the_rest(slow, inside)
+
+
+def test_a_killed_run_is_shown_and_nothing_is_sent_twice(slow):
+    with open_page(slow) as (_, inside):
+        start_run(inside)
+        (run,) = list_runs_of(slow)
+        run.kill()
+        text = wait_for_end(inside)
+        assert "没有正常结束" in text
+        assert read_check_id(text) is not None, "checked again, so that the rest can be sent"
+        send_the_rest(slow, inside)
+
+
+def test_nothing_is_started_where_it_cannot_be_recorded(slow):
+    log = slow.folder / "state" / "page-log.jsonl"
+    with open_page(slow) as (_, inside):
+        check = read_check(inside.get("/send").text)
+        log.unlink(missing_ok=True)
+        log.mkdir()
+        assert inside.post("/send", {"check": check, "which": "all"}).status == 503
+        log.rmdir()
+        assert not (slow.folder / "state" / FOLDER).exists()
+        assert slow.creates() == 0
+
+
+def test_a_start_that_the_page_did_not_finish_is_no_run(slow):
+    folder = slow.folder / "state" / FOLDER / "20260101-000000-000"
+    folder.mkdir(parents=True)
+    with open_page(slow) as (_, inside):
+        for content in ("", "{", "[]", '{"name": 1}'):
+            (folder / "start.json").write_text(content, "utf-8")
+            assert read_check_id(inside.get("/send").text) is not None
+
+
+def test_many_browsers_read_the_progress_once_a_second(slow, monkeypatch):
+    reads = []
+    read_progress = RunChild._read_progress
+    monkeypatch.setattr(
+        RunChild, "_read_progress", lambda child, path: reads.append(1) or read_progress(child, path)
+    )
+    with open_page(slow) as (_, inside):
+        text = start_run(inside)
+        state = re.search(r"state=([0-9a-f]+)", text)[1]
+        begun, before = time.monotonic(), len(reads)
+        for _ in range(60):
+            inside.get(f"/send/now?state={state}")
+        assert len(reads) - before <= time.monotonic() - begun + 1
+        stop(inside, text)
+        wait_for_end(inside)
