@@ -7,10 +7,10 @@ only when it is shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 from pipeline.domain.message import Message
 from pipeline.domain.roster import Field, Problem, Severity
@@ -95,6 +95,18 @@ def record_problem(problem: Problem, message: str, masked: Problem) -> RecordedP
     """Return a problem as a row's record holds it: its sentence, and the details of the ``masked`` problem."""
     detail = {name: dump_text(text) for name, text in masked.detail.items()}
     return RecordedProblem(problem.code, problem.severity, problem.field, problem.cell, message, detail)
+
+
+def dump_problem(masked: Problem) -> dict[str, object]:
+    """Return a ``masked`` problem of a roster file as its record holds it."""
+    detail = {name: dump_text(text) for name, text in masked.detail.items()}
+    return {"code": masked.code, "severity": masked.severity, "cell": masked.cell, "detail": detail}
+
+
+def load_dumped_problem(stored: Mapping[str, Any]) -> Problem:
+    """Return the problem that `dump_problem` stored."""
+    detail = {name: load_text(text) for name, text in stored["detail"].items()}
+    return Problem(stored["code"], stored["severity"], None, stored["cell"], detail)
 
 
 def load_problem(recorded: RecordedProblem) -> Problem:

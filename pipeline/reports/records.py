@@ -28,7 +28,7 @@ from pipeline.domain.run import (
 )
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.catalogue import dump_text, dump_texts, load_text
-from pipeline.messages.problems import record_problem, turn_into_warning
+from pipeline.messages.problems import dump_problem, record_problem, turn_into_warning
 from pipeline.reports.explanations import describe_lost_answer, describe_notice, describe_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_field, get_confirmed_seal_id
@@ -83,7 +83,10 @@ def _record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> R
 
 
 def file_record(file_report: FileReport, presenter: Presenter) -> dict[str, object]:
-    """Return a roster file's line of files.jsonl; ``notes`` begin with the sentences of its problems."""
+    """Return a roster file's line of files.jsonl; ``notes`` begin with the sentences of its problems.
+
+    ``problems`` are what these sentences are made of, for readers of another language.
+    """
     return {
         "file": presenter.mask_text(file_report.path.name),
         "path": presenter.mask_path(file_report.path),
@@ -91,6 +94,9 @@ def file_record(file_report: FileReport, presenter: Presenter) -> dict[str, obje
         "status": file_report.status,
         "codes": list(file_report.codes),
         "rows": file_report.rows,
+        "problems": [
+            dump_problem(presenter.masker.mask_problem(problem)) for problem in file_report.problems
+        ],
         "sheets": [
             {
                 "sheet": _mask_sheet(sheet.sheet, presenter),

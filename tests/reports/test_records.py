@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.domain.roster import CellKind, Change, Field, FileReport, SheetReport, SkippedLine
 from pipeline.domain.run import Halt, Status
-from pipeline.messages.problems import build_problem
+from pipeline.messages.problems import build_problem, load_dumped_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import file_record, run_record
 
@@ -114,10 +114,12 @@ def test_a_file_line_has_its_fields_and_the_reason_of_a_refusal():
         "status",
         "codes",
         "rows",
+        "problems",
         "sheets",
         "skipped_lines",
         "notes",
     ]
+    assert load_dumped_problem(line["problems"][0]) == report.problems[0]
     assert line["file"] == "花名册**************0732.xls"
     assert line["sheets"] == [{"sheet": "a", "status": "hidden", "rows": 0, "columns": []}]
     assert line["skipped_lines"] == [{"sheet": "a", "first": 1, "last": 2, "why": "title"}]

@@ -100,6 +100,16 @@ def test_what_is_no_roster_is_refused_as_check_does(hospital, clerk):
     assert list_names(hospital.folder / "inbox") == before
 
 
+def test_a_roster_that_is_not_read_is_named_with_what_to_do_in_either_language(clerk):
+    clerk.drop("list.csv", "甲,乙\n1,2\n".encode())
+    wait_until(lambda: "list.csv</strong>" in clerk.get("/drop/now").text)
+    assert re.search(r"list\.csv</strong><p>[^<]*header[^<]*; [^<]+</p>", clerk.get("/drop").text)
+    assert re.search(
+        r"list\.csv</strong><p>找不到表头[^<]*；[^<]+</p>", clerk.get("/drop", Accept_Language="zh").text
+    )
+    assert 'href="/send"' not in clerk.get("/drop/now").text
+
+
 def list_questions(page):
     """Return the values of each question of the page, by the file's name."""
     forms = re.findall(r'<section class="card question">.*?</section>', page, re.DOTALL)

@@ -13,6 +13,7 @@ from pipeline.clock import shown, stamp
 from pipeline.domain.roster import format_size
 from pipeline.domain.run import Status
 from pipeline.ledger.protocol import RunRecord
+from pipeline.messages.problems import load_dumped_problem, render_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import STATUSES_OF_FILES
 from pipeline.reports.write import FILES
@@ -58,9 +59,12 @@ class DropValues:
             "failure": _describe_failure(end, presenter) if end and end.run is None else None,
             "check": describe_record(newest.record, presenter) if newest else None,
             "refused": [
-                {"file": line["file"], "notes": line["notes"]}
+                {
+                    "file": line["file"],
+                    "reasons": [_render_problem(problem, presenter) for problem in line["problems"]],
+                }
                 for line in files.values()
-                if line["codes"] or line["status"] != "read"
+                if line.get("problems")
             ],
             "ready": Status.READY.value,
             "rosters": [_describe_roster(roster, files, presenter) for roster in content.rosters],
@@ -84,6 +88,10 @@ class DropValues:
             files = {str(line["sha256"] or line["file"]): line for line in lines}
             self._newest = NewestCheck(folder, load_record(folder, content), files)
         return self._newest
+
+
+def _render_problem(stored: Mapping[str, Any], presenter: Presenter) -> str:
+    return render_problem(load_dumped_problem(stored), presenter.language)
 
 
 def _describe_progress(progress: CheckProgress, presenter: Presenter) -> dict[str, object]:
@@ -132,5 +140,5 @@ def _describe_roster(
         "word": presenter.render(f"file.{line['status']}")
         if line
         else presenter.render("web.drop.not_checked"),
-        "colour": STATUSES_OF_FILES[line["status"]].value if line else Status.READY.value,
+        "colour": STATUSES_OF_FILES[line["status"]].value if line else Status.NOT_SENT.value,
     }
