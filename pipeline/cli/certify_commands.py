@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +14,8 @@ from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from pipeline.config.settings import Config
     from pipeline.domain.run import RowPlan
     from pipeline.ledger.database_ledger import DatabaseLedger
@@ -68,23 +68,15 @@ def certify(
         return recorder.record_nothing_to_do(code) if code is not None else DECLINED
 
 
-@contextmanager
 def _open_sealed_row(
     session: Session, config: Config, query: str, run: str | None = None
-) -> Iterator[tuple[DatabaseLedger, RowPlan]]:
+) -> AbstractContextManager[tuple[DatabaseLedger, RowPlan]]:
     """Hold the lock and the ledger, and give the row of the one sealed doctor whom a query means."""
-    from pipeline.resolution.service_calls import get_sealed_row
-    from pipeline.workflow.import_run import prepare_run
-    from pipeline.workflow.run_request import build_request
-    from pipeline.workflow.tenant_ledger import lock_ledger, require_ledger
+    from pipeline.resolution.sealed_row import open_sealed_row
 
-    require_ledger(config)
-    clock = session.clock
-    request = build_request("certify", config, clock, invocation=session.invocation, run=run)
-    request = replace(request, command="check")
-    with lock_ledger(config, request, clock, warnings=session) as (ledger, site_key):
-        run_plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
-        yield ledger, get_sealed_row(run_plan.row_plans, query)
+    return open_sealed_row(
+        config, session.clock, query, run=run, invocation=session.invocation, warnings=session
+    )
 
 
 def _certify_create(session: Session, config: Config, run: str, query: str, *, yes: bool) -> int | None:

@@ -12,15 +12,11 @@ import click
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.errors import LedgerError, UsageError
-from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.domain.site_key import SiteKey
-    from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.ledger.maintenance import RestoredLedger
-    from pipeline.resolution.adopt import AdoptableSeals
 
 MAX_TROUBLES_SHOWN = 10
 FILE = click.Path(path_type=Path)
@@ -306,17 +302,17 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     from pipeline.config.named_paths import no_such_path
     from pipeline.intake.readers.discover import expand_paths
     from pipeline.ledger.lock import read_user_name
-    from pipeline.workflow.tenant_ledger import lock_ledger_for_adoption
+    from pipeline.resolution.adoption import open_adoption
 
     config = session.require_ready_config()
     if not file.is_file():
         rosters = expand_paths([config.resolve_path(path) for path in config.roster])
         raise UsageError("not_a_file", path=file) if file.exists() else no_such_path(file, rosters=rosters)
-    with lock_ledger_for_adoption(config, session.clock, warnings=session) as (ledger, site_key):
-        adoptable = _read_seals(session, config, file, ledger, site_key)
-        if adoptable.seals:
-            now, why = session.clock.now(), why or f"adopt {file.name}"
-            ledger.record_adopted_seals(adoptable.seals, now=now, who=read_user_name(), why=why)
+    with open_adoption(
+        config, session.clock, file, changes=True, invocation=session.invocation, warnings=session
+    ) as adoption:
+        adoptable = adoption.adoptable
+        adoption.enter(read_user_name(), why or f"adopt {file.name}")
     refused = [
         {
             "place": address.as_message().render(session.spoken),
@@ -327,48 +323,9 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     session.print_json(adopted=len(adoptable.seals), known=adoptable.known, refused=refused)
     for address, reason in adoptable.refused.items():
         session.alert("adopt_left", place=address.as_message(), why=reason)
-    session.inform("adopted", n=len(adoptable.seals), others=_count_others(adoptable))
+    session.inform("adopted", n=len(adoptable.seals), others=adoptable.describe_others())
     if adoptable.refused:
         session.suggest_same_command("next_after")
         return 3
     session.suggest_command("next_check", "check")
     return 0
-
-
-def _count_others(adoptable: AdoptableSeals) -> str:
-    """Return how many seals the ledger had already and how many rows were not imported, to go on a sentence."""
-    counts = {"adopted.known": adoptable.known, "adopted.refused": len(adoptable.refused)}
-    return join_messages([make_message(key, n=n) for key, n in counts.items() if n], between="")
-
-
-def _read_seals(
-    session: Session, config: Config, file: Path, ledger: DatabaseLedger, site_key: SiteKey
-) -> AdoptableSeals:
-    """Read the seals that a file gives; of a results workbook beside the present rosters."""
-    from pipeline.intake.fields.validate import validate_rows
-    from pipeline.intake.read_rosters import is_results_workbook, read_rosters
-    from pipeline.planning.known_people import unite_persons
-    from pipeline.resolution.adopt import read_results, read_sheet
-    from pipeline.workflow import stage_settings
-    from pipeline.workflow.run_request import build_request
-
-    request = build_request("adopt", config, session.clock, invocation=session.invocation)
-    from_results = is_results_workbook(file)
-    rows, files = read_rosters(
-        request.rosters if from_results else [file],
-        columns=config.columns,
-        options=stage_settings.build_read_options(request, config),
-    )
-    doctors = unite_persons(
-        validate_rows(
-            rows,
-            settings=stage_settings.build_field_settings(config),
-            today=session.clock.today(),
-            site_key=site_key,
-        ),
-        snapshot=ledger.snapshot(),
-    )
-    agent = stage_settings.build_agent(config)
-    if from_results:
-        return read_results(file, doctors, ledger, site_key, agent=agent)
-    return read_sheet(rows, doctors, files, ledger, site_key, agent=agent)

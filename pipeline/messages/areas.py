@@ -35,6 +35,7 @@ AREAS = (
     "web_rows",
     "web_send",
     "web_review",
+    "web_adopt",
     "setup",
     "server",
     "unattended",

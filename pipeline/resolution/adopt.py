@@ -61,6 +61,11 @@ class AdoptableSeals:
     known: int  # lines whose seal the ledger holds already
     refused: Mapping[LineAddress, Message]  # why, and what to do
 
+    def describe_others(self) -> str:
+        """Return how many seals the ledger had already and how many rows are not entered, to go on a sentence."""
+        counts = {"adopted.known": self.known, "adopted.refused": len(self.refused)}
+        return join_messages([make_message(key, n=n) for key, n in counts.items() if n], between="")
+
 
 @dataclass(frozen=True, slots=True)
 class _Claim:

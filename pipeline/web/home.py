@@ -34,7 +34,7 @@ from pipeline.workflow.hosts_factory import SummaryReader
 SECONDS_WITH_RUN, SECONDS_WITHOUT = 2, 20  # after which the page asks again
 SCHEDULE_SECONDS = 60.0  # for which the answer of the host's timers is kept
 SENDING = (["run"], ["retry"])  # the commands that send
-RESOLVE = "resolve"  # the command whose cases have a page of their own
+RESOLVE, ADOPT = "resolve", "adopt"  # the commands that have a page of their own
 
 
 class HomePage:
@@ -126,6 +126,8 @@ class HomePage:
             return {"address": "/send", "place": presenter.render("web.nav.send")}
         if words[:1] == [RESOLVE]:
             return {"address": "/cases", "place": presenter.render("web.nav.cases")}
+        if words[:1] == [ADOPT]:
+            return {"address": "/adopt", "place": presenter.render("web.adopt.title")}
         if not words and last_run is not None and not last_run.under_way:
             return {"address": f"/runs/{last_run.run}", "place": presenter.render("web.to_run")}
         return {"address": None, "place": None}

@@ -16,7 +16,9 @@ from pipeline.errors import UsageError, reason_of
 from pipeline.ledger.lock import read_user_name
 from pipeline.support.interrupts import call_at_signals
 from pipeline.web.access import BrowserSessions, PageAddress
+from pipeline.web.adopt import AdoptPages
 from pipeline.web.cases import CasePages
+from pipeline.web.certify import CertifyPage
 from pipeline.web.check_child import Checks
 from pipeline.web.doctors import DoctorPages
 from pipeline.web.drop.page import DropPage
@@ -162,6 +164,8 @@ class PageServer:
             CasePages(self._site, view),
             RowPages(self._site, view, self._checks),
             ReviewPages(self._site, view, self._checks),
+            AdoptPages(self._site, view, self._checks),
+            CertifyPage(self._site, view),
         )
         for page in pages:
             guard.register_routes(app, page.list_routes())
