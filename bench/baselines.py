@@ -5,6 +5,7 @@ Imports stand inside the functions: each process pays for its own alone.
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -44,10 +45,30 @@ def count_seals(ledger: str) -> None:
         print(connection.execute("SELECT count(*) FROM seal").fetchone())
 
 
+def serve_bytes(path: str) -> None:
+    """Answer every request with the bytes of a file, by aiohttp alone, until the process is killed."""
+    from aiohttp import web
+
+    content = Path(path).read_bytes()
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=content, content_type="text/html")
+
+    async def announce(_: web.Application) -> None:
+        print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = web.Application()
+    app.router.add_get("/", answer)
+    app.on_startup.append(announce)
+    web.run_app(app, sock=listener, print=None)
+
+
 BASELINES: Mapping[str, Callable[..., None]] = {
     "copy": copy_roster,
     "check": check_hospital,
     "count": count_seals,
+    "serve": serve_bytes,
 }
 
 if __name__ == "__main__":

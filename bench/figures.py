@@ -58,6 +58,8 @@ BASELINES = {
     "python": Text("Python alone", "只启动 Python"),
     "libraries": Text("bare calamine + Pillow + XlsxWriter", "只用 calamine、Pillow、XlsxWriter"),
     "sqlite": Text("one query with sqlite3", "用 sqlite3 查询一次"),
+    "static": Text("the same bytes, by aiohttp alone", "只用 aiohttp 发送同样的内容"),
+    "alone": Text("the run alone", "单独运行"),
     "tenth": Text("the same from 1,000 to 10,000 rows", "1,000 到 10,000 行之间的同一项"),
 }
 
@@ -242,6 +244,25 @@ GROUPS = (
                 "n",
                 Goal("<=", 0),
                 "max",
+            ),
+        ],
+    ),
+    Group(
+        "page",
+        "bench.page",
+        Text("The page in the browser", "浏览器里的页面"),
+        (6, 1.5),
+        [
+            Figure("page.home", Text("home of {size} doctors", "{size} 位医生的首页"), "ms", Goal("<=", 200)),
+            Figure("page.table", Text("table of rows: first page", "行的列表：第一页"), "ms", Goal("<=", 300)),
+            Figure("page.filter", Text("… a filter", "……筛选"), "ms", Goal("<=", 150)),
+            Figure("page.judge", Text("… a cell judged while one types", "……输入时检查单元格"), "ms", Goal("<=", 100)),
+            Figure("page.memory", Text("memory", "内存"), "MB", Goal("<=", 200)),
+            Figure(
+                "page.share",
+                Text("share of the limit of a run, next to 20 browsers and a drop", "20 个浏览器和一次放入旁边的运行：用到频率上限的比例"),
+                "%",
+                Goal(">=", 0.98, is_ratio=True),
             ),
         ],
     ),
