@@ -42,12 +42,26 @@ def main() -> None:
     try:
         from pipeline.cli.app import main as command_line  # noqa: PLC0415 - so that an import of this module costs nothing
 
-        code = command_line(sys.argv[1:])
+        code = command_line(choose_arguments(sys.argv[1:], count_console_programs()))
     except KeyboardInterrupt:  # while the last words were printed
         code = INTERRUPTED
         print(last_line, file=sys.stderr)  # noqa: T201 - the command line has ended
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on a Ctrl-C ends the process without a traceback
     sys.exit(code)
+
+
+def choose_arguments(arguments: list[str], console_programs: int | None) -> list[str]:
+    """Return the arguments; those of a program without any that was started by a double click open the page."""
+    return ["serve", "--open"] if not arguments and console_programs == 1 else arguments
+
+
+def count_console_programs() -> int | None:
+    """Return how many programs share the console of a frozen program: one where a double click opened it. None elsewhere."""
+    if os.name != "nt" or not getattr(sys, "frozen", False):
+        return None
+    import ctypes  # noqa: PLC0415 - for Windows alone
+
+    return int(ctypes.windll.kernel32.GetConsoleProcessList((ctypes.c_uint * 2)(), 2))  # type: ignore[attr-defined,unused-ignore]
 
 
 def repeat_lost_interrupt(unraisable: sys.UnraisableHookArgs) -> None:

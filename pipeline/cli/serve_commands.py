@@ -16,7 +16,9 @@ from pipeline.clock import shown, stamp
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.web.server import PageServer
+    from pipeline.config.settings import Config
+    from pipeline.web.entrance import Entrance
+    from pipeline.web.server import PageServer, SetupServer
     from pipeline.web.users import UserFile
 
 
@@ -38,18 +40,61 @@ def serve(session: Session, *, address: str | None, in_browser: bool) -> int:
     """
     import asyncio
 
-    from pipeline.web.server import serve_pages
+    from pipeline.web.server import serve_pages, serve_setup
 
     with ExitStack() as resources:
         opener = _BrowserOpener(resources) if in_browser else None
-        asyncio.run(serve_pages(_make_servers(session, address, opener)))
+        setup = _make_setup_server(session, address, opener) if opener and _lacks_config(session) else None
+        if setup is None:
+            asyncio.run(serve_pages(_make_servers(session, address, opener)))
+        elif asyncio.run(serve_setup(setup)):
+            asyncio.run(serve_pages(_make_servers(session, setup.address, None, setup.entrance)))
     session.inform("web.stopped")
     return 0
 
 
-def _make_servers(session: Session, address: str | None, opener: _BrowserOpener | None) -> list[PageServer]:
-    """Return a server for each hospital that is chosen: at the same address each one has the next port."""
+def _lacks_config(session: Session) -> bool:
+    return session.config_path is None and not session.config_name.exists()
+
+
+def _make_setup_server(session: Session, address: str | None, opener: _BrowserOpener) -> SetupServer:
+    """Return the server of the page that makes a configuration in the current folder."""
+    from pipeline.config.settings import Config
+    from pipeline.web.server import SetupServer
+    from pipeline.web.site import Site
+
+    config_path = session.config_name.absolute()
+    site = Site(
+        config=Config(base=config_path.parent),
+        clock=session.clock,
+        config_path=config_path,
+        profile=None,
+        invocation=session.invocation,
+    )
+    host, port = _parse_address(site.config, address)
+    reporter = _Reporter(session, opener)
+    return SetupServer(
+        site, host, port, report_address=reporter.report_address, report_failure=reporter.report_failure
+    )
+
+
+def _parse_address(config: Config, address: str | None) -> tuple[str, int]:
+    """Return host and port of the command line, else of the configuration."""
     from pipeline.config.sections import parse_listen
+
+    try:
+        return parse_listen(config.web.listen if address is None else address, lowest_port=0)
+    except ValueError:
+        raise UsageError("web.no_address", value=address, then=("serve",)) from None
+
+
+def _make_servers(
+    session: Session,
+    address: str | None,
+    opener: _BrowserOpener | None,
+    entrance: Entrance | None = None,
+) -> list[PageServer]:
+    """Return a server for each hospital that is chosen: at the same address each one has the next port."""
     from pipeline.web.server import PageServer
     from pipeline.web.site import Site
 
@@ -57,10 +102,7 @@ def _make_servers(session: Session, address: str | None, opener: _BrowserOpener 
     for profile in session.hospitals:
         hospital = replace(session, profile=profile)
         config = hospital.require_ready_config()
-        try:
-            host, port = parse_listen(config.web.listen if address is None else address, lowest_port=0)
-        except ValueError:
-            raise UsageError("web.no_address", value=address, then=("serve",)) from None
+        host, port = _parse_address(config, address)
         while port and (host, port) in taken:
             port += 1
         if config.web.url is not None and config.web.url in taken:
@@ -81,6 +123,7 @@ def _make_servers(session: Session, address: str | None, opener: _BrowserOpener 
                 port,
                 report_address=reporter.report_address,
                 report_failure=reporter.report_failure,
+                entrance=entrance,
             )
         )
     return servers

@@ -36,6 +36,7 @@ AREAS = (
     "web_send",
     "web_review",
     "web_adopt",
+    "web_setup",
     "setup",
     "server",
     "unattended",

@@ -6,8 +6,9 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 from aiohttp import web
 
@@ -28,33 +29,56 @@ from pipeline.web.review import ReviewPages
 from pipeline.web.rows.pages import RowPages
 from pipeline.web.runs import RunPages
 from pipeline.web.seals import SealLists
-from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, MAX_BODY, RequestGuard
+from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, MAX_BODY, RequestGuard, Route
 from pipeline.web.send_pages.page import SendPage
 from pipeline.web.session_pages import SessionPages
+from pipeline.web.setup import SetupPage
 from pipeline.web.site import Site
 from pipeline.web.users import UserFile
-from pipeline.web.view import PageView
+from pipeline.web.view import PAGES, PageView
 
 LOCALHOST = "localhost"
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - of this machine: no browser writes it
 SHUTDOWN_SECONDS = 2.0  # for which answers that are under way are waited for at the end
 
 
+class Pages(Protocol):
+    """Pages that belong together."""
+
+    def list_routes(self) -> Iterable[Route]:
+        """Return their routes."""
+
+
 async def serve_pages(servers: Sequence[PageServer]) -> None:
     """Answer requests until SIGINT or SIGTERM."""
     stopped = asyncio.Event()
-    async with AsyncExitStack() as pages:
-        with call_at_signals(asyncio.get_running_loop(), stopped.set):
+    with call_at_signals(asyncio.get_running_loop(), stopped.set):
+        async with AsyncExitStack() as pages:
             for server in servers:
                 await pages.enter_async_context(server.serve())
             await stopped.wait()
+
+
+async def serve_setup(server: SetupServer) -> bool:
+    """Answer requests until a hospital's folder is made, or a signal; return whether it is made."""
+    stopped = asyncio.Event()
+    with call_at_signals(asyncio.get_running_loop(), stopped.set):
+        async with server.serve():
+            ends = [asyncio.create_task(event.wait()) for event in (stopped, server.done)]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in ends:
+                end.cancel()
+    return server.done.is_set()
 
 
 class PageServer:
     """Serves the pages of one hospital.
 
     ``report_address`` gets the one-time address, and the next one when it was used, ``report_failure`` a program error.
+    ``entrance`` is that of a server before it, whose sessions go on.
     """
+
+    shown_pages: Sequence[tuple[str, str]] = PAGES
 
     def __init__(
         self,
@@ -64,6 +88,7 @@ class PageServer:
         *,
         report_address: Callable[[str], None],
         report_failure: Callable[[Exception], None],
+        entrance: Entrance | None = None,
     ) -> None:
         self._site = site
         self._settings = site.config.web
@@ -72,7 +97,8 @@ class PageServer:
         self._report_address = report_address
         self._report_failure = report_failure
         self._checks = Checks(site)
-        self._entrance = self._choose_entrance()
+        self.entrance = entrance or self._choose_entrance()
+        self.done = asyncio.Event()  # nothing more is to be served
 
     @property
     def origin(self) -> str:
@@ -106,6 +132,11 @@ class PageServer:
         """The port that is listened on."""
         return self._address.port
 
+    @property
+    def address(self) -> str:
+        """Host and port that are listened on."""
+        return self._address.listened
+
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
         """Answer requests while the block runs. Raises UsageError where the address cannot be taken."""
@@ -137,24 +168,29 @@ class PageServer:
 
     def _report_entry(self) -> None:
         """Report the address: with a token that lets one browser in, where users do not sign in."""
-        if isinstance(self._entrance, OneTimeEntrance):
-            self._report_address(f"{self.origin}{ENTRY_PATH}?{ENTRY_FIELD}={self._entrance.token}")
+        if isinstance(self.entrance, OneTimeEntrance):
+            self._report_address(f"{self.origin}{ENTRY_PATH}?{ENTRY_FIELD}={self.entrance.token}")
         else:
             self._report_address(self.origin)
 
     def _build_application(self) -> web.Application:
-        view = PageView(self._site.config.tenant, self._entrance, self._report_failure)
-        sessions = SessionPages(self._site, view, self._address, self._entrance, self._report_entry)
-        guard = RequestGuard(self._address, self._entrance, sessions.enter)
+        view = PageView(self._site.config.tenant, self.entrance, self._report_failure, self.shown_pages)
+        sessions = SessionPages(self._site, view, self._address, self.entrance, self._report_entry)
+        guard = RequestGuard(self._address, self.entrance, sessions.enter)
         app = web.Application(middlewares=[view.show_failures, guard.check_request], client_max_size=MAX_BODY)
         app.on_response_prepare.append(guard.add_headers)
+        for page in (sessions, *self._make_pages(app, view)):
+            guard.register_routes(app, page.list_routes())
+        return app
+
+    def _make_pages(self, app: web.Application, view: PageView) -> Iterable[Pages]:
+        """Return the pages; those with work of their own begin and end with the application."""
         drop = DropPage(self._site, view, self._checks)
         app.on_startup.append(drop.begin)
         app.on_shutdown.append(drop.end)
         send = SendPage(self._site, view, self._checks)
         app.on_shutdown.append(send.close)
-        pages = (
-            sessions,
+        return (
             HomePage(self._site, view),
             drop,
             send,
@@ -167,9 +203,15 @@ class PageServer:
             AdoptPages(self._site, view, self._checks),
             CertifyPage(self._site, view),
         )
-        for page in pages:
-            guard.register_routes(app, page.list_routes())
-        return app
+
+
+class SetupServer(PageServer):
+    """Serves the page that makes a hospital's folder, where there is no configuration yet."""
+
+    shown_pages = ()
+
+    def _make_pages(self, app: web.Application, view: PageView) -> Iterable[Pages]:  # noqa: ARG002 - as for the others
+        return (SetupPage(self._site, view, self.done),)
 
 
 def _load_certificate(site: Site) -> ssl.SSLContext | None:

@@ -79,7 +79,14 @@ class PageView:
     ``tenant`` stands below every page. Who has no session gets the form to sign in where ``entrance`` asks for a password.
     """
 
-    def __init__(self, tenant: str, entrance: Entrance, report_failure: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        tenant: str,
+        entrance: Entrance,
+        report_failure: Callable[[Exception], None],
+        pages: Sequence[tuple[str, str]] = PAGES,
+    ) -> None:
+        self._pages = pages
         self._tenant = tenant
         self._entrance = entrance
         self._report_failure = report_failure
@@ -106,7 +113,7 @@ class PageView:
             language=language,
             t=Presenter(language).render,
             path=request.path,
-            pages=PAGES,
+            pages=self._pages,
             other_language=next(other for other in LANGUAGES if other != language),
             change_token=session.change_token if session else None,
             user=session.user if session else None,
