@@ -11,7 +11,6 @@ from aiohttp import web
 
 from pipeline.config.sections import IDS, PLACEHOLDER
 from pipeline.errors import DiskTrouble, EsignImportError
-from pipeline.messages.catalogue import make_message
 from pipeline.operations.init_project import (
     ENDPOINTS,
     ProjectSettings,
@@ -79,18 +78,18 @@ class SetupPage:
         failure: str = "",
     ) -> web.Response:
         """Return the form; secrets that were typed are not sent back."""
+        render = Presenter(choose_language(request)).render
         return self._view.render(
             request,
             "setup.html",
             status=422 if faults or failure else 200,
-            title=make_message("setup.title").render(choose_language(request)),
+            title=render("setup.title"),
             folder=str(self._site.config_path.parent),
             values={name: value for name, value in values.items() if name not in KEYS},
             faults=faults or {},
             failure=failure,
-            ids=IDS,
-            keys=KEYS,
-            environments=tuple(ENDPOINTS),
+            fields=[(name, render(f"setup.{name}"), render(f"setup.{name}.hint")) for name in (*IDS, *KEYS)],
+            environments=[(name, render(f"setup.environment.{name}")) for name in reversed(ENDPOINTS)],
         )
 
 
