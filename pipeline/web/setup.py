@@ -89,7 +89,7 @@ class SetupPage:
             faults=faults or {},
             failure=failure,
             fields=[(name, render(f"setup.{name}"), render(f"setup.{name}.hint")) for name in (*IDS, *KEYS)],
-            environments=[(name, render(f"setup.environment.{name}")) for name in reversed(ENDPOINTS)],
+            environments=[(name, render(f"setup.environment.{name}")) for name in ("test", "production")],
         )
 
 
