@@ -4,12 +4,14 @@ import json
 import re
 
 import pytest
-from page_support import list_names
+from page_support import PageThread, list_names
 from people import make_row, number
 from run_support import draw_seal, wait_until
 
 from pipeline.config.settings import load
 from pipeline.operations.replaced_files import list_replaced_files
+from pipeline.web.access import PageUser, Role
+from pipeline.web.users import UserFile
 
 
 def read_log(hospital):
@@ -220,3 +222,19 @@ def test_numbers_in_names_are_masked_on_the_page_and_in_its_log(hospital, clerk,
     clerk.drop(f"{number(1)}.png", prepared["00002.png"])
     assert number(1) not in clerk.get("/drop").text
     assert number(1) not in json.dumps(read_log(hospital))
+
+
+def test_who_may_only_look_sees_what_is_there_and_no_controls(hospital):
+    hospital.doctors(1)
+    with (hospital.folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write('web: {url: "https://esign.hospital.example", trusted_proxy: 127.0.0.1}\n')
+    UserFile(hospital.folder / "state").save(PageUser("wang", Role.LOOK))
+    (hospital.folder / "seals" / ".waiting-0123456789abcdef-00001.png").write_bytes(b"other")
+    with PageThread(hospital.folder / "config.yaml") as page:
+        looking = page.visit(X_Forwarded_User="wang", Accept_Language="en")
+        text = looking.get("/drop").text
+        assert "roster.xlsx" in text
+        assert not re.search(r'id="zone"|/drop/answer|/drop/remove|/drop/check', text)
+        looking.read_token()
+        refused = looking.post("/drop/remove", {"file": "x", "stamp": "x"})
+        assert refused.status == 403

@@ -171,6 +171,28 @@ def test_a_disk_that_is_full_when_a_file_is_replaced_leaves_the_former(hospital,
     assert {copy.read_bytes() for copy in copies} == {b"former"}
 
 
+def test_a_file_that_excel_holds_open_on_windows_is_named(hospital, clerk):
+    clerk.drop("x.png", b"former")
+    clerk.drop("x.png", b"newer")
+
+    def refuse(point):
+        if point == "drop: the former file is copied":
+            error = PermissionError(errno.EACCES, "in use")
+            error.winerror = 32
+            raise error
+
+    values = read_question(clerk)
+    enable_failpoint(refuse)
+    try:
+        answer = clerk.post("/drop/answer", {**values, "answer": "replace"})
+    finally:
+        enable_failpoint(None)
+    assert answer.status == 503
+    assert "open in another program" in answer.text
+    assert (hospital.folder / "seals" / "x.png").read_bytes() == b"former"
+    assert clerk.post("/drop/answer", {**values, "answer": "replace"}).status == 303
+
+
 def test_a_log_that_cannot_be_written_stops_the_change(hospital, clerk):
     log = hospital.folder / "state" / "page-log.jsonl"
     log.unlink()

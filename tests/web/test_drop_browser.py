@@ -1,5 +1,7 @@
 """Dropping in a real browser: a folder and a zip from the desktop, chosen files, the question, the check by itself."""
 
+from pathlib import Path
+
 import pytest
 from page_support import PageThread, list_names
 from people import make_row
@@ -9,6 +11,7 @@ from zip_support import zipped
 
 pytestmark = pytest.mark.browser
 
+AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"
 HOSTILE = "<img src=x onerror=document.title=1>"
 
 
@@ -64,6 +67,10 @@ def test_a_clerk_drops_everything_and_sees_the_check(hospital, desktop, chromium
         hospital.roster([make_row(1)], file="other.xlsx")
         (hospital.folder / "inbox" / "other.xlsx").rename(desktop / "名单.xlsx")
         tab.set_input_files("#files", desktop / "名单.xlsx")
+        expect(tab.locator(".question")).to_have_count(1)
+        tab.locator(".remove summary").click()
+        tab.evaluate(AXE.read_text("utf-8"))
+        assert tab.evaluate("async () => (await axe.run()).violations.map(it => it.id)") == []
         tab.locator(".question button.primary").click()
         expect(tab.locator(".question")).to_have_count(0)
         expect(tab.locator(".tile.ready .number")).to_have_text("1", timeout=60_000)
