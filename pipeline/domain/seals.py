@@ -241,6 +241,16 @@ def is_usual_seal_id(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenPicture:
+    """A picture that a person gave to a doctor: evidence for these bytes and this doctor alone."""
+
+    key: str  # of the doctor
+    picture: str  # sha256 of its bytes
+    size: int  # of its bytes
+    pixels: str = ""  # digest of its upright pixels
+
+
+@dataclass(frozen=True, slots=True)
 class Bearer:
     """A person with name, staff number and picture, known from a row of an earlier run, an adopted seal or a create.
 

@@ -94,6 +94,8 @@ class DatabaseLedger(ABC):
     record_kept_answer = _write_by(decisions.enter_kept_answer)
     record_adopted_seals = _write_by(decisions.enter_adopted_seals)
     record_judgements = _write_by(decisions.enter_judgements)
+    record_given_picture = _write_by(decisions.enter_given_picture)
+    record_withdrawn_picture = _write_by(decisions.enter_withdrawn_picture)
     record_accepted_runs = _write_by(decisions.enter_accepted_runs)
     record_recovery = _write_by(recovery.enter_recovery)
 
@@ -105,6 +107,7 @@ class DatabaseLedger(ABC):
     pictures_without_pixels = _read_set("SELECT picture FROM bearer WHERE picture <> '' AND pixels = ''")
     list_bearers = _read_by(run_history.read_bearers)
     list_judgements = _read_by(decisions.read_judgements)
+    list_given_pictures = _read_by(decisions.read_given_pictures)
     list_decisions = _read_by(decisions.read_decisions)
     list_accepted_runs = _read_by(decisions.read_accepted_runs)
     list_same_persons = _read_by(decisions.list_same_persons)

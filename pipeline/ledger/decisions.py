@@ -13,7 +13,7 @@ from dataclasses import asdict, astuple
 
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import Bearer, PersonDigests, Verdict
+from pipeline.domain.seals import Bearer, GivenPicture, PersonDigests, Verdict
 from pipeline.domain.site_key import SiteKey
 from pipeline.ledger.attempts import enter_late_verdict
 from pipeline.ledger.protocol import AdoptedSeal, Connection, Decision, LedgerConflict, UnansweredAttempt
@@ -24,6 +24,7 @@ from pipeline.version import PROGRAM
 
 REVIEW = "review"  # kind of a decision on pictures
 JUDGED: Mapping[str, str] = {"right": "judged_right", "wrong": "judged_wrong"}  # kinds of one judgement of it
+GIVE_PICTURE, WITHDRAW_PICTURE = "give_picture", "withdraw_picture"  # kinds of decisions on one picture
 ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
 SAME_PERSON, OTHER_PERSON = "same_person", "other_person"  # kinds of decisions on two numbers
 _WITHOUT_CONSEQUENCES = {  # evidence, and what later plans read
@@ -131,6 +132,52 @@ def enter_judgements(
     return [Fact("decision", "id", number) for number in numbers]
 
 
+def enter_given_picture(
+    connection: Connection, given: GivenPicture, *, now: float, who: str, why: str
+) -> list[Fact]:
+    """Enter that a picture is a doctor's. Raises LedgerConflict where it was given to another doctor."""
+    for other in read_given_pictures(connection):
+        is_same = other.picture == given.picture or (other.pixels and other.pixels == given.pixels)
+        if is_same and other.key != given.key:
+            raise LedgerConflict("picture_given")
+    return _enter_picture_decision(connection, GIVE_PICTURE, given, now=now, who=who, why=why)
+
+
+def enter_withdrawn_picture(
+    connection: Connection, given: GivenPicture, *, now: float, who: str, why: str
+) -> list[Fact]:
+    """Enter that a picture is no longer given to a doctor. Raises LedgerConflict where it was not."""
+    if given not in read_given_pictures(connection):
+        raise LedgerConflict("picture_given")
+    return _enter_picture_decision(connection, WITHDRAW_PICTURE, given, now=now, who=who, why=why)
+
+
+def _enter_picture_decision(
+    connection: Connection, kind: str, given: GivenPicture, *, now: float, who: str, why: str
+) -> list[Fact]:
+    # the doctor may not be in the ledger yet, so that the decision refers to no person
+    detail = json.dumps(asdict(given), separators=(",", ":"))
+    return [
+        Fact(
+            "decision", "id", insert_decision(connection, Decision(kind, None, now, who, why, detail=detail))
+        )
+    ]
+
+
+def read_given_pictures(connection: Connection) -> list[GivenPicture]:
+    """Return the pictures that are given to doctors, the oldest decision first."""
+    given: dict[GivenPicture, None] = {}
+    for kind, detail in connection.execute(
+        "SELECT kind, detail FROM decision WHERE kind IN (?, ?) ORDER BY id", (GIVE_PICTURE, WITHDRAW_PICTURE)
+    ):
+        picture = GivenPicture(**json.loads(detail))
+        if kind == GIVE_PICTURE:
+            given.setdefault(picture)
+        else:
+            given.pop(picture, None)
+    return list(given)
+
+
 def enter_accepted_runs(
     connection: Connection, runs: Sequence[str], *, now: float, who: str, why: str = "run --new-ledger"
 ) -> list[Fact]:
@@ -171,15 +218,23 @@ def read_judgements_of(connection: Connection, identities: AbstractSet[str]) -> 
 def read_decisions(
     connection: Connection, kind: str | None = None, keys: str | None = None
 ) -> list[Decision]:
-    """Return the decisions, oldest first; ``keys`` is a JSON list of keys: those of one person."""
+    """Return the decisions, oldest first; ``keys`` is a JSON list of keys: those of one person, and on their pictures."""
     rows = select_columns(
         connection,
         "SELECT at AS decided_at, who, why, kind, key, attempt, seal_id, id AS number, detail FROM decision "
         "WHERE kind = coalesce(?1, kind) AND (coalesce(?2, '') = '' OR key IN (SELECT value FROM json_each(?2)) "
-        "OR (kind = 'other_person' AND detail IN (SELECT value FROM json_each(?2)))) ORDER BY id",
+        "OR (kind = 'other_person' AND detail IN (SELECT value FROM json_each(?2))) "
+        "OR kind IN ('give_picture', 'withdraw_picture')) ORDER BY id",
         (kind, keys),
     )
-    return [Decision(**row) for row in rows]
+    wanted = json.loads(keys) if keys else None
+    return [
+        decision
+        for decision in (Decision(**row) for row in rows)
+        if wanted is None
+        or decision.kind not in {GIVE_PICTURE, WITHDRAW_PICTURE}
+        or json.loads(decision.detail or "{}").get("key") in wanted
+    ]
 
 
 def insert_decision(connection: Connection, decision: Decision) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pipeline.domain.roster import FileStat
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonDigests, SealContent, Verdict
+from pipeline.domain.seals import Bearer, GivenPicture, LedgerSnapshot, PersonDigests, SealContent, Verdict
 
 
 class LedgerConflict(Exception):
@@ -261,6 +261,9 @@ class Ledger(Protocol):
 
     def list_judgements(self) -> Mapping[str, Judgement]:
         """Return the last judgement on each content."""
+
+    def list_given_pictures(self) -> list[GivenPicture]:
+        """Return the pictures that a person gave to doctors."""
 
     def record_bearers(self, new: Sequence[Bearer]) -> None:
         """Enter who bore which name, staff number and picture in a run, as far as the ledger does not hold it yet."""

@@ -151,6 +151,7 @@ class LedgerView:
             same_persons=self.snapshot.same_persons,
             other_persons=self.snapshot.other_persons,
             judgements=judgements,
+            given=self.ledger.list_given_pictures(),
             images=images,
         )
         return EarlierEvidence(records)

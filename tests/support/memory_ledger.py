@@ -19,6 +19,7 @@ from pipeline.domain.run import PLAN_GUARDS, Judged, Judgement
 from pipeline.domain.seals import (
     Bearer,
     CreateAttempt,
+    GivenPicture,
     LedgerSnapshot,
     LiveSeal,
     PersonDigests,
@@ -453,6 +454,9 @@ class MemoryLedger:
 
     def list_judgements(self) -> Mapping[str, Judgement]:
         return dict(self._tables.judged)
+
+    def list_given_pictures(self) -> list[GivenPicture]:
+        return []
 
     def record_bearers(self, new: Sequence[Bearer]) -> None:
         with self._transaction() as tables:

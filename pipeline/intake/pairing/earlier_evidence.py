@@ -6,6 +6,8 @@ other person, even if the first person is not in the rosters of this run. One of
 
 * the name of the file holds the row's own identity number;
 * a reviewer judged this picture right for this doctor;
+* a person gave these bytes to this doctor, and no earlier run gave them to another one: for every other doctor they are then as
+  good as given by an earlier run;
 * an earlier run gave this file to this doctor, and no run saw it with another doctor;
 * otherwise, no other doctor is known by the name or staff number that matches the file.
 
@@ -27,7 +29,7 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import CellKind, Doctor, EmbeddedImage, Field, ImageFile, Row, fold_staff_no
 from pipeline.domain.run import Judgements
-from pipeline.domain.seals import Bearer
+from pipeline.domain.seals import Bearer, GivenPicture
 from pipeline.domain.site_key import PLAIN_KEY, SiteKey
 from pipeline.intake.conflicts import KEPT_DIGITS, get_kept_digits
 from pipeline.intake.fields.normalize import drop_spaces, fold_width, get_field_text, is_placeholder
@@ -74,6 +76,7 @@ class EvidenceRecords:
         default=frozenset(), repr=False
     )  # keys that a person distinguished
     judgements: Judgements = NO_JUDGEMENTS
+    given: Sequence[GivenPicture] = field(default=(), repr=False)
     images: ImageExaminer | None = field(default=None, repr=False)  # None: pixels are not compared
 
 
@@ -93,7 +96,8 @@ class EarlierEvidence:
         self._by_picture: defaultdict[str, list[Bearer]] = defaultdict(list)
         self._by_pixels: defaultdict[str, list[Bearer]] = defaultdict(list)
         self._without_key: list[Bearer] = []
-        for stored in records.bearers:
+        self._given: defaultdict[str, list[GivenPicture]] = defaultdict(list)  # by key
+        for stored in (*records.bearers, *self._list_given_bearers()):
             key = records.same_persons.get(stored.key, stored.key)
             bearer = stored if key == stored.key else replace(stored, key=key)
             for index, value in (
@@ -109,14 +113,39 @@ class EarlierEvidence:
             if not bearer.key:
                 self._without_key.append(bearer)
 
+    def _list_given_bearers(self) -> Iterator[Bearer]:
+        """Yield the doctors to whom pictures were given; a picture is theirs under every number of the person."""
+        names = {bearer.key: bearer for bearer in self._records.bearers if bearer.key and bearer.shown_name}
+        for given in self._records.given:
+            key = self._records.same_persons.get(given.key, given.key)
+            self._given[key].append(given)
+            known = names.get(given.key, Bearer())
+            yield Bearer(
+                key=key,
+                picture=given.picture,
+                pixels=given.pixels,
+                shown_name=known.shown_name,
+                position=known.position,
+                run=known.run,
+            )
+
     # -- the rule
+
+    @property
+    def given_sizes(self) -> Collection[int]:
+        """The sizes of the pictures that were given: a file of another size is none of them."""
+        return {given.size for pictures in self._given.values() for given in pictures}
+
+    def list_given(self, doctor: Doctor) -> Collection[str]:
+        """Return the sha256 of the pictures that a person gave to a doctor."""
+        return {given.picture for given in self._given.get(doctor.key or "", ())}
 
     def get_other_bearer(self, doctor: Doctor, match: ImageMatch, image: ImageFile | None) -> Bearer | None:
         """Return an earlier doctor whose picture a file may be, None where it is evidence for the row.
 
         ``image`` is what the file holds, None where that cannot be read.
         """
-        if match.evidence == NUMBER or not self._records.bearers:
+        if match.evidence == NUMBER or not (self._records.bearers or self._given):
             return None
         person = _Person(doctor, self._records.site_key)
         if image is not None and self.is_judged_right(doctor, image):
@@ -128,9 +157,13 @@ class EarlierEvidence:
             return None
         return self._choose_other(self._list_namesakes(doctor, match, person), person)
 
+    def get_other_owner(self, doctor: Doctor, image: ImageFile) -> Bearer | None:
+        """Return an earlier doctor whose picture a file is, by its bytes, pixels or path, independent of its name."""
+        return self._choose_other(self._list_ties(image, path=True), _Person(doctor, self._records.site_key))
+
     def get_other_bearer_of_cell(self, doctor: Doctor, cell: EmbeddedImage) -> Bearer | None:
         """Return an earlier doctor whose picture the one in the row's own cell was, None where there is none."""
-        if not self._records.bearers or self.is_judged_right(doctor, cell.picture):
+        if not (self._records.bearers or self._given) or self.is_judged_right(doctor, cell.picture):
             return None
         ties = self._list_ties(cell.picture, path=False)
         return self._choose_other(ties, _Person(doctor, self._records.site_key))

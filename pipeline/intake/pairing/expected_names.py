@@ -22,7 +22,8 @@ from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
 
 COLUMN, CELL, NUMBER, STAFF_NO, NAME = "column", "cell", "id_card_number", "staff_no", "name"
-STRENGTH = {COLUMN: 0, CELL: 1, NUMBER: 2, STAFF_NO: 3, NAME: 4}
+GIVEN = "given"  # a person gave these bytes to this doctor
+STRENGTH = {COLUMN: 0, CELL: 1, NUMBER: 2, GIVEN: 3, STAFF_NO: 4, NAME: 5}
 # the orders in which parts are written, the strongest evidence first: i identity number, s staff number, n name,
 # d department
 _ORDERS = [

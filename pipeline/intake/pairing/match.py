@@ -6,6 +6,7 @@ How a doctor's picture is found:
    no one gets it (``evidence.list_contested_files``). An entry that can only mean a file and finds none is IMAGE_MISSING
    and nothing else is tried: an older picture of the same name must not take its place. An entry that means no file
    (已交, √) is passed over.
+   A picture that a person gave to the doctor counts beside all of these, by its bytes.
 2. Otherwise the files whose stem is one that the row leads to expect, see ``expected_names``, or is made of its values,
    see ``composed_names``. The strongest gives the evidence, but all of them are looked at.
 3. A picture in the row's own cell, see ``picture_column.list_seal_images``, counts in both cases.
@@ -18,6 +19,7 @@ far as no earlier doctor may be meant, see ``earlier_evidence``.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -47,7 +49,15 @@ from pipeline.intake.pairing.evidence import (
     list_contested_files,
     may_be_other_wards,
 )
-from pipeline.intake.pairing.expected_names import CELL, COLUMN, MAX_VARIANTS, NUMBER, STRENGTH, ImageMatch
+from pipeline.intake.pairing.expected_names import (
+    CELL,
+    COLUMN,
+    GIVEN,
+    MAX_VARIANTS,
+    NUMBER,
+    STRENGTH,
+    ImageMatch,
+)
 from pipeline.intake.pairing.file_names import BLANK_STEP
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources
@@ -125,9 +135,9 @@ def match_images(
         entries = [read_picture_entry(doctor, index) for doctor in doctors]
         entry_matches = [entry.named for entry in entries]
         contested = list_contested_files(entry_matches, matches)
-        matcher = _RowMatcher(
-            doctors, matches, entries, contested, sources, images, earlier or EarlierEvidence()
-        )
+        earlier = earlier or EarlierEvidence()
+        given = _match_given(doctors, index, sources, earlier)
+        matcher = _RowMatcher(doctors, matches, entries, contested, given, sources, images, earlier)
         matched = [matcher.match_row(row) for row in range(len(doctors))]
         unassigned = [candidate for candidate in index.candidates if candidate not in matcher.used]
         missing = [row for row, doctor in enumerate(matched) if doctor is None]
@@ -152,6 +162,9 @@ class _RowMatcher:
     matches: ImageMatches
     entries: Sequence[PictureEntry]
     contested: Mapping[Candidate, frozenset[int]]
+    given: Mapping[
+        int, Sequence[ImageMatch]
+    ]  # by row: the files with the bytes that a person gave to the doctor
     sources: ImageSources
     images: ImageExaminer
     earlier: EarlierEvidence
@@ -176,6 +189,8 @@ class _RowMatcher:
             return add_problem(doctor, match_problems.explain_refused_entry(doctor, entry, entry.refusal))
         fitting, cells = _list_fitting(doctor, entry, self.matches.by_row[row])
         evident = self.matches.valid_matches(fitting)
+        named = {match.candidate for match in evident}
+        evident += [match for match in self.given.get(row, ()) if match.candidate not in named]
         is_doubtful = not cells and may_be_other_wards(evident)
         valid = () if is_doubtful else _prefer_readable(evident, cells)
         self.used.update(match.candidate for match in valid or fitting)
@@ -307,6 +322,28 @@ class _RowMatcher:
             if between := [image for image in misplaced if image.is_between]:
                 raise _RowRefused(match_problems.explain_images_between(doctor, between), rival_images=images)
             raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files), rival_images=images)
+
+
+def _match_given(
+    doctors: Sequence[Doctor], index: ImageIndex, sources: ImageSources, earlier: EarlierEvidence
+) -> dict[int, list[ImageMatch]]:
+    """Return, by row, the files with the bytes that a person gave to its doctor."""
+    sizes = earlier.given_sizes
+    if not sizes:
+        return {}
+    by_digest: defaultdict[str, list[Candidate]] = defaultdict(list)
+    for candidate in index.candidates:
+        if candidate.size in sizes and (image := sources.get_image_if_readable(candidate)) is not None:
+            by_digest[image.sha256].append(candidate)
+    return {
+        row: [
+            ImageMatch(candidate, GIVEN, candidate.stem)
+            for digest in digests
+            for candidate in by_digest[digest]
+        ]
+        for row, doctor in enumerate(doctors)
+        if (digests := sorted(earlier.list_given(doctor)))
+    }
 
 
 def _list_unassigned(

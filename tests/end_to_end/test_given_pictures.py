@@ -1,0 +1,218 @@
+"""A picture that a person gave to a doctor: whose it is in every later run, by any route, and whose it never is."""
+
+import hashlib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from page_support import make_site
+from people import make_row, name, number
+from PIL import Image
+from run_support import QuickClock, draw_seal
+
+from pipeline.domain.roster import ImageFile
+from pipeline.errors import UsageError
+from pipeline.intake.read_rosters import read_rosters
+from pipeline.resolution.given_pictures import open_picture_decisions
+
+SCAN = 901  # the picture by serial
+
+
+class Ward:
+    """Doctors 1 to 3; the picture of doctor 1 bears no one's name."""
+
+    def __init__(self, hospital):
+        self.hospital = hospital
+        self.seals = hospital.folder / "seals"
+        self.rows = {serial: make_row(serial) for serial in (1, 2, 3)}
+        self.save()
+        draw_seal(self.seals / "00002.png", 2)
+        draw_seal(self.seals / "00003.png", 3)
+        draw_seal(self.seals / "scan.png", SCAN)
+        self.bytes = (self.seals / "scan.png").read_bytes()
+        self.digest = hashlib.sha256(self.bytes).hexdigest()
+
+    def save(self):
+        self.hospital.roster(list(self.rows.values()))
+
+    def decide(self, act):
+        """Act with the ledger owned, as the page does."""
+        site = make_site(self.hospital.folder / "config.yaml", QuickClock())
+        with open_picture_decisions(site.config, site.clock) as decisions:
+            return act(decisions)
+
+    def give(self, serial, file="scan.png"):
+        path = self.seals / file
+        data = path.read_bytes()
+        image = ImageFile.from_path(path, hashlib.sha256(data).hexdigest(), len(data))
+        rows, _ = read_rosters([self.hospital.folder / "inbox"])
+        (row,) = [row for row in rows if row.cells[0].display_text == name(serial)]
+        return self.decide(lambda decisions: decisions.give(decisions.identify(row), image, "wang"))
+
+    def withdraw(self, picture):
+        self.decide(lambda decisions: decisions.withdraw(picture.key, picture.picture, "wang"))
+
+    def run(self, command="run"):
+        """Return status and codes by the doctor's serial."""
+        self.hospital.go(*([command, "--yes"] if command == "run" else [command]))
+        lines = self.hospital.outcomes("outcomes.jsonl" if command == "run" else "plan.jsonl")
+        serials = {name(serial): serial for serial in (1, 2, 3)}
+        return {serials[line["name"]]: line for line in lines}
+
+
+@pytest.fixture
+def ward(hospital):
+    return Ward(hospital)
+
+
+def test_a_given_picture_is_sent_for_this_doctor_by_check_and_run_alike(ward):
+    assert ward.run("check")[1]["codes"] == ["IMAGE_MISSING"]
+    ward.give(1)
+    checked = ward.run("check")[1]
+    assert (checked["status"], checked["picture"]["sha256"]) == ("ready", ward.digest)
+    done = ward.run()
+    assert {line["status"] for line in done.values()} == {"sealed"}
+    assert done[1]["picture"]["sha256"] == ward.digest
+    assert {line["status"] for line in ward.run().values()} == {"unchanged"}
+
+
+def test_a_picture_that_is_withdrawn_is_no_evidence(ward):
+    given = ward.give(1)
+    ward.withdraw(given)
+    assert ward.run("check")[1]["codes"] == ["IMAGE_MISSING"]
+    with pytest.raises(UsageError) as refusal:
+        ward.withdraw(given)
+    assert refusal.value.key == "picture.not_given"
+
+
+def test_other_bytes_under_the_same_name_are_not_given(ward):
+    ward.give(1)
+    draw_seal(ward.seals / "scan.png", SCAN + 1)
+    assert ward.run()[1]["codes"] == ["IMAGE_MISSING"]
+
+
+def test_a_file_that_was_renamed_is_still_given(ward):
+    ward.give(1)
+    (ward.seals / "scan.png").rename(ward.seals / "IMG_1.png")
+    assert ward.run()[1]["status"] == "sealed"
+
+
+@pytest.mark.parametrize("present", [True, False])
+@pytest.mark.parametrize("form", ["bytes", "pixels"])
+def test_another_doctor_does_not_get_it_by_name(ward, present, form):
+    """Whether or not the doctor to whom it was given stands in the rosters."""
+    ward.give(1)
+    (ward.seals / "scan.png").unlink()
+    (ward.seals / "00002.png").unlink()
+    target = ward.seals / "00002.png"
+    target.write_bytes(ward.bytes)
+    if form == "pixels":
+        with Image.open(target) as picture:
+            picture.load()
+        picture.save(target, compress_level=1)
+        assert target.read_bytes() != ward.bytes
+    if not present:
+        del ward.rows[1]
+        ward.save()
+    done = ward.run()
+    assert done[2]["status"] == "rejected"
+    assert done[2]["codes"] != ["IMAGE_MISSING"]
+
+
+def test_a_doctor_with_a_picture_of_another_name_gets_neither(ward):
+    draw_seal(ward.seals / "00001.png", 1)
+    ward.give(1)
+    assert ward.run()[1]["codes"] == ["IMAGE_AMBIGUOUS"]
+
+
+def test_a_picture_that_bears_another_doctors_number_goes_to_neither(ward):
+    ward.give(1)
+    (ward.seals / f"{number(2)}.png").write_bytes(ward.bytes)
+    (ward.seals / "00002.png").unlink()
+    done = ward.run()
+    assert all("IMAGE_SHARED" in done[serial]["codes"] for serial in (1, 2))
+    assert {done[serial]["status"] for serial in (1, 2)} == {"rejected"}
+
+
+def test_a_picture_of_an_earlier_doctor_cannot_be_given(ward):
+    assert ward.run()[2]["status"] == "sealed"
+    with pytest.raises(UsageError) as refusal:
+        ward.give(1, "00002.png")
+    assert refusal.value.key == "picture.of_another"
+
+
+def test_a_picture_is_given_to_one_doctor_alone(ward):
+    first = ward.give(1)
+    with pytest.raises(UsageError) as refusal:
+        ward.give(2)
+    assert refusal.value.key == "picture.of_another"
+    ward.withdraw(first)
+    ward.give(2)
+
+
+def test_a_row_without_a_usable_number_is_corrected_first(ward):
+    ward.rows[1] = make_row(1, number=number(1)[:17])
+    ward.save()
+    with pytest.raises(UsageError) as refusal:
+        ward.give(1)
+    assert refusal.value.key == "picture.no_number"
+
+
+def test_a_corrected_number_of_the_same_person_keeps_the_picture(ward):
+    ward.give(1)
+    assert ward.run()[1]["status"] == "sealed"
+    ward.rows[1] = make_row(1, number=number(9))
+    ward.save()
+    assert "PERSON_POSSIBLY_SAME" in ward.run()[1]["codes"]
+    assert ward.hospital.go("resolve", name(1), "--same-person") == 0
+    assert ward.run()[1]["status"] in {"unchanged", "changed"}
+    # and it is still no one else's
+    del ward.rows[1]
+    ward.save()
+    (ward.seals / "scan.png").rename(ward.seals / "00002.png")
+    assert ward.run()[2]["status"] in {"unchanged", "changed", "rejected"}
+
+
+def test_explain_shows_who_gave_it(ward, capsys):
+    ward.give(1)
+    ward.run()
+    capsys.readouterr()
+    ward.hospital.go("explain", name(1))
+    shown = capsys.readouterr().out
+    assert "a seal picture is this doctor's" in shown
+    assert "wang" in shown
+    ward.hospital.go("explain", name(2))
+    assert "a seal picture is this doctor's" not in capsys.readouterr().out
+
+
+NAMES = ["00001", "00002", name(2), number(2), number(1), "内科_00003", "scan (2)", "IMG_7"]
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    copies=st.lists(st.sampled_from(NAMES), unique=True, max_size=3),
+    present=st.sets(st.sampled_from([1, 2, 3]), min_size=1),
+    keeps_scan=st.booleans(),
+)
+def test_given_bytes_reach_no_other_doctor(ward, copies, present, keeps_scan):
+    """But by a file that bears that doctor's own number, and then not both."""
+    given_pictures = ward.decide(lambda decisions: decisions.ledger.list_given_pictures())
+    if not given_pictures:
+        ward.give(1)
+    for path in list(ward.seals.iterdir()):
+        path.unlink()
+    draw_seal(ward.seals / "00003.png", 3)
+    for copy in [*copies, *(["scan"] if keeps_scan else [])]:
+        (ward.seals / f"{copy}.png").write_bytes(ward.bytes)
+    ward.hospital.roster([make_row(serial) for serial in sorted(present)])
+    checked = ward.run("check")
+    ready = [
+        serial
+        for serial, line in checked.items()
+        if line["status"] == "ready" and line["picture"]["sha256"] == ward.digest
+    ]
+    assert len(ready) <= 1
+    for serial in ready:
+        assert serial == 1 or number(serial) in copies
+    if present == {1} and (copies or keeps_scan):
+        assert ready == [1]
