@@ -1,4 +1,4 @@
-"""Records for programs: outcomes.jsonl, plan.jsonl, files.jsonl, preview.json and run.json, field by field."""
+"""Records for programs: outcomes.jsonl, plan.jsonl, files.jsonl, preview.json, pictures.json and run.json, field by field."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from pipeline.reports.totals import verify_totals
 from pipeline.version import __version__
 
 PREVIEW = "preview.json"
+PICTURES = "pictures.json"
 
 
 def record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> RowLine:
@@ -247,6 +248,27 @@ def _describe_answer(outcome: RowOutcome, presenter: Presenter) -> str | None:
 
 def _mask_sheet(sheet: str | None, presenter: Presenter) -> str | None:
     return None if sheet is None else presenter.mask_text(sheet)
+
+
+# -- pictures.json: the pictures of a check that no row matched
+
+
+def record_pictures(report: RunReport, presenter: Presenter) -> dict[str, object]:
+    """Return pictures.json of a check; those that could not be read, or are not shown, are left out."""
+    return {
+        "schema": SCHEMA,
+        "run": report.run,
+        "pictures": [
+            {
+                "path": presenter.mask_path(file.path),
+                "sha256": file.image.sha256,
+                "size": file.image.size,
+                "similar": [presenter.mask_text(doctor.row.origin.position) for doctor in file.similar],
+            }
+            for file in report.unassigned_images
+            if file.image is not None
+        ],
+    }
 
 
 # -- preview.json: what a run would do. It holds names, where rows differ from those of the last run, and no number

@@ -22,7 +22,15 @@ from pipeline.reports.folder_links import FolderLinks
 from pipeline.reports.html_pages import LAYOUT, load_template
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.records import PREVIEW, file_record, record_outcome, record_preview, run_record
+from pipeline.reports.records import (
+    PICTURES,
+    PREVIEW,
+    file_record,
+    record_outcome,
+    record_pictures,
+    record_preview,
+    run_record,
+)
 from pipeline.reports.report_page import write_report
 from pipeline.reports.review_page import record_review, write_review
 from pipeline.reports.row_values import list_retried_rows
@@ -123,6 +131,10 @@ class ResultsWriter:
         files[FILES] = write_jsonl(
             report.out / FILES, (file_record(file_report, presenter) for file_report in report.files)
         )
+        if report.command == "check":
+            write_json(report.out / PICTURES, record_pictures(report, presenter))
+        else:
+            (report.out / PICTURES).unlink(missing_ok=True)
         if report.preview is not None:
             write_json(report.out / PREVIEW, record_preview(report.run, report.preview))
         else:

@@ -26,7 +26,10 @@ from pipeline.web.drop.page import DropPage
 from pipeline.web.entrance import Entrance, OneTimeEntrance, PasswordEntrance, ProxyEntrance
 from pipeline.web.home import HomePage
 from pipeline.web.review import ReviewPages
+from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.rows.pages import RowPages
+from pipeline.web.rows.pictures import PicturePages
+from pipeline.web.rows.roster_cells import RosterCells
 from pipeline.web.runs import RunPages
 from pipeline.web.seals import SealLists
 from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, MAX_BODY, RequestGuard, Route
@@ -190,6 +193,7 @@ class PageServer:
         app.on_shutdown.append(drop.end)
         send = SendPage(self._site, view, self._checks)
         app.on_shutdown.append(send.close)
+        newest, rosters = NewestRows(self._checks), RosterCells(self._site)
         return (
             HomePage(self._site, view),
             drop,
@@ -198,7 +202,8 @@ class PageServer:
             SealLists(self._site),
             DoctorPages(self._site, view),
             CasePages(self._site, view),
-            RowPages(self._site, view, self._checks),
+            RowPages(self._site, view, self._checks, newest, rosters),
+            PicturePages(self._site, view, self._checks, newest, rosters),
             ReviewPages(self._site, view, self._checks),
             AdoptPages(self._site, view, self._checks),
             CertifyPage(self._site, view),

@@ -20,7 +20,7 @@ from pipeline.web.view import PAGES
 pytestmark = pytest.mark.browser
 
 HOSTILE = '<img src=x onerror="document.title=1">'
-ADDRESSES = ("/", "/drop", "/rows", "/send", "/runs", "/runs/{run}", "/doctors", "/cases")
+ADDRESSES = ("/", "/drop", "/rows", "/rows/pictures", "/send", "/runs", "/runs/{run}", "/doctors", "/cases")
 
 
 def run_apart(hospital):

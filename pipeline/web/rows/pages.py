@@ -29,12 +29,14 @@ _FILTERS = ("status", "code", "department", "file", "query")
 class RowPages:
     """The table of rows; a row opens in its place, and its cells are corrected there."""
 
-    def __init__(self, site: Site, view: PageView, checks: Checks) -> None:
+    def __init__(
+        self, site: Site, view: PageView, checks: Checks, newest: NewestRows, rosters: RosterCells
+    ) -> None:
         self._site = site
         self._view = view
         self._checks = checks
-        self._newest = NewestRows(checks)
-        self._rosters = RosterCells(site)
+        self._newest = newest
+        self._rosters = rosters
         self._saved: dict[
             str, str
         ] = {}  # key of a row that was corrected -> the check that shows it as it was
