@@ -177,6 +177,29 @@ def test_a_yes_holds_for_the_file_that_was_seen(hospital, clerk, prepared):
     assert len(list_replaced_files(load(hospital.folder / "config.yaml", {}))) == 2
 
 
+def test_pictures_of_a_question_are_shown_by_what_waits_alone(hospital, clerk, prepared):
+    clerk.drop("x.png", prepared["00001.png"])
+    clerk.drop("x.png", prepared["00002.png"])
+    clerk.drop("broken.png", b"former")
+    clerk.drop("broken.png", b"newer")
+    clerk.drop("a.csv", b"a,b\n")
+    clerk.drop("a.csv", b"c,d\n")
+    page = clerk.get("/drop").text
+    questions = list_questions(page)
+    addresses = re.findall(r'<img src="(/drop/picture/[^"]+)"', page)
+    assert len(addresses) == 4, "two of each picture, none of a roster"
+    (waiting,) = questions["x.png"]
+    pictures = [clerk.get(f"/drop/picture/{waiting['waiting']}/{side}") for side in ("former", "new")]
+    assert [picture.headers["Content-Type"] for picture in pictures] == ["image/jpeg"] * 2
+    assert all(picture.body.startswith(b"\xff\xd8") for picture in pictures)
+    assert pictures[0].body != pictures[1].body
+    for path in (f"{waiting['waiting']}/other", "0123456789abcdef/new", "..%2f..%2fsecrets/new", "%00/new"):
+        assert clerk.get(f"/drop/picture/{path}").status == 404
+    (broken,), (roster,) = questions["broken.png"], questions["a.csv"]
+    assert clerk.get(f"/drop/picture/{broken['waiting']}/new").status == 404
+    assert clerk.get(f"/drop/picture/{roster['waiting']}/new").status == 404
+
+
 def test_all_that_wait_are_answered_at_once(hospital, clerk, prepared):
     files = [f"{n:02}.png" for n in range(25)]
     for file in files:

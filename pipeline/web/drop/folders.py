@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from pipeline.domain.roster import ROSTER_SUFFIXES
+from pipeline.domain.roster import ROSTER_SUFFIXES, ImageFile
 from pipeline.errors import FileRefused
 from pipeline.intake.pairing.image_index import is_junction
 from pipeline.intake.read_rosters import make_refusal_problem, require_roster_format
@@ -43,6 +43,7 @@ from pipeline.web.drop.listing import (
 )
 from pipeline.web.drop.names import DroppedName, DropRefused, NoSpaceLeft, RosterRefused
 from pipeline.web.site import Site
+from pipeline.workflow.stage_settings import build_image_examiner
 
 Outcome = Literal["stored", "same", "waiting"]
 _DAY = 24 * 3600.0
@@ -54,6 +55,7 @@ class DropFolders:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._lock = Lock()  # of two uploads under one name, one is the first
+        self._preview_lock = Lock()
         self._listing = FolderListing(site)
 
     def get_folder(self, kind: str) -> Path:
@@ -213,6 +215,18 @@ class DropFolders:
                     return False
                 roster.path.unlink()
             return True
+
+    def read_preview(self, waiting_id: str, side: str) -> bytes | None:
+        """Return a small copy (JPEG) of a picture that waits (``new``) or of the former one; None where there is none."""
+        waiting = self._get_waiting(waiting_id)
+        sides = {"new": waiting.new, "former": waiting.former} if waiting and waiting.is_picture else {}
+        stored = sides.get(side)
+        if stored is None:
+            return None
+        with self._preview_lock:  # one at a time: a large picture takes 160 MB while it is decoded
+            image = ImageFile.from_path(stored.path, stored.digest(), stored.size)
+            preview = build_image_examiner(self._site.config).load_preview(image, sent=None)
+        return preview.data if preview else None
 
     def _get_waiting(self, waiting_id: str) -> WaitingFile | None:
         return next((one for one in self._listing.list_content().waiting if one.id == waiting_id), None)

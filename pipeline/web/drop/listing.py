@@ -63,6 +63,11 @@ class WaitingFile:
         return self.former.stamp if self.former else ""
 
     @property
+    def is_picture(self) -> bool:
+        """Whether it is a picture, by its name."""
+        return _is_picture(self.target.name)
+
+    @property
     def is_open(self) -> bool:
         """Whether Excel, WPS or LibreOffice has the former file open."""
         return get_lock_file(self.target) is not None

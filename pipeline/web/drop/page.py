@@ -52,6 +52,7 @@ class DropPage:
         """Yield the routes."""
         yield Route("GET", "/drop", Role.LOOK, self._show)
         yield Route("GET", "/drop/now", Role.LOOK, self._renew)
+        yield Route("GET", "/drop/picture/{waiting}/{side}", Role.CLERK, self._send_picture)
         yield Route("POST", "/drop/file", Role.CLERK, self._receive, Body.FILE)
         yield Route("POST", "/drop/answer", Role.CLERK, self._answer)
         yield Route("POST", "/drop/answers", Role.CLERK, self._answer_all)
@@ -86,6 +87,14 @@ class DropPage:
             return web.Response(status=204)
         is_clerk = request[SESSION].role >= Role.CLERK
         return self._view.render(request, "drop_now.html", now=values, is_clerk=is_clerk)
+
+    async def _send_picture(self, request: web.Request) -> web.StreamResponse:
+        """Send a small copy of a picture that waits, or of the one that it may replace."""
+        waiting_id, side = request.match_info["waiting"], request.match_info["side"]
+        data = await self._site.read(self._folders.read_preview, waiting_id, side)
+        if data is None:
+            raise RequestRefused(404, "web.no_file")
+        return web.Response(body=data, content_type="image/jpeg")
 
     # -- files in
 

@@ -116,6 +116,7 @@ def _describe_waiting(waiting: WaitingFile, presenter: Presenter) -> dict[str, o
         "former": _describe_size(waiting.former) if waiting.former else None,
         "new": _describe_size(waiting.new),
         "is_open": waiting.is_open,
+        "is_picture": waiting.is_picture,
     }
 
 

@@ -22,7 +22,7 @@
 
   function report(name, text) {
     const entry = document.createElement("li"), title = document.createElement("strong");
-    title.textContent = name;
+    title.textContent = name.replace(/\d{15,}[\dXx]?/g, (number) => "*".repeat(number.length - 4) + number.slice(-4));
     entry.append(title, " ", text);
     list.append(entry);
     list.hidden = false;
