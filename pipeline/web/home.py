@@ -33,7 +33,7 @@ from pipeline.workflow.hosts_factory import SummaryReader
 
 SECONDS_WITH_RUN, SECONDS_WITHOUT = 2, 20  # after which the page asks again
 SCHEDULE_SECONDS = 60.0  # for which the answer of the host's timers is kept
-SENDING = (["run"], ["retry"])  # the commands that send
+SENDING = (["run"], ["retry"], ["check"])  # the commands whose place is the page that sends
 RESOLVE, ADOPT = "resolve", "adopt"  # the commands that have a page of their own
 
 

@@ -242,6 +242,61 @@ def test_another_page_in_the_same_browser_gets_nothing(busy, shown, tmp_path):
     expect(tab.locator("h1")).to_have_text("运行记录")
 
 
+# -- sending
+
+
+@pytest.fixture
+def slow(hospital_with):
+    """A hospital with thirty doctors whose run lasts half a minute, unless it is stopped; checked."""
+    hospital = hospital_with()
+    hospital.requests_per_second = 1
+    hospital.configure()
+    hospital.doctors(30)
+    with hospital.start("check") as process:
+        process.communicate()
+    with PageThread(hospital.folder / "config.yaml") as page:
+        yield hospital, page
+        assert page.failures == []
+
+
+def test_some_are_chosen_sent_and_stopped(slow, shown):
+    hospital, page = slow
+    tab = shown(page, "/send")
+    expect(tab.locator("#rows")).to_be_hidden()
+    tab.check("[name=which][value=chosen]")
+    for serial in (3, 7, 8, 9, 10, 11, 12, 13, 14, 15):
+        tab.fill("#order [name=query]", name(serial))
+        tab.get_by_label(name(serial)).check()
+    expect(tab.locator("#rows :checked")).to_have_count(10)
+    assert list_violations(tab) == []
+    tab.locator("#order .primary").focus()
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#live .ended li").first).to_contain_text(name(3), timeout=60_000)
+    expect(tab.locator("#live .amount")).to_contain_text("/ 10")
+    assert list_violations(tab) == []
+    tab.locator(".stop button").focus()
+    before = tab.locator("#live .amount").inner_text()
+    expect(tab.locator("#live .amount")).not_to_have_text(before, timeout=60_000)
+    assert tab.evaluate("document.activeElement.closest('.stop') !== null"), "the numbers leave the focus"
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#ended .banner")).to_have_text("被人停止", timeout=60_000)
+    expect(tab.locator("#steps")).to_contain_text("现在要做的")
+    expect(tab.locator("#order")).to_be_visible(timeout=60_000)
+    assert 0 < hospital.creates() == len(hospital.service.seals) < 10
+    assert tab.troubles == []
+
+
+def test_without_a_stream_the_page_asks(slow, shown):
+    _, page = slow
+    tab = shown(page, "/send")
+    tab.route("**/send/events*", lambda route: route.abort())
+    tab.click("#order .primary")
+    expect(tab.locator("#live .ended li").nth(2)).to_be_visible(timeout=60_000)
+    tab.click(".stop button")
+    expect(tab.locator("#ended")).to_be_visible(timeout=60_000)
+    expect(tab.locator("#order")).to_be_visible(timeout=60_000)
+
+
 # -- accessibility
 
 AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"  # axe-core 4.14.1 of the npm registry

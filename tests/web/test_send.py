@@ -379,9 +379,12 @@ def test_a_run_that_was_started_elsewhere_is_shown_and_stops_from_here(slow):
 
 
 def test_a_page_started_again_shows_the_run_and_stops_it(slow):
+    """Also where the page was killed between the start of the process and the note of its number."""
     with open_page(slow) as (_, inside):
         start_run(inside)
     assert len(list_runs_of(slow)) == 1
+    (start,) = (slow.folder / "state" / FOLDER).glob("*/start.json")
+    start.write_text(json.dumps(json.loads(start.read_text("utf-8")) | {"pid": None}), "utf-8")
     with open_page(slow) as (_, inside):
         text = wait_for(inside, 'class="ended"')
         stop(inside, text)
