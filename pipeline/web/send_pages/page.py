@@ -38,6 +38,10 @@ DAY_SECONDS = 24 * 3600.0
 MAX_QUERY = 200
 ACCEPTABLE_GUARDS = PLAN_GUARDS - {PLAN_CHANGED}  # as --accept-guards
 PRODUCTION = "production"
+STREAM_HEADERS = {
+    "Content-Type": "text/event-stream",
+    "X-Accel-Buffering": "no",
+}  # nginx holds a stream back else
 STREAM_SECONDS = 60  # after which a browser asks again, and its session is examined again
 
 
@@ -183,8 +187,9 @@ class SendPage:
         rows = self._describe_rows(check, order.query, order.lines)
         return self._view.render(request, "send_rows.html", check=rows)
 
-    async def _check(self, _: web.Request) -> web.StreamResponse:
-        self._checks.start()
+    async def _check(self, request: web.Request) -> web.StreamResponse:
+        await self._site.read(self._site.record_change, request[SESSION].user, "check")
+        self._checks.start(choose_language(request))
         return make_redirect(PATH)
 
     # -- the start
@@ -235,7 +240,10 @@ class SendPage:
         """Ask the run to end. A second time it is asked only where the user has read what that does."""
         form = await request.post()
         run, again = str(form.get("run", "")), form.get("again") == "yes"
-        await self._site.read(self._child.stop, request[SESSION].user, run, again=again)
+        try:
+            await self._site.read(self._child.stop, request[SESSION].user, run, again=again)
+        except PermissionError:
+            raise RequestRefused(403, "web.send.other_user") from None
         return make_redirect(PATH)
 
     def _describe_end(self, view: RunView, presenter: Presenter) -> dict[str, Any] | None:
@@ -273,7 +281,7 @@ class SendPage:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         """Send the numbers whenever they have changed, and once when the page is to be loaded again."""
         presenter = Presenter(choose_language(request))
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        response = web.StreamResponse(headers=STREAM_HEADERS)
         await response.prepare(request)
         with suppress(ConnectionError):  # the browser has gone
             await self._write_events(request, response, presenter)

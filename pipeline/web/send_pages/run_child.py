@@ -37,7 +37,7 @@ from pipeline.workflow.recorded_runs import RUN_FOLDER
 
 FOLDER = "page-runs"
 START, PRINTED, ERRORS, PROGRESS = "start.json", "stdout.json", "stderr.txt", "progress.json"
-KEPT_STARTS = 10
+KEPT_STARTS, STARTS_READ = 10, 3
 READ_SECONDS = 1.0  # for which what was read is shown to every browser
 
 
@@ -61,7 +61,6 @@ class RunView:
     holder: Holder | None = None  # of the ledger
     start: RunStart | None = None  # the last one
     is_alive: bool = False  # the process of the last start
-    exit: int | None = None  # its exit code
     printed: Mapping[str, Any] | None = None  # the run.json that it printed
     errors: str = ""  # what it printed to stderr, numbers masked
     numbers: Mapping[str, Any] | None = None  # of its progress file; None before it sends
@@ -136,8 +135,12 @@ class RunChild:
                 run_id(now), user, stamp(now), check, None if lines is None else len(lines), accept_guards
             )
             folder = make_folder(self._folder / start.name)
-            write_json(folder / START, asdict(start))
-            process = self._start_process(folder, start, lines)
+            try:
+                write_json(folder / START, asdict(start))
+                process = self._start_process(folder, start, lines)
+            except OSError:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
             self._processes[start.name] = process
             Thread(target=self._wait_for_end, args=[process], daemon=True).start()
             write_json(folder / START, asdict(replace(start, pid=process.pid)))
@@ -196,14 +199,20 @@ class RunChild:
         holder = None
         with suppress(EsignImportError):  # home shows a ledger that cannot be read
             holder = make_store(self._site.config).hold.get_holder()
-        names = self._list_starts()
-        if not names:
-            return RunView(holder)
-        folder, name = self._folder / names[0], names[0]
+        views = [
+            view for name in self._list_starts()[:STARTS_READ] if (view := self._read_start(name, holder))
+        ]
+        # of two pages of one hospital each may have started one: the run that holds the ledger counts
+        own = (view for view in views if holder is not None and view.own_run == holder.run)
+        return next(own, views[0] if views else RunView(holder))
+
+    def _read_start(self, name: str, holder: Holder | None) -> RunView | None:
+        """Return what a start shows; None for one that the page did not finish, since it was killed."""
+        folder = self._folder / name
         try:
             start = RunStart(**_read_json(folder / START))
-        except (TypeError, ValueError, OSError):  # the page was killed while it wrote
-            return RunView(holder)
+        except (TypeError, ValueError, OSError):
+            return None
         process = self._processes.get(name)
         numbers, idle_seconds = self._read_progress(folder / PROGRESS)
         if process is not None:
@@ -211,12 +220,11 @@ class RunChild:
         else:
             is_alive = start.pid is not None and runs_with_word(start.pid, start.check)
         printed = None if is_alive else _read_json_if_any(folder / PRINTED)
-        exit_code = process.returncode if process is not None else (printed or {}).get("exit")
         errors = ""
         if not is_alive:
             with suppress(OSError):
                 errors = mask_text((folder / ERRORS).read_text("utf-8", "replace").strip())
-        return RunView(holder, start, is_alive, exit_code, printed, errors, numbers, idle_seconds)
+        return RunView(holder, start, is_alive, printed, errors, numbers, idle_seconds)
 
     def _read_progress(self, path: Path) -> tuple[Mapping[str, Any] | None, float]:
         try:
@@ -230,7 +238,8 @@ class RunChild:
     def stop(self, user: str, run: str, *, again: bool) -> bool:
         """Ask the run under way to end, and return whether it was asked; asked ``again`` it ends at once.
 
-        Nothing is sent to a run of another host, nor to another run than the one that the user saw. Raises OSError.
+        Nothing is sent to a run of another host, nor to another run than the one that the user saw. Raises OSError, PermissionError for
+        a run of another user of this machine.
         """
         view = self.read(afresh=True)
         holder = view.holder
@@ -241,7 +250,10 @@ class RunChild:
         ):
             return False
         self._site.record_change(user, "stop", run=run, again=again)
-        interrupt_program(holder.pid)
+        try:
+            interrupt_program(holder.pid)
+        except ProcessLookupError:  # it has just ended
+            return False
         return True
 
 
