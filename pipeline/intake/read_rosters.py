@@ -46,6 +46,7 @@ from pipeline.support.terminal_text import join
 MAX_BYTES = 200_000_000  # of a file on disk; what it unpacks to is bounded by its reader
 # Windows has no O_NONBLOCK, POSIX no O_BINARY
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_SAMPLE = 1 << 20  # bytes at which a file that is no package is looked
 _HEAD = 8  # bytes that show whether a file is a package
 NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
 
@@ -227,7 +228,9 @@ def is_results_workbook(path: Path) -> bool:
 
 def require_roster_format(path: Path) -> None:
     """Raise FileRefused for a file that no reader takes, and for a results workbook of ours; no row is read."""
-    data = _read_bytes(path)
+    data = _read_bytes(path, first=_SAMPLE)
+    if data.startswith((*ZIP, OLE_MAGIC)):  # of any other file the beginning shows what it is
+        data = _read_bytes(path)
     if detect_kind(data) == "xlsx" and workbook.is_results_package(Package(data)):
         raise _make_results_refusal()
 

@@ -5,7 +5,7 @@ import os
 from contextlib import contextmanager, suppress
 
 import psutil
-from page_support import make_site
+from page_support import PageThread, make_site
 from people import make_row
 from run_support import wait_until
 
@@ -120,6 +120,15 @@ def test_the_end_of_the_server_ends_it(hospital):
         assert list_children() == []
         checks.start()
         assert checks.progress is None
+
+
+def test_a_server_that_stops_ends_its_check(hospital):
+    hospital.doctors(1)
+    with PageThread(hospital.folder / "config.yaml") as page:
+        clerk = page.enter()
+        assert clerk.post("/drop/check").status == 303
+        wait_until(list_children)
+    assert list_children() == []
 
 
 def test_its_progress_is_its_step_and_what_is_done_of_it(hospital, monkeypatch):

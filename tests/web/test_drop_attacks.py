@@ -2,16 +2,19 @@
 
 import errno
 import os
+import resource
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 
 import pytest
-from page_support import list_names
+from page_support import PageThread, list_names
 from people import make_row
 from run_support import draw_seal, wait_until
+from zip_support import zipped
 
 from pipeline.config.settings import load
 from pipeline.operations.replaced_files import list_replaced_files
@@ -169,6 +172,31 @@ def test_a_disk_that_is_full_when_a_file_is_replaced_leaves_the_former(hospital,
     assert (hospital.folder / "seals" / "x.png").read_bytes() == b"newer"
     copies = list_replaced_files(load(hospital.folder / "config.yaml", {}))
     assert {copy.read_bytes() for copy in copies} == {b"former"}
+
+
+def test_a_disk_that_takes_no_more_bytes_leaves_nothing_half_written(hospital, clerk):
+    clerk.drop("x.png", b"former")  # what a request needs has been loaded and logged
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    picture = bytes(300_000)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    try:
+        answers = [clerk.drop("y.png", picture), clerk.drop("z.zip", zipped({"y.png": picture}))]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert all("seals" in answer["text"] for answer in answers)
+    assert seals(hospital) == ["x.png"]
+
+
+def test_what_a_killed_page_left_is_removed_by_the_next_one(hospital):
+    day, folder = 24 * 3600, hospital.folder / "seals"
+    ages = {".7fffffff00000000.upload": 2 * day, ".waiting-0123456789abcdef-old.png": 31 * day}
+    ages |= {".7fffffff00000001.upload": 60, ".waiting-0123456789abcdef-new.png": 29 * day}
+    for name, age in ages.items():
+        (folder / name).write_bytes(b"x")
+        moment = time.time() - age
+        os.utime(folder / name, (moment, moment))
+    with PageThread(hospital.folder / "config.yaml"):
+        assert seals(hospital) == [".7fffffff00000001.upload", ".waiting-0123456789abcdef-new.png"]
 
 
 def test_a_file_that_excel_holds_open_on_windows_is_named(hospital, clerk):

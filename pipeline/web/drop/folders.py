@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from pipeline.domain.roster import ROSTER_SUFFIXES, ImageFile
 from pipeline.errors import FileRefused
@@ -98,6 +98,13 @@ class DropFolders:
         finally:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
+
+    def write(self, file: BinaryIO, chunk: bytes, kind: str) -> None:
+        """Write bytes into a draft. Raises OSError, which names the folder, and NoSpaceLeft."""
+        self.require_space(kind, len(chunk))
+        with _name_target(self.get_folder(kind)):
+            file.write(chunk)
+            file.flush()
 
     def require_space(self, kind: str, size: int) -> None:
         """Raise DropRefused where so many bytes would leave too little space for the ledger and the results."""

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -155,12 +154,8 @@ class DropPage:
                 if self._site.clock.monotonic() > deadline:
                     raise DropRefused("web.drop.too_slow")
                 digest.update(chunk)
-                await self._site.read(self._write, file, chunk, dropped.kind)
+                await self._site.read(self._folders.write, file, chunk, dropped.kind)
         return digest.hexdigest()
-
-    def _write(self, file: BinaryIO, chunk: bytes, kind: str) -> None:
-        self._folders.require_space(kind, len(chunk))
-        file.write(chunk)
 
     def _count_file(self, session: str) -> None:
         """Count a file of a session. Raises DropRefused beyond those of an hour, which begins with its first file."""

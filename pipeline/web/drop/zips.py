@@ -84,5 +84,6 @@ def _store_member(
             payload = read_member(archive, member.info)
         except UnreadableFile as error:
             raise DropRefused("web.drop.unreadable_member", why=error.reason) from error
-        draft.write_bytes(payload)
+        with draft.open("wb") as file:
+            folders.write(file, payload, dropped.kind)
         return folders.store(draft, dropped, hashlib.sha256(payload).hexdigest(), user)
