@@ -131,6 +131,9 @@ class Recorded:
 
 def enter_decision(site: Site, reader: CaseReader, wanted: WantedDecision, user: str) -> Recorded:
     """Enter a decision of a user under the ledger's lock. Raises EsignImportError where it cannot be entered."""
+    # first without the lock: reading rosters takes longer than a run should wait
+    with open_cases(site.config, site.clock, changes=False, invocation=site.invocation, reader=reader):
+        pass
     with open_cases(
         site.config, site.clock, changes=True, invocation=site.invocation, reader=reader
     ) as opened:

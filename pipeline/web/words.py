@@ -25,6 +25,7 @@ _CERTIFY = re.compile(
 )
 _RESOLVE = re.compile(r"\bresolve(?: [^\s“”]+)? (?=--)")
 _COLON = re.compile(r"[\uff1a: ]+\Z")
+_BLANKS = re.compile(r" (?=“)|(?<=”) ")  # around words in quotation marks, which Chinese writes without
 _OPTION = re.compile(rf"(?<![\w-])--({'|'.join(_CONTROLS)})(?![\w-])")
 
 
@@ -32,7 +33,8 @@ def name_controls(text: str, presenter: Presenter) -> str:
     """Return a sentence with labels of the page in place of options."""
     text = _CERTIFY.sub(lambda _: presenter.render("web.option.certify"), text)
     text = _RESOLVE.sub("", text)
-    return _OPTION.sub(lambda option: f"“{presenter.render(_CONTROLS[option[1]])}”", text)
+    text = _OPTION.sub(lambda option: f"“{presenter.render(_CONTROLS[option[1]])}”", text)
+    return _BLANKS.sub("", text) if presenter.language == "zh" else text
 
 
 def end_sentence(text: str, presenter: Presenter) -> str:

@@ -13,10 +13,11 @@ def list_cases(text):
 
 
 def read_fields(form):
-    """Return the hidden fields of a form."""
+    """Return the hidden fields of a form but for its token, which a client adds."""
     return {
         name: html.unescape(value)
         for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form)
+        if name != "change_token"
     }
 
 

@@ -20,7 +20,20 @@ from pipeline.web.view import PAGES
 pytestmark = pytest.mark.browser
 
 HOSTILE = '<img src=x onerror="document.title=1">'
-ADDRESSES = ("/", "/drop", "/rows", "/rows/pictures", "/send", "/runs", "/runs/{run}", "/doctors", "/cases")
+ADDRESSES = (
+    "/",
+    "/drop",
+    "/rows",
+    "/rows/pictures",
+    "/review",
+    "/send",
+    "/runs",
+    "/runs/{run}",
+    "/doctors",
+    "/adopt",
+    "/certify",
+    "/cases",
+)
 
 
 def run_apart(hospital):

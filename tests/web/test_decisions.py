@@ -7,8 +7,10 @@ from contextlib import closing
 
 import pytest
 from case_forms import FORM, decide, fill_in, list_cases, read_answer, read_forms
+from end_to_end.test_certify import open_auto_sign
 from page_support import PageThread
 from people import make_row, name, number
+from playwright.sync_api import expect
 from resolution_support import LaterClock, list_made_seals, read_unknown_rows, run_later
 from run_support import draw_seal
 from wire_support import fault
@@ -21,6 +23,7 @@ from pipeline.web.users import UserFile
 from pipeline.web.words import name_controls
 from pipeline.workflow.tenant_ledger import lock_tenant
 
+FAULTS = [fault("reset_after", nth=(2,)), fault("reset_before", nth=(3,))]
 ID = "yD" + "a1B2" * 7 + "zz"
 
 
@@ -44,7 +47,7 @@ def later_page(request):
 @pytest.fixture
 def unsettled(hospital_with):
     """Doctor 2's answer was lost after executing, doctor 3's before; doctor 5's picture was replaced after the seal."""
-    hospital = hospital_with(faults=[fault("reset_after", nth=(2,)), fault("reset_before", nth=(3,))])
+    hospital = hospital_with(faults=FAULTS)
     hospital.doctors(5)
     assert hospital.run_to_end("run") == (3, {"sealed": 3, "unknown": 2})
     draw_seal(hospital.folder / "seals" / "00005.png", 77)
@@ -332,3 +335,57 @@ def test_the_list_is_read_again_only_where_something_changed(unsettled, later_pa
     assert name(1) not in list_cases(inside.get("/cases/list").text)
     assert run_later(unsettled, "resolve", who, "--seal-id", ID) == 0
     assert who not in list_cases(inside.get("/cases/list").text)
+
+
+def test_a_question_to_the_service_is_recorded_and_refutes_nothing(unsettled, later_page):
+    lost, *_ = sorted(read_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    answer = decide(inside, lost, "look_up")
+    assert (answer.status, "The seal may still exist." in read_answer(answer)[0]) == (200, True)
+    assert read_decisions(unsettled) == []
+    open_auto_sign(unsettled, lost, list_made_seals(unsettled)[lost])
+    answer = decide(inside, lost, "look_up")
+    assert "the service confirms that the seal was created" in read_answer(answer)[0]
+    ((kind, who, why),) = read_decisions(unsettled)
+    assert (kind, who, why.partition(" ")[0]) == ("created", read_user_name(), "look-up")
+
+
+@pytest.mark.browser
+def test_decided_in_a_browser(hospital_with, later_page, chromium):
+    unsettled = hospital_with(faults=FAULTS)
+    unsettled.doctors(5)
+    with unsettled.start("run", "--yes") as child:  # the browser has the event loop of this process
+        child.communicate()
+    draw_seal(unsettled.folder / "seals" / "00005.png", 77)
+    lost, never = sorted(read_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
+    page = later_page(unsettled)
+    context = chromium.new_context(locale="en-US")
+    tab = context.new_page()
+    troubles = []
+    tab.on("console", lambda message: troubles.append(message.text))
+    tab.on("pageerror", lambda error: troubles.append(str(error)))
+    tab.goto(page.addresses[-1])
+    tab.wait_for_url(f"{page.origin}/")
+    tab.goto(f"{page.origin}/cases")
+    case = tab.locator(".case", has_text=lost)
+    case.locator("summary", has_text="Found").click()
+    case.get_by_label("SealId (copied").fill("strange")
+    case.locator("details[open] .primary").click()
+    expect(case.locator(".answer .banner.failed")).to_contain_text("is not a SealId")
+    case.get_by_label("SealId (copied").fill(list_made_seals(unsettled)[lost])
+    case.locator("details[open] .primary").first.click()
+    expect(tab.locator("#said")).to_contain_text(f"Recorded: {lost}, created.")
+    expect(tab.locator(".case", has_text=lost)).to_have_count(0)
+    case = tab.locator(".case", has_text=never)
+    case.locator("summary", has_text="Show history").click()
+    expect(case.locator(".story-here")).to_contain_text("History")
+    case.locator("summary", has_text="It was not created").click()
+    case.get_by_label("I am sure").check()
+    case.locator("details.way[open] form .primary").click()
+    expect(case.locator("details.way[open] .answer")).to_contain_text("Please confirm")
+    assert len(read_decisions(unsettled)) == 1
+    case.locator("details.way[open] .answer button").click()
+    expect(tab.locator("#said")).to_contain_text(f"Recorded: {never}, not created")
+    expect(tab.locator(".case")).to_have_count(1)
+    assert [text for text in troubles if "409 (Conflict)" not in text] == []
+    context.close()
