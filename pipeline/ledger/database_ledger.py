@@ -100,6 +100,7 @@ class DatabaseLedger(ABC):
     record_recovery = _write_by(recovery.enter_recovery)
 
     list_rows = _read_by(run_history.read_rows)
+    list_open_rows = _read_by(run_history.read_open_rows)
     list_seen_rows = _read_by(run_history.list_seen_rows)
     list_unanswered_attempts = _read_by(attempts.read_unanswered_attempts)
     list_abandoned_seals = _read_by(people.read_abandoned_seals)

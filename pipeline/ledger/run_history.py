@@ -31,6 +31,7 @@ _ROWS_OF_RUN = (
     "WHERE asked.run = ? AND asked.saw_rows = 1 AND s.first_run IN "
     "(SELECT number FROM run AS began WHERE began.command = asked.command AND began.rosters = asked.rosters)"
 )
+_SELECT_ROWS = f"SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line {_ROWS_OF_RUN}"
 
 
 def enter_rows(connection: Connection, run: str, rows: Iterable[RowRecord]) -> list[Fact]:
@@ -84,9 +85,20 @@ def read_rows(connection: Connection, run: str) -> list[RowRecord]:
     """Return the row records of a run, sorted by file, sheet and row."""
     rows = select_columns(
         connection,
-        f"SELECT s.row_id, l.key, l.file, l.sheet, l.row, l.status, l.codes, l.line {_ROWS_OF_RUN} "
-        "ORDER BY l.file, l.sheet IS NOT NULL, l.sheet, l.row, s.row_id",
+        f"{_SELECT_ROWS} ORDER BY l.file, l.sheet IS NOT NULL, l.sheet, l.row, s.row_id",
         (run,),
+    )
+    return list(map(make_row_record, rows))
+
+
+def read_open_rows(connection: Connection, run: str, closed: Collection[str]) -> list[RowRecord] | None:
+    """Return the row records of a run that have a code, or a status that is not in ``closed``; None where it has no rows."""
+    if connection.execute(f"SELECT 1 {_ROWS_OF_RUN} LIMIT 1", (run,)).fetchone() is None:
+        return None
+    rows = select_columns(
+        connection,
+        f"{_SELECT_ROWS} AND (l.codes <> '[]' OR l.status NOT IN (SELECT value FROM json_each(?)))",  # noqa: S608 - names of our own schema
+        (run, json.dumps(sorted(closed))),
     )
     return list(map(make_row_record, rows))
 

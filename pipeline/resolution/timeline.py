@@ -324,8 +324,8 @@ def list_open_rows(record: RunRecord, ledger: DatabaseLedger | None) -> list[Rec
 
     Where the ledger has none of its rows, only their statuses are known.
     """
-    rows = ledger.list_rows(record.run) if ledger else []
-    if not rows or ledger is None:
+    rows = ledger.list_open_rows(record.run, _WELL) if ledger else None
+    if rows is None or ledger is None:
         statuses = record.content.get("statuses", {})
         return [RecordedRow(Status(status), ()) for status, n in statuses.items() for _ in range(n)]
     decisions = ledger.list_decisions()
@@ -333,7 +333,7 @@ def list_open_rows(record: RunRecord, ledger: DatabaseLedger | None) -> list[Rec
     return [
         RecordedRow(Status(row.status), tuple(map(_make_problem, row.read_line().problems)))
         for row in rows
-        if (row.key is None or row.key not in decided) and (row.codes or row.status not in _WELL)
+        if row.key is None or row.key not in decided
     ]
 
 

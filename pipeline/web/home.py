@@ -25,14 +25,17 @@ from pipeline.resolution.ledger_status import (
 )
 from pipeline.resolution.status_steps import list_status_steps
 from pipeline.web.access import Role
-from pipeline.web.run_values import describe_record
+from pipeline.web.rows.checked_rows import NewestRows
+from pipeline.web.run_values import count_unread_files, describe_record
 from pipeline.web.security import Route
 from pipeline.web.site import Site
+from pipeline.web.todo import list_entries
 from pipeline.web.view import PageView, choose_language
 from pipeline.workflow.hosts_factory import SummaryReader
 
 SECONDS_WITH_RUN, SECONDS_WITHOUT = 2, 20  # after which the page asks again
 SCHEDULE_SECONDS = 60.0  # for which the answer of the host's timers is kept
+ENDED_WELL = frozenset({0, 3, 7})  # exit codes of runs that came to their end
 SENDING = (["run"], ["retry"], ["check"])  # the commands whose place is the page that sends
 RESOLVE, ADOPT = "resolve", "adopt"  # the commands that have a page of their own
 
@@ -40,9 +43,10 @@ RESOLVE, ADOPT = "resolve", "adopt"  # the commands that have a page of their ow
 class HomePage:
     """The first page."""
 
-    def __init__(self, site: Site, view: PageView) -> None:
+    def __init__(self, site: Site, view: PageView, newest: NewestRows) -> None:
         self._site = site
         self._view = view
+        self._newest = newest
         self._next_run: tuple[float, str | None] | None = None  # when it was read, and what it was
 
     def list_routes(self) -> Iterator[Route]:
@@ -66,10 +70,10 @@ class HomePage:
     async def _collect_values(self, presenter: Presenter) -> dict[str, object]:
         site = self._site
         status: LedgerStatus | None = None
-        steps: list[NextStep] = []
+        todo: list[dict[str, object]] = []
         fault, last_run = None, None
         try:
-            status, steps = await site.read(self._read_status)
+            status, todo = await site.read(self._read_status, presenter)
         except EsignImportError as error:
             fault = presenter.mask_text(error.render(presenter.language))
             last_run = await site.read(read_last_run, site.config, site.clock)
@@ -85,27 +89,39 @@ class HomePage:
             if last_run
             else None,
             "people": asdict(status.people) if status and status.ledger else None,
-            "steps": [self._describe_step(step, last_run, presenter) for step in steps],
+            "todo": todo,
             "next_run": shown(next_run) if next_run else None,
             "seconds": SECONDS_WITH_RUN if is_under_way else SECONDS_WITHOUT,
         }
         text = json.dumps([presenter.language, values], sort_keys=True)
         return {**values, "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
-    def _read_status(self) -> tuple[LedgerStatus, list[NextStep]]:
-        """Return what `status` shows, and what it suggests, the most urgent first."""
+    def _read_status(self, presenter: Presenter) -> tuple[LedgerStatus, list[dict[str, object]]]:
+        """Return what `status` shows, and what is to be done.
+
+        By the newest check where it is newer than the last run, else by that run. After one that stopped, what `status`
+        suggests.
+        """
         site = self._site
         with closing(SummaryReader(site.clock)) as summaries:
             status = read_status(site.config, site.clock, summaries)
-        record, open_rows = read_open_rows(site.config, site.clock, status)
+        last, checked = status.last_run, self._newest.get()
+        if checked is not None and (last is None or checked.run > last.run):
+            outcomes = (row.outcome for row in checked.rows)
+            return status, list(list_entries(outcomes, checked.unread_files, presenter))
+        if last is None:
+            return status, []
+        record, rows = read_open_rows(site.config, site.clock, status)
+        if record is not None and not last.under_way and record.exit in ENDED_WELL:
+            return status, list(list_entries(rows, count_unread_files(record), presenter))
         steps = list_status_steps(
             record,
             describe_command_line(site.config, site.invocation),
-            rows=open_rows,
+            rows=rows,
             unresolved=len(status.unknown),
-            is_under_way=status.last_run is not None and status.last_run.under_way,
+            is_under_way=last.under_way,
         )
-        return status, steps
+        return status, [self._describe_step(step, last, presenter) for step in steps]
 
     def _describe_step(
         self, step: NextStep, last_run: LastRun | None, presenter: Presenter

@@ -72,6 +72,13 @@ def describe_record(
     }
 
 
+def count_unread_files(record: RunRecord) -> int:
+    """Return how many rosters a run refused, or sheets and lines of them."""
+    return sum(
+        file["status"] == "refused" or bool(file.get("codes")) for file in record.content.get("files", ())
+    )
+
+
 def _describe_halt(content: Mapping[str, Any], presenter: Presenter) -> str | None:
     halted = content.get("halted")
     if not halted:

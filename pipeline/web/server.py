@@ -188,6 +188,7 @@ class PageServer:
 
     def _make_pages(self, app: web.Application, view: PageView) -> Iterable[Pages]:
         """Return the pages; those with work of their own begin and end with the application."""
+        newest = NewestRows(self._checks)
         drop = DropPage(self._site, view, self._checks)
         app.on_startup.append(drop.begin)
         app.on_shutdown.append(drop.end)
@@ -195,7 +196,7 @@ class PageServer:
         app.on_shutdown.append(send.close)
         newest, rosters = NewestRows(self._checks), RosterCells(self._site)
         return (
-            HomePage(self._site, view),
+            HomePage(self._site, view, newest),
             drop,
             send,
             RunPages(self._site, view),

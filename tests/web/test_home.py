@@ -5,6 +5,7 @@ import re
 
 from page_support import PageThread
 from people import make_row
+from run_support import draw_seal
 from wire_support import fault
 
 
@@ -30,14 +31,45 @@ def test_it_shows_the_last_run_and_leads_to_what_needs_a_person(hospital_with):
         text = inside.get("/").text
         assert "done, some rows need attention" in text
         assert '<a class="button" href="/cases">Waiting decisions</a>' in text
-        assert f'<a class="button" href="/runs/{hospital.newest.name}">Show this run</a>' in text
+        assert '<a class="button" href="/rows?status=to_fix">' in text
+        assert "1 row to correct" in text
+        assert "1 row waits for a decision" in text
+        assert text.index("waits for a decision") < text.index("row to correct")
         assert re.search(
             r'<li class="tile unknown">\s*<span class="word">Unknown</span>\s*<span class="number">1<', text
         )
         assert re.search(r"Doctors with a seal</dt><dd>2<", text)
         assert re.search(r'class="bad"><dt>To be resolved</dt><dd>1<', text)
-        assert "resolve" in re.search(r'<code class="command">([^<]+ resolve)<', text)[1]
         assert page.failures == []
+
+
+def test_a_check_that_is_newer_than_the_run_decides(hospital, page):
+    hospital.roster([*map(make_row, (1, 2)), make_row(3, number="110199"), make_row(4)])
+    for serial in (1, 2, 3):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    assert hospital.go("run") == 3
+    hospital.doctors(5)
+    (hospital.folder / "inbox" / "other.xlsx").write_text("no workbook")
+    assert hospital.go("check") in {3, 7}
+    text = page.enter(Accept_Language="en").get("/").text
+    listed = re.findall(r"<li>\s*<p>([^<]+)</p>\s*<a class=\"button\" href=\"([^\"]+)\"", text)
+    assert listed == [
+        ("1 roster was not read, or not completely", "/drop"),
+        ("3 rows can be sent", "/send"),
+    ]
+
+
+def test_pictures_that_are_missing_and_that_cannot_be_used_are_entries_of_their_own(hospital, page):
+    hospital.roster([*map(make_row, (1, 2, 3))])
+    draw_seal(hospital.folder / "seals" / "00001.png", 1)
+    (hospital.folder / "seals" / "00002.png").write_bytes(b"no picture")
+    assert hospital.go("run") == 3
+    text = page.enter(Accept_Language="en").get("/").text
+    listed = re.findall(r"<li>\s*<p>([^<]+)</p>\s*<a class=\"button\" href=\"([^\"]+)\"", text)
+    assert listed == [
+        ("1 doctor has no picture", "/rows?code=IMAGE_MISSING"),
+        ("1 row has a picture that cannot be used", "/rows?status=to_fix"),
+    ]
 
 
 def test_it_is_sent_again_only_where_something_changed(hospital, page):

@@ -95,6 +95,7 @@ class CheckedRows:
     run: str
     rows: Sequence[CheckedRow] = field(repr=False)
     digests: Mapping[str, str] = field(repr=False)  # of a roster's masked path: the sha256 of its bytes
+    unread_files: int  # rosters that were refused, or parts of them
 
     @classmethod
     def read(cls, folder: Path) -> CheckedRows:
@@ -102,8 +103,9 @@ class CheckedRows:
         lines = [RowLine.from_text(text) for text in _read_lines(folder / PLAN)]
         rows = list(_make_rows(lines))
         rows.sort(key=lambda row: not row.needs_fixing)
-        files = map(json.loads, _read_lines(folder / FILES))
-        return cls(folder.name, rows, {file["path"]: file["sha256"] or "" for file in files})
+        files = [json.loads(text) for text in _read_lines(folder / FILES)]
+        unread = sum(file["status"] == "refused" or bool(file["codes"]) for file in files)
+        return cls(folder.name, rows, {file["path"]: file["sha256"] or "" for file in files}, unread)
 
     @cached_property
     def by_key(self) -> Mapping[str, CheckedRow]:
