@@ -19,7 +19,7 @@ class Entry:
 
     key: str
     address: str | None
-    place: str | None  # key of the page's name
+    page: str | None  # key of its name
 
 
 _DECIDE = Entry("web.todo.decide", TO_DECIDE, "web.nav.cases")
@@ -60,7 +60,7 @@ def list_entries(
             yield {
                 "text": presenter.render(entry.key, n=counts[entry]),
                 "address": entry.address,
-                "place": presenter.render(entry.place) if entry.place else None,
+                "place": presenter.render(entry.page) if entry.page else None,
                 "commands": (),
             }
 
