@@ -1,6 +1,7 @@
 """Send: the preview, the question, the run as a child process, live, stop."""
 
 import json
+import os
 import re
 import signal
 import time
@@ -30,16 +31,21 @@ def read_log(hospital, action):
     return [line for line in map(json.loads, lines) if line["action"] == action]
 
 
-def wait_for_end(inside):
-    """Wait until no run is under way and the check after it has ended; return the page."""
+def wait_for(inside, words, is_there=True):
+    """Return the page once it holds these words, or no longer."""
     pages = []
 
-    def has_ended():
+    def has_come():
         pages.append(inside.get("/send").text)
-        return 'id="run"' not in pages[-1] and "正在检查" not in pages[-1]
+        return (words in pages[-1]) is is_there
 
-    wait_until(has_ended)
+    wait_until(has_come)
     return pages[-1]
+
+
+def wait_for_end(inside):
+    """Return the page once no run is under way; a check follows."""
+    return wait_for(inside, 'id="run"', is_there=False)
 
 
 @contextmanager
@@ -91,14 +97,9 @@ def test_the_run_is_started_recorded_and_shown(checked):
             0,
             [f"--checked {check}"],
         )
-        assert read_check_id(text) is None, "nothing is left to send"
+        wait_for(inside, "没有要提交的")
         (line,) = read_log(checked, "send")
         assert (line["check"], line["rows"], line["guards"]) == (check, "all", False)
-
-
-def read_check_id(text):
-    match = re.search(r'name="check" value="([^"]+)"', text)
-    return match and match[1]
 
 
 def test_the_rows_that_are_ticked_alone_are_sent(checked):
@@ -106,9 +107,8 @@ def test_the_rows_that_are_ticked_alone_are_sent(checked):
         check = read_check(inside.get("/send").text)
         form = [("check", check), ("which", "chosen"), ("row", "3"), ("row", "5")]
         assert inside.post("/send", form).status == 303
-        text = wait_for_end(inside)
+        wait_for(inside, "全部 1 位医生")
         assert checked.creates() == 4
-        assert "全部 1 位医生" in text
         assert read_log(checked, "send")[0]["rows"] == 2
 
 
@@ -146,10 +146,9 @@ def test_a_plan_that_has_changed_sends_nothing_and_is_checked_again(checked):
         first = read_check(inside.get("/send").text)
         checked.doctors(6)
         assert inside.post("/send", {"check": first, "which": "all"}).status == 303
-        text = wait_for_end(inside)
+        text = wait_for(inside, "全部 4 位医生")
         assert checked.creates() == 2
         assert read_check(text) != first
-        assert "全部 4 位医生" in text
         run = re.search(r'href="/runs/([^"]+)"', text)[1]
         assert "现在要提交的与检查时看到的不一样" in inside.get(f"/runs/{run}").text
 
@@ -251,18 +250,6 @@ def start_run(inside, **form):
     return wait_for(inside, 'class="ended"')
 
 
-def wait_for(inside, words):
-    """Return the page once it holds these words."""
-    pages = []
-
-    def has_come():
-        pages.append(inside.get("/send").text)
-        return words in pages[-1]
-
-    wait_until(has_come)
-    return pages[-1]
-
-
 def stop(inside, text, **form):
     run = re.search(r'name="run" value="([^"]+)"', text)[1]
     return inside.post("/send/stop", {"run": run, **form})
@@ -281,7 +268,15 @@ def send_the_rest(hospital, inside):
     assert "unchanged" in ends
 
 
-def test_the_numbers_come_live_and_stop_drains(slow):
+def test_the_numbers_come_live_and_stop_drains(slow, monkeypatch):
+    """However many browsers look, the progress is read once a second."""
+    reads, read_progress = [], RunChild._read_progress
+
+    def count_read(child, path):
+        reads.append(path)
+        return read_progress(child, path)
+
+    monkeypatch.setattr(RunChild, "_read_progress", count_read)
     with open_page(slow) as (_, inside):
         text = start_run(inside)
         assert re.search(r"<b>\d+</b> / 30</p>", text)
@@ -292,6 +287,10 @@ def test_the_numbers_come_live_and_stop_drains(slow):
         assert "<progress" in part
         assert "<html" not in part
         assert inside.get("/send/now?state=other").headers["HX-Redirect"] == "/send"
+        begun, before = time.monotonic(), len(reads)
+        for _ in range(60):
+            inside.get(f"/send/now?state={state}")
+        assert len(reads) - before <= time.monotonic() - begun + 1
         assert stop(inside, text).status == 303
         text = wait_for_end(inside)
         assert "被人停止" in text
@@ -369,6 +368,7 @@ def test_a_second_start_and_the_lock_are_named(slow):
 
 def test_a_run_that_was_started_elsewhere_is_shown_and_stops_from_here(slow):
     with open_page(slow) as (_, inside), slow.start("run", "--yes") as process:
+        check = slow.newest.name
         text = wait_for(inside, "不是从本页开始的")
         assert "主机" in text
         assert inside.post("/send", {"check": "", "which": "all"}).status == 409
@@ -376,6 +376,10 @@ def test_a_run_that_was_started_elsewhere_is_shown_and_stops_from_here(slow):
         process.communicate()
         assert process.returncode == 130
         assert 'id="order"' not in wait_for(inside, "之后又有过运行")
+        answer = inside.post("/send", {"check": check, "which": "all"})
+        assert answer.status == 409
+        assert "之后又有过运行" in answer.text
+        assert not (slow.folder / "state" / FOLDER).exists()
 
 
 def test_a_page_started_again_shows_the_run_and_stops_it(slow):
@@ -398,6 +402,7 @@ def test_the_run_outlives_its_page(slow, number):
         start_run(page.enter())
         assert page.end(number) == (0 if number == signal.SIGTERM else -number)
         (run,) = list_runs_of(slow)
+        assert os.getsid(run.pid) == run.pid, "what is sent to the page's group does not reach it"
         before = slow.creates()
         wait_until(lambda: slow.creates() > before)
     with open_page(slow) as (_, inside):
@@ -415,7 +420,7 @@ def test_a_killed_run_is_shown_and_nothing_is_sent_twice(slow):
         run.kill()
         text = wait_for_end(inside)
         assert "没有正常结束" in text
-        assert read_check_id(text) is not None, "checked again, so that the rest can be sent"
+        wait_for(inside, 'id="order"')  # checked again, so that the rest can be sent
         send_the_rest(slow, inside)
 
 
@@ -437,21 +442,4 @@ def test_a_start_that_the_page_did_not_finish_is_no_run(slow):
     with open_page(slow) as (_, inside):
         for content in ("", "{", "[]", '{"name": 1}'):
             (folder / "start.json").write_text(content, "utf-8")
-            assert read_check_id(inside.get("/send").text) is not None
-
-
-def test_many_browsers_read_the_progress_once_a_second(slow, monkeypatch):
-    reads = []
-    read_progress = RunChild._read_progress
-    monkeypatch.setattr(
-        RunChild, "_read_progress", lambda child, path: reads.append(1) or read_progress(child, path)
-    )
-    with open_page(slow) as (_, inside):
-        text = start_run(inside)
-        state = re.search(r"state=([0-9a-f]+)", text)[1]
-        begun, before = time.monotonic(), len(reads)
-        for _ in range(60):
-            inside.get(f"/send/now?state={state}")
-        assert len(reads) - before <= time.monotonic() - begun + 1
-        stop(inside, text)
-        wait_for_end(inside)
+            assert read_check(inside.get("/send").text)
