@@ -59,6 +59,11 @@ class RosterReading:
     rows: Sequence[Row] = field(repr=False)
     report: FileReport = field(repr=False)
 
+    def move(self, path: Path) -> RosterReading:
+        """Return the roster as it reads under another name."""
+        rows = [replace(row, origin=replace(row.origin, path=path)) for row in self.rows]
+        return replace(self, path=path, rows=rows, report=replace(self.report, path=path))
+
     def get_sheet_index(self, row: Row) -> int:
         """Return which sheet of the file a row is of; sheets of text files and the tables of pages have no names."""
         index = next(index for index, other in enumerate(self.rows) if other is row)
@@ -114,11 +119,11 @@ class RosterCorrector:
         if detect_kind(data) == "xlsx":
             if exact_sheets is None:
                 raise NotCopied(make_message("rows.would_lose"))
-            return self.read(self._write_exactly(correction, exact_sheets))
-        return self.read(self._write_anew(correction))
+            return self._write_exactly(correction, exact_sheets)
+        return self._write_anew(correction)
 
-    def _write_exactly(self, correction: _Correction, exact_sheets: Sequence[ExactSheet]) -> Path:
-        """Write the workbook in its place."""
+    def _write_exactly(self, correction: _Correction, exact_sheets: Sequence[ExactSheet]) -> RosterReading:
+        """Write the workbook in its place; return it as it was read before it took that."""
         from pipeline.reports.copies.exact_workbook import write_text_cell  # noqa: PLC0415 - openpyxl takes time
 
         roster, row = correction.roster, correction.row
@@ -127,6 +132,7 @@ class RosterCorrector:
         if any("<f" in cells.get(row.address_of(cell), "") for cell in others):
             raise NotCopied(make_message("rows.formula"))
         path = roster.path.resolve()  # a link stays one
+        written: list[RosterReading] = []
 
         def fill(draft: Path) -> None:
             try:
@@ -141,7 +147,7 @@ class RosterCorrector:
                 )
             except FormatsLost as error:
                 raise NotCopied(make_message("rows.would_lose")) from error
-            self._require_one_change(correction, draft)
+            written.append(self._require_one_change(correction, draft))
             keep_replaced_file(self._config, path, self._clock.now())
 
         def take_place(draft: Path, target: Path) -> None:
@@ -150,10 +156,10 @@ class RosterCorrector:
             os.replace(draft, target)  # noqa: PTH105 - as `write_atomically` does it
 
         write_atomically(path, fill, replace=take_place)
-        return roster.path
+        return written[0].move(roster.path)
 
-    def _require_one_change(self, correction: _Correction, draft: Path) -> None:
-        """Raise NotCopied where more than the cell differs between the roster and what was written, or another row does.
+    def _require_one_change(self, correction: _Correction, draft: Path) -> RosterReading:
+        """Read what was written. Raises NotCopied where more than the cell differs from the roster, or another row does.
 
         A cell that is merged down belongs to several rows.
         """
@@ -166,6 +172,7 @@ class RosterCorrector:
         )
         if before != after or not are_rows_alike or not (has_text or (cell is None and not correction.text)):
             raise NotCopied(make_message("rows.differs"))
+        return written
 
     def _digest_other_cells(self, correction: _Correction, data: bytes) -> tuple[str, RawCell | None]:
         """Return a digest of every sheet of a workbook but for the cell, and the cell."""
@@ -183,7 +190,7 @@ class RosterCorrector:
                         digest.update(repr(shown).encode("utf-8", "surrogatepass"))
         return digest.hexdigest(), own
 
-    def _write_anew(self, correction: _Correction) -> Path:
+    def _write_anew(self, correction: _Correction) -> RosterReading:
         """Write an .xlsx with the same cells beside the roster, and take the roster away."""
         roster, path = correction.roster, correction.roster.path
         if path.resolve().parent not in [folder.resolve() for folder in self._configured]:
@@ -209,7 +216,7 @@ class RosterCorrector:
         except BaseException:
             target.unlink()
             raise
-        return target
+        return written.move(target)
 
     def _list_sheets(self, correction: _Correction) -> Iterator[PlainSheet]:
         """Yield the sheets of the roster with the cell changed, without what lies hidden under cells merged down."""

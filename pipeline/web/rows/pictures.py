@@ -19,7 +19,7 @@ from pipeline.reports.records import PICTURES
 from pipeline.resolution.given_pictures import PictureDecisions, open_picture_decisions
 from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
-from pipeline.web.rows.checked_rows import CheckedRow, CheckedRows, NewestRows
+from pipeline.web.rows.checked_rows import CheckedRow, CheckedRows, NewestRows, RowFilter
 from pipeline.web.rows.roster_cells import RosterCells
 from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
@@ -28,6 +28,8 @@ from pipeline.workflow.stage_settings import build_image_examiner
 from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 MAX_PICTURES = 50  # on a page
+MAX_DOCTORS = 100  # listed; the others are found by name or staff number
+MAX_WORD = 100  # characters of a search
 MAX_KEPT = 20  # pictures that are kept as they are sent
 _MISSING = "IMAGE_MISSING"
 _IDENTIFYING = frozenset({Field.NAME, Field.NUMBER})
@@ -59,11 +61,15 @@ class PicturePages:
     def list_routes(self) -> Iterator[Route]:
         """Yield the routes."""
         yield Route("GET", "/rows/pictures", Role.LOOK, self._show)
+        yield Route("POST", "/rows/pictures", Role.LOOK, self._search)
         yield Route("GET", "/rows/pictures/{sha256}", Role.LOOK, self._send_picture)
         yield Route("POST", "/rows/pictures/give", Role.CLERK, self._give)
         yield Route("POST", "/rows/pictures/withdraw", Role.CLERK, self._withdraw)
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
+        return await self._render(request)
+
+    async def _search(self, request: web.Request) -> web.StreamResponse:
         return await self._render(request)
 
     async def _render(
@@ -75,7 +81,9 @@ class PicturePages:
         now_given = self._list_given_since(checked)
         waiting = [picture for picture in pictures if picture.sha256 not in now_given]
         lacking = filter(lacks_picture, checked.rows) if checked else ()
-        doctors = [row for row in lacking if row.key not in now_given.values()]
+        free = [row for row in lacking if row.key not in now_given.values()]
+        query = str((await request.post()).get("query", ""))[:MAX_WORD] if request.method == "POST" else ""
+        doctors = list(filter(RowFilter(query=query).matches, free))
         given = await self._site.read(self._list_given)
         return self._view.render(
             request,
@@ -83,9 +91,12 @@ class PicturePages:
             fragment="rows_pictures_part.html",
             scripts=("pictures.js",),
             title=presenter.render("rows.pictures"),
-            pictures=[_describe_picture(picture, doctors, presenter) for picture in waiting[:MAX_PICTURES]],
+            pictures=[_describe_picture(picture, free, presenter) for picture in waiting[:MAX_PICTURES]],
             more=max(0, len(waiting) - MAX_PICTURES),
-            doctors=[_describe_doctor(row, presenter) for row in doctors],
+            doctors=[_describe_doctor(row, presenter) for row in doctors[:MAX_DOCTORS]],
+            lacking=len(free),
+            more_doctors=max(0, len(doctors) - MAX_DOCTORS),
+            query=query,
             given=_describe_given(given, checked, presenter),
             is_clerk=request[SESSION].role >= Role.CLERK,
             is_checking=self._checks.progress is not None,
@@ -258,7 +269,8 @@ def _describe_picture(
     picture: UnmatchedPicture, doctors: Sequence[CheckedRow], presenter: Presenter
 ) -> dict[str, object]:
     """Return a picture with the doctors whose rows its name resembles: a suggestion alone."""
-    similar = [_describe_doctor(row, presenter) for row in doctors if row.position in picture.similar]
+    named = set(picture.similar)
+    similar = [_describe_doctor(row, presenter) for row in doctors if row.position in named] if named else []
     name = picture.path.replace("\\", "/").rpartition("/")[2]
     return {"sha256": picture.sha256, "name": name, "similar": similar}
 
