@@ -38,6 +38,11 @@ SCHEDULE_SECONDS = 60.0  # for which the answer of the host's timers is kept
 ENDED_WELL = frozenset({0, 3, 7})  # exit codes of runs that came to their end
 SENDING = (["run"], ["retry"], ["check"])  # the commands whose place is the page that sends
 RESOLVE, ADOPT = "resolve", "adopt"  # the commands that have a page of their own
+# steps by their texts -> the page on which they are done, and its name
+PAGES_OF_STEPS = {
+    **dict.fromkeys(("next.fix", "next.failed_too"), ("/rows?status=to_fix", "web.nav.rows")),
+    **dict.fromkeys(("next.pictures", "next.pictures_now"), ("/rows/pictures", "rows.pictures")),
+}
 
 
 class HomePage:
@@ -137,6 +142,8 @@ class HomePage:
         self, step: NextStep, last_run: LastRun | None, presenter: Presenter
     ) -> dict[str, object]:
         """Return the address of the page that a step leads to, and its name; none for what only a shell can do."""
+        if (page := PAGES_OF_STEPS.get(step.text.key)) is not None:
+            return {"address": page[0], "place": presenter.render(page[1])}
         words = (step.command or "").removeprefix(self._site.invocation).split()
         if words[:1] in SENDING:
             return {"address": "/send", "place": presenter.render("web.nav.send")}

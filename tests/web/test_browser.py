@@ -36,9 +36,9 @@ ADDRESSES = (
 )
 
 
-def run_apart(hospital):
+def run_apart(hospital, *command):
     """Run in a process of its own: the browser has the event loop of this one."""
-    with hospital.start("run", "--yes") as process:
+    with hospital.start(*(command or ("run", "--yes"))) as process:
         process.communicate()
 
 
@@ -53,6 +53,7 @@ def busy(hospital_with):
         file=f"{HOSTILE.replace('/', '∕')}.xlsx",
     )
     run_apart(hospital)
+    run_apart(hospital, "check")
     with PageThread(hospital.folder / "config.yaml") as page:
         yield hospital, page
         assert page.failures == []
@@ -120,7 +121,7 @@ def test_every_page_is_whole_at_every_width_and_has_no_script_of_a_roster(busy, 
     hospital, page = busy
     tab = shown(page, language=language, width=width)
     for path in ADDRESSES:
-        tab.goto(page.origin + path.format(run=hospital.newest.name))
+        tab.goto(page.origin + path.format(run=hospital.runs[0].name))
         tab.wait_for_load_state("networkidle")
         if path == "/cases":
             expect(tab.locator(".case")).to_have_count(1)
@@ -171,7 +172,7 @@ def test_the_switch_changes_the_language_and_stays_on_the_page(busy, shown):
 
 def test_the_report_opens_whole_and_the_other_files_are_saved(busy, shown):
     hospital, page = busy
-    tab = shown(page, f"/runs/{hospital.newest.name}", language="en-US")
+    tab = shown(page, f"/runs/{hospital.runs[0].name}", language="en-US")
     for label in ("results.xlsx", "review.html"):
         with tab.expect_download() as coming:
             tab.click(f".files a:has-text('{label}')")
@@ -335,7 +336,7 @@ def test_axe_finds_no_violation(busy, shown, language, scheme):
     for width in (1280, 390):
         tab.set_viewport_size({"width": width, "height": 800})
         for address in ADDRESSES:
-            tab.goto(page.origin + address.format(run=hospital.newest.name))
+            tab.goto(page.origin + address.format(run=hospital.runs[0].name))
             tab.wait_for_load_state("networkidle")
             assert list_violations(tab) == [], (address, width)
 

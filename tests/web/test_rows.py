@@ -1,15 +1,25 @@
 """Rows: the table of the newest check, the cells of a row, what is judged and what is saved."""
 
+import errno
 import hashlib
 import html
+import io
 import json
+import os
 import re
+from urllib.parse import urlencode
 
 import openpyxl
 import pytest
+from end_to_end.conftest import HEADERS
+from openpyxl.drawing.image import Image as Drawing
 from page_support import PageThread
 from people import make_row, name, number
-from run_support import wait_until
+from run_support import draw_seal, wait_until
+
+from pipeline.support import failpoints
+from pipeline.web.access import PageUser, Role
+from pipeline.web.users import UserFile
 
 FAULTY = number(2)[:17]
 
@@ -87,10 +97,7 @@ def test_filters_leave_the_rows_that_match(page, words, serials):
     expected = [name(serial) for serial in serials]
     assert list(list_rows(inside.post("/rows", words).text)) == expected
     if "query" not in words:
-        path = "&".join(f"{key}={value}" for key, value in words.items())
-        from urllib.parse import quote
-
-        assert list(list_rows(inside.get(f"/rows?{quote(path, safe='=&')}").text)) == expected
+        assert list(list_rows(inside.get(f"/rows?{urlencode(words)}").text)) == expected
 
 
 def test_a_cell_is_judged_while_it_is_typed_and_saved_into_the_roster(ward, page):
@@ -164,3 +171,173 @@ def test_a_roster_that_changed_in_excel_is_not_written(ward, page):
     assert hashlib.sha256((ward.folder / "inbox" / "roster.xlsx").read_bytes()).digest() == before
     wait_until(lambda: len(ward.runs) > checks)
     assert inside.post("/rows/judge", {**form, "text": number(2)}).status in {404, 409}
+
+
+# -- what cannot be saved
+
+
+def open_form(inside, doctor):
+    key = get_key(list_rows(inside.get("/rows").text)[doctor])
+    return read_form(inside.get(f"/rows/row/{key}").text)
+
+
+def test_a_roster_that_another_program_holds_is_one_sentence_and_stays(ward, page):
+    """As Windows refuses the new name while Excel has the file open."""
+    inside = page.enter()
+    form = open_form(inside, name(2))
+    roster = ward.folder / "inbox" / "roster.xlsx"
+    before = roster.read_bytes()
+
+    def refuse(point):
+        if point == "results: before roster.xlsx takes its name":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "roster.xlsx")
+
+    failpoints.enable_failpoint(refuse)
+    try:
+        answer = inside.post("/rows/save", {**form, "text": number(2)}).text
+    finally:
+        failpoints.enable_failpoint(None)
+    assert "roster.xlsx 正被别的程序打开" in answer
+    assert roster.read_bytes() == before
+    assert [path.name for path in roster.parent.iterdir()] == ["roster.xlsx"]
+
+
+@pytest.mark.parametrize("step", ["the former is kept", "the new one is written"])
+def test_a_full_disk_is_one_sentence_and_the_roster_stays(ward, page, step):
+    inside = page.enter()
+    form = open_form(inside, name(2))
+    roster = ward.folder / "inbox" / "roster.xlsx"
+    before = roster.read_bytes()
+
+    def fill(point):
+        of_copy = point.startswith("results: before the fsync of 2")
+        if of_copy if step == "the former is kept" else point == "results: before the fsync of roster.xlsx":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "roster.xlsx")
+
+    failpoints.enable_failpoint(fill)
+    try:
+        answer = inside.post("/rows/save", {**form, "text": number(2)}).text
+    finally:
+        failpoints.enable_failpoint(None)
+    assert re.search(r"没有保存：[^<]*磁盘", answer)
+    assert roster.read_bytes() == before
+    assert [path.name for path in roster.parent.iterdir()] == ["roster.xlsx"]
+
+
+def test_what_is_not_in_the_log_is_not_done(ward, page):
+    inside = page.enter()
+    form = open_form(inside, name(2))
+    roster = ward.folder / "inbox" / "roster.xlsx"
+    before = roster.read_bytes()
+    log = ward.folder / "state" / "page-log.jsonl"
+    log.unlink()
+    log.mkdir()
+    assert inside.post("/rows/save", {**form, "text": number(2)}).status == 503
+    assert roster.read_bytes() == before
+    assert FAULTY not in inside.get(f"/rows/row/{form['key']}").text, "nor is the number shown"
+
+
+def test_pictures_in_the_workbook_lead_to_excel(ward, page):
+    draw_seal(ward.folder / "one.png", 1)
+    book = openpyxl.load_workbook(ward.folder / "inbox" / "roster.xlsx")
+    book.active.add_image(Drawing(io.BytesIO((ward.folder / "one.png").read_bytes())), "G2")
+    book.save(ward.folder / "inbox" / "roster.xlsx")
+    before = (ward.folder / "inbox" / "roster.xlsx").read_bytes()
+    ward.go("check")
+    inside = page.enter(Accept_Language="en")
+    answer = html.unescape(inside.post("/rows/save", {**open_form(inside, name(2)), "text": number(2)}).text)
+    assert "correct this cell in Excel (roster.xlsx Sheet, cell B3)" in answer
+    assert "it has pictures" in answer
+    assert (ward.folder / "inbox" / "roster.xlsx").read_bytes() == before
+
+
+def test_a_text_file_becomes_a_workbook_and_is_read_once(ward, page):
+    (ward.folder / "inbox" / "roster.xlsx").unlink()
+    lines = [",".join(HEADERS), ",".join(make_row(1)), ",".join(make_row(2, number=FAULTY))]
+    (ward.folder / "inbox" / "名单.csv").write_text("\n".join(lines), "utf-8")
+    ward.go("check")
+    inside = page.enter()
+    form = open_form(inside, name(2))
+    assert "已写入" in inside.post("/rows/save", {**form, "text": number(2)}).text
+    assert [path.name for path in (ward.folder / "inbox").iterdir()] == ["名单.xlsx"]
+    second = read_form(inside.get(f"/rows/cell/{form['key']}/department").text, "department")
+    assert "已写入" in inside.post("/rows/save", {**second, "text": "外科"}).text, (
+        "before the check has ended"
+    )
+    wait_until(lambda: all(line["status"] == "ready" for line in ward.outcomes("plan.jsonl")))
+    assert read_cell(ward.folder / "inbox" / "名单.xlsx", "E3") == "外科"
+
+
+# -- who may what, and whose words these are
+
+
+def test_who_may_only_look_sees_no_number_and_corrects_nothing(ward):
+    users = UserFile(ward.folder / "state")
+    users.save(PageUser("wang", Role.LOOK))
+    users.save(PageUser("li", Role.CLERK))
+    ward.go("check")
+    with (ward.folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write("web: {url: 'https://esign.hospital.example', trusted_proxy: 127.0.0.1}\n")
+    with PageThread(ward.folder / "config.yaml") as page:
+        looking, clerk = (page.visit(X_Forwarded_User=user) for user in ("wang", "li"))
+        for client in (looking, clerk):
+            client.read_token()
+        form = open_form(clerk, name(2))
+        text = looking.get(f"/rows/row/{form['key']}").text
+        assert "<form" not in text
+        assert FAULTY not in text
+        assert looking.get(f"/rows/cell/{form['key']}/id_card_number").status == 403
+        for path in ("/rows/judge", "/rows/save", "/rows/pictures/give", "/rows/pictures/withdraw"):
+            assert looking.post(path, {**form, "text": number(2)}).status == 403
+        assert read_cell(ward.folder / "inbox" / "roster.xlsx", "B3") == FAULTY
+        assert [line["user"] for line in read_log(ward)] == ["li"]
+
+
+def test_rows_in_conflict_stand_side_by_side(ward, page):
+    ward.roster([make_row(1), make_row(2, number=number(1)), make_row(3)])
+    ward.go("check")
+    inside = page.enter()
+    text = inside.get(f"/rows/row/{get_key(list_rows(inside.get('/rows').text)[name(2)])}").text
+    sections = re.findall(r'<section aria-label="([^"]+)">', text)
+    assert sections == [name(2), name(1)]
+    assert text.count('name="field" value="id_card_number"') == 2
+
+
+def test_texts_of_strangers_are_texts(ward, page):
+    script = "<script>document.title=1</script>"
+    rows = [make_row(1, name=script), make_row(2, department=script, number=f'{FAULTY}"><b>')]
+    ward.roster(rows, headers=(*HEADERS[:4], "科室"), file=f"{script.replace('/', '∕')}.xlsx")
+    ward.go("check")
+    inside = page.enter()
+    text = inside.get("/rows").text
+    for key in re.findall(r'id="row-([0-9a-f]{16})"', text):
+        text += inside.get(f"/rows/row/{key}").text
+        form = {"key": key, "field": "name", "text": script}
+        text += inside.post("/rows/judge", form).text
+    assert script in html.unescape(text)
+    assert "<script>document" not in text
+    assert "><b>" not in text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key": "0" * 16},
+        {"field": "picture"},
+        {"field": "seal_name"},
+        {"field": "../../config.yaml"},
+        {"roster": "0" * 64},
+        {"seen": ""},
+    ],
+)
+def test_a_form_that_was_changed_writes_nothing(ward, page, change):
+    inside = page.enter()
+    form = open_form(inside, name(2))
+    before = (ward.folder / "inbox" / "roster.xlsx").read_bytes()
+    inside.post("/rows/save", {**form, "text": number(2), **change})
+    assert (ward.folder / "inbox" / "roster.xlsx").read_bytes() == before
+
+
+def test_home_leads_to_the_rows_to_correct(ward, page):
+    ward.go("run")
+    assert 'href="/rows?status=to_fix"' in page.enter().get("/").text
