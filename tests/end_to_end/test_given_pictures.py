@@ -216,3 +216,15 @@ def test_given_bytes_reach_no_other_doctor(ward, copies, present, keeps_scan):
         assert serial == 1 or number(serial) in copies
     if present == {1} and (copies or keeps_scan):
         assert ready == [1]
+
+
+def test_a_ledger_that_is_rebuilt_knows_what_was_given(ward):
+    ward.give(1)
+    assert ward.run()[1]["status"] == "sealed"
+    withdrawn = ward.give(3, "00003.png")
+    ward.withdraw(withdrawn)
+    before = ward.decide(lambda decisions: decisions.ledger.list_given_pictures())
+    ward.hospital.lose_ledger()
+    assert ward.hospital.go("ledger", "rebuild") == 0
+    assert ward.decide(lambda decisions: decisions.ledger.list_given_pictures()) == before
+    assert len(before) == 1

@@ -158,6 +158,7 @@ class RowPages:
                 await self._record_look(request, located, name)
             cell = cards.describe_cell(located, row.key, name, faults.get(name, ()), is_open=is_open)
             cells.append({**cell, "can_open": is_clerk and is_editable(located.row, name)})
+        cells.sort(key=lambda cell: not cell["faults"])
         return {"row": described, "cells": cells, "is_changed": False}
 
     async def _open_cell(self, request: web.Request) -> web.StreamResponse:
