@@ -89,7 +89,11 @@ class RunOptions(SendOptions, total=False):
     rosters: Annotated[Rosters, "roster files or folders; default: the configuration's"]
     limit: Annotated[int | None, "create at most so many seals; None: no limit"]
     only: Annotated[
-        Sequence[str], "names and staff numbers: create the seals of these people alone; (): of all"
+        Sequence[str],
+        "names and staff numbers, with `checked` also plan.jsonl:LINE: create the seals of these people alone; (): of all",
+    ]
+    checked: Annotated[
+        str | None, "the id of a check: send only what it showed; where the plan differs now, send nothing"
     ]
     review: Annotated[
         StrPath | None, "file of judgements that review.html saved; seals marked wrong are skipped"
@@ -269,7 +273,7 @@ VALUE_RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     ),
     "resolve.query": (_is_text, "str"),
     **dict.fromkeys(("accept_guards", "new_ledger", "write", "leavers", "sure"), (_is_bool, "True, False")),
-    **dict.fromkeys(("run", "seal_id", "seal_name", "why"), (_is_text, "str")),
+    **dict.fromkeys(("run", "checked", "seal_id", "seal_name", "why"), (_is_text, "str")),
     "language": (lambda value: isinstance(value, str) and value in get_args(Language), '"zh", "en"'),
     "decision": (
         lambda value: isinstance(value, str) and value in get_args(DecisionKind),

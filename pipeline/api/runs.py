@@ -296,6 +296,7 @@ def _build_request(
         limit=options.get("limit"),
         only=options.get("only", ()),
         review=_make_path(options.get("review")),
+        checked=options.get("checked"),
         accept_guards=options.get("accept_guards", False),
         invocation=name_invocation(config),
         ledger=options.get("ledger"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 # option -> the argument with the same meaning, as it is written in a call
 PYTHON_ARGUMENTS: Mapping[str, str] = {
     "accept-guards": "accept_guards=True",
+    "checked": "checked",
     "keep": 'decision="keep"',
     "leavers": "leavers=True",
     "limit": "limit",

@@ -8,6 +8,7 @@ import pytest
 from people import make_row, name, number
 from run_support import draw_seal
 
+import pipeline
 from pipeline.config.settings import Config
 from pipeline.domain.run import CheckedPlan, RunRequest
 from pipeline.domain.site_key import PLAIN_KEY
@@ -221,3 +222,17 @@ def test_a_checked_run_probes_no_one(tmp_path):
         for one in (request, replace(request, checked=checked))
     ]
     assert probes == [True, False]
+
+
+def test_from_python_too(sealed):
+    path = sealed.folder / "config.yaml"
+    checked = pipeline.check(path).report.run
+    result = pipeline.run(path, checked=checked, only=["plan.jsonl:4"])
+    assert [row.status.value for row in result.rows] == [
+        "unchanged",
+        "unchanged",
+        "not_sent",
+        "sealed",
+        "not_sent",
+    ]
+    assert pipeline.run(path, checked=checked).halted.code == "PLAN_CHANGED"
