@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from html import unescape
 from threading import Thread
 
@@ -16,8 +17,9 @@ from people import name
 from run_support import wait_until
 from wire_support import CREATE
 
+from pipeline.ledger.lock import Holder
 from pipeline.web.access import PageUser, Role
-from pipeline.web.send_pages.run_child import FOLDER, RunChild
+from pipeline.web.send_pages.run_child import FOLDER, RunChild, RunStart, RunView
 from pipeline.web.users import UserFile
 
 
@@ -422,6 +424,17 @@ def test_a_killed_run_is_shown_and_nothing_is_sent_twice(slow):
         assert "没有正常结束" in text
         wait_for(inside, 'id="order"')  # checked again, so that the rest can be sent
         send_the_rest(slow, inside)
+
+
+def test_a_run_is_the_pages_own_by_its_process_or_its_name():
+    holder = Holder("20260101-000000-000", "2026-01-01T00:00:00+08:00", 42, "wang", "host")
+    start = RunStart("20260101-000000-000", "wang", holder.since, "check", None, accept_guards=False, pid=42)
+    assert RunView(holder, start, is_alive=True).is_own, "while it reads rosters it has not named itself"
+    assert not RunView(holder, replace(start, pid=43), is_alive=True).is_own
+    assert RunView(holder, replace(start, pid=None), numbers={"run": holder.run}).is_own
+    assert not RunView(holder, start, numbers={"run": "20260101-000000-001"}).is_own
+    assert RunView(None, start, is_alive=True).is_own
+    assert not RunView(holder).is_own
 
 
 def test_nothing_is_started_where_it_cannot_be_recorded(slow):

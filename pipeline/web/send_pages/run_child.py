@@ -76,9 +76,10 @@ class RunView:
     @property
     def is_own(self) -> bool:
         """Whether the run that is under way is the last one that the page started."""
-        return self.start is not None and (
-            self.is_alive if self.holder is None else self.holder.run == self.own_run
-        )
+        if self.start is None or self.holder is None:
+            return self.is_alive
+        is_same_process = self.is_alive and self.holder.pid == self.start.pid  # it has not named its run yet
+        return is_same_process or self.holder.run == self.own_run
 
     @property
     def own_run(self) -> str | None:
