@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,8 @@ def main() -> None:
                 save(cropped(picture, TALLEST[sheet]), f"{sheet}.{language}.png")
             for page, picture in pages(results, unreviewed(folder, language), folder):
                 save(picture, f"{page}.{language}.png")
+            for page, picture in served_pages(folder, language):
+                save(picture, f"{page}.{language}.png")
 
 
 def demo(folder: Path, language: str) -> Path:
@@ -68,22 +72,39 @@ def unreviewed(folder: Path, language: str) -> Path:
     return folder / "before" / "out" / "latest"
 
 
+def make_unsent(folder: Path) -> Path:
+    """Return the configuration of the demo's roster as if no run had been."""
+    config = folder / "unsent" / "config.yaml"
+    config.parent.mkdir()
+    text = (folder / "demo" / "config.yaml").read_text("utf-8")
+    text = text.replace("secrets_dir: ", "secrets_dir: ../demo/").replace("[inbox]", "[../demo/inbox]")
+    config.write_text(text, "utf-8")
+    return config
+
+
 def call(folder: Path, language: str, *words: str) -> None:
     """Type a command in a folder."""
-    bin_folder = Path(
-        sys.executable
-    ).parent  # where esign-import is: the pictures show commands as people type them
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(HOUSE),
-        "PATH": f"{bin_folder}:{os.environ['PATH']}",
-        "ESIGN_IMPORT_LANGUAGE": language,
-        "XDG_STATE_HOME": str(folder),  # of this program's registry of ledgers
-    }
-    command = [str(bin_folder / "esign-import"), "-q", *words]
-    ended = subprocess.run(command, cwd=folder, env=environment, check=False)  # noqa: S603
+    ended = subprocess.run(  # noqa: S603
+        [get_program(), "-q", *words], cwd=folder, env=make_environment(folder, language), check=False
+    )
     if ended.returncode != ENDS_WITH:
         raise SystemExit(f"{words} ended with {ended.returncode}")
+
+
+def get_program() -> str:
+    """Return the program as people type it."""
+    return str(Path(sys.executable).parent / "esign-import")
+
+
+def make_environment(folder: Path, language: str) -> dict[str, str]:
+    """Return the environment of the program, with a registry of ledgers of its own."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(HOUSE),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "ESIGN_IMPORT_LANGUAGE": language,
+        "XDG_STATE_HOME": str(folder),
+    }
 
 
 def sheets(workbook: Path, folder: Path, language: str) -> Iterator[tuple[str, Image.Image]]:
@@ -112,6 +133,51 @@ def pages(results: Path, before: Path, folder: Path) -> Iterator[tuple[str, Imag
         yield "report", shot(chromium, report, folder, size=(1180, 1010), act=lambda page: to(page, "#pace"))
         yield "report-phone", shot(chromium, report, folder, size=(390, 780), scheme="dark", scale=1.5)
         yield "review", shot(chromium, before / "review.html", folder, size=(1180, 820), act=judge)
+
+
+def served_pages(folder: Path, language: str) -> Iterator[tuple[str, Image.Image]]:
+    """Yield pages of `serve`: what is to be done, a cell that is corrected, what would be sent."""
+    with browser() as chromium, serve(folder, folder / "demo" / "config.yaml", language) as url:
+        context = chromium.new_context(viewport={"width": 1180, "height": 900}, locale=language)
+        page = context.new_page()
+        page.goto(url)
+        page.wait_for_selector("#last-run")
+        yield "page-home", take(page, folder)
+        page.goto(f"{url.partition('?')[0]}rows?status=to_fix")
+        page.wait_for_selector("table.row-table", timeout=60_000)
+        page.click("button.row-name")
+        page.wait_for_selector("form.cell input[name=text]")
+        yield "page-rows", take(page, folder)
+        context.close()
+    with browser() as chromium, serve(folder, make_unsent(folder), language) as url:
+        context = chromium.new_context(viewport={"width": 1180, "height": 900}, locale=language)
+        page = context.new_page()
+        page.goto(url)
+        page.goto(f"{url.partition('?')[0]}send")
+        page.click("main form button")  # nothing was checked yet
+        page.wait_for_selector("form[action='/send']", timeout=60_000)
+        yield "page-send", take(page, folder)
+        context.close()
+
+
+@contextmanager
+def serve(folder: Path, config: Path, language: str) -> Iterator[str]:
+    """Serve the page of a configuration; yields the address that lets one browser in."""
+    words = [get_program(), "--json", "--config", str(config), "serve", "--listen", "127.0.0.1:0"]
+    environment = make_environment(folder, language)
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+
+
+def take(page: Any, folder: Path) -> Image.Image:
+    """Return what a window shows."""
+    target = folder / "shot.png"
+    page.screenshot(path=target)
+    return Image.open(target).convert("RGB")
 
 
 def to(page: Any, part: str) -> None:
