@@ -52,7 +52,7 @@ def test_a_check_that_is_newer_than_the_run_decides(hospital, page):
     (hospital.folder / "inbox" / "other.xlsx").write_text("no workbook")
     assert hospital.go("check") in {3, 7}
     text = page.enter(Accept_Language="en").get("/").text
-    listed = re.findall(r"<li>\s*<p>([^<]+)</p>\s*<a class=\"button\" href=\"([^\"]+)\"", text)
+    listed = re.findall(r"<li[^>]*>\s*<p>([^<]+)</p>\s*<a class=\"button\" href=\"([^\"]+)\"", text)
     assert listed == [
         ("1 roster was not read, or not completely", "/drop"),
         ("3 rows can be sent", "/send"),
@@ -65,7 +65,7 @@ def test_pictures_that_are_missing_and_that_cannot_be_used_are_entries_of_their_
     (hospital.folder / "seals" / "00002.png").write_bytes(b"no picture")
     assert hospital.go("run") == 3
     text = page.enter(Accept_Language="en").get("/").text
-    listed = re.findall(r"<li>\s*<p>([^<]+)</p>\s*<a class=\"button\" href=\"([^\"]+)\"", text)
+    listed = re.findall(r"<li[^>]*>\s*<p>([^<]+)</p>\s*<a class=\"button\" href=\"([^\"]+)\"", text)
     assert listed == [
         ("1 doctor has no picture", "/rows?code=IMAGE_MISSING"),
         ("1 row has a picture that cannot be used", "/rows?status=to_fix"),

@@ -88,7 +88,10 @@ class RowPages:
         cards = self._make_cards(request)
         checked = await self._site.read(self._newest.get)
         state = {**self._describe_state(checked, cards), "seen": request.query.get("seen", "")[:MAX_WORD]}
-        return self._view.render(request, "rows_state.html", state=state)
+        response = self._view.render(request, "rows_state.html", state=state)
+        if checked is not None and not state["seen"]:
+            response.headers["HX-Refresh"] = "true"  # the filters come with the first check
+        return response
 
     def _describe_state(self, checked: CheckedRows | None, cards: RowCards) -> dict[str, object]:
         end = self._checks.end
