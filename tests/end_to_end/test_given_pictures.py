@@ -1,6 +1,7 @@
 """A picture that a person gave to a doctor: whose it is in every later run, by any route, and whose it never is."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,7 @@ from run_support import QuickClock, draw_seal
 from pipeline.domain.roster import ImageFile
 from pipeline.errors import UsageError
 from pipeline.intake.read_rosters import read_rosters
+from pipeline.ledger.protocol import LedgerConflict
 from pipeline.resolution.given_pictures import open_picture_decisions
 
 SCAN = 901  # the picture by serial
@@ -228,3 +230,29 @@ def test_a_ledger_that_is_rebuilt_knows_what_was_given(ward):
     assert ward.hospital.go("ledger", "rebuild") == 0
     assert ward.decide(lambda decisions: decisions.ledger.list_given_pictures()) == before
     assert len(before) == 1
+
+
+def test_the_ledger_refuses_a_second_doctor_for_one_picture(ward):
+    """Also where two people decide at once."""
+    first = ward.give(1)
+    for other in (replace(first, key="another"), replace(first, key="another", picture="0" * 64)):
+        with pytest.raises(LedgerConflict):
+            ward.decide(
+                lambda decisions, other=other: decisions.ledger.record_given_picture(
+                    other, now=1.0, who="li", why="page"
+                )
+            )
+    assert ward.decide(lambda decisions: decisions.ledger.list_given_pictures()) == [first]
+
+
+def test_a_picture_given_under_a_corrected_number_passes_to_the_person(ward):
+    draw_seal(ward.seals / "00001.png", 1)
+    assert ward.run()[1]["status"] == "sealed"
+    ward.rows[1] = make_row(1, number=number(9))
+    ward.save()
+    (ward.seals / "00001.png").unlink()
+    ward.give(1)
+    assert "PERSON_POSSIBLY_SAME" in ward.run()[1]["codes"]
+    assert ward.hospital.go("resolve", name(1), "--same-person") == 0
+    row = ward.run()[1]
+    assert (row["status"], row["picture"] and row["picture"]["sha256"]) == ("changed", ward.digest)

@@ -18,7 +18,7 @@ from people import make_row, number
 from run_support import draw_seal
 
 from pipeline.config.settings import Config
-from pipeline.domain.roster import Field
+from pipeline.domain.roster import CellKind, Field
 from pipeline.errors import NotCopied, RosterChanged
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.xlsx.copying import collect_exact_sheets
@@ -285,3 +285,15 @@ def correct_until_killed(folder, form, data, *, points):
     finally:
         failpoints.enable_failpoint(None)
     return "done"
+
+
+def test_a_text_that_begins_like_a_formula_is_a_text(inbox):
+    roster = inbox.write("名单.xlsx", save(make_book()))
+    after = inbox.correct(roster, field=Field.DEPARTMENT, text="=1+1")
+    (row,) = [row for row in after.rows if row.origin.row == 5]
+    assert (row.fields[Field.DEPARTMENT].kind, row.fields[Field.DEPARTMENT].display_text) == (
+        CellKind.TEXT,
+        "=1+1",
+    )
+    book = openpyxl.load_workbook(inbox.folder / "名单.xlsx")
+    assert book.active["E5"].data_type == "s"
