@@ -21,6 +21,7 @@ from pipeline.resolution.decide import get_certified_place
 from pipeline.resolution.ledger_status import describe_command_line
 from pipeline.resolution.open_cases import open_cases
 from pipeline.web.access import Role
+from pipeline.web.check_child import DelayedCheck
 from pipeline.web.decisions import LOOK_UP, CaseChanged, WantedDecision, enter_decision
 from pipeline.web.security import SESSION, Route
 from pipeline.web.site import Site
@@ -34,9 +35,10 @@ MAX_CASES = 200
 class CasePages:
     """The list of cases, and the forms for decisions. One request at a time reads rosters or enters something."""
 
-    def __init__(self, site: Site, view: PageView) -> None:
+    def __init__(self, site: Site, view: PageView, delayed: DelayedCheck) -> None:
         self._site = site
         self._view = view
+        self._delayed = delayed
         self._reader = CaseReader()
         self._turn = asyncio.Lock()
 
@@ -92,6 +94,7 @@ class CasePages:
         except EsignImportError as error:
             sentences = [presenter.mask_text(error.render(presenter.language))]
             return self._answer(request, presenter, sentences, status=409)
+        self._delayed.start_soon()
         colour = "rejected" if recorded.answer and recorded.seal_id is None else "sealed"
         return _renew_list(self._answer(request, presenter, recorded.describe(presenter), colour=colour))
 

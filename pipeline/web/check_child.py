@@ -6,6 +6,7 @@ the newest one of either is what the pages show.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ from pipeline.web.site import Site
 from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
 
 COMMAND = "check"
+QUIET_SECONDS = 5.0  # without a decision, after which a check starts
 END_SECONDS = 5.0  # for which a check that is asked to end is waited for, before it is killed
 
 
@@ -117,6 +119,20 @@ class Checks:
                 return False  # it is not written yet, or never will be
             self._commands[folder.name] = known
         return known
+
+
+class DelayedCheck:
+    """Starts a check when nothing was decided for a moment: what is ready to be sent has changed."""
+
+    def __init__(self, checks: Checks) -> None:
+        self._checks = checks
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start_soon(self) -> None:
+        """Start a check after QUIET_SECONDS, counted from the last call; in the event loop."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(QUIET_SECONDS, self._checks.start)
 
 
 class _CheckChild:

@@ -20,7 +20,7 @@ from pipeline.intake.images.prepare import read_preview
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.web.access import Role
-from pipeline.web.check_child import Checks
+from pipeline.web.check_child import Checks, DelayedCheck
 from pipeline.web.review_cards import ALL, FILTERS, TODO, CheckedPairing, CheckedPairings
 from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
@@ -32,7 +32,6 @@ from pipeline.workflow.tenant_ledger import lock_ledger, open_configured_ledger,
 CARDS = 24  # in one part of the page
 MAX_QUERY = 100  # characters
 SCRIPT = "review.js"
-QUIET_SECONDS = 5.0  # without a judgement, after which a check starts
 
 
 @dataclass(eq=False, slots=True)
@@ -49,16 +48,16 @@ class WantedJudgement:
 class ReviewPages:
     """The cards, their pictures, and the judgements."""
 
-    def __init__(self, site: Site, view: PageView, checks: Checks) -> None:
+    def __init__(self, site: Site, view: PageView, checks: Checks, delayed: DelayedCheck) -> None:
         self._site = site
         self._view = view
         self._checks = checks
+        self._delayed = delayed
         self._kept: CheckedPairings | None = None
         self._judgements: tuple[str, Mapping[str, Judgement]] = ("", {})  # with the ledger's state
         self._previews = site.config.resolve_path(site.config.work) / PREVIEWS
         self._turn = asyncio.Lock()  # for the ledger's lock
         self._waiting: list[WantedJudgement] = []
-        self._timer: asyncio.TimerHandle | None = None  # until the next check
 
     def list_routes(self) -> Iterator[Route]:
         """Yield the routes."""
@@ -149,7 +148,7 @@ class ReviewPages:
         await self._enter_in_turn(wanted)
         fault, status = "", 200
         if wanted.is_entered:
-            self._check_soon()
+            self._delayed.start_soon()
         if wanted.fault is not None:
             fault, status = presenter.mask_text(wanted.fault.render(presenter.language)), 409
         elif not wanted.is_entered:
@@ -180,12 +179,6 @@ class ReviewPages:
                 return  # entered with another one
             batch, self._waiting = self._waiting, []
             await self._site.read(self._enter, batch)
-
-    def _check_soon(self) -> None:
-        """Start a check when no judgement has come for a moment: what is ready to be sent has changed."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(QUIET_SECONDS, self._checks.start)
 
     def _enter(self, batch: Sequence[WantedJudgement]) -> None:
         """Enter judgements under the ledger's lock, each for itself; one that cannot be entered has its fault."""

@@ -20,7 +20,7 @@ from pipeline.web.access import BrowserSessions, PageAddress
 from pipeline.web.adopt import AdoptPages
 from pipeline.web.cases import CasePages
 from pipeline.web.certify import CertifyPage
-from pipeline.web.check_child import Checks
+from pipeline.web.check_child import Checks, DelayedCheck
 from pipeline.web.doctors import DoctorPages
 from pipeline.web.drop.page import DropPage
 from pipeline.web.entrance import Entrance, OneTimeEntrance, PasswordEntrance, ProxyEntrance
@@ -194,6 +194,7 @@ class PageServer:
         app.on_shutdown.append(drop.end)
         send = SendPage(self._site, view, self._checks)
         app.on_shutdown.append(send.close)
+        delayed = DelayedCheck(self._checks)
         newest, rosters = NewestRows(self._checks), RosterCells(self._site)
         return (
             HomePage(self._site, view, newest),
@@ -202,10 +203,10 @@ class PageServer:
             RunPages(self._site, view),
             SealLists(self._site),
             DoctorPages(self._site, view),
-            CasePages(self._site, view),
+            CasePages(self._site, view, delayed),
             RowPages(self._site, view, self._checks, newest, rosters),
             PicturePages(self._site, view, self._checks, newest, rosters),
-            ReviewPages(self._site, view, self._checks),
+            ReviewPages(self._site, view, self._checks, delayed),
             AdoptPages(self._site, view, self._checks),
             CertifyPage(self._site, view),
         )

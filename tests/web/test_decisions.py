@@ -12,12 +12,13 @@ from page_support import PageThread
 from people import make_row, name, number
 from playwright.sync_api import expect
 from resolution_support import LaterClock, list_made_seals, read_unknown_rows, run_later
-from run_support import draw_seal
+from run_support import draw_seal, wait_until
 from wire_support import fault
 
 from pipeline.config.settings import load
 from pipeline.ledger.lock import read_user_name
 from pipeline.reports.presenter import Presenter
+from pipeline.web import check_child
 from pipeline.web.access import PageUser, Role
 from pipeline.web.users import UserFile
 from pipeline.web.words import name_controls
@@ -335,6 +336,16 @@ def test_the_list_is_read_again_only_where_something_changed(unsettled, later_pa
     assert name(1) not in list_cases(inside.get("/cases/list").text)
     assert run_later(unsettled, "resolve", who, "--seal-id", ID) == 0
     assert who not in list_cases(inside.get("/cases/list").text)
+
+
+def test_a_check_follows_the_last_decision(unsettled, later_page, monkeypatch):
+    monkeypatch.setattr(check_child, "QUIET_SECONDS", 0.0)
+    before = unsettled.newest
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    assert decide(inside, name(5), "keep").status == 200
+    wait_until(lambda: unsettled.newest != before and (unsettled.newest / "run.json").exists())
+    statuses = {line["name"]: line["status"] for line in unsettled.outcomes("plan.jsonl")}
+    assert statuses[name(5)] == "unchanged"
 
 
 def test_a_question_to_the_service_is_recorded_and_refutes_nothing(unsettled, later_page):

@@ -17,7 +17,7 @@ from run_support import draw_seal, wait_until
 from pipeline.clock import SystemClock
 from pipeline.config.settings import load
 from pipeline.ledger.lock import read_user_name
-from pipeline.web import review
+from pipeline.web import check_child
 from pipeline.web.access import PageUser, Role
 from pipeline.web.review import CARDS
 from pipeline.web.users import UserFile
@@ -312,7 +312,7 @@ def test_without_a_check_or_a_ledger_the_page_names_what_is_missing(hospital_wit
 
 
 def test_a_check_follows_the_last_judgement(hospital, page, monkeypatch):
-    monkeypatch.setattr(review, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(check_child, "QUIET_SECONDS", 0.0)
     hospital.doctors(2)
     hospital.go("check")
     before = hospital.newest
