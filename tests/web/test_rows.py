@@ -341,3 +341,12 @@ def test_a_form_that_was_changed_writes_nothing(ward, page, change):
 def test_home_leads_to_the_rows_to_correct(ward, page):
     ward.go("run")
     assert 'href="/rows?status=to_fix"' in page.enter().get("/").text
+
+
+def test_without_a_roster_the_page_leads_to_where_they_are_put(hospital):
+    (hospital.folder / "inbox").mkdir()
+    with PageThread(hospital.folder / "config.yaml") as page:
+        inside = page.enter()
+        assert "正在检查" in inside.get("/rows").text
+        wait_until(lambda: "还没有检查过名单" in inside.get("/rows").text)
+        assert "正在检查" not in inside.get("/rows").text, "not checked again and again"

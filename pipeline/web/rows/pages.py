@@ -65,7 +65,7 @@ class RowPages:
         first = int(words["first"]) if words.get("first", "").isdecimal() else 0
         cards = self._make_cards(request)
         checked = await self._site.read(self._newest.get)
-        if checked is None and self._checks.progress is None:
+        if checked is None and self._checks.progress is None and self._checks.end is None:
             self._checks.start(cards.language)
         matching = [row for row in checked.rows if wanted.matches(row)] if checked else []
         shown = matching[first : first + ROWS_SHOWN]
