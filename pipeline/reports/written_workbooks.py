@@ -31,7 +31,7 @@ class WrittenWorkbooks:
 
         ``made_of`` is a digest of all that a marked copy is made of, so that the next run may carry the copy forward.
         """
-        note = {"sha256": _hash_file(copied_from or workbook), "made_of": made_of}
+        note = {"sha256": _hash_file(copied_from or workbook) or "", "made_of": made_of}
         self._save({**self._read_notes(), self._name(workbook): note})
 
     def preserve_edited(self) -> list[Path]:
@@ -62,7 +62,7 @@ class WrittenWorkbooks:
         for name in names:
             workbook = self._folder / name
             try:
-                if workbook.exists() and _hash_file(workbook) != notes[name]["sha256"]:
+                if _hash_file(workbook) not in {None, notes[name]["sha256"]}:
                     yield workbook.rename(_choose_free_path(workbook))
                 elif name == kept:
                     continue
@@ -97,6 +97,11 @@ def _choose_free_path(path: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:  # megabytes of a large workbook are not held at once
+def _hash_file(path: Path) -> str | None:
+    """Return the SHA-256 of a file, None where it is not there: a run at the same time may have taken it away."""
+    with (
+        suppress(FileNotFoundError),
+        path.open("rb") as file,
+    ):  # megabytes of a large workbook are not held at once
         return hashlib.file_digest(file, "sha256").hexdigest()
+    return None

@@ -25,9 +25,11 @@ _QUIET = (
     "--disable-sync",
 )
 
-# what of a page is pressed and is smaller than a finger, which needs 44 pixels
+# what of a page is pressed and is smaller than a finger, which needs 44 pixels; a box in a label is pressed by its label
 SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, select, summary, input:not([type=file]), label.button')]
-    .filter(it => it.checkVisibility()).map(it => [it.outerHTML.slice(0, 90), it.getBoundingClientRect()])
+    .filter(it => it.checkVisibility())
+    .map(it => [it.outerHTML.slice(0, 90), (it.matches('[type=radio], [type=checkbox]') && it.closest('label') || it)])
+    .map(([html, it]) => [html, it.getBoundingClientRect()])
     .filter(([_, box]) => box.height < 44 || box.width < 44).map(([html, box]) => `${box.width} x ${box.height}: ${html}`)"""
 
 
