@@ -9,20 +9,26 @@ The folder ``dist/esign-import`` is copied to the host as a whole. A bundle is b
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import time
 import venv
 from collections.abc import Sequence
+from http.cookiejar import CookieJar
 from pathlib import Path
+from urllib.parse import urljoin
+from urllib.request import HTTPCookieProcessor, build_opener
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 BIN, ENDING = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
 DEMO_EXIT = 3  # the sample has rows with mistakes
 UNREACHED = 74  # of `enqueue`: no PostgreSQL at the address
+CHECK_SECONDS = 60  # for the check of the page
 UNDELIVERED = 5  # of `notify test`: nobody listens at the address
 
 
@@ -67,6 +73,7 @@ def check_bundle(program: Path, work: Path) -> None:
         sys.exit(f"the child process did not read the page: {files}")
     hospital = work / "hospital"
     run([program, "init", hospital, "--sandbox"], quiet=True)
+    check_page(program, hospital)
     (hospital / "secrets" / "notify__urls").write_text("json://127.0.0.1:9/", encoding="utf-8")
     run([program, "notify", "test"], expected=UNDELIVERED, quiet=True, folder=hospital)
     secret = hospital / "secrets" / "ledger__secret"
@@ -80,11 +87,40 @@ def check_bundle(program: Path, work: Path) -> None:
     print(f"{program.parent}: {size} MB, starts, reads rosters and imports the sample")
 
 
+def check_page(program: Path, hospital: Path) -> None:
+    """Serve the page, come in, and wait until the check that it starts has read the sample."""
+    typed = "of-the-bundle-check-alone\n"
+    run([program, "user", "add", "clerk", "--role", "clerk"], quiet=True, folder=hospital, typed=typed)
+    command = [program, "--json", "serve", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, cwd=hospital, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            url = json.loads(process.stdout.readline())["url"]
+            browser = build_opener(HTTPCookieProcessor(CookieJar()))
+            for path in ("", "rows", "static/page.css", "static/htmx.min.js"):
+                address = urljoin(url, path) if path else url
+                with browser.open(address) as answer:
+                    answer.read()
+            for _ in range(CHECK_SECONDS * 10):
+                if any(hospital.glob("out/*/plan.jsonl")):
+                    return
+                time.sleep(0.1)
+        finally:
+            process.terminate()
+    sys.exit("the check of the page has written nothing")
+
+
 def run(
-    command: Sequence[str | Path], *, expected: int = 0, quiet: bool = False, folder: Path = REPOSITORY
+    command: Sequence[str | Path],
+    *,
+    expected: int = 0,
+    quiet: bool = False,
+    folder: Path = REPOSITORY,
+    typed: str | None = None,
 ) -> None:
     """Run a command; any other exit code than the expected one ends the build."""
-    done = subprocess.run(command, cwd=folder, capture_output=quiet, check=False)
+    typed_bytes = typed.encode() if typed is not None else None
+    done = subprocess.run(command, cwd=folder, capture_output=quiet, check=False, input=typed_bytes)
     if done.returncode != expected:
         sys.stderr.buffer.write(done.stderr or b"")
         sys.exit(f"{' '.join(map(str, command))}: exit {done.returncode}")
