@@ -33,7 +33,7 @@ from pipeline.web.rows.roster_cells import RosterCells
 from pipeline.web.runs import RunPages
 from pipeline.web.seals import SealLists
 from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, MAX_BODY, RequestGuard, Route
-from pipeline.web.send_pages.page import SendPage
+from pipeline.web.send.page import SendPage
 from pipeline.web.session_pages import SessionPages
 from pipeline.web.setup import SetupPage
 from pipeline.web.site import Site

@@ -19,7 +19,7 @@ from wire_support import CREATE
 
 from pipeline.ledger.lock import Holder
 from pipeline.web.access import PageUser, Role
-from pipeline.web.send_pages.run_child import FOLDER, RunChild, RunStart, RunView
+from pipeline.web.send.run_child import FOLDER, RunChild, RunStart, RunView
 from pipeline.web.users import UserFile
 
 

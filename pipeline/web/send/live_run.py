@@ -16,7 +16,7 @@ from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import load_text
 from pipeline.reports.explanations import describe_cause
 from pipeline.reports.presenter import Presenter
-from pipeline.web.send_pages.run_child import RunView
+from pipeline.web.send.run_child import RunView
 from pipeline.web.site import Site
 from pipeline.workflow.tenant_ledger import open_configured_ledger
 

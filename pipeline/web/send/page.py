@@ -20,9 +20,9 @@ from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
 from pipeline.web.run_values import count_rows, describe_record
 from pipeline.web.security import SESSION, RequestRefused, Route
-from pipeline.web.send_pages.checked_rows import CheckReader, ReadyRow, ShownCheck, has_later_run
-from pipeline.web.send_pages.live_run import RowNames, describe_live, digest_state
-from pipeline.web.send_pages.run_child import RunChild, RunUnderWay, RunView
+from pipeline.web.send.live_run import RowNames, describe_live, digest_state
+from pipeline.web.send.run_child import RunChild, RunUnderWay, RunView
+from pipeline.web.send.shown_check import CheckReader, ReadyRow, ShownCheck, has_later_run
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language, make_redirect
 from pipeline.workflow.run_preview import describe_preview, describe_target
