@@ -13,7 +13,7 @@ from aiohttp import web
 
 from pipeline.reports.html_pages import build_style
 from pipeline.web.access import PageAddress, Role
-from pipeline.web.entrance import Entrance, OneTimeEntrance, PasswordEntrance
+from pipeline.web.entrance import SESSION_SECONDS, Entrance, OneTimeEntrance, PasswordEntrance
 from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, SESSION, RequestRefused, Route
 from pipeline.web.site import Site
 from pipeline.web.users import FailedAttempts
@@ -110,7 +110,13 @@ class SessionPages:
     def _set_cookie(self, response: web.StreamResponse, session_id: str) -> None:
         secure = self._address.is_secure
         response.set_cookie(
-            self._address.cookie, session_id, path="/", httponly=True, samesite="Strict", secure=secure
+            self._address.cookie,
+            session_id,
+            max_age=int(SESSION_SECONDS),  # a browser that is closed and opened again stays in
+            path="/",
+            httponly=True,
+            samesite="Strict",
+            secure=secure,
         )
 
     async def _record(self, user: str, action: str, request: web.Request) -> None:

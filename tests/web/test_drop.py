@@ -102,6 +102,13 @@ def test_what_is_no_roster_is_refused_as_check_does(hospital, clerk):
     assert list_names(hospital.folder / "inbox") == before
 
 
+def test_a_check_that_is_due_is_shown_at_once(hospital, clerk):
+    hospital.roster([])
+    content = (hospital.folder / "inbox" / "roster.xlsx").read_bytes()
+    assert clerk.drop("other.xlsx", content)["outcome"] == "stored"
+    assert 'hx-trigger="every 1s' in clerk.get("/drop/now").text
+
+
 def test_a_roster_that_is_not_read_is_named_with_what_to_do_in_either_language(clerk):
     clerk.drop("list.csv", "甲,乙\n1,2\n".encode())
     wait_until(lambda: "list.csv</strong>" in clerk.get("/drop/now").text)

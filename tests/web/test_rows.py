@@ -125,6 +125,37 @@ def test_a_cell_is_judged_while_it_is_typed_and_saved_into_the_roster(ward, page
     assert number(2) not in json.dumps(read_log(ward))
 
 
+def test_a_roster_that_is_put_back_as_it_was_is_corrected_again(ward, page):
+    """Its bytes are those that a correction has replaced before."""
+    inside = page.enter()
+    roster = ward.folder / "inbox" / "roster.xlsx"
+    before = roster.read_bytes()
+    for _ in range(2):
+        key = get_key(list_rows(inside.get("/rows").text)[name(2)])
+        form = read_form(inside.get(f"/rows/row/{key}").text)
+        assert form["text"] == FAULTY
+        checks = len(ward.runs)
+        assert "已保存，检查中" in inside.post("/rows/save", {**form, "text": number(2)}).text
+        assert read_cell(roster, "B3") == number(2)
+        wait_until(lambda checks=checks: len(ward.runs) > checks and "要改的" not in inside.get("/rows").text)
+        roster.write_bytes(before)
+        ward.go("check")
+
+
+def test_of_two_rosters_with_the_same_bytes_the_one_that_is_shown_is_corrected(ward):
+    roster, copy = (ward.folder / "inbox" / file for file in ("roster.xlsx", "another.xlsx"))
+    copy.write_bytes(roster.read_bytes())
+    ward.go("check")
+    with PageThread(ward.folder / "config.yaml") as page:
+        inside = page.enter()
+        parts = [part for part in inside.get("/rows").text.split('<tbody class="row')[1:] if name(2) in part]
+        shown = next(part for part in parts if "roster.xlsx" in part)
+        form = read_form(inside.get(f"/rows/row/{get_key(shown)}").text)
+        assert inside.post("/rows/save", {**form, "text": number(2)}).status == 200
+        assert page.failures == []
+    assert (read_cell(roster, "B3"), read_cell(copy, "B3")) == (number(2), FAULTY)
+
+
 def test_a_cell_that_is_not_faulty_opens_on_request_and_is_recorded(ward, page):
     inside = page.enter()
     key = get_key(list_rows(inside.get("/rows").text)[name(1)])

@@ -76,6 +76,7 @@ def test_a_one_time_address_works_once(page):
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
+    assert "Max-Age=43200" in cookie, "a browser that is closed and opened again stays in"
     again = page.visit().get(entry)
     assert again.status == 401
     assert "Set-Cookie" not in again.headers

@@ -68,7 +68,7 @@ class DropPage:
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         presenter = Presenter(choose_language(request))
-        values = await self._site.read(self._values.collect, presenter)
+        values = await self._site.read(self._values.collect, presenter, is_due=self._timer is not None)
         return self._view.render(
             request,
             "drop.html",
@@ -81,7 +81,9 @@ class DropPage:
 
     async def _renew(self, request: web.Request) -> web.StreamResponse:
         """Return the part that changes; nothing where the browser has it as it is."""
-        values = await self._site.read(self._values.collect, Presenter(choose_language(request)))
+        values = await self._site.read(
+            self._values.collect, Presenter(choose_language(request)), is_due=self._timer is not None
+        )
         if request.query.get("seen") == values["digest"]:
             return web.Response(status=204)
         is_clerk = request[SESSION].role >= Role.CLERK
@@ -200,7 +202,11 @@ class DropPage:
         if self._timer is not None:
             self._timer.cancel()
         if self._uploads == 0:
-            self._timer = asyncio.get_running_loop().call_later(CHECK_SECONDS, self._checks.start, language)
+            self._timer = asyncio.get_running_loop().call_later(CHECK_SECONDS, self._start_check, language)
+
+    def _start_check(self, language: str) -> None:
+        self._timer = None
+        self._checks.start(language)
 
     # -- what a person decides
 

@@ -45,10 +45,12 @@ class DropValues:
         self._listing = FolderListing(site)
         self._newest: NewestCheck | None = None
 
-    def collect(self, presenter: Presenter) -> dict[str, object]:
-        """Return the values of the part that changes, with their digest."""
+    def collect(self, presenter: Presenter, *, is_due: bool = False) -> dict[str, object]:
+        """Return the values of the part that changes, with their digest; ``is_due``: a check is about to start."""
         content = self._listing.list_content()
         progress, end = self._checks.progress, self._checks.end
+        if progress is None and is_due:
+            progress = CheckProgress(self._site.clock.now())
         newest = self._read_newest()
         files = newest.files if newest else {}
         values: dict[str, object] = {

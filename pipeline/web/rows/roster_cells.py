@@ -66,10 +66,16 @@ class RosterCells:
     def locate(self, line: RowLine, sha256: str) -> LocatedRow:
         """Return the row of a line of the check, whose roster had these bytes.
 
-        Raises RosterChanged where no roster has them any more, but for corrections of this page.
+        The roster has them still or again, or it is what corrections of this page have made of them; of several the one of the
+        line's name. Raises RosterChanged where there is none.
         """
         with self._lock:
-            readings = self._list_rosters(self.follow(sha256))
+            readings = [
+                reading
+                for digest in dict.fromkeys([sha256, self.follow(sha256)])
+                for reading in self._list_rosters(digest)
+            ]
+        readings.sort(key=lambda reading: not _is_named_as(reading.path, line))
         for reading in readings:
             rows = [row for row in reading.rows if _is_row_of(row, line)]
             if len(rows) == 1:
@@ -154,6 +160,11 @@ def _is_row_of(row: Row, line: RowLine) -> bool:
     ):  # a text file that has become a workbook names its sheet
         return line.sheet is None
     return compile_masked_name(line.sheet).fullmatch(row.origin.sheet) is not None
+
+
+def _is_named_as(path: Path, line: RowLine) -> bool:
+    """Return whether a roster has the name that the check saw, whatever its format is now."""
+    return compile_masked_name(Path(line.file).stem).fullmatch(path.stem) is not None
 
 
 def is_editable(row: Row, name: Field) -> bool:
