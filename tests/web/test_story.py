@@ -49,6 +49,7 @@ def test_from_an_empty_folder_to_sealed_doctors(hospital, desktop, shown, locale
         tab.locator(".tile.rejected").click()
         tab.get_by_role("button", name=name(2)).click()
         field = tab.locator("input[name=text]").first
+        expect(field).to_be_focused()  # htmx listens to it by then
         field.fill(number(2))
         expect(tab.locator(".judged .accepted")).to_be_visible()
         field.press("Enter")
