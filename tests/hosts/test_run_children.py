@@ -71,6 +71,7 @@ def test_a_run_that_gets_on_is_left_alone(silent_share):
     children, messages = make_children(silent_share, idle_seconds=2.0)
     thread, _, process = start(children)
     progress = process.environ()["ESIGN_RUN_PROGRESS"]
+    wait_until(lambda: children._children)  # the process is there before the worker notes it
     (child,) = children._children
     looks = set()
 
