@@ -1,6 +1,6 @@
 """Corrects a cell of a roster in the roster itself, so that every later run reads it.
 
-An .xlsx or .xlsm is written by openpyxl as its marked copy is, in its place. Any other roster becomes an .xlsx beside it and
+An .xlsx or .xlsm is written by openpyxl as its marked copy is, in its place. Any other roster becomes an .xlsx next to it and
 goes; until it is gone the new file names it as its original, so that a run reads one of them (`read_rosters`). The former
 file is kept before. The new one is read before it takes its name: nothing but the cell may differ.
 """
@@ -191,7 +191,7 @@ class RosterCorrector:
         return digest.hexdigest(), own
 
     def _write_anew(self, correction: _Correction) -> RosterReading:
-        """Write an .xlsx with the same cells beside the roster, and take the roster away."""
+        """Write an .xlsx with the same cells next to the roster, and take the roster away."""
         roster, path = correction.roster, correction.roster.path
         if path.resolve().parent not in [folder.resolve() for folder in self._configured]:
             raise NotCopied(make_message("rows.named_file"))

@@ -37,7 +37,7 @@ from pipeline.workflow.tenant_ledger import (
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """The seals that a file gives, beside the open ledger."""
+    """The seals that a file gives, next to the open ledger."""
 
     ledger: DatabaseLedger
     clock: Clock
@@ -104,7 +104,7 @@ def _open_empty_ledger(config: Config, clock: Clock) -> Iterator[tuple[DatabaseL
 def _read_seals(
     file: Path, request: RunRequest, config: Config, ledger: DatabaseLedger, site_key: SiteKey, *, today: date
 ) -> AdoptableSeals:
-    """Read the seals that a file gives; of a results workbook beside the present rosters."""
+    """Read the seals that a file gives; of a results workbook together with the present rosters."""
     from_results = is_results_workbook(file)
     rows, files = read_rosters(
         request.rosters if from_results else [file],

@@ -79,7 +79,7 @@ class CasePages:
         )
 
     async def _decide(self, request: web.Request) -> web.StreamResponse:
-        """Enter a decision, or ask for it once more; what was refused is explained beside the form."""
+        """Enter a decision, or ask for it once more; what was refused is explained next to the form."""
         presenter, user = Presenter(choose_language(request)), request[SESSION].user
         try:
             wanted = WantedDecision.from_form(await request.post())

@@ -21,7 +21,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.web.access import Role
 from pipeline.web.check_child import Checks, DelayedCheck
-from pipeline.web.review_cards import ALL, FILTERS, TODO, CheckedPairing, CheckedPairings
+from pipeline.web.review_cards import ALL, FILTERS, UNJUDGED, CheckedPairing, CheckedPairings
 from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language, is_fragment
@@ -69,7 +69,7 @@ class ReviewPages:
     async def _show(self, request: web.Request) -> web.StreamResponse:
         checked, judgements = await self._site.read(self._read)
         counts = checked.count(judgements) if checked else {}
-        return self._render(request, checked, judgements, TODO if counts.get(TODO) else ALL)
+        return self._render(request, checked, judgements, UNJUDGED if counts.get(UNJUDGED) else ALL)
 
     async def _show_cards(self, request: web.Request) -> web.StreamResponse:
         """Show the cards of a filter or a search, or those that follow; a search may be a number: it stands in no address."""

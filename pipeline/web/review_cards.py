@@ -21,8 +21,8 @@ from pipeline.reports.earlier_results import PLAN
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
 
-TODO, RIGHT, WRONG, WARNED, ALL = "todo", "right", "wrong", "warn", "all"
-FILTERS = (TODO, RIGHT, WRONG, WARNED, ALL)
+UNJUDGED, RIGHT, WRONG, WARNED, ALL = "todo", "right", "wrong", "warn", "all"
+FILTERS = (UNJUDGED, RIGHT, WRONG, WARNED, ALL)
 _UNWARNED = frozenset({"SEAL_NAME_DUPLICATE"})  # a hint on namesakes explains more
 
 
@@ -98,7 +98,7 @@ class CheckedPairings:
         """Return how many rows each filter shows."""
         judged = Counter(pairing.get_judged(judgements) for pairing in self.pairings)
         return {
-            TODO: judged[None],
+            UNJUDGED: judged[None],
             RIGHT: judged["right"],
             WRONG: judged["wrong"],
             WARNED: sum(self.is_warned(pairing) for pairing in self.pairings),
@@ -124,10 +124,10 @@ class CheckedPairings:
         if chosen == WARNED:
             return self.is_warned(pairing)
         judged = pairing.get_judged(judgements)
-        return chosen not in {TODO, RIGHT, WRONG} or (judged or TODO) == chosen
+        return chosen not in {UNJUDGED, RIGHT, WRONG} or (judged or UNJUDGED) == chosen
 
     def is_warned(self, pairing: CheckedPairing) -> bool:
-        """Return whether there is something to look at beside name and picture."""
+        """Return whether there is something to look at other than name and picture."""
         return bool(pairing.warnings or pairing.hints) or self._count_namesakes(pairing) > 1
 
     def _count_namesakes(self, pairing: CheckedPairing) -> int:

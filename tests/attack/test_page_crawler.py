@@ -11,10 +11,10 @@ from random import Random
 import aiohttp
 import pytest
 from end_to_end.conftest import hospital, hospital_with, marked_copies_on, signals_as_before
-from page_support import PageThread
+from page_support import PageThread, collect_routes
 from people import name
 
-from pipeline.web.security import Body, RequestGuard
+from pipeline.web.security import Body
 
 __all__ = ["hospital", "hospital_with", "marked_copies_on", "signals_as_before"]
 
@@ -26,17 +26,7 @@ WRONG = ("cookie", "host", "origin", "token")
 
 @pytest.fixture
 def routes(monkeypatch):
-    """Return the routes of a page as they are registered."""
-    collected = []
-    register = RequestGuard.register_routes
-
-    def collect(guard, app, added):
-        added = list(added)
-        collected.extend(added)
-        register(guard, app, added)
-
-    monkeypatch.setattr(RequestGuard, "register_routes", collect)
-    return collected
+    return collect_routes(monkeypatch)
 
 
 def read_state(folder):

@@ -32,6 +32,9 @@ SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, select, summa
     .map(([html, it]) => [html, it.getBoundingClientRect()])
     .filter(([_, box]) => box.height < 44 || box.width < 44).map(([html, box]) => `${box.width} x ${box.height}: ${html}`)"""
 
+AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"  # axe-core 4.14.1 of the npm registry
+AXE_DIGEST = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
+
 
 MARKER_OF = {"chromium": "browser", "soffice": "office"}
 markers: set[str] | None = None  # of the test that runs; None outside of tests
@@ -81,3 +84,11 @@ def browser() -> Iterator:
             yield opened
         finally:
             opened.close()
+
+
+def list_violations(tab):
+    """Return what axe-core finds on a page: the rule, and the elements."""
+    tab.evaluate(AXE.read_text("utf-8"))
+    return tab.evaluate(
+        "async () => (await axe.run()).violations.map(it => [it.id, it.nodes.map(node => node.html.slice(0, 200))])"
+    )

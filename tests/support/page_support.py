@@ -16,6 +16,7 @@ from run_support import wait_until
 
 from pipeline.cli.context import Session
 from pipeline.clock import SystemClock
+from pipeline.web.security import RequestGuard
 from pipeline.web.server import PageServer
 from pipeline.web.site import Site
 
@@ -231,3 +232,17 @@ def rename(headers):
 def list_names(folder):
     """Return every name in a folder, hidden ones included."""
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def collect_routes(monkeypatch):
+    """Return a list that holds the routes of a page as soon as they are registered."""
+    routes = []
+    register = RequestGuard.register_routes
+
+    def collect(guard, app, added):
+        added = list(added)
+        routes.extend(added)
+        register(guard, app, added)
+
+    monkeypatch.setattr(RequestGuard, "register_routes", collect)
+    return routes

@@ -39,3 +39,33 @@ def prepared(hospital, tmp_path):
     for path in [folder / "inbox" / "roster.xlsx", *(folder / "seals").iterdir()]:
         path.unlink()
     return files
+
+
+@pytest.fixture
+def shown(chromium):
+    """Open a page in a fresh profile; console messages and requests to anywhere else are collected."""
+    contexts = []
+
+    def show(page, path="/", *, language="zh-CN", width=1280, **settings):
+        context = chromium.new_context(
+            locale=language, viewport={"width": width, "height": 800}, accept_downloads=True, **settings
+        )
+        contexts.append(context)
+        tab = context.new_page()
+        tab.troubles = []
+        tab.on("console", lambda value: tab.troubles.append(value.text))
+        tab.on("pageerror", lambda error: tab.troubles.append(str(error)))
+        tab.on("dialog", lambda dialog: tab.troubles.append(dialog.message))
+        tab.on(
+            "request",
+            lambda asked: tab.troubles.append(asked.url) if not asked.url.startswith(page.origin) else None,
+        )
+        tab.goto(page.addresses[-1])
+        tab.wait_for_url(f"{page.origin}/")
+        if path != "/":
+            tab.goto(page.origin + path)
+        return tab
+
+    yield show
+    for context in contexts:
+        context.close()

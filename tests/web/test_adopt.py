@@ -172,22 +172,14 @@ def test_an_upload_without_the_token_or_the_right_kind_is_refused(hospital, page
 
 
 @pytest.mark.browser
-def test_uploaded_in_a_browser(hospital, sheet, chromium):
+def test_uploaded_in_a_browser(hospital, sheet, shown):
     with PageThread(hospital.folder / "config.yaml") as page:
-        context = chromium.new_context(locale="zh-CN")
-        tab = context.new_page()
-        troubles = []
-        tab.on("console", lambda message: troubles.append(message.text))
-        tab.on("pageerror", lambda error: troubles.append(str(error)))
-        tab.goto(page.addresses[-1])
-        tab.wait_for_url(f"{page.origin}/")
-        tab.goto(f"{page.origin}/adopt")
+        tab = shown(page, "/adopt")
         tab.set_input_files("#sheet", sheet)
         tab.click("#upload button")
         tab.click("button:has-text('登记 2 枚印章')")
         tab.wait_for_selector(".banner.sealed")
         assert "登记了 2 枚印章" in tab.text_content(".banner.sealed")
-        assert troubles == []
-        context.close()
+        assert tab.troubles == []
         wait_until(lambda: list_kept(hospital) == [])
         assert page.failures == []

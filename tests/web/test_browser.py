@@ -2,10 +2,9 @@
 
 import hashlib
 import re
-from pathlib import Path
 
 import pytest
-from desktop import SMALL_TARGETS
+from desktop import AXE, AXE_DIGEST, SMALL_TARGETS, list_violations
 from page_support import PageThread
 from people import make_row, name
 from playwright.sync_api import expect
@@ -57,36 +56,6 @@ def busy(hospital_with):
     with PageThread(hospital.folder / "config.yaml") as page:
         yield hospital, page
         assert page.failures == []
-
-
-@pytest.fixture
-def shown(chromium):
-    """Open a page in a fresh profile; console messages and requests to anywhere else are collected."""
-    contexts = []
-
-    def show(page, path="/", *, language="zh-CN", width=1280, **settings):
-        context = chromium.new_context(
-            locale=language, viewport={"width": width, "height": 800}, accept_downloads=True, **settings
-        )
-        contexts.append(context)
-        tab = context.new_page()
-        tab.troubles = []
-        tab.on("console", lambda value: tab.troubles.append(value.text))
-        tab.on("pageerror", lambda error: tab.troubles.append(str(error)))
-        tab.on("dialog", lambda dialog: tab.troubles.append(dialog.message))
-        tab.on(
-            "request",
-            lambda asked: tab.troubles.append(asked.url) if not asked.url.startswith(page.origin) else None,
-        )
-        tab.goto(page.addresses[-1])
-        tab.wait_for_url(f"{page.origin}/")
-        if path != "/":
-            tab.goto(page.origin + path)
-        return tab
-
-    yield show
-    for context in contexts:
-        context.close()
 
 
 def test_the_address_leads_to_home_and_stands_in_no_history(busy, shown):
@@ -312,17 +281,6 @@ def test_without_a_stream_the_page_asks(slow, shown):
 
 
 # -- accessibility
-
-AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"  # axe-core 4.14.1 of the npm registry
-AXE_DIGEST = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
-
-
-def list_violations(tab):
-    """Return what axe-core finds on a page: the rule, and the elements."""
-    tab.evaluate(AXE.read_text("utf-8"))
-    return tab.evaluate(
-        "async () => (await axe.run()).violations.map(it => [it.id, it.nodes.map(node => node.html.slice(0, 200))])"
-    )
 
 
 def test_the_file_of_axe_is_that_of_the_package():

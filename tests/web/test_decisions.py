@@ -362,7 +362,7 @@ def test_a_question_to_the_service_is_recorded_and_refutes_nothing(unsettled, la
 
 
 @pytest.mark.browser
-def test_decided_in_a_browser(hospital_with, later_page, chromium):
+def test_decided_in_a_browser(hospital_with, later_page, shown):
     unsettled = hospital_with(faults=FAULTS)
     unsettled.doctors(5)
     with unsettled.start("run", "--yes") as child:  # the browser has the event loop of this process
@@ -370,14 +370,7 @@ def test_decided_in_a_browser(hospital_with, later_page, chromium):
     draw_seal(unsettled.folder / "seals" / "00005.png", 77)
     lost, never = sorted(read_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
     page = later_page(unsettled)
-    context = chromium.new_context(locale="en-US")
-    tab = context.new_page()
-    troubles = []
-    tab.on("console", lambda message: troubles.append(message.text))
-    tab.on("pageerror", lambda error: troubles.append(str(error)))
-    tab.goto(page.addresses[-1])
-    tab.wait_for_url(f"{page.origin}/")
-    tab.goto(f"{page.origin}/cases")
+    tab = shown(page, "/cases", language="en-US")
     case = tab.locator(".case", has_text=lost)
     case.locator("summary", has_text="Found").click()
     case.get_by_label("SealId (copied").fill("strange")
@@ -398,5 +391,4 @@ def test_decided_in_a_browser(hospital_with, later_page, chromium):
     case.locator("details.way[open] .answer button").click()
     expect(tab.locator("#said")).to_contain_text(f"Recorded: {never}, not created")
     expect(tab.locator(".case")).to_have_count(1)
-    assert [text for text in troubles if "409 (Conflict)" not in text] == []
-    context.close()
+    assert [text for text in tab.troubles if "409 (Conflict)" not in text] == []

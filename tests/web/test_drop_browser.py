@@ -1,8 +1,7 @@
 """Dropping in a real browser: a folder and a zip from the desktop, chosen files, the question, the check by itself."""
 
-from pathlib import Path
-
 import pytest
+from desktop import list_violations
 from page_support import PageThread, list_names
 from people import make_row
 from playwright.sync_api import expect
@@ -11,7 +10,6 @@ from zip_support import zipped
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"
 HOSTILE = "<img src=x onerror=document.title=1>"
 
 
@@ -41,15 +39,9 @@ def drag(tab, paths):
 @pytest.mark.parametrize(
     ("language", "done", "rows"), [("zh-CN", "传完 4 个", "可提交"), ("en-US", "4 done", "Ready")]
 )
-def test_a_clerk_drops_everything_and_sees_the_check(hospital, desktop, chromium, language, done, rows):
+def test_a_clerk_drops_everything_and_sees_the_check(hospital, desktop, shown, language, done, rows):
     with PageThread(hospital.folder / "config.yaml") as page:
-        context = chromium.new_context(locale=language)
-        tab = context.new_page()
-        troubles = []
-        tab.on("console", lambda value: troubles.append(value.text))
-        tab.on("pageerror", lambda error: troubles.append(str(error)))
-        tab.goto(page.addresses[-1])
-        tab.goto(f"{page.origin}/drop")
+        tab = shown(page, "/drop", language=language)
         drag(tab, sorted(desktop.iterdir()))
         expect(tab.locator("#sending")).to_contain_text(done)
         expect(tab.locator("#dropped strong")).to_have_text(f"{HOSTILE}.exe")
@@ -69,8 +61,7 @@ def test_a_clerk_drops_everything_and_sees_the_check(hospital, desktop, chromium
         tab.set_input_files("#files", desktop / "名单.xlsx")
         expect(tab.locator(".question")).to_have_count(1)
         tab.locator(".remove summary").click()
-        tab.evaluate(AXE.read_text("utf-8"))
-        assert tab.evaluate("async () => (await axe.run()).violations.map(it => it.id)") == []
+        assert list_violations(tab) == []
         tab.locator(".question button.primary").click()
         expect(tab.locator(".question")).to_have_count(0)
         expect(tab.locator(".tile.ready .number")).to_have_text("1", timeout=60_000)
@@ -82,9 +73,8 @@ def test_a_clerk_drops_everything_and_sees_the_check(hospital, desktop, chromium
         tab.locator(".remove form button").click()
         expect(tab.locator("#stored tbody tr")).to_have_count(0)
         assert tab.title() != "1"
-        assert troubles == []
+        assert tab.troubles == []
         assert page.failures == []
-        context.close()
 
 
 def test_files_are_pasted(hospital, chromium):

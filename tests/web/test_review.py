@@ -347,18 +347,11 @@ def test_judgements_that_come_together_are_all_entered(hospital, page):
 
 
 @pytest.mark.browser
-def test_judged_by_keyboard(hospital, page, chromium):
+def test_judged_by_keyboard(hospital, page, shown):
     hospital.doctors(4)
     with hospital.start("check") as child:
         child.communicate()
-    context = chromium.new_context(locale="en-US")
-    tab = context.new_page()
-    troubles = []
-    tab.on("console", lambda message: troubles.append(message.text))
-    tab.on("pageerror", lambda error: troubles.append(str(error)))
-    tab.goto(page.addresses[-1])
-    tab.wait_for_url(f"{page.origin}/")
-    tab.goto(f"{page.origin}/review")
+    tab = shown(page, "/review", language="en-US")
     expect(tab.locator(".seal-card[aria-current] h2")).to_have_text(name(1))
     tab.keyboard.press("1")
     expect(tab.locator("#count-right")).to_have_text("1")
@@ -377,6 +370,5 @@ def test_judged_by_keyboard(hospital, page, chromium):
     tab.keyboard.type("00004")
     expect(tab.locator(".seal-card")).to_have_count(1)
     assert tab.evaluate("document.querySelector('.seal-card img').naturalWidth") > 50
-    assert troubles == []
-    context.close()
+    assert tab.troubles == []
     assert len(read_judgements(hospital)) == 3

@@ -4,10 +4,9 @@ import pytest
 from page_support import PageThread
 from people import make_row, name, number
 from playwright.sync_api import expect
-from web.test_browser import HOSTILE, shown
+from web.test_browser import HOSTILE
 
 pytestmark = pytest.mark.browser
-__all__ = ["shown"]
 
 
 def test_a_row_is_opened_judged_and_corrected_by_keyboard(hospital, shown):
@@ -30,6 +29,7 @@ def test_a_row_is_opened_judged_and_corrected_by_keyboard(hospital, shown):
         expect(tab.locator(".judged .accepted")).to_be_visible()
         tab.keyboard.press("Escape")
         expect(tab.locator("tr.cells")).to_have_count(0)
+        expect(tab.locator(".htmx-added")).to_have_count(0)  # htmx listens to what it has put in
         expect(tab.locator(":focus")).to_contain_text(name(2))
         tab.keyboard.press("Enter")
         field.fill(number(2))

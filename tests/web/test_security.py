@@ -96,7 +96,7 @@ def test_signing_out_ends_the_session(page, inside):
 def test_the_oldest_of_too_many_sessions_of_one_user_is_dropped():
     sessions = BrowserSessions(lambda: 0.0)
     other = sessions.open(PageUser("another", Role.LOOK))
-    ids = [sessions.open(PageUser("somebody", Role.SEND)) for _ in range(MAX_SESSIONS + 1)]
+    ids = [sessions.open(PageUser("clerk", Role.SEND)) for _ in range(MAX_SESSIONS + 1)]
     assert sessions.get(ids[0]) is None
     assert all(sessions.get(session_id) for session_id in (other, *ids[1:]))
 
@@ -265,8 +265,8 @@ async def test_a_route_past_the_table_and_one_for_a_higher_role_are_refused():
     address = PageAddress("127.0.0.1", server.port)
     await server.close()
     sessions = BrowserSessions(lambda: 0.0)
-    cookies = {address.cookie: sessions.open(PageUser("somebody", Role.LOOK))}
-    guard = RequestGuard(address, OneTimeEntrance(sessions, "somebody"), answer)
+    cookies = {address.cookie: sessions.open(PageUser("clerk", Role.LOOK))}
+    guard = RequestGuard(address, OneTimeEntrance(sessions, "clerk"), answer)
     app = web.Application(middlewares=[show, guard.check_request])
     guard.register_routes(app, [Route("GET", f"/{role.name}", role, answer) for role in Role])
     app.router.add_get("/past", answer)

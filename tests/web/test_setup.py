@@ -12,9 +12,8 @@ from pathlib import Path
 from threading import Timer
 
 import pytest
-from desktop import SMALL_TARGETS
+from desktop import SMALL_TARGETS, list_violations
 from playwright.sync_api import expect
-from web.test_browser import list_violations
 
 from pipeline.__main__ import choose_arguments
 from pipeline.config.settings import load

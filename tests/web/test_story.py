@@ -8,13 +8,11 @@ from people import make_row, name, number
 from playwright.sync_api import expect
 from resolution_support import list_made_seals
 from run_support import draw_seal
-from web.test_browser import shown
 from wire_support import fault
 
 from pipeline.messages.catalogue import render
 
 pytestmark = pytest.mark.browser
-__all__ = ["shown"]
 
 PATIENCE = 60_000  # milliseconds: a check, a run
 

@@ -12,7 +12,7 @@ from pipeline.web.access import BrowserSessions
 from pipeline.web.entrance import OneTimeEntrance
 from pipeline.web.view import LANGUAGE_COOKIE, TEMPLATES, PageView, choose_language
 
-ENTRANCE = OneTimeEntrance(BrowserSessions(lambda: 0.0), "somebody")
+ENTRANCE = OneTimeEntrance(BrowserSessions(lambda: 0.0), "clerk")
 STATIC = TEMPLATES.parent / "static"
 
 
