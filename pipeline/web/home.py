@@ -110,20 +110,20 @@ class HomePage:
         site = self._site
         with closing(SummaryReader(site.clock)) as summaries:
             status = read_status(site.config, site.clock, summaries)
-        last, checked = status.last_run, self._newest.get()
+        last, checked, unresolved = status.last_run, self._newest.get(), len(status.unknown)
         if checked is not None and (last is None or checked.run > last.run):
-            outcomes = (row.outcome for row in checked.rows)
-            return status, list(list_entries(outcomes, checked.unread_files, presenter))
+            outcomes = [row.outcome for row in checked.rows]
+            return status, list(list_entries(outcomes, unresolved, checked.unread_files, presenter))
         if last is None:
             return status, []
         record, rows = read_open_rows(site.config, site.clock, status)
         if record is not None and not last.under_way and record.exit in ENDED_WELL:
-            return status, list(list_entries(rows, count_unread_files(record), presenter))
+            return status, list(list_entries(rows, unresolved, count_unread_files(record), presenter))
         steps = list_status_steps(
             record,
             describe_command_line(site.config, site.invocation),
             rows=rows,
-            unresolved=len(status.unknown),
+            unresolved=unresolved,
             is_under_way=last.under_way,
         )
         return status, [self._describe_step(step, last, presenter) for step in steps]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.domain.row_tasks import PictureTask, RowTask, choose_picture_task, choose_task
-from pipeline.domain.run import EndedRow
+from pipeline.domain.run import UNRESOLVED_STATUSES, EndedRow
 from pipeline.reports.presenter import Presenter
 
 TO_FIX, TO_DECIDE = "/rows?status=to_fix", "/cases"
@@ -32,7 +32,7 @@ _OF_TASKS: Mapping[RowTask, Entry] = {
     RowTask.DECIDE: _DECIDE,
     RowTask.JUDGE_PERSON: _DECIDE,
     RowTask.JUDGE_PICTURE: _DECIDE,
-    RowTask.CHOOSE_PICTURE: _DECIDE,
+    RowTask.CHOOSE_PICTURE: Entry("web.todo.doubtful", "/rows?code=IMAGE_AMBIGUOUS", "web.nav.rows"),
     RowTask.ALLOW_READING: Entry("web.todo.allow_reading", None, None),
     RowTask.CORRECT: _CORRECT,
     RowTask.REVIEW: Entry("web.todo.review", "/review", "web.nav.review"),
@@ -48,10 +48,16 @@ _ORDER = (FILES, *dict.fromkeys(_OF_TASKS.values()))
 
 
 def list_entries(
-    rows: Iterable[EndedRow], unread_files: int, presenter: Presenter
+    rows: Sequence[EndedRow], unresolved: int, unread_files: int, presenter: Presenter
 ) -> Iterator[dict[str, object]]:
-    """Yield the entries as the template shows them; ``unread_files`` are rosters that were refused."""
+    """Yield the entries as the template shows them.
+
+    ``unresolved`` creates wait for a decision, also those of doctors who are in no roster any more; ``unread_files`` are
+    rosters that were refused.
+    """
     counts = Counter(filter(None, map(_choose_entry, rows)))
+    unresolved_rows = sum(row.status in UNRESOLVED_STATUSES for row in rows)
+    counts[_DECIDE] += max(0, unresolved - unresolved_rows)
     if unread_files:
         counts[FILES] = unread_files
     order = (*_ORDER[:-1], *_OF_PICTURES.values(), _SEND)

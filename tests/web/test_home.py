@@ -3,8 +3,9 @@
 import os
 import re
 
+import pytest
 from page_support import PageThread
-from people import make_row
+from people import make_row, name
 from run_support import draw_seal
 from wire_support import fault
 
@@ -70,6 +71,41 @@ def test_pictures_that_are_missing_and_that_cannot_be_used_are_entries_of_their_
         ("1 doctor has no picture", "/rows?code=IMAGE_MISSING"),
         ("1 row has a picture that cannot be used", "/rows?status=to_fix"),
     ]
+
+
+ENTRY = re.compile(r"<li[^>]*>\s*<p>([^<]+)</p>\s*<a class=\"button\" href=\"([^\"]+)\"")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_sealed_doctor_with_two_pictures_is_an_entry(hospital, page, command):
+    hospital.seal_doctors(1)
+    draw_seal(hospital.folder / "seals" / f"{name(1)}.png", 2)
+    hospital.go(command)
+    inside = page.enter(Accept_Language="en")
+    address = "/rows?code=IMAGE_AMBIGUOUS"
+    assert ENTRY.findall(inside.get("/").text) == [("1 doctor with a seal has several pictures now", address)]
+    hospital.go("check")
+    assert name(1) in inside.get(address).text
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize(
+    "serials", [(1, 2, 3, 4), (1, 4), (4,)], ids=["all stay", "two leave", "three leave"]
+)
+def test_the_decisions_that_wait_are_as_many_as_their_page_lists(hospital_with, command, serials):
+    """An unknown create and a seal name that exists: of doctors who stay, and of doctors who have left."""
+    faults = [fault("reset_after", nth=(2,)), fault({"code": "FailedOperation.ExistSameSealName"}, nth=(3,))]
+    hospital = hospital_with(faults=faults)
+    hospital.doctors(4)
+    assert hospital.go("run") in {3, 5}
+    hospital.roster(list(map(make_row, serials)))
+    hospital.go(command)
+    with PageThread(hospital.folder / "config.yaml") as page:
+        inside = page.enter(Accept_Language="en")
+        cases = inside.get("/cases/list").text.count('<section class="card case">')
+        waiting = re.search(r"(\d+) rows? waits? for a decision", inside.get("/").text)
+        assert (int(waiting[1]) if waiting else 0) == cases
+        assert page.failures == []
 
 
 def test_it_is_sent_again_only_where_something_changed(hospital, page):
