@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 
 from aiohttp import web
 
 from pipeline.clock import shown
+from pipeline.domain.run import EndedRow
 from pipeline.errors import EsignImportError
+from pipeline.ledger.protocol import RunRecord
 from pipeline.operations.installed_schedules import get_next_run
 from pipeline.reports.next_steps import NextStep
 from pipeline.reports.presenter import Presenter
@@ -102,31 +104,33 @@ class HomePage:
         return {**values, "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
     def _read_status(self, presenter: Presenter) -> tuple[LedgerStatus, list[dict[str, object]]]:
-        """Return what `status` shows, and what is to be done.
+        """Return what `status` shows, and what is to be done: about a run that stopped, then about rows.
 
-        By the newest check where it is newer than the last run, else by that run. After one that stopped, what `status`
-        suggests.
+        The rows are those of the newest check where it is newer than the last run, else those that this run left open.
         """
         site = self._site
         with closing(SummaryReader(site.clock)) as summaries:
             status = read_status(site.config, site.clock, summaries)
         last, checked, unresolved = status.last_run, self._newest.get(), len(status.unknown)
-        if checked is not None and (last is None or checked.run > last.run):
+        is_checked_since = checked is not None and (last is None or checked.run > last.run)
+        has_ended_well = last is None or (not last.under_way and last.exit in ENDED_WELL)
+        todo: list[dict[str, object]] = []
+        record: RunRecord | None = None
+        rows: Sequence[EndedRow] = ()
+        if not (has_ended_well and is_checked_since):
+            record, rows = read_open_rows(site.config, site.clock, status)
+        if last is not None and not has_ended_well:
+            command_line = describe_command_line(site.config, site.invocation)
+            steps = list_status_steps(
+                record, command_line, rows=(), unresolved=0, is_under_way=last.under_way
+            )
+            todo += [self._describe_step(step, last, presenter) for step in steps]
+        if checked is not None and is_checked_since:
             outcomes = [row.outcome for row in checked.rows]
-            return status, list(list_entries(outcomes, unresolved, checked.unread_files, presenter))
-        if last is None:
-            return status, []
-        record, rows = read_open_rows(site.config, site.clock, status)
-        if record is not None and not last.under_way and record.exit in ENDED_WELL:
-            return status, list(list_entries(rows, unresolved, count_unread_files(record), presenter))
-        steps = list_status_steps(
-            record,
-            describe_command_line(site.config, site.invocation),
-            rows=rows,
-            unresolved=unresolved,
-            is_under_way=last.under_way,
-        )
-        return status, [self._describe_step(step, last, presenter) for step in steps]
+            todo += list_entries(outcomes, unresolved, checked.unread_files, presenter)
+        elif record is not None and last is not None and not last.under_way:
+            todo += list_entries(rows, unresolved, count_unread_files(record), presenter)
+        return status, todo
 
     def _describe_step(
         self, step: NextStep, last_run: LastRun | None, presenter: Presenter

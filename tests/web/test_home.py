@@ -108,6 +108,22 @@ def test_the_decisions_that_wait_are_as_many_as_their_page_lists(hospital_with, 
         assert page.failures == []
 
 
+@pytest.mark.parametrize("is_checked", [False, True])
+def test_why_a_run_stopped_comes_first_also_after_a_later_check(hospital_with, is_checked):
+    hospital = hospital_with(faults=[fault({"code": "AuthFailure.SecretIdNotFound"}, nth=(1,))])
+    hospital.doctors(2)
+    hospital.roster([*map(make_row, (1, 2)), make_row(3, number="110199")])
+    assert hospital.go("run") == 4
+    if is_checked:
+        assert hospital.go("check") == 3
+    with PageThread(hospital.folder / "config.yaml") as page:
+        steps = page.enter(Accept_Language="en").get("/").text.partition('<ol class="steps">')[2]
+        texts = re.findall(r"<p>([^<]+)</p>", steps.partition("</ol>")[0])
+        assert "cause" in texts[0]
+        assert texts[1:] == ["1 row to correct", "2 rows can be sent"]
+        assert page.failures == []
+
+
 def test_it_is_sent_again_only_where_something_changed(hospital, page):
     inside = page.enter()
     digest = read_digest(inside.get("/").text)
