@@ -23,7 +23,8 @@ from bench.measure import Measured, print_progress
 from pipeline.clock import Clock, SystemClock
 from pipeline.domain.service_codes import parse_stated_rate
 from pipeline.esign.client import Client
-from pipeline.esign.contracts import LIVENESS_CHECK, Agent, build_liveness_check
+from pipeline.esign.contracts import build_liveness_check
+from pipeline.esign.products import ESSBASIC, PlatformAgent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
 from pipeline.esign.responses import SeenAnswers
 from pipeline.esign.signing import Credentials
@@ -78,14 +79,14 @@ async def send_calls(limiter: Limiter, call: Call, clock: Clock, calls: int, cha
                     accepted.append(sent_at)
                     break
                 refused.append(sent_at)
-                limiter.record_throttle(LIVENESS_CHECK, RATE, counted)
+                limiter.record_throttle(ESSBASIC.organization_seals, RATE, counted)
                 await clock.sleep(chance.random() * BACKOFF)
 
     await asyncio.gather(*[worker() for _ in range(IN_FLIGHT)])
     judged = sorted(accepted)[-CALLS:]
     while_judged = [moment for moment in refused if moment >= judged[0]]
     share = (len(judged) - RATE) / ((judged[-1] - judged[RATE - 1]) * RATE)
-    most = max_in_rolling_second(tuple(sorted(limiter.list_departures(LIVENESS_CHECK))))
+    most = max_in_rolling_second(tuple(sorted(limiter.list_departures(ESSBASIC.organization_seals))))
     return Run(share, 1000 * len(while_judged) / len(judged), most)
 
 
@@ -100,14 +101,16 @@ async def simulate(name: str, kind: str, jitter: float, learning: float, chance:
     limiter = LIMITERS[name](RATE, clock)
 
     async def call(limiter: Limiter) -> tuple[float, int | None]:
-        await limiter.acquire(LIVENESS_CHECK)
+        await limiter.acquire(ESSBASIC.organization_seals)
         await clock.sleep(chance.expovariate(1 / LATE))
-        await limiter.record_departure(LIVENESS_CHECK)
+        await limiter.record_departure(ESSBASIC.organization_seals)
         sent_at = clock.monotonic()
         await clock.sleep(chance.random() * jitter)
-        counted = service.count_call(("", LIVENESS_CHECK), now=clock.now(), steady=clock.monotonic())
+        counted = service.count_call(
+            ("", ESSBASIC.organization_seals), now=clock.now(), steady=clock.monotonic()
+        )
         await clock.sleep(LATENCY)
-        limiter.record_answer(LIVENESS_CHECK, clock.monotonic() - sent_at)
+        limiter.record_answer(ESSBASIC.organization_seals, clock.monotonic() - sent_at)
         return sent_at, counted
 
     running = asyncio.ensure_future(send_calls(limiter, call, clock, CALLS + int(learning * RATE), chance))
@@ -120,8 +123,9 @@ async def run_over_socket(name: str, url: str, calls: int) -> Run:
     """Run one limiter with the program's own client against a sandbox in another process."""
     clock = SystemClock()
     tenant = SANDBOX
-    agent = Agent(tenant.app_id, tenant.organization_open_id, tenant.operator_open_id)
+    agent = PlatformAgent(tenant.app_id, tenant.organization_open_id, tenant.operator_open_id)
     client = Client(
+        product=ESSBASIC,
         endpoint=url,
         file_endpoint=url,
         credentials=Credentials(tenant.secret_id, tenant.secret_key),
@@ -135,14 +139,17 @@ async def run_over_socket(name: str, url: str, calls: int) -> Run:
 
         async def before_send(_: Callable[[], bool]) -> None:
             nonlocal sent_at
-            await limiter.acquire(LIVENESS_CHECK)
-            await limiter.record_departure(LIVENESS_CHECK)
+            await limiter.acquire(ESSBASIC.organization_seals)
+            await limiter.record_departure(ESSBASIC.organization_seals)
             sent_at = clock.monotonic()
 
         reply = await client.call(
-            LIVENESS_CHECK, build_liveness_check(agent), trace_id=str(uuid.uuid4()), before_send=before_send
+            ESSBASIC.organization_seals,
+            build_liveness_check(agent),
+            trace_id=str(uuid.uuid4()),
+            before_send=before_send,
         )
-        limiter.record_answer(LIVENESS_CHECK, clock.monotonic() - sent_at)
+        limiter.record_answer(ESSBASIC.organization_seals, clock.monotonic() - sent_at)
         answer = reply.answer
         assert answer is not None
         assert answer.code in {None, "RequestLimitExceeded"}, answer

@@ -25,7 +25,7 @@ from bench.hospital import Hospital, make_hospital
 from bench.measure import REPOSITORY, print_progress, read_load_average
 from pipeline.clock import SystemClock
 from pipeline.domain.server_address import ServerAddress
-from pipeline.esign.contracts import CREATE, UPLOAD
+from pipeline.esign.products import ESSBASIC
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.hosts.shared_rate_limiter import SharedRateLimiter
 from pipeline.sandbox.actions import Rules
@@ -120,13 +120,16 @@ def measure_runs(kind: LimiterKind, processes: int, database: str | None, folder
         assert set(codes) <= {0, 5}, codes
         with urllib.request.urlopen(url + "/_truth") as answer:
             truth = json.load(answer)
-    creates = truth["arrivals"][CREATE]
+    creates = truth["arrivals"][ESSBASIC.create]
     location = "on the server" if database else "in a file (AdaptiveRateLimiter)"
     return Outcome(
         f"{kind}, {processes} {'process' if processes == 1 else 'processes'}, ledgers {location}",
         (len(creates) - 1) / (creates[-1] - creates[0]),
         *count_most(truth["arrivals"]),
-        sum(truth["counts"][action].get("RequestLimitExceeded", 0) for action in (CREATE, UPLOAD)),
+        sum(
+            truth["counts"][action].get("RequestLimitExceeded", 0)
+            for action in (ESSBASIC.create, ESSBASIC.upload)
+        ),
         len(truth["duplicates"]),
         len(truth["seals"]),
         read_load_average(),
@@ -135,10 +138,12 @@ def measure_runs(kind: LimiterKind, processes: int, database: str | None, folder
 
 def count_most(arrivals: dict[str, list[float]]) -> tuple[int, int]:
     """Return the most calls of an action in any rolling second, and in a second of the clock that moments are of."""
-    rolling = max(max_in_rolling_second(tuple(arrivals[action])) for action in (CREATE, UPLOAD))
+    rolling = max(
+        max_in_rolling_second(tuple(arrivals[action])) for action in (ESSBASIC.create, ESSBASIC.upload)
+    )
     calendar = max(
         list(map(int, arrivals[action])).count(second)
-        for action in (CREATE, UPLOAD)
+        for action in (ESSBASIC.create, ESSBASIC.upload)
         for second in set(map(int, arrivals[action]))
     )
     return rolling, calendar
@@ -168,16 +173,16 @@ async def take_slots(url: str, rows: int) -> None:
 
     async def worker() -> None:
         for _ in numbers:
-            async with limiter.take_turn(CREATE):
-                await limiter.acquire(CREATE)
-            await limiter.record_departure(CREATE)
+            async with limiter.take_turn(ESSBASIC.create):
+                await limiter.acquire(ESSBASIC.create)
+            await limiter.record_departure(ESSBASIC.create)
             await clock.sleep(LATENCY * RATE / FAST_RATE)
             limiter.expect_rows(-1)
 
     await asyncio.gather(*[worker() for _ in range(20)])
     seconds = clock.monotonic() - began
     limiter.close()
-    print(json.dumps({"seconds": seconds, "departures": limiter.list_departures(CREATE)}))
+    print(json.dumps({"seconds": seconds, "departures": limiter.list_departures(ESSBASIC.create)}))
 
 
 def measure_loops(server: PostgresServer, sizes: Sequence[int]) -> list[dict]:

@@ -292,16 +292,16 @@ def policy(session: Session) -> int:
     Create it in Tencent Cloud's console (CAM, policies, by syntax) and give it to a sub-account for this program alone.
     """
     from pipeline.config.settings import Config
-    from pipeline.esign.contracts import AUTO_SIGN_QUERY, CREATE, LIVENESS_CHECK, UPLOAD
-    from pipeline.esign.signing import SERVICE
     from pipeline.workflow.stage_settings import get_contract
 
-    uploads = (UPLOAD,) if get_contract(session.read_config_if_any() or Config()).needs_upload else ()
-    actions = (CREATE, *uploads, LIVENESS_CHECK, AUTO_SIGN_QUERY)
+    contract = get_contract(session.read_config_if_any() or Config())
+    product = contract.product
+    uploads = (product.upload,) if contract.needs_upload else ()
+    actions = (product.create, *uploads, product.organization_seals, product.auto_sign_status)
     statement = {
         "effect": "allow",
-        "action": [f"{SERVICE}:{action}" for action in actions],
-        "resource": ["*"],  # essbasic authorises by action alone
+        "action": [f"{product.service}:{action}" for action in actions],
+        "resource": ["*"],  # the service authorises by action alone
     }
     session.print_data(json.dumps({"version": "2.0", "statement": [statement]}, indent=2))
     session.suggest_command("next_policy", "doctor")

@@ -20,7 +20,6 @@ from pipeline.cli.context import Session
 from pipeline.clock import stamp
 from pipeline.config.settings import Config
 from pipeline.domain.run import RowOutcome, Status
-from pipeline.esign.contracts import CREATE
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.messages.catalogue import dump_text
 from pipeline.messages.service_errors import make_network_cure
@@ -30,6 +29,7 @@ from pipeline.reports.row_values import get_main_code
 from pipeline.sending.circuit_breaker import Outage, OutageMonitor
 from pipeline.support.progress_file import is_enabled, write_progress
 from pipeline.support.terminal_text import measure_width
+from pipeline.workflow.stage_settings import get_product
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -49,6 +49,7 @@ class Progress:
         self._session = session
         self._clock = session.clock
         self._limiter = limiter
+        self._create = get_product(config).create
         self._requests_per_second = config.limits.requests_per_second
         self._printed_outage: Outage | None = None  # the last one
         self._bar: tqdm[Never] | None = None
@@ -186,7 +187,7 @@ class Progress:
         """Write the numbers into the progress file, where they have changed; a run that hangs changes none."""
         if not is_enabled():
             return
-        departures, throttled = len(self._limiter.list_departures(CREATE)), self.outages.throttled
+        departures, throttled = len(self._limiter.list_departures(self._create)), self.outages.throttled
         numbers, outage = self._describe_numbers(), self.outages.current_outage()
         facts = (self._total, self._done, departures, throttled, self._is_stopping, numbers["outage"])
         if facts == self._written:
@@ -277,7 +278,7 @@ class Progress:
         """Return the creates a second over the last seconds."""
         now = self._clock.monotonic()
         span = min(max(now - self._begun_at, 1.0), RATE_SECONDS)
-        departures = self._limiter.list_departures(CREATE)
+        departures = self._limiter.list_departures(self._create)
         return (len(departures) - bisect_left(departures, now - span)) / span
 
     def _estimate_seconds_left(self, rate: float) -> int | None:
@@ -285,7 +286,7 @@ class Progress:
         limit = self._requests_per_second
         # before a second's worth of calls has left, the limit is the best guess
         is_early = self._clock.monotonic() - self._begun_at < RATE_SECONDS
-        is_steady = len(self._limiter.list_departures(CREATE)) > limit or not is_early
+        is_steady = len(self._limiter.list_departures(self._create)) > limit or not is_early
         if is_steady and not rate:
             return None
         return ceil((self._total - self._done) / (min(rate, limit) if is_steady else limit))

@@ -31,6 +31,7 @@ from pipeline.config.yaml_loader import OURS
 from pipeline.domain.roster import MAX_DOCTORS
 from pipeline.domain.server_address import ServerAddress, is_address, is_loopback
 from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS
+from pipeline.esign.products import ESSBASIC, PRODUCTS
 from pipeline.ledger.tenant import PRODUCTION_HOSTS, TEST_HOSTS
 
 HTTPS_PORT = 443
@@ -47,10 +48,6 @@ _QUOTA = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 
 PLACEHOLDER = "…"
-FILE_HOSTS = {
-    "essbasic.tencentcloudapi.com": "https://file.ess.tencent.cn",
-    "essbasic.test.ess.tencent.cn": "https://file.test.ess.tencent.cn",
-}
 IDS = ("app_id", "organization_open_id", "operator_open_id")
 
 
@@ -58,6 +55,13 @@ def host_of(text: str) -> str:
     """Return the host of ``http(s)://host[:port]``, the empty text where an address is none."""
     match = _ADDRESS.fullmatch(text)
     return match["host"].lower().strip("[]") if match else ""
+
+
+_FILE_ENDPOINTS = {
+    host_of(endpoints.general): endpoints.files
+    for product in PRODUCTS.values()
+    for endpoints in product.endpoints.values()
+}
 
 
 def get_endpoint_fault(text: str) -> str | None:
@@ -149,9 +153,9 @@ class Api(Section):
         "file_id",
         "file_id: upload, then create; inline: the older interface, with the picture in the request, which Tencent marks as without effect",
     )
-    endpoint: Endpoint = Key("https://essbasic.tencentcloudapi.com", "Host of the service")
+    endpoint: Endpoint = Key(ESSBASIC.endpoints["production"].general, "Host of the service")
     file_endpoint: Endpoint = Key(
-        "https://file.ess.tencent.cn",
+        ESSBASIC.endpoints["production"].files,
         "Host for uploads; null: the one that belongs to endpoint",
         json_schema_extra={"type": ["string", "null"]},
     )
@@ -190,7 +194,7 @@ class Api(Section):
         rest = {name: value for name, value in values.items() if name != "file_endpoint"}
         endpoint = str(values.get("endpoint") or "")
         host = host_of(endpoint) if get_endpoint_fault(endpoint) is None else ""
-        follows = endpoint if is_loopback(host) else FILE_HOSTS.get(host)
+        follows = endpoint if is_loopback(host) else _FILE_ENDPOINTS.get(host)
         return {**rest, "file_endpoint": follows} if follows else rest
 
     @model_validator(mode="after")

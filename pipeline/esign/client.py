@@ -28,7 +28,7 @@ from yarl import URL
 from pipeline.clock import Clock
 from pipeline.domain.message import Message
 from pipeline.errors import reason_of
-from pipeline.esign.contracts import UPLOAD, VERSION
+from pipeline.esign.products import Product
 from pipeline.esign.reply_faults import PROXY_LOGIN
 from pipeline.esign.responses import Reply, SeenAnswers
 from pipeline.esign.signing import CredentialsSource, authorization
@@ -134,6 +134,7 @@ class Client:
     def __init__(
         self,
         *,
+        product: Product,
         endpoint: str,
         file_endpoint: str,
         credentials: CredentialsSource,
@@ -145,6 +146,7 @@ class Client:
         ca_file: str | None = None,
     ) -> None:
         self._urls = {"general": URL(endpoint).with_path("/"), "file": URL(file_endpoint).with_path("/")}
+        self.product = product
         self.credentials = credentials
         self.answers = answers
         self._clock = clock
@@ -191,7 +193,7 @@ class Client:
 
     def host_of(self, action: str) -> str:
         """Return the host (with a port where it is not the usual one) that an action goes to."""
-        url = self._urls["file" if action == UPLOAD else "general"]
+        url = self._urls["file" if action == self.product.upload else "general"]
         return url.host_port_subcomponent or url.host or ""
 
     def host_at_fault(self, action: str, error: NotSent | NoAnswer) -> str:
@@ -234,7 +236,7 @@ class Client:
         carries an old timestamp. Raises NotSent or NoAnswer, RoleFailed where the keys have expired, and everything that
         ``before_send`` raises.
         """
-        role = "file" if action == UPLOAD else "general"
+        role = "file" if action == self.product.upload else "general"
         keys = await self.credentials.get_current()
         headers = self._build_headers(action, trace_id)
         if keys.token:
@@ -249,7 +251,9 @@ class Client:
             signed = {"content-type": headers["Content-Type"], "host": headers["Host"]}
             call.late_headers = {
                 "X-TC-Timestamp": str(timestamp),
-                "Authorization": authorization(keys, signed, digest, timestamp=timestamp),
+                "Authorization": authorization(
+                    keys, signed, digest, timestamp=timestamp, service=self.product.service
+                ),
             }
 
         try:
@@ -287,7 +291,7 @@ class Client:
             "User-Agent": f"esign-import/{__version__}",
             "Accept-Encoding": "identity",
             "X-TC-Action": action,
-            "X-TC-Version": VERSION,
+            "X-TC-Version": self.product.version,
             "X-TC-Language": "zh-CN",
             "X-TC-TraceId": trace_id,
         }

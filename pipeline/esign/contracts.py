@@ -16,35 +16,11 @@ from dataclasses import astuple, dataclass, field
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import Field
 from pipeline.domain.seals import SealRequest
+from pipeline.esign.products import ESSBASIC, Agent, Product
 
-CREATE = "ChannelCreatePreparedPersonalEsign"
-UPLOAD = "UploadFiles"
-LIVENESS_CHECK = "ChannelDescribeOrganizationSeals"  # reads, changes nothing
-AUTO_SIGN_QUERY = "ChannelDescribeUserAutoSignStatus"  # the same
-VERSION = "2021-05-26"
 PLACEHOLDER = "@"  # stands where base64 is put in: it never occurs in base64 nor in a FileName of ours
 # Parameters that only some contracts take, named as in config.yaml and in a roster.
 OPTIONAL_PARAMETERS = ("seal_image_compress", "enable_auto_sign", "license_type", "proxy_app_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """Who acts, the same in a whole run: Agent and Operator by config."""
-
-    app_id: str
-    organization_open_id: str
-    operator_open_id: str
-    proxy_operator_open_id: str | None = None  # Agent.ProxyOperator.OpenId, else the operator's
-    proxy_app_id: str | None = None  # old accounts
-
-    def build_body(self) -> dict[str, object]:
-        """Return the Agent of the API page."""
-        return without_none(
-            AppId=self.app_id,
-            ProxyAppId=self.proxy_app_id,
-            ProxyOrganizationOpenId=self.organization_open_id,
-            ProxyOperator={"OpenId": self.proxy_operator_open_id or self.operator_open_id},
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +35,7 @@ class CreateImage:
 class Contract(ABC):
     """One form of the API page."""
 
+    product: Product
     name: str  # as in config.yaml
     needs_upload: bool  # the picture is uploaded before the create, which then names its FileId
     max_image_bytes: int
@@ -77,11 +54,6 @@ class Contract(ABC):
     def is_switched_off(self, message: str) -> bool:
         """Return whether a refusal means that this contract is switched off for the account."""
         return self.switched_off is not None and self.switched_off.search(message) is not None
-
-
-def without_none(**values: object) -> dict[str, object]:
-    """Return the parameters that have a value."""
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def dump_json(body: dict[str, object]) -> bytes:
@@ -110,7 +82,7 @@ def list_create_parameters(
         and field in values
         and (field in accepted or not definition.is_optional_parameter)
     }
-    return {"Agent": agent.build_body(), "Operator": {"OpenId": agent.operator_open_id}, **parameters}
+    return {**agent.build_caller(), **parameters}
 
 
 def list_sent_texts(agent: Agent, *sent: object, request: SealRequest | None = None) -> Collection[str]:
@@ -121,17 +93,17 @@ def list_sent_texts(agent: Agent, *sent: object, request: SealRequest | None = N
 
 def build_upload(agent: Agent, file_name: str, image: bytes) -> bytes:
     """Return the body of an UploadFiles call with one file: the order of FileIds is not documented."""
-    body = without_none(
-        Agent=agent.build_body(),
-        BusinessType="SEAL",
-        FileInfos=[{"FileName": file_name, "FileBody": PLACEHOLDER}],
-    )
+    body = {
+        **agent.build_upload_caller(),
+        "BusinessType": "SEAL",
+        "FileInfos": [{"FileName": file_name, "FileBody": PLACEHOLDER}],
+    }
     return dump_with_image(body, "FileBody", image)
 
 
 def build_liveness_check(agent: Agent) -> bytes:
     """Return the body of the smallest call that changes nothing."""
-    return dump_json({"Agent": agent.build_body(), "Limit": 1, "Offset": 0})
+    return dump_json({**agent.build_query_caller(), "Limit": 1, "Offset": 0})
 
 
 class FileIdContract(Contract):
@@ -151,8 +123,9 @@ class InlineContract(Contract):
         return dump_with_image(parameters, "SealImage", image.data)
 
 
-FILE_ID = FileIdContract(name="file_id", needs_upload=True, max_image_bytes=7_999_999)
+FILE_ID = FileIdContract(product=ESSBASIC, name="file_id", needs_upload=True, max_image_bytes=7_999_999)
 INLINE = InlineContract(
+    product=ESSBASIC,
     name="inline",
     needs_upload=False,
     max_image_bytes=5_000_000,

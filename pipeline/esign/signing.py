@@ -14,8 +14,6 @@ from pipeline.clock import utc_date
 from pipeline.domain.message import Message
 
 ALGORITHM = "TC3-HMAC-SHA256"
-SERVICE = "essbasic"  # also on the file host and in the test environment
-
 _SHOWN = 4  # characters of a SecretId at each end
 
 # A signature is accepted for 300 seconds, and a call that arrived in time is executed within 60: a create
@@ -106,7 +104,7 @@ def authorization(
     body_sha256: str,
     *,
     timestamp: int,
-    service: str = SERVICE,
+    service: str,
 ) -> str:
     """Return the Authorization header; the day in its scope is the UTC day of ``timestamp`` (unix seconds)."""
     request, names = canonical_request(headers, body_sha256)

@@ -22,12 +22,12 @@ from pipeline.config.sections import IDS, PLACEHOLDER
 from pipeline.config.settings import build_json_schema
 from pipeline.domain.roster import Field
 from pipeline.errors import UsageError
+from pipeline.esign.products import ESSBASIC
 from pipeline.messages.catalogue import name_field, render
 from pipeline.support.atomic_files import make_folder, write_atomically, write_json
 
 ENDPOINTS: Mapping[str, str] = {
-    "production": "https://essbasic.tencentcloudapi.com",
-    "test": "https://essbasic.test.ess.tencent.cn",
+    environment: endpoints.general for environment, endpoints in ESSBASIC.endpoints.items()
 }
 CONFIG, SCHEMA = "config.yaml", "config.schema.json"
 SECRETS = ("tencent__secret_id", "tencent__secret_key")

@@ -17,7 +17,7 @@ from pipeline.domain.server_address import is_loopback
 from pipeline.domain.service_codes import OTHER_SANDBOX, get_listed_meaning, get_upload_meaning
 from pipeline.errors import CredentialsMissing, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
-from pipeline.esign.contracts import LIVENESS_CHECK, UPLOAD, build_liveness_check
+from pipeline.esign.contracts import build_liveness_check
 from pipeline.esign.reply_faults import describe_reply_fault
 from pipeline.esign.responses import Reply
 from pipeline.esign.signing import Credentials, CredentialsSource
@@ -25,7 +25,13 @@ from pipeline.messages.catalogue import make_message
 from pipeline.messages.service_errors import make_network_cure
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.reports.explanations import describe_failure
-from pipeline.workflow.stage_settings import build_agent, build_client, describe_keys, get_credentials_places
+from pipeline.workflow.stage_settings import (
+    build_agent,
+    build_client,
+    describe_keys,
+    get_contract,
+    get_credentials_places,
+)
 
 SKEWED, VERY_SKEWED = 30.0, 300.0  # seconds between this clock and the service's: warn, fault
 NETWORK_EXIT, CREDENTIALS_EXIT = 5, 4
@@ -86,24 +92,28 @@ async def _ask_hosts(config: Config, credentials: CredentialsSource | None, cloc
     keys = credentials or Credentials(
         "AKIDnone", "none", source=""
     )  # a refusal of them shows that the host answers
+    contract = get_contract(config)
+    product = contract.product
     async with build_client(config, keys, clock) as client:
         body = build_liveness_check(build_agent(config))
-        reply = first = await _ask_host(client, LIVENESS_CHECK, body, config, findings)
+        reply = first = await _ask_host(client, product.organization_seals, body, config, findings)
         if first is not None and first.skew is not None and abs(first.skew) >= SKEWED:
             client.clock_offset = first.skew  # as a run does
-            reply = await _ask_host(client, LIVENESS_CHECK, body, config, findings)
+            reply = await _ask_host(client, product.organization_seals, body, config, findings)
         if first is not None and not _is_of_cache(client, first):
             findings += _judge_clock(first)
         judged = None if config.api.placeholders else credentials
         if reply is not None and judged is not None:
             host = urlsplit(config.api.endpoint).hostname or ""
-            findings += _judge_answer(reply, describe_keys(config, judged), host)
-        is_same_host = client.host_of(UPLOAD) == client.host_of(LIVENESS_CHECK)
-        if config.api.contract == "file_id" and (reply is not None or not is_same_host):
-            upload = await _ask_host(client, UPLOAD, b"{}", config, findings)  # no file: nothing is stored
+            findings += _judge_answer(reply, product.organization_seals, describe_keys(config, judged), host)
+        is_same_host = client.host_of(product.upload) == client.host_of(product.organization_seals)
+        if contract.needs_upload and (reply is not None or not is_same_host):
+            upload = await _ask_host(
+                client, product.upload, b"{}", config, findings
+            )  # no file: nothing is stored
             if upload is not None and judged is not None:
                 keys_used = describe_keys(config, judged)
-                findings += _judge_upload(upload, reply, client.host_of(UPLOAD), keys_used)
+                findings += _judge_upload(upload, reply, client, keys_used)
     return findings
 
 
@@ -192,7 +202,7 @@ def _judge_clock(reply: Reply) -> Iterator[Finding]:
     yield make_fault_finding("clock", key, "clock.remedy", exit_code=exit_code, seconds=round(seconds))
 
 
-def _judge_answer(reply: Reply, keys: Mapping[str, str], host: str) -> Iterator[Finding]:
+def _judge_answer(reply: Reply, action: str, keys: Mapping[str, str], host: str) -> Iterator[Finding]:
     """Judge the answer to a signed call that changes nothing."""
     answer = reply.answer
     if answer is None:
@@ -200,25 +210,31 @@ def _judge_answer(reply: Reply, keys: Mapping[str, str], host: str) -> Iterator[
     if answer.code is None:
         yield make_ok_finding("credentials", "accepted_by_sandbox" if is_loopback(host) else "accepted")
     else:
-        yield _report_refusal(reply, LIVENESS_CHECK, "doctor.refused", keys)
+        yield _report_refusal(reply, action, "doctor.refused", keys)
 
 
 def _judge_upload(
-    upload: Reply, reply: Reply | None, host: str, keys: Mapping[str, str]
+    upload: Reply, reply: Reply | None, client: Client, keys: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Judge the answer to an upload without a file: which host answers, and whether the keys may upload.
 
     ``reply`` is that of the other host; what it refused for the same reason is reported once.
     """
+    action = client.product.upload
     code = (upload.answer and upload.answer.code) or ""
     if code in _OF_ANOTHER_HOST:
         yield make_fault_finding(
-            "network", "file_host", "file_host.remedy", exit_code=NETWORK_EXIT, host=host, code=code
+            "network",
+            "file_host",
+            "file_host.remedy",
+            exit_code=NETWORK_EXIT,
+            host=client.host_of(action),
+            code=code,
         )
     elif get_upload_meaning(code, "") in _OF_KEYS and (
         reply is None or reply.answer is None or reply.answer.code != code
     ):
-        yield _report_refusal(upload, UPLOAD, "doctor.upload_refused", keys)
+        yield _report_refusal(upload, action, "doctor.upload_refused", keys)
 
 
 def _report_refusal(reply: Reply, action: str, key: str, keys: Mapping[str, str]) -> Finding:

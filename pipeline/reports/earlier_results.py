@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.domain.seals import KeptAnswer
 
-CREATE = "ChannelCreatePreparedPersonalEsign"
+CREATE_ENDS_WITH = "CreatePreparedPersonalEsign"  # the create's name, in every product of the service
 OUTCOMES, PLAN, LOG = "outcomes.jsonl", "plan.jsonl", "log.jsonl"
 MAX_LINE = 1 << 20  # characters of a line that is read; one of ours has some thousand
 
@@ -225,7 +225,13 @@ def shows_creates(log: Path, tenant: str) -> bool:
 
 def count_creates(record: Mapping[str, Any]) -> int:
     """Return how many create calls a run.json counts."""
-    return sum(record.get("requests", {}).get(CREATE, {}).values())
+    requests = record.get("requests", {})
+    return sum(sum(codes.values()) for action, codes in requests.items() if is_create(action))
+
+
+def is_create(action: str) -> bool:
+    """Return whether a call of the service makes a seal."""
+    return action.endswith(CREATE_ENDS_WITH)
 
 
 def _read_records(

@@ -17,7 +17,7 @@ from pipeline.domain.run import (
     count_shown_statuses,
     get_shown_status,
 )
-from pipeline.reports.earlier_results import CREATE
+from pipeline.reports.earlier_results import is_create
 from pipeline.reports.explanations import (
     describe_code,
     describe_file,
@@ -167,8 +167,9 @@ def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, obje
 
 def _name_action(action: str, presenter: Presenter) -> str:
     """Return the reader's name of an action; an action without one keeps its own."""
-    keys = {CREATE: "report.create", UPLOAD: "report.upload"}
-    return presenter.render(keys[action]) if action in keys else action
+    if is_create(action):
+        return presenter.render("report.create")
+    return presenter.render("report.upload") if action == UPLOAD else action
 
 
 # -- the rows

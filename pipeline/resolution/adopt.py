@@ -20,7 +20,8 @@ from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.seals import PersonHistory, fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import FileRefused, UsageError
-from pipeline.esign.contracts import Agent, list_sent_texts
+from pipeline.esign.contracts import list_sent_texts
+from pipeline.esign.products import Agent
 from pipeline.intake.fields.normalize import strip_quotes
 from pipeline.intake.layout.column_titles import fold_title
 from pipeline.intake.read_rosters import open_results

@@ -14,7 +14,8 @@ from pipeline.domain.run import Judged, RowPlan, Status
 from pipeline.domain.seals import PersonHistory, SealContent, fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
-from pipeline.esign.contracts import Agent, list_sent_texts
+from pipeline.esign.contracts import list_sent_texts
+from pipeline.esign.products import Agent
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.fields.id_number import get_lifetime_number
 from pipeline.intake.images.prepare import ImageExaminer

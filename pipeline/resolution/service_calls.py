@@ -32,16 +32,12 @@ from pipeline.domain.service_codes import TOKEN_REFUSED, get_create_meaning
 from pipeline.errors import RoleFailed, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import (
-    AUTO_SIGN_QUERY,
-    CREATE,
-    LIVENESS_CHECK,
-    UPLOAD,
-    Agent,
     CreateImage,
     build_liveness_check,
     build_upload,
     list_sent_texts,
 )
+from pipeline.esign.products import Agent, Product
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.reply_faults import describe_reply_fault
 from pipeline.esign.responses import Answer, CreateResponse, Reply, read_create, read_upload
@@ -76,6 +72,11 @@ class ServiceAccess:
     def keys(self) -> Mapping[str, str]:
         """What a refusal of the keys is explained with."""
         return stage_settings.describe_keys(self.config, self.credentials)
+
+    @property
+    def product(self) -> Product:
+        """The product that is called."""
+        return stage_settings.get_product(self.config)
 
     @property
     def agent(self) -> Agent:
@@ -125,7 +126,7 @@ async def ask_service_time(service: ServiceAccess) -> float:
     body = build_liveness_check(service.agent)
     async with service.open_client() as client:
         try:
-            reply = await service.send_single_call(client, LIVENESS_CHECK, body)
+            reply = await service.send_single_call(client, service.product.organization_seals, body)
         except (NotSent, NoAnswer) as error:
             raise UsageError("resolve.no_service_time", why=str(error)) from error
     if not reply.is_from_service or reply.skew is None:
@@ -175,22 +176,23 @@ async def query_auto_sign(
         raise UsageError("resolve.not_in_rosters", name=name)
     if doctor.id_type is CardType.OTHER_CARD_TYPE:  # the query's card types lack it
         raise UsageError("resolve.card_not_queried", name=name)
+    action = service.product.auto_sign_status
     body = {
-        "Agent": service.agent.build_body(),
+        **service.agent.build_query_caller(),
         "SceneKey": doctor.scene_key or "E_PRESCRIPTION_AUTO_SIGN",
         "UserInfo": {"Name": doctor.name, "IdCardType": str(doctor.id_type), "IdCardNumber": doctor.number},
     }
     encoded_body = json.dumps(body, ensure_ascii=False).encode()
     async with service.open_client() as client:
         try:
-            reply = await service.send_single_call(client, AUTO_SIGN_QUERY, encoded_body)
+            reply = await service.send_single_call(client, action, encoded_body)
         except (NotSent, NoAnswer) as error:
             return AutoSignAnswer(None, None, str(error))
     answer = reply.answer
     if answer is None:
         return AutoSignAnswer(None, None, describe_reply_fault(reply))
     if answer.code is not None:
-        reason = describe_failure(answer.code, service.keys, AUTO_SIGN_QUERY)
+        reason = describe_failure(answer.code, service.keys, action)
         return AutoSignAnswer(None, answer.request_id, reason)
     sent = list_sent_texts(service.agent, doctor.name, doctor.number, doctor.mobile, answer.request_id)
     return _read_auto_sign(answer, known, sent)
@@ -270,7 +272,7 @@ async def certify_create(
             if contract.needs_upload:
                 suffix = "png" if prepared.format == "PNG" else "jpg"
                 upload = build_upload(agent, f"certify.{suffix}", data)
-                reply = await service.send_single_call(client, UPLOAD, upload)
+                reply = await service.send_single_call(client, contract.product.upload, upload)
                 owner = request.key, prepared.sha256
                 uploaded = read_upload(reply, now=client.service_time(), answers=client.answers, owner=owner)
                 if uploaded.file_id is None:
@@ -281,7 +283,7 @@ async def certify_create(
             raise _not_sent_error(str(error)) from error
         enter_decision(guards.CERTIFY_SENT, trace_id)
         try:
-            reply = await service.send_single_call(client, CREATE, body, trace_id=trace_id)
+            reply = await service.send_single_call(client, contract.product.create, body, trace_id=trace_id)
         except (NotSent, RoleFailed) as error:
             enter_decision(guards.CERTIFY_VOID, "not_sent")
             raise _not_sent_error(str(error)) from error

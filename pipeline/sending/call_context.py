@@ -20,7 +20,8 @@ from pipeline.domain.service_codes import TOKEN_REFUSED, parse_stated_rate
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import RoleFailed
 from pipeline.esign.client import Client, NoAnswer, NotSent
-from pipeline.esign.contracts import CREATE, LIVENESS_CHECK, Agent, Contract, build_liveness_check
+from pipeline.esign.contracts import Contract, build_liveness_check
+from pipeline.esign.products import Agent, Product
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.reply_faults import describe_reply_fault
 from pipeline.esign.responses import Reply, read_liveness
@@ -102,6 +103,11 @@ class CallContext:
     run_state: RunState
     connection_slots: ConnectionSlots
 
+    @property
+    def product(self) -> Product:
+        """The product that is called."""
+        return self.contract.product
+
     async def send_call(
         self,
         action: str,
@@ -166,13 +172,14 @@ class CallContext:
 
     async def check_liveness(self) -> bool:
         """Make a call that changes nothing; return whether anything in the service's own form came back."""
+        action = self.product.organization_seals
 
         async def before_send(_: Callable[[], bool]) -> None:
-            await self._wait_for_slot(LIVENESS_CHECK)
+            await self._wait_for_slot(action)
 
         try:
             reply = await self.client.call(
-                LIVENESS_CHECK,
+                action,
                 build_liveness_check(self.agent),
                 trace_id=str(uuid.uuid4()),
                 before_send=before_send,
@@ -183,18 +190,16 @@ class CallContext:
             self.run_state.halt("ROLE_FAILED", error.reason, 4)
             return False
         except (NotSent, NoAnswer) as error:
-            self.run_state.outages.record_failure(
-                self.client.host_at_fault(LIVENESS_CHECK, error), str(error)
-            )
+            self.run_state.outages.record_failure(self.client.host_at_fault(action, error), str(error))
             return False
-        self._note_deprecation(LIVENESS_CHECK, reply)
+        self._note_deprecation(action, reply)
         code, is_alive = read_liveness(reply)
         if is_alive:
             self.client.update_clock_offset(reply)
         else:
             cause = describe_reply_fault(reply) if reply.answer is None else code
-            self.run_state.outages.record_failure(self.client.host_of(LIVENESS_CHECK), cause)
-        self.run_state.requests[LIVENESS_CHECK][code] += 1
+            self.run_state.outages.record_failure(self.client.host_of(action), cause)
+        self.run_state.requests[action][code] += 1
         return is_alive
 
     def build_attempt(self, job: Job, trace_id: str) -> Attempt:
@@ -209,7 +214,7 @@ class CallContext:
             id_masked=mask_id(request.number),
             seal_name=request.seal_name,
             contract=self.contract.name,
-            host=self.client.host_of(CREATE),
+            host=self.client.host_of(self.product.create),
             signed_at=signed_at,
             content=request.content,
             staff_no=request.staff_no,

@@ -17,7 +17,7 @@ from pipeline.domain.run import SEAL_ID_REUSED, Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import Meaning
 from pipeline.esign.client import NoAnswer, NotSent
-from pipeline.esign.contracts import CREATE, UPLOAD, CreateImage, build_upload, list_sent_texts
+from pipeline.esign.contracts import CreateImage, build_upload, list_sent_texts
 from pipeline.esign.responses import (
     REPEATED,
     REUSED_FILE_ID,
@@ -122,7 +122,7 @@ class CreateSender:
             return await self._start_again(job, image)
         except NotSent as error:
             return await self._record_not_sent(job, trace_id, error), not context.run_state.is_stopping
-        context.run_state.requests[CREATE][response.counted_as] += 1
+        context.run_state.requests[context.product.create][response.counted_as] += 1
         return await self._record_verdict(job, self._adjust_verdict(job, response), response.meaning)
 
     async def _start_again(self, job: Job, image: ImageBody) -> tuple[SendResult, bool]:
@@ -158,7 +158,7 @@ class CreateSender:
 
         try:
             reply = await context.send_call(
-                CREATE,
+                context.product.create,
                 body,
                 trace_id=trace_id,
                 open_count=open_count,
@@ -176,7 +176,7 @@ class CreateSender:
             masker=context.masker,
         )
         context.record_reply(
-            CREATE,
+            context.product.create,
             reply,
             is_usable=response.verdict.kind == "sealed" or response.meaning not in {None, "unknown"},
             code=response.counted_as,
@@ -228,7 +228,7 @@ class CreateSender:
             job.sends -= 1
             await self.context.ledger.record_verdict(trace_id, verdict, now=self._now_on_signing_clock(job))
             job.in_doubt = False
-        self.context.record_unanswered(CREATE, error)
+        self.context.record_unanswered(self.context.product.create, error)
         return SendResult(Status.NOT_SENT, verdict)
 
     async def _record_verdict(
@@ -273,7 +273,7 @@ class CreateSender:
     def _act_on_not_executed(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> None:
         match meaning:
             case "throttle":
-                self.context.record_throttle(CREATE, verdict)
+                self.context.record_throttle(self.context.product.create, verdict)
             case "upload_again":
                 job.file_id, job.was_uploaded_again = None, True
             case "credentials" | "permission" | "account" | "quota" | "contract":
@@ -323,7 +323,7 @@ class CreateSender:
         try:
             async with context.run_state.breaker.permit(context.check_liveness) as open_count:
                 reply = await context.send_call(
-                    UPLOAD,
+                    context.product.upload,
                     image.data,
                     trace_id=trace_id,
                     open_count=open_count,
@@ -337,7 +337,10 @@ class CreateSender:
                     owner=job.image_owner,
                 )
                 context.record_reply(
-                    UPLOAD, reply, is_usable=response.meaning != "unknown", code=response.counted_as
+                    context.product.upload,
+                    reply,
+                    is_usable=response.meaning != "unknown",
+                    code=response.counted_as,
                 )
         except RunStopped:
             return SendResult(Status.NOT_SENT), False
@@ -348,11 +351,11 @@ class CreateSender:
         except (NotSent, NoAnswer) as error:
             code = NOT_EXECUTED_BY_US if isinstance(error, NotSent) else "no_answer"
             if isinstance(error, NoAnswer):
-                context.run_state.requests[UPLOAD][code] += 1
-            context.record_unanswered(UPLOAD, error)
+                context.run_state.requests[context.product.upload][code] += 1
+            context.record_unanswered(context.product.upload, error)
             verdict = Verdict("not_executed", code=code, message=str(error))
             return SendResult(Status.NOT_SENT, verdict), True
-        context.run_state.requests[UPLOAD][response.counted_as] += 1
+        context.run_state.requests[context.product.upload][response.counted_as] += 1
         if response.file_id is not None:
             job.file_id, job.file_expires_at = response.file_id, response.expires_at
             return None, False
@@ -370,7 +373,7 @@ class CreateSender:
             case "row" | "exists" | "upload_again":
                 return SendResult(Status.FAILED, refusal), False
             case "throttle":
-                context.record_throttle(UPLOAD, refusal)
+                context.record_throttle(context.product.upload, refusal)
             case "clock":
                 if not context.adopt_server_clock(job, reply):
                     context.run_state.halt_for(refusal)
@@ -387,7 +390,7 @@ class CreateSender:
         attempt = replace(
             self.context.build_attempt(job, trace_id),
             contract=UPLOAD_REFUSED,
-            host=self.context.client.host_of(UPLOAD),
+            host=self.context.client.host_of(self.context.product.upload),
         )
         await self.context.ledger.open_attempt(attempt)
         await self.context.ledger.record_verdict(

@@ -15,7 +15,6 @@ from pipeline.domain.roster import Field, PreparedImage
 from pipeline.domain.run import RowOutcome, RowPlan, RunObserver, Status
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LeaseLost, LedgerError, NotReadNow
-from pipeline.esign.contracts import CREATE
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.messages.catalogue import make_message
@@ -197,7 +196,7 @@ class Submission:
             attempts=job.row_plan.create_count + job.sends,
             last_attempt_at=job.sent_at,
             call_seconds=seconds,
-            host=self.context.client.host_of(CREATE) if job.sends else None,
+            host=self.context.client.host_of(self.context.product.create) if job.sends else None,
             code=verdict.code,
             message=verdict.message,
             unproven_seal_id=None if is_sealed else verdict.seal_id,

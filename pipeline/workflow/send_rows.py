@@ -25,7 +25,6 @@ from pipeline.domain.run import (
     Traffic,
     compute_exit_code,
 )
-from pipeline.esign.contracts import CREATE, UPLOAD
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.checked_plan import RowNames, list_chosen_lines, list_chosen_rows
@@ -33,7 +32,13 @@ from pipeline.planning.covered_rows import list_retried_rows, list_rows_of
 from pipeline.planning.guards import Guards, RunGuards, compute_deadline
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.run_state import RunState
-from pipeline.workflow.stage_settings import build_agent, build_client, describe_keys, get_contract
+from pipeline.workflow.stage_settings import (
+    build_agent,
+    build_client,
+    describe_keys,
+    get_contract,
+    get_product,
+)
 
 if TYPE_CHECKING:
     from pipeline.workflow.run_plan import RunPlan, RunResources, RunStart
@@ -109,7 +114,7 @@ async def send_rows(
     masker: Masker,
 ) -> SentRows:
     """Send the rows; without credentials none is sent, since there is none to send or the start's halt forbids it."""
-    limit = config.limits.requests_per_second
+    limit, product = config.limits.requests_per_second, get_product(config)
     ready, guards, credentials = start.ready, start.guards, start.credentials
     if credentials is None:
         return SentRows(tuple(map(RowOutcome.not_sent, ready)), start.halt, Traffic(limit=limit))
@@ -134,7 +139,9 @@ async def send_rows(
     waiting = ceil(min(limit, creates_in_flight))
     async with (
         build_client(config, credentials, resources.clock, resources.ledger) as client,
-        share_connection_slots(resources.limiter, (CREATE, UPLOAD), waiting) as connection_slots,
+        share_connection_slots(
+            resources.limiter, (product.create, product.upload), waiting
+        ) as connection_slots,
     ):
         context = CallContext(
             client=client,
@@ -168,7 +175,9 @@ async def send_rows(
             )
         )
     # a limiter may have served another run before
-    departures = tuple(moment for moment in resources.limiter.list_departures(CREATE) if moment >= begun)
+    departures = tuple(
+        moment for moment in resources.limiter.list_departures(product.create) if moment >= begun
+    )
     traffic = _summarize_traffic(run_state, outages, departures, limit)
     return SentRows(outcomes, run_state.halted, traffic, submission.kept_back, notices)
 

@@ -15,8 +15,9 @@ from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
 from pipeline.domain.run import Judgements, RunRequest
 from pipeline.domain.site_key import SiteKey
-from pipeline.esign.contracts import CONTRACTS, Agent, Contract
+from pipeline.esign.contracts import CONTRACTS, Contract
 from pipeline.esign.credentials import CredentialsPlaces
+from pipeline.esign.products import Agent, Product
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
@@ -36,14 +37,20 @@ if TYPE_CHECKING:
 # -- the service
 
 
+def get_product(config: Config) -> Product:
+    """Return the product that is configured."""
+    return get_contract(config).product
+
+
 def get_contract(config: Config) -> Contract:
     """Return the API contract that is configured."""
     return CONTRACTS[config.api.contract]
 
 
 def build_agent(config: Config) -> Agent:
-    """Return the ids of application, organisation and operator."""
-    return Agent(**{field.name: getattr(config.api, field.name) for field in fields(Agent)})
+    """Return the ids of who acts."""
+    agent_class = get_product(config).agent
+    return agent_class(**{field.name: getattr(config.api, field.name) for field in fields(agent_class)})
 
 
 def build_client(
@@ -57,6 +64,7 @@ def build_client(
         OF_THIS_PROCESS.remember(ledger.list_request_ids(), ledger.list_seal_ids())
     api = config.api
     return Client(
+        product=get_product(config),
         endpoint=api.endpoint,
         file_endpoint=api.file_endpoint,
         credentials=credentials,

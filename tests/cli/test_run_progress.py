@@ -9,7 +9,7 @@ from manual_clock import ManualClock
 from pipeline.cli.context import Session
 from pipeline.cli.run_progress import Progress
 from pipeline.config.settings import Config
-from pipeline.esign.contracts import CREATE
+from pipeline.esign.products import ESSBASIC
 from pipeline.support.progress_file import VARIABLE, enable_progress_file
 from pipeline.workflow.hosts_factory import make_limiter
 
@@ -41,7 +41,7 @@ async def test_the_numbers_are_written_only_where_they_have_changed(watched):
     assert watched.stat().st_mtime == 0, "a run that hangs leaves the file as it is"
     for change in (
         lambda: setattr(progress.outages, "throttled", 1),
-        lambda: limiter._queues[CREATE].departures.moments.append(clock.monotonic()),
+        lambda: limiter._queues[ESSBASIC.create].departures.moments.append(clock.monotonic()),
         progress.note_stopping,
     ):
         change()

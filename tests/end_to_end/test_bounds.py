@@ -15,6 +15,7 @@ from pipeline.domain.roster import Field, ImageFile
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealContent, SealRequest
 from pipeline.esign.client import MAX_REPLY_BYTES, Client, NoAnswer
+from pipeline.esign.products import ESSBASIC
 from pipeline.esign.responses import SeenAnswers
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.open import open_ledger
@@ -113,6 +114,7 @@ async def _answered(handler, **settings):
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     keys = Credentials("AKIDx", "k", "tok")
     client = Client(
+        product=ESSBASIC,
         endpoint=url,
         file_endpoint=url,
         credentials=keys,

@@ -18,7 +18,7 @@ from wire_support import fault
 import pipeline
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
-from pipeline.esign.contracts import LIVENESS_CHECK
+from pipeline.esign.products import ESSBASIC
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.lock import RunLock
 from pipeline.sandbox.actions import Rules
@@ -210,8 +210,8 @@ def test_an_outage_is_waited_out_for_one_hospital_alone(group_with, capsys, lang
         assert {status: n for status, n in record["statuses"].items() if n} == {"not_sent": 8}
     east, west, north = map(count_calls, records)
     assert east[UPLOAD] >= 5
-    assert east[LIVENESS_CHECK] > 1
-    assert west == north == {LIVENESS_CHECK: 1}
+    assert east[ESSBASIC.organization_seals] > 1
+    assert west == north == {ESSBASIC.organization_seals: 1}
 
 
 class Repair(QuickClock):
@@ -234,7 +234,7 @@ def test_a_service_that_answers_again_serves_the_hospitals_that_follow(group_wit
     assert group.go("run", "--all", clock=repair) == 5
     assert "east 5, west 0, north 0" in capsys.readouterr().err
     west, north = map(count_calls, read_records(group, "west", "north"))
-    assert west == {LIVENESS_CHECK: 1, UPLOAD: 8, CREATE: 8}
+    assert west == {ESSBASIC.organization_seals: 1, UPLOAD: 8, CREATE: 8}
     assert north == {UPLOAD: 8, CREATE: 8}
     assert Counter(seal.organization for seal in group.service.seals) == {"org_west": 8, "org_north": 8}
 

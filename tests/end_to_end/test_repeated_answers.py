@@ -4,7 +4,7 @@ from people import name
 from resolution_support import run_later
 from wire_support import CREATE, fault
 
-from pipeline.esign.contracts import AUTO_SIGN_QUERY, LIVENESS_CHECK
+from pipeline.esign.products import ESSBASIC
 from pipeline.sandbox.faults import Faults, parse_faults
 
 
@@ -29,7 +29,7 @@ def test_a_look_up_with_an_earlier_answer_confirms_nothing(hospital_with):
     assert hospital.go("run") == 3
     for seal in hospital.service.seals:
         hospital.service.open_auto_sign(seal)
-    strike(hospital, {"match": {"action": AUTO_SIGN_QUERY, "nth": 2}, "do": "replay"})
+    strike(hospital, {"match": {"action": ESSBASIC.auto_sign_status, "nth": 2}, "do": "replay"})
     calls = [run_later(hospital, "resolve", name(serial), "--look-up") for serial in (1, 2)]
     assert calls == [0, 3]
     assert run_later(hospital, "resolve", name(2), "--look-up") == 0
@@ -41,9 +41,9 @@ def test_a_look_up_with_an_earlier_answer_confirms_nothing(hospital_with):
 
 def test_a_repeated_liveness_answer_is_not_counted(hospital_with):
     outage = {"match": {"action": CREATE, "from": 2}, "do": "http_502"}
-    alive = {"match": {"action": LIVENESS_CHECK, "from": 2}, "do": {"replay": {"nth": 1}}}
+    alive = {"match": {"action": ESSBASIC.organization_seals, "from": 2}, "do": {"replay": {"nth": 1}}}
     hospital = hospital_with(faults=[outage, alive])
     hospital.doctors(60)
     assert hospital.go("run") == 5
-    counted = hospital.record()["requests"].get(LIVENESS_CHECK, {})
+    counted = hospital.record()["requests"].get(ESSBASIC.organization_seals, {})
     assert counted.get("ok", 0) <= 1

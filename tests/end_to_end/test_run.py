@@ -225,7 +225,8 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
     hospital.go("run")
     from pipeline.domain.fields import FIELDS
     from pipeline.domain.seals import SealContent, SealRequest
-    from pipeline.esign.contracts import CONTRACTS, Agent, CreateImage, build_upload
+    from pipeline.esign.contracts import CONTRACTS, CreateImage, build_upload
+    from pipeline.esign.products import PlatformAgent
 
     content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(
@@ -235,7 +236,7 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
         {field: "a value" for field, definition in FIELDS.items() if definition.parameter},
         content,
     )
-    agent = Agent("a", "o", "u", "p", "q")
+    agent = PlatformAgent("a", "o", "u", "p", "q")
     bodies = [
         *(
             (
@@ -267,7 +268,8 @@ def _strangers(body: dict, model) -> list[str]:
 def test_keys_without_a_value_are_left_out():
     from pipeline.domain.roster import CardType, Field
     from pipeline.domain.seals import SealContent, SealRequest
-    from pipeline.esign.contracts import CONTRACTS, Agent, CreateImage
+    from pipeline.esign.contracts import CONTRACTS, CreateImage
+    from pipeline.esign.products import PlatformAgent
 
     content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(
@@ -278,7 +280,7 @@ def test_keys_without_a_value_are_left_out():
         content,
     )
     body = json.loads(
-        CONTRACTS["file_id"].build_create(Agent("a", "o", "u"), request, CreateImage(b"x", "f"))
+        CONTRACTS["file_id"].build_create(PlatformAgent("a", "o", "u"), request, CreateImage(b"x", "f"))
     )
     assert set(body) == {"Agent", "Operator", "UserName", "IdCardType", "IdCardNumber", "SealName", "FileId"}
     assert body["Agent"] == {"AppId": "a", "ProxyOrganizationOpenId": "o", "ProxyOperator": {"OpenId": "u"}}

@@ -15,7 +15,7 @@ from wire_support import CREATE, UPLOAD, Relay, fault, read_alone, set_limits
 
 import pipeline
 from pipeline.clock import SystemClock
-from pipeline.esign.contracts import Agent
+from pipeline.esign.products import PlatformAgent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.responses import Reply, SeenAnswers, read_upload
 from pipeline.sandbox.actions import Rules
@@ -198,9 +198,10 @@ def test_answers_that_are_no_upload():
 
 
 def test_the_body_of_the_agent():
-    assert Agent("a", "o", "u", "p", "q").build_body() == {
-        "AppId": "a", "ProxyAppId": "q", "ProxyOrganizationOpenId": "o", "ProxyOperator": {"OpenId": "p"}
-    }  # fmt: skip
+    agent = PlatformAgent("a", "o", "u", "p", "q")
+    sent = {"AppId": "a", "ProxyAppId": "q", "ProxyOrganizationOpenId": "o", "ProxyOperator": {"OpenId": "p"}}
+    assert agent.build_caller() == {"Agent": sent, "Operator": {"OpenId": "u"}}
+    assert agent.build_query_caller() == agent.build_upload_caller() == {"Agent": sent}
 
 
 def test_the_exit_of_a_retry_counts_its_own_rows(hospital_with):

@@ -12,6 +12,7 @@ from wire_support import read_alone
 
 from pipeline.clock import SystemClock
 from pipeline.esign.client import FIRST_PIECE_BYTES, PIECE_BYTES, Client, NoAnswer, NotSent
+from pipeline.esign.products import ESSBASIC
 from pipeline.esign.responses import SeenAnswers
 from pipeline.esign.signing import Credentials
 from pipeline.messages.catalogue import render_text
@@ -36,6 +37,7 @@ async def open_client(serve, *, seconds=5):
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     client = Client(
+        product=ESSBASIC,
         endpoint=url,
         file_endpoint=url,
         credentials=Credentials("id", "key"),

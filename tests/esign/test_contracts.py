@@ -9,7 +9,8 @@ from pipeline.config.settings import Config
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.seals import SealContent, SealRequest
 from pipeline.errors import ConfigError
-from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS, Agent, CreateImage
+from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS, CreateImage
+from pipeline.esign.products import PlatformAgent
 
 CONTENT = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
 VALUES = {
@@ -30,7 +31,9 @@ PARAMETERS = {
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
 def test_a_create_brings_its_picture_one_way_and_only_accepted_parameters(contract):
-    body = json.loads(contract.build_create(Agent("a", "o", "u"), REQUEST, CreateImage(b"image", "file")))
+    body = json.loads(
+        contract.build_create(PlatformAgent("a", "o", "u"), REQUEST, CreateImage(b"image", "file"))
+    )
     assert body.get("FileId") == ("file" if contract.needs_upload else None)
     assert body.get("SealImage") == (None if contract.needs_upload else "aW1hZ2U=")
     sent = {field for name, field in PARAMETERS.items() if name in body}

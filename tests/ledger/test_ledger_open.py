@@ -11,13 +11,13 @@ from contextlib import closing
 import pytest
 
 from pipeline.errors import LedgerError, UsageError
+from pipeline.esign.products import ESSBASIC
 from pipeline.ledger import schema
 from pipeline.ledger.disk import key_path
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.sqlite_ledger import connect
-from pipeline.reports.earlier_results import CREATE
 from pipeline.support.atomic_files import create_atomically
 from pipeline.workflow.tenant_ledger import TenantResults
 
@@ -227,7 +227,7 @@ def test_a_new_ledger_is_refused_where_receipts_lie(ledger_path, opened):
 @pytest.fixture
 def results(tmp_path) -> TenantResults:
     """Results of a run that called the service once."""
-    record = {"tenant": TENANT, "run": "r0", "statuses": {}, "requests": {CREATE: {"ok": 1}}}
+    record = {"tenant": TENANT, "run": "r0", "statuses": {}, "requests": {ESSBASIC.create: {"ok": 1}}}
     (tmp_path / "out" / "r0").mkdir(parents=True)
     (tmp_path / "out" / "r0" / "run.json").write_text(json.dumps(record))
     return TenantResults(tmp_path / "out", TENANT)

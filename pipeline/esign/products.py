@@ -1,0 +1,108 @@
+"""The products of the service: their actions, hosts and quotas, and how who acts is written into a body.
+
+A platform that serves hospitals uses essbasic, a hospital that is itself a customer uses ess. A new product is one more in
+PRODUCTS, with a contract in `pipeline.esign.contracts`. An action's name stands here alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# the parameters of who acts, by name
+Caller = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Agent(ABC):
+    """Who acts, the same in a whole run. Its fields are keys of `api` in config.yaml."""
+
+    @abstractmethod
+    def build_caller(self) -> Caller:
+        """Return what names in a body who acts."""
+
+    @abstractmethod
+    def build_query_caller(self) -> Caller:
+        """Return the same for a call that reads."""
+
+    @abstractmethod
+    def build_upload_caller(self) -> Caller:
+        """Return the same for an upload."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformAgent(Agent):
+    """A platform acts for a hospital: Agent, and Operator where the call has it."""
+
+    app_id: str
+    organization_open_id: str
+    operator_open_id: str
+    proxy_operator_open_id: str | None = None  # Agent.ProxyOperator.OpenId, else the operator's
+    proxy_app_id: str | None = None  # old accounts
+
+    def build_caller(self) -> Caller:
+        """Return Agent and Operator."""
+        return {**self.build_query_caller(), "Operator": {"OpenId": self.operator_open_id}}
+
+    def build_query_caller(self) -> Caller:
+        """Return the Agent of the API page, without keys that have no value."""
+        agent = {
+            "AppId": self.app_id,
+            "ProxyAppId": self.proxy_app_id,
+            "ProxyOrganizationOpenId": self.organization_open_id,
+            "ProxyOperator": {"OpenId": self.proxy_operator_open_id or self.operator_open_id},
+        }
+        return {"Agent": {name: value for name, value in agent.items() if value is not None}}
+
+    def build_upload_caller(self) -> Caller:
+        """Return the Agent: an upload's Operator is no longer used."""
+        return self.build_query_caller()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The hosts of one environment."""
+
+    general: str
+    files: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """One product. Each action has a quota of its own."""
+
+    name: str  # as in config.yaml
+    service: str  # in the signature, also of the file host and of the test environment
+    version: str
+    agent: type[Agent]
+    endpoints: Mapping[str, Endpoints]  # by environment: production, test
+    create: str
+    upload: str
+    organization_seals: str  # reads, changes nothing
+    auto_sign_status: str  # the same
+    auto_sign_enable_url: str
+    auto_sign_seal_url: str
+    auto_sign_disable: str
+    auto_sign_cancel_url: str
+
+
+ESSBASIC = Product(
+    name="essbasic",
+    service="essbasic",
+    version="2021-05-26",
+    agent=PlatformAgent,
+    endpoints={
+        "production": Endpoints("https://essbasic.tencentcloudapi.com", "https://file.ess.tencent.cn"),
+        "test": Endpoints("https://essbasic.test.ess.tencent.cn", "https://file.test.ess.tencent.cn"),
+    },
+    create="ChannelCreatePreparedPersonalEsign",
+    upload="UploadFiles",
+    organization_seals="ChannelDescribeOrganizationSeals",
+    auto_sign_status="ChannelDescribeUserAutoSignStatus",
+    auto_sign_enable_url="ChannelCreateUserAutoSignEnableUrl",
+    auto_sign_seal_url="ChannelCreateUserAutoSignSealUrl",
+    auto_sign_disable="ChannelDisableUserAutoSign",
+    auto_sign_cancel_url="ChannelCancelUserAutoSignEnableUrl",
+)
+PRODUCTS: Mapping[str, Product] = {product.name: product for product in (ESSBASIC,)}
