@@ -199,6 +199,12 @@ SECONDS = click.FloatRange(min=0)
     help="Response to a duplicate seal name.",
 )
 @click.option(
+    "--auto-sign",
+    type=click.Choice(["on", "unlisted", "forbidden"]),
+    default="on",
+    help="Whether the hospital may use the calls about auto-sign, else which refusal they get.",
+)
+@click.option(
     "--truth",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -209,7 +215,7 @@ def sandbox(session: Session, /, **options: Any) -> int:
     """Run a stand-in for the service on 127.0.0.1.
 
     With a configuration for this machine it has the port, ids and keys of that and refuses all others. It answers until
-    Ctrl-C; GET /_truth lists what it made.
+    Ctrl-C; GET /_truth lists what it made, POST /_auto_sign lets doctors act.
     """
     import asyncio
 
@@ -388,7 +394,9 @@ def _build_sandbox(session: Session, options: dict[str, Any], project: _Project,
             return _read_project(replace(session, config_files={})).tenants
         return []
 
-    rules = Rules(**{name: options[name] for name in ("inline", "unique_names", "limiter", "rate")})
+    rules = Rules(
+        **{name: options[name] for name in ("inline", "unique_names", "limiter", "rate", "auto_sign")}
+    )
     return Sandbox(
         FakeService(
             rules,

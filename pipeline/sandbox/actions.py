@@ -1,4 +1,4 @@
-"""The four actions behind the gateway: parameters, then business; the seals, files and pictures they make."""
+"""The actions behind the gateway: parameters, then business; the seals, files and pictures they make."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from pipeline.sandbox.auto_sign import AutoSign, Response, WhiteList
 from pipeline.sandbox.checks import (
     SHAPES,
     check_agent,
@@ -21,11 +22,16 @@ from pipeline.sandbox.checks import (
 )
 from pipeline.sandbox.gateway import (
     AUTO_SIGN_STATUS,
+    CANCEL_URL,
     CREATE,
+    DISABLE,
+    ENABLE_URL,
     ORGANIZATION_SEALS,
+    SEAL_URL,
     UPLOAD,
     Call,
     LimiterKind,
+    Order,
     Refusal,
     Tenant,
 )
@@ -46,8 +52,6 @@ _SEAL_ID_FORMS: Mapping[
     "punctuated": ("s-", ALPHABET + "+/._", 9, "="),
 }
 
-Response = Mapping[str, Any]  # the inside of ``Response``, without its RequestId
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -59,12 +63,16 @@ class Rules:
     digits, or 12 characters with punctuation.
     ``unique_names``: how a seal name that the hospital has already is refused: by a code of its own, by a bare
     FailedOperation, or not at all.
+    ``auto_sign``: the calls about auto-sign are allowed (``on``), or the hospital is on no white list, which the service
+    has two codes for (``unlisted`` and ``forbidden``).
     """
 
     inline: Literal["on", "transition", "ignored"] = "transition"
     unique_names: Literal["code", "bare", "off"] = "code"
     seal_ids: SealIdForm = "plain"
     other_card_type: bool = False  # the white list for other cards is open
+    auto_sign: WhiteList = "on"
+    licence_days: float | None = 365.0  # of a doctor who opens auto-sign; None = without a licence
     limiter: LimiterKind = "rolling"
     rate: float = 20.0  # calls in a second, per SecretId and action
 
@@ -121,19 +129,8 @@ class Upload:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One call that may be executed: parameters of the right shape without nulls, and who asks."""
-
-    sent: Mapping[str, Any] = field(repr=False)
-    tenant: Tenant
-    trace_id: str | None
-    request_id: str
-    now: float  # unix seconds
-
-
 class Actions:
-    """The four actions and the seals, files and pictures they leave behind."""
+    """The actions and the seals, files and pictures they leave behind."""
 
     def __init__(self, rules: Rules, identifiers: random.Random) -> None:
         self.seals: list[Seal] = []
@@ -143,11 +140,15 @@ class Actions:
         self._random = identifiers
         self._names: set[tuple[str, str]] = set()  # hospital, seal name
         self._seal_ids: set[str] = set()
-        self._auto_sign: dict[tuple[str, str], str] = {}  # person -> the seal in use
+        self.auto_sign = AutoSign(rules.auto_sign, rules.licence_days, identifiers)
         self._actions: Mapping[str, Callable[[Order], Response]] = {
             CREATE: self._create_seal,
             UPLOAD: self._store_files,
-            AUTO_SIGN_STATUS: self._auto_sign_status,
+            AUTO_SIGN_STATUS: self.auto_sign.describe_status,
+            ENABLE_URL: self.auto_sign.create_enable_link,
+            SEAL_URL: self.auto_sign.create_seal_link,
+            DISABLE: self.auto_sign.disable,
+            CANCEL_URL: self.auto_sign.cancel_links,
             ORGANIZATION_SEALS: self._organization_seals,
         }
 
@@ -166,6 +167,7 @@ class Actions:
     def keep_seal(self, seal: Seal) -> None:
         """Enter a seal that was made."""
         self.seals.append(seal)
+        self.auto_sign.newest_seals[seal.person] = seal.seal_id
         self._seal_ids.add(seal.seal_id)
         self._names.add((seal.organization, seal.seal_name))
         if seal.auto_sign:
@@ -173,7 +175,7 @@ class Actions:
 
     def open_auto_sign(self, seal: Seal) -> None:
         """Let the doctor open auto-sign with this seal, as doctors do on their phone."""
-        self._auto_sign[seal.person] = seal.seal_id
+        self.auto_sign.open(seal.person, seal.seal_id, seal.created_at)
 
     def _create_seal(self, order: Order) -> Response:
         sent, organization = order.sent, order.tenant.organization_open_id
@@ -259,15 +261,6 @@ class Actions:
             "FileUrls": [f"https://file.ess.tencent.cn/sandbox/{file_id}?hkey=sandbox" for file_id in ids],
             "Deadline": int(deadline),
         }
-
-    def _auto_sign_status(self, order: Order) -> Response:
-        user = order.sent["UserInfo"]
-        number, card_type = user["IdCardNumber"], user.get("IdCardType") or ""
-        check_person(user["Name"], number, card_type, takes_other_cards=self._rules.other_card_type)
-        if order.sent["SceneKey"] not in SCENES[1:]:
-            raise Refusal("InvalidParameterValue", "参数SceneKey取值错误")
-        seal_id = self._auto_sign.get((order.tenant.organization_open_id, get_lifetime_number(number)))
-        return {"IsOpen": False} if seal_id is None else {"IsOpen": True, "SealId": seal_id}
 
     def _organization_seals(self, order: Order) -> Response:
         limit, offset = order.sent.get("Limit", 0), order.sent.get("Offset", 0)

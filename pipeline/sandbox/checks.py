@@ -13,8 +13,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.clock import utc_date
 from pipeline.domain.fields import FIELDS
-from pipeline.sandbox.gateway import AUTO_SIGN_STATUS, CREATE, ORGANIZATION_SEALS, UPLOAD, Refusal, Tenant
+from pipeline.sandbox.gateway import (
+    AUTO_SIGN_STATUS,
+    CANCEL_URL,
+    CREATE,
+    DISABLE,
+    ENABLE_URL,
+    ORGANIZATION_SEALS,
+    SEAL_URL,
+    UPLOAD,
+    Refusal,
+    Tenant,
+)
 
 Kind = Literal["string", "integer", "boolean", "object", "list"]
 _TYPES: Mapping[Kind, type] = {"string": str, "integer": int, "boolean": bool, "object": dict, "list": list}
@@ -46,6 +58,12 @@ _AGENT = Key(
     },
 )
 _OPERATOR = Key("object", inside=_USER)
+_SIGNER = Key(
+    "object",
+    required=True,
+    inside={"Name": NEEDED_TEXT, "IdCardNumber": NEEDED_TEXT, "IdCardType": TEXT},
+)
+_OF_SIGNER = {"Agent": _AGENT, "Operator": _OPERATOR, "SceneKey": NEEDED_TEXT, "UserInfo": _SIGNER}
 
 SHAPES: Mapping[str, Mapping[str, Key]] = {
     CREATE: {
@@ -71,16 +89,35 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
         "FileInfos": Key("list", inside={"FileBody": NEEDED_TEXT, "FileName": TEXT}),
         "Deadline": NUMBER,
     },
-    AUTO_SIGN_STATUS: {
+    AUTO_SIGN_STATUS: _OF_SIGNER,
+    ENABLE_URL: {
         "Agent": _AGENT,
         "Operator": _OPERATOR,
         "SceneKey": NEEDED_TEXT,
-        "UserInfo": Key(
+        "AutoSignConfig": Key(
             "object",
             required=True,
-            inside={"Name": NEEDED_TEXT, "IdCardNumber": NEEDED_TEXT, "IdCardType": TEXT},
+            inside={
+                "UserInfo": _SIGNER,
+                "CertInfoCallback": FLAG,
+                "UserDefineSeal": FLAG,
+                "SealImgCallback": FLAG,
+                "CallbackUrl": TEXT,
+                "VerifyChannels": Key("list"),
+                "LicenseType": NUMBER,
+                "JumpUrl": TEXT,
+            },
         ),
+        "UrlType": TEXT,
+        "NotifyType": TEXT,
+        "NotifyAddress": TEXT,
+        "ExpiredTime": NUMBER,
+        "UserData": TEXT,
+        "EndPoint": TEXT,
     },
+    SEAL_URL: {**_OF_SIGNER, "ExpiredTime": NUMBER, "EndPoint": TEXT},
+    DISABLE: _OF_SIGNER,
+    CANCEL_URL: {**_OF_SIGNER, "Operator": Key("object", required=True, inside=_USER)},
     ORGANIZATION_SEALS: {
         "Agent": _AGENT,
         "Limit": NUMBER,
@@ -190,6 +227,61 @@ def _check_eighteen(number: str) -> None:
     total = sum(int(digit) << (17 - index) for index, digit in enumerate(number[:17]))
     if _CHECK_DIGITS[total % 11] != number[17]:
         raise Refusal("InvalidParameter.CardNumber")
+
+
+SIGNER_CARDS = ("", "ID_CARD", "HONGKONG_AND_MACAO", "HONGKONG_MACAO_AND_TAIWAN")
+SCENES = ("E_PRESCRIPTION_AUTO_SIGN", "OTHER")
+LEGAL_AGE = 18  # years
+DEFAULT_LINK_LIFE, MAX_LINK_LIFE = 7 * 86_400, 30 * 86_400  # seconds
+END_POINTS = ("", "HTTP", "HTTP_SHORT_URL", "APP")
+USER_DATA_LIMIT = 20_480
+
+
+def check_signer(scene: str, user: Mapping[str, Any], now: float) -> None:
+    """Raise Refusal when a call about auto-sign would not take this scene or this person."""
+    if scene not in SCENES:
+        raise Refusal("InvalidParameterValue", "参数SceneKey取值错误")
+    if not user["Name"].strip():
+        raise Refusal("InvalidParameter.Name")
+    card_type = user.get("IdCardType") or ""
+    if card_type not in SIGNER_CARDS:
+        raise Refusal("InvalidParameter.CardType")
+    number = user["IdCardNumber"]
+    check_person(user["Name"], number, card_type, takes_other_cards=False)
+    if not _PERMIT.fullmatch(number):
+        today = int(utc_date(now).replace("-", ""))
+        if today - int(number[6:14]) < LEGAL_AGE * 10_000:
+            raise Refusal("OperationDenied.InvalidApproverAge")
+
+
+def get_link_end(sent: Mapping[str, Any], now: float) -> float:
+    """Return when the link that a call asks for ends, or raise Refusal for its terms."""
+    end: float = sent.get("ExpiredTime", now + DEFAULT_LINK_LIFE)
+    if not now < end <= now + MAX_LINK_LIFE:
+        raise Refusal(
+            "InvalidParameter.ParamError", "参数错误，ExpiredTime不能早于当前时间，且最大为当前时间往后30天"
+        )
+    if sent.get("EndPoint", "") not in END_POINTS:
+        raise Refusal("InvalidParameter.EndPoint")
+    if sent.get("UrlType", "") not in ("", "H5SIGN"):
+        raise Refusal("InvalidParameter.ParamError", "参数错误，不支持的UrlType")
+    data = sent.get("UserData", "")
+    if len(data) > USER_DATA_LIMIT or (data and _decode_base64(data) is None):
+        raise Refusal("InvalidParameter.CustomerData")
+    return end
+
+
+def get_sms_address(sent: Mapping[str, Any]) -> str | None:
+    """Return the mobile that gets a text message with the link, None for no message; raises Refusal."""
+    if not sent.get("NotifyType"):
+        return None
+    if sent["NotifyType"] != "SMS":
+        raise Refusal("InvalidParameter.ParamError", "参数错误，不支持的NotifyType")
+    if not sent.get("NotifyAddress"):
+        raise Refusal("MissingParameter", "缺少参数NotifyAddress")
+    check_mobile(sent["NotifyAddress"])
+    address: str = sent["NotifyAddress"]
+    return address
 
 
 INLINE_LIMIT = 5_000_000  # bytes before base64; «5M» taken the strict way

@@ -24,8 +24,12 @@ CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
 AUTO_SIGN_STATUS = "ChannelDescribeUserAutoSignStatus"
 ORGANIZATION_SEALS = "ChannelDescribeOrganizationSeals"
+ENABLE_URL = "ChannelCreateUserAutoSignEnableUrl"
+SEAL_URL = "ChannelCreateUserAutoSignSealUrl"
+DISABLE = "ChannelDisableUserAutoSign"
+CANCEL_URL = "ChannelCancelUserAutoSignEnableUrl"
 
-ACTIONS = (CREATE, UPLOAD, AUTO_SIGN_STATUS, ORGANIZATION_SEALS)
+ACTIONS = (CREATE, UPLOAD, AUTO_SIGN_STATUS, ORGANIZATION_SEALS, ENABLE_URL, SEAL_URL, DISABLE, CANCEL_URL)
 
 Role = Literal["general", "file", "both"]
 
@@ -102,16 +106,21 @@ MESSAGES: Mapping[str, str] = {
     "AuthFailure.TokenFailure": "token 错误。",
     "FailedOperation": "操作失败。",
     "FailedOperation.ExistSameSealName": "存在同名印章。",
+    "FailedOperation.UserAutoSignEnableAlready": "无法撤销，用户已开通授权签。",
+    "FailedOperation.UserAutoSignEnableUrlNotExist": "无法撤销，用户未生成开通链接。",
     "InternalError": "内部服务错误，请稍后重试",
     "InvalidAction": "The request `Action` is invalid or not found.",
     "InvalidParameter": "参数错误。",
     "InvalidParameter.CardNumber": "证件号码错误。",
     "InvalidParameter.CardType": "证件类型错误。",
+    "InvalidParameter.CustomerData": "参数错误，UserData长度非法，请修改后重试。",
+    "InvalidParameter.EndPoint": "不合法的EndPoint，请检查修改后重试。",
     "InvalidParameter.FileType": "文件类型不合法。",
     "InvalidParameter.Image": "图片不正确。",
     "InvalidParameter.LimitSealName": "印章名称长度超出。",
     "InvalidParameter.Mobile": "手机号码不正确。",
     "InvalidParameter.Name": "姓名不符合要求。",
+    "InvalidParameter.ParamError": "参数错误。",
     "InvalidParameterValue": "参数取值错误。",
     "InvalidRequest": "请求 body 的格式错误。",
     "LimitExceeded.FileSize": "文件大小限制。",
@@ -123,6 +132,7 @@ MESSAGES: Mapping[str, str] = {
     "MissingParameter.UserOpenId": "用户OpenId不存在。",
     "NoSuchVersion": "接口版本不存在。",
     "OperationDenied.InvalidApproverAge": "签署人未达到合法年龄。",
+    "OperationDenied.NotInAutoSignWhiteList": "不在此业务白名单中",
     "OperationDenied.UserNotInOrganization": "用户不归属于当前企业，无法操作，请检查后重试。",
     "OperationDenied.WhiteListForbid": "接口功能暂未开放，请联系客户经理申请白名单使用",
     "RequestLimitExceeded": "请求的次数超过了频率限制。",
@@ -164,6 +174,17 @@ class Tenant:
     organization_open_id: str
     operator_open_id: str
     token: str | None = field(default=None, repr=False)  # of a temporary credential
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One call that may be executed: parameters of the right shape without nulls, and who asks."""
+
+    sent: Mapping[str, Any] = field(repr=False)
+    tenant: Tenant
+    trace_id: str | None
+    request_id: str
+    now: float  # unix seconds
 
 
 def verify_signature(

@@ -26,7 +26,7 @@ def get_sealed_name(hospital):
 def open_auto_sign(hospital, who, seal_id):
     """Let a doctor have opened auto-sign with a seal."""
     person = next(seal.person for seal in hospital.service.seals if seal.name == who)
-    hospital.service._actions._auto_sign[person] = seal_id
+    hospital.service.auto_sign.open(person, seal_id, hospital.service_clock.now())
 
 
 @pytest.mark.parametrize("names", ["code", "bare"])

@@ -76,21 +76,21 @@ def test_the_auto_sign_query_is_recorded_and_never_refutes(overlooked, capsys):
     assert run_later(overlooked, "explain", sealed(overlooked)) == 0
     assert "auto-sign query shows seal" in capsys.readouterr().out
     assert run_later(overlooked, "resolve", who, "--not-created") == 2
-    overlooked.service._actions._auto_sign[seal.person] = "yD" + "0" * 30
+    overlooked.service.auto_sign.open(seal.person, "yD" + "0" * 30, overlooked.service_clock.now())
     assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 3
-    overlooked.service._actions._auto_sign[seal.person] = ""
+    overlooked.service.auto_sign.open(seal.person, "", overlooked.service_clock.now())
     assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 3
 
 
 def test_an_open_auto_sign_without_a_seal_is_reported_as_that(overlooked, capsys):
     (who,) = read_unknown_rows(overlooked)
     seal = next(seal for seal in overlooked.service.seals if seal.name == who)
-    overlooked.service._actions._auto_sign[seal.person] = ""
+    overlooked.service.auto_sign.open(seal.person, "", overlooked.service_clock.now())
     assert run_later(overlooked, "resolve", who, "--look-up") == 3
     stderr_text = capsys.readouterr().err
     assert "no seal is set" in stderr_text
     assert "IsOpen" not in stderr_text
-    overlooked.service._actions._auto_sign[seal.person] = "  "
+    overlooked.service.auto_sign.open(seal.person, "  ", overlooked.service_clock.now())
     assert run_later(overlooked, "resolve", who, "--look-up") == 3, "no SealId"
 
 

@@ -55,7 +55,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/readers/delimited_text.py",
     "intake/readers/child/program.py",
 )
-IMITATED = "gateway checks actions"  # the stand-in answers as the service does
+IMITATED = "auto_sign gateway checks actions"  # the stand-in answers as the service does
 VOCABULARIES = {
     *READ,
     *(f"sandbox/{name}.py" for name in IMITATED.split()),

@@ -9,9 +9,15 @@ from datetime import UTC, datetime
 
 import pytest
 from people import complete_number
+from tencentcloud.common.credential import Credential
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.common.sign import Sign
+from tencentcloud.essbasic.v20210526.essbasic_client import EssbasicClient
 
-from pipeline.sandbox.gateway import CREATE, SANDBOX, read_call
+from pipeline.sandbox.gateway import CREATE, ENABLE_URL, SANDBOX, read_call
+from pipeline.sandbox.server import Sandbox, SandboxThread
+from pipeline.sandbox.service import FakeService
 
 NOW = 1_795_000_000.25
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
@@ -57,6 +63,23 @@ def create(agent):
             "SealImage": base64.b64encode(PNG).decode(),
         } | changes
         return {name: value for name, value in wanted.items() if value is not None}
+
+    return make
+
+
+@pytest.fixture
+def signer(agent):
+    """Parameters of a call about the auto-sign of the n-th invented doctor; changes win."""
+
+    def make(action, person=1, *, user=None, **changes):
+        user = {"Name": "测试", "IdCardType": "ID_CARD", "IdCardNumber": _number(person)} | (user or {})
+        wanted = {
+            "Agent": agent,
+            "Operator": {"OpenId": SANDBOX.operator_open_id},
+            "SceneKey": "E_PRESCRIPTION_AUTO_SIGN",
+        }
+        wanted |= {"AutoSignConfig": {"UserInfo": user}} if action == ENABLE_URL else {"UserInfo": user}
+        return {name: value for name, value in (wanted | changes).items() if value is not None}
 
     return make
 
@@ -142,3 +165,29 @@ def jpg():
 @pytest.fixture
 def now():
     return NOW
+
+
+@pytest.fixture
+def running():
+    """Start sandboxes in threads and SDK clients for them; all are closed in the end."""
+    threads, clients = [], []
+
+    def start(service=None, **options):
+        threads.append(SandboxThread(Sandbox(service or FakeService(), **options)).__enter__())
+        return threads[-1]
+
+    def client(url, *, tenant=SANDBOX, token=None, method="POST"):
+        http = HttpProfile(
+            protocol="http", endpoint=url.removeprefix("http://"), reqMethod=method, reqTimeout=5
+        )
+        credential = Credential(tenant.secret_id, tenant.secret_key, token)
+        made = EssbasicClient(credential, "", ClientProfile(httpProfile=http))
+        clients.append(made)
+        return made
+
+    start.client = client
+    yield start
+    for made in clients:
+        made.request.conn._session.close()
+    for thread in threads:
+        thread.__exit__()

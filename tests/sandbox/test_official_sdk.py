@@ -5,49 +5,18 @@ import json
 from dataclasses import replace
 
 import pytest
-from tencentcloud.common.credential import Credential
 from tencentcloud.common.exception import TencentCloudSDKException
-from tencentcloud.common.profile.client_profile import ClientProfile
-from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.essbasic.v20210526 import models
-from tencentcloud.essbasic.v20210526.essbasic_client import EssbasicClient
 
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.faults import Fault, Match
-from pipeline.sandbox.gateway import CREATE, MESSAGES, SANDBOX
-from pipeline.sandbox.server import Sandbox, SandboxThread
+from pipeline.sandbox.gateway import CANCEL_URL, CREATE, ENABLE_URL, MESSAGES, SANDBOX
 from pipeline.sandbox.service import FakeService
 
 # the SDK itself calls the older contract's fields deprecated whenever they are touched
 pytestmark = pytest.mark.filterwarnings("ignore:parameter `:DeprecationWarning")
 
 UPLOAD = "UploadFiles"
-
-
-@pytest.fixture
-def running():
-    """Start sandboxes in threads and SDK clients for them; all are closed in the end."""
-    threads, clients = [], []
-
-    def start(service=None, **options):
-        threads.append(SandboxThread(Sandbox(service or FakeService(), **options)).__enter__())
-        return threads[-1]
-
-    def client(url, *, tenant=SANDBOX, token=None, method="POST"):
-        http = HttpProfile(
-            protocol="http", endpoint=url.removeprefix("http://"), reqMethod=method, reqTimeout=5
-        )
-        credential = Credential(tenant.secret_id, tenant.secret_key, token)
-        made = EssbasicClient(credential, "", ClientProfile(httpProfile=http))
-        clients.append(made)
-        return made
-
-    start.client = client
-    yield start
-    for made in clients:
-        made.request.conn._session.close()
-    for thread in threads:
-        thread.__exit__()
 
 
 def typed(model, parameters):
@@ -164,16 +133,25 @@ CASES = {
     "AuthFailure.TokenFailure": {"client": {"token": "stale"}},
     "FailedOperation": {"create": {"SealImage": None}},
     "FailedOperation.ExistSameSealName": {"twice": True},
+    "FailedOperation.UserAutoSignEnableAlready": {
+        "action": CANCEL_URL,
+        "is_open": True,
+        "rules": Rules(licence_days=None),
+    },
+    "FailedOperation.UserAutoSignEnableUrlNotExist": {"action": CANCEL_URL},
     "InternalError": {"faults": (Fault("internal_error_before"),)},
     "InvalidAction": {"action": "ChannelCreateFlowByFiles"},
     "InvalidParameter": {"create": {"Mobile": 13800138000}},
     "InvalidParameter.CardNumber": {"create": {"IdCardNumber": "620000198802020000"}},
     "InvalidParameter.CardType": {"create": {"IdCardType": "PASSPORT"}},
+    "InvalidParameter.CustomerData": {"action": ENABLE_URL, "link": {"UserData": "%"}},
+    "InvalidParameter.EndPoint": {"action": ENABLE_URL, "link": {"EndPoint": "QR"}},
     "InvalidParameter.FileType": {"upload": (b"%PDF-1.7",)},
     "InvalidParameter.Image": {"create": {"SealImage": BROKEN}},
     "InvalidParameter.LimitSealName": {"create": {"SealName": "印" * 51}},
     "InvalidParameter.Mobile": {"create": {"Mobile": "123"}},
     "InvalidParameter.Name": {"faults": (Fault("code", code="InvalidParameter.Name"),)},
+    "InvalidParameter.ParamError": {"action": ENABLE_URL, "link": {"ExpiredTime": 1}},
     "InvalidParameterValue": {"create": {"UserName": ""}},
     "InvalidRequest": {"call": {"options": {"IsMultipart": True}}},
     "LimitExceeded.FileSize": {"create": {"SealImage": LARGE}},
@@ -187,6 +165,7 @@ CASES = {
     "OperationDenied.InvalidApproverAge": {
         "faults": (Fault("code", code="OperationDenied.InvalidApproverAge"),)
     },
+    "OperationDenied.NotInAutoSignWhiteList": {"action": ENABLE_URL, "rules": Rules(auto_sign="unlisted")},
     "OperationDenied.UserNotInOrganization": {"create": {"Operator": {"OpenId": "stranger"}}},
     "OperationDenied.WhiteListForbid": {"create": {"IdCardType": "OTHER_CARD_TYPE"}},
     "RequestLimitExceeded": {"faults": (Fault("throttle"),)},
@@ -201,7 +180,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("code", sorted(MESSAGES))
-def test_the_sdk_raises_every_code_the_sandbox_can_answer(running, create, upload, code):
+def test_the_sdk_raises_every_code_the_sandbox_can_answer(running, create, upload, signer, code):
     case = CASES[code]
     service = FakeService(case.get("rules"))
     sandbox = running(service, faults=case.get("faults", ()), two_ports="host" in case)
@@ -209,8 +188,14 @@ def test_the_sdk_raises_every_code_the_sandbox_can_answer(running, create, uploa
     client._apiVersion = case.get("version", client._apiVersion)
     if "upload" in case:
         action, parameters = UPLOAD, upload(*case["upload"])
+    elif case.get("action") in {CANCEL_URL, ENABLE_URL}:
+        action = case["action"]
+        parameters = signer(action, **case.get("link", {}))
     else:
         action, parameters = case.get("action", CREATE), create(**case.get("create", {}))
+    if "is_open" in case:
+        number = parameters["UserInfo"]["IdCardNumber"]
+        service.auto_sign.open((SANDBOX.organization_open_id, number), "", 0.0)
     if "twice" in case:
         client.call_json(action, parameters)
     refused = refusal_of(client, action, parameters, **case.get("call", {}))

@@ -300,7 +300,7 @@ def test_the_report_holds_every_request(send_request, create, number, now):
     service = FakeService(Rules(rate=1), seed=3)
     send_request(service, create(7), arrived=now - 0.5, more={"X_TC_TraceId": "t-1"})
     send_request(service, create(7), steady=now + 0.1)
-    reported = service.build_report()
+    reported = service.build_report(now)
     assert reported["counts"] == {CREATE: {"ok": 1, "RequestLimitExceeded": 1}}
     assert service.list_arrivals() == reported["arrivals"][CREATE] == [now - 0.5, now + 0.1]
     first, second = reported["requests"]
