@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, CallEnd
 from pipeline.domain.masking import compile_masked_name, mask_every_number, mask_path
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonDigests, Verdict
 from pipeline.domain.site_key import SiteKey
-from pipeline.ledger import attempts, decisions, person_history, recovery, run_history
+from pipeline.ledger import attempts, auto_sign, decisions, person_history, recovery, run_history
 from pipeline.ledger import snapshot as people
-from pipeline.ledger.commit_queue import CommitQueue
+from pipeline.ledger.commit_queue import CommitQueue, Operation
 from pipeline.ledger.progress import identify_ledger
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection, RunRecord
 from pipeline.ledger.receipts import Fact
@@ -98,6 +99,7 @@ class DatabaseLedger(ABC):
     record_withdrawn_picture = _write_by(decisions.enter_withdrawn_picture)
     record_accepted_runs = _write_by(decisions.enter_accepted_runs)
     record_recovery = _write_by(recovery.enter_recovery)
+    record_void_links = _write_by(auto_sign.enter_void_links)
 
     list_rows = _read_by(run_history.read_rows)
     list_open_rows = _read_by(run_history.read_open_rows)
@@ -112,6 +114,8 @@ class DatabaseLedger(ABC):
     list_decisions = _read_by(decisions.read_decisions)
     list_accepted_runs = _read_by(decisions.read_accepted_runs)
     list_same_persons = _read_by(decisions.list_same_persons)
+    list_auto_sign_records = _read_by(auto_sign.read_records)
+    list_auto_sign_calls = _read_by(auto_sign.read_calls)
     search_people = _read_by(person_history.search_people)
     list_rows_without_number = _read_by(person_history.list_rows_without_number)
     list_people = _read_by(person_history.list_people)
@@ -202,13 +206,22 @@ class DatabaseLedger(ABC):
         LOG.info("attempt", extra=facts)
 
     async def record_verdict(self, uuid: str, verdict: Verdict, *, now: float) -> None:
-        import asyncio  # noqa: PLC0415 - the same
-
-        entered = self._require_writer().submit(
+        await self._enter(
             lambda connection: attempts.enter_verdict(connection, uuid, verdict, now),
             late=lambda connection: attempts.enter_late_verdict(connection, uuid, verdict, now),
         )
-        await asyncio.shield(asyncio.wrap_future(entered))
+
+    async def record_auto_sign_answer(self, answer: AutoSignAnswer) -> None:
+        await self._enter(lambda connection: auto_sign.enter_answer(connection, answer))
+
+    async def begin_auto_sign_call(self, call: AutoSignCall) -> None:
+        await self._enter(lambda connection: auto_sign.enter_call(connection, call))
+
+    async def end_auto_sign_call(self, uuid: str, end: CallEnd, *, now: float) -> None:
+        def enter(connection: Connection) -> list[Fact]:
+            return auto_sign.enter_call_end(connection, uuid, end, now)
+
+        await self._enter(enter, late=enter)
 
     def require_held(self) -> None:
         """Raise LeaseLost once another process may have taken the ledger, LedgerError where that cannot be found out."""
@@ -217,6 +230,13 @@ class DatabaseLedger(ABC):
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
+
+    async def _enter(self, operation: Operation, *, late: Operation | None = None) -> None:
+        """Have the writer run an operation; cancelling the caller does not cancel it."""
+        import asyncio  # noqa: PLC0415 - the same
+
+        entered = self._require_writer().submit(operation, late=late)
+        await asyncio.shield(asyncio.wrap_future(entered))
 
     def _require_writer(self) -> CommitQueue:
         if self._writer is None:

@@ -294,7 +294,7 @@ def _is_behind(path: Path, receipts_file: Path) -> bool:
         own = {
             (receipt.table, receipt.id)
             for receipt in receipt_sync.make_all_receipts(connection)
-            if receipt.table == "attempt"
+            if receipt.table in receipt_sync.SENT_TABLES
         }
         sealed = {str(receipt.columns.get("seal_id")) for receipt in receipts.read_unchained(receipts_file)}
         seals = {str(seal_id) for (seal_id,) in connection.execute("SELECT seal_id FROM seal")}

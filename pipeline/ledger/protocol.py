@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any, Protocol
 
+from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, AutoSignRecord, CallEnd
 from pipeline.domain.roster import FileStat
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Judged, Judgement
@@ -30,9 +31,11 @@ class LedgerConflict(Exception):
     seal_id          the SealId is known already
     no_live_seal     the person has no seal that could be kept or replaced
     same_person      the number has a seal or an unresolved attempt of its own, or the person has neither
-    attempt          this attempt is known already
-    settled          no attempt of this uuid waits for a verdict
+    attempt          an attempt or call of this uuid is known already
+    settled          no attempt or call of this uuid waits for a verdict
     run              this run is known already, or no such run was begun
+    person           no person of this key is known
+    sms              an SMS for this kind of link was sent to the person, or may have been
     ================ ===================================================================
 
     Any other text is the database's message, which names columns and never values.
@@ -279,6 +282,30 @@ class Ledger(Protocol):
 
     def count_receipts(self) -> int:
         """Return how far the ledger has got: a number that every commit raises, and that none lowers."""
+
+    def list_auto_sign_records(self) -> Mapping[str, AutoSignRecord]:
+        """Return by key what is known of the auto-sign of people for whom the service was asked."""
+
+    async def record_auto_sign_answer(self, answer: AutoSignAnswer) -> None:
+        """Record what came of asking for a person; an asking without an answer keeps the facts of the one before."""
+
+    def list_auto_sign_calls(self) -> list[AutoSignCall]:
+        """Return the calls for links and for closing auto-sign, oldest first."""
+
+    async def begin_auto_sign_call(self, call: AutoSignCall) -> None:
+        """Enter a call before its first byte leaves; raises LedgerConflict where it may not be sent.
+
+        An SMS is refused (``sms``) beside one that had no verdict, whatever its age, and beside a link that is still good.
+        """
+
+    async def end_auto_sign_call(self, uuid: str, end: CallEnd, *, now: float) -> None:
+        """Enter what became of a call at ``now`` (unix seconds); one that was taken for lost may still end.
+
+        Cancelling the caller does not cancel the entry.
+        """
+
+    def record_void_links(self, uuids: Collection[str], *, now: float) -> None:
+        """Record that links are of no use any more, because they were used or cancelled."""
 
     def list_decisions(self, kind: str | None = None) -> list[Decision]:
         """Return the decisions, oldest first."""

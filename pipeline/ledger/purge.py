@@ -158,6 +158,8 @@ def _overwrite_person(connection: Connection, key: str, names: Collection[str]) 
         connection.execute(
             "UPDATE attempt SET message = ? WHERE uuid = ?", (hide_names(message, names), uuid)
         )
+    connection.execute("DELETE FROM auto_sign WHERE key = ?", (key,))
+    connection.execute("UPDATE auto_sign_call SET url = NULL WHERE key = ?", (key,))
     connection.execute(
         "UPDATE decision SET why = '', detail = CASE WHEN kind IN ('keep', 'replace') THEN NULL ELSE detail END "
         "WHERE key = ?",

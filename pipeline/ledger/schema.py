@@ -21,7 +21,7 @@ APPLICATION_ID = (
     0x6573696D  # "esim", in the header of the file: a ledger is known by it among other SQLite files
 )
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
-VERSION = 1  # of the schema; a ledger of any other one is refused
+VERSION = 2  # of the schema; a ledger of any other one is refused
 
 # What a seal was made from, in the order of the attributes of SealContent.
 CONTENT_COLUMNS = ", ".join(f"content_{attribute.name}" for attribute in fields(SealContent))
@@ -52,6 +52,12 @@ FREE_NAME = (
     f"AND NOT EXISTS (SELECT 1 {_CREATES_OF_NAME} AND NOT ({SURELY_REFUSED} OR {DISOWNED})) "
     "AND NOT EXISTS (SELECT 1 FROM seal WHERE seal.key = seal_name.key AND (seal.seal_name = seal_name.seal_name "
     f"OR after_attempt < (SELECT min(number) {_CREATES_OF_NAME}))))"
+)
+
+# Of a row of auto_sign_call: its SMS was sent, or may have been, and no further one may go. One without a verdict counts for ever.
+_SMS_STANDS = (
+    "by_sms = 1 AND (verdict IS NULL OR verdict = 'unknown' "
+    "OR (verdict = 'done' AND void_at IS NULL AND until > NEW.begun_at))"
 )
 
 # Of meta: how far a ledger has got, see `count_receipts`.
@@ -239,10 +245,46 @@ STATEMENTS: Sequence[str] = (
         run TEXT NOT NULL
     ) STRICT
     """,
+    # the newest answer about a person's auto-sign (auto_sign.py); answered_at and what follows it are of the last answer
+    """
+    CREATE TABLE auto_sign (
+        key TEXT PRIMARY KEY REFERENCES person (key),
+        asked_at REAL NOT NULL,
+        code TEXT,
+        request_id TEXT,
+        answered_at REAL,
+        is_open INTEGER CHECK (is_open IN (0, 1)),
+        seal_id TEXT,
+        license_to REAL,
+        CHECK ((answered_at IS NULL) = (is_open IS NULL)),
+        CHECK (code IS NOT NULL OR answered_at IS NOT NULL)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # calls that make or void a link, or close auto-sign; an SMS that may have been sent is never forgotten
+    """
+    CREATE TABLE auto_sign_call (
+        number INTEGER PRIMARY KEY,
+        uuid TEXT NOT NULL UNIQUE,
+        key TEXT NOT NULL REFERENCES person (key),
+        kind TEXT NOT NULL CHECK (kind IN ('enable_link', 'seal_link', 'cancel_link', 'disable')),
+        begun_at REAL NOT NULL,
+        who TEXT NOT NULL,
+        by_sms INTEGER NOT NULL CHECK (by_sms IN (0, 1)),
+        verdict TEXT CHECK (verdict IN ('done', 'refused', 'not_executed', 'unknown')),
+        ended_at REAL,
+        url TEXT,
+        until REAL,
+        code TEXT,
+        request_id TEXT,
+        void_at REAL,
+        CHECK ((verdict IS NULL) = (ended_at IS NULL))
+    ) STRICT
+    """,
     "CREATE INDEX seal_of_person ON seal (key, after_attempt)",
     "CREATE INDEX seal_of_attempt ON seal (attempt) WHERE attempt IS NOT NULL",
     "CREATE UNIQUE INDEX one_live_seal ON seal (key) WHERE ended_by IS NULL",
     "CREATE INDEX row_line_of_person ON row_line (key)",
+    "CREATE INDEX auto_sign_call_of_person ON auto_sign_call (key, number)",
     "CREATE INDEX attempt_of_person ON attempt (key, number)",
     f"CREATE UNIQUE INDEX one_open_attempt ON attempt (key) WHERE {OPEN_ATTEMPT}",
     """
@@ -266,6 +308,11 @@ STATEMENTS: Sequence[str] = (
     BEGIN SELECT RAISE (ABORT, 'settled'); END
     """,
     f"""
+    CREATE TRIGGER no_sms_beside_one_that_may_have_been_sent BEFORE INSERT ON auto_sign_call
+    WHEN NEW.by_sms = 1 AND EXISTS (SELECT 1 FROM auto_sign_call WHERE key = NEW.key AND kind = NEW.kind AND {_SMS_STANDS})
+    BEGIN SELECT RAISE (ABORT, 'sms'); END
+    """,  # noqa: S608 - our own text
+    f"""
     CREATE TRIGGER a_seal_name_stays_with_its_owner BEFORE UPDATE OF key ON seal_name
     WHEN NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = OLD.seal_name AND {FREE_NAME})
     BEGIN SELECT RAISE (ABORT, 'seal_name'); END
@@ -276,6 +323,7 @@ STATEMENTS: Sequence[str] = (
 CONSTRAINTS = {
     "UNIQUE constraint failed: attempt.key": "open_attempt",
     "UNIQUE constraint failed: attempt.uuid": "attempt",
+    "UNIQUE constraint failed: auto_sign_call.uuid": "attempt",
     "UNIQUE constraint failed: run.run": "run",
     "UNIQUE constraint failed: seal.key": "live_seal",
     "UNIQUE constraint failed: seal.seal_id": "seal_id",

@@ -62,6 +62,8 @@ _TABLES = (
     "run",
     "file_stat",
     "bearer",
+    "auto_sign",
+    "auto_sign_call",
     "receipt",
 )
 

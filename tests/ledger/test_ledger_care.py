@@ -293,4 +293,4 @@ def test_every_table_but_the_row_lines_is_guarded(finished_run, ledger_path):
     finished_run("r1", "p1", unknown=["p3"])
     with closing(connect(ledger_path, readonly=True)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables - set(receipt_sync.GUARDED) == {"row_line", "row_seen", "file_stat"}
+    assert tables - set(receipt_sync.GUARDED) == {"row_line", "row_seen", "file_stat", "auto_sign"}

@@ -22,6 +22,7 @@ from ledger_support import SEALS, UNKNOWN, decision, send
 from postgres_server import find_programs, run_server
 from server_ledger import SECRET
 
+from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, CallEnd
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress, name_schema
@@ -121,6 +122,24 @@ def read_server(places: Places, tables: dict[str, list[tuple]]) -> dict[str, lis
         return {name: server.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in tables}
 
 
+async def fill_auto_sign(ledger) -> None:
+    """Enter answers about three people, links with and without a verdict, an SMS and a closed auto-sign."""
+    opened = AutoSignAnswer("p1", NOW, is_open=True, seal_id="S1y", license_to=NOW + 9, request_id="q")
+    for answer in (
+        opened,
+        AutoSignAnswer("p2", NOW, is_open=False),
+        AutoSignAnswer("p6", NOW, None, code="x"),
+    ):
+        await ledger.record_auto_sign_answer(answer)
+    for uuid, key, kind in (("c1", "p2", "enable_link"), ("c2", "p1", "seal_link"), ("c3", "p6", "disable")):
+        call = AutoSignCall(uuid, key, kind, NOW, "it", by_sms=uuid == "c2")
+        await ledger.begin_auto_sign_call(call)
+    await ledger.end_auto_sign_call(
+        "c1", CallEnd("done", "https://essurl.cn/x", NOW + 9, request_id="q"), now=NOW
+    )
+    ledger.record_void_links(["c1"], now=NOW)
+
+
 def fill(ledger, attempt, run_record, seen) -> None:
     """Enter something of everything that a ledger can hold."""
     odd = run_record("r1", rosters=("/in/\udcff名单.xlsx",), seals="/seals")
@@ -148,6 +167,7 @@ def fill(ledger, attempt, run_record, seen) -> None:
     ledger.record_accepted_runs(["r0"], now=32.0, who="it")
     ledger.record_files({"/in/\udcff.png": FileStat(1, 1_795_000_000_123_456_789, "a" * 64)})
     ledger.record_rows("r1", [seen("1", "sealed"), seen("2", "failed", sheet=None, key=None)])
+    asyncio.run(fill_auto_sign(ledger))
     ledger.finish_run("r1", finished=NOW + 0.1, exit=3, record='{"odd": "\\u0000 \U0002fa1d"}')
     ledger.begin_run(run_record("r2"))
     ledger.record_rows("r2", [seen("1", "unchanged"), seen("2", "failed", sheet=None, key=None)])
@@ -173,6 +193,8 @@ def test_the_server_holds_what_the_file_held(filled, attempt):
     loaded = filled.load()
     assert read_server(filled, held) == held
     assert loaded.rows == sum(map(len, held.values())) > 50
+    assert {(row[0], row[1]) for row in held["auto_sign"]} == {("p1", NOW), ("p6", NOW)}, "p2 was purged"
+    assert b"essurl.cn" not in filled.path.read_bytes() + receipts_path(filled.path).read_bytes()
     assert (loaded.counts.seals, loaded.counts.unresolved) == (5, 2)
     ledger, site_key = open_server_ledger(filled.address, filled.tenant, now=NOW, secret=SECRET)
     with closing(ledger):

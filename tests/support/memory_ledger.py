@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 
+from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, AutoSignRecord, CallEnd
 from pipeline.domain.roster import FileStat
 from pipeline.domain.run import PLAN_GUARDS, Judged, Judgement
 from pipeline.domain.seals import (
@@ -120,6 +121,8 @@ class Tables:
     )  # key -> name, masked number, staff number, mobile
     same: dict[str, str] = field(default_factory=dict)  # key of a corrected number -> key
     other: frozenset[tuple[str, str]] = frozenset()
+    auto_sign: dict[str, AutoSignRecord] = field(default_factory=dict)  # by key
+    calls: dict[str, AutoSignCall] = field(default_factory=dict)  # by uuid, in order
     former: list[tuple[str, SealContent | None]] = field(
         default_factory=list
     )  # what seals were compared with before
@@ -474,6 +477,52 @@ class MemoryLedger:
     def list_bearers(self, _tenant: str) -> list[Bearer]:
         return list(self._tables.bearers)
 
+    def list_auto_sign_records(self) -> Mapping[str, AutoSignRecord]:
+        tables = self._tables
+        live = {seal.key: seal_id for seal_id, seal in tables.seals.items() if not seal.ended}
+        return {
+            key: replace(record, own_seal_id=live.get(key))
+            for key, record in sorted(tables.auto_sign.items())
+        }
+
+    async def record_auto_sign_answer(self, answer: AutoSignAnswer) -> None:
+        with self._transaction() as tables:
+            if answer.key not in tables.people:
+                raise LedgerConflict("person")
+            before = tables.auto_sign.get(answer.key) or AutoSignRecord(answer.key, answer.asked_at)
+            asking = {name: getattr(answer, name) for name in ("asked_at", "code", "request_id")}
+            facts = {name: getattr(answer, name) for name in ("is_open", "seal_id", "license_to")}
+            if answer.is_open is not None:
+                asking |= {**facts, "answered_at": answer.asked_at}
+            tables.auto_sign[answer.key] = replace(before, **asking)
+
+    def list_auto_sign_calls(self) -> list[AutoSignCall]:
+        return list(self._tables.calls.values())
+
+    async def begin_auto_sign_call(self, call: AutoSignCall) -> None:
+        with self._transaction() as tables:
+            if call.key not in tables.people:
+                raise LedgerConflict("person")
+            if call.uuid in tables.calls:
+                raise LedgerConflict("attempt")
+            if call.by_sms and any(_sms_stands(earlier, call) for earlier in tables.calls.values()):
+                raise LedgerConflict("sms")
+            tables.calls[call.uuid] = call
+
+    async def end_auto_sign_call(self, uuid: str, end: CallEnd, *, now: float) -> None:
+        with self._transaction() as tables:
+            call = tables.calls.get(uuid)
+            if call is None or call.verdict not in {None, "unknown"}:
+                raise LedgerConflict("settled")
+            facts = {attribute.name: getattr(end, attribute.name) for attribute in fields(end)}
+            tables.calls[uuid] = replace(call, ended_at=now, **facts)
+
+    def record_void_links(self, uuids: Collection[str], *, now: float) -> None:
+        with self._transaction() as tables:
+            for uuid in uuids:
+                call = tables.calls[uuid]
+                tables.calls[uuid] = replace(call, void_at=call.void_at or now)
+
     def list_decisions(self, kind: str | None = None) -> list[Decision]:
         return [decision for decision in self._tables.decisions if kind in {None, decision.kind}]
 
@@ -522,6 +571,14 @@ def _live(tables: Tables, key: str) -> tuple[str, Seal]:
     if result is None:
         raise LedgerConflict("no_live_seal")
     return result
+
+
+def _sms_stands(earlier: AutoSignCall, call: AutoSignCall) -> bool:
+    """Whether an SMS for the same kind of link was sent, or may have been."""
+    if not earlier.by_sms or (earlier.key, earlier.kind) != (call.key, call.kind):
+        return False
+    is_good = earlier.verdict == "done" and earlier.void_at is None and (earlier.until or 0) > call.begun_at
+    return earlier.verdict in {None, "unknown"} or is_good
 
 
 def _stopped_by_guard(run: RunRecord) -> bool:
