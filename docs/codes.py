@@ -14,6 +14,7 @@ from pipeline.messages.areas import get_words, is_known, list_keys
 from pipeline.messages.problems import get_problem_kind, split_remedy
 from pipeline.messages.service_errors import (
     Advice,
+    get_advice,
     list_answers,
     list_code_advice,
     list_halts,
@@ -113,6 +114,8 @@ TYPED: Mapping[str, str] = {
     "USAGE": "config validate",
     "CREDENTIALS_MISSING": "doctor",
     "ROLE_FAILED": "doctor",
+    "ENCRYPTION_KEYS_MISSING": "doctor",
+    "ENVELOPE_NOT_OPENED": "doctor",
     "LOCKED": "status",
     "LEDGER_REFUSED": "ledger check",
     "NOT_READ_NOW": "run",
@@ -133,6 +136,8 @@ TYPED: Mapping[str, str] = {
     "exists": "resolve",
     "unknown": "resolve",
 }
+# codes with which an encrypted envelope is refused: for certain before the call inside, or perhaps after it
+ENVELOPES = ("Envelope.InvalidParameter", "Envelope.FailedOperation")
 SHOWN_CODES = 3  # of a kind, in the runbook
 
 GROUPS = ("file", "row", "name", "identity", "mobile", "staff_no", "seal_name", "picture")
@@ -176,7 +181,8 @@ def page(language: str) -> str:
         lines += _table(("code", "means", "who", "todo", "rerun"), rows, say)
         if not few:
             lines += ["", say("rest.list").format(n=len(rest), codes=" ".join(rest))]
-    for name, advised in (("answers", list_answers()), ("halts", list_halts())):
+    envelopes = {f"{code} …": get_advice(code) for code in ENVELOPES}
+    for name, advised in (("answers", {**list_answers(), **envelopes}), ("halts", list_halts())):
         lines += ["", f"## {say(name)}", "", say(f"{name}.intro"), ""]
         rows = [(f"`{code}`", *_advice(entry, language, say)) for code, entry in advised.items()]
         lines += _table(("code", "means", "who", "todo", "rerun"), rows, say)

@@ -294,10 +294,12 @@ def policy(session: Session) -> int:
     from pipeline.config.settings import Config
     from pipeline.workflow.stage_settings import get_contract
 
-    contract = get_contract(session.read_config_if_any() or Config())
+    config = session.read_config_if_any() or Config()
+    contract = get_contract(config)
     product = contract.product
     uploads = (product.upload,) if contract.needs_upload else ()
-    actions = (product.create, *uploads, product.organization_seals, product.auto_sign_status)
+    envelope = (product.envelope,) if config.api.encryption.algorithm else ()
+    actions = (product.create, *uploads, product.organization_seals, product.auto_sign_status, *envelope)
     statement = {
         "effect": "allow",
         "action": [f"{product.service}:{action}" for action in actions],

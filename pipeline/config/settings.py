@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from pipeline.config.environment import LEDGER_SECRET_VARIABLE, PREFIX, variable_name
+from pipeline.config.environment import PREFIX, SECRET_VARIABLES, variable_name
 from pipeline.config.profiles import KEY as PROFILES
 from pipeline.config.profiles import (
     OWN_PATHS,
@@ -235,9 +235,13 @@ class Config(Section):
 
 def list_keys() -> Iterator[tuple[str, ...]]:
     """Yield every key of the configuration as its path: ("api", "app_id")."""
-    for name, info in Config.model_fields.items():
+    yield from _list_keys_of(Config)
+
+
+def _list_keys_of(section: type[Section]) -> Iterator[tuple[str, ...]]:
+    for name, info in section.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
-            yield from ((name, inner) for inner in info.annotation.model_fields)
+            yield from ((name, *inner) for inner in _list_keys_of(info.annotation))
         elif not info.exclude:
             yield (name,)
 
@@ -300,7 +304,7 @@ class ConfigFile:
         self._keys = {key: variable_name(key) for key in list_keys()}
         self._faults = [
             _describe_unknown_variable(name, [*self._keys.values()])
-            for name in sorted(set(environment) - {*self._keys.values(), LEDGER_SECRET_VARIABLE})
+            for name in sorted(set(environment) - {*self._keys.values(), *SECRET_VARIABLES})
             if name.startswith(PREFIX)
         ]
         self._variables = {key: name for key, name in self._keys.items() if name in environment}
@@ -473,7 +477,7 @@ def _merge_variables(
     values: Mapping[str, Any], variables: Mapping[tuple[str, ...], object]
 ) -> dict[str, Any]:
     """Lay the environment's values over the file's."""
-    merged = {name: dict(value) if isinstance(value, dict) else value for name, value in values.items()}
+    merged = _merge_values({}, values)
     for (*sections, last), value in variables.items():
         target = merged
         for section in sections:
@@ -485,10 +489,12 @@ def _merge_variables(
 
 
 def _merge_values(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay values over others, a section key by key."""
-    return below | {
-        name: {**below[name], **value}
-        if isinstance(value, Mapping) and isinstance(below.get(name), dict)
-        else value
-        for name, value in above.items()
-    }
+    """Return values laid over others, a section key by key; no section of theirs is shared."""
+    merged = dict(below)
+    for name, value in above.items():
+        if isinstance(value, Mapping):
+            section = merged.get(name)
+            merged[name] = _merge_values(section if isinstance(section, dict) else {}, value)
+        else:
+            merged[name] = value
+    return merged

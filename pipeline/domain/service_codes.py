@@ -37,6 +37,9 @@ OTHER_SANDBOX = "another sandbox: "
 # … of the sandbox of the configuration that calls, whose keys were changed since; its owner follows
 OWN_SANDBOX = "a sandbox with former keys: "
 SIGNATURE_REFUSED = "AuthFailure.SignatureFailure"
+ENVELOPE_PREFIX = (
+    "Envelope."  # ours, before the code with which an encrypted envelope was refused: see name_envelope_code
+)
 OPERATOR_REFUSED = "OperationDenied.UserNotInOrganization"
 TOKEN_REFUSED = "AuthFailure.TokenFailure"  # noqa: S105 - a code
 
@@ -207,6 +210,9 @@ REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
     "OperationDenied.Sensitive": (Field.NAME, Field.SEAL_NAME),
     "RequestSizeLimitExceeded": (Field.PICTURE,),
 }
+_OF_GATEWAY: Final = frozenset({"throttle", "clock", "credentials"})
+_STOPPING: Final = frozenset({"permission", "account", "quota", "contract"})
+_SIZES: Final = frozenset({"RequestSizeLimitExceeded", "ResponseSizeLimitExceeded"})
 NAME_EXISTS: Final = "FailedOperation.ExistSameSealName"
 _NAME_EXISTS = re.compile("同名|重名|已存在")  # in a bare FailedOperation
 _FREQUENCY = re.compile("每秒|频率|frequency", re.IGNORECASE)  # in a bare LimitExceeded
@@ -239,7 +245,34 @@ def get_create_meaning(code: str, message: str) -> Meaning:
         return "exists"
     if code == "LimitExceeded" and _FREQUENCY.search(message):
         return "throttle"
-    return CODES.get(code, "unknown")
+    return get_code_meaning(code) or "unknown"
+
+
+def get_code_meaning(code: str) -> Meaning | None:
+    """Return the meaning of a code for a create; None for one that is not listed.
+
+    A refused envelope stops the run, as every other call would be refused like it. It proves that the call inside was not
+    executed, unless the code may also come from what happens after it: a FailedOperation, or one that proves nothing anyway.
+    """
+    if not code.startswith(ENVELOPE_PREFIX):
+        return CODES.get(code)
+    refused = code.removeprefix(ENVELOPE_PREFIX)
+    meaning = CODES.get(refused)
+    is_refusal = meaning in _STOPPING or (meaning == "row" and not refused.startswith("FailedOperation"))
+    return "contract" if is_refusal else "unknown"
+
+
+def name_envelope_code(code: str) -> str:
+    """Return the code of an error that came instead of an encrypted answer, as it is counted and shown.
+
+    What the gateway refuses before it looks into a call means the same with and without an envelope.
+    """
+    return code if CODES.get(code) in _OF_GATEWAY or code in _SIZES else f"{ENVELOPE_PREFIX}{code}"
+
+
+def is_envelope_refused(code: str) -> bool:
+    """Return whether a code is that of an envelope's own call, not of the call inside."""
+    return code.startswith(ENVELOPE_PREFIX)
 
 
 def get_upload_meaning(code: str, message: str) -> Meaning:
@@ -256,12 +289,12 @@ def is_of_settings(code: str) -> bool:
 
 def get_listed_meaning(code: str) -> Meaning | None:
     """Return the meaning of a code, or of its first part; None where neither is listed."""
-    return CODES.get(code) or CODES.get(code.partition(".")[0])
+    return get_code_meaning(code) or CODES.get(code.partition(".")[0])
 
 
 def get_handling(code: str) -> Handling:
     """Return who acts on a code, and whether a rerun helps; an unlisted one proves nothing."""
-    handling = HANDLING[CODES.get(code, "unknown")]
+    handling = HANDLING[get_code_meaning(code) or "unknown"]
     return replace(handling, who=_OTHER_ROLE[code]) if code in _OTHER_ROLE else handling
 
 

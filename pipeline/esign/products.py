@@ -85,6 +85,8 @@ class Product:
     auto_sign_seal_url: str
     auto_sign_disable: str
     auto_sign_cancel_url: str
+    envelope: str = "CreateRequestWithEncryption"  # carries another call, encrypted; with a quota of its own
+    envelope_has_application: bool = True  # the envelope's ApplicationId is the AppId
 
 
 ESSBASIC = Product(

@@ -156,6 +156,8 @@ class Actions:
         """Do what an admitted call asks and return the answer, or raise Refusal having done nothing."""
         if call.parameters is None:
             raise Refusal("InvalidParameter", "The request body is not a JSON object.")
+        if call.action not in self._actions or (call.inner_action == UPLOAD):
+            raise Refusal("InvalidAction")  # only inside an envelope, which is no call of the file host
         shape = dict(SHAPES[call.action])
         if call.action == CREATE and self._rules.inline == "on":
             del shape["FileId"]

@@ -29,7 +29,19 @@ SEAL_URL = "ChannelCreateUserAutoSignSealUrl"
 DISABLE = "ChannelDisableUserAutoSign"
 CANCEL_URL = "ChannelCancelUserAutoSignEnableUrl"
 
-ACTIONS = (CREATE, UPLOAD, AUTO_SIGN_STATUS, ORGANIZATION_SEALS, ENABLE_URL, SEAL_URL, DISABLE, CANCEL_URL)
+ENVELOPE = "CreateRequestWithEncryption"  # carries one of the others
+
+ACTIONS = (
+    CREATE,
+    UPLOAD,
+    AUTO_SIGN_STATUS,
+    ORGANIZATION_SEALS,
+    ENABLE_URL,
+    SEAL_URL,
+    DISABLE,
+    CANCEL_URL,
+    ENVELOPE,
+)
 
 Role = Literal["general", "file", "both"]
 
@@ -49,7 +61,10 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request whole; header names are in lower case, ``role`` is the host that it reached."""
+    """A request whole; header names are in lower case, ``role`` is the host that it reached.
+
+    Of an envelope that was opened, ``parameters`` and ``inner_action`` are those of the call inside.
+    """
 
     method: str
     query: str
@@ -58,11 +73,17 @@ class Call:
     role: Role
     connection: str
     parameters: Mapping[str, Any] | None = field(repr=False)  # None when the body is no JSON object
+    inner_action: str | None = None
+
+    @property
+    def wire_action(self) -> str:
+        """X-TC-Action, empty without one."""
+        return self.headers.get("x-tc-action", "")
 
     @property
     def action(self) -> str:
-        """X-TC-Action, empty without one."""
-        return self.headers.get("x-tc-action", "")
+        """The action that is asked for: that of the call inside where an envelope was opened."""
+        return self.wire_action if self.inner_action is None else self.inner_action
 
     @property
     def trace_id(self) -> str | None:
@@ -150,9 +171,13 @@ SECRET_ID_NOT_FOUND = "AuthFailure.SecretIdNotFound"  # noqa: S105 - a code
 
 
 class Refusal(Exception):
-    """The service refuses: ``Response.Error`` with this code and message."""
+    """The service refuses: ``Response.Error`` with this code and message.
 
-    def __init__(self, code: str, message: str | None = None) -> None:
+    ``is_of_gateway``: in an envelope's place, before anyone looks into it.
+    """
+
+    def __init__(self, code: str, message: str | None = None, *, is_of_gateway: bool = False) -> None:
+        self.is_of_gateway = is_of_gateway
         self.code = code
         self.message = message or MESSAGES.get(code) or MESSAGES[code.partition(".")[0]]
         super().__init__(code)
@@ -161,7 +186,17 @@ class Refusal(Exception):
 def build_throttle_refusal(count: float, rate: float) -> Refusal:
     """Return the refusal of one call too many, naming the calls of this second and the limit."""
     text = f"您当前每秒请求 `{count:g}` 次，超过了每秒频率上限 `{rate:g}` 次，请稍后重试。"
-    return Refusal("RequestLimitExceeded", text)
+    return Refusal("RequestLimitExceeded", text, is_of_gateway=True)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeKeys:
+    """The agreed algorithms and keys of a tenant's encrypted envelopes."""
+
+    cipher: Literal["aes", "sm4"]
+    digest: Literal["sha256", "sm3"]
+    key: bytes = field(repr=False)
+    hmac_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +209,7 @@ class Tenant:
     organization_open_id: str
     operator_open_id: str
     token: str | None = field(default=None, repr=False)  # of a temporary credential
+    envelope: EnvelopeKeys | None = None  # None: not enabled
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +350,7 @@ class Gateway:
             if refusal.code == SECRET_ID_NOT_FOUND:
                 raise Refusal(refusal.code, f"{OTHER_SANDBOX}{self._owner}") from refusal
             raise
-        count = self._counter.count_call((secret_id, call.action), now=now, steady=steady)
+        count = self._counter.count_call((secret_id, call.wire_action), now=now, steady=steady)
         if count is not None:
             raise build_throttle_refusal(count, self._counter.rate)
         return [tenant for tenant in self._tenants if tenant.secret_id == secret_id]
@@ -344,7 +380,7 @@ def _verify_call(call: Call, tenants: Sequence[Tenant], now: float) -> str:
 def _check_request(call: Call) -> None:
     if call.method != "POST":
         raise Refusal("UnsupportedProtocol")
-    takes_files = call.role != "general" and call.action == UPLOAD
+    takes_files = call.role != "general" and call.wire_action == UPLOAD
     if len(call.body) > BODY_LIMIT and not takes_files:
         raise Refusal("RequestSizeLimitExceeded")
     if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -358,11 +394,11 @@ def _check_request(call: Call) -> None:
 
 
 def _check_action(call: Call) -> None:
-    if call.action not in ACTIONS:
+    if call.wire_action not in ACTIONS:
         raise Refusal("InvalidAction")
-    if call.role == "general" and call.action == UPLOAD:
+    if call.role == "general" and call.wire_action == UPLOAD:
         raise Refusal("InvalidAction", "action not exist")
-    if call.role == "file" and call.action != UPLOAD:
+    if call.role == "file" and call.wire_action != UPLOAD:
         raise Refusal("UnsupportedOperation", "操作禁止")
     if call.headers["x-tc-version"] != VERSION:
         raise Refusal("NoSuchVersion")

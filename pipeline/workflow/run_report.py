@@ -35,6 +35,7 @@ from pipeline.domain.seals import Bearer
 from pipeline.errors import (
     CredentialsMissing,
     DiskTrouble,
+    EncryptionKeysMissing,
     EsignImportError,
     LeaseLost,
     LedgerError,
@@ -43,6 +44,7 @@ from pipeline.errors import (
     RoleFailed,
     UsageError,
 )
+from pipeline.esign.encryption_keys import ENCRYPTION_KEYS
 from pipeline.intake.pairing.image_index import Candidate
 from pipeline.intake.readers.discover import get_lock_file
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
@@ -61,6 +63,7 @@ LOG = logging.getLogger(__name__)
 _MOST_DIGESTED = 500  # pictures of rejected rows, at the end of one run
 CODES: tuple[tuple[type[EsignImportError], str], ...] = (
     (RoleFailed, "ROLE_FAILED"),
+    (EncryptionKeysMissing, "ENCRYPTION_KEYS_MISSING"),
     (CredentialsMissing, "CREDENTIALS_MISSING"),
     (Locked, "LOCKED"),
     (NotReadNow, "NOT_READ_NOW"),
@@ -286,7 +289,8 @@ def _is_hard_link(path: Path) -> bool:
 def list_exposed_files(config: Config, secret_files: Sequence[Path]) -> Iterator[Notice]:
     """Yield one notice where rights let other users read a secret file, or a configuration that holds a password."""
     files = [*secret_files, *([config.secret_file] if config.secret_file else [])]
-    names = (ROSTER_PASSWORD_FILE, LEDGER_SECRET_FILE, SERVER_PASSWORD_FILE)
+    names = [ROSTER_PASSWORD_FILE, LEDGER_SECRET_FILE, SERVER_PASSWORD_FILE]
+    names += [path.name for path in ENCRYPTION_KEYS.list_secret_files(Path())]
     files += [config.resolve_path(config.secrets_dir) / name for name in names] if config.secrets_dir else []
     exposed = [str(path) for path in dict.fromkeys(files) if is_exposed(path)]
     if exposed:

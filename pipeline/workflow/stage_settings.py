@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
+from pipeline.config.environment import ENCRYPTION_VARIABLES
 from pipeline.config.sections import PLACEHOLDER
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
 from pipeline.domain.run import Judgements, RunRequest
 from pipeline.domain.site_key import SiteKey
+from pipeline.errors import UsageError
 from pipeline.esign.contracts import CONTRACTS, Contract
 from pipeline.esign.credentials import CredentialsPlaces
+from pipeline.esign.encryption_keys import EncryptionKeyPlaces
 from pipeline.esign.products import Agent, Product
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
@@ -31,6 +34,7 @@ from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from pipeline.esign.client import Client
+    from pipeline.esign.encryption import Encryption
     from pipeline.esign.role import Role
 
 
@@ -74,7 +78,30 @@ def build_client(
         region=api.region,
         proxy=api.proxy,
         ca_file=_get_ca_file(config),
+        encryption=build_encryption(config),
     )
+
+
+def build_encryption(config: Config) -> Encryption | None:
+    """Return what puts calls into encrypted envelopes; None where none is configured.
+
+    Raises EncryptionKeysMissing, and UsageError where what it needs is not installed.
+    """
+    settings = config.api.encryption
+    if settings.algorithm is None:
+        return None
+    keys = EncryptionKeyPlaces(
+        environment=os.environ,
+        variables=ENCRYPTION_VARIABLES,
+        secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
+        organization=config.api.organization_open_id.replace(PLACEHOLDER, ""),
+    ).find(settings.algorithm)
+    try:
+        from pipeline.esign.encryption import Encryption  # noqa: PLC0415 - it needs the extra "encryption"
+    except ImportError as error:
+        raise UsageError("encryption.no_extra") from error
+    application_id = config.api.app_id if get_product(config).envelope_has_application else None
+    return Encryption(settings.algorithm, settings.digest, keys, application_id)
 
 
 def describe_keys(config: Config, credentials: CredentialsSource) -> dict[str, str]:

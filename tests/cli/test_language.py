@@ -188,7 +188,10 @@ def test_every_kind_of_wrong_value_is_reported_in_chinese(tmp_path):
     reported = set()
     for key in list_keys():
         for value in WRONG:
-            text = f"{key[0]}: {{{key[1]}: {value}}}" if len(key) > 1 else f"{key[0]}: {value}"
+            text = value
+            for name in reversed(key[1:]):
+                text = f"{{{name}: {text}}}"
+            text = f"{key[0]}: {text}"
             (tmp_path / "c.yaml").write_text(text, "utf-8")
             try:
                 load(tmp_path / "c.yaml", {})

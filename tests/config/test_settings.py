@@ -244,11 +244,18 @@ def test_the_schema_describes_every_key_and_nothing_else(capsys):
     assert profiles["additionalProperties"] == {"$ref": "#/$defs/Profile"}
     assert schema["$defs"]["Profile"]["properties"] == schema["properties"]
     described = []
-    for name, value in schema["properties"].items():
-        section = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2])
-        described += [(name, key) for key in section["properties"]] if section else [(name,)]
-        entries = section["properties"].values() if section else [value]
-        assert all(entry["description"] and "default" in entry for entry in entries), name
+
+    def describe(properties, *names):
+        for name, value in properties.items():
+            section = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2])
+            if section:
+                describe(section["properties"], *names, name)
+                continue
+            described.append((*names, name))
+            assert value["description"], name
+            assert "default" in value, name
+
+    describe(schema["properties"])
     assert described == [*list_keys()]
     assert (schema["additionalProperties"], schema["$defs"]["Api"]["additionalProperties"]) == (False, False)
     assert schema["$defs"]["Limits"]["properties"]["concurrency"]["type"] == "integer"

@@ -8,7 +8,7 @@ import keyring
 import pytest
 
 from pipeline.errors import CredentialsMissing
-from pipeline.esign import credentials as module
+from pipeline.esign import key_pairs as module
 from pipeline.esign.credentials import CredentialsPlaces
 
 ENVIRONMENT = {"TENCENTCLOUD_SECRET_ID": "AKIDenv", "TENCENTCLOUD_SECRET_KEY": "env-key"}

@@ -1,0 +1,183 @@
+"""Runs whose calls travel in encrypted envelopes: the service's own reading of the pages opens and answers them."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from wire_support import CREATE, fault
+
+from pipeline.esign.products import ESSBASIC
+from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.gateway import SANDBOX, UPLOAD, EnvelopeKeys
+
+KEY, HMAC_KEY = "SM4-CBC-Key-1234", "the key of the HMAC, 32 bytes xx"
+ALGORITHMS = {
+    "sm4": EnvelopeKeys("sm4", "sm3", KEY.encode(), HMAC_KEY.encode()),
+    "aes": EnvelopeKeys("aes", "sha256", KEY.encode() * 2, HMAC_KEY.encode()),
+}
+
+
+@pytest.fixture
+def encrypted(hospital_with):
+    """Make a hospital whose calls are encrypted; the service may have other keys than it."""
+
+    def make(algorithm="sm4", *, hmac=None, of_service=None, **how):
+        of_service = of_service or ALGORITHMS[algorithm]
+        settings = {"algorithm": algorithm, **({"hmac": hmac} if hmac else {})}
+        how["api"] = {"encryption": settings, **how.get("api", {})}
+        hospital = hospital_with(tenants=(replace(SANDBOX, envelope=of_service),), **how)
+        write_keys(hospital, ALGORITHMS[algorithm].key.decode(), HMAC_KEY)
+        return hospital
+
+    return make
+
+
+def write_keys(hospital, key, hmac_key):
+    for name, text in (("encryption_key", key), ("encryption_hmac_key", hmac_key)):
+        path = hospital.folder / "secrets" / f"tencent__{name}"
+        path.write_text(text)
+        path.chmod(0o600)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("contract", ["file_id", "inline"])
+def test_a_run_with_a_lost_answer_a_broken_one_and_a_throttle(encrypted, algorithm, contract):
+    """What proves nothing is unknown; what was refused before it was opened is sent again; the rest is sealed."""
+    faults = [
+        fault("reset_after", nth=(4,)),
+        fault({"envelope": "signature"}, nth=(6,)),
+        fault("throttle", nth=(5,)),
+        fault({"code": "InvalidParameter.Name"}, nth=(7,)),
+        fault({"envelope": "bare"}, nth=(8,)),
+    ]
+    hospital = encrypted(algorithm, faults=faults, api={"contract": contract})
+    hospital.doctors(8)
+    assert hospital.run_to_end("run") == (3, {"sealed": 5, "unknown": 2, "failed": 1})
+    service, record = hospital.service, hospital.record()
+    unknown = {row["service"]["code"] for row in hospital.outcomes() if row["status"] == "unknown"}
+    assert unknown == {"no_answer", "forged_envelope"}
+    assert all(call.encrypted == (call.action != UPLOAD) for call in service.received)
+    # one call that changes nothing was tried first
+    assert service.received[0].action == ESSBASIC.organization_seals
+    assert record["requests"][CREATE]["InvalidParameter.Name"] == 1
+    assert record["requests"][CREATE]["RequestLimitExceeded"] == 1
+    assert len(service.seals) == 7
+    assert not service.list_duplicates()
+    # the next run sends the refused row alone
+    assert hospital.run_to_end("run") == (3, {"sealed": 1, "unchanged": 5, "unknown": 2})
+    assert len(service.seals) == 8
+    assert not service.list_duplicates()
+    seal_ids = {seal.seal_id for seal in service.seals}
+    assert {row["seal_id"] for row in hospital.outcomes() if row["status"] == "unchanged"} <= seal_ids
+    assert not [path for path in (hospital.folder / "out").rglob("*.jsonl") if KEY in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ("signature", "forged_envelope"),
+        ("other_key", "forged_envelope"),
+        ("iv", "damaged_envelope"),
+        ("padding", "damaged_envelope"),
+        ("not_base64", "damaged_envelope"),
+        ("plain", "no_envelope"),
+        ("replayed", "repeated_answer"),
+        ("reflected", "repeated_answer"),
+    ],
+)
+def test_a_broken_answer_to_a_create_is_unknown(encrypted, form, code):
+    """Never failed, never sealed: the seal was made, whatever the answer says."""
+    hospital = encrypted(faults=[fault({"envelope": form}, nth=(1,))])
+    hospital.doctors(2)
+    assert hospital.run_to_end("run") == (3, {"sealed": 1, "unknown": 1})
+    (unknown,) = [row for row in hospital.outcomes() if row["status"] == "unknown"]
+    assert (unknown["service"]["code"], unknown["seal_id"]) == (code, None)
+    assert len(hospital.service.seals) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "exit_code"),
+    [
+        ("InvalidParameter", "not_sent", 4),  # the envelope was refused: nothing was executed
+        ("OperationDenied.WhiteListForbid", "not_sent", 4),
+        ("FailedOperation", "unknown", 3),  # before or after the call inside: not documented
+        ("InternalError", "unknown", 3),
+        ("FailedOperation.ExistSameSealName", "unknown", 3),  # never of an envelope's own call
+        ("FailedOperation.ByNobodyListed", "unknown", 3),
+    ],
+)
+def test_an_error_of_the_envelope_is_no_refusal_of_the_row(encrypted, code, status, exit_code):
+    refused = {"envelope_code": {"code": code, "message": "加密请求"}}
+    hospital = encrypted(faults=[fault(refused, nth=(1,))])
+    hospital.doctors(1)
+    assert hospital.run_to_end("run") == (exit_code, {status: 1})
+    assert hospital.outcomes()[0]["service"]["code"] == f"Envelope.{code}"
+    assert hospital.service.seals == []
+
+
+OTHER_KEYS = replace(ALGORITHMS["sm4"], hmac_key=b"something else, 16 bytes or more")
+OTHER_DIGEST = replace(ALGORITHMS["sm4"], digest="sha256")
+
+
+@pytest.mark.parametrize(
+    ("of_service", "faults", "words"),
+    [
+        (OTHER_KEYS, (), "Compare with your Tencent account manager"),
+        (OTHER_DIGEST, (), "set api.encryption.hmac: sha256"),
+        (
+            None,
+            ({"match": {"action": ESSBASIC.organization_seals}, "do": {"envelope": "other_key"}},),
+            "wrong signature",
+        ),
+    ],
+    ids=["other keys", "other digest", "answers of another key"],
+)
+def test_keys_that_do_not_fit_stop_the_run_before_the_first_create(
+    encrypted, capsys, of_service, faults, words
+):
+    hospital = encrypted(of_service=of_service, faults=faults)
+    hospital.doctors(3)
+    assert hospital.run_to_end("run") == (4, {"not_sent": 3})
+    assert [call for call in hospital.service.received if call.action == CREATE] == []
+    halted = hospital.record()["halted"]["code"]
+    assert halted == ("ENVELOPE_NOT_OPENED" if faults else "Envelope.InvalidParameter")
+    capsys.readouterr()
+    assert hospital.go("doctor") == 4
+    printed = capsys.readouterr()
+    assert words in printed.out + printed.err
+
+
+def test_doctor_tells_that_it_is_on_and_works(encrypted, capsys):
+    hospital = encrypted()
+    hospital.go("--json", "doctor")
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    (line,) = [finding for finding in findings if finding["topic"] == "encryption"]
+    assert line["level"] == "ok"
+    assert "SM4-CBC with HMAC-SM3" in line["text"]
+    assert hospital.go("config", "policy") == 0
+    assert ESSBASIC.envelope in capsys.readouterr().out
+
+
+def test_without_its_keys_nothing_is_sent_and_the_run_is_recorded(encrypted, capsys):
+    hospital = encrypted()
+    (hospital.folder / "secrets" / "tencent__encryption_hmac_key").unlink()
+    hospital.doctors(1)
+    assert hospital.go("run") == 4
+    assert hospital.service.received == []
+    records = [json.loads(path.read_text("utf-8")) for path in (hospital.folder / "out").glob("*/run.json")]
+    assert {record["halted"]["code"] for record in records} == {"ENCRYPTION_KEYS_MISSING"}
+    assert "tencent__encryption_hmac_key" in capsys.readouterr().err
+    assert hospital.go("doctor") == 4
+    assert "Only the encryption_hmac_key is missing" in capsys.readouterr().out
+
+
+def test_all_encrypted_calls_share_one_quota(encrypted):
+    """The gateway counts the envelope's action: a create and a query are calls of the same one."""
+    hospital = encrypted(rules=Rules(limiter="rolling", rate=20))
+    hospital.requests_per_second = 20
+    hospital.configure(encryption={"algorithm": "sm4"})
+    hospital.doctors(25)
+    assert hospital.run_to_end("run") == (0, {"sealed": 25})
+    assert hospital.record()["rate"]["max_in_second"] <= 20
+    wrapped = sorted(call.counted for call in hospital.service.received if call.encrypted)
+    assert max(sum(start <= moment < start + 1 for moment in wrapped) for start in wrapped) <= 20
