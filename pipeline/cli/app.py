@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.autosign_commands import autosign_group
 from pipeline.cli.certify_commands import certify
 from pipeline.cli.completion import complete_hospitals, complete_words, completion
 from pipeline.cli.config_commands import config_group, init
@@ -208,7 +209,7 @@ HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
 SECTIONS = (
     CommandSection("Every day", (init, check, run, retry, status)),
     CommandSection("Look up", (serve, explain, history, export, report)),
-    CommandSection("Now and then", (resolve, adopt, certify, ledger_group, purge)),
+    CommandSection("Now and then", (resolve, autosign_group, adopt, certify, ledger_group, purge)),
     CommandSection(
         "Set up and examine",
         (config_group, doctor, user_group, notify_group, schedule_group, completion, show_help),

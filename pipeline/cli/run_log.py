@@ -24,7 +24,7 @@ from pipeline.cli.context import Session
 from pipeline.config.named_paths import require_ready
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
-from pipeline.domain.run import RunReport, RunRequest, more_severe_exit
+from pipeline.domain.run import Halt, RunReport, RunRequest, Traffic, more_severe_exit
 from pipeline.errors import EsignImportError, LeaseLost, LockLost
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
@@ -114,6 +114,13 @@ class RunRecorder:
             self._leave_record(report, [self.own_folder])
         self.session.print_record(run_record(report))
         return exit_code
+
+    def record_calls(self, traffic: Traffic, halt: Halt | None, exit_code: int) -> int:
+        """Leave the record of a command that called the service and has no rows, and return its exit code."""
+        report = end_report(self.begun, self.session.clock.now(), halt)
+        self.is_recorded = True
+        self._leave_record(replace(report, traffic=traffic, exit=exit_code), [self.own_folder])
+        return self.log_end(exit_code)
 
     def record_unwritten_results(self, ledger: DatabaseLedger, report: RunReport, error: Exception) -> int:
         """Record a run whose results could not be written, in run.json and in the ledger; return its exit code."""

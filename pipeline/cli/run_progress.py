@@ -1,4 +1,4 @@
-"""The progress of a run while it sends: a bar on a terminal, one plain line every 30 seconds elsewhere.
+"""The progress of a run, or of other calls, while it sends: a bar on a terminal, one plain line every 30 seconds elsewhere.
 
 With ``--json`` it is one JSON object a line on stderr, at the begin, every second and at the end; stdout holds run.json alone.
 A worker or the page that watches the run gets the numbers in its progress file.
@@ -44,12 +44,14 @@ BAR = "{desc} {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt}{postfix}"
 class Progress:
     """Counts rows as they end; `begin` gives how many there will be. The rate is that of the limiter's departures."""
 
-    def __init__(self, session: Session, config: Config, limiter: Limiter, run: str = "") -> None:
+    def __init__(
+        self, session: Session, config: Config, limiter: Limiter, run: str = "", *, action: str = ""
+    ) -> None:
         self.outages = OutageMonitor(session.clock)
         self._session = session
         self._clock = session.clock
         self._limiter = limiter
-        self._create = get_product(config).create
+        self._action = action or get_product(config).create  # whose pace is shown
         self._requests_per_second = config.limits.requests_per_second
         self._printed_outage: Outage | None = None  # the last one
         self._bar: tqdm[Never] | None = None
@@ -98,9 +100,13 @@ class Progress:
         """Count a row that ended; one that was not sent waits for another run."""
         if outcome.status is Status.NOT_SENT or self._done == self._total:
             return
-        self._done += 1
         self._counts[outcome.status] += 1
         self._last_rows.append(outcome)
+        self.advance()
+
+    def advance(self) -> None:
+        """Count one more that is done."""
+        self._done += 1
         if self._bar is not None:
             self._bar.set_postfix_str(self._describe_progress(), refresh=False)
             self._bar.update()
@@ -187,7 +193,7 @@ class Progress:
         """Write the numbers into the progress file, where they have changed; a run that hangs changes none."""
         if not is_enabled():
             return
-        departures, throttled = len(self._limiter.list_departures(self._create)), self.outages.throttled
+        departures, throttled = len(self._limiter.list_departures(self._action)), self.outages.throttled
         numbers, outage = self._describe_numbers(), self.outages.current_outage()
         facts = (self._total, self._done, departures, throttled, self._is_stopping, numbers["outage"])
         if facts == self._written:
@@ -278,7 +284,7 @@ class Progress:
         """Return the creates a second over the last seconds."""
         now = self._clock.monotonic()
         span = min(max(now - self._begun_at, 1.0), RATE_SECONDS)
-        departures = self._limiter.list_departures(self._create)
+        departures = self._limiter.list_departures(self._action)
         return (len(departures) - bisect_left(departures, now - span)) / span
 
     def _estimate_seconds_left(self, rate: float) -> int | None:
@@ -286,7 +292,7 @@ class Progress:
         limit = self._requests_per_second
         # before a second's worth of calls has left, the limit is the best guess
         is_early = self._clock.monotonic() - self._begun_at < RATE_SECONDS
-        is_steady = len(self._limiter.list_departures(self._create)) > limit or not is_early
+        is_steady = len(self._limiter.list_departures(self._action)) > limit or not is_early
         if is_steady and not rate:
             return None
         return ceil((self._total - self._done) / (min(rate, limit) if is_steady else limit))

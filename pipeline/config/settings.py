@@ -35,6 +35,7 @@ from pipeline.config.sections import (
     IDS,
     PLACEHOLDER,
     Api,
+    Autosign,
     Backup,
     Guards,
     Intake,
@@ -99,6 +100,7 @@ class Config(Section):
     notify: Notify = Notify()
     retention: Retention = Retention()
     backup: Backup = Backup()
+    autosign: Autosign = Autosign()
     credentials: RoleSettings = RoleSettings()
     workers: Workers = Workers()
     web: Web = Web()

@@ -185,6 +185,14 @@ _IN_UPLOADS: Mapping[str, Meaning] = {
     "OperationDenied.NoIdentityVerify": "permission",
     "OperationDenied.NoVerify": "permission",
 }
+# Where the calls about auto-sign differ: they are about one person, and create no seal.
+_IN_AUTO_SIGN: Mapping[str, Meaning] = {
+    "FailedOperation.UserAutoSignEnableAlready": "row",
+    "FailedOperation.UserAutoSignEnableUrlNotExist": "row",
+    "LimitExceeded.CallTimes": "throttle",
+}
+# meanings that belong to a create or an upload alone: elsewhere the code refuses the person
+_OF_SEALS: frozenset[Meaning] = frozenset({"exists", "upload_again"})
 # code of a refusal -> the fields that it is about
 REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
     "FailedOperation.AgeNotAchieveNormalLegal": (Field.NUMBER,),
@@ -280,6 +288,14 @@ def get_upload_meaning(code: str, message: str) -> Meaning:
     if code == "LimitExceeded" and _FREQUENCY.search(message):
         return "throttle"
     return _IN_UPLOADS.get(code) or get_listed_meaning(code) or "unknown"
+
+
+def get_auto_sign_meaning(code: str, message: str) -> Meaning:
+    """Return the meaning of an error answer to a call about a person's auto-sign; an unlisted code proves nothing."""
+    if code == "LimitExceeded" and _FREQUENCY.search(message):
+        return "throttle"
+    meaning = _IN_AUTO_SIGN.get(code) or CODES.get(code, "unknown")
+    return "row" if meaning in _OF_SEALS else meaning
 
 
 def is_of_settings(code: str) -> bool:

@@ -39,6 +39,7 @@ AREAS = (
     "web_setup",
     "setup",
     "server",
+    "autosign",
     "unattended",
     "problems",
     "service_errors",

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,9 +26,10 @@ from pipeline.domain.fields import list_sent_values
 from pipeline.domain.masking import Masker
 from pipeline.domain.roster import CardType, PreparedImage
 from pipeline.domain.run import RowPlan, Status
-from pipeline.domain.seals import SealRequest, fold_seal_id, is_seal_id
+from pipeline.domain.seals import SealRequest, fold_seal_id
 from pipeline.domain.service_codes import TOKEN_REFUSED, get_create_meaning
 from pipeline.errors import RoleFailed, UsageError, reason_of
+from pipeline.esign.auto_sign_calls import NO_IS_OPEN, Signer, StatusReading, build_status_query, read_status
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import (
     CreateImage,
@@ -40,7 +40,7 @@ from pipeline.esign.contracts import (
 from pipeline.esign.products import Agent, Product
 from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.reply_faults import describe_reply_fault
-from pipeline.esign.responses import Answer, CreateResponse, Reply, read_create, read_upload
+from pipeline.esign.responses import CreateResponse, Reply, read_create, read_upload
 from pipeline.esign.signing import CredentialsSource
 from pipeline.intake.images import image_files
 from pipeline.intake.images.prepare import ImageExaminer
@@ -177,38 +177,38 @@ async def query_auto_sign(
         raise UsageError("resolve.not_in_rosters", name=name)
     if doctor.id_type is CardType.OTHER_CARD_TYPE:  # the query's card types lack it
         raise UsageError("resolve.card_not_queried", name=name)
+    signer = Signer.of_doctor(doctor)
+    assert signer is not None
     action = service.product.auto_sign_status
-    body = {
-        **service.agent.build_query_caller(),
-        "SceneKey": doctor.scene_key or "E_PRESCRIPTION_AUTO_SIGN",
-        "UserInfo": {"Name": doctor.name, "IdCardType": str(doctor.id_type), "IdCardNumber": doctor.number},
-    }
-    encoded_body = json.dumps(body, ensure_ascii=False).encode()
     async with service.open_client() as client:
         try:
-            reply = await service.send_single_call(client, action, encoded_body)
+            reply = await service.send_single_call(client, action, build_status_query(service.agent, signer))
         except (NotSent, NoAnswer) as error:
             return AutoSignAnswer(None, None, str(error))
-    answer = reply.answer
-    if answer is None:
+    reading = read_status(
+        reply, sent=signer.list_sent_texts(service.agent), masker=Masker.of_doctors([doctor])
+    )
+    return _weigh_reading(reading, reply, known, service, action)
+
+
+def _weigh_reading(
+    reading: StatusReading, reply: Reply, known: Collection[str], service: ServiceAccess, action: str
+) -> AutoSignAnswer:
+    """Return what a reading proves about a create without a verdict."""
+    request_id = reading.request_id
+    if reply.answer is None:
         return AutoSignAnswer(None, None, describe_reply_fault(reply))
-    if answer.code is not None:
-        reason = describe_failure(answer.code, service.keys, action)
-        return AutoSignAnswer(None, answer.request_id, reason)
-    sent = list_sent_texts(service.agent, doctor.name, doctor.number, doctor.mobile, answer.request_id)
-    return _read_auto_sign(answer, known, sent)
-
-
-def _read_auto_sign(answer: Answer, known: Collection[str], sent: Collection[str]) -> AutoSignAnswer:
-    if answer.fields.get("IsOpen") is not True:
-        return AutoSignAnswer(None, answer.request_id, "IsOpen = false")
-    seal_id = answer.get_text("SealId")
-    if seal_id is None or not is_seal_id(seal_id, sent):
-        return AutoSignAnswer(None, answer.request_id, make_message("resolve.no_seal_set"), is_open=True)
-    if fold_seal_id(seal_id) in set(map(fold_seal_id, known)):
-        older = make_message("resolve.older_seal", seal_id=seal_id)
-        return AutoSignAnswer(None, answer.request_id, older, is_open=True)
-    return AutoSignAnswer(seal_id, answer.request_id, seal_id, is_open=True)
+    if reply.answer.code is not None:
+        reason = describe_failure(reply.answer.code, service.keys, action)
+        return AutoSignAnswer(None, request_id, reason)
+    if reading.is_open is False or reading.code == NO_IS_OPEN:
+        return AutoSignAnswer(None, request_id, "IsOpen = false")
+    if reading.seal_id is None:
+        return AutoSignAnswer(None, request_id, make_message("resolve.no_seal_set"), is_open=True)
+    if fold_seal_id(reading.seal_id) in set(map(fold_seal_id, known)):
+        older = make_message("resolve.older_seal", seal_id=reading.seal_id)
+        return AutoSignAnswer(None, request_id, older, is_open=True)
+    return AutoSignAnswer(reading.seal_id, request_id, reading.seal_id, is_open=True)
 
 
 # -- the second create

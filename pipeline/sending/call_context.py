@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from pipeline.clock import Clock
@@ -76,6 +77,13 @@ class Job:
     def image_owner(self) -> tuple[str, str]:
         """Person and picture: a FileId belongs to both."""
         return self.request.key, self.prepared.sha256
+
+
+class Tries(Protocol):
+    """What was tried once for a call that is sent again: a `Job`, or what other calls keep."""
+
+    has_adopted_clock: bool
+    has_renewed_credentials: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +268,7 @@ class CallContext:
         self.run_state.record_resend("throttle")
         self.limiter.record_throttle(action, *parse_stated_rate(verdict.message or ""))
 
-    def adopt_server_clock(self, job: Job, reply: Reply) -> bool:
+    def adopt_server_clock(self, job: Tries, reply: Reply) -> bool:
         """Adopt the service's clock after a refused timestamp, once a row; return False when that cannot help."""
         if job.has_adopted_clock or reply.skew is None:
             return False
@@ -268,7 +276,7 @@ class CallContext:
         self.client.reset_clock_offset(reply)
         return True
 
-    def renew_credentials(self, job: Job, verdict: Verdict) -> bool:
+    def renew_credentials(self, job: Tries, verdict: Verdict) -> bool:
         """Have the keys of a role renewed after a refused token, once a row; return False when that cannot help."""
         if verdict.code != TOKEN_REFUSED or job.has_renewed_credentials:
             return False

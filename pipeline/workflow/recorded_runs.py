@@ -11,15 +11,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.domain.run import COMPLETE_EXITS
 from pipeline.ledger.protocol import RunRecord
 
 RUN, LATEST = "run.json", "latest"
+AUTOSIGN = "autosign"  # the command of a run.json that has no rows
 RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")  # the name of a folder with the results of one run
 
 
 def read_last_recorded_run(out: Path, tenant: str) -> RunRecord | None:
-    """Return the newest run of this tenant that left a run.json under its own name, but for a `check`."""
-    return next(list_recorded_runs(out, tenant), None)
+    """Return the newest run of this tenant that left a run.json under its own name, but for a `check`.
+
+    An `autosign` that came to its end is none either: the run before it has the rows that wait for a person.
+    """
+    runs = list_recorded_runs(out, tenant)
+    return next((run for run in runs if run.command != AUTOSIGN or run.exit not in COMPLETE_EXITS), None)
 
 
 def list_recorded_runs(out: Path, tenant: str) -> Iterator[RunRecord]:

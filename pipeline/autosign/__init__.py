@@ -1,0 +1,1 @@
+"""After the seal: who can sign, links for those who cannot yet, and doctors who left."""

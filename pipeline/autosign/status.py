@@ -1,0 +1,264 @@
+"""`autosign status`: asks the service which doctors with a seal can sign, and keeps each answer in the ledger.
+
+Only who is due is asked. An answer is in the ledger soon after it came: what a killed process has asked is not asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pipeline.autosign.calls import AutoSignCalls, CallResources, open_calls, stop_on_signals
+from pipeline.autosign.doctors import SealedDoctor
+from pipeline.clock import stamp
+from pipeline.domain.auto_sign import (
+    CARD_NOT_QUERIED,
+    AutoSignAnswer,
+    AutoSignCounts,
+    AutoSignRecord,
+    AutoSignState,
+    get_last_change,
+)
+from pipeline.domain.run import Halt, Traffic
+from pipeline.errors import LeaseLost, LedgerError
+from pipeline.esign.auto_sign_calls import CallReading, StatusReading, build_status_query, read_status
+from pipeline.esign.responses import Reply
+from pipeline.support.failpoints import hit_failpoint
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorStatus:
+    """A doctor, and what is known of the doctor's auto-sign; None: never asked."""
+
+    doctor: SealedDoctor
+    record: AutoSignRecord | None
+    state: AutoSignState | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the doctor as `autosign status --json` shows one; the number with its last four digits alone."""
+        doctor, record = self.doctor, self.record
+        return {
+            "key": doctor.key,
+            "name": doctor.name,
+            "staff_no": doctor.doctor.staff_no,
+            "department": doctor.department,
+            "id_masked": doctor.id_masked,
+            "seal_id": doctor.seal.seal_id,
+            "state": self.state.value if self.state else None,
+            "open": record.is_open if record else None,
+            "chosen_seal_id": record.seal_id if record else None,
+            "license_to": _stamp(record.license_to) if record else None,
+            "answered": _stamp(record.answered_at) if record else None,
+            "asked": _stamp(record.asked_at) if record else None,
+            "code": record.code if record else None,
+            "request_id": record.request_id if record else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What is known of the doctors of the rosters after the service was asked, and how the asking went."""
+
+    doctors: Sequence[DoctorStatus]
+    due: int  # doctors who were to be asked
+    asked: int  # who got an answer, or a refusal
+    halt: Halt | None = None
+    signal: int | None = None  # that stopped it
+    traffic: Traffic = field(default_factory=Traffic)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as `autosign status --json` shows it."""
+        counts = self.counts
+        return {
+            "sealed": counts.sealed,
+            "can_sign": counts.can_sign,
+            "states": {state.value: n for state, n in counts.states.items()},
+            "never_asked": counts.sealed - counts.asked,
+            "due": self.due,
+            "asked": self.asked,
+            "halted": {"code": self.halt.code, "exit": self.halt.exit} if self.halt else None,
+            "doctors": [doctor.to_dict() for doctor in self.doctors],
+        }
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everybody who was due was asked."""
+        return self.asked >= self.due
+
+    @property
+    def counts(self) -> AutoSignCounts:
+        """How many doctors are in which state."""
+        states = dict.fromkeys(AutoSignState, 0)
+        for doctor in self.doctors:
+            if doctor.state is not None:
+                states[doctor.state] += 1
+        return AutoSignCounts(len(self.doctors), {state: n for state, n in states.items() if n})
+
+    @property
+    def unanswered(self) -> Sequence[DoctorStatus]:
+        """The doctors whose newest asking was refused or got no answer; those with a card that is not asked for left out."""
+        return [
+            doctor
+            for doctor in self.doctors
+            if doctor.record is not None and doctor.record.code not in {None, CARD_NOT_QUERIED}
+        ]
+
+
+class InquiryObserver(Protocol):
+    """Is shown how far the asking has got."""
+
+    def begin(self, total: int) -> None:
+        """Start with so many doctors; called in the event loop."""
+
+    def advance(self) -> None:
+        """Take note of a doctor whose answer is in the ledger."""
+
+    def note_stopping(self) -> None:
+        """Take note of a signal that stops the calls."""
+
+
+@dataclass(slots=True)
+class StatusInquiry:
+    """Asks for doctors, as many at once as the pace needs."""
+
+    resources: CallResources
+    observer: InquiryObserver | None = None
+    _asked: int = 0
+
+    def run(
+        self, doctors: Sequence[SealedDoctor], *, recheck_seconds: float, ask_all: bool = False
+    ) -> StatusReport:
+        """Ask for the doctors who are due, with ``ask_all`` for each; return what is known of all of them."""
+        due = list(doctors) if ask_all else self._list_due(doctors, recheck_seconds)
+        halt, traffic = None, Traffic()
+        if due:
+            halt, traffic = asyncio.run(self._query_all(due))
+        stop = self.resources.stop
+        return StatusReport(
+            list_statuses(
+                doctors, self.resources.ledger.list_auto_sign_records(), self.resources.clock.now()
+            ),
+            due=len(due),
+            asked=self._asked,
+            halt=halt,
+            signal=stop.signal,
+            traffic=traffic,
+        )
+
+    def _list_due(self, doctors: Sequence[SealedDoctor], recheck_seconds: float) -> list[SealedDoctor]:
+        """Return the doctors to ask for: first who was never asked, then who was asked longest ago."""
+        ledger, now = self.resources.ledger, self.resources.clock.now()
+        records, changes = ledger.list_auto_sign_records(), get_last_change(ledger.list_auto_sign_calls())
+        due = []
+        for doctor in doctors:
+            record, changed_at = records.get(doctor.key), changes.get(doctor.key, 0.0)
+            is_settled = record is not None and not record.is_due(now, recheck_seconds, changed_at=changed_at)
+            is_card = record is not None and record.code == CARD_NOT_QUERIED
+            if not (is_card if not doctor.signer.has_known_card else is_settled):
+                due.append(doctor)
+        return sorted(due, key=lambda doctor: _get_asking(records, doctor))
+
+    async def _query_all(self, due: Sequence[SealedDoctor]) -> tuple[Halt | None, Traffic]:
+        """Ask for one doctor alone first, so that a wrong key costs one call; then for the others."""
+        begun = self.resources.clock.monotonic()
+        if self.observer is not None:
+            self.observer.begin(len(due))
+        with stop_on_signals(self.resources.stop, self._note_stopping):
+            async with open_calls(self.resources, (self.resources.product.auto_sign_status,)) as calls:
+                waiting = iter(due)
+                while not calls.is_stopping and calls.has_no_answer:
+                    doctor = next(waiting, None)
+                    if doctor is None:
+                        break
+                    await self._query_doctor(calls, doctor)
+                async with asyncio.TaskGroup() as tasks:
+                    for _ in range(min(self.resources.workers, len(due))):
+                        tasks.create_task(self._query_each(calls, waiting))
+                if self.resources.stop.signal is not None:
+                    calls.context.run_state.halt_for_outage()
+                return calls.halt, calls.summarize_traffic(self.resources.product.auto_sign_status, begun)
+
+    def _note_stopping(self) -> None:
+        if self.observer is not None:
+            self.observer.note_stopping()
+
+    async def _query_each(self, calls: AutoSignCalls, waiting: Iterator[SealedDoctor]) -> None:
+        while not calls.is_stopping and (doctor := next(waiting, None)) is not None:
+            await self._query_doctor(calls, doctor)
+
+    async def _query_doctor(self, calls: AutoSignCalls, doctor: SealedDoctor) -> None:
+        """Ask for one doctor and enter the answer; what the ledger refuses stops the calls."""
+        run_state = calls.context.run_state
+        try:
+            answer = await self._get_answer(calls, doctor)
+            if answer is None:
+                return
+            hit_failpoint("autosign: answered")
+            await self.resources.ledger.record_auto_sign_answer(answer)
+        except LeaseLost as error:
+            run_state.halt("LEASE_LOST", error.reason, 6)
+            return
+        except LedgerError as error:
+            run_state.halt("LEDGER", error.reason, 74)
+            return
+        hit_failpoint("autosign: entered")
+        LOG.info("asked", extra={"key": doctor.key, "code": answer.code, "request_id": answer.request_id})
+        self._asked += 1
+        if self.observer is not None:
+            self.observer.advance()
+
+    async def _get_answer(self, calls: AutoSignCalls, doctor: SealedDoctor) -> AutoSignAnswer | None:
+        """Return what came of asking; None where the calls were stopped first."""
+        signer, now = doctor.signer, self.resources.clock.now
+        if not signer.has_known_card:
+            return AutoSignAnswer(doctor.key, now(), None, code=CARD_NOT_QUERIED)
+        sent = signer.list_sent_texts(calls.agent)
+
+        def read(reply: Reply) -> StatusReading:
+            return read_status(reply, sent=sent, masker=self.resources.masker)
+
+        body = build_status_query(calls.agent, signer)
+        reading = await calls.send_repeatable(self.resources.product.auto_sign_status, body, read)
+        if reading is None:
+            return None
+        calls.count_answer(reading)
+        return build_answer(doctor.key, now(), reading)
+
+
+def build_answer(key: str, asked_at: float, reading: CallReading) -> AutoSignAnswer:
+    """Return what the ledger keeps of a reading."""
+    if not isinstance(reading, StatusReading) or not reading.is_done:
+        return AutoSignAnswer(key, asked_at, None, code=reading.code, request_id=reading.request_id)
+    return AutoSignAnswer(
+        key,
+        asked_at,
+        reading.is_open,
+        seal_id=reading.seal_id,
+        license_to=reading.license_to,
+        request_id=reading.request_id,
+    )
+
+
+def list_statuses(
+    doctors: Sequence[SealedDoctor], records: Mapping[str, AutoSignRecord], now: float
+) -> list[DoctorStatus]:
+    """Return what is known of these doctors."""
+    statuses = []
+    for doctor in doctors:
+        record = records.get(doctor.key)
+        statuses.append(DoctorStatus(doctor, record, record.get_state(now) if record else None))
+    return statuses
+
+
+def _get_asking(records: Mapping[str, AutoSignRecord], doctor: SealedDoctor) -> float:
+    record = records.get(doctor.key)
+    return record.asked_at if record is not None else 0.0
+
+
+def _stamp(moment: float | None) -> str | None:
+    return None if moment is None else stamp(moment)

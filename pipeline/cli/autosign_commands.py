@@ -1,0 +1,214 @@
+"""`autosign`: after the seal, who can sign."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.completion import complete_people
+from pipeline.cli.context import Session
+from pipeline.cli.help import CommandGroup
+from pipeline.clock import shown, stamp
+from pipeline.config.environment import restore_argument
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.autosign.doctors import OpenDoctors, SealedDoctor
+    from pipeline.autosign.status import DoctorStatus, StatusReport
+    from pipeline.cli.run_log import RunRecorder
+    from pipeline.domain.auto_sign import AutoSignState
+
+MAX_LISTED = 20  # doctors of a state, on a terminal
+EXIT_ATTENTION, EXIT_ROSTER = 3, 7
+
+
+@click.group("autosign", cls=CommandGroup)
+def autosign_group() -> None:
+    """After the seal: find out which doctors can sign."""
+
+
+@autosign_group.command("status")
+@click.argument("words", nargs=-1, metavar="[ROSTER...] [QUERY]", shell_complete=complete_people)
+@click.pass_obj
+def show_status(session: Session, words: tuple[str, ...]) -> int:
+    """Ask the service which doctors with a seal can sign.
+
+    It asks for the doctors who stand in the rosters and are due: not those who can sign and were asked within
+    autosign.recheck, unless their licence ends within 30 days. Each answer is in the ledger at once: type the same
+    command again after an interruption.
+
+    ROSTER is a file or folder. QUERY, a name, staff number, last four digits, seal name or SealId, asks for one doctor in
+    any case.
+    """
+    from pipeline.cli.run_log import record_command
+
+    config = session.require_config()
+    rosters, query = _split_words(words)
+    with record_command(session, "autosign", config) as recorder:
+        from pipeline.autosign.doctors import open_sealed_doctors
+
+        opening = open_sealed_doctors(
+            config,
+            session.clock,
+            rosters,
+            run=recorder.run,
+            invocation=session.invocation,
+            warnings=session,
+        )
+        with opening as opened, recorder.write_log(recorder.own_folder):
+            chosen = _choose_doctors(opened, query)
+            report = _query_doctors(recorder, opened, chosen, ask_all=bool(query))
+            code = _compute_exit_code(report, opened)
+            _print_report(session, report, opened)
+            return recorder.record_calls(report.traffic, report.halt, code)
+
+
+def _split_words(words: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Return the rosters and the words of the query: a word that is a path, or looks like one, is a roster."""
+    from pipeline.domain.roster import ROSTER_SUFFIXES
+
+    rosters: list[Path] = []
+    query: list[str] = []
+    for word in map(restore_argument, words):
+        path = Path(word)
+        is_path = path.exists() or path.suffix.lower() in ROSTER_SUFFIXES or "/" in word or "\\" in word
+        if is_path:
+            rosters.append(path)
+        else:
+            query.append(word)
+    return rosters, query
+
+
+def _choose_doctors(opened: OpenDoctors, query: Sequence[str]) -> list[SealedDoctor]:
+    """Return the doctors of a query; UsageError where it fits none or several."""
+    from pipeline.autosign.doctors import choose_doctors
+
+    chosen = choose_doctors(opened.doctors, query)
+    if query and len(chosen) != 1:
+        key = "autosign.several" if chosen else "autosign.none_fits"
+        raise UsageError(key, query=" ".join(query), n=len(chosen), then=("explain", *query))
+    return chosen
+
+
+def _query_doctors(
+    recorder: RunRecorder, opened: OpenDoctors, doctors: Sequence[SealedDoctor], *, ask_all: bool
+) -> StatusReport:
+    """Ask for the doctors who are due, with the progress of a run."""
+    from pipeline.autosign.calls import CallResources
+    from pipeline.autosign.status import StatusInquiry
+    from pipeline.cli.run_progress import Progress
+    from pipeline.config.sections import parse_age
+    from pipeline.sending.run_state import StopSignal
+    from pipeline.workflow.hosts_factory import make_limiter
+    from pipeline.workflow.stage_settings import get_credentials_places, get_product
+
+    session, config, run = recorder.session, recorder.config, recorder.run
+    with (
+        closing(make_limiter(config, session.clock)) as limiter,
+        closing(
+            Progress(session, config, limiter, run, action=get_product(config).auto_sign_status)
+        ) as progress,
+    ):
+        resources = CallResources(
+            config=config,
+            clock=session.clock,
+            ledger=opened.ledger,
+            site_key=opened.site_key,
+            credentials=get_credentials_places(config, session.clock),
+            limiter=limiter,
+            stop=StopSignal(),
+            masker=opened.masker,
+            run=run,
+            outages=progress.outages,
+        )
+        inquiry = StatusInquiry(resources, progress)
+        recheck = parse_age(config.autosign.recheck)
+        return inquiry.run(doctors, recheck_seconds=recheck or 0.0, ask_all=ask_all)
+
+
+def _compute_exit_code(report: StatusReport, opened: OpenDoctors) -> int:
+    """Return the exit code: a doctor who cannot sign yet is no error, one without an answer needs a person."""
+    from pipeline.domain.run import more_severe_exit
+
+    if report.signal is not None:
+        return 128 + report.signal
+    code: int = report.halt.exit if report.halt is not None else 0
+    if report.unanswered:
+        code = more_severe_exit(code, EXIT_ATTENTION)
+    if any(file.needs_correction for file in opened.files):
+        code = more_severe_exit(code, EXIT_ROSTER)
+    return code
+
+
+def _print_report(session: Session, report: StatusReport, opened: OpenDoctors) -> None:
+    """Print what stopped the calls, how many doctors are in which state, who cannot sign, and what to do next."""
+    from pipeline.reports.explanations import describe_halt
+    from pipeline.reports.presenter import Presenter
+
+    for file in opened.files:
+        if file.needs_correction:
+            session.alert("autosign.roster_unread", file=opened.masker.mask_text(file.path.name))
+    if report.halt is not None:
+        message = describe_halt(
+            report.halt.code, report.halt.message, Presenter(session.spoken), report.halt.detail
+        )
+        session.alert("run_halted", code=report.halt.code, message=message)
+    session.print_json(**report.to_dict())
+    if session.as_json:
+        return
+    counts = report.counts
+    if not counts.sealed:
+        session.print_text("autosign.no_doctors")
+        session.suggest_command("next_run", "run")
+        return
+    session.print_text("autosign.asked", asked=report.asked, due=report.due, sealed=counts.sealed)
+    for state, n in counts.states.items():
+        session.print_text(f"autosign.count.{state}", n=n)
+    if never := counts.sealed - counts.asked:
+        session.print_text("autosign.count.never", n=never)
+    for state in counts.states:
+        _print_doctors(session, state, [doctor for doctor in report.doctors if doctor.state is state])
+    if not report.is_complete:
+        session.suggest_same_command("autosign.next_rest")
+
+
+def _print_doctors(session: Session, state: AutoSignState, doctors: Sequence[DoctorStatus]) -> None:
+    """List the doctors of a state that leaves something to do, with the step above them; on a terminal the first ones."""
+    from pipeline.domain.auto_sign import AutoSignState
+
+    if state is AutoSignState.OPEN:
+        return
+    session.print_text(f"autosign.step.{state}")
+    is_short = sys.stdout.isatty() and not session.verbose
+    for doctor in doctors[:MAX_LISTED] if is_short else doctors:
+        _print_doctor(session, doctor)
+    if is_short and (more := len(doctors) - MAX_LISTED) > 0:
+        session.print_text("autosign.more", n=more)
+
+
+def _print_doctor(session: Session, status: DoctorStatus) -> None:
+    from pipeline.reports.explanations import describe_code
+    from pipeline.reports.presenter import Presenter
+
+    doctor, record = status.doctor, status.record
+    assert record is not None
+    assert status.state is not None
+    code = record.code or ""
+    words = describe_code(code, Presenter(session.spoken)) or session.render_sentence("autosign.no_words")
+    position = " ".join(filter(None, (doctor.department, doctor.doctor.staff_no, doctor.id_masked)))
+    session.print_text(
+        f"autosign.doctor.{status.state}",
+        name=doctor.name,
+        place=position,
+        seal_id=doctor.seal.seal_id,
+        chosen=record.seal_id or "",
+        until=shown(stamp(record.license_to))[:10] if record.license_to else "",
+        code=code,
+        words=words,
+    )

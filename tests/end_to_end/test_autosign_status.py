@@ -1,0 +1,181 @@
+"""`autosign status`: which doctors with a seal can sign; asked on the sandbox, kept in the ledger."""
+
+from __future__ import annotations
+
+import json
+import signal
+from contextlib import closing
+
+import pytest
+from people import make_row
+from wire_support import fault
+
+from pipeline.clock import SystemClock
+from pipeline.ledger.sqlite_ledger import connect
+from pipeline.sandbox.actions import Rules
+
+STATUS = "ChannelDescribeUserAutoSignStatus"
+DAY = 86_400.0
+
+
+class ShiftedClock(SystemClock):
+    """A clock of another day."""
+
+    def __init__(self, days: float) -> None:
+        self._seconds = days * DAY
+
+    def now(self) -> float:
+        return super().now() + self._seconds
+
+
+def control(hospital, serial: int, do: str = "open", **more) -> None:
+    """Let a doctor, by the number of the row, do something in the sandbox's life of auto-sign."""
+    command = {"do": do, "number": make_row(serial)[1], **more}
+    hospital.service.auto_sign.control(command, hospital.service_clock.now())
+
+
+def count_queries(hospital) -> int:
+    return sum(call.action == STATUS for call in hospital.service.received)
+
+
+def query_status(hospital, capsys, *words: str, days: float = 0.0) -> tuple[int, dict]:
+    """Return the exit code and the JSON of `autosign status`, asked some days later."""
+    capsys.readouterr()
+    hospital.service_clock.ahead = days * DAY
+    code = hospital.go("--json", "autosign", "status", *words, clock=ShiftedClock(days))
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_states_are_kept_and_only_who_is_due_is_asked_again(hospital, capsys):
+    hospital.seal_doctors(7)
+    seals = {row["staff_no"]: row["seal_id"] for row in hospital.outcomes()}
+    control(hospital, 1, seal="own")
+    control(hospital, 2, seal="other")
+    control(hospital, 3, seal="none")
+    control(hospital, 4, seal="own")
+    control(hospital, 4, "end_licence", at=hospital.service_clock.now() + 10 * DAY)
+    control(hospital, 5, seal="own")
+    control(hospital, 5, "end_licence", at=hospital.service_clock.now() + 90 * DAY)
+    code, report = query_status(hospital, capsys)
+    assert code == 0, "a doctor who has not opened yet is no error"
+    assert (report["sealed"], report["due"], report["asked"], report["can_sign"]) == (7, 7, 7, 3)
+    states = {"open": 2, "license_ends": 1, "other_seal": 1, "no_seal": 1, "not_open": 2}
+    assert report["states"] == states
+    doctors = {doctor["staff_no"]: doctor for doctor in report["doctors"]}
+    assert {number: doctor["seal_id"] for number, doctor in doctors.items()} == seals
+    assert [doctor["state"] for doctor in report["doctors"]] == [
+        "open", "other_seal", "no_seal", "license_ends", "open", "not_open", "not_open",
+    ]  # fmt: skip
+    assert all(doctor["answered"] and doctor["request_id"] for doctor in report["doctors"])
+    text = json.dumps(report, ensure_ascii=False)
+    assert not any(make_row(serial)[1] in text for serial in range(1, 8)), "no whole number"
+
+    asked = count_queries(hospital)
+    control(hospital, 6, seal="own")
+    code, report = query_status(hospital, capsys, days=1)
+    assert count_queries(hospital) - asked == 5, "two can sign: they are not asked again"
+    assert (report["due"], report["can_sign"]) == (5, 4)
+
+    asked = count_queries(hospital)
+    control(hospital, 5, seal="other")
+    assert query_status(hospital, capsys, days=29)[1]["due"] == 4, "an answer counts for thirty days"
+    assert query_status(hospital, capsys, days=32)[1]["states"]["other_seal"] == 2, (
+        "an older one is asked for again"
+    )
+    code, report = query_status(hospital, capsys, make_row(1)[3], days=32)
+    assert (code, report["due"], report["sealed"]) == (0, 1, 1), "a query asks in any case"
+
+
+def test_the_text_names_the_doctors_who_cannot_sign_and_the_next_step(hospital, capsys):
+    hospital.seal_doctors(3)
+    control(hospital, 1, seal="own")
+    control(hospital, 2, seal="other")
+    capsys.readouterr()
+    assert hospital.go("autosign", "status") == 0
+    out = capsys.readouterr().out
+    names = [make_row(serial)[0] for serial in (1, 2, 3)]
+    assert "1 can sign" in out
+    assert "1 has not opened auto-sign yet" in out
+    assert names[0] not in out
+    assert names[1] in out
+    assert names[2] in out
+    assert make_row(3)[1] not in out
+    assert hospital.go("status") == 0
+    assert "autosign" not in capsys.readouterr().err, "the run stays the last one"
+
+
+def test_a_service_that_does_not_allow_the_query_costs_one_call_and_one_sentence(hospital, capsys):
+    hospital.seal_doctors(5)
+    hospital.service.auto_sign.control({"do": "white_list", "state": "forbidden"}, 0.0)
+    capsys.readouterr()
+    assert hospital.go("autosign", "status") == 4
+    err = capsys.readouterr().err
+    assert count_queries(hospital) == 1
+    assert "The auto-sign query is not enabled for you yet" in err
+    record = json.loads((hospital.runs[-1] / "run.json").read_text("utf-8"))
+    assert (record["command"], record["exit"]) == ("autosign", 4)
+    assert record["requests"][STATUS] == {"OperationDenied.WhiteListForbid": 1}
+    hospital.service.auto_sign.control({"do": "white_list", "state": "on"}, 0.0)
+    assert query_status(hospital, capsys)[1]["asked"] == 5
+
+
+@pytest.mark.parametrize(
+    ("do", "code"),
+    [
+        ("reset_before", None),
+        ({"code": {"code": "InternalError.Db", "message": "数据库异常"}}, None),
+        ({"code": {"code": "RequestLimitExceeded", "message": "请求频率超限"}}, None),
+        ({"code": {"code": "InvalidParameter.Name", "message": "姓名不合法"}}, "InvalidParameter.Name"),
+    ],
+)
+def test_a_call_that_reads_is_repeated_on_any_doubt_and_a_refusal_is_kept(hospital_with, capsys, do, code):
+    faults = [fault(do, action=STATUS, nth=(2, 3))]
+    hospital = hospital_with(rules=Rules(limiter="none"), faults=faults)
+    hospital.seal_doctors(4)
+    exit_code, report = query_status(hospital, capsys)
+    codes = [doctor["code"] for doctor in report["doctors"] if doctor["code"]]
+    assert codes == ([code, code] if code else [])
+    assert exit_code == (3 if code else 0)
+    assert count_queries(hospital) == (4 if code else 6)
+    assert report["states"].get("no_answer", 0) == len(codes)
+    assert query_status(hospital, capsys)[1]["states"] == {"not_open": 4}, "who had no answer is asked again"
+
+
+def read_entered(hospital) -> int:
+    """How many doctors the ledger holds an answer of."""
+    path = hospital.folder / "state" / "ledger.sqlite3"
+    with closing(connect(path, readonly=True)) as connection:
+        (entered,) = connection.execute("SELECT count(*) FROM auto_sign").fetchone()
+    return entered
+
+
+def test_what_was_answered_survives_a_kill_and_a_signal_and_is_not_asked_again(hospital, zygote, capsys):
+    hospital.seal_doctors(12)
+    for serial in range(1, 13):
+        control(hospital, serial, seal="own")
+    hospital.requests_per_second = 20  # a second's calls would share one commit
+    hospital.configure()
+    order = {"name": "autosign: entered", "pass": 3}
+    assert zygote.run(hospital, "autosign", "status", **order)["signal"] == signal.SIGKILL
+    assert 3 <= (entered := read_entered(hospital)) < 12
+    order = {"name": "autosign: entered", "pass": 2, "signals": [signal.SIGTERM]}
+    ended = zygote.run(hospital, "autosign", "status", **order)
+    assert ended["code"] == 143, "the calls under way were awaited and entered"
+    asked, remaining = count_queries(hospital), 12 - read_entered(hospital)
+    assert remaining < 12 - entered
+    code, report = query_status(hospital, capsys)
+    assert (code, report["due"], report["can_sign"]) == (0, remaining, 12)
+    assert count_queries(hospital) - asked == remaining
+    assert hospital.go("ledger", "check") == 0
+
+
+def test_calls_are_made_at_the_pace_of_the_quota_however_slow_the_answers(hospital_with, capsys):
+    """Twenty a second with half a second for each answer: one after the other it would be two."""
+    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.5)
+    hospital.seal_doctors(40)
+    hospital.requests_per_second = 20
+    hospital.configure()
+    assert query_status(hospital, capsys)[1]["asked"] == 40
+    rate = json.loads((hospital.runs[-1] / "run.json").read_text("utf-8"))["rate"]
+    assert rate["max_in_second"] <= 20
+    assert rate["used_share"] > 0.6, "the first call alone takes half a second"
