@@ -22,7 +22,6 @@ from pipeline.sandbox.gateway import (
 )
 from pipeline.sandbox.service import FakeService
 
-pytestmark = pytest.mark.filterwarnings("ignore:parameter `:DeprecationWarning")
 DAY = 86_400
 
 # what the official Go SDK lists for each action

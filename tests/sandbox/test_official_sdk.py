@@ -13,9 +13,6 @@ from pipeline.sandbox.faults import Fault, Match
 from pipeline.sandbox.gateway import CANCEL_URL, CREATE, ENABLE_URL, MESSAGES, SANDBOX
 from pipeline.sandbox.service import FakeService
 
-# the SDK itself calls the older contract's fields deprecated whenever they are touched
-pytestmark = pytest.mark.filterwarnings("ignore:parameter `:DeprecationWarning")
-
 UPLOAD = "UploadFiles"
 
 
