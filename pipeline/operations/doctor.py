@@ -6,6 +6,7 @@ is a finding as well.
 
 from __future__ import annotations
 
+import json
 import platform
 import shutil
 import sys
@@ -40,7 +41,7 @@ from pipeline.support.rights import acting_user, get_unreadable
 from pipeline.support.terminal_text import join, quote
 from pipeline.version import __version__
 from pipeline.workflow.hosts_factory import make_store
-from pipeline.workflow.recorded_runs import read_last_recorded_run, select_later_run
+from pipeline.workflow.recorded_runs import list_recorded_runs, read_last_recorded_run, select_later_run
 from pipeline.workflow.run_report import list_exposed_files
 from pipeline.workflow.tenant_ledger import open_ledger_for_check
 
@@ -275,9 +276,10 @@ def examine_backup(config: Config) -> Iterator[Finding]:
 
 
 def examine_last_run(config: Config, clock: Clock) -> Iterator[Finding]:
-    """Examine how the last run ended, and how long ago."""
+    """Examine how the last run ended, and how long ago; which calls the service announced to end in the last that made any."""
     if config.api.placeholders:
         return
+    yield from _list_ending_actions(config)
     run = _get_last_run(config, clock)
     if run is None:
         yield make_ok_finding("last_run", "no_run")
@@ -298,6 +300,20 @@ def examine_last_run(config: Config, clock: Clock) -> Iterator[Finding]:
         yield make_fault_finding("last_run", "run_old", "run_old.remedy", **detail)
     else:
         yield make_ok_finding("last_run", "run", **detail)
+
+
+def _list_ending_actions(config: Config) -> Iterator[Finding]:
+    """Yield what the service announced in the last run that made calls: a later one may have had nothing to send."""
+    for run in list_recorded_runs(config.resolve_path(config.out), config.tenant):
+        record = json.loads(run.record or "{}")
+        if not record.get("requests"):
+            continue
+        for notice in record.get("notices", ()):
+            if notice["code"] == "SERVICE_DEPRECATED":
+                yield make_fault_finding(
+                    "last_run", "deprecated", "deprecated.remedy", run=run.run, **notice["detail"]
+                )
+        return
 
 
 def _get_last_run(config: Config, clock: Clock) -> RunRecord | None:

@@ -167,6 +167,13 @@ async def _ask_host(
             reply = received
             key = "network.by_proxy" if config.api.proxy else "network.ok"
             finding = make_ok_finding("network", key, host=host)
+            if received.content is not None and received.content.deprecation:
+                message = mask_answer(received.content.deprecation)
+                findings.append(
+                    make_fault_finding(
+                        "network", "deprecated_now", "deprecated.remedy", action=action, message=message
+                    )
+                )
         else:
             finding = _report_silence(describe_reply_fault(received), host, config)
     if finding not in findings:  # both hosts may be one, or reached by one proxy

@@ -54,6 +54,21 @@ def test_each_notice_is_reported_everywhere_with_its_cure(hospital_with, capfd, 
     assert WORDS["SERVICE_DEPRECATED"][language] in capfd.readouterr().err, "told again from the ledger"
 
 
+def test_doctor_reports_the_interfaces_that_will_end(hospital_with, capfd):
+    """Of the last run that made calls, and of its own."""
+    of_run = fault({"deprecated": "Soon."}, action=UPLOAD, nth=(1,))
+    of_doctor = fault({"deprecated": "Sooner."}, action="ChannelDescribeOrganizationSeals", nth=(2,))
+    hospital = hospital_with(faults=[of_run, of_doctor])
+    hospital.seal_doctors(1)
+    assert hospital.go("run") == 0  # has nothing to send
+    hospital.go("doctor")
+    first = capfd.readouterr().out
+    assert "the service announced that UploadFiles will end: “Soon.”" in first
+    assert "Update this program" in first
+    hospital.go("doctor")
+    assert "announces that ChannelDescribeOrganizationSeals will end: “Sooner.”" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize("seconds", [50, -50])
 def test_a_run_without_trouble_has_no_notice(hospital_with, capfd, seconds):
     hospital = hospital_with(faults=skewed(seconds))
