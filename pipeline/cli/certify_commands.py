@@ -26,7 +26,7 @@ ANSWERS = ("shown", "not-shown")
 
 
 @click.command()
-@click.argument("query", metavar="QUERY", shell_complete=complete_people)
+@click.argument("query", required=False, metavar="[QUERY]", shell_complete=complete_people)
 @click.option(
     "--yes", is_flag=True, help="The doctor consents to a second seal, should the service make one."
 )
@@ -37,31 +37,58 @@ ANSWERS = ("shown", "not-shown")
 @click.option(
     "--auto-sign", is_flag=True, help="Ask the service for the doctor's seal and record the answer."
 )
+@click.option(
+    "--list",
+    "seal_list",
+    is_flag=True,
+    help="Ask the hospital's list of seals for a seal, and record the answer.",
+)
+@click.option(
+    "--audit",
+    is_flag=True,
+    help="Ask the audit log of the account that owns the keys for a create, and record the answer.",
+)
 @click.option("--why", metavar="TEXT", help="Kept with the record.")
 @click.pass_obj
 def certify(
     session: Session,
     *,
-    query: str,
+    query: str | None,
     yes: bool,
     console: str | None,
     audit_log: str | None,
     auto_sign: bool,
+    seal_list: bool,
+    audit: bool,
     why: str | None,
 ) -> int:
     """Test whether a second seal is refused, and where seals show.
 
-    QUERY names one sealed doctor: name, staff number, seal name or SealId. With --console, --audit-log or --auto-sign it
-    is recorded whether that place shows the seal; only then, for 90 days, not finding another one there counts.
+    QUERY names one sealed doctor: name, staff number, seal name or SealId. With --console, --audit-log, --auto-sign, --list
+    or --audit it is recorded whether that place shows the seal; only then, for 90 days, not finding another one there counts.
+    With --list and --audit the newest seal is asked for where no QUERY is given.
 
     Without them the doctor's create is sent again. Where it is refused, `unknown: probe` and `resolve --probe` are allowed
     for 90 days; else the doctor has a second seal.
     """
     from pipeline.cli.run_log import record_command
 
-    answers = {"console": console, "audit_log": audit_log, "auto_sign": auto_sign}
-    if any(answers.values()):
-        return _certify_place(session, restore_argument(query), answers, why or "certify")
+    answers = {
+        "console": console,
+        "audit_log": audit_log,
+        "auto_sign": auto_sign,
+        "list": seal_list,
+        "audit": audit,
+    }
+    given = {name: answer for name, answer in answers.items() if answer}
+    if len(given) > 1:
+        raise UsageError("certify_one_place")
+    for place_name in given.keys() & {"list", "audit"}:
+        return _ask_place(session, restore_argument(query) if query else None, place_name, why or "certify")
+    if query is None:
+        raise UsageError("certify_no_query", then=("certify", "--help"))
+    if given:
+        return _certify_place(session, restore_argument(query), given, why or "certify")
     config = session.require_config()
     with record_command(session, "certify", config) as recorder:
         code = _certify_create(session, config, recorder.run, restore_argument(query), yes=yes)
@@ -115,15 +142,12 @@ def _certify_create(session: Session, config: Config, run: str, query: str, *, y
     return 0 if is_refused else 3
 
 
-def _certify_place(session: Session, query: str, answers: Mapping[str, object], why: str) -> int:
+def _certify_place(session: Session, query: str, given: Mapping[str, object], why: str) -> int:
     """Record whether one place shows the seal of a doctor; return the exit code."""
     from pipeline.ledger.lock import read_user_name
     from pipeline.resolution.decide import SEARCHABLE_PLACES, DecisionMaker, enter_place
     from pipeline.workflow.stage_settings import build_agent
 
-    given = {name: answer for name, answer in answers.items() if answer}
-    if len(given) > 1:
-        raise UsageError("certify_one_place")
     ((place_name, answer),) = given.items()
     config = session.require_ready_config()
     with _open_sealed_row(session, config, query) as (ledger, row_plan):
@@ -141,6 +165,34 @@ def _certify_place(session: Session, query: str, answers: Mapping[str, object], 
     session.inform(key, place=session.render_sentence(f"place.{place_name}"))
     session.suggest_command("next_list", "resolve")
     return 0 if is_shown else 3
+
+
+def _ask_place(session: Session, query: str | None, place_name: str, why: str) -> int:
+    """Ask a place of the service for a seal that exists, and record the answer; return the exit code."""
+    from pipeline.ledger.lock import read_user_name
+    from pipeline.resolution.certify_places import certify_asked_place
+
+    config = session.require_ready_config()
+    answer = certify_asked_place(
+        config,
+        session.clock,
+        place_name,
+        query,
+        user=read_user_name(),
+        why=why,
+        invocation=session.invocation,
+        warnings=session,
+    )
+    session.print_json(
+        place=place_name,
+        shown=answer.is_shown,
+        seal_id=answer.seal_id,
+        request_id=answer.request_id,
+        found_by=list(answer.links),
+    )
+    session.inform(answer.message_key, place=session.render_sentence(f"place.{place_name}"))
+    session.suggest_command("next_list", "resolve")
+    return 0 if answer.is_shown else 3
 
 
 def _is_shown_by_auto_sign(

@@ -285,13 +285,19 @@ def schema(session: Session) -> int:
 
 
 @config_group.command()
+@click.option(
+    "--audit",
+    is_flag=True,
+    help="With the right to read the audit log, for `certify --audit` and `resolve --audit`.",
+)
 @click.pass_obj
-def policy(session: Session) -> int:
+def policy(session: Session, *, audit: bool) -> int:
     """Print the CAM policy that allows this program's calls alone.
 
     Create it in Tencent Cloud's console (CAM, policies, by syntax) and give it to a sub-account for this program alone.
     """
     from pipeline.config.settings import Config
+    from pipeline.esign.products import AUDIT_LOG, DESCRIBE_EVENTS
     from pipeline.workflow.stage_settings import get_contract
 
     config = session.read_config_if_any() or Config()
@@ -300,10 +306,13 @@ def policy(session: Session) -> int:
     uploads = (product.upload,) if contract.needs_upload else ()
     envelope = (product.envelope,) if config.api.encryption.algorithm else ()
     actions = (product.create, *uploads, product.organization_seals, product.auto_sign_status, *envelope)
+    allowed = [f"{product.service}:{action}" for action in actions]
+    if audit:
+        allowed.append(f"{AUDIT_LOG.service}:{DESCRIBE_EVENTS}")
     statement = {
         "effect": "allow",
-        "action": [f"{product.service}:{action}" for action in actions],
-        "resource": ["*"],  # the service authorises by action alone
+        "action": allowed,
+        "resource": ["*"],  # both services authorise by action alone
     }
     session.print_data(json.dumps({"version": "2.0", "statement": [statement]}, indent=2))
     session.suggest_command("next_policy", "doctor")

@@ -158,6 +158,16 @@ def get_sample_folder() -> Path:
 
 
 SECONDS = click.FloatRange(min=0)
+RULES = (
+    "inline",
+    "unique_names",
+    "limiter",
+    "rate",
+    "auto_sign",
+    "list_shows",
+    "audit_delay",
+    "audit_shows",
+)
 
 
 @click.command(context_settings={"show_default": True})
@@ -197,6 +207,20 @@ SECONDS = click.FloatRange(min=0)
     type=click.Choice(["code", "bare", "off"]),
     default="code",
     help="Response to a duplicate seal name.",
+)
+@click.option("--list-shows", is_flag=True, help="The list of the organisation's seals shows imported ones.")
+@click.option(
+    "--audit-delay",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Keep an audit log, in which a call can be found after this time (s). [default: no log]",
+)
+@click.option(
+    "--audit-shows",
+    type=click.Choice(["request_id", "trace_id", "seal_id", "person"]),
+    multiple=True,
+    default=("request_id", "trace_id", "seal_id"),
+    help="What an event of the audit log holds of its call.",
 )
 @click.option(
     "--auto-sign",
@@ -410,9 +434,7 @@ def _build_sandbox(session: Session, options: dict[str, Any], project: _Project,
             return _read_project(replace(session, config_files={})).tenants
         return []
 
-    rules = Rules(
-        **{name: options[name] for name in ("inline", "unique_names", "limiter", "rate", "auto_sign")}
-    )
+    rules = Rules(**{name: options[name] for name in RULES})
     return Sandbox(
         FakeService(
             rules,

@@ -48,7 +48,16 @@ KINDS = {"seal_id": "created"}  # of decisions, where the option has another nam
 @click.option(
     "--probe", is_flag=True, help="Send the identical request again (only once `certify` allows it)."
 )
-@click.option("--look-up", is_flag=True, help="Ask the service; it can confirm a seal, but not rule one out.")
+@click.option(
+    "--look-up",
+    is_flag=True,
+    help="Ask the service: the auto-sign query and the hospital's list of seals; the list rules a seal out once certified.",
+)
+@click.option(
+    "--audit",
+    is_flag=True,
+    help="Ask the audit log of the account that owns the keys; it rules a seal out once certified.",
+)
 @click.option(
     "--keep",
     is_flag=True,
@@ -105,8 +114,8 @@ def resolve(
         case = _choose_case(session, opened, query, kind)
         if not way:
             return _print_choice(session, opened, case)
-        if way == "look_up":
-            return _look_up(session, opened, case)
+        if way in {"look_up", "audit"}:
+            return _look_up(session, opened, case, in_audit_log=way == "audit")
         described = describe_case(ledger, case)
         value = seal_name if way == "replace" else ways["seal_id"]
         decision = cast("DecisionKind", kind)
@@ -203,18 +212,17 @@ def _probe(session: Session, query: str | None) -> int:
         return run_command(recorder, request, latest=None, yes=True)
 
 
-def _look_up(session: Session, opened: OpenCases, case: Case) -> int:
-    """Ask the service about the doctor; what it confirms is entered, all else is only printed."""
+def _look_up(session: Session, opened: OpenCases, case: Case, *, in_audit_log: bool) -> int:
+    """Ask the service about the doctor; what is proven is entered, all else is only printed."""
     from pipeline.ledger.lock import read_user_name
 
-    answer = opened.look_up(case, read_user_name())
-    session.print_json(seal_id=answer.seal_id, request_id=answer.request_id)
-    if answer.seal_id is None:
-        session.alert("looked_up_nothing", name=case.name, words=answer.explanation)
-    else:
-        session.inform("looked_up", name=case.name, seal_id=answer.seal_id)
+    result = opened.look_up(case, read_user_name(), in_audit_log=in_audit_log)
+    session.print_json(**result.to_dict())
+    session.alert(result.message_key, name=case.name, words=result.words, seal_id=result.seal_id)
     session.suggest_command("next_list", "resolve")
-    return EXIT_ATTENTION if answer.seal_id is None else 0
+    if result.entered == "not_created":
+        session.suggest_command("next_run", "run")
+    return 0 if result.entered is not None else EXIT_ATTENTION
 
 
 def _print_choice(session: Session, opened: OpenCases, case: Case) -> int:

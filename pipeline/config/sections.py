@@ -170,6 +170,18 @@ class Encryption(Section):
         return self.hmac or ("sm3" if self.algorithm == "sm4" else "sha256")
 
 
+AUDIT_ENDPOINT = "https://cloudaudit.tencentcloudapi.com"
+
+
+class Audit(Section):
+    """The audit log (CloudAudit) of the account that owns the keys, for `certify --audit` and `resolve --audit`."""
+
+    endpoint: Endpoint | None = Key(
+        None, "Host of the audit log; null: cloudaudit.tencentcloudapi.com, of a sandbox its own address"
+    )
+    region: str = Key("ap-guangzhou", "X-TC-Region, which this interface needs", min_length=1)
+
+
 class Api(Section):
     """The service and who acts."""
 
@@ -204,6 +216,7 @@ class Api(Section):
     encryption: Encryption = Encryption()
     proxy: Annotated[str, AfterValidator(_require_proxy)] | None = Key(None, "HTTP proxy: http://host:port")
     ca_file: Path | None = Key(None, "File of a private certificate authority")
+    audit: Audit = Audit()
 
     @field_validator("license_type", mode="before")
     @classmethod
@@ -227,12 +240,22 @@ class Api(Section):
         general, files = host_of(self.endpoint), host_of(self.file_endpoint)
         if is_loopback(general) != is_loopback(files) or (".test." in general) != (".test." in files):
             raise make_fault("config.two_environments", general=general, files=files)
+        audit = host_of(self.audit_endpoint)
+        if is_loopback(general) != is_loopback(audit):
+            raise make_fault("config.two_environments", general=general, files=audit)
         given = [name for name in OPTIONAL_PARAMETERS if getattr(self, name) is not None]
         if refused := [name for name in given if name not in CONTRACTS[self.contract].optional_parameters]:
             raise make_fault("config.inline_only", names=", ".join(refused))
         if self.enable_auto_sign and self.license_type is None:
             raise make_fault("config.needs_license")
         return self
+
+    @property
+    def audit_endpoint(self) -> str:
+        """The host of the audit log: a sandbox has its own."""
+        if self.audit.endpoint is not None:
+            return self.audit.endpoint
+        return self.endpoint if is_loopback(host_of(self.endpoint)) else AUDIT_ENDPOINT
 
     @property
     def placeholders(self) -> tuple[str, ...]:

@@ -40,6 +40,18 @@ CREDENTIALS = PairNames(
     },
 )
 
+# the audit log's own keys
+AUDIT_CREDENTIALS = PairNames(
+    labels=("SecretId", "SecretKey"),
+    values=("audit_secret_id", "audit_secret_key", "audit_token"),
+    variables={
+        "audit_secret_id": ("TENCENTCLOUD_AUDIT_SECRET_ID",),
+        "audit_secret_key": ("TENCENTCLOUD_AUDIT_SECRET_KEY",),
+        "audit_token": ("TENCENTCLOUD_AUDIT_TOKEN",),
+    },
+)
+AUDIT_VARIABLES = "TENCENTCLOUD_AUDIT_SECRET_ID / TENCENTCLOUD_AUDIT_SECRET_KEY"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsPlaces:
@@ -61,11 +73,7 @@ class CredentialsPlaces:
         search = PairSearch(CREDENTIALS)
         pair_found = search.find(self._list_sources())
         if pair_found is not None:
-            source, values = pair_found
-            files = tuple(file for file in source.files if file.is_file())
-            secret_id, secret_key = CREDENTIALS.get_parts(values)
-            pair = Credentials(secret_id, secret_key, values.get("token") or None, source.name, files)
-            return self._apply_role(pair)
+            return self._apply_role(_make_credentials(CREDENTIALS, *pair_found))
         if self.role is not None and self.role.kind != "sts":
             return self._apply_role(None)
         raise CredentialsMissing(
@@ -73,6 +81,23 @@ class CredentialsPlaces:
             cure=search.cures[0] if search.cures else self._advise_on_files(),
             places=join_messages(search.tried, "\n"),
         )
+
+    def get_audit_keys(self) -> CredentialsSource:
+        """Return the audit log's own keys where any are given, else the usual ones.
+
+        Raises CredentialsMissing, also for half a pair of its own.
+        """
+        search = PairSearch(AUDIT_CREDENTIALS)
+        folders = list(list_folders(AUDIT_CREDENTIALS, self.environment, self.secrets_dir))
+        variables = read_environment(AUDIT_CREDENTIALS, self.environment)
+        pair_found = search.find([*folders, Source(AUDIT_VARIABLES, lambda: variables)])
+        if pair_found is not None:
+            return _make_credentials(AUDIT_CREDENTIALS, *pair_found)
+        has_files = any(file.exists() for source in folders for file in source.files)
+        if not has_files and not any(variables.values()):
+            return self.find()
+        cure = search.cures[0] if search.cures else make_message("credentials.cure.audit")
+        raise CredentialsMissing("credentials.missing", cure=cure, places=join_messages(search.tried, "\n"))
 
     def _advise_on_files(self) -> Message:
         """Return where keys belong while none are found."""
@@ -100,6 +125,13 @@ class CredentialsPlaces:
             Source(str(tccli), lambda: _read_tccli(tccli), (tccli,)),
             make_keyring_source(CREDENTIALS, self.organization),
         )
+
+
+def _make_credentials(names: PairNames, source: Source, values: Values) -> Credentials:
+    """Return the pair that a source holds."""
+    secret_id, secret_key = names.get_parts(values)
+    files = tuple(file for file in source.files if file.is_file())
+    return Credentials(secret_id, secret_key, values.get(names.values[2]) or None, source.name, files)
 
 
 def _read_ini(path: Path) -> Values:

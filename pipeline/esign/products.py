@@ -69,16 +69,23 @@ class Endpoints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Product:
+class CloudService:
+    """A service of the cloud as a client calls it."""
+
+    service: str  # in the signature, also of the file host and of the test environment
+    version: str
+    upload: str = ""  # the action that goes to the file host
+    envelope: str = ""  # the action that carries another call, encrypted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product(CloudService):
     """One product. Each action has a quota of its own."""
 
     name: str  # as in config.yaml
-    service: str  # in the signature, also of the file host and of the test environment
-    version: str
     agent: type[Agent]
     endpoints: Mapping[str, Endpoints]  # by environment: production, test
     create: str
-    upload: str
     organization_seals: str  # reads, changes nothing
     auto_sign_status: str  # the same
     auto_sign_enable_url: str
@@ -88,6 +95,10 @@ class Product:
     envelope: str = "CreateRequestWithEncryption"  # carries another call, encrypted; with a quota of its own
     envelope_has_application: bool = True  # the envelope's ApplicationId is the AppId
 
+
+# the audit log of the account that owns the keys
+AUDIT_LOG = CloudService(service="cloudaudit", version="2019-03-19")
+DESCRIBE_EVENTS = "DescribeEvents"
 
 ESSBASIC = Product(
     name="essbasic",

@@ -207,6 +207,16 @@ def _verdict_kind(meaning: Meaning) -> VerdictKind:
             return "not_executed"
 
 
+def means_nothing_was_made(code: str) -> bool:
+    """Return whether a code that another place names for a create is that of a refusal after which surely no seal exists.
+
+    A bare FailedOperation may have made one: its reason stands in a message that is not known here.
+    """
+    if code == "FailedOperation":
+        return False
+    return _verdict_kind(get_create_meaning(code, "")) in {"refused", "not_executed"}
+
+
 def read_upload(reply: Reply, *, now: float, answers: SeenAnswers, owner: Hashable) -> UploadResponse:
     """Read the reply to an upload. An upload creates no seal, so it is repeated after every unproven reply.
 

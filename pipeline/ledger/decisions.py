@@ -16,7 +16,14 @@ from pipeline.domain.run import Judged, Judgement
 from pipeline.domain.seals import Bearer, GivenPicture, PersonDigests, Verdict
 from pipeline.domain.site_key import SiteKey
 from pipeline.ledger.attempts import enter_late_verdict
-from pipeline.ledger.protocol import AdoptedSeal, Connection, Decision, LedgerConflict, UnansweredAttempt
+from pipeline.ledger.protocol import (
+    WITHOUT_DECISION,
+    AdoptedSeal,
+    Connection,
+    Decision,
+    LedgerConflict,
+    UnansweredAttempt,
+)
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.run_history import enter_bearers
 from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, insert_row, select_columns
@@ -29,7 +36,8 @@ ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
 SAME_PERSON, OTHER_PERSON = "same_person", "other_person"  # kinds of decisions on two numbers
 _WITHOUT_CONSEQUENCES = {  # evidence, and what later plans read
     OTHER_PERSON,
-    *("certify_sent", "certify", "certify_failed", "certify_void", "place_shown", "place_not_shown"),
+    *("certify_sent", "certify", "certify_failed", "certify_void"),
+    *WITHOUT_DECISION,
 }
 _JUDGEMENTS_PER_DECISION = 500  # a receipt is one line, and the last one is searched in 64 KB
 

@@ -46,6 +46,9 @@ class LedgerConflict(Exception):
         self.constraint = constraint
 
 
+ASKED = "asked"  # kind of a decision that decides nothing: a place was asked about an unresolved attempt
+# kinds of decisions after which a person's rows are as open as before
+WITHOUT_DECISION = frozenset({ASKED, "place_shown", "place_not_shown"})
 UPLOAD_REFUSED = "upload"  # contract of an attempt that was refused at its upload: no create was sent
 
 
@@ -153,7 +156,8 @@ class Decision:
     ``replace``: the live seal is ended, the next create goes under the name in ``detail``. ``certify_sent``: a create that is
     known to be the second one is about to leave; then what came of it: ``certify`` (refused), ``certify_failed`` (it made
     ``seal_id``) or ``certify_void`` (surely not executed); none of these where no verdict came. ``place_shown`` and
-    ``place_not_shown``: the place in ``detail`` shows, or does not show, the person's seal ``seal_id``. ``same_person``:
+    ``place_not_shown``: the place in ``detail`` shows, or does not show, the person's seal ``seal_id``. ``asked``: the place in
+    ``detail`` was asked about the open ``attempt``, and ``why`` is what it answered. ``same_person``:
     the number whose key is ``detail`` is this person's corrected one. ``other_person``: it is another person's.
     """
 

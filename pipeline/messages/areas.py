@@ -27,6 +27,7 @@ AREAS = (
     "ledger",
     "explain",
     "resolution",
+    "evidence",
     "pages",
     "review",
     "web",

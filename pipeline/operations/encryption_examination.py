@@ -19,7 +19,7 @@ from pipeline.esign.responses import Reply
 from pipeline.esign.signing import CredentialsSource
 from pipeline.messages.catalogue import make_message
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding
-from pipeline.workflow.stage_settings import build_agent, build_client
+from pipeline.workflow.stage_settings import build_agent, build_client, get_product
 
 if TYPE_CHECKING:
     from pipeline.esign.encryption import Encryption
@@ -85,7 +85,7 @@ async def _is_other_digest_taken(
         body = build_liveness_check(build_agent(config))
         try:
             reply = await client.call(
-                client.product.organization_seals,
+                get_product(config).organization_seals,
                 body,
                 trace_id=str(uuid.uuid4()),
                 before_send=send_at_once,

@@ -5,7 +5,6 @@ The command line, the Python API and the page use the same functions.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,12 +22,8 @@ from pipeline.resolution.case_reader import CaseReader
 from pipeline.resolution.cases import Case, DecisionKind
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.resolution.person_query import PersonFinder
-from pipeline.resolution.service_calls import (
-    AutoSignAnswer,
-    ServiceAccess,
-    make_service_clock,
-    query_auto_sign,
-)
+from pipeline.resolution.service_calls import make_service_clock
+from pipeline.resolution.service_search import SearchResult, ServiceSearch, enter_evidence
 from pipeline.version import PROGRAM
 from pipeline.workflow.run_request import build_request, get_last_roster_run
 from pipeline.workflow.stage_settings import build_agent, build_image_examiner
@@ -92,19 +87,12 @@ class OpenCases:
             return *kinds, "other_person"
         return kinds
 
-    def look_up(self, case: Case, who: str) -> AutoSignAnswer:
-        """Ask the service about the doctor of a create without a verdict; a seal that it confirms is entered."""
+    def look_up(self, case: Case, who: str, *, in_audit_log: bool = False) -> SearchResult:
+        """Ask the service, or the audit log, about a create without a verdict, and enter what the answers prove."""
         with point_to(case):
-            if case.attempt is None:
-                raise UsageError("probe_nothing", name=case.name)
-            people = self.ledger.snapshot().people.values()
-            known = {person.seal.seal_id for person in people if person.seal}
-            service = ServiceAccess.from_config(self.config, self.clock, self.ledger)
-            answer = asyncio.run(query_auto_sign(case.row_plan, case.name, service, known=known))
-            if answer.seal_id is not None:
-                maker = self.make_maker(who, f"look-up {answer.request_id}")
-                decide.enter_created(maker, case, answer.seal_id)
-            return answer
+            search = ServiceSearch(self.config, self.clock, self.ledger)
+            sources = search.search_audit_log(case) if in_audit_log else search.look_up(case)
+            return enter_evidence(self.make_maker(who, None), case, sources)
 
     def enter(
         self,

@@ -18,8 +18,8 @@ from pipeline.domain.row_record import RecordedPicture, RecordedProblem, RowLine
 from pipeline.domain.run import Status, has_doubtful_picture, is_held_problem, is_redundant_copy
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
-from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RunRecord
-from pipeline.messages.catalogue import load_texts
+from pipeline.ledger.protocol import UPLOAD_REFUSED, WITHOUT_DECISION, Decision, RunRecord
+from pipeline.messages.catalogue import load_line, load_texts
 from pipeline.messages.problems import load_problem
 from pipeline.reports.next_steps import CommandLine
 from pipeline.reports.person_step import OpenCreate, PersonState
@@ -33,7 +33,7 @@ _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 # of several rows of a person the last of these counts most; a spare copy is rejected and counts least
 _BY_WEIGHT = (Status.REJECTED, Status.NOT_SENT, Status.READY, Status.FAILED)
 # kinds of decisions whose detail holds nothing personal
-_WITH_DETAIL = frozenset({"replace", "not_created", "place_shown", "place_not_shown"})
+_WITH_DETAIL = frozenset({"replace", "not_created", *WITHOUT_DECISION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +257,8 @@ def _compute_status(person: PersonRecords, newest_row: RowHistoryEntry | None) -
     if open_create is not None:
         return Status.EXISTS if open_create.verdict == "exists" else Status.UNKNOWN
     row_status = Status(newest_row.row.status) if newest_row else None
-    last_decision = max((decision.decided_at for decision in person.decisions), default=0.0)
+    moments = (one.decided_at for one in person.decisions if one.kind not in WITHOUT_DECISION)
+    last_decision = max(moments, default=0.0)
     is_decided_since = newest_row is not None and last_decision > newest_row.last_started
     if person.live_seal is not None:
         if row_status is None or row_status not in _WITH_SEAL or is_decided_since:
@@ -329,7 +330,11 @@ def list_open_rows(record: RunRecord, ledger: DatabaseLedger | None) -> list[Rec
         statuses = record.content.get("statuses", {})
         return [RecordedRow(Status(status), ()) for status, n in statuses.items() for _ in range(n)]
     decisions = ledger.list_decisions()
-    decided = {decision.key for decision in decisions if decision.decided_at > record.started}
+    decided = {
+        decision.key
+        for decision in decisions
+        if decision.decided_at > record.started and decision.kind not in WITHOUT_DECISION
+    }
     return [
         RecordedRow(Status(row.status), tuple(map(_make_problem, row.read_line().problems)))
         for row in rows
@@ -423,7 +428,7 @@ def _make_decision(decision: Decision) -> DecisionEntry:
         number=decision.number,
         kind=decision.kind,
         who=decision.who,
-        why=mask_text(decision.why),
+        why=mask_text(load_line(decision.why) or ""),
         trace_id=decision.attempt,
         seal_id=decision.seal_id,
         detail=decision.detail if decision.kind in _WITH_DETAIL else None,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from pipeline.sandbox.audit_log import AUDITED_IDS, AuditedId
 from pipeline.sandbox.auto_sign import AutoSign, Response, WhiteList
 from pipeline.sandbox.checks import (
     SHAPES,
@@ -35,10 +36,10 @@ from pipeline.sandbox.gateway import (
     Refusal,
     Tenant,
 )
+from pipeline.sandbox.seal_list import IMPORTED_TYPE, ListedSeal, SealList
 
 SEAL_NAME_LIMIT = 50  # code points
 SCENES = ("", "E_PRESCRIPTION_AUTO_SIGN", "OTHER")
-PAGE_LIMIT, OFFSET_LIMIT = 100, 20_000
 FILE_LIFE = 600.0  # seconds from upload
 ALPHABET = string.ascii_letters + string.digits
 
@@ -73,6 +74,9 @@ class Rules:
     other_card_type: bool = False  # the white list for other cards is open
     auto_sign: WhiteList = "on"
     licence_days: float | None = 365.0  # of a doctor who opens auto-sign; None = without a licence
+    list_shows: bool = False  # the list of the organisation's seals shows imported ones
+    audit_delay: float | None = None  # seconds until the audit log shows a call; None: there is no log
+    audit_shows: tuple[AuditedId, ...] = AUDITED_IDS  # what an event holds of its call
     limiter: LimiterKind = "rolling"
     rate: float = 20.0  # calls in a second, per SecretId and action
 
@@ -141,6 +145,7 @@ class Actions:
         self._names: set[tuple[str, str]] = set()  # hospital, seal name
         self._seal_ids: set[str] = set()
         self.auto_sign = AutoSign(rules.auto_sign, rules.licence_days, identifiers)
+        self.seal_list = SealList(rules.list_shows)
         self._actions: Mapping[str, Callable[[Order], Response]] = {
             CREATE: self._create_seal,
             UPLOAD: self._store_files,
@@ -265,10 +270,13 @@ class Actions:
         }
 
     def _organization_seals(self, order: Order) -> Response:
-        limit, offset = order.sent.get("Limit", 0), order.sent.get("Offset", 0)
-        if not (0 <= limit <= PAGE_LIMIT and 0 <= offset <= OFFSET_LIMIT):
-            raise Refusal("InvalidParameterValue")
-        return {"TotalCount": 0, "Seals": []}  # it lists seals of organisations, never a person's
+        imported = [
+            ListedSeal(
+                seal.seal_id, seal.organization, seal.seal_name, seal.created_at, seal_type=IMPORTED_TYPE
+            )
+            for seal in self.seals
+        ]
+        return self.seal_list.answer(order.sent, order.tenant.organization_open_id, imported)
 
     def _store_image(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()

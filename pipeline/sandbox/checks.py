@@ -19,6 +19,7 @@ from pipeline.sandbox.gateway import (
     AUTO_SIGN_STATUS,
     CANCEL_URL,
     CREATE,
+    DESCRIBE_EVENTS,
     DISABLE,
     ENABLE_URL,
     ORGANIZATION_SEALS,
@@ -126,6 +127,14 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
         "SealId": TEXT,
         "SealTypes": Key("list"),
         "SealStatuses": Key("list"),
+    },
+    DESCRIBE_EVENTS: {
+        "StartTime": Key("integer", required=True),
+        "EndTime": Key("integer", required=True),
+        "MaxResults": NUMBER,
+        "NextToken": NUMBER,
+        "IsReturnLocation": NUMBER,
+        "LookupAttributes": Key("list", inside={"AttributeKey": NEEDED_TEXT, "AttributeValue": NEEDED_TEXT}),
     },
 }
 

@@ -30,6 +30,7 @@ DISABLE = "ChannelDisableUserAutoSign"
 CANCEL_URL = "ChannelCancelUserAutoSignEnableUrl"
 
 ENVELOPE = "CreateRequestWithEncryption"  # carries one of the others
+DESCRIBE_EVENTS = "DescribeEvents"  # of the audit log
 
 ACTIONS = (
     CREATE,
@@ -41,6 +42,7 @@ ACTIONS = (
     DISABLE,
     CANCEL_URL,
     ENVELOPE,
+    DESCRIBE_EVENTS,
 )
 
 Role = Literal["general", "file", "both"]
@@ -49,6 +51,7 @@ BODY_LIMIT = 10 * 1024 * 1024  # bytes, TC3 over POST; the file host takes more
 
 SERVICE = "essbasic"
 VERSION = "2021-05-26"
+AUDIT_SERVICE, AUDIT_VERSION = "cloudaudit", "2019-03-19"
 ALGORITHM = "TC3-HMAC-SHA256"
 WINDOW = 300  # seconds a timestamp may be off
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -372,7 +375,7 @@ def _verify_call(call: Call, tenants: Sequence[Tenant], now: float) -> str:
         headers=call.headers,
         body=call.body,
         tenants={tenant.secret_id: tenant for tenant in tenants},
-        service=SERVICE,
+        service=AUDIT_SERVICE if call.action == DESCRIBE_EVENTS else SERVICE,
         now=now,
     )
 
@@ -400,5 +403,5 @@ def _check_action(call: Call) -> None:
         raise Refusal("InvalidAction", "action not exist")
     if call.role == "file" and call.wire_action != UPLOAD:
         raise Refusal("UnsupportedOperation", "操作禁止")
-    if call.headers["x-tc-version"] != VERSION:
+    if call.headers["x-tc-version"] != (AUDIT_VERSION if call.action == DESCRIBE_EVENTS else VERSION):
         raise Refusal("NoSuchVersion")

@@ -17,12 +17,12 @@ from pipeline.reports.next_steps import CommandLine
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.case_reader import CaseReader
 from pipeline.resolution.cases import Case, WaitingCase, describe_case, list_cases
-from pipeline.resolution.decide import get_certified_place
+from pipeline.resolution.decide import get_certificate, get_certified_place
 from pipeline.resolution.ledger_status import describe_command_line
 from pipeline.resolution.open_cases import open_cases
 from pipeline.web.access import Role
 from pipeline.web.check_child import DelayedCheck
-from pipeline.web.decisions import LOOK_UP, CaseChanged, WantedDecision, enter_decision
+from pipeline.web.decisions import AUDIT, LOOK_UP, CaseChanged, WantedDecision, enter_decision
 from pipeline.web.security import SESSION, Route
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language
@@ -95,7 +95,7 @@ class CasePages:
             sentences = [presenter.mask_text(error.render(presenter.language))]
             return self._answer(request, presenter, sentences, status=409)
         self._delayed.start_soon()
-        colour = "rejected" if recorded.answer and recorded.seal_id is None else "sealed"
+        colour = "rejected" if recorded.result and recorded.result.entered is None else "sealed"
         return _renew_list(self._answer(request, presenter, recorded.describe(presenter), colour=colour))
 
     def _answer(
@@ -153,9 +153,10 @@ class CasePages:
     ) -> dict[str, object]:
         site = self._site
         command_line, now = describe_command_line(site.config, site.invocation), site.clock.now()
+        questions = [LOOK_UP, *([AUDIT] if get_certificate(ledger, AUDIT, now) is not None else [])]
         shown_cases = [
             _describe(case, describe_case(ledger, case), command_line, presenter)
-            | {"shown_at": str(now), "ways": _list_ways(case, list_kinds(case))}
+            | {"shown_at": str(now), "ways": _list_ways(case, list_kinds(case), questions)}
             for case in cases[:MAX_CASES]
         ]
         return {"cases": shown_cases, "more": max(0, len(cases) - MAX_CASES)}
@@ -169,10 +170,10 @@ def _renew_list(response: web.Response) -> web.Response:
     return response
 
 
-def _list_ways(case: Case, kinds: Sequence[str]) -> list[dict[str, object]]:
-    """Return the forms of a case: the decision, its label, and what it asks for."""
+def _list_ways(case: Case, kinds: Sequence[str], questions: Sequence[str]) -> list[dict[str, object]]:
+    """Return the forms of a case: the decision, or the question to the service, its label, and what it asks for."""
     ways = []
-    for kind in (*kinds, *([LOOK_UP] if kinds and case.attempt is not None and case.row_plan else [])):
+    for kind in (*kinds, *(questions if kinds and case.attempt is not None else [])):
         is_picture = kind == "keep" and case.held_image is not None
         ways.append(
             {

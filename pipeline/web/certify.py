@@ -9,7 +9,14 @@ from aiohttp import web
 from pipeline.domain.masking import mask_text
 from pipeline.errors import EsignImportError, UsageError
 from pipeline.reports.presenter import Presenter
-from pipeline.resolution.decide import SEARCHABLE_PLACES, DecisionMaker, enter_place, get_certified_place
+from pipeline.resolution.certify_places import certify_asked_place
+from pipeline.resolution.decide import (
+    ASKED_PLACES,
+    SEARCHABLE_PLACES,
+    DecisionMaker,
+    enter_place,
+    get_certified_place,
+)
 from pipeline.resolution.sealed_row import open_sealed_row
 from pipeline.web.access import Role
 from pipeline.web.security import SESSION, Route
@@ -51,13 +58,16 @@ class CertifyPage:
         place_name, answer = str(form.get("place", "")), str(form.get("answer", ""))
         why = mask_text(str(form.get("why", "")).strip()[:MAX_WHY]) or "certify"
         try:
-            if not query or place_name not in SEARCHABLE_PLACES or answer not in ANSWERS:
+            if place_name in ASKED_PLACES:
+                key = await self._site.read(self._ask_service, query, place_name, user, why)
+            elif not query or place_name not in SEARCHABLE_PLACES or answer not in ANSWERS:
                 raise UsageError("web.certify.bad_form")
-            await self._site.read(self._enter, query, place_name, ANSWERS[answer], user, why)
+            else:
+                await self._site.read(self._enter, query, place_name, ANSWERS[answer], user, why)
+                key = "certified_shown" if ANSWERS[answer] else "certified_not_shown"
         except EsignImportError as error:
             text = name_controls(presenter.mask_text(error.render(presenter.language)), presenter)
             return await self._render(request, fault=text, query=presenter.mask_text(query), status=409)
-        key = "certified_shown" if ANSWERS[answer] else "certified_not_shown"
         sentence = presenter.render(key, place=presenter.render(f"place.{place_name}"))
         return await self._render(request, done=name_controls(sentence, presenter))
 
@@ -73,6 +83,15 @@ class CertifyPage:
             maker = DecisionMaker.of_user(user, ledger, site.clock, why, build_agent(site.config))
             enter_place(maker, row_plan.history, place_name, shown=is_shown)
 
+    def _ask_service(self, query: str, place_name: str, user: str, why: str) -> str:
+        """Ask the service for a seal that exists; return the key of the sentence on what was recorded. Raises EsignImportError."""
+        site = self._site
+        site.record_change(user, "certify", place=place_name, asked=True)
+        answer = certify_asked_place(
+            site.config, site.clock, place_name, query or None, user=user, why=why, invocation=site.invocation
+        )
+        return answer.message_key
+
     async def _render(
         self, request: web.Request, *, done: str = "", fault: str = "", query: str = "", status: int = 200
     ) -> web.Response:
@@ -87,6 +106,7 @@ class CertifyPage:
             fault=fault,
             query=query,
             places=SEARCHABLE_PLACES,
+            asked_places=ASKED_PLACES,
             answers=tuple(ANSWERS),
             certified=presenter.render(f"place.{place_name}") if place_name else "",
             command=f"{site.invocation} certify",

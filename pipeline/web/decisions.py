@@ -14,18 +14,20 @@ from pipeline.clock import shown, stamp
 from pipeline.domain.masking import mask_text
 from pipeline.domain.seals import is_seal_id, is_usual_seal_id
 from pipeline.errors import UsageError
-from pipeline.ledger.protocol import Decision, Ledger
+from pipeline.ledger.protocol import WITHOUT_DECISION, Decision, Ledger
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import make_message
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.case_reader import CaseReader
 from pipeline.resolution.cases import Case, DecisionKind
 from pipeline.resolution.open_cases import OpenCases, open_cases
+from pipeline.resolution.service_search import SearchResult
 from pipeline.web.site import Site
 
-LOOK_UP = "look_up"
-Kind: TypeAlias = DecisionKind | Literal["look_up"]
-KINDS = frozenset({*get_args(DecisionKind), LOOK_UP})
+LOOK_UP, AUDIT = "look_up", "audit"  # questions to the service and to the audit log
+QUESTIONS = (LOOK_UP, AUDIT)
+Kind: TypeAlias = DecisionKind | Literal["look_up", "audit"]
+KINDS = frozenset({*get_args(DecisionKind), *QUESTIONS})
 MAX_WHY = 300  # characters
 MAX_VALUE = 100
 
@@ -108,16 +110,17 @@ class Recorded:
 
     case: Case
     wanted: WantedDecision
-    answer: object = None  # of a look-up that found nothing: why
-    seal_id: str | None = None  # that a look-up confirmed
+    result: SearchResult | None = None  # of a question to the service
 
     def describe(self, presenter: Presenter) -> list[str]:
         """Return what was recorded, what follows from it, and how it is withdrawn."""
         name, kind, seal = self.case.name, self.wanted.kind, self.case.history.seal
-        if kind == LOOK_UP and self.seal_id is None:
-            return [presenter.render("looked_up_nothing", name=name, words=self.answer)]
-        if kind == LOOK_UP:
-            sentences = [presenter.render("looked_up", name=name, seal_id=self.seal_id)]
+        if self.result is not None:
+            result = self.result
+            sentence = presenter.render(
+                result.message_key, name=name, words=result.words, seal_id=result.seal_id
+            )
+            sentences = [presenter.mask_text(sentence)]
         else:
             shown_kind = "keep_picture" if kind == "keep" and self.case.held_image is not None else kind
             way = presenter.render("way_seal_id" if kind == "created" else f"way_{shown_kind}")
@@ -139,9 +142,9 @@ def enter_decision(site: Site, reader: CaseReader, wanted: WantedDecision, user:
     ) as opened:
         case = _require_same_case(opened, wanted)
         site.record_change(user, "decide", key=case.key, kind=wanted.kind)
-        if wanted.kind == LOOK_UP:
-            answer = opened.look_up(case, user)
-            return Recorded(case, wanted, answer.explanation, answer.seal_id)
+        if wanted.kind in QUESTIONS:
+            result = opened.look_up(case, user, in_audit_log=wanted.kind == AUDIT)
+            return Recorded(case, wanted, result)
         opened.enter(
             case,
             cast("DecisionKind", wanted.kind),
@@ -175,7 +178,9 @@ def _get_later_decision(ledger: Ledger, wanted: WantedDecision) -> Decision | No
     decisions = [
         decision
         for decision in ledger.list_decisions()
-        if wanted.key in {decision.key, decision.detail} and decision.decided_at >= wanted.shown_at
+        if wanted.key in {decision.key, decision.detail}
+        and decision.decided_at >= wanted.shown_at
+        and decision.kind not in WITHOUT_DECISION
     ]
     return decisions[-1] if decisions else None
 

@@ -17,6 +17,8 @@ _CONTROLS: Mapping[str, str] = {
     "same-person": "web.way.same_person",
     "other-person": "web.way.other_person",
     "look-up": "web.way.look_up",
+    "list": "place.list",
+    "audit": "web.way.audit",
     "seal-name": "web.field.seal_name",
     "sure": "web.sure",
 }

@@ -20,7 +20,7 @@ from pipeline.errors import UsageError
 from pipeline.esign.contracts import CONTRACTS, Contract
 from pipeline.esign.credentials import CredentialsPlaces
 from pipeline.esign.encryption_keys import EncryptionKeyPlaces
-from pipeline.esign.products import Agent, Product
+from pipeline.esign.products import AUDIT_LOG, Agent, Product
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
@@ -102,6 +102,40 @@ def build_encryption(config: Config) -> Encryption | None:
         raise UsageError("encryption.no_extra") from error
     application_id = config.api.app_id if get_product(config).envelope_has_application else None
     return Encryption(settings.algorithm, settings.digest, keys, application_id)
+
+
+def build_audit_client(
+    config: Config, credentials: CredentialsSource, clock: Clock, ledger: Ledger | None = None
+) -> Client:
+    """Return the HTTP client of the audit log, not yet opened."""
+    from pipeline.esign.client import Client  # noqa: PLC0415 - `check` imports no aiohttp
+    from pipeline.esign.responses import OF_THIS_PROCESS  # noqa: PLC0415 - the same
+
+    if ledger is not None:
+        OF_THIS_PROCESS.remember(ledger.list_request_ids(), ledger.list_seal_ids())
+    api = config.api
+    return Client(
+        product=AUDIT_LOG,
+        endpoint=api.audit_endpoint,
+        file_endpoint=api.audit_endpoint,
+        credentials=credentials,
+        clock=clock,
+        timeout=api.timeout_seconds,
+        answers=OF_THIS_PROCESS,
+        region=api.audit.region,
+        proxy=api.proxy,
+        ca_file=_get_ca_file(config),
+    )
+
+
+def get_organization(config: Config) -> str:
+    """Return what names the hospital in a call."""
+    return config.api.organization_open_id
+
+
+def get_audit_credentials(config: Config, clock: Clock) -> CredentialsSource:
+    """Return the keys of the audit log. Raises CredentialsMissing."""
+    return get_credentials_places(config, clock).get_audit_keys()
 
 
 def describe_keys(config: Config, credentials: CredentialsSource) -> dict[str, str]:

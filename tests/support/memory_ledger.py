@@ -30,6 +30,7 @@ from pipeline.domain.seals import (
 )
 from pipeline.ledger.protocol import (
     UPLOAD_REFUSED,
+    WITHOUT_DECISION,
     AdoptedSeal,
     Attempt,
     Decision,
@@ -41,7 +42,7 @@ from pipeline.ledger.protocol import (
 
 EVIDENCE = {  # decisions from which nothing follows
     *("certify_sent", "certify", "certify_failed", "certify_void"),
-    *("place_shown", "place_not_shown"),
+    *WITHOUT_DECISION,
 }
 NO_REASON = (None, "", "FailedOperation", "FailedOperation.ExistSameSealName")
 SAME_NAME = ("同名", "重名", "已存在")

@@ -3,7 +3,7 @@
 import html
 
 import pytest
-from case_forms import decide, read_answer
+from case_forms import decide, list_cases, read_answer, read_forms
 from page_support import PageThread
 from people import name, number
 from resolution_support import LaterClock, read_unknown_rows
@@ -11,6 +11,7 @@ from wire_support import fault
 
 from pipeline.clock import SystemClock
 from pipeline.config.settings import load
+from pipeline.sandbox.actions import Rules
 from pipeline.workflow.tenant_ledger import lock_tenant
 
 
@@ -76,3 +77,31 @@ def test_what_certify_refuses_the_page_refuses(hospital, page):
         answer = record(inside, of=[sealed])
         assert (answer.status, "Run r-of-the-night has been using" in answer.text) == (409, True)
     assert "no place is recorded" in inside.get("/certify").text
+
+
+def test_the_page_asks_the_list_and_the_audit_log(hospital_with):
+    """Doctor 2's create was not carried out, doctor 3's was, and neither was answered."""
+    hospital = hospital_with(
+        rules=Rules(limiter="none", list_shows=True, audit_delay=0.0),
+        faults=[fault("reset_before", nth=(2,)), fault("reset_after", nth=(3,))],
+    )
+    hospital.doctors(3)
+    assert hospital.run_to_end("run", "--yes") == (3, {"sealed": 1, "unknown": 2})
+    clock = LaterClock()
+    hospital.service_clock.ahead = clock.passed
+    with PageThread(hospital.folder / "config.yaml", clock=clock) as page:
+        inside = page.enter(Accept_Language="en")
+        made = {seal.name for seal in hospital.service.seals}
+        (lost,) = read_unknown_rows(hospital).keys() & made
+        (never,) = read_unknown_rows(hospital).keys() - made
+        assert "audit" not in read_forms(list_cases(inside.get("/cases/list").text)[never])
+        answer = record(inside, of=[""], place="list", answer="")
+        assert "the hospital's list of seals shows imported seals" in html.unescape(answer.text)
+        answer = record(inside, of=[""], place="audit", answer="")
+        assert "the audit log query (of the account that owns the keys" in html.unescape(answer.text)
+        answer = decide(inside, lost, "audit")
+        assert "the service confirms that the seal was created" in read_answer(answer)[0]
+        clock.passed = hospital.service_clock.ahead = 2000.0
+        answer = decide(inside, never, "look_up")
+        assert f"{never}: it was not created; recorded" in html.unescape(read_answer(answer)[0])
+        assert page.failures == []
