@@ -24,13 +24,14 @@ from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
+    from pipeline.esign.products import Product
     from pipeline.operations.init_project import ProjectSettings
 
 Answer = TypeVar("Answer", bound=str)
 Environment = Literal["production", "test", "sandbox"]
 ENVIRONMENTS: Mapping[str, Environment] = {"1": "test", "2": "production", "3": "sandbox"}
 OF_ANOTHER_TENANT = frozenset({"ledger.other_environment", "ledger.other_tenant"})  # errors about a ledger
-IDS = ("app_id", "organization_open_id", "operator_open_id")
+PRODUCT_CHOICES: Mapping[str, str] = {"1": "essbasic", "2": "ess"}
 
 
 @click.command("init")
@@ -43,9 +44,16 @@ IDS = ("app_id", "organization_open_id", "operator_open_id")
     type=click.Choice(["production", "test"]),
     help="Tencent's environment (default: production).",
 )
+@click.option(
+    "--product",
+    type=click.Choice([*PRODUCT_CHOICES.values()]),
+    help="essbasic (default): a platform acts for the hospital; ess: the hospital is itself a customer.",
+)
 @click.option("--app-id", metavar="ID", help="Agent.AppId, from the platform's e-Sign console.")
 @click.option("--organization-open-id", metavar="ID", help="The platform's id of the hospital.")
 @click.option("--operator-open-id", metavar="ID", help="The platform's id of the employee who acts.")
+@click.option("--organization", metavar="ID", help="ess: the hospital's id in the e-Sign console.")
+@click.option("--operator-user-id", metavar="ID", help="ess: UserId of the employee who acts.")
 @click.option("--yes", is_flag=True, help="Ask nothing; what is not given stays to be filled in.")
 @click.pass_obj
 def init(
@@ -55,6 +63,7 @@ def init(
     folder: Path,
     is_sandbox: bool,
     environment: Environment | None,
+    product: str | None,
     yes: bool,
     **ids: str | None,
 ) -> int:
@@ -65,6 +74,7 @@ def init(
     On a terminal it asks for what is not given as an option. Files that exist are left alone.
     """
     from pipeline.config.named_paths import is_usual_app_id
+    from pipeline.esign.products import ESSBASIC, PRODUCTS
     from pipeline.operations.init_project import create_project, require_new_project
 
     if folder.absolute() != Path.cwd():
@@ -75,15 +85,25 @@ def init(
     if chosen is None and is_interactive:
         chosen = _prompt_choice(session, "init.ask_environment", ENVIRONMENTS)
     chosen = chosen or "production"
+    if product is None and is_interactive and not is_sandbox:
+        product = _prompt_choice(session, "init.ask_product", PRODUCT_CHOICES)
+    product_used = PRODUCTS[product or ESSBASIC.name]
+    if foreign := [
+        f"--{name.replace('_', '-')}" for name, value in ids.items() if value and name not in product_used.ids
+    ]:
+        raise UsageError("init.other_product", options=", ".join(foreign), product=product_used.name)
+    ids = {name: ids[name] for name in product_used.ids}
     if chosen != "sandbox" and is_interactive:
         ids = {name: value or _prompt(session, f"init.ask_{name}") for name, value in ids.items()}
     language = session.language
     if is_interactive and not session.lang_given:
         language = _prompt_choice(session, "init.ask_language", {"zh": "zh", "en": "en"}, session.spoken)
-    settings = _build_settings(chosen, language, {name: value for name, value in ids.items() if value})
+    given = {name: value for name, value in ids.items() if value}
+    settings = _build_settings(product_used, chosen, language, given)
     template = create_project(folder, settings)
     session.print_json(
         folder=str(folder.absolute()),
+        product=product_used.name,
         environment=chosen,
         language=language,
         template=str(template.absolute()),
@@ -98,20 +118,25 @@ def init(
     return 0
 
 
-def _build_settings(environment: Environment, language: str, ids: Mapping[str, str]) -> ProjectSettings:
-    from pipeline.operations.init_project import ENDPOINTS, ProjectSettings
+def _build_settings(
+    product: Product, environment: Environment, language: str, ids: Mapping[str, str]
+) -> ProjectSettings:
+    from pipeline.operations.init_project import ProjectSettings
 
     if environment != "sandbox":
-        endpoint = ENDPOINTS[environment]
-        return ProjectSettings(environment=environment, endpoint=endpoint, language=language, ids=ids)
+        endpoint = product.endpoints[environment].general
+        return ProjectSettings(
+            product=product, environment=environment, endpoint=endpoint, language=language, ids=ids
+        )
     from pipeline.sandbox.gateway import SANDBOX, make_own_keys
     from pipeline.sandbox.server import HOST, choose_free_port
 
     return ProjectSettings(
+        product=product,
         environment="sandbox",
         endpoint=f"http://{HOST}:{choose_free_port()}",
         language=language,
-        ids={name: getattr(SANDBOX, name) for name in IDS},
+        ids={name: getattr(SANDBOX, name) for name in product.ids},
         secrets=make_own_keys(),
     )
 
@@ -137,7 +162,7 @@ def _print_steps(session: Session, folder: Path, settings: ProjectSettings, temp
 
     id_file, key_file = (folder / "secrets" / name for name in SECRETS)
     session.inform("init.secrets", id_file=id_file, key_file=key_file)
-    missing = [f"api.{name}" for name in IDS if name not in settings.ids]
+    missing = [f"api.{name}" for name in settings.product.ids if name not in settings.ids]
     keys = session.render_sentence("separator.comma").join(missing)
     session.inform("init.ids" if missing else "init.no_ids", path=folder / CONFIG, keys=keys)
     session.inform("init.fill", inbox=folder / "inbox", seals=folder / "seals", template=template)
@@ -175,6 +200,7 @@ def validate(session: Session) -> int:
         list_missing_paths,
         require_certificates,
     )
+    from pipeline.esign.products import ESSBASIC
     from pipeline.ledger.tenant import get_service_environment
     from pipeline.workflow.hosts_factory import make_store
 
@@ -192,7 +218,11 @@ def validate(session: Session) -> int:
         text = session.render_sentence("usage.placeholders", place=session.config_name, keys=keys)
         session.print_wrapped(text, whole=[str(session.config_name)])
         faults.append(text)
-    elif get_service_environment(config.api.endpoint) != "sandbox" and not is_usual_app_id(config.api.app_id):
+    elif (
+        config.api.product == ESSBASIC.name
+        and get_service_environment(config.api.endpoint) != "sandbox"
+        and not is_usual_app_id(config.api.app_id)
+    ):
         session.alert("warning", text=make_message("config_odd_app_id", app_id=config.api.app_id))
     if faults:
         session.print_json(path=str(session.config_name), valid=False, faults=faults)

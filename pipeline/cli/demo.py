@@ -273,6 +273,7 @@ async def _serve(session: Session, options: dict[str, Any]) -> None:
                 app_id=SANDBOX.app_id,
                 organization=SANDBOX.organization_open_id,
                 operator=SANDBOX.operator_open_id,
+                operator_user=SANDBOX.operator_user_id,
                 **keys,
             )
         elif project.cure_of_keys is not None:
@@ -345,12 +346,16 @@ def _list_local_configs(session: Session) -> Sequence[Config]:
 
 def _make_tenant(session: Session, config: Config) -> Tenant:
     """Return a hospital as its sandbox knows it: the keys that its runs use, the published ones where it has none."""
-    from pipeline.config.sections import IDS
+    from pipeline.esign.products import ESS, ESSBASIC
     from pipeline.esign.signing import Credentials
     from pipeline.sandbox.gateway import SANDBOX
     from pipeline.workflow.stage_settings import get_credentials_places
 
-    ids: dict[str, Any] = {} if config.api.placeholders else {name: getattr(config.api, name) for name in IDS}
+    api, ids = config.api, dict[str, Any]()
+    if not api.placeholders and api.product == ESS.name:
+        ids |= {"organization_open_id": api.organization, "operator_user_id": api.operator_user_id}
+    elif not api.placeholders:
+        ids |= {name: getattr(api, name) for name in ESSBASIC.ids}
     ids["envelope"] = _read_envelope_keys(config)
     try:
         keys = get_credentials_places(config, session.clock).find()

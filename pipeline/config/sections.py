@@ -31,7 +31,7 @@ from pipeline.config.yaml_loader import OURS
 from pipeline.domain.roster import MAX_DOCTORS
 from pipeline.domain.server_address import ServerAddress, is_address, is_loopback
 from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS
-from pipeline.esign.products import ESSBASIC, PRODUCTS
+from pipeline.esign.products import ESS, ESSBASIC, PRODUCTS
 from pipeline.ledger.tenant import PRODUCTION_HOSTS, TEST_HOSTS
 
 HTTPS_PORT = 443
@@ -48,7 +48,6 @@ _QUOTA = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 
 PLACEHOLDER = "…"
-IDS = ("app_id", "organization_open_id", "operator_open_id")
 
 
 def host_of(text: str) -> str:
@@ -185,11 +184,19 @@ class Audit(Section):
 class Api(Section):
     """The service and who acts."""
 
-    contract: Literal[tuple(CONTRACTS)] = Key(  # type: ignore[valid-type]
+    product: Literal[tuple(PRODUCTS)] = Key(  # type: ignore[valid-type]
+        ESSBASIC.name,
+        "essbasic: a platform acts for the hospital; ess: the hospital is itself a customer of the service",
+    )
+    contract: Literal["file_id", "inline"] = Key(
         "file_id",
         "file_id: upload, then create; inline: the older interface, with the picture in the request, which Tencent marks as without effect",
     )
-    endpoint: Endpoint = Key(ESSBASIC.endpoints["production"].general, "Host of the service")
+    endpoint: Endpoint = Key(
+        ESSBASIC.endpoints["production"].general,
+        "Host of the service; null: production of the product",
+        json_schema_extra={"type": ["string", "null"]},
+    )
     file_endpoint: Endpoint = Key(
         ESSBASIC.endpoints["production"].files,
         "Host for uploads; null: the one that belongs to endpoint",
@@ -201,6 +208,10 @@ class Api(Section):
     operator_open_id: str = Key(PLACEHOLDER, "Operator.OpenId: the employee who acts")
     proxy_operator_open_id: str | None = Key(None, "Agent.ProxyOperator.OpenId, if it differs")
     proxy_app_id: str | None = Key(None, "Old accounts with inline only")
+    organization: str = Key(
+        PLACEHOLDER, "ess only: the hospital's id in the e-Sign console; names the ledger, is not sent"
+    )
+    operator_user_id: str = Key(PLACEHOLDER, "ess only: Operator.UserId, the employee who acts")
     scene_key: Literal["E_PRESCRIPTION_AUTO_SIGN", "OTHER"] | None = Key(
         "E_PRESCRIPTION_AUTO_SIGN", "Scene of a row whose roster gives none"
     )
@@ -210,6 +221,12 @@ class Api(Section):
     enable_auto_sign: bool | None = Key(None, "inline only, without effect now: true requires license_type")
     license_type: Literal[0, 1] | None = Key(
         None, "inline only, without effect now: 0 binds a paid licence, 1 binds none"
+    )
+    process_seal: bool | None = Key(
+        None, "ess only: true: the service makes the paper transparent and the colour stronger"
+    )
+    seal_color: Literal["BLACK", "RED", "BLUE"] | None = Key(
+        None, "ess only: colour of a processed picture; requires process_seal"
     )
     allow_other_card_type: bool = Key(False, "Allow OTHER_CARD_TYPE, if Tencent has enabled it")
     timeout_seconds: float = Key(45, "Seconds to wait for an answer, from the last byte sent", gt=0)
@@ -225,9 +242,14 @@ class Api(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _file_host_follows(cls, values: Any) -> Any:
-        """Take the file host that belongs to the endpoint where none is given."""
-        if not isinstance(values, dict) or values.get("file_endpoint"):
+    def _hosts_follow(cls, values: Any) -> Any:
+        """Take the endpoint that belongs to the product, and the file host that belongs to it, where none is given."""
+        if not isinstance(values, dict):
+            return values
+        product = PRODUCTS.get(str(values.get("product") or ESSBASIC.name))
+        if not values.get("endpoint") and product is not None:
+            values = {**values, "endpoint": product.endpoints["production"].general}
+        if values.get("file_endpoint"):
             return values
         rest = {name: value for name, value in values.items() if name != "file_endpoint"}
         endpoint = str(values.get("endpoint") or "")
@@ -243,12 +265,41 @@ class Api(Section):
         audit = host_of(self.audit_endpoint)
         if is_loopback(general) != is_loopback(audit):
             raise make_fault("config.two_environments", general=general, files=audit)
+        self._require_product()
         given = [name for name in OPTIONAL_PARAMETERS if getattr(self, name) is not None]
-        if refused := [name for name in given if name not in CONTRACTS[self.contract].optional_parameters]:
+        accepted = CONTRACTS[self.product, self.contract].optional_parameters
+        if refused := [name for name in given if name not in accepted]:
             raise make_fault("config.inline_only", names=", ".join(refused))
+        if self.seal_color and self.process_seal is None:
+            raise make_fault("config.needs_processing")
         if self.enable_auto_sign and self.license_type is None:
             raise make_fault("config.needs_license")
         return self
+
+    def _require_product(self) -> None:
+        """Refuse keys, a contract and a host of another product."""
+        for other in PRODUCTS.values():
+            if other.name == self.product:
+                continue
+            refused = [name for name in (*other.ids, *other.other_keys) if self._is_given(name)]
+            if refused:
+                raise make_fault(
+                    f"config.keys_of_{other.name}", names=", ".join(refused), product=self.product
+                )
+            if host_of(self.endpoint).partition(".")[0] == other.name:
+                raise make_fault(
+                    "config.other_product", value=self.endpoint, product=self.product, other=other.name
+                )
+        if (self.product, self.contract) not in CONTRACTS:
+            raise make_fault("config.no_contract", product=self.product, contract=self.contract)
+
+    def _is_given(self, name: str) -> bool:
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+    @property
+    def hospital(self) -> str:
+        """What identifies the hospital: the platform's id of it, or what it is called by itself."""
+        return self.organization if self.product == ESS.name else self.organization_open_id
 
     @property
     def audit_endpoint(self) -> str:
@@ -261,7 +312,9 @@ class Api(Section):
     def placeholders(self) -> tuple[str, ...]:
         """The ids that still have to be filled in."""
         return tuple(
-            f"api.{name}" for name in IDS if PLACEHOLDER in getattr(self, name) or not getattr(self, name)
+            f"api.{name}"
+            for name in PRODUCTS[self.product].ids
+            if PLACEHOLDER in getattr(self, name) or not getattr(self, name)
         )
 
 

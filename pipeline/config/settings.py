@@ -32,7 +32,6 @@ from pipeline.config.profiles import (
     split_profiles,
 )
 from pipeline.config.sections import (
-    IDS,
     PLACEHOLDER,
     Api,
     Autosign,
@@ -63,6 +62,7 @@ from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import ConfigError, UsageError
+from pipeline.esign.products import ESS, ESSBASIC, PRODUCTS
 from pipeline.ledger.tenant import make_tenant_id
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.support.rights import share_folder
@@ -194,8 +194,11 @@ class Config(Section):
 
     @property
     def tenant(self) -> str:
-        """The tenant: ``production/AppId/ProxyOrganizationOpenId``."""
-        return make_tenant_id(self.api.endpoint, self.api.app_id, self.api.organization_open_id)
+        """The tenant: ``production/AppId/ProxyOrganizationOpenId``, of the product ess ``production/product=ess/organization``."""
+        api = self.api
+        if api.product == ESS.name:
+            return make_tenant_id(api.endpoint, api.organization, product=api.product)
+        return make_tenant_id(api.endpoint, api.app_id, api.organization_open_id)
 
     @property
     def is_ledger_on_server(self) -> bool:
@@ -220,7 +223,8 @@ class Config(Section):
     def list_claims(self) -> Iterator[tuple[str, str]]:
         """Yield the keys whose values belong to one hospital alone, with the values as they are compared."""
         if not self.api.placeholders:
-            yield "api.organization_open_id", self.tenant
+            key = "api.organization" if self.api.product == ESS.name else "api.organization_open_id"
+            yield key, self.tenant
         for key in OWN_PATHS:
             value = getattr(self, key)
             if isinstance(value, ServerAddress):
@@ -324,7 +328,10 @@ class ConfigFile:
     def list_hospitals(self) -> list[str | None]:
         """Return every hospital: the top level, as None, where its ids are filled in, then the profiles."""
         api = self._top_values.get("api")
-        ids = [str(api.get(key) or "") for key in IDS] if isinstance(api, dict) else [""]
+        if not isinstance(api, dict):
+            api = {}
+        product = PRODUCTS.get(str(api.get("product")), ESSBASIC)
+        ids = [str(api.get(key) or "") for key in product.ids]
         is_filled_in = all(text and PLACEHOLDER not in text for text in ids)
         return [*([None] if is_filled_in or not self._profiles else []), *self._profiles]
 

@@ -256,6 +256,28 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         parameter="SealImageCompress",
         is_optional_parameter=True,
     ),
+    Field.PROCESS_SEAL: FieldDefinition(
+        zh="印章处理",
+        en="processing",
+        is_personal=False,
+        titles=((
+            "处理印章图片", "是否处理印章", "是否处理印章图片", "印章透明化处理", "process seal",
+        ),),
+        is_inherited=True,
+        parameter="ProcessSeal",
+        is_optional_parameter=True,
+    ),
+    Field.SEAL_COLOR: FieldDefinition(
+        zh="印章颜色",
+        en="colour",
+        is_personal=False,
+        titles=((
+            "印章颜色", "签章颜色", "电子印章颜色", "个人印章颜色", "seal color", "seal colour",
+        ),),
+        is_inherited=True,
+        parameter="SealColor",
+        is_optional_parameter=True,
+    ),
 }  # fmt: skip
 
 

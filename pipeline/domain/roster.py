@@ -46,6 +46,8 @@ class Field(StrEnum):
     ENABLE_AUTO_SIGN = "enable_auto_sign"
     LICENSE_TYPE = "license_type"
     SEAL_IMAGE_COMPRESS = "seal_image_compress"
+    PROCESS_SEAL = "process_seal"
+    SEAL_COLOR = "seal_color"
 
 
 IGNORED = "ignore"  # in ``columns:`` in place of a field: the column is not read
@@ -323,6 +325,8 @@ class Doctor:
     enable_auto_sign: bool | None = None
     license_type: int | None = None
     seal_image_compress: bool | None = None
+    process_seal: bool | None = None
+    seal_color: str | None = None
     picture: ImageFile | None = _field(default=None, repr=False)
     evidence: str | None = None  # column | cell | id_card_number | staff_no | name
     rival_images: Sequence[tuple[str, ImageFile]] = _field(default=(), repr=False)  # shown path, picture

@@ -1,4 +1,4 @@
-"""The API contracts: each is one form of the API page, how a create brings its picture and which parameters it takes.
+"""The API contracts: each is one form of the API page of a product, how a create brings its picture and which parameters it takes.
 
 A new contract is one more in CONTRACTS. Keys without a value are left out. The page's internal fields (Channel, ClientIp, ProxyOrganizationId, …) are never
 sent. JSON is compact UTF-8.
@@ -16,11 +16,18 @@ from dataclasses import astuple, dataclass, field
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import Field
 from pipeline.domain.seals import SealRequest
-from pipeline.esign.products import ESSBASIC, Agent, Product
+from pipeline.esign.products import ESS, ESSBASIC, Agent, Product
 
 PLACEHOLDER = "@"  # stands where base64 is put in: it never occurs in base64 nor in a FileName of ours
 # Parameters that only some contracts take, named as in config.yaml and in a roster.
-OPTIONAL_PARAMETERS = ("seal_image_compress", "enable_auto_sign", "license_type", "proxy_app_id")
+OPTIONAL_PARAMETERS = (
+    "seal_image_compress",
+    "enable_auto_sign",
+    "license_type",
+    "proxy_app_id",
+    "seal_color",
+    "process_seal",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,8 @@ class FileIdContract(Contract):
 
     def build_create(self, agent: Agent, request: SealRequest, image: CreateImage) -> bytes:
         """Return a body that names the picture's FileId."""
-        return dump_json(list_create_parameters(agent, request) | {"FileId": image.file_id})
+        parameters = list_create_parameters(agent, request, self.optional_parameters)
+        return dump_json(parameters | {"FileId": image.file_id})
 
 
 class InlineContract(Contract):
@@ -119,8 +127,8 @@ class InlineContract(Contract):
 
     def build_create(self, agent: Agent, request: SealRequest, image: CreateImage) -> bytes:
         """Return a body that holds the picture itself."""
-        parameters = list_create_parameters(agent, request, OPTIONAL_PARAMETERS) | {"SealImage": PLACEHOLDER}
-        return dump_with_image(parameters, "SealImage", image.data)
+        parameters = list_create_parameters(agent, request, self.optional_parameters)
+        return dump_with_image(parameters | {"SealImage": PLACEHOLDER}, "SealImage", image.data)
 
 
 FILE_ID = FileIdContract(product=ESSBASIC, name="file_id", needs_upload=True, max_image_bytes=7_999_999)
@@ -130,11 +138,21 @@ INLINE = InlineContract(
     needs_upload=False,
     max_image_bytes=5_000_000,
     advised_image_bytes=2_000_000,
-    optional_parameters=frozenset(OPTIONAL_PARAMETERS),
+    optional_parameters=frozenset(
+        {"seal_image_compress", "enable_auto_sign", "license_type", "proxy_app_id"}
+    ),
     switched_off=re.compile(
         "(缺少|为空|不能为空|缺失).{0,6}印章图片|印章图片.{0,8}(缺少|为空|不能为空|缺失)"
     ),
 )
-CONTRACTS: Mapping[str, Contract] = {
-    contract.name: contract for contract in (FILE_ID, INLINE)
-}  # as in config.yaml
+ESS_FILE_ID = FileIdContract(
+    product=ESS,
+    name="file_id",
+    needs_upload=True,
+    max_image_bytes=4_999_999,
+    optional_parameters=frozenset({"seal_color", "process_seal"}),
+)
+# by product and name, as in config.yaml
+CONTRACTS: Mapping[tuple[str, str], Contract] = {
+    (contract.product.name, contract.name): contract for contract in (FILE_ID, INLINE, ESS_FILE_ID)
+}

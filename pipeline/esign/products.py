@@ -61,6 +61,25 @@ class PlatformAgent(Agent):
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerAgent(Agent):
+    """An employee acts for the hospital itself: Operator, in an upload Caller. There is no Agent."""
+
+    operator_user_id: str
+
+    def build_caller(self) -> Caller:
+        """Return the Operator."""
+        return {"Operator": {"UserId": self.operator_user_id}}
+
+    def build_query_caller(self) -> Caller:
+        """Return the Operator, which every call but the upload has."""
+        return self.build_caller()
+
+    def build_upload_caller(self) -> Caller:
+        """Return the Caller, whose OperatorId is the UserId."""
+        return {"Caller": {"OperatorId": self.operator_user_id}}
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoints:
     """The hosts of one environment."""
 
@@ -84,6 +103,8 @@ class Product(CloudService):
 
     name: str  # as in config.yaml
     agent: type[Agent]
+    ids: tuple[str, ...]  # keys of `api` that must be filled in
+    other_keys: tuple[str, ...]  # the others that no other product has
     endpoints: Mapping[str, Endpoints]  # by environment: production, test
     create: str
     organization_seals: str  # reads, changes nothing
@@ -105,6 +126,15 @@ ESSBASIC = Product(
     service="essbasic",
     version="2021-05-26",
     agent=PlatformAgent,
+    ids=("app_id", "organization_open_id", "operator_open_id"),
+    other_keys=(
+        "proxy_operator_open_id",
+        "proxy_app_id",
+        "seal_image_compress",
+        "enable_auto_sign",
+        "license_type",
+        "allow_other_card_type",
+    ),
     endpoints={
         "production": Endpoints("https://essbasic.tencentcloudapi.com", "https://file.ess.tencent.cn"),
         "test": Endpoints("https://essbasic.test.ess.tencent.cn", "https://file.test.ess.tencent.cn"),
@@ -118,4 +148,25 @@ ESSBASIC = Product(
     auto_sign_disable="ChannelDisableUserAutoSign",
     auto_sign_cancel_url="ChannelCancelUserAutoSignEnableUrl",
 )
-PRODUCTS: Mapping[str, Product] = {product.name: product for product in (ESSBASIC,)}
+ESS = Product(
+    name="ess",
+    service="ess",
+    version="2020-11-11",
+    agent=CustomerAgent,
+    ids=("organization", "operator_user_id"),
+    other_keys=("seal_color", "process_seal"),
+    envelope_has_application=False,
+    endpoints={
+        "production": Endpoints("https://ess.tencentcloudapi.com", "https://file.ess.tencent.cn"),
+        "test": Endpoints("https://ess.test.ess.tencent.cn", "https://file.test.ess.tencent.cn"),
+    },
+    create="CreatePreparedPersonalEsign",
+    upload="UploadFiles",
+    organization_seals="DescribeOrganizationSeals",
+    auto_sign_status="DescribeUserAutoSignStatus",
+    auto_sign_enable_url="CreateUserAutoSignEnableUrl",
+    auto_sign_seal_url="CreateUserAutoSignSealUrl",
+    auto_sign_disable="DisableUserAutoSign",
+    auto_sign_cancel_url="CancelUserAutoSignEnableUrl",
+)
+PRODUCTS: Mapping[str, Product] = {product.name: product for product in (ESSBASIC, ESS)}

@@ -1,4 +1,4 @@
-"""The tenant of a ledger: environment, application, organisation."""
+"""The tenant of a ledger: environment, application or product, organisation."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from pipeline.messages.catalogue import make_message
 
 TEST_HOSTS = ".test.ess.tencent.cn"
 PRODUCTION_HOSTS = ".tencentcloudapi.com"
+PRODUCT_PREFIX = "product="  # `quote` leaves no = in an id
 
 
-def make_tenant_id(endpoint: str, app_id: str, organization_open_id: str) -> str:
-    """Return the tenant as ``production/AppId/ProxyOrganizationOpenId``.
+def make_tenant_id(endpoint: str, *ids: str, product: str | None = None) -> str:
+    """Return the tenant as ``production/AppId/ProxyOrganizationOpenId``, or as ``production/product=ess/organization``.
 
+    A ``product`` is named where an id of its hospitals could be that of another product's. No AppId begins like that.
     The environment is ``production``, ``test`` or, for any loopback address and port, ``sandbox``. Raises UsageError
     for any other host.
     """
-    return "/".join(
-        [get_service_environment(endpoint), quote(app_id, safe=""), quote(organization_open_id, safe="")]
-    )
+    of_product = [f"{PRODUCT_PREFIX}{product}"] if product else []
+    return "/".join([get_service_environment(endpoint), *of_product, *(quote(part, safe="") for part in ids)])
 
 
 def get_service_environment(endpoint: str) -> str:
@@ -85,14 +86,16 @@ def _other_tenant(path: Path, owner: str, tenant: str) -> UsageError:
             environment=make_message(f"environment.{ours[0]}"),
             suggested=f"state/{ours[0]}.sqlite3",
         )
+    is_of_product = ours[1].startswith(PRODUCT_PREFIX)
+    keys = (
+        ("api.product", "api.organization") if is_of_product else ("api.app_id", "api.organization_open_id")
+    )
     differing = [
         (key, unquote(owned), unquote(configured))
-        for key, owned, configured in zip(
-            ("api.app_id", "api.organization_open_id"), theirs[1:], ours[1:], strict=True
-        )
+        for key, owned, configured in zip(keys, theirs[1:], ours[1:], strict=True)
         if owned != configured
     ]
-    if len(differing) > 1:
+    if len(differing) > 1 or theirs[1].startswith(PRODUCT_PREFIX) != is_of_product:
         return UsageError("ledger.other_tenant", path=path, owner=owner, tenant=tenant)
     ((key, owned, configured),) = differing
     error = UsageError(

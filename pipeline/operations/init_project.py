@@ -18,17 +18,14 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
-from pipeline.config.sections import IDS, PLACEHOLDER
+from pipeline.config.sections import PLACEHOLDER
 from pipeline.config.settings import build_json_schema
 from pipeline.domain.roster import Field
 from pipeline.errors import UsageError
-from pipeline.esign.products import ESSBASIC
+from pipeline.esign.products import Product
 from pipeline.messages.catalogue import name_field, render
 from pipeline.support.atomic_files import make_folder, write_atomically, write_json
 
-ENDPOINTS: Mapping[str, str] = {
-    environment: endpoints.general for environment, endpoints in ESSBASIC.endpoints.items()
-}
 CONFIG, SCHEMA = "config.yaml", "config.schema.json"
 SECRETS = ("tencent__secret_id", "tencent__secret_key")
 _IGNORED = ("secrets/", "state/", "out/", "inbox/", "seals/", "*.xlsx")
@@ -61,10 +58,11 @@ _WIDTHS: Mapping[Field, int] = {  # in characters
 class ProjectSettings:
     """The values of a new configuration."""
 
+    product: Product
     environment: Literal["production", "test", "sandbox"]
     endpoint: str
     language: str
-    ids: Mapping[str, str]  # of `IDS`; one that is missing stays to be filled in
+    ids: Mapping[str, str]  # of `Product.ids`; one that is missing stays to be filled in
     secrets: tuple[str, str] = ("", "")  # SecretId and SecretKey: of the sandbox alone
 
 
@@ -106,9 +104,10 @@ def render_config(settings: ProjectSettings) -> str:
     environment.filters["scalar"] = quote_scalar
     environment.globals["say"] = lambda zh, en: zh if settings.language == "zh" else en
     return environment.get_template("config.yaml.j2").render(
+        product=settings.product.name,
         endpoint=settings.endpoint,
         environment_name=render(f"environment.{settings.environment}", settings.language),
-        **{name: settings.ids.get(name) or PLACEHOLDER for name in IDS},
+        **{name: settings.ids.get(name) or PLACEHOLDER for name in settings.product.ids},
         language=settings.language,
     )
 

@@ -55,7 +55,7 @@ def write_metrics(report: RunReport, config: Config) -> None:
     """Write the configured file; one of `check` and `retry` is left alone. Raises UsageError or DiskTrouble."""
     if config.metrics_file is None or report.command != "run":
         return
-    page = MetricsPage({"hospital": config.notify.name or config.api.organization_open_id})
+    page = MetricsPage({"hospital": config.notify.name or config.api.hospital})
     last_success = load_state(state_path(config)).last_success
     page.add_gauge("last_run_timestamp_seconds", "When the last run ended.", {(): report.finished})
     if last_success is not None:

@@ -274,6 +274,16 @@ def describe_failure(
     return make_finished_message(reason, zh, en)
 
 
+def _advise_on_operator(detail: Mapping[str, str]) -> Message | None:
+    """Return what to do about an operator who was refused, with the configured ids; None where they are not known."""
+    if "operator_user" in detail:
+        return make_message("halted.operator_user", operator_user=detail["operator_user"])
+    if "operator" in detail:
+        ids = {name: detail[name] for name in ("operator", "organization")}
+        return make_message("halted.operator", **ids)
+    return None
+
+
 def describe_cause(cause: str, presenter: Presenter) -> str:
     """Return why a host gave no usable answer: a text of ours, or what the code of its answer means."""
     if cause.startswith("http_"):
@@ -305,9 +315,8 @@ def describe_halt(
     if code == SIGNATURE_REFUSED and "secret_id" in detail:
         todo = "halted.key_or_proxy" if detail.get("proxy") else "halted.key"
         advice = replace(advice, todo=make_message(todo))
-    if code == OPERATOR_REFUSED and "operator" in detail:
-        ids = {name: detail[name] for name in ("operator", "organization")}
-        advice = replace(advice, todo=make_message("halted.operator", **ids))
+    if code == OPERATOR_REFUSED and (todo_of_ids := _advise_on_operator(detail)) is not None:
+        advice = replace(advice, todo=todo_of_ids)
     task = describe_task(advice, presenter)
     if is_known(f"halt.{code}"):
         return presenter.render("halted.task", what=text, task=task) if code in _WITH_ADVICE else text

@@ -12,14 +12,15 @@ from typing import Any, Literal
 from pipeline.sandbox.audit_log import AUDITED_IDS, AuditedId
 from pipeline.sandbox.auto_sign import AutoSign, Response, WhiteList
 from pipeline.sandbox.checks import (
-    SHAPES,
     check_agent,
+    check_customer,
     check_mobile,
     check_person,
     check_shape,
     decode_inline_image,
     decode_uploads,
     get_lifetime_number,
+    get_shape,
 )
 from pipeline.sandbox.gateway import (
     AUTO_SIGN_STATUS,
@@ -27,6 +28,8 @@ from pipeline.sandbox.gateway import (
     CREATE,
     DISABLE,
     ENABLE_URL,
+    ESS,
+    ESSBASIC,
     ORGANIZATION_SEALS,
     SEAL_URL,
     UPLOAD,
@@ -40,6 +43,7 @@ from pipeline.sandbox.seal_list import IMPORTED_TYPE, ListedSeal, SealList
 
 SEAL_NAME_LIMIT = 50  # code points
 SCENES = ("", "E_PRESCRIPTION_AUTO_SIGN", "OTHER")
+COLORS = ("BLACK", "RED", "BLUE")
 FILE_LIFE = 600.0  # seconds from upload
 ALPHABET = string.ascii_letters + string.digits
 
@@ -101,6 +105,8 @@ class Seal:
     trace_id: str | None
     request_id: str
     created_at: float  # unix seconds
+    process_seal: bool | None = None
+    seal_color: str | None = None
 
     @property
     def person(self) -> tuple[str, str]:
@@ -161,15 +167,16 @@ class Actions:
         """Do what an admitted call asks and return the answer, or raise Refusal having done nothing."""
         if call.parameters is None:
             raise Refusal("InvalidParameter", "The request body is not a JSON object.")
-        if call.action not in self._actions or (call.inner_action == UPLOAD):
+        if call.operation not in self._actions or (call.inner_action == UPLOAD):
             raise Refusal("InvalidAction")  # only inside an envelope, which is no call of the file host
-        shape = dict(SHAPES[call.action])
-        if call.action == CREATE and self._rules.inline == "on":
+        shape = get_shape(call.operation, call.service)
+        if call.operation == CREATE and self._rules.inline == "on" and call.service == ESSBASIC:
             del shape["FileId"]
         check_shape(call.parameters, shape)
         sent = {name: value for name, value in call.parameters.items() if value is not None}
-        tenant = check_agent(sent, tenants)
-        return self._actions[call.action](Order(sent, tenant, call.trace_id, request_id, now))
+        tenant = (check_customer if call.service == ESS else check_agent)(sent, tenants)
+        order = Order(sent, tenant, call.trace_id, request_id, now, call.service)
+        return self._actions[call.operation](order)
 
     def keep_seal(self, seal: Seal) -> None:
         """Enter a seal that was made."""
@@ -186,7 +193,7 @@ class Actions:
 
     def _create_seal(self, order: Order) -> Response:
         sent, organization = order.sent, order.tenant.organization_open_id
-        self._check_create(sent)
+        self._check_create(sent, order.service)
         contract, picture = self._get_image(order)
         if self._rules.unique_names != "off" and (organization, sent["SealName"]) in self._names:
             if self._rules.unique_names == "bare":
@@ -206,6 +213,8 @@ class Actions:
             enable_auto_sign=sent.get("EnableAutoSign"),
             license_type=sent.get("LicenseType"),
             seal_image_compress=sent.get("SealImageCompress"),
+            process_seal=sent.get("ProcessSeal"),
+            seal_color=sent.get("SealColor"),
             trace_id=order.trace_id,
             request_id=order.request_id,
             created_at=order.now,
@@ -213,24 +222,29 @@ class Actions:
         self.keep_seal(seal)
         return {"SealId": seal.seal_id}
 
-    def _check_create(self, sent: Mapping[str, Any]) -> None:
+    def _check_create(self, sent: Mapping[str, Any], service: str) -> None:
         number, card_type = sent["IdCardNumber"], sent.get("IdCardType", "")
+        if service == ESS and card_type == "OTHER_CARD_TYPE":
+            raise Refusal("InvalidParameter.CardType")
         check_person(sent["UserName"], number, card_type, takes_other_cards=self._rules.other_card_type)
+        if sent.get("SealColor", "BLACK") not in COLORS:
+            raise Refusal("InvalidParameterValue", "参数SealColor取值错误")
         if not sent["SealName"].strip():
             raise Refusal("MissingParameter.SealName")
         if len(sent["SealName"]) > SEAL_NAME_LIMIT:
             raise Refusal("InvalidParameter.LimitSealName")
         if sent.get("SceneKey", "") not in SCENES:
             raise Refusal("InvalidParameterValue", "参数SceneKey取值错误")
-        opens_auto_sign = self._rules.inline != "ignored" and sent.get("EnableAutoSign", False)
+        inline = self._get_inline(service)
+        opens_auto_sign = inline != "ignored" and sent.get("EnableAutoSign", False)
         if opens_auto_sign or sent.get("Mobile"):
             check_mobile(sent.get("Mobile", ""))
-        if self._rules.inline != "ignored" and sent.get("LicenseType", 0) not in (0, 1):
+        if inline != "ignored" and sent.get("LicenseType", 0) not in (0, 1):
             raise Refusal("InvalidParameterValue", "参数LicenseType取值错误")
 
     def _get_image(self, order: Order) -> tuple[str, str]:
         """Return the contract that brought the picture and its sha256; a FileId goes before a SealImage."""
-        sent = order.sent
+        sent, inline = order.sent, self._get_inline(order.service)
         if sent.get("FileId"):
             upload = self.uploads.get(sent["FileId"])
             if upload is None or upload.app_id != order.tenant.app_id or order.now >= upload.deadline:
@@ -238,18 +252,22 @@ class Actions:
             if upload.business_type != "SEAL":
                 raise Refusal("InvalidParameter.FileType")
             return "file_id", upload.sha256
-        if self._rules.inline != "ignored" and sent.get("SealImage"):
+        if inline != "ignored" and sent.get("SealImage"):
             return "inline", self._store_image(decode_inline_image(sent["SealImage"]))
-        if self._rules.inline == "on":
+        if inline == "on":
             raise Refusal("MissingParameter.SealImage")
         raise Refusal("FailedOperation", "缺少印章图片，请使用FileId参数")
+
+    def _get_inline(self, service: str) -> str:
+        """Return the rule for SealImage and its companions; in ess they have no effect."""
+        return self._rules.inline if service == ESSBASIC else "ignored"
 
     def _store_files(self, order: Order) -> Response:
         if "Deadline" in order.sent:  # a feature on a white list
             raise Refusal("OperationDenied.WhiteListForbid")
         deadline = float(int(order.now + FILE_LIFE))
         ids = []
-        for kind, data in decode_uploads(order.sent):
+        for kind, data in decode_uploads(order.sent, order.service):
             file_id = self._make_identifier(self.uploads)
             self.uploads[file_id] = Upload(
                 file_id=file_id,
@@ -276,7 +294,7 @@ class Actions:
             )
             for seal in self.seals
         ]
-        return self.seal_list.answer(order.sent, order.tenant.organization_open_id, imported)
+        return self.seal_list.answer(order, imported)
 
     def _store_image(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()

@@ -22,6 +22,7 @@ from pipeline.sandbox.gateway import (
     DESCRIBE_EVENTS,
     DISABLE,
     ENABLE_URL,
+    ESS,
     ORGANIZATION_SEALS,
     SEAL_URL,
     UPLOAD,
@@ -66,9 +67,19 @@ _SIGNER = Key(
 )
 _OF_SIGNER = {"Agent": _AGENT, "Operator": _OPERATOR, "SceneKey": NEEDED_TEXT, "UserInfo": _SIGNER}
 
+# what the product ess takes beside the same calls of essbasic; its Agent is for groups of companies
+_ESS_USER = {"UserId": TEXT, "Channel": TEXT, "OpenId": TEXT, "ClientIp": TEXT, "ProxyIp": TEXT}
+_ESS_CALLER = {"OperatorId": TEXT, "ApplicationId": TEXT, "OrganizationId": TEXT, "SubOrganizationId": TEXT}
+_ESS_CREATE = {"SealColor": TEXT, "ProcessSeal": FLAG}
+_ESS_UPLOAD = {"FileType": TEXT, "CoverRect": FLAG, "CustomIds": Key("list"), "FileUrls": TEXT}
+
 SHAPES: Mapping[str, Mapping[str, Key]] = {
     CREATE: {
-        **{definition.parameter: TEXT for definition in FIELDS.values() if definition.parameter},
+        **{
+            definition.parameter: TEXT
+            for definition in FIELDS.values()
+            if definition.parameter and definition.parameter not in _ESS_CREATE
+        },
         "Agent": _AGENT,
         "Operator": _OPERATOR,
         "UserName": NEEDED_TEXT,
@@ -139,6 +150,19 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
 }
 
 
+def get_shape(operation: str, service: str) -> dict[str, Key]:
+    """Return the parameters that a call takes in a product."""
+    shape = dict(SHAPES[operation])
+    if service != ESS:
+        return shape
+    shape.pop("Operator", None)
+    shape["Agent"] = Key("object")
+    if operation == UPLOAD:
+        return {**shape, **_ESS_UPLOAD, "Caller": Key("object", required=True, inside=_ESS_CALLER)}
+    shape["Operator"] = Key("object", required=True, inside=_ESS_USER)
+    return {**shape, **_ESS_CREATE} if operation == CREATE else shape
+
+
 def check_shape(value: Mapping[str, Any], keys: Mapping[str, Key], where: str = "") -> None:
     """Raise Refusal on the first unknown, missing or wrongly typed key; null counts as absent."""
     for name in value:
@@ -190,6 +214,18 @@ def check_agent(parameters: Mapping[str, Any], tenants: Sequence[Tenant]) -> Ten
     if operator is not None and not operator.get("OpenId"):
         raise Refusal("MissingParameter.UserOpenId")
     if {acting, operator["OpenId"] if operator else acting} != {tenant.operator_open_id}:
+        raise Refusal("OperationDenied.UserNotInOrganization")
+    return tenant
+
+
+def check_customer(parameters: Mapping[str, Any], tenants: Sequence[Tenant]) -> Tenant:
+    """Return the tenant of the credential whose employee acts, or raise Refusal."""
+    caller = parameters.get("Caller")
+    user_id = caller.get("OperatorId") if caller is not None else parameters["Operator"].get("UserId")
+    if not user_id:
+        raise Refusal("MissingParameter.UserId")
+    tenant = next((one for one in tenants if one.operator_user_id == user_id), None)
+    if tenant is None:
         raise Refusal("OperationDenied.UserNotInOrganization")
     return tenant
 
@@ -294,7 +330,7 @@ def get_sms_address(sent: Mapping[str, Any]) -> str | None:
 
 
 INLINE_LIMIT = 5_000_000  # bytes before base64; «5M» taken the strict way
-UPLOAD_LIMIT = 8_000_000  # bytes; a picture stays below it
+UPLOAD_LIMIT, ESS_UPLOAD_LIMIT = 8_000_000, 5_000_000  # bytes; a picture stays below it
 DOCUMENT_LIMIT = 60_000_000
 MAX_FILES = 20
 MAX_FILE_NAME = 200
@@ -320,7 +356,7 @@ def decode_inline_image(text: str) -> bytes:
     return data
 
 
-def decode_uploads(parameters: Mapping[str, Any]) -> list[tuple[str, bytes]]:
+def decode_uploads(parameters: Mapping[str, Any], service: str) -> list[tuple[str, bytes]]:
     """Return (kind, bytes) of every file of an UploadFiles call in its order: one bad file refuses them all."""
     business = parameters["BusinessType"]
     if business not in BUSINESS_TYPES:
@@ -330,13 +366,13 @@ def decode_uploads(parameters: Mapping[str, Any]) -> list[tuple[str, bytes]]:
         raise Refusal("InvalidParameter", "参数FileInfos不能为空")
     if len(infos) > MAX_FILES:
         raise Refusal("InvalidParameter", f"参数FileInfos一次最多{MAX_FILES}个文件")
-    files = [_file(info, business) for info in infos]
+    files = [_file(info, business, service) for info in infos]
     if len({kind for kind, _ in files}) > 1:
         raise Refusal("InvalidParameter.FileType", "所有文件必须为相同类型")
     return files
 
 
-def _file(info: Mapping[str, Any], business: str) -> tuple[str, bytes]:
+def _file(info: Mapping[str, Any], business: str, service: str) -> tuple[str, bytes]:
     name = info.get("FileName") or ""
     if len(name) > MAX_FILE_NAME:
         raise Refusal("InvalidParameter", "参数FileName长度超出")
@@ -349,7 +385,8 @@ def _file(info: Mapping[str, Any], business: str) -> tuple[str, bytes]:
     suffix = name.rpartition(".")[2].lower() if "." in name else None
     if suffix is not None and suffix not in _SUFFIXES[kind]:
         raise Refusal("InvalidParameter.FileType")
-    if len(data) >= (UPLOAD_LIMIT if kind in PICTURES else DOCUMENT_LIMIT):
+    picture_limit = ESS_UPLOAD_LIMIT if service == ESS else UPLOAD_LIMIT
+    if len(data) >= (picture_limit if kind in PICTURES else DOCUMENT_LIMIT):
         raise Refusal("LimitExceeded.FileSize")
     return kind, data
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from pipeline.sandbox.gateway import ENVELOPE, Call, EnvelopeKeys, Refusal, Tenant
+from pipeline.sandbox.gateway import ENVELOPE, ESSBASIC, Call, EnvelopeKeys, Refusal, Tenant
 
 IV_BYTES = 16
 # how an answer is closed: wrongly, or (bare) with its fields outside ``Response``
@@ -38,10 +38,11 @@ def open_call(call: Call, tenants: Iterable[Tenant]) -> tuple[Call, Envelope]:
     sent = call.parameters
     if sent is None:
         raise Refusal("InvalidParameter", "The request body is not a JSON object.")
-    for name in ("RequestAction", "ApplicationId", "IV", "EncryptedData", "EncryptionSignature"):
+    application = ("ApplicationId",) if call.service == ESSBASIC else ()
+    for name in ("RequestAction", *application, "IV", "EncryptedData", "EncryptionSignature"):
         if not isinstance(sent.get(name), str):
             raise Refusal("MissingParameter", f"The request is missing a required parameter `{name}`.")
-    keys = _get_keys(sent["ApplicationId"], tenants)
+    keys = _get_keys(sent.get("ApplicationId"), tenants)
     try:
         names = ("IV", "EncryptedData", "EncryptionSignature")
         iv, data, signature = (base64.b64decode(sent[name], validate=True) for name in names)
@@ -55,8 +56,9 @@ def open_call(call: Call, tenants: Iterable[Tenant]) -> tuple[Call, Envelope]:
     return replace(call, parameters=inside, inner_action=sent["RequestAction"]), Envelope(keys, sent)
 
 
-def _get_keys(application_id: str, tenants: Iterable[Tenant]) -> EnvelopeKeys:
-    known = [tenant.envelope for tenant in tenants if tenant.app_id == application_id]
+def _get_keys(application_id: str | None, tenants: Iterable[Tenant]) -> EnvelopeKeys:
+    """Return the keys of an application; in ess, where a call names none, those of the credential."""
+    known = [tenant.envelope for tenant in tenants if application_id in {None, tenant.app_id}]
     if not known:
         raise Refusal("ResourceNotFound.Application")
     if known[0] is None:

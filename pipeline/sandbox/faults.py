@@ -99,7 +99,7 @@ class Match:
     def matches(self, call: Call) -> bool:
         """Return whether the call is one of those that are numbered."""
         return (
-            self.action in (None, call.action)
+            self.action in (None, call.action, call.operation)
             and self.user_name in (None, call.get_text("UserName"))
             and self.seal_name in (None, call.get_text("SealName"))
         )
@@ -283,7 +283,8 @@ def _read_error(value: Any, default: str | None) -> Mapping[str, Any]:
 
 def _parse_match(item: object, known: Sequence[str]) -> Match:
     names = _take_names(item, known)
-    if names.get("action") not in (None, *SHAPES):
+    actions = {*SHAPES, *(name.removeprefix("Channel") for name in SHAPES)}  # of both products
+    if names.get("action") not in {None, *actions}:
         raise _Misfit(names["action"], SHAPES)
     for name in ("user_name", "seal_name"):
         _take(names.get(name, ""), str, "text")

@@ -45,13 +45,15 @@ ACTIONS = (
     DESCRIBE_EVENTS,
 )
 
+_OF_BOTH = (UPLOAD, ENVELOPE)  # actions with the same name in both products
+
 Role = Literal["general", "file", "both"]
 
 BODY_LIMIT = 10 * 1024 * 1024  # bytes, TC3 over POST; the file host takes more
 
-SERVICE = "essbasic"
-VERSION = "2021-05-26"
-AUDIT_SERVICE, AUDIT_VERSION = "cloudaudit", "2019-03-19"
+ESSBASIC, ESS, AUDIT = "essbasic", "ess", "cloudaudit"
+# by version
+SERVICES: Mapping[str, str] = {"2021-05-26": ESSBASIC, "2020-11-11": ESS, "2019-03-19": AUDIT}
 ALGORITHM = "TC3-HMAC-SHA256"
 WINDOW = 300  # seconds a timestamp may be off
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -89,6 +91,16 @@ class Call:
         return self.wire_action if self.inner_action is None else self.inner_action
 
     @property
+    def service(self) -> str:
+        """The product whose version is called."""
+        return SERVICES.get(self.headers.get("x-tc-version", ""), ESSBASIC)
+
+    @property
+    def operation(self) -> str:
+        """What is asked for: the name that the action has in essbasic."""
+        return get_operation(self.action, self.service)
+
+    @property
     def trace_id(self) -> str | None:
         """X-TC-TraceId, which the client makes up."""
         return self.headers.get("x-tc-traceid")
@@ -97,6 +109,11 @@ class Call:
         """Return a text parameter of the top level, also from a body with other faults."""
         value = (self.parameters or {}).get(name)
         return value if isinstance(value, str) else None
+
+
+def get_operation(action: str, service: str) -> str:
+    """Return the name that an action has in essbasic; in ess most names lack ``Channel``."""
+    return f"Channel{action}" if service == ESS and action not in _OF_BOTH else action
 
 
 def read_call(
@@ -153,6 +170,7 @@ MESSAGES: Mapping[str, str] = {
     "MissingParameter.ProxyOperatorOpenId": "ProxyOperatorOpenId不存在。",
     "MissingParameter.SealImage": "印章图片为空。",
     "MissingParameter.SealName": "印章名称为空。",
+    "MissingParameter.UserId": "用户ID为空。",
     "MissingParameter.UserOpenId": "用户OpenId不存在。",
     "NoSuchVersion": "接口版本不存在。",
     "OperationDenied.InvalidApproverAge": "签署人未达到合法年龄。",
@@ -211,8 +229,14 @@ class Tenant:
     app_id: str
     organization_open_id: str
     operator_open_id: str
+    operator_user_id: str = ""  # of the product ess, in which the hospital is the organisation of its keys
     token: str | None = field(default=None, repr=False)  # of a temporary credential
     envelope: EnvelopeKeys | None = None  # None: not enabled
+
+    @property
+    def organization(self) -> str:
+        """What a configuration of the product ess calls the hospital."""
+        return self.organization_open_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +248,7 @@ class Order:
     trace_id: str | None
     request_id: str
     now: float  # unix seconds
+    service: str = ESSBASIC
 
 
 def verify_signature(
@@ -283,6 +308,7 @@ SANDBOX = Tenant(
     app_id="yDsandbox00000000000000000000app",
     organization_open_id="org_sandbox_hospital",
     operator_open_id="sandbox_operator",
+    operator_user_id="yDsandbox_user",
 )
 
 
@@ -304,8 +330,10 @@ class CallCounter:
             tuple[str, str], deque[float]
         ] = {}  # of calls that count: their moment, or their second
 
-    def count_call(self, key: tuple[str, str], *, now: float, steady: float) -> int | None:
+    def count_call(self, key: tuple[str, str], *, now: float, steady: float, share: float = 1) -> int | None:
         """Count one call; return how many this second has seen when that is too many, else None.
+
+        ``share`` is how many times the usual rate this key has.
 
         ``now`` is the wall clock in unix seconds, ``steady`` a monotonic one: neither may run backwards for a key.
         """
@@ -316,7 +344,7 @@ class CallCounter:
         while arrivals and arrivals[0] <= moment - 1:
             arrivals.popleft()
         arrivals.append(moment)
-        return len(arrivals) if len(arrivals) > self.rate else None
+        return len(arrivals) if len(arrivals) > self.rate * share else None
 
 
 class Gateway:
@@ -353,9 +381,12 @@ class Gateway:
             if refusal.code == SECRET_ID_NOT_FOUND:
                 raise Refusal(refusal.code, f"{OTHER_SANDBOX}{self._owner}") from refusal
             raise
-        count = self._counter.count_call((secret_id, call.wire_action), now=now, steady=steady)
+        share = _get_rate_share(call)
+        count = self._counter.count_call(
+            (secret_id, f"{call.service}:{call.wire_action}"), now=now, steady=steady, share=share
+        )
         if count is not None:
-            raise build_throttle_refusal(count, self._counter.rate)
+            raise build_throttle_refusal(count, self._counter.rate * share)
         return [tenant for tenant in self._tenants if tenant.secret_id == secret_id]
 
     def _has_current_keys(self, call: Call, now: float) -> bool:
@@ -367,6 +398,11 @@ class Gateway:
         return True
 
 
+def _get_rate_share(call: Call) -> float:
+    """Return how many times the usual rate an action has: 300 uploads a second in ess, all else 20."""
+    return 15 if call.service == ESS and call.wire_action == UPLOAD else 1
+
+
 def _verify_call(call: Call, tenants: Sequence[Tenant], now: float) -> str:
     """Return the SecretId of one of these tenants that signed a call, or raise Refusal."""
     return verify_signature(
@@ -375,7 +411,7 @@ def _verify_call(call: Call, tenants: Sequence[Tenant], now: float) -> str:
         headers=call.headers,
         body=call.body,
         tenants={tenant.secret_id: tenant for tenant in tenants},
-        service=AUDIT_SERVICE if call.action == DESCRIBE_EVENTS else SERVICE,
+        service=call.service,
         now=now,
     )
 
@@ -397,11 +433,12 @@ def _check_request(call: Call) -> None:
 
 
 def _check_action(call: Call) -> None:
-    if call.wire_action not in ACTIONS:
+    if get_operation(call.wire_action, call.service) not in ACTIONS:
         raise Refusal("InvalidAction")
     if call.role == "general" and call.wire_action == UPLOAD:
         raise Refusal("InvalidAction", "action not exist")
     if call.role == "file" and call.wire_action != UPLOAD:
         raise Refusal("UnsupportedOperation", "操作禁止")
-    if call.headers["x-tc-version"] != (AUDIT_VERSION if call.action == DESCRIBE_EVENTS else VERSION):
+    is_of_audit = call.service == AUDIT
+    if call.headers["x-tc-version"] not in SERVICES or is_of_audit != (call.wire_action == DESCRIBE_EVENTS):
         raise Refusal("NoSuchVersion")

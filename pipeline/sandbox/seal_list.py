@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.sandbox.gateway import Refusal
+from pipeline.sandbox.gateway import ESS, ESSBASIC, Order, Refusal
 
-PAGE_LIMIT, OFFSET_LIMIT, DEFAULT_LIMIT = 100, 20_000, 20
+PAGE_LIMITS: Mapping[str, int] = {ESSBASIC: 100, ESS: 200}  # by product
+OFFSET_LIMIT, DEFAULT_LIMIT = 20_000, 20
 ENABLED = "SUCCESS"
 ALL = "ALL"
 IMPORTED_TYPE = "OTHER"  # the kind that a listed imported seal has here; no document names it
@@ -57,12 +58,11 @@ class SealList:
     cut_at: int | None = None  # lines after which the list ends, whatever its total is
     arriving: list[ListedSeal] = field(default_factory=list)  # one more is there after every page
 
-    def answer(
-        self, sent: Mapping[str, Any], organization: str, imported: Iterable[ListedSeal]
-    ) -> dict[str, Any]:
+    def answer(self, order: Order, imported: Iterable[ListedSeal]) -> dict[str, Any]:
         """Return the page that a call asks for, or raise Refusal; ``imported`` are the doctors' seals of all hospitals."""
+        sent, organization = order.sent, order.tenant.organization_open_id
         limit, offset = sent.get("Limit", 0) or DEFAULT_LIMIT, sent.get("Offset", 0)
-        if not (0 < limit <= PAGE_LIMIT and 0 <= offset <= OFFSET_LIMIT):
+        if not (0 < limit <= PAGE_LIMITS[order.service] and 0 <= offset <= OFFSET_LIMIT):
             raise Refusal("InvalidParameterValue")
         lines = self._select_lines(sent, organization, imported)
         shown = lines if self.cut_at is None else lines[: self.cut_at]

@@ -336,14 +336,14 @@ class GivenAnswers:
 
     def keep(self, call: Call, answer: CallAnswer) -> None:
         """Enter the answer to a call."""
-        self._answers.append((call.action, call.get_text("UserName"), answer))
+        self._answers.append((call.operation, call.get_text("UserName"), answer))
 
     def get_replayed_answer(self, call: Call, faults: Sequence[Fault]) -> CallAnswer | None:
         """Return the answer that a call gets in place of its own, None for its own."""
         earlier = next((fault.earlier for fault in faults if fault.kind == "replay"), None)
         if earlier is None:
             return None
-        action = earlier.action or call.action
+        action = earlier.action or call.operation
         fitting = [
             answer
             for given, user_name, answer in self._answers

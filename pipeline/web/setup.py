@@ -9,10 +9,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from pipeline.config.sections import IDS, PLACEHOLDER
+from pipeline.config.sections import PLACEHOLDER
 from pipeline.errors import DiskTrouble, EsignImportError
+from pipeline.esign.products import ESSBASIC
 from pipeline.operations.init_project import (
-    ENDPOINTS,
     ProjectSettings,
     create_project,
     require_new_project,
@@ -48,16 +48,19 @@ class SetupPage:
     async def _create(self, request: web.Request) -> web.StreamResponse:
         """Make the folder, and lead on to the page that is served from then on."""
         form = await request.post()
-        values = {name: str(form.get(name, "")).strip()[:MAX_TEXT] for name in (*IDS, *KEYS, "environment")}
+        values = {
+            name: str(form.get(name, "")).strip()[:MAX_TEXT] for name in (*ESSBASIC.ids, *KEYS, "environment")
+        }
         presenter = Presenter(choose_language(request))
         faults = {name: presenter.render(key) for name, key in _list_faults(values)}
         if faults:
             return self._render(request, values, faults=faults)
         settings = ProjectSettings(
+            product=ESSBASIC,
             environment="test" if values["environment"] == "test" else "production",
-            endpoint=ENDPOINTS[values["environment"]],
+            endpoint=ESSBASIC.endpoints[values["environment"]].general,
             language=presenter.language,
-            ids={name: values[name] for name in IDS},
+            ids={name: values[name] for name in ESSBASIC.ids},
             secrets=(values["secret_id"], values["secret_key"]),
         )
         async with self._turn:
@@ -88,19 +91,22 @@ class SetupPage:
             values={name: value for name, value in values.items() if name not in KEYS},
             faults=faults or {},
             failure=failure,
-            fields=[(name, render(f"setup.{name}"), render(f"setup.{name}.hint")) for name in (*IDS, *KEYS)],
+            fields=[
+                (name, render(f"setup.{name}"), render(f"setup.{name}.hint"))
+                for name in (*ESSBASIC.ids, *KEYS)
+            ],
             environments=[(name, render(f"setup.environment.{name}")) for name in ("test", "production")],
         )
 
 
 def _list_faults(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield each value that will not do, with the key of the reason."""
-    for name in (*IDS, *KEYS):
+    for name in (*ESSBASIC.ids, *KEYS):
         if not values[name] or values[name] == PLACEHOLDER:
             yield name, "setup.missing"
         elif _PRINTABLE.fullmatch(values[name]) is None:
             yield name, "setup.unusual"
-    if values["environment"] not in ENDPOINTS:
+    if values["environment"] not in ESSBASIC.endpoints:
         yield "environment", "setup.missing"
 
 

@@ -68,9 +68,8 @@ def _binds_licence(request: SealRequest) -> bool:
 def describe_target(config: Config) -> Message:
     """Return where seals are to be made: the environment and the organisation."""
     name = get_service_environment(config.api.endpoint)
-    organization = config.api.organization_open_id
     return make_message(
-        "sending_to", environment=make_message(f"environment.{name}"), organization=organization
+        "sending_to", environment=make_message(f"environment.{name}"), organization=config.api.hospital
     )
 
 

@@ -20,7 +20,7 @@ from pipeline.errors import UsageError
 from pipeline.esign.contracts import CONTRACTS, Contract
 from pipeline.esign.credentials import CredentialsPlaces
 from pipeline.esign.encryption_keys import EncryptionKeyPlaces
-from pipeline.esign.products import AUDIT_LOG, Agent, Product
+from pipeline.esign.products import AUDIT_LOG, ESS, Agent, Product
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
@@ -48,7 +48,7 @@ def get_product(config: Config) -> Product:
 
 def get_contract(config: Config) -> Contract:
     """Return the API contract that is configured."""
-    return CONTRACTS[config.api.contract]
+    return CONTRACTS[config.api.product, config.api.contract]
 
 
 def build_agent(config: Config) -> Agent:
@@ -144,7 +144,10 @@ def describe_keys(config: Config, credentials: CredentialsSource) -> dict[str, s
     detail = {"credentials": credentials.source}
     if isinstance(credentials, Credentials):
         detail = credentials.describe()
-    detail |= {"operator": api.operator_open_id, "organization": api.organization_open_id}
+    if get_product(config) is ESS:
+        detail |= {"operator_user": api.operator_user_id}
+    else:
+        detail |= {"operator": api.operator_open_id, "organization": api.organization_open_id}
     return detail | ({"proxy": "yes"} if api.proxy else {})
 
 
@@ -154,7 +157,7 @@ def get_credentials_places(config: Config, clock: Clock) -> CredentialsPlaces:
         environment=os.environ,
         home=Path.home(),
         secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
-        organization=config.api.organization_open_id.replace(PLACEHOLDER, ""),
+        organization=config.api.hospital.replace(PLACEHOLDER, ""),
         role=build_role(config),
         clock=clock,
     )

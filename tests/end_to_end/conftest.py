@@ -54,11 +54,16 @@ class Hospital:
         return self.sandbox.service
 
     def configure(self, **api) -> None:
-        lines = {
-            "endpoint": self.sandbox.url,
+        ids = {
             "app_id": SANDBOX.app_id,
             "organization_open_id": self.organization,
             "operator_open_id": SANDBOX.operator_open_id,
+        }
+        if api.get("product") == "ess":
+            ids = {"organization": self.organization, "operator_user_id": SANDBOX.operator_user_id}
+        lines = {
+            "endpoint": self.sandbox.url,
+            **ids,
             "timeout_seconds": 30,
             **api,
         }

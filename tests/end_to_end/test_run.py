@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 from people import name, number
 from PIL import Image
+from tencentcloud.ess.v20201111 import models as ess_models
 from tencentcloud.essbasic.v20210526 import models
 from wire_support import fault
 
@@ -214,19 +215,12 @@ def test_a_roster_that_cannot_be_read_does_not_stop_the_others(hospital):
     assert hospital.run_to_end("run") == (7, {"sealed": 2})
 
 
-def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
+def test_requests_hold_only_fields_the_sdk_knows():
     """Every key that reaches the service is a member of the official SDK's request models."""
-    known = {
-        "ChannelCreatePreparedPersonalEsign": models.ChannelCreatePreparedPersonalEsignRequest,
-        "UploadFiles": models.UploadFilesRequest,
-    }
-    hospital = hospital_with()
-    hospital.doctors(1)
-    hospital.go("run")
     from pipeline.domain.fields import FIELDS
     from pipeline.domain.seals import SealContent, SealRequest
-    from pipeline.esign.contracts import CONTRACTS, CreateImage, build_upload
-    from pipeline.esign.products import PlatformAgent
+    from pipeline.esign.contracts import CONTRACTS, CreateImage, build_liveness_check, build_upload
+    from pipeline.esign.products import CustomerAgent, PlatformAgent
 
     content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
     request = SealRequest(
@@ -236,32 +230,32 @@ def test_requests_hold_only_fields_the_sdk_knows(hospital_with):
         {field: "a value" for field, definition in FIELDS.items() if definition.parameter},
         content,
     )
-    agent = PlatformAgent("a", "o", "u", "p", "q")
-    bodies = [
-        *(
-            (
-                "ChannelCreatePreparedPersonalEsign",
-                contract.build_create(agent, request, CreateImage(b"x", "f")),
-            )
-            for contract in CONTRACTS.values()
-        ),
-        ("UploadFiles", build_upload(agent, "row000001.png", b"x")),
-    ]
-    for action, body in bodies:
-        model = known[action]()
-        assert _strangers(json.loads(body), model) == []
+    agents = {"essbasic": PlatformAgent("a", "o", "u", "p", "q"), "ess": CustomerAgent("u")}
+    sdk = {"essbasic": models, "ess": ess_models}
+    for contract in CONTRACTS.values():
+        product, agent = contract.product, agents[contract.product.name]
+        bodies = {
+            product.create: contract.build_create(agent, request, CreateImage(b"x", "f")),
+            product.upload: build_upload(agent, "row000001.png", b"x"),
+            product.organization_seals: build_liveness_check(agent),
+        }
+        for action, body in bodies.items():
+            model = getattr(sdk[product.name], f"{action}Request")()
+            assert _list_strangers(json.loads(body), model, sdk[product.name]) == []
 
 
-def _strangers(body: dict, model) -> list[str]:
-    members = {"Agent": models.Agent, "Operator": models.UserInfo, "ProxyOperator": models.UserInfo}
+def _list_strangers(body: dict, model, sdk) -> list[str]:
+    members = {"Agent": sdk.Agent, "Operator": sdk.UserInfo, "ProxyOperator": sdk.UserInfo}
+    if sdk is ess_models:
+        members["Caller"] = sdk.Caller
     unknown_fields = []
     for key, value in body.items():
         if not hasattr(type(model), key):
             unknown_fields.append(key)
         elif key in members:
-            unknown_fields += _strangers(value, members[key]())
+            unknown_fields += _list_strangers(value, members[key](), sdk)
         elif key == "FileInfos":
-            unknown_fields += _strangers(value[0], models.UploadFile())
+            unknown_fields += _list_strangers(value[0], sdk.UploadFile(), sdk)
     return unknown_fields
 
 
@@ -280,7 +274,9 @@ def test_keys_without_a_value_are_left_out():
         content,
     )
     body = json.loads(
-        CONTRACTS["file_id"].build_create(PlatformAgent("a", "o", "u"), request, CreateImage(b"x", "f"))
+        CONTRACTS["essbasic", "file_id"].build_create(
+            PlatformAgent("a", "o", "u"), request, CreateImage(b"x", "f")
+        )
     )
     assert set(body) == {"Agent", "Operator", "UserName", "IdCardType", "IdCardNumber", "SealName", "FileId"}
     assert body["Agent"] == {"AppId": "a", "ProxyOrganizationOpenId": "o", "ProxyOperator": {"OpenId": "u"}}

@@ -12,7 +12,14 @@ from pipeline.esign.products import ESSBASIC
 PIPELINE = Path(__file__).parents[2] / "pipeline"
 # every action of the product in the code that calls it
 USE = re.compile(r"\bproduct\.(\w+)")
-NO_ACTIONS = {"name", "service", "version", "agent", "endpoints"}
+NO_ACTIONS = {
+    "name",
+    "service",
+    "version",
+    "agent",
+    "endpoints",
+    "envelope",
+}  # no envelope without api.encryption
 
 
 @pytest.mark.parametrize("contract", ["file_id", "inline"])

@@ -17,6 +17,7 @@ from people import complete_number, name, number
 from pipeline.cli.app import main
 from pipeline.config.settings import load
 from pipeline.config.yaml_loader import read_document
+from pipeline.esign.products import ESSBASIC
 from pipeline.operations.init_project import (
     SECRETS,
     ProjectSettings,
@@ -33,6 +34,7 @@ IDS = {"app_id": "yDxApp1", "organization_open_id": "0123", "operator_open_id": 
 
 def make_settings(**changes):
     defaults = {
+        "product": ESSBASIC,
         "environment": "test",
         "endpoint": "https://essbasic.test.ess.tencent.cn",
         "language": "zh",
@@ -190,7 +192,7 @@ def test_on_a_terminal_it_asks_for_what_is_missing(tmp_path):
         env={**os.environ, "LC_ALL": "C.UTF-8", "ESIGN_IMPORT_LANGUAGE": ""},
     )
     os.close(theirs)
-    os.write(ours, b"7\n\norg1\n\nzh\n")  # Tencent's test environment is the default
+    os.write(ours, b"7\n\n\norg1\n\nzh\n")  # the test environment and essbasic are the defaults
     seen = b""
     while True:
         try:

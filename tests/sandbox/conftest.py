@@ -176,12 +176,12 @@ def running():
         threads.append(SandboxThread(Sandbox(service or FakeService(), **options)).__enter__())
         return threads[-1]
 
-    def client(url, *, tenant=SANDBOX, token=None, method="POST"):
+    def client(url, *, tenant=SANDBOX, token=None, method="POST", kind=EssbasicClient):
         http = HttpProfile(
             protocol="http", endpoint=url.removeprefix("http://"), reqMethod=method, reqTimeout=5
         )
         credential = Credential(tenant.secret_id, tenant.secret_key, token)
-        made = EssbasicClient(credential, "", ClientProfile(httpProfile=http))
+        made = kind(credential, "", ClientProfile(httpProfile=http))
         clients.append(made)
         return made
 

@@ -267,6 +267,7 @@ SCENES = _index_words(
         "OTHER": "OTHER 其他 其它 其他场景 其它场景",
     }
 )
+COLORS = _index_words({"BLACK": "BLACK 黑 黑色", "RED": "RED 红 红色 朱红 朱红色", "BLUE": "BLUE 蓝 蓝色"})
 _YES_NO_CHOICE = (YES_NO, "是 / 否, true / false, 1 / 0")
 # the words of a field, and what a message calls them
 CHOICES: Mapping[Field, tuple[Mapping[str, object], str]] = {
@@ -274,6 +275,8 @@ CHOICES: Mapping[Field, tuple[Mapping[str, object], str]] = {
     Field.ENABLE_AUTO_SIGN: _YES_NO_CHOICE,
     Field.LICENSE_TYPE: (LICENSES, "0 (绑定), 1 (不绑定)"),
     Field.SEAL_IMAGE_COMPRESS: _YES_NO_CHOICE,
+    Field.PROCESS_SEAL: _YES_NO_CHOICE,
+    Field.SEAL_COLOR: (COLORS, "BLACK (黑), RED (红), BLUE (蓝)"),
 }
 
 
@@ -354,6 +357,10 @@ class FieldContext:
         """Return whether the row's create opens auto-sign."""
         return self.results[Field.ENABLE_AUTO_SIGN].value is True
 
+    def processes_seal(self) -> bool:
+        """Return whether the service processes the row's picture."""
+        return self.results[Field.PROCESS_SEAL].value is True
+
 
 FieldReader = Callable[[Cell | None, str | None, FieldContext], FieldResult[Any]]
 
@@ -370,6 +377,8 @@ READERS: Mapping[Field, FieldReader] = {
     Field.ENABLE_AUTO_SIGN: lambda cell, address, _: read_choice(Field.ENABLE_AUTO_SIGN, cell, address),
     Field.LICENSE_TYPE: lambda cell, address, _: read_choice(Field.LICENSE_TYPE, cell, address),
     Field.SEAL_IMAGE_COMPRESS: lambda cell, address, _: read_choice(Field.SEAL_IMAGE_COMPRESS, cell, address),
+    Field.PROCESS_SEAL: lambda cell, address, _: read_choice(Field.PROCESS_SEAL, cell, address),
+    Field.SEAL_COLOR: lambda cell, address, _: read_choice(Field.SEAL_COLOR, cell, address),
     Field.MOBILE: lambda cell, address, context: read_mobile(
         cell, address, auto_sign=context.opens_auto_sign()
     ),

@@ -205,6 +205,11 @@ def _read_field(
         if result.value is None or result.value is False:  # a "no" loses nothing
             return FieldResult(None, result.problems)
         return FieldResult(None, (*result.problems, refuse_value(field, cell, address, "warning")))
+    if field is Field.SEAL_COLOR and result.value is not None and not context.processes_seal():
+        # the colour is that of processed pictures alone; one that the roster itself gives is not left out silently
+        is_written = not is_dash(get_text(cell))
+        left_out = [refuse_value(field, cell, address, "warning")] if is_written else []
+        return FieldResult(None, (*result.problems, *left_out))
     if field is Field.LICENSE_TYPE and result == FieldResult(None) and context.opens_auto_sign():
         # a create without this parameter binds a paid licence
         return FieldResult(None, (refuse_value(field, cell, address, found="", expected="0, 1"),))

@@ -173,7 +173,7 @@ class SendPage:
 
     def _name_organization(self) -> str:
         """Return the short name that is typed: that of the hospital among several, else the organisation's id."""
-        return self._site.profile or self._site.config.api.organization_open_id
+        return self._site.profile or self._site.config.api.hospital
 
     def _needs_name(self) -> bool:
         return get_service_environment(self._site.config.api.endpoint) == PRODUCTION

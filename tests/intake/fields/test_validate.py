@@ -20,6 +20,8 @@ DEFAULTS = {
     "enable_auto_sign": None,
     "license_type": None,
     "seal_image_compress": None,
+    "process_seal": None,
+    "seal_color": None,
 }
 ALL_ACCEPTED = {"accepted_parameters": ("enable_auto_sign", "license_type", "seal_image_compress")}
 COLUMNS = dict(zip(Field, ascii_uppercase, strict=False))
@@ -211,6 +213,19 @@ def test_fields_of_the_older_contract_alone_are_dropped_and_reported(field, writ
     assert getattr(doctor, field) is None
 
 
+def test_a_colour_counts_where_the_picture_is_processed():
+    accepted = {"accepted_parameters": ("process_seal", "seal_color")}
+    (doctor,) = judge(row(process_seal="是", seal_color="红色"), **accepted)
+    assert (doctor.problems, doctor.process_seal, doctor.seal_color) == ((), True, "RED")
+    (doctor,) = judge(row(seal_color="红色"), process_seal=False, seal_color="BLUE", **accepted)
+    assert (codes(doctor), doctor.seal_color) == (["VALUE_INVALID(w)"], None), "the roster's own, left out"
+    (doctor,) = judge(row(), process_seal=False, seal_color="BLUE", **accepted)
+    assert (codes(doctor), doctor.process_seal, doctor.seal_color) == ([], False, None)
+    (doctor,) = judge(row(seal_color="-"), process_seal=True, seal_color="BLUE", **accepted)
+    assert (codes(doctor), doctor.seal_color) == ([], "BLUE")
+    assert codes(judge(row(process_seal="是", seal_color="紫"), **accepted)[0]) == ["VALUE_INVALID"]
+
+
 def test_a_field_set_to_no_needs_no_warning():
     (doctor,) = judge(row(enable_auto_sign="否", seal_image_compress="否"))
     assert codes(doctor) == []
@@ -373,6 +388,8 @@ VALUES = {
     Field.ENABLE_AUTO_SIGN: [None, "是", "否", True],
     Field.LICENSE_TYPE: [None, "0", "1", (CellKind.NO_VALUE, None)],
     Field.SEAL_IMAGE_COMPRESS: [None, "是", "?"],
+    Field.PROCESS_SEAL: [None, "是", "?"],
+    Field.SEAL_COLOR: [None, "红", "?"],
 }
 CONTENTS = st.lists(
     st.fixed_dictionaries({}, optional={field: st.sampled_from(texts) for field, texts in VALUES.items()}),

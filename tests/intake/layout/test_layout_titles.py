@@ -44,6 +44,8 @@ MEANT = {
     Field.ENABLE_AUTO_SIGN: ["是否开通自动签", "开通自动签（是/否）"],
     Field.LICENSE_TYPE: ["许可类型", "授权签许可类型", "LicenseType"],
     Field.SEAL_IMAGE_COMPRESS: ["是否压缩", "压缩印章图片"],
+    Field.PROCESS_SEAL: ["是否处理印章", "ProcessSeal"],
+    Field.SEAL_COLOR: ["印章颜色", "SealColor"],
 }  # fmt: skip
 DECOYS = [
     "家属姓名", "家属身份证号", "紧急联系人", "紧急联系人电话", "紧急联系电话", "患者姓名", "病人姓名", "推荐人姓名", "推荐人", "介绍人姓名",

@@ -1,0 +1,122 @@
+"""`api.product: ess`: a hospital that is itself a customer, through the same commands and the same code."""
+
+import json
+
+import pytest
+from people import make_row
+from resolution_support import list_made_seals, read_unknown_rows, run_later
+from run_support import draw_seal
+from wire_support import fault
+
+from pipeline.cli.app import main
+from pipeline.config.settings import Config
+from pipeline.errors import ConfigError
+from pipeline.sandbox.actions import Rules
+
+API = {"product": "ess", "process_seal": True, "seal_color": "BLUE"}
+
+
+def test_two_nights_with_a_lost_answer_a_refusal_and_a_throttle(hospital_with, capsys):
+    refused = {"code": {"code": "InvalidParameter.InvalidName", "message": "姓名不正确"}}
+    hospital = hospital_with(
+        rules=Rules(limiter="none"),
+        faults=[fault("throttle", nth=(1,)), fault("reset_after", nth=(3,)), fault(refused, nth=(4,))],
+        api=API,
+    )
+    rows = [(*make_row(serial), color) for serial, color in enumerate(("", "红", "黑", ""), start=1)]
+    hospital.roster(rows, headers=("姓名", "证件号码", "手机号", "工号", "科室", "印章颜色"))
+    for serial in range(1, 5):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 1, "failed": 1})
+    record = hospital.record()
+    assert record["tenant"] == "sandbox/product=ess/org_sandbox_hospital"
+    assert record["requests"]["CreatePreparedPersonalEsign"]["ok"] == 2
+    made = hospital.service.seals
+    assert {seal.process_seal for seal in made} == {True}
+    colors = {
+        serial: seal.seal_color
+        for seal in made
+        for serial in range(1, 5)
+        if seal.number == make_row(serial)[1]
+    }
+    assert colors.items() <= {1: "BLUE", 2: "RED", 3: "BLACK", 4: "BLUE"}.items()
+    assert len(colors) == 3
+
+    (who,) = read_unknown_rows(hospital)
+    assert run_later(hospital, "run") == 3
+    assert hospital.statuses() == {"sealed": 1, "unchanged": 2, "unknown": 1}, "an unknown row is held"
+    hospital.service.open_auto_sign(next(seal for seal in made if seal.name == who))
+    assert run_later(hospital, "resolve", who, "--look-up") == 0
+    sealed = next(name for name in list_made_seals(hospital) if name != who)
+    assert run_later(hospital, "certify", sealed, "--yes") == 0
+    assert run_later(hospital, "run") == 0
+    assert hospital.statuses() == {"unchanged": 4}
+    assert hospital.service.list_duplicates() == {}
+    capsys.readouterr()
+    assert hospital.go("doctor", "--json") == 0
+    assert run_later(hospital, "explain", who) == 0
+    assert list_made_seals(hospital)[who] in capsys.readouterr().out
+
+
+def test_an_operator_of_another_hospital_stops_the_run_with_the_key_to_correct(hospital_with, capsys):
+    hospital = hospital_with(api=API | {"operator_user_id": "yDother"})
+    hospital.doctors(2)
+    assert hospital.run_to_end("run") == (4, {"not_sent": 2})
+    error = capsys.readouterr().err
+    assert "api.operator_user_id (now yDother)" in error
+    assert "open_id" not in error
+
+
+def test_the_policy_names_the_actions_of_the_product(tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text("api: {product: ess}\n")
+    assert main(["--config", str(tmp_path / "config.yaml"), "config", "policy"]) == 0
+    (statement,) = json.loads(capsys.readouterr().out)["statement"]
+    assert statement["action"][:2] == ["ess:CreatePreparedPersonalEsign", "ess:UploadFiles"]
+    assert not any("Channel" in action for action in statement["action"])
+
+
+@pytest.mark.parametrize(
+    ("api", "words"),
+    [
+        ({"product": "ess", "app_id": "a", "organization_open_id": "o"}, "app_id, organization_open_id: only for"),
+        ({"product": "ess", "allow_other_card_type": True}, "allow_other_card_type: only for"),
+        ({"organization": "o", "operator_user_id": "u"}, "organization, operator_user_id: only for"),
+        ({"seal_color": "RED"}, "seal_color: only for"),
+        ({"product": "ess", "seal_color": "RED"}, "set process_seal"),
+        ({"product": "ess", "contract": "inline"}, "has no contract"),
+        ({"product": "ess", "endpoint": "https://essbasic.tencentcloudapi.com"}, "belongs to the product essbasic"),
+        ({"endpoint": "https://ess.test.ess.tencent.cn"}, "belongs to the product ess"),
+        ({"product": "esx"}, "must be one of"),
+    ],
+)  # fmt: skip
+def test_what_belongs_to_the_other_product_is_refused_with_a_sentence(api, words):
+    with pytest.raises(ConfigError) as refused:
+        Config.load(environment={}, api=api)
+    assert words in refused.value.render("en")
+
+
+def test_the_hosts_and_the_tenant_follow_the_product():
+    ids = {"organization": "我院/1", "operator_user_id": "u"}
+    config = Config.load(environment={}, api={"product": "ess", **ids})
+    assert (config.api.endpoint, config.api.file_endpoint) == (
+        "https://ess.tencentcloudapi.com", "https://file.ess.tencent.cn"
+    )  # fmt: skip
+    assert config.tenant == "production/product=ess/%E6%88%91%E9%99%A2%2F1"
+    test = Config.load(
+        environment={}, api={"product": "ess", "endpoint": "https://ess.test.ess.tencent.cn", **ids}
+    )
+    assert test.api.file_endpoint == "https://file.test.ess.tencent.cn"
+    assert Config.load(environment={}, api={"product": "ess"}).api.placeholders == (
+        "api.organization", "api.operator_user_id"
+    )  # fmt: skip
+    alike = {"app_id": "product=ess", "organization_open_id": "o", "operator_open_id": "u"}
+    assert Config.load(environment={}, api=alike).tenant == "production/product%3Dess/o"
+
+
+def test_init_asks_for_the_ids_of_the_product(tmp_path, capsys):
+    ids = ["--organization", "91310000", "--operator-user-id", "yDuser"]
+    assert main(["init", str(tmp_path / "a"), "--yes", "--product", "ess", *ids]) == 0
+    config = Config.load(tmp_path / "a" / "config.yaml", environment={})
+    assert (config.tenant, config.api.placeholders) == ("production/product=ess/91310000", ())
+    assert main(["--lang", "en", "init", str(tmp_path / "b"), "--yes", *ids]) == 2
+    assert "--organization, --operator-user-id is no id of the product essbasic" in capsys.readouterr().err
