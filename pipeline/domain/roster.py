@@ -361,6 +361,12 @@ class Doctor:
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
 
+def list_candidate_images(doctor: Doctor) -> list[ImageFile]:
+    """Return the different pictures that may be a doctor's, of which none was used: a person can choose one."""
+    images = [*(image for _, image in doctor.rival_images), *doctor.contested_images]
+    return list({image.sha256: image for image in images}.values())
+
+
 @dataclass(frozen=True, slots=True)
 class UnassignedFile:
     """A file of the picture folder that no row got, and the doctors of the rows that its name resembles."""

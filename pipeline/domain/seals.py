@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from dataclasses import field as _field
 from hmac import compare_digest
 from typing import Any, Literal, Self
@@ -242,12 +242,28 @@ def is_usual_seal_id(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class GivenPicture:
-    """A picture that a person gave to a doctor: evidence for these bytes and this doctor alone."""
+    """A picture that a person gave to a doctor: evidence for these bytes and this doctor alone.
+
+    ``others`` were shown to the person as well, and not chosen: their bytes are no evidence for this doctor.
+    """
 
     key: str  # of the doctor
     picture: str  # sha256 of its bytes
     size: int  # of its bytes
     pixels: str = ""  # digest of its upright pixels
+    others: tuple[str, ...] = ()  # sha256
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` returned."""
+        return cls(**{**stored, "others": tuple(stored.get("others", ()))})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a decision holds."""
+        values = asdict(self)
+        if not self.others:
+            del values["others"]
+        return values
 
 
 @dataclass(frozen=True, slots=True)

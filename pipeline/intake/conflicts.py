@@ -31,7 +31,7 @@ from pipeline.intake.fields.normalize import (
 )
 from pipeline.intake.fields.person_name import is_surely_other_name
 from pipeline.intake.images.image_files import mask_file_name
-from pipeline.intake.pairing.expected_names import CELL, COLUMN, NUMBER
+from pipeline.intake.pairing.expected_names import CELL, COLUMN, GIVEN, NUMBER
 from pipeline.intake.pairing.picture_column import list_contested_files
 from pipeline.messages.problems import build_problem
 
@@ -191,7 +191,7 @@ def _list_contested_images(
 ) -> Iterator[IndexedProblem]:
     """Yield a problem for every row whose picture is found by name or staff number, and is also a file that may be another person's.
 
-    The row's own cell, its picture column and its identity number decide alone.
+    The row's own cell, its picture column, its identity number and a person who gave it decide alone.
     """
     claimants: defaultdict[str, list[int]] = defaultdict(list)
     for index, doctor in enumerate(doctors):
@@ -202,7 +202,7 @@ def _list_contested_images(
         return
     for index, doctor in enumerate(doctors):
         image = doctor.picture or doctor.held_image
-        if image is None or doctor.evidence in (COLUMN, CELL, NUMBER):
+        if image is None or doctor.evidence in (COLUMN, CELL, NUMBER, GIVEN):
             continue
         rivals = claimants.get(identical_images.get(image.sha256, image.sha256), ())
         others = [doctors[other] for other in rivals if person_ids[other] != person_ids[index]]

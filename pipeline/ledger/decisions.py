@@ -164,7 +164,7 @@ def _enter_picture_decision(
     connection: Connection, kind: str, given: GivenPicture, *, now: float, who: str, why: str
 ) -> list[Fact]:
     # the doctor may not be in the ledger yet, so that the decision refers to no person
-    detail = json.dumps(asdict(given), separators=(",", ":"))
+    detail = json.dumps(given.to_dict(), separators=(",", ":"))
     return [
         Fact(
             "decision", "id", insert_decision(connection, Decision(kind, None, now, who, why, detail=detail))
@@ -178,7 +178,7 @@ def read_given_pictures(connection: Connection) -> list[GivenPicture]:
     for kind, detail in connection.execute(
         "SELECT kind, detail FROM decision WHERE kind IN (?, ?) ORDER BY id", (GIVE_PICTURE, WITHDRAW_PICTURE)
     ):
-        picture = GivenPicture(**json.loads(detail))
+        picture = GivenPicture.from_dict(json.loads(detail))
         if kind == GIVE_PICTURE:
             given.setdefault(picture)
         else:

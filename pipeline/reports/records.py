@@ -14,7 +14,7 @@ from pipeline.domain.fields import list_result_fields
 from pipeline.domain.masking import Masker, hide_names
 from pipeline.domain.message import Message
 from pipeline.domain.results_format import COPIES
-from pipeline.domain.roster import Change, FileReport, Problem
+from pipeline.domain.roster import Change, FileReport, ImageFile, Problem, list_candidate_images
 from pipeline.domain.row_record import SCHEMA, RecordedAnswer, RecordedPicture, RecordedProblem, RowLine
 from pipeline.domain.run import (
     SHOWN_STATUSES,
@@ -37,6 +37,7 @@ from pipeline.version import __version__
 
 PREVIEW = "preview.json"
 PICTURES = "pictures.json"
+MAX_CANDIDATES = 12  # pictures from which one is chosen for a row
 
 
 def record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> RowLine:
@@ -250,25 +251,37 @@ def _mask_sheet(sheet: str | None, presenter: Presenter) -> str | None:
     return None if sheet is None else presenter.mask_text(sheet)
 
 
-# -- pictures.json: the pictures of a check that no row matched
+# -- pictures.json: the pictures of a check that no row matched, and those from which one is chosen for a row
 
 
 def record_pictures(report: RunReport, presenter: Presenter) -> dict[str, object]:
-    """Return pictures.json of a check; those that could not be read, or are not shown, are left out."""
+    """Return pictures.json of a check; those that could not be read, or are not shown, are left out.
+
+    ``candidates`` are the pictures that hold a row, by the number of its line in the plan; a row with more of them than a person
+    compares has none.
+    """
+    candidates = {
+        str(number): [_record_image(image, presenter) for image in images]
+        for number, outcome in enumerate(report.outcomes)
+        if 0 < len(images := list_candidate_images(outcome.doctor)) <= MAX_CANDIDATES
+    }
     return {
         "schema": SCHEMA,
         "run": report.run,
         "pictures": [
             {
-                "path": presenter.mask_path(file.path),
-                "sha256": file.image.sha256,
-                "size": file.image.size,
+                **_record_image(file.image, presenter),
                 "similar": [presenter.mask_text(doctor.row.origin.position) for doctor in file.similar],
             }
             for file in report.unassigned_images
             if file.image is not None
         ],
+        "candidates": candidates,
     }
+
+
+def _record_image(image: ImageFile, presenter: Presenter) -> dict[str, object]:
+    return {"path": presenter.mask_path(image.path), "sha256": image.sha256, "size": image.size}
 
 
 # -- preview.json: what a run would do. It holds names, where rows differ from those of the last run, and no number

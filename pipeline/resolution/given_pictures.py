@@ -5,7 +5,7 @@ It is refused where the picture is evidence for another doctor. What is found ou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -46,14 +46,18 @@ class PictureDecisions:
             raise UsageError("picture.no_number")
         return doctor
 
-    def give(self, doctor: Doctor, image: ImageFile, who: str) -> GivenPicture:
-        """Enter that a picture is a doctor's. UsageError where it is evidence for another one, or cannot be sent."""
+    def give(self, doctor: Doctor, image: ImageFile, who: str, others: Collection[str] = ()) -> GivenPicture:
+        """Enter that a picture is a doctor's. UsageError where it is evidence for another one, or cannot be sent.
+
+        ``others`` (sha256) are the pictures from which it was chosen: they do not hold the doctor's row any more.
+        """
         examiner = build_image_examiner(self.config)
         examined = examiner.examine(image)
         if examined.prepared is None:
             raise UsageError("picture.unusable", file=image.name)
         self._require_own(doctor, image, examiner)
-        given = GivenPicture(doctor.key or "", image.sha256, image.size, examined.pixels or "")
+        left = tuple(sorted(set(others) - {image.sha256}))
+        given = GivenPicture(doctor.key or "", image.sha256, image.size, examined.pixels or "", left)
         try:
             self.ledger.record_given_picture(given, now=self.clock.now(), who=who, why=WHY)
         except LedgerConflict as conflict:
@@ -62,11 +66,15 @@ class PictureDecisions:
 
     def withdraw(self, key: str, picture: str, who: str) -> None:
         """Enter that a picture is no longer given to a doctor. UsageError where it was not."""
-        for given in self.ledger.list_given_pictures():
-            if (given.key, given.picture) == (key, picture):
-                self.ledger.record_withdrawn_picture(given, now=self.clock.now(), who=who, why=WHY)
-                return
-        raise UsageError("picture.not_given")
+        withdrawn = [
+            given
+            for given in self.ledger.list_given_pictures()
+            if (given.key, given.picture) == (key, picture)
+        ]
+        if not withdrawn:
+            raise UsageError("picture.not_given")
+        for given in withdrawn:  # the same picture may have been chosen from others more than once
+            self.ledger.record_withdrawn_picture(given, now=self.clock.now(), who=who, why=WHY)
 
     def _require_own(self, doctor: Doctor, image: ImageFile, examiner: ImageExaminer) -> None:
         view = LedgerView(self.ledger, self.site_key)

@@ -27,6 +27,7 @@ from pipeline.web.entrance import Entrance, OneTimeEntrance, PasswordEntrance, P
 from pipeline.web.home import HomePage
 from pipeline.web.review import ReviewPages
 from pipeline.web.rows.checked_rows import NewestRows
+from pipeline.web.rows.doctor_pictures import DoctorPictures
 from pipeline.web.rows.pages import RowPages
 from pipeline.web.rows.pictures import PicturePages
 from pipeline.web.rows.roster_cells import RosterCells
@@ -188,7 +189,6 @@ class PageServer:
 
     def _make_pages(self, app: web.Application, view: PageView) -> Iterable[Pages]:
         """Return the pages; those with work of their own begin and end with the application."""
-        newest = NewestRows(self._checks)
         drop = DropPage(self._site, view, self._checks)
         app.on_startup.append(drop.begin)
         app.on_shutdown.append(drop.end)
@@ -196,6 +196,7 @@ class PageServer:
         app.on_shutdown.append(send.close)
         delayed = DelayedCheck(self._checks)
         newest, rosters = NewestRows(self._checks), RosterCells(self._site)
+        pictures = DoctorPictures(self._site, rosters)
         return (
             HomePage(self._site, view, newest),
             drop,
@@ -204,8 +205,8 @@ class PageServer:
             SealLists(self._site),
             DoctorPages(self._site, view),
             CasePages(self._site, view, delayed),
-            RowPages(self._site, view, self._checks, newest, rosters),
-            PicturePages(self._site, view, self._checks, newest, rosters),
+            RowPages(self._site, view, self._checks, newest, rosters, pictures=pictures),
+            PicturePages(self._site, view, self._checks, newest, pictures),
             ReviewPages(self._site, view, self._checks, delayed),
             AdoptPages(self._site, view, self._checks),
             CertifyPage(self._site, view),

@@ -1,6 +1,7 @@
 """A picture that a person gave to a doctor: whose it is in every later run, by any route, and whose it never is."""
 
 import hashlib
+import io
 from dataclasses import replace
 
 import pytest
@@ -43,13 +44,14 @@ class Ward:
         with open_picture_decisions(site.config, site.clock) as decisions:
             return act(decisions)
 
-    def give(self, serial, file="scan.png"):
+    def give(self, serial, file="scan.png", others=()):
         path = self.seals / file
         data = path.read_bytes()
         image = ImageFile.from_path(path, hashlib.sha256(data).hexdigest(), len(data))
         rows, _ = read_rosters([self.hospital.folder / "inbox"])
-        (row,) = [row for row in rows if row.cells[0].display_text == name(serial)]
-        return self.decide(lambda decisions: decisions.give(decisions.identify(row), image, "wang"))
+        (row,) = [row for row in rows if row.cells[1].display_text == self.rows[serial][1]]
+        left = [hashlib.sha256((self.seals / other).read_bytes()).hexdigest() for other in others]
+        return self.decide(lambda decisions: decisions.give(decisions.identify(row), image, "wang", left))
 
     def withdraw(self, picture):
         self.decide(lambda decisions: decisions.withdraw(picture.key, picture.picture, "wang"))
@@ -185,6 +187,96 @@ def test_explain_shows_who_gave_it(ward, capsys):
     assert "wang" in shown
     ward.hospital.go("explain", name(2))
     assert "a seal picture is this doctor's" not in capsys.readouterr().out
+
+
+# -- one of several pictures
+
+
+@pytest.fixture
+def two_pictures(ward):
+    """Doctor 1 has two different pictures of the name."""
+    draw_seal(ward.seals / f"{name(1)}.png", 11)
+    draw_seal(ward.seals / f"{name(1)} (2).png", 12)
+    assert ward.run("check")[1]["codes"] == ["IMAGE_AMBIGUOUS"]
+    return ward
+
+
+def sent_pictures(ward):
+    """Return the picture that the service has of each number, by its bytes."""
+    service = ward.hospital.service
+    return {seal.number: service.pictures[seal.picture] for seal in service.seals}
+
+
+@pytest.mark.parametrize("chosen", [f"{name(1)}.png", f"{name(1)} (2).png"])
+def test_of_two_pictures_the_chosen_one_is_sent(two_pictures, chosen):
+    ward = two_pictures
+    (other,) = {f"{name(1)}.png", f"{name(1)} (2).png"} - {chosen}
+    ward.give(1, chosen, others=[other])
+    done = ward.run()
+    assert (done[1]["status"], done[1]["codes"]) == ("sealed", [])
+    sent = Image.open(io.BytesIO(sent_pictures(ward)[number(1)])).convert("RGB")
+    assert sent.tobytes() == Image.open(ward.seals / chosen).convert("RGB").tobytes()
+    assert ward.run()[1]["status"] == "unchanged"
+
+
+def test_a_picture_that_was_not_shown_holds_the_row_again(two_pictures):
+    ward = two_pictures
+    ward.give(1, f"{name(1)}.png", others=[f"{name(1)} (2).png"])
+    draw_seal(ward.seals / f"{name(1)} (3).png", 13)
+    assert ward.run("check")[1]["codes"] == ["IMAGE_AMBIGUOUS"]
+    ward.give(1, f"{name(1)}.png", others=[f"{name(1)} (3).png"])
+    assert ward.run("check")[1]["status"] == "ready"
+    draw_seal(ward.seals / f"{name(1)} (2).png", 14)
+    assert ward.run("check")[1]["codes"] == ["IMAGE_AMBIGUOUS"], "other bytes under a name that was set aside"
+
+
+def test_a_picture_that_was_not_chosen_is_not_taken_in_place_of_a_lost_one(two_pictures):
+    ward = two_pictures
+    ward.give(1, f"{name(1)}.png", others=[f"{name(1)} (2).png"])
+    (ward.seals / f"{name(1)}.png").unlink()
+    assert ward.run("check")[1]["codes"] == ["IMAGE_MISSING"]
+    ward.give(1, f"{name(1)} (2).png")
+    assert ward.run("check")[1]["status"] == "ready"
+
+
+def test_a_choice_that_is_withdrawn_holds_the_row_again(two_pictures):
+    ward = two_pictures
+    chosen = ward.give(1, f"{name(1)}.png", others=[f"{name(1)} (2).png"])
+    ward.give(1, f"{name(1)}.png", others=["scan.png"])
+    ward.withdraw(chosen)
+    assert ward.run("check")[1]["codes"] == ["IMAGE_AMBIGUOUS"]
+
+
+@pytest.mark.parametrize("ran", [False, True], ids=["new", "after a run that saw both"])
+@pytest.mark.parametrize("files", [1, 2])
+def test_each_of_two_namesakes_gets_the_own_picture(ward, ran, files):
+    ward.rows[1] = make_row(1, staff_no=None)
+    ward.rows[2] = make_row(2, name=name(1), staff_no=None, department="外科")
+    ward.save()
+    for path in ward.seals.iterdir():
+        path.unlink()
+    pictures = [f"{name(1)}.png", f"{name(1)} (2).png"][:files]
+    for serial, file in enumerate(pictures, start=21):
+        draw_seal(ward.seals / file, serial)
+
+    def run(command):
+        ward.hospital.go(*([command, "--yes"] if command == "run" else [command]))
+        lines = ward.hospital.outcomes("outcomes.jsonl" if command == "run" else "plan.jsonl")
+        return [(line["status"], line["codes"]) for line in lines][:2]
+
+    held = ("rejected", ["IMAGE_AMBIGUOUS"])
+    assert run("run" if ran else "check") == [held, held]
+    ward.give(2, pictures[0], others=pictures[1:])
+    assert run("check") == [held, ("ready", [])]
+    with pytest.raises(UsageError) as refusal:
+        ward.give(1, pictures[0])
+    assert refusal.value.key == "picture.of_another"
+    expected = {number(2): (ward.seals / pictures[0]).read_bytes()}
+    if files == 2:
+        ward.give(1, pictures[1], others=pictures[:1])
+        expected[number(1)] = (ward.seals / pictures[1]).read_bytes()
+    run("run")
+    assert sent_pictures(ward) == expected
 
 
 NAMES = ["00001", "00002", name(2), number(2), number(1), "内科_00003", "scan (2)", "IMG_7"]

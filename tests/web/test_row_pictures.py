@@ -2,12 +2,16 @@
 
 import hashlib
 import html
+import io
 import json
 import re
 
+import openpyxl
 import pytest
+from openpyxl.drawing.image import Image as Drawing
 from page_support import PageThread
 from people import make_row, name, number
+from PIL import Image
 from run_support import draw_seal, wait_until
 
 
@@ -104,3 +108,126 @@ def test_a_row_of_the_check_that_has_its_picture_is_refused(ward, page):
         inside.post("/rows/pictures/give", {"picture": get_digest(ward, "00002.png"), "key": rows[0]}).status
         == 409
     )
+
+
+# -- of several pictures one is chosen, on the page of the rows
+
+
+def list_candidates(text):
+    """Return the pictures of each row by its doctor's staff number: sha256 -> whether it can be chosen."""
+    rows = {}
+    for part in text.split('<tbody class="row')[1:]:
+        staff_no = re.search(r'<div class="quiet">(\d+)</div>', part)[1]
+        cards = part.split('<li class="card">')[1:]
+        rows[staff_no] = {
+            re.search(r"/rows/pictures/(\w{64})", card)[1]: "/rows/choose" in card for card in cards
+        }
+    return rows
+
+
+def choose(client, text, staff_no, picture):
+    """Choose a picture for a doctor; return the answer."""
+    parts = {
+        re.search(r'<div class="quiet">(\d+)</div>', part)[1]: part for part in text.split("<tbody ")[1:]
+    }
+    key = re.search(r'id="row-(\w+)"', parts[staff_no])[1]
+    return client.post("/rows/choose", {"key": key, "picture": picture}, HX_Request="true")
+
+
+@pytest.fixture
+def namesakes(hospital):
+    """Two doctors of one name and two pictures of it; a third has two pictures of the own name."""
+    rows = [
+        make_row(1),
+        make_row(2, name=name(1), department="外科"),
+        make_row(3),
+        make_row(4, number=number(4)[:17]),
+    ]
+    hospital.roster(rows)
+    files = [f"{name(1)}.png", f"{name(1)} (2).png", f"{name(3)}.png", f"{name(3)} (2).png"]
+    files += [f"{name(4)}.png", f"{name(4)} (2).png"]
+    for serial, file in enumerate(files, start=31):
+        draw_seal(hospital.folder / "seals" / file, serial)
+    hospital.go("check")
+    return hospital
+
+
+def test_each_of_two_namesakes_and_who_has_two_pictures_get_the_chosen_one_on_the_wire(namesakes):
+    with PageThread(namesakes.folder / "config.yaml") as page:
+        inside = page.enter()
+        first, second = (get_digest(namesakes, f"{name(1)}{end}.png") for end in ("", " (2)"))
+        third, other = (get_digest(namesakes, f"{name(3)}{end}.png") for end in (" (2)", ""))
+        text = inside.get("/rows?code=IMAGE_AMBIGUOUS").text
+        shown = list_candidates(text)
+        assert shown["00001"] == shown["00002"] == {first: True, second: True}
+        assert shown["00003"] == {third: True, other: True}
+        assert not any(shown["00004"].values()), "its number is corrected first"
+        assert choose(inside, text, "00004", next(iter(shown["00004"]))).status == 409
+        assert choose(inside, text, "00003", first).status == 409, "another row's picture"
+        answer = choose(inside, text, "00002", first)
+        assert "正在重新检查" in answer.text
+        assert answer.headers["HX-Trigger"] == f"chosen-{first}"
+        assert list_candidates(inside.get("/rows").text)["00001"] == {first: False, second: True}
+        assert "正在重新检查" in choose(inside, text, "00001", second).text
+        assert choose(inside, text, "00003", third).status == 200
+        wait_until(
+            lambda: (
+                list_by_staff_no(namesakes)
+                == {"00004": "rejected"} | dict.fromkeys(("00001", "00002", "00003"), "ready")
+            )
+        )
+        text = inside.get("/rows").text
+        assert list(list_candidates(text)) == ["00004", "00001", "00002", "00003"]
+        assert [bool(pictures) for pictures in list_candidates(text).values()] == [True, False, False, False]
+        log = (namesakes.folder / "state" / "page-log.jsonl").read_text().splitlines()
+        choices = [line for line in map(json.loads, log) if line["action"] == "give_picture"]
+        assert [line["others"] for line in choices] == [[second], [first], [other]]
+        assert page.failures == []
+    namesakes.go("run", "--yes")
+    service = namesakes.service
+    sent = {seal.number: hashlib.sha256(service.pictures[seal.picture]).hexdigest() for seal in service.seals}
+    assert sent == {number(1): second, number(2): first, number(3): third}
+
+
+def list_by_staff_no(ward):
+    return {line["staff_no"]: line["status"] for line in ward.outcomes("plan.jsonl")}
+
+
+def test_a_picture_that_a_namesake_has_is_refused(namesakes):
+    with PageThread(namesakes.folder / "config.yaml") as page:
+        inside = page.enter(Accept_Language="en")
+        text = inside.get("/rows").text
+        first = get_digest(namesakes, f"{name(1)}.png")
+        assert choose(inside, text, "00001", first).status == 200
+        answer = choose(inside, text, "00002", first)
+        assert "This picture was" in html.unescape(answer.text)
+        assert list_candidates(inside.get("/rows").text)["00002"][first] is False
+        looking = inside.get("/rows/pictures/" + first)
+        assert hashlib.sha256(looking.body).hexdigest() == first
+
+
+def test_a_picture_in_the_rows_own_cell_can_be_chosen(hospital):
+    hospital.doctors(1)
+    draw_seal(hospital.folder / "cell.png", 55)
+    roster = hospital.folder / "inbox" / "roster.xlsx"
+    book = openpyxl.load_workbook(roster)
+    book.active["F1"] = "印章"
+    book.active.row_dimensions[2].height = 80
+    book.active.add_image(Drawing(io.BytesIO((hospital.folder / "cell.png").read_bytes())), "F2")
+    book.save(roster)
+    hospital.go("check")
+    with PageThread(hospital.folder / "config.yaml") as page:
+        inside = page.enter()
+        text = inside.get("/rows").text
+        file = get_digest(hospital, "00001.png")
+        (in_cell,) = list_candidates(text)["00001"].keys() - {file}
+        assert inside.get(f"/rows/pictures/{in_cell}").status == 200
+        assert "正在重新检查" in choose(inside, text, "00001", in_cell).text
+        wait_until(lambda: list_by_staff_no(hospital) == {"00001": "ready"})
+    hospital.go("run", "--yes")
+    (sent,) = hospital.service.pictures.values()
+    pixels = []
+    for data in (sent, (hospital.folder / "cell.png").read_bytes()):
+        with Image.open(io.BytesIO(data)) as picture:
+            pixels.append(picture.convert("RGB").tobytes())
+    assert pixels[0] == pixels[1]

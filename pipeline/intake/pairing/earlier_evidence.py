@@ -7,9 +7,11 @@ other person, even if the first person is not in the rosters of this run. One of
 * the name of the file holds the row's own identity number;
 * a reviewer judged this picture right for this doctor;
 * a person gave these bytes to this doctor, and no earlier run gave them to another one: for every other doctor they are then as
-  good as given by an earlier run;
+  good as given by an earlier run. That an earlier run saw them contested counts no more: the person decided it;
 * an earlier run gave this file to this doctor, and no run saw it with another doctor;
 * otherwise, no other doctor is known by the name or staff number that matches the file.
+
+Bytes that a person saw next to the given ones and did not choose are no evidence for this doctor, whatever names them.
 
 For a doctor with a seal, or with a create without a verdict, nothing is sent: the matched picture is compared, and the
 file is not tied to the doctor.
@@ -140,6 +142,11 @@ class EarlierEvidence:
         """Return the sha256 of the pictures that a person gave to a doctor."""
         return {given.picture for given in self._given.get(doctor.key or "", ())}
 
+    def list_set_aside(self, doctor: Doctor) -> Collection[str]:
+        """Return the sha256 of the pictures that a person saw and did not give to a doctor, but another one in their place."""
+        others = {other for given in self._given.get(doctor.key or "", ()) for other in given.others}
+        return others.difference(self.list_given(doctor))
+
     def get_other_bearer(self, doctor: Doctor, match: ImageMatch, image: ImageFile | None) -> Bearer | None:
         """Return an earlier doctor whose picture a file may be, None where it is evidence for the row.
 
@@ -151,6 +158,8 @@ class EarlierEvidence:
         if image is not None and self.is_judged_right(doctor, image):
             return None
         ties = self._list_ties(image, path=True) if image is not None else []
+        if image is not None and image.sha256 in self.list_given(doctor):
+            ties = [tie for tie in ties if not tie.is_contested]
         if other := self._choose_other(ties, person):
             return other
         if any(not tie.is_contested for tie in ties):
@@ -158,14 +167,20 @@ class EarlierEvidence:
         return self._choose_other(self._list_namesakes(doctor, match, person), person)
 
     def get_other_owner(self, doctor: Doctor, image: ImageFile) -> Bearer | None:
-        """Return an earlier doctor whose picture a file is, by its bytes, pixels or path, independent of its name."""
-        return self._choose_other(self._list_ties(image, path=True), _Person(doctor, self._records.site_key))
+        """Return an earlier doctor whose picture a file is, by its bytes, pixels or path, independent of its name.
+
+        One who only might have had it is none.
+        """
+        ties = [tie for tie in self._list_ties(image, path=True) if not tie.is_contested]
+        return self._choose_other(ties, _Person(doctor, self._records.site_key))
 
     def get_other_bearer_of_cell(self, doctor: Doctor, cell: EmbeddedImage) -> Bearer | None:
         """Return an earlier doctor whose picture the one in the row's own cell was, None where there is none."""
         if not (self._records.bearers or self._given) or self.is_judged_right(doctor, cell.picture):
             return None
         ties = self._list_ties(cell.picture, path=False)
+        if cell.picture.sha256 in self.list_given(doctor):
+            ties = [tie for tie in ties if not tie.is_contested]
         return self._choose_other(ties, _Person(doctor, self._records.site_key))
 
     def is_settled(self, doctor: Doctor) -> bool:

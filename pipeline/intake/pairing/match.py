@@ -6,7 +6,8 @@ How a doctor's picture is found:
    no one gets it (``evidence.list_contested_files``). An entry that can only mean a file and finds none is IMAGE_MISSING
    and nothing else is tried: an older picture of the same name must not take its place. An entry that means no file
    (已交, √) is passed over.
-   A picture that a person gave to the doctor counts in addition to all of these, by its bytes.
+   A picture that a person gave to the doctor counts in addition to all of these, by its bytes; those that the person saw and
+   did not choose are left out.
 2. Otherwise the files whose stem is one that the row leads to expect, see ``expected_names``, or is made of its values,
    see ``composed_names``. The strongest gives the evidence, but all of them are looked at.
 3. A picture in the row's own cell, see ``picture_column.list_seal_images``, counts in both cases.
@@ -20,7 +21,7 @@ far as no earlier doctor may be meant, see ``earlier_evidence``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -34,6 +35,7 @@ from pipeline.domain.roster import (
     FileStat,
     ImageFile,
     Problem,
+    Row,
     UnassignedFile,
     format_size,
 )
@@ -112,6 +114,39 @@ class _Option:
         return f"▣ {self.source.address}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What a person chose among the pictures that may be a doctor's."""
+
+    files: Mapping[Candidate, ImageMatch]  # with the bytes that were given
+    given: Collection[str]  # sha256
+    set_aside: Collection[str]  # sha256 of those that were shown as well
+
+    @classmethod
+    def of(cls, doctor: Doctor, given: Sequence[ImageMatch], earlier: EarlierEvidence) -> _Choice:
+        """Return what was chosen for a doctor; ``given`` are the files with the bytes that were given."""
+        files = {match.candidate: match for match in given}
+        return cls(files, earlier.list_given(doctor), earlier.list_set_aside(doctor))
+
+    def prefer(self, matches: Iterable[ImageMatch]) -> list[ImageMatch]:
+        """Return the evidence of names with that of the choice, which counts more than a name or a staff number."""
+        evident = {match.candidate: match for match in matches}
+        for file, match in self.files.items():
+            by_name = evident.get(file)
+            if by_name is None or STRENGTH[by_name.evidence] > STRENGTH[GIVEN]:
+                evident[file] = match
+        return list(evident.values())
+
+    def add_given(self, cells: tuple[EmbeddedImage, ...], row: Row) -> tuple[EmbeddedImage, ...]:
+        """Return the pictures of a row that are meant as its seal, and those elsewhere in it that were given to its doctor."""
+        given = (image for image in row.pictures if image.picture.sha256 in self.given and image not in cells)
+        return (*cells, *given)
+
+    def leave_out(self, images: Iterable[EmbeddedImage]) -> tuple[EmbeddedImage, ...]:
+        """Return pictures of the roster without those that were set aside."""
+        return tuple(image for image in images if image.picture.sha256 not in self.set_aside)
+
+
 def match_images(
     doctors: Sequence[Doctor],
     index: ImageIndex,
@@ -187,24 +222,38 @@ class _RowMatcher:
         doctor, entry = self.doctors[row], self.entries[row]
         if entry.refusal:
             return add_problem(doctor, match_problems.explain_refused_entry(doctor, entry, entry.refusal))
+        choice = _Choice.of(doctor, self.given.get(row, ()), self.earlier)
         fitting, cells = _list_fitting(doctor, entry, self.matches.by_row[row])
-        evident = self.matches.valid_matches(fitting)
-        named = {match.candidate for match in evident}
-        evident += [match for match in self.given.get(row, ()) if match.candidate not in named]
+        fitting, cells = self._leave_out_set_aside(fitting, choice.add_given(cells, doctor.row), choice)
+        evident = choice.prefer(self.matches.valid_matches(fitting))
         is_doubtful = not cells and may_be_other_wards(evident)
         valid = () if is_doubtful else _prefer_readable(evident, cells)
         self.used.update(match.candidate for match in valid or fitting)
         try:
-            self._require_own(row, fitting, has_own=bool(valid or cells))
+            others = [match for match in fitting if match.candidate not in choice.files]
+            self._require_own(row, others, has_own=bool(valid or cells))
             valid, cells, is_doubtful = self._leave_out_earlier(doctor, valid, cells)
             if not (valid or cells):
-                _require_none_between(doctor)
+                _require_none_between(doctor, choice)
             if not (valid or cells):
                 return None
-            chosen = self._choose_image(doctor, valid, cells)
+            chosen = self._choose_image(doctor, valid, cells, choice)
             return replace(chosen, held_image=chosen.picture) if is_doubtful else chosen
         except _RowRefused as refused:
             return refused.refuse_images(doctor)
+
+    def _leave_out_set_aside(
+        self, matches: Sequence[ImageMatch], cells: tuple[EmbeddedImage, ...], choice: _Choice
+    ) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...]]:
+        """Return what fits a row without the pictures that a person saw and did not choose."""
+        if not choice.set_aside:
+            return matches, cells
+        left = []
+        for match in matches:
+            image = self.sources.get_image_if_readable(match.candidate)
+            if image is None or image.sha256 not in choice.set_aside:
+                left.append(match)
+        return left, choice.leave_out(cells)
 
     def _require_own(self, row: int, fitting: Sequence[ImageMatch], *, has_own: bool) -> None:
         """Raise _RowRefused where what fits is or may be another person's."""
@@ -268,7 +317,11 @@ class _RowMatcher:
         return match.evidence == NUMBER or (image is not None and self.earlier.is_judged_right(doctor, image))
 
     def _choose_image(
-        self, doctor: Doctor, matches: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
+        self,
+        doctor: Doctor,
+        matches: Sequence[ImageMatch],
+        cells: Sequence[EmbeddedImage],
+        choice: _Choice,
     ) -> Doctor:
         """Give the doctor the one picture that all of these are. Raises _RowRefused where they are several."""
         if len(matches) >= MAX_VARIANTS:
@@ -278,7 +331,7 @@ class _RowMatcher:
             *(_Option(self._get_image(doctor, match), match) for match in matches),
             *(_Option(_get_cell_image(doctor, cell), cell) for cell in cells),
         ]
-        misplaced = picture_column.list_misplaced_images(doctor.row)
+        misplaced = choice.leave_out(picture_column.list_misplaced_images(doctor.row))
         self._require_one_image(doctor, [*options, *(_Option(image.picture, image) for image in misplaced)])
         if len(options) > 1:
             options.sort(key=lambda option: option.rank)
@@ -386,9 +439,9 @@ def _prefer_readable(valid: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
     return readable if readable or cells else valid
 
 
-def _require_none_between(doctor: Doctor) -> None:
+def _require_none_between(doctor: Doctor, choice: _Choice) -> None:
     """Raise _RowRefused where the only pictures that may be the doctor's lie between rows."""
-    if between := picture_column.list_images_between(doctor.row):
+    if between := choice.leave_out(picture_column.list_images_between(doctor.row)):
         rivals = [(f"▣ {image.address}", image.picture) for image in between]
         raise _RowRefused(match_problems.explain_images_between(doctor, between), rival_images=rivals)
 

@@ -20,13 +20,31 @@ from pipeline.domain.run import (
     needs_fixing,
 )
 from pipeline.reports.earlier_results import PLAN
+from pipeline.reports.records import PICTURES
 from pipeline.reports.write import FILES
 from pipeline.web.check_child import Checks
 from pipeline.workflow.rebuild import rebuild_planned_outcome
 
 TO_FIX = "to_fix"  # in place of a status: rows that a person has to correct
 _KEY = 16  # hexadecimal digits
+_MISSING = "IMAGE_MISSING"
+_IDENTIFYING = frozenset({Field.NAME, Field.NUMBER})
 _OTHER = "other"  # word of a problem's detail that names other rows
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPicture:
+    """A picture of the check that no row got."""
+
+    sha256: str
+    size: int
+    path: str = field(repr=False)  # masked
+    similar: Sequence[str] = field(default=(), repr=False)  # positions of the rows that its name resembles
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return get_file_name(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +54,7 @@ class CheckedRow:
     key: str
     line: RowLine = field(repr=False)
     outcome: RowOutcome = field(repr=False)
+    candidates: Sequence[CheckedPicture] = field(default=(), repr=False)  # of which one may be chosen
 
     @property
     def status(self) -> ShownStatus:
@@ -46,6 +65,16 @@ class CheckedRow:
     def needs_fixing(self) -> bool:
         """Whether a person has to correct it."""
         return needs_fixing(self.outcome)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it has a name and a number by which a picture can be given to its doctor."""
+        return not any(error.field in _IDENTIFYING for error in self.outcome.errors)
+
+    @property
+    def lacks_picture(self) -> bool:
+        """Whether it has no picture, and one can be given to its doctor."""
+        return self.is_known and any(error.code == _MISSING for error in self.outcome.errors)
 
     @property
     def position(self) -> str:
@@ -96,21 +125,30 @@ class CheckedRows:
     rows: Sequence[CheckedRow] = field(repr=False)
     digests: Mapping[str, str] = field(repr=False)  # of a roster's masked path: the sha256 of its bytes
     unread_files: int  # rosters that were refused, or parts of them
+    unmatched: Sequence[CheckedPicture] = field(default=(), repr=False)  # each once
 
     @classmethod
     def read(cls, folder: Path) -> CheckedRows:
-        """Read the plan of a check."""
+        """Read the plan of a check, and its pictures that no row got; those that resemble a row come first."""
         lines = [RowLine.from_text(text) for text in _read_lines(folder / PLAN)]
-        rows = list(_make_rows(lines))
+        unmatched, candidates = _read_pictures(folder / PICTURES)
+        rows = list(_make_rows(lines, candidates))
         rows.sort(key=lambda row: not row.needs_fixing)
         files = [json.loads(text) for text in _read_lines(folder / FILES)]
         unread = sum(file["status"] == "refused" or bool(file["codes"]) for file in files)
-        return cls(folder.name, rows, {file["path"]: file["sha256"] or "" for file in files}, unread)
+        digests = {file["path"]: file["sha256"] or "" for file in files}
+        return cls(folder.name, rows, digests, unread, unmatched)
 
     @cached_property
     def by_key(self) -> Mapping[str, CheckedRow]:
         """Each row by its key."""
         return {row.key: row for row in self.rows}
+
+    @cached_property
+    def pictures(self) -> Mapping[str, CheckedPicture]:
+        """The pictures that can be given to a doctor, by their sha256."""
+        candidates = [picture for row in self.rows for picture in row.candidates]
+        return {picture.sha256: picture for picture in (*candidates, *self.unmatched)}
 
     @cached_property
     def _by_position(self) -> Mapping[str, CheckedRow]:
@@ -163,14 +201,37 @@ class NewestRows:
         return kept
 
 
-def _make_rows(lines: Sequence[RowLine]) -> Iterator[CheckedRow]:
+def _make_rows(
+    lines: Sequence[RowLine], candidates: Mapping[int, Sequence[CheckedPicture]]
+) -> Iterator[CheckedRow]:
     nth: Counter[tuple[str, str | None, int]] = Counter()  # the tables of a page have no names
-    for line in lines:
+    for number, line in enumerate(lines):
         position = (line.path, line.sheet, line.row)
         text = json.dumps([*position, nth[position]])
         nth[position] += 1
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_KEY]
-        yield CheckedRow(key, line, rebuild_planned_outcome(line))
+        yield CheckedRow(key, line, rebuild_planned_outcome(line), candidates.get(number, ()))
+
+
+def _read_pictures(
+    path: Path,
+) -> tuple[Sequence[CheckedPicture], Mapping[int, Sequence[CheckedPicture]]]:
+    """Return the pictures that no row matched, and those of which one may be chosen by the number of the row's line."""
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+    except OSError:  # of a check of an earlier version
+        return (), {}
+    unmatched = {picture["sha256"]: CheckedPicture(**picture) for picture in reversed(stored["pictures"])}
+    candidates = {
+        int(number): [CheckedPicture(**picture) for picture in pictures]
+        for number, pictures in stored.get("candidates", {}).items()
+    }
+    return tuple(reversed(unmatched.values())), candidates
+
+
+def get_file_name(path: str) -> str:
+    """Return the last part of a path of any system."""
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def _read_lines(path: Path) -> list[str]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from aiohttp import web
 
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import Field
-from pipeline.errors import NotCopied, RosterChanged
+from pipeline.errors import EsignImportError, NotCopied, RosterChanged
 from pipeline.reports.presenter import Presenter
 from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
 from pipeline.web.rows.checked_rows import CheckedRow, CheckedRows, NewestRows, RowFilter
+from pipeline.web.rows.doctor_pictures import DoctorPictures
 from pipeline.web.rows.roster_cells import LocatedRow, RosterCells, is_editable
 from pipeline.web.rows.row_cards import RowCards
 from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
-from pipeline.web.view import PageView, choose_language
+from pipeline.web.view import PageView, choose_language, is_fragment, make_redirect
 
 ROWS_SHOWN = 50  # at first, and with each "more"
 MAX_OPPONENTS = 4
@@ -30,13 +31,21 @@ class RowPages:
     """The table of rows; a row opens in its place, and its cells are corrected there."""
 
     def __init__(
-        self, site: Site, view: PageView, checks: Checks, newest: NewestRows, rosters: RosterCells
+        self,
+        site: Site,
+        view: PageView,
+        checks: Checks,
+        newest: NewestRows,
+        rosters: RosterCells,
+        *,
+        pictures: DoctorPictures,
     ) -> None:
         self._site = site
         self._view = view
         self._checks = checks
         self._newest = newest
         self._rosters = rosters
+        self._pictures = pictures
         self._saved: dict[
             str, str
         ] = {}  # key of a row that was corrected -> the check that shows it as it was
@@ -50,6 +59,7 @@ class RowPages:
         yield Route("GET", "/rows/cell/{key}/{field}", Role.CLERK, self._open_cell)
         yield Route("POST", "/rows/judge", Role.CLERK, self._judge)
         yield Route("POST", "/rows/save", Role.CLERK, self._save)
+        yield Route("POST", "/rows/choose", Role.CLERK, self._choose)
 
     # -- the table
 
@@ -77,11 +87,21 @@ class RowPages:
             title=cards.render("web.nav.rows"),
             wanted=wanted,
             counts=cards.describe_counts(checked.counts) if checked else {},
-            rows=[cards.describe(row, is_saved=self._is_saved(row, checked)) for row in shown],
+            rows=await self._describe_rows(shown, checked, cards),
+            is_clerk=request[SESSION].role >= Role.CLERK,
             total=len(matching),
             following=first + ROWS_SHOWN if len(matching) > first + ROWS_SHOWN else 0,
             state=self._describe_state(checked, cards),
         )
+
+    async def _describe_rows(
+        self, rows: Sequence[CheckedRow], checked: CheckedRows | None, cards: RowCards
+    ) -> list[dict[str, object]]:
+        """Return rows of the table; the pictures that hold one, with whose they are by now."""
+        owners: Mapping[str, CheckedRow] = {}
+        if checked is not None and any(row.candidates for row in rows):
+            owners = await self._site.read(self._pictures.find_owners, checked)
+        return [cards.describe(row, is_saved=self._is_saved(row, checked), owners=owners) for row in rows]
 
     async def _show_state(self, request: web.Request) -> web.StreamResponse:
         """Return whether a check is under way, and whether there is a newer one than the page shows."""
@@ -109,7 +129,7 @@ class RowPages:
     async def _show_row(self, request: web.Request) -> web.StreamResponse:
         checked, row = await self._get_row(request.match_info["key"])
         if "closed" in request.query:
-            return self._render_row(request, checked, row, opened=None)
+            return await self._render_row(request, checked, row, opened=None)
         return await self._render_opened(request, checked, row)
 
     async def _render_opened(
@@ -125,9 +145,9 @@ class RowPages:
         together = [row, *checked.list_opponents(row)[:MAX_OPPONENTS]]
         cards = self._make_cards(request)
         opened = [await self._describe_cells(request, checked, one, cards) for one in together]
-        return self._render_row(request, checked, row, opened=opened, notice=notice, is_good=is_good)
+        return await self._render_row(request, checked, row, opened=opened, notice=notice, is_good=is_good)
 
-    def _render_row(
+    async def _render_row(
         self,
         request: web.Request,
         checked: CheckedRows,
@@ -137,9 +157,15 @@ class RowPages:
         notice: str = "",
         is_good: bool = False,
     ) -> web.StreamResponse:
-        described = self._make_cards(request).describe(row, is_saved=self._is_saved(row, checked))
+        (described,) = await self._describe_rows([row], checked, self._make_cards(request))
         return self._view.render(
-            request, "rows_row.html", row=described, opened=opened, notice=notice, is_good=is_good
+            request,
+            "rows_row.html",
+            row=described,
+            opened=opened,
+            notice=notice,
+            is_good=is_good,
+            is_clerk=request[SESSION].role >= Role.CLERK,
         )
 
     async def _describe_cells(
@@ -223,6 +249,29 @@ class RowPages:
             return cards.describe_disk(located, error)
         return None
 
+    async def _choose(self, request: web.Request) -> web.StreamResponse:
+        """Give one of the pictures that hold a row to its doctor; start the check."""
+        form, cards, user = await _read_form(request), self._make_cards(request), request[SESSION].user
+        checked, row = await self._get_row(form.get("key", ""))
+        picture = next((one for one in row.candidates if one.sha256 == form.get("picture")), None)
+        if picture is None or not row.is_known or self._is_saved(row, checked):
+            raise RequestRefused(409, "rows.gone")
+        is_good, notice = False, cards.render("rows.changed")
+        try:
+            await self._site.read(self._pictures.give, checked, row, picture, user)
+            is_good, notice = True, cards.describe_given(row)
+            self._checks.start(cards.language)
+        except RosterChanged:
+            self._checks.start(cards.language)
+        except EsignImportError as error:
+            notice = cards.describe_error(error)
+        if not is_fragment(request):
+            return make_redirect("/rows")
+        response = await self._render_row(request, checked, row, opened=None, notice=notice, is_good=is_good)
+        if is_good:  # the rows that show this picture as well are shown anew
+            response.headers["HX-Trigger"] = f"chosen-{picture.sha256}"
+        return response
+
     # -- finding
 
     async def _get_row(self, key: str) -> tuple[CheckedRows, CheckedRow]:
@@ -258,8 +307,11 @@ class RowPages:
             raise RequestRefused(409, "rows.changed") from change
 
     def _is_saved(self, row: CheckedRow, checked: CheckedRows | None) -> bool:
-        """Return whether a row was corrected after the check that is shown."""
-        return checked is not None and self._saved.get(row.key) == checked.run
+        """Return whether a row was corrected, or got its picture, after the check that is shown."""
+        if checked is None:
+            return False
+        is_given = row.key in self._pictures.list_given_since(checked).values()
+        return is_given or self._saved.get(row.key) == checked.run
 
     async def _record_look(self, request: web.Request, located: LocatedRow, name: Field) -> None:
         """Write into the page's log that a user looks at a number whole."""

@@ -9,7 +9,7 @@ from pipeline.domain.fields import FIELDS
 from pipeline.domain.masking import mask_value
 from pipeline.domain.roster import CellKind, Field, Problem
 from pipeline.domain.run import Status
-from pipeline.errors import DiskTrouble
+from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.messages.problems import split_remedy
 from pipeline.reports.explanations import (
     advise_on_row,
@@ -20,10 +20,11 @@ from pipeline.reports.explanations import (
 )
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_notes import get_address
-from pipeline.web.rows.checked_rows import TO_FIX, CheckedRow
+from pipeline.web.rows.checked_rows import TO_FIX, CheckedRow, get_file_name
 from pipeline.web.rows.roster_cells import LocatedRow, RosterCells, SavedCorrection
 
 Described = dict[str, object]
+_AMBIGUOUS = "IMAGE_AMBIGUOUS"
 _REASONED = frozenset(
     {Status.REJECTED, Status.FAILED, Status.NOT_SENT, Status.CHANGED, Status.UNKNOWN, Status.EXISTS}
 )
@@ -47,7 +48,7 @@ class RowCards:
         self, counts: Mapping[str, Mapping[str, int]]
     ) -> dict[str, list[tuple[str, str, int]]]:
         """Return the values of each filter: the value, its words, and its number of rows."""
-        names = {"status": self._name_status, "code": self._name_code, "file": _get_file_name}
+        names = {"status": self._name_status, "code": self._name_code, "file": get_file_name}
         return {
             kind: [(value, names.get(kind, str)(value), rows) for value, rows in values.items()]
             for kind, values in counts.items()
@@ -61,13 +62,18 @@ class RowCards:
     def _name_code(self, code: str) -> str:
         return name_code(code, self._presenter)
 
-    def describe(self, row: CheckedRow, *, is_saved: bool) -> Described:
-        """Return a row of the table."""
+    def describe(
+        self, row: CheckedRow, *, is_saved: bool, owners: Mapping[str, CheckedRow] | None = None
+    ) -> Described:
+        """Return a row of the table; with the pictures of which one may be chosen where ``owners`` are given.
+
+        ``owners`` are the rows whose doctors have pictures already, by the sha256 of these.
+        """
         line = row.line
         sheet = (line.sheet,) if line.sheet else ()
         return {
             "key": row.key,
-            "name": line.get(Field.NAME) or self.render("who.nameless"),
+            "name": name_doctor(row, self._presenter),
             "staff_no": line.get(Field.STAFF_NO),
             "department": line.get(Field.DEPARTMENT),
             "number": line.get(Field.NUMBER),
@@ -77,13 +83,36 @@ class RowCards:
             "line": line.row,
             "reasons": list(self._list_reasons(row)),
             "is_saved": is_saved,
+            "who": describe_doctor(row),
+            "candidates": self._describe_candidates(row, owners)
+            if owners is not None and not is_saved
+            else (),
+            "is_known": row.is_known,
         }
+
+    def _describe_candidates(self, row: CheckedRow, owners: Mapping[str, CheckedRow]) -> list[Described]:
+        described: list[Described] = []
+        for picture in row.candidates:
+            owner = owners.get(picture.sha256)
+            is_free = owner is None or owner is row
+            described.append(
+                {
+                    "sha256": picture.sha256,
+                    "name": picture.name,
+                    "owner": "" if owner is None or is_free else name_doctor(owner, self._presenter),
+                    "owner_who": "" if owner is None or is_free else describe_doctor(owner),
+                }
+            )
+        return described
 
     def _list_reasons(self, row: CheckedRow) -> Iterator[Described]:
         """Yield what is wrong with a row, and what to do; of a row without an error its warnings."""
         outcome = row.outcome
         for problem in outcome.errors:
-            yield _make_reason(*self._explain(row, problem), cell=get_address(outcome, problem))
+            wrong, advice = self._explain(row, problem)
+            if row.candidates and problem.code == _AMBIGUOUS:
+                advice = ""  # the pictures are shown below, to choose from
+            yield _make_reason(wrong, advice, cell=get_address(outcome, problem))
         if outcome.errors:
             return
         if outcome.status in _REASONED:
@@ -172,6 +201,14 @@ class RowCards:
             return self.render("rows.other_value", **position)
         return self.render("rows.other_person", user=other.user, moment=shown(other.moment), **position)
 
+    def describe_given(self, row: CheckedRow) -> str:
+        """Return that a picture is a doctor's now."""
+        return self.render("picture.given", name=name_doctor(row, self._presenter))
+
+    def describe_error(self, error: EsignImportError) -> str:
+        """Return why a decision was refused."""
+        return self._presenter.mask_text(error.render(self.language))
+
     def describe_disk(self, located: LocatedRow, error: OSError) -> str:
         """Return why the disk refused a correction."""
         if isinstance(error, PermissionError):
@@ -187,11 +224,19 @@ class RowCards:
         }
 
 
+def name_doctor(row: CheckedRow, presenter: Presenter) -> str:
+    """Return the name of a row's doctor."""
+    return row.line.get(Field.NAME) or presenter.render("who.nameless")
+
+
+def describe_doctor(row: CheckedRow) -> str:
+    """Return what tells a row's doctor from others of the name."""
+    line = row.line
+    parts = (line.get(Field.STAFF_NO), line.get(Field.DEPARTMENT), (line.get(Field.NUMBER) or "")[-4:])
+    return " · ".join(filter(None, parts))
+
+
 def _make_reason(
     wrong: str, advice: str = "", *, cell: str | None = None, is_warning: bool = False
 ) -> Described:
     return {"wrong": wrong, "advice": advice, "cell": cell, "is_warning": is_warning}
-
-
-def _get_file_name(path: str) -> str:
-    return path.replace("\\", "/").rpartition("/")[2]

@@ -1,0 +1,135 @@
+"""The pictures of the newest check that no doctor has: their bytes, and the decisions to whom they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from hashlib import sha256
+
+from pipeline.domain.roster import Field, ImageFile
+from pipeline.domain.seals import GivenPicture
+from pipeline.errors import EsignImportError, UsageError
+from pipeline.intake.pairing.image_index import list_images
+from pipeline.intake.pairing.image_sources import ImageSources
+from pipeline.resolution.given_pictures import PictureDecisions, open_picture_decisions
+from pipeline.web.rows.checked_rows import CheckedPicture, CheckedRow, CheckedRows
+from pipeline.web.rows.roster_cells import RosterCells
+from pipeline.web.site import Site
+from pipeline.workflow.stage_settings import build_image_examiner
+from pipeline.workflow.tenant_ledger import open_configured_ledger
+
+MAX_KEPT = 20  # pictures that are kept as they are sent
+
+
+class DoctorPictures:
+    """Gives pictures to doctors, and remembers for whom since the check that is shown. Its methods block."""
+
+    def __init__(self, site: Site, rosters: RosterCells) -> None:
+        self._site, self._rosters = site, rosters
+        # sha256 of a picture that was given -> the check that does not know it, and the key of the row
+        self._given: dict[str, tuple[str, str]] = {}
+        self._sent: dict[str, tuple[bytes, str]] = {}  # by sha256: the bytes that are sent, and their type
+
+    # -- the bytes
+
+    def read_sent(self, checked: CheckedRows | None, wanted: str) -> tuple[bytes, str] | None:
+        """Return the bytes that would be sent of a picture, and their type; None for one that is unknown, gone or unusable.
+
+        It is found by its digest, never by a path.
+        """
+        sizes = {given.picture: given.size for given in self.list_given()}
+        if checked is not None:
+            sizes |= {picture.sha256: picture.size for picture in checked.pictures.values()}
+        if wanted not in sizes:
+            return None
+        if wanted not in self._sent:
+            image = self._get_image(wanted, sizes[wanted])
+            examined = build_image_examiner(self._site.config).examine(image) if image is not None else None
+            if examined is None or examined.prepared is None:
+                return None
+            data = examined.prepared.path.read_bytes()
+            if sha256(data).hexdigest() != examined.prepared.sha256:
+                return None
+            while len(self._sent) >= MAX_KEPT:
+                self._sent.pop(next(iter(self._sent)), None)
+            self._sent[wanted] = (data, f"image/{examined.prepared.format.lower()}")
+        return self._sent[wanted]
+
+    def _get_image(self, wanted: str, size: int) -> ImageFile | None:
+        """Return the file of the picture folder that has these bytes, else the copy of a picture of a roster's cell."""
+        config = self._site.config
+        examiner = build_image_examiner(config)
+        with ImageSources({}, examiner.store, self._site.clock.now()) as sources:
+            for candidate in list_images(config.resolve_path(config.seals)).candidates:
+                image = sources.get_image_if_readable(candidate) if candidate.size == size else None
+                if image is not None and image.sha256 == wanted:
+                    return image
+        copy = next(examiner.work.glob(f"{wanted}*"), None)
+        return ImageFile.from_path(copy, wanted, size) if copy is not None else None
+
+    # -- whose they are
+
+    def list_given(self) -> list[GivenPicture]:
+        """Return the pictures that are given to doctors; none where there is no ledger, or it cannot be read now."""
+        try:
+            with open_configured_ledger(self._site.config, self._site.clock) as (ledger, _):
+                return ledger.list_given_pictures()
+        except EsignImportError:
+            return []
+
+    def list_given_since(self, checked: CheckedRows | None) -> dict[str, str]:
+        """Return the pictures that were given after the check that is shown, with the keys of the rows."""
+        run = checked.run if checked else ""
+        return {picture: key for picture, (of_run, key) in self._given.items() if of_run == run}
+
+    def find_owners(self, checked: CheckedRows) -> dict[str, CheckedRow]:
+        """Return the row whose doctor a picture was given to, by the sha256 of each picture."""
+        rows = {row.line.key: row for row in checked.rows if row.line.key}
+        owners = {given.picture: rows[given.key] for given in self.list_given() if given.key in rows}
+        since = self.list_given_since(checked)
+        return owners | {picture: checked.by_key[key] for picture, key in since.items()}
+
+    def give(self, checked: CheckedRows, row: CheckedRow, picture: CheckedPicture, user: str) -> None:
+        """Enter that a picture is the doctor's of a row, and that the others which hold the row are not used for this doctor.
+
+        Raises RosterChanged, and EsignImportError where it is refused.
+        """
+        located = self._rosters.locate(row.line, checked.digests.get(row.line.path, ""))
+        image = self._get_image(picture.sha256, picture.size)
+        if image is None:
+            raise UsageError("picture.gone")
+        others = [other.sha256 for other in row.candidates if other.sha256 != picture.sha256]
+
+        def give(decisions: PictureDecisions) -> None:
+            doctor = decisions.identify(located.row)
+            self._record(user, row, picture.sha256, others)
+            decisions.give(doctor, image, user, others)
+
+        self._decide(give)
+        self._given[picture.sha256] = (checked.run, row.key)
+
+    def withdraw(self, key: str, picture: str, user: str) -> None:
+        """Enter that a picture is no longer given to a doctor. Raises EsignImportError where it is refused."""
+
+        def withdraw(decisions: PictureDecisions) -> None:
+            self._site.record_change(user, "withdraw_picture", picture=picture)
+            decisions.withdraw(key, picture, user)
+
+        self._decide(withdraw)
+        self._given.pop(picture, None)
+
+    def _decide(self, act: Callable[[PictureDecisions], None]) -> None:
+        with open_picture_decisions(self._site.config, self._site.clock) as decisions:
+            act(decisions)
+
+    def _record(self, user: str, row: CheckedRow, picture: str, others: Collection[str]) -> None:
+        line = row.line
+        self._site.record_change(
+            user,
+            "give_picture",
+            file=line.file,
+            sheet=line.sheet,
+            row=line.row,
+            name=line.get(Field.NAME),
+            picture=picture,
+            **({"others": list(others)} if others else {}),
+        )
