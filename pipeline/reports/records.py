@@ -257,9 +257,15 @@ def _mask_sheet(sheet: str | None, presenter: Presenter) -> str | None:
 def record_pictures(report: RunReport, presenter: Presenter) -> dict[str, object]:
     """Return pictures.json of a check; those that could not be read, or are not shown, are left out.
 
-    ``candidates`` are the pictures that hold a row, by the number of its line in the plan; a row with more of them than a person
-    compares has none.
+    By the number of a row's line in the plan, ``candidates`` are the pictures that hold it (a row with more of them than a person
+    compares has none), and ``matched`` is the picture that it has, where the plan does not name it.
     """
+    matched = {
+        str(number): image.sha256
+        for number, outcome in enumerate(report.outcomes)
+        if (image := outcome.doctor.picture or outcome.doctor.held_image) is not None
+        and _record_picture(outcome, presenter) is None
+    }
     candidates = {
         str(number): [_record_image(image, presenter) for image in images]
         for number, outcome in enumerate(report.outcomes)
@@ -277,6 +283,7 @@ def record_pictures(report: RunReport, presenter: Presenter) -> dict[str, object
             if file.image is not None
         ],
         "candidates": candidates,
+        "matched": matched,
     }
 
 

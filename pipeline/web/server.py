@@ -189,13 +189,13 @@ class PageServer:
 
     def _make_pages(self, app: web.Application, view: PageView) -> Iterable[Pages]:
         """Return the pages; those with work of their own begin and end with the application."""
-        drop = DropPage(self._site, view, self._checks)
+        newest, rosters = NewestRows(self._checks), RosterCells(self._site)
+        drop = DropPage(self._site, view, self._checks, newest)
         app.on_startup.append(drop.begin)
         app.on_shutdown.append(drop.end)
         send = SendPage(self._site, view, self._checks)
         app.on_shutdown.append(send.close)
         delayed = DelayedCheck(self._checks)
-        newest, rosters = NewestRows(self._checks), RosterCells(self._site)
         pictures = DoctorPictures(self._site, rosters)
         return (
             HomePage(self._site, view, newest),

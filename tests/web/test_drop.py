@@ -29,7 +29,7 @@ def test_a_drop_is_stored_and_checked_by_itself(hospital, clerk, prepared):
     text = clerk.get("/drop").text
     assert 'href="/rows?status=ready"' in text
     assert re.search(r'<span class="chip sealed">Read</span></td>\s*<td class="n" data-unit="rows">2<', text)
-    assert "Seal pictures: 2" in text
+    assert "1–2 of 2" in text
     assert hospital.statuses() == {"ready": 2}
     drops = [line for line in read_log(hospital) if line["action"] == "drop"]
     assert [line["file"] for line in drops] == list(prepared)

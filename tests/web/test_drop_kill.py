@@ -34,7 +34,8 @@ def act(hospital, operation, killed_at=None):
 
         with suppress(BaseException):
             enable_failpoint(note)
-            operate(DropFolders(make_site(hospital.folder / "config.yaml")), hospital, operation)
+            site = make_site(hospital.folder / "config.yaml")
+            operate(DropFolders(site, FolderListing(site)), hospital, operation)
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as printed:
@@ -56,7 +57,7 @@ def operate(folders, hospital, operation):
             folders.replace(waiting.id, waiting.stamp, "clerk")
     else:
         for roster in content.rosters:
-            folders.remove_roster(roster.id, roster.stamp, "clerk")
+            folders.remove(roster.id, roster.stamp, "clerk")
 
 
 @pytest.mark.parametrize("steps", [[STORE], [STORE, REPLACE], [REMOVE]], ids=["store", "replace", "remove"])

@@ -37,11 +37,13 @@ from pipeline.web.drop.listing import (
     FolderListing,
     StoredFile,
     WaitingFile,
+    get_file,
     get_stamp,
     list_waiting,
+    make_id,
     make_waiting_name,
 )
-from pipeline.web.drop.names import DroppedName, DropRefused, NoSpaceLeft, RosterRefused
+from pipeline.web.drop.names import LARGEST, DroppedName, DropRefused, NoSpaceLeft, RosterRefused
 from pipeline.web.site import Site
 from pipeline.workflow.stage_settings import build_image_examiner
 
@@ -52,11 +54,11 @@ _DAY = 24 * 3600.0
 class DropFolders:
     """Takes files into the roster folder and the picture folder of one hospital. Its methods block."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, listing: FolderListing) -> None:
         self._site = site
         self._lock = Lock()  # of two uploads under one name, one is the first
         self._preview_lock = Lock()
-        self._listing = FolderListing(site)
+        self._listing = listing
 
     def get_folder(self, kind: str) -> Path:
         """Return the folder into which files of a kind go. Raises DropRefused where no folder is configured."""
@@ -207,28 +209,40 @@ class DropFolders:
         self._site.record_change(user, "leave", file=waiting.target.name)
         waiting.new.path.unlink(missing_ok=True)
 
-    def remove_roster(self, file_id: str, stamp: str, user: str) -> bool:
-        """Move a roster to ``state/replaced``; return False where it is another one by now. Raises OSError."""
+    def remove(self, file_id: str, stamp: str, user: str) -> bool:
+        """Move a roster or picture to ``state/replaced``; return False where it is another one by now. Raises OSError."""
         with self._lock:
-            rosters = {roster.id: roster for roster in self._listing.list_content().rosters}
-            roster = rosters.get(file_id)
-            if roster is None or roster.stamp != stamp:
+            stored = self._get_stored(file_id)
+            if stored is None or stored.stamp != stamp:
                 return False
-            with _name_target(roster.path):
-                self._site.record_change(user, "remove", file=roster.path.name, sha256=roster.digest())
-                keep_replaced_file(self._site.config, roster.path, self._site.clock.now())
-                hit_failpoint("drop: before the roster is removed")
-                if get_stamp(roster.path) != stamp:
+            with _name_target(stored.path):
+                self._site.record_change(user, "remove", file=stored.path.name, sha256=stored.digest())
+                keep_replaced_file(self._site.config, stored.path, self._site.clock.now())
+                hit_failpoint("drop: before the file is removed")
+                if get_stamp(stored.path) != stamp:
                     return False
-                roster.path.unlink()
+                stored.path.unlink()
             return True
+
+    def _get_stored(self, file_id: str) -> StoredFile | None:
+        """Return a roster or a picture of the folders; a link is none."""
+        content = self._listing.list_content()
+        paths = (*(str(roster.path) for roster in content.rosters), *content.pictures)
+        return next((get_file(Path(path)) for path in paths if make_id(path) == file_id), None)
+
+    def read_stored_preview(self, file_id: str) -> bytes | None:
+        """Return a small copy (JPEG) of a picture of the folder; None where there is none."""
+        stored = next((path for path in self._listing.list_pictures() if make_id(path) == file_id), None)
+        return self._make_preview(get_file(Path(stored))) if stored else None
 
     def read_preview(self, waiting_id: str, side: str) -> bytes | None:
         """Return a small copy (JPEG) of a picture that waits (``new``) or of the former one; None where there is none."""
         waiting = self._get_waiting(waiting_id)
         sides = {"new": waiting.new, "former": waiting.former} if waiting and waiting.is_picture else {}
-        stored = sides.get(side)
-        if stored is None:
+        return self._make_preview(sides.get(side))
+
+    def _make_preview(self, stored: StoredFile | None) -> bytes | None:
+        if stored is None or stored.size > LARGEST["picture"]:
             return None
         with self._preview_lock:  # one at a time: a large picture takes 160 MB while it is decoded
             image = ImageFile.from_path(stored.path, stored.digest(), stored.size)

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -41,7 +41,7 @@ class StoredFile:
     @property
     def id(self) -> str:
         """What stands for its path in a form; it is looked up in a fresh listing."""
-        return hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
+        return make_id(self.path)
 
     def digest(self) -> str:
         """Return the SHA-256 of its bytes. Raises OSError."""
@@ -79,7 +79,7 @@ class FolderContent:
 
     rosters: list[StoredFile]
     waiting: list[WaitingFile]
-    pictures: int
+    pictures: Sequence[str]  # paths, in the order of their names: of thousands a `Path` takes long
 
     @property
     def waiting_digest(self) -> str:
@@ -88,7 +88,13 @@ class FolderContent:
         return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:32]
 
 
-def _get_file(path: Path) -> StoredFile | None:
+def make_id(path: Path | str) -> str:
+    """Return what stands for a path in a form."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+
+
+def get_file(path: Path) -> StoredFile | None:
+    """Return the file at a path, None where there is none."""
     try:
         return StoredFile.of(path)
     except OSError:
@@ -97,11 +103,11 @@ def _get_file(path: Path) -> StoredFile | None:
 
 def get_stamp(path: Path) -> str:
     """Return the stamp of a file, empty where there is none."""
-    stored = _get_file(path)
+    stored = get_file(path)
     return stored.stamp if stored else ""
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _digest_file(path: Path, _stamp: str) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -116,10 +122,10 @@ class FolderListing:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._times: dict[str, int] = {}  # when names were last changed in each folder of pictures
-        self._pictures: tuple[int, list[Path]] = 0, []  # what was counted there then
+        self._pictures: tuple[Sequence[str], list[Path]] = (), []  # what was found there then
 
     def list_content(self) -> FolderContent:
-        """Return the rosters, the files that wait and the number of pictures; folders that are away hold nothing."""
+        """Return the rosters, the files that wait and the pictures; folders that are away hold nothing."""
         config = self._site.config
         folders = [config.resolve_path(path) for path in config.roster]
         rosters = []
@@ -127,25 +133,35 @@ class FolderListing:
             with suppress(OSError):
                 if stat.S_ISREG(path.stat().st_mode):
                     rosters.append(StoredFile.of(path))
-        pictures, with_waiting = self._count_pictures(config.resolve_path(config.seals))
+        pictures, with_waiting = self._list_pictures()
         waiting = [one for folder in (*folders, *with_waiting) for one in list_waiting(folder)]
         return FolderContent(rosters, waiting, pictures)
 
-    def _count_pictures(self, root: Path) -> tuple[int, list[Path]]:
-        """Return how many pictures there are, and the folders in which files wait.
+    def list_pictures(self) -> Sequence[str]:
+        """Return the paths of the pictures in the order of their names."""
+        return self._list_pictures()[0]
+
+    @property
+    def root(self) -> Path:
+        """The folder of pictures."""
+        return self._site.config.resolve_path(self._site.config.seals)
+
+    def _list_pictures(self) -> tuple[Sequence[str], list[Path]]:
+        """Return the pictures, and the folders in which files wait.
 
         The time of a folder changes with its names: they are listed again where it did, or did a moment ago.
         """
         if not self._times or any(_get_time(folder) != time for folder, time in self._times.items()):
             times: dict[str, int] = {}
-            pictures, with_waiting = 0, []
-            for folder, _, names in os.walk(root):
+            pictures: list[str] = []
+            with_waiting: list[Path] = []
+            for folder, _, names in os.walk(self.root):
                 times[folder] = _get_time(folder)
-                pictures += sum(map(_is_picture, names))
+                pictures += [os.path.join(folder, name) for name in names if _is_picture(name)]  # noqa: PTH118 - quicker
                 with_waiting += [Path(folder)] if any(map(_WAITING.fullmatch, names)) else []
             is_recent = max(times.values(), default=0) > (self._site.clock.now() - _MOMENT) * 1e9
             self._times = {} if is_recent else times
-            self._pictures = pictures, with_waiting
+            self._pictures = sorted(pictures), with_waiting
         return self._pictures
 
 
@@ -161,9 +177,9 @@ def list_waiting(folder: Path) -> Iterator[WaitingFile]:
         names = sorted(name for name in os.listdir(folder) if name.startswith(".waiting-"))  # noqa: PTH208
     for name in names:
         if (named := _WAITING.fullmatch(name)) is not None:
-            target, new = folder / named[2], _get_file(folder / name)
+            target, new = folder / named[2], get_file(folder / name)
             if new is not None:
-                yield WaitingFile(named[1], target, new, _get_file(target))
+                yield WaitingFile(named[1], target, new, get_file(target))
 
 
 def _get_time(folder: str) -> int:

@@ -20,14 +20,18 @@ from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
 from pipeline.web.drop import names
 from pipeline.web.drop.folders import DropFolders
+from pipeline.web.drop.listing import FolderListing
 from pipeline.web.drop.names import LARGEST, DroppedName, DropRefused, parse_dropped_path
+from pipeline.web.drop.stored_pictures import StoredPictures, WantedPictures
 from pipeline.web.drop.values import DropValues
 from pipeline.web.drop.zips import unpack
+from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.security import SESSION, Body, RequestRefused, Route
 from pipeline.web.site import Site
-from pipeline.web.view import PageView, choose_language, make_redirect
+from pipeline.web.view import PageView, choose_language, is_fragment, make_redirect
 
 NAME_HEADER = "X-File-Name"  # percent-encoded, with the folders of a dropped folder
+MAX_WORD = 100  # characters of a search
 CHECK_SECONDS = 1.0  # after the last file of a drop
 _CHUNK, _HOUR = 1 << 20, 3600.0
 
@@ -35,12 +39,14 @@ _CHUNK, _HOUR = 1 << 20, 3600.0
 class DropPage:
     """The page for rosters and pictures, and what it takes in."""
 
-    def __init__(self, site: Site, view: PageView, checks: Checks) -> None:
+    def __init__(self, site: Site, view: PageView, checks: Checks, newest: NewestRows) -> None:
+        listing = FolderListing(site)
         self._site = site
         self._view = view
         self._checks = checks
-        self._folders = DropFolders(site)
-        self._values = DropValues(site, checks)
+        self._folders = DropFolders(site, listing)
+        self._values = DropValues(site, checks, listing)
+        self._pictures = StoredPictures(listing, newest)
         self._files: dict[str, tuple[float, int]] = {}  # since when and how many, by session
         self._uploads = 0  # under way
         self._language: str | None = None  # of the drop for which a check is to start
@@ -52,6 +58,8 @@ class DropPage:
         yield Route("GET", "/drop", Role.LOOK, self._show)
         yield Route("GET", "/drop/now", Role.LOOK, self._renew)
         yield Route("GET", "/drop/picture/{waiting}/{side}", Role.CLERK, self._send_picture)
+        yield Route("GET", "/drop/stored/{file}", Role.LOOK, self._send_stored_picture)
+        yield Route("POST", "/drop/pictures", Role.LOOK, self._search_pictures)
         yield Route("POST", "/drop/file", Role.CLERK, self._receive, Body.FILE)
         yield Route("POST", "/drop/answer", Role.CLERK, self._answer)
         yield Route("POST", "/drop/answers", Role.CLERK, self._answer_all)
@@ -67,6 +75,9 @@ class DropPage:
         self._is_ending = True
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
+        return await self._render(request, WantedPictures())
+
+    async def _render(self, request: web.Request, wanted: WantedPictures) -> web.StreamResponse:
         presenter = Presenter(choose_language(request))
         values = await self._site.read(self._values.collect, presenter, is_due=self._timer is not None)
         return self._view.render(
@@ -75,9 +86,24 @@ class DropPage:
             scripts=("drop.js",),
             title=presenter.render("web.nav.drop"),
             now=values,
+            listed=await self._site.read(self._pictures.collect, wanted, presenter),
             is_clerk=request[SESSION].role >= Role.CLERK,
             largest=json.dumps(LARGEST),
         )
+
+    async def _search_pictures(self, request: web.Request) -> web.StreamResponse:
+        """Return a part of the list of pictures; nothing where the browser has it as it is."""
+        form = await request.post()
+        query, first = str(form.get("query", ""))[:MAX_WORD], str(form.get("first", ""))
+        wanted = WantedPictures(query, int(first[:6]) if first.isdecimal() else 0)
+        if not is_fragment(request):
+            return await self._render(request, wanted)
+        presenter = Presenter(choose_language(request))
+        listed = await self._site.read(self._pictures.collect, wanted, presenter)
+        if form.get("seen") == listed["digest"]:
+            return web.Response(status=204)
+        is_clerk = request[SESSION].role >= Role.CLERK
+        return self._view.render(request, "drop_pictures.html", listed=listed, is_clerk=is_clerk)
 
     async def _renew(self, request: web.Request) -> web.StreamResponse:
         """Return the part that changes; nothing where the browser has it as it is."""
@@ -93,6 +119,13 @@ class DropPage:
         """Send a small copy of a picture that waits, or of the one that it may replace."""
         waiting_id, side = request.match_info["waiting"], request.match_info["side"]
         data = await self._site.read(self._folders.read_preview, waiting_id, side)
+        if data is None:
+            raise RequestRefused(404, "web.no_file")
+        return web.Response(body=data, content_type="image/jpeg")
+
+    async def _send_stored_picture(self, request: web.Request) -> web.StreamResponse:
+        """Send a small copy of a picture of the folder."""
+        data = await self._site.read(self._folders.read_stored_preview, request.match_info["file"])
         if data is None:
             raise RequestRefused(404, "web.no_file")
         return web.Response(body=data, content_type="image/jpeg")
@@ -236,11 +269,11 @@ class DropPage:
         return await self._show_again(request)
 
     async def _remove(self, request: web.Request) -> web.StreamResponse:
-        """Move a roster to the replaced files."""
+        """Move a roster or a picture to the replaced files."""
         form = await request.post()
         file_id, stamp = str(form.get("file", "")), str(form.get("stamp", ""))
         user = request[SESSION].user
-        if not await self._site.read(self._folders.remove_roster, file_id, stamp, user):
+        if not await self._site.read(self._folders.remove, file_id, stamp, user):
             raise RequestRefused(409, "web.drop.changed")
         self._start_check_soon(choose_language(request))
         return await self._show_again(request)
@@ -252,7 +285,11 @@ class DropPage:
 
     async def _show_again(self, request: web.Request) -> web.StreamResponse:
         """Return the part that changes to htmx, and lead any other browser back to the page."""
-        return await self._renew(request) if "HX-Request" in request.headers else make_redirect("/drop")
+        if not is_fragment(request):
+            return make_redirect("/drop")
+        response = await self._renew(request)
+        response.headers["HX-Trigger"] = "pictures-changed"
+        return response
 
 
 def _read_name(request: web.Request) -> str:

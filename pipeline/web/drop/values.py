@@ -39,10 +39,10 @@ class NewestCheck:
 class DropValues:
     """Collects it; reads a check once."""
 
-    def __init__(self, site: Site, checks: Checks) -> None:
+    def __init__(self, site: Site, checks: Checks, listing: FolderListing) -> None:
         self._site = site
         self._checks = checks
-        self._listing = FolderListing(site)
+        self._listing = listing
         self._newest: NewestCheck | None = None
 
     def collect(self, presenter: Presenter, *, is_due: bool = False) -> dict[str, object]:
@@ -70,7 +70,6 @@ class DropValues:
             ],
             "ready": Status.READY.value,
             "rosters": [_describe_roster(roster, files, presenter) for roster in content.rosters],
-            "pictures": content.pictures,
             "seconds": SECONDS_WITHOUT if progress is None else SECONDS_WITH_CHECK,
         }
         text = json.dumps([presenter.language, values], sort_keys=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -55,6 +55,7 @@ class CheckedRow:
     line: RowLine = field(repr=False)
     outcome: RowOutcome = field(repr=False)
     candidates: Sequence[CheckedPicture] = field(default=(), repr=False)  # of which one may be chosen
+    picture: str | None = None  # sha256 of the one that it has
 
     @property
     def status(self) -> ShownStatus:
@@ -131,13 +132,13 @@ class CheckedRows:
     def read(cls, folder: Path) -> CheckedRows:
         """Read the plan of a check, and its pictures that no row got; those that resemble a row come first."""
         lines = [RowLine.from_text(text) for text in _read_lines(folder / PLAN)]
-        unmatched, candidates = _read_pictures(folder / PICTURES)
-        rows = list(_make_rows(lines, candidates))
+        pictures = _Pictures.read(folder / PICTURES)
+        rows = list(_make_rows(lines, pictures))
         rows.sort(key=lambda row: not row.needs_fixing)
         files = [json.loads(text) for text in _read_lines(folder / FILES)]
         unread = sum(file["status"] == "refused" or bool(file["codes"]) for file in files)
         digests = {file["path"]: file["sha256"] or "" for file in files}
-        return cls(folder.name, rows, digests, unread, unmatched)
+        return cls(folder.name, rows, digests, unread, pictures.unmatched)
 
     @cached_property
     def by_key(self) -> Mapping[str, CheckedRow]:
@@ -149,6 +150,24 @@ class CheckedRows:
         """The pictures that can be given to a doctor, by their sha256."""
         candidates = [picture for row in self.rows for picture in row.candidates]
         return {picture.sha256: picture for picture in (*candidates, *self.unmatched)}
+
+    @cached_property
+    def by_picture(self) -> Mapping[str, Sequence[CheckedRow]]:
+        """The rows that have a picture, by its sha256."""
+        rows: defaultdict[str, list[CheckedRow]] = defaultdict(list)
+        for row in self.rows:
+            if row.picture:
+                rows[row.picture].append(row)
+        return rows
+
+    @cached_property
+    def by_candidate(self) -> Mapping[str, Sequence[CheckedRow]]:
+        """The rows that a picture holds, by its sha256."""
+        rows: defaultdict[str, list[CheckedRow]] = defaultdict(list)
+        for row in self.rows:
+            for picture in row.candidates:
+                rows[picture.sha256].append(row)
+        return rows
 
     @cached_property
     def _by_position(self) -> Mapping[str, CheckedRow]:
@@ -201,32 +220,40 @@ class NewestRows:
         return kept
 
 
-def _make_rows(
-    lines: Sequence[RowLine], candidates: Mapping[int, Sequence[CheckedPicture]]
-) -> Iterator[CheckedRow]:
+def _make_rows(lines: Sequence[RowLine], pictures: _Pictures) -> Iterator[CheckedRow]:
     nth: Counter[tuple[str, str | None, int]] = Counter()  # the tables of a page have no names
     for number, line in enumerate(lines):
         position = (line.path, line.sheet, line.row)
         text = json.dumps([*position, nth[position]])
         nth[position] += 1
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_KEY]
-        yield CheckedRow(key, line, rebuild_planned_outcome(line), candidates.get(number, ()))
+        picture = line.picture.sha256 if line.picture else pictures.matched.get(number)
+        candidates = pictures.candidates.get(number, ())
+        yield CheckedRow(key, line, rebuild_planned_outcome(line), candidates, picture)
 
 
-def _read_pictures(
-    path: Path,
-) -> tuple[Sequence[CheckedPicture], Mapping[int, Sequence[CheckedPicture]]]:
-    """Return the pictures that no row matched, and those of which one may be chosen by the number of the row's line."""
-    try:
-        stored = json.loads(path.read_text("utf-8"))
-    except OSError:  # of a check of an earlier version
-        return (), {}
-    unmatched = {picture["sha256"]: CheckedPicture(**picture) for picture in reversed(stored["pictures"])}
-    candidates = {
-        int(number): [CheckedPicture(**picture) for picture in pictures]
-        for number, pictures in stored.get("candidates", {}).items()
-    }
-    return tuple(reversed(unmatched.values())), candidates
+@dataclass(frozen=True)
+class _Pictures:
+    """What a check keeps of pictures: those that no row matched, and by the number of a row's line what that has."""
+
+    unmatched: Sequence[CheckedPicture] = ()
+    candidates: Mapping[int, Sequence[CheckedPicture]] = field(default_factory=dict)
+    matched: Mapping[int, str] = field(default_factory=dict)  # sha256, where the line has none
+
+    @classmethod
+    def read(cls, path: Path) -> _Pictures:
+        """Read pictures.json; a check of an earlier version has none, or less."""
+        try:
+            stored = json.loads(path.read_text("utf-8"))
+        except OSError:
+            return cls()
+        unmatched = {picture["sha256"]: CheckedPicture(**picture) for picture in reversed(stored["pictures"])}
+        candidates = {
+            int(number): [CheckedPicture(**picture) for picture in pictures]
+            for number, pictures in stored.get("candidates", {}).items()
+        }
+        matched = {int(number): sha256 for number, sha256 in stored.get("matched", {}).items()}
+        return cls(tuple(reversed(unmatched.values())), candidates, matched)
 
 
 def get_file_name(path: str) -> str:
