@@ -60,7 +60,7 @@ def test_a_clerk_drops_everything_and_sees_the_check(hospital, desktop, shown, l
         (hospital.folder / "inbox" / "other.xlsx").rename(desktop / "名单.xlsx")
         tab.set_input_files("#files", desktop / "名单.xlsx")
         expect(tab.locator(".question")).to_have_count(1)
-        tab.locator(".remove summary").click()
+        tab.locator("#stored .remove summary").click()
         assert list_violations(tab) == []
         tab.locator(".question button.primary").click()
         expect(tab.locator(".question")).to_have_count(0)
@@ -69,8 +69,8 @@ def test_a_clerk_drops_everything_and_sees_the_check(hospital, desktop, shown, l
         expect(tab.locator("#sending")).to_contain_text("1")
         assert list_names(hospital.folder / "seals")[-3:] == ["印章/内科/00001.png", "更多", "更多/00002.png"]
 
-        tab.locator(".remove summary").click()
-        tab.locator(".remove form button").click()
+        tab.locator("#stored .remove summary").click()
+        tab.locator("#stored .remove form button").click()
         expect(tab.locator("#stored tbody tr")).to_have_count(0)
         assert tab.title() != "1"
         assert tab.troubles == []

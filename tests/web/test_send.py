@@ -369,8 +369,8 @@ def test_a_second_start_and_the_lock_are_named(slow):
 
 
 def test_a_run_that_was_started_elsewhere_is_shown_and_stops_from_here(slow):
+    check = slow.newest.name  # before the run, whose results are newer
     with open_page(slow) as (_, inside), slow.start("run", "--yes") as process:
-        check = slow.newest.name
         text = wait_for(inside, "不是从本页开始的")
         assert "主机" in text
         assert inside.post("/send", {"check": "", "which": "all"}).status == 409
