@@ -75,6 +75,7 @@ class RecordedReview:
     sent: str | None  # sha256 of the bytes that are sent of it
     file: str = _field(repr=False)  # its name, masked
     evidence: str | None  # by what it was found: see `review_page.evidence`
+    named_by: str | None = None  # where the seal name comes from: see `review_page.named`
 
 
 @dataclass(frozen=True, slots=True)

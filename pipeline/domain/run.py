@@ -360,7 +360,7 @@ class RunReport:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedRow:
+class CheckedRequest:
     """A row that would be sent (`pipeline.planning.checked_plan`)."""
 
     line: int  # of plan.jsonl
@@ -374,7 +374,7 @@ class CheckedPlan:
     """What a check showed that a run would send."""
 
     run: str  # the check's id
-    rows: Sequence[CheckedRow]
+    rows: Sequence[CheckedRequest]
     has_keys: bool  # its people are named by their keys, not by the rows of their files
 
 
@@ -419,7 +419,7 @@ class RunPreview:
     # how the rosters differ from those of the last run: the count, then a line a person; for an observer that shows it
     changes: Sequence[Message] = ()
     # of a check: the rows that would be sent, and whether their people are named by their keys
-    requests: Sequence[CheckedRow] = ()
+    requests: Sequence[CheckedRequest] = ()
     has_keys: bool = False
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline.domain.masking import mask_text
 from pipeline.domain.roster import FileReport
-from pipeline.domain.run import PLAN_CHANGED, CheckedPlan, CheckedRow, Halt, RowPlan, Status
+from pipeline.domain.run import PLAN_CHANGED, CheckedPlan, CheckedRequest, Halt, RowPlan, Status
 from pipeline.domain.site_key import DIGEST_CHARS, SiteKey
 from pipeline.errors import UsageError
 
@@ -44,10 +44,10 @@ class RowNames:
         origin = row_plan.doctor.row.origin
         return _digest(self.files.get(origin.path, ""), origin.sheet, origin.row)
 
-    def list_rows(self, row_plans: Iterable[RowPlan]) -> list[CheckedRow]:
+    def list_rows(self, row_plans: Iterable[RowPlan]) -> list[CheckedRequest]:
         """Return the rows of a plan that would be sent."""
         return [
-            CheckedRow(
+            CheckedRequest(
                 line=row_plan.index + 1,
                 person=self.name_person(row_plan),
                 digest=self._digest_request(row_plan),

@@ -11,18 +11,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from pipeline.domain.roster import Doctor, Field, Problem
+from pipeline.domain.roster import Doctor, Field, Problem, write_chinese_digits
 from pipeline.domain.run import RowPlan
 from pipeline.domain.seals import LedgerSnapshot
 from pipeline.intake.fields.text_fields import check_seal_name
 from pipeline.messages.problems import build_problem
-
-_CHINESE_DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
-
-
-def write_chinese_digits(text: str) -> str:
-    """Return a text with its digits as Chinese ones, which a seal name may hold."""
-    return text.translate(_CHINESE_DIGITS)
 
 
 class SealNamer:

@@ -41,10 +41,10 @@ _DARK: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def make_environment(folder: Path) -> Environment:
-    """Return what compiles the templates of a folder: every value is escaped, and a missing one is an error."""
+def make_environment(*folders: Path) -> Environment:
+    """Return what compiles the templates of folders: every value is escaped, and a missing one is an error."""
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

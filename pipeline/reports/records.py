@@ -18,7 +18,7 @@ from pipeline.domain.roster import Change, FileReport, ImageFile, Problem, list_
 from pipeline.domain.row_record import SCHEMA, RecordedAnswer, RecordedPicture, RecordedProblem, RowLine
 from pipeline.domain.run import (
     SHOWN_STATUSES,
-    CheckedRow,
+    CheckedRequest,
     Halt,
     Notice,
     RowOutcome,
@@ -330,5 +330,5 @@ def read_preview(folder: Path, run: str) -> RunPreview:
         all_rosters_refused=stored["all_rosters_refused"],
         changes=[text for change in stored["changes"] if isinstance(text := load_text(change), Message)],
         has_keys=stored["has_keys"],
-        requests=tuple(CheckedRow(**row) for row in stored["requests"]),
+        requests=tuple(CheckedRequest(**row) for row in stored["requests"]),
     )

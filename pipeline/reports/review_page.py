@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from pipeline.clock import stamp
-from pipeline.domain.roster import ImagePreview
+from pipeline.domain.roster import ImagePreview, write_chinese_digits
 from pipeline.domain.row_record import RecordedReview
 from pipeline.domain.run import RowOutcome, RunReport, Status, can_be_judged, get_shown_status
 from pipeline.messages.areas import is_known, list_keys
@@ -67,6 +67,7 @@ def record_review(outcome: RowOutcome, report: RunReport, presenter: Presenter) 
         sent=outcome.sent_image,
         file=presenter.mask_text(picture.name),
         evidence=_name_evidence(outcome) or None,
+        named_by=_get_name_reason(outcome),
     )
 
 
@@ -239,7 +240,8 @@ def _build_card(
         "number": clean_text(show_doctor_id(doctor, presenter)),
         "file": mask_and_clean(picture.name) if picture else "",
         "evidence": say(f"evidence.{_name_evidence(outcome)}") if doctor.evidence else "",
-        "address": _join_parts(
+        "named_by": say(f"named.{named_by}") if (named_by := _get_name_reason(outcome)) else "",
+        "place": _join_parts(
             mask_and_clean(origin.file) if named else "",
             mask_and_clean(origin.sheet),
             say("row", row=origin.row),
@@ -258,6 +260,21 @@ def _name_evidence(outcome: RowOutcome) -> str:
     is_fuzzy = any(problem.code == "IMAGE_NAME_FUZZY" for problem in outcome.problems)
     evidence = outcome.doctor.evidence or ""
     return "fuzzy" if is_fuzzy and evidence in {"name", "staff_no", "id_card_number"} else evidence
+
+
+def _get_name_reason(outcome: RowOutcome) -> str | None:
+    """Return where the seal name of a row comes from: `review_page.named`; None where it has none yet."""
+    doctor, history, seal_name = outcome.doctor, outcome.row_plan.history, outcome.row_plan.seal_name
+    if seal_name is None:
+        return None
+    if doctor.seal_name == seal_name:
+        return "roster"
+    if history is not None and history.seal_name == seal_name:
+        return "kept"
+    if not any(problem.code == "SEAL_NAME_DUPLICATE" for problem in outcome.problems):
+        return "template"
+    staff_no = write_chinese_digits(doctor.staff_no or "")
+    return "staff_no" if staff_no and staff_no in seal_name else "department"
 
 
 def _join_parts(*parts: str) -> str:

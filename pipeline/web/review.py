@@ -20,8 +20,9 @@ from pipeline.intake.images.prepare import read_preview
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.web.access import Role
-from pipeline.web.check_child import Checks, DelayedCheck
+from pipeline.web.check_child import DelayedCheck
 from pipeline.web.review_cards import ALL, FILTERS, UNJUDGED, CheckedPairing, CheckedPairings
+from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language, is_fragment
@@ -48,10 +49,10 @@ class WantedJudgement:
 class ReviewPages:
     """The cards, their pictures, and the judgements."""
 
-    def __init__(self, site: Site, view: PageView, checks: Checks, delayed: DelayedCheck) -> None:
+    def __init__(self, site: Site, view: PageView, newest: NewestRows, delayed: DelayedCheck) -> None:
         self._site = site
         self._view = view
-        self._checks = checks
+        self._newest = newest
         self._delayed = delayed
         self._kept: CheckedPairings | None = None
         self._judgements: tuple[str, Mapping[str, Judgement]] = ("", {})  # with the ledger's state
@@ -220,11 +221,11 @@ class ReviewPages:
         return checked, self._read_judgements() if checked and checked.pairings else {}
 
     def _read_checked(self) -> CheckedPairings | None:
-        folder = self._checks.newest
-        if folder is None:
+        checked = self._newest.get()
+        if checked is None:
             return None
-        if self._kept is None or self._kept.run != folder.name:
-            self._kept = CheckedPairings.read(folder, self._previews)
+        if self._kept is None or self._kept.run != checked.run:
+            self._kept = CheckedPairings.of(checked, self._previews)
         return self._kept
 
     def _read_judgements(self) -> Mapping[str, Judgement]:

@@ -17,9 +17,9 @@ from pipeline.domain.run import Judged, Judgement, Status
 from pipeline.intake.images.prepare import read_preview
 from pipeline.messages.areas import is_known
 from pipeline.messages.problems import load_problem
-from pipeline.reports.earlier_results import PLAN
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
+from pipeline.web.rows.checked_rows import CheckedRows
 
 UNJUDGED, RIGHT, WRONG, WARNED, ALL = "todo", "right", "wrong", "warn", "all"
 FILTERS = (UNJUDGED, RIGHT, WRONG, WARNED, ALL)
@@ -65,9 +65,9 @@ class CheckedPairings:
     is_for_looking: bool  # the check had no ledger: nothing can be judged
 
     @classmethod
-    def read(cls, folder: Path, previews: Path) -> CheckedPairings:
-        """Read the plan of a check, and the small copies of its pictures."""
-        lines = [RowLine.from_text(text) for text in (folder / PLAN).read_text("utf-8").split("\n") if text]
+    def of(cls, checked: CheckedRows, previews: Path) -> CheckedPairings:
+        """Return the pairings of a check, with what the small copies of its pictures show."""
+        lines = checked.lines
         people = {(line.get(Field.NAME) or "", line.key) for line in lines}
         namesakes = Counter(make_name_key(name) for name, _ in people if name)
         reviewed = [(line, line.review) for line in lines if line.review is not None]
@@ -77,7 +77,7 @@ class CheckedPairings:
             for index, (line, review) in enumerate(reviewed)
         ]
         return cls(
-            folder.name,
+            checked.run,
             pairings,
             namesakes,
             len({line.path for line in lines}),
@@ -164,6 +164,7 @@ class CheckedPairings:
             "number": line.get(Field.NUMBER),
             "file": review.file,
             "evidence": say(f"evidence.{review.evidence}") if review.evidence else "",
+            "named_by": say(f"named.{review.named_by}") if review.named_by else "",
             "place": " · ".join((*file, *sheet, say("row", row=line.row))),
             "picture": review.picture if pairing.hints is not None else None,
             "warnings": texts,

@@ -193,7 +193,7 @@ class PageServer:
         drop = DropPage(self._site, view, self._checks, newest)
         app.on_startup.append(drop.begin)
         app.on_shutdown.append(drop.end)
-        send = SendPage(self._site, view, self._checks)
+        send = SendPage(self._site, view, self._checks, newest)
         app.on_shutdown.append(send.close)
         delayed = DelayedCheck(self._checks)
         pictures = DoctorPictures(self._site, rosters)
@@ -207,7 +207,7 @@ class PageServer:
             CasePages(self._site, view, delayed),
             RowPages(self._site, view, self._checks, newest, rosters, pictures=pictures),
             PicturePages(self._site, view, self._checks, newest, pictures),
-            ReviewPages(self._site, view, self._checks, delayed),
+            ReviewPages(self._site, view, newest, delayed),
             AdoptPages(self._site, view, self._checks),
             CertifyPage(self._site, view),
         )

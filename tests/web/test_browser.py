@@ -96,7 +96,9 @@ def test_every_page_is_whole_at_every_width_and_has_no_script_of_a_roster(busy, 
             expect(tab.locator(".case")).to_have_count(1)
         assert tab.evaluate("document.documentElement.scrollWidth") == width, path
         assert tab.evaluate(SMALL_TARGETS) == [], path
-        assert tab.locator("main img:not([src^='/']), main script, main [onerror], [style]").count() == 0, path
+        assert tab.locator("main img:not([src^='/']), main script, main [onerror], [style]").count() == 0, (
+            path
+        )
         assert tab.locator("h1").count() == 1
         assert not tab.title().startswith("1")
     assert tab.troubles == []

@@ -45,7 +45,7 @@ class DropPage:
         self._view = view
         self._checks = checks
         self._folders = DropFolders(site, listing)
-        self._values = DropValues(site, checks, listing)
+        self._values = DropValues(site, checks, newest, listing)
         self._pictures = StoredPictures(listing, newest)
         self._files: dict[str, tuple[float, int]] = {}  # since when and how many, by session
         self._uploads = 0  # under way

@@ -5,45 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.roster import format_size
 from pipeline.domain.run import Status
-from pipeline.ledger.protocol import RunRecord
 from pipeline.messages.problems import load_dumped_problem, render_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import STATUSES_OF_FILES
-from pipeline.reports.write import FILES
 from pipeline.web.check_child import CheckEnd, CheckProgress, Checks
 from pipeline.web.drop.listing import FolderListing, StoredFile, WaitingFile
+from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.run_values import describe_record
 from pipeline.web.site import Site
-from pipeline.workflow.recorded_runs import RUN, load_record
 
 MAX_QUESTIONS = 20  # that are listed one by one
 SECONDS_WITH_CHECK, SECONDS_WITHOUT = 1, 10  # after which the page asks again
 
 
-@dataclass(frozen=True, slots=True)
-class NewestCheck:
-    """A check that was read: its record, and its lines of roster files by their digest."""
-
-    folder: Path = field(repr=False)
-    record: RunRecord
-    files: Mapping[str, Mapping[str, Any]] = field(repr=False)
-
-
 class DropValues:
-    """Collects it; reads a check once."""
+    """Collects it."""
 
-    def __init__(self, site: Site, checks: Checks, listing: FolderListing) -> None:
-        self._site = site
-        self._checks = checks
-        self._listing = listing
-        self._newest: NewestCheck | None = None
+    def __init__(self, site: Site, checks: Checks, newest: NewestRows, listing: FolderListing) -> None:
+        self._site, self._checks = site, checks
+        self._newest, self._listing = newest, listing
 
     def collect(self, presenter: Presenter, *, is_due: bool = False) -> dict[str, object]:
         """Return the values of the part that changes, with their digest; ``is_due``: a check is about to start."""
@@ -51,8 +36,8 @@ class DropValues:
         progress, end = self._checks.progress, self._checks.end
         if progress is None and is_due:
             progress = CheckProgress(self._site.clock.now())
-        newest = self._read_newest()
-        files = newest.files if newest else {}
+        newest = self._newest.get()
+        files = {str(line["sha256"] or line["file"]): line for line in newest.files} if newest else {}
         values: dict[str, object] = {
             "waiting": [_describe_waiting(waiting, presenter) for waiting in content.waiting[:MAX_QUESTIONS]],
             "waiting_total": len(content.waiting),
@@ -74,21 +59,6 @@ class DropValues:
         }
         text = json.dumps([presenter.language, values], sort_keys=True)
         return {**values, "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
-
-    def _read_newest(self) -> NewestCheck | None:
-        """Return the newest check; each is read once."""
-        folder = self._checks.newest
-        if folder is None:
-            return None
-        if self._newest is None or self._newest.folder != folder:
-            try:
-                content = json.loads((folder / RUN).read_text("utf-8"))
-                lines = [json.loads(line) for line in (folder / FILES).read_text("utf-8").splitlines()]
-            except (OSError, ValueError):  # removed by hand since it was listed
-                return None
-            files = {str(line["sha256"] or line["file"]): line for line in lines}
-            self._newest = NewestCheck(folder, load_record(folder, content), files)
-        return self._newest
 
 
 def _render_problem(stored: Mapping[str, Any], presenter: Presenter) -> str:

@@ -1,4 +1,4 @@
-"""The rows of the newest check, as its plan has them: read once, filtered, located again by a key."""
+"""The newest check, read once: the rows of its plan, filtered, located again by a key; its files, pictures and record."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 from pipeline.domain.roster import Field, fold_staff_no
 from pipeline.domain.row_record import RowLine
@@ -19,11 +22,13 @@ from pipeline.domain.run import (
     get_shown_status,
     needs_fixing,
 )
+from pipeline.ledger.protocol import RunRecord
 from pipeline.reports.earlier_results import PLAN
 from pipeline.reports.records import PICTURES
 from pipeline.reports.write import FILES
 from pipeline.web.check_child import Checks
 from pipeline.workflow.rebuild import rebuild_planned_outcome
+from pipeline.workflow.recorded_runs import RUN, load_record
 
 TO_FIX = "to_fix"  # in place of a status: rows that a person has to correct
 _KEY = 16  # hexadecimal digits
@@ -122,23 +127,38 @@ class RowFilter:
 class CheckedRows:
     """The rows of one check, those to correct first."""
 
-    run: str
+    folder: Path
+    record: RunRecord
+    lines: Sequence[RowLine] = field(repr=False)  # in the order of the plan
     rows: Sequence[CheckedRow] = field(repr=False)
-    digests: Mapping[str, str] = field(repr=False)  # of a roster's masked path: the sha256 of its bytes
-    unread_files: int  # rosters that were refused, or parts of them
+    files: Sequence[Mapping[str, Any]] = field(repr=False)  # lines of files.jsonl
     unmatched: Sequence[CheckedPicture] = field(default=(), repr=False)  # each once
 
     @classmethod
     def read(cls, folder: Path) -> CheckedRows:
-        """Read the plan of a check, and its pictures that no row got; those that resemble a row come first."""
+        """Read the files of a check; pictures that resemble a row come first. Raises OSError, and others of a damaged one."""
         lines = [RowLine.from_text(text) for text in _read_lines(folder / PLAN)]
         pictures = _Pictures.read(folder / PICTURES)
         rows = list(_make_rows(lines, pictures))
         rows.sort(key=lambda row: not row.needs_fixing)
         files = [json.loads(text) for text in _read_lines(folder / FILES)]
-        unread = sum(file["status"] == "refused" or bool(file["codes"]) for file in files)
-        digests = {file["path"]: file["sha256"] or "" for file in files}
-        return cls(folder.name, rows, digests, unread, pictures.unmatched)
+        record = load_record(folder, json.loads((folder / RUN).read_text("utf-8")))
+        return cls(folder, record, lines, rows, files, pictures.unmatched)
+
+    @property
+    def run(self) -> str:
+        """The id of the check."""
+        return self.folder.name
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """The sha256 of a roster's bytes, by its masked path."""
+        return {file["path"]: file["sha256"] or "" for file in self.files}
+
+    @cached_property
+    def unread_files(self) -> int:
+        """How many rosters were refused, or parts of them."""
+        return sum(file["status"] == "refused" or bool(file["codes"]) for file in self.files)
 
     @cached_property
     def by_key(self) -> Mapping[str, CheckedRow]:
@@ -203,21 +223,24 @@ class CheckedRows:
 
 
 class NewestRows:
-    """Keeps the rows of the newest check."""
+    """Reads the newest check, and keeps it: its files do not change."""
 
     def __init__(self, checks: Checks) -> None:
         self._checks = checks
+        self._lock = Lock()
         self._kept: CheckedRows | None = None
 
     def get(self) -> CheckedRows | None:
-        """Return the rows of the newest check that ended, None where there is none."""
+        """Return the newest check that ended; None where there is none, an earlier version made it, or its folder is gone."""
         folder = self._checks.newest
         if folder is None:
             return None
-        kept = self._kept
-        if kept is None or kept.run != folder.name:
-            kept = self._kept = CheckedRows.read(folder)
-        return kept
+        with self._lock:
+            if self._kept is None or self._kept.folder != folder:
+                self._kept = None
+                with suppress(OSError, ValueError, KeyError, TypeError):
+                    self._kept = CheckedRows.read(folder)
+            return self._kept
 
 
 def _make_rows(lines: Sequence[RowLine], pictures: _Pictures) -> Iterator[CheckedRow]:

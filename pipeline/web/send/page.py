@@ -18,11 +18,12 @@ from pipeline.reports.explanations import describe_recorded_halt
 from pipeline.reports.presenter import Presenter
 from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
+from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.run_values import count_rows, describe_record
 from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.send.live_run import RowNames, describe_live, digest_state
 from pipeline.web.send.run_child import RunChild, RunUnderWay, RunView
-from pipeline.web.send.shown_check import CheckReader, ReadyRow, ShownCheck, has_later_run
+from pipeline.web.send.shown_check import ReadyRow, ShownCheck, ShownChecks, has_later_run
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language, make_redirect
 from pipeline.workflow.run_preview import describe_preview, describe_target
@@ -60,12 +61,12 @@ class Order:
 class SendPage:
     """Shows what would be sent, starts the run, shows it and stops it."""
 
-    def __init__(self, site: Site, view: PageView, checks: Checks) -> None:
+    def __init__(self, site: Site, view: PageView, checks: Checks, newest: NewestRows) -> None:
         self._site = site
         self._view = view
         self._checks = checks
         self._child = RunChild(site, self._start_check)
-        self._reader = CheckReader()
+        self._shown = ShownChecks(newest)
         self._names = RowNames(site)
         self._is_closing = False
 
@@ -124,8 +125,7 @@ class SendPage:
 
     def _read(self) -> tuple[RunView, ShownCheck | None, bool]:
         """Return the run under way, the newest check, and whether a run began after it."""
-        view, folder = self._child.read(), self._checks.newest
-        check = self._reader.read(folder) if folder is not None else None
+        view, check = self._child.read(), self._shown.get()
         return view, check, check is not None and has_later_run(self._site.config, check.run)
 
     def _name_check(self) -> str:

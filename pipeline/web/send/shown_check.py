@@ -1,4 +1,4 @@
-"""What a check showed, for the page that sends: the preview, the record, and the rows that can be sent. Read once a check."""
+"""What a check showed, for the page that sends: the preview, the record, and the rows that can be sent."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 
 from pipeline.config.settings import Config
+from pipeline.domain.roster import Field
 from pipeline.domain.run import RunPreview
 from pipeline.ledger.protocol import RunRecord
-from pipeline.reports.earlier_results import PLAN
 from pipeline.reports.records import read_preview
 from pipeline.web.check_child import COMMAND
-from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER, load_record
+from pipeline.web.rows.checked_rows import CheckedRows, NewestRows
+from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +49,36 @@ class ShownCheck:
         return [*(row for row in self.rows if row.line in chosen), *fitting[:limit]]
 
 
-class CheckReader:
-    """Reads checks, and keeps the last one: its files do not change."""
+class ShownChecks:
+    """Shows the newest check, as it is read once."""
 
-    def __init__(self) -> None:
-        self._lock = Lock()
+    def __init__(self, newest: NewestRows) -> None:
+        self._newest = newest
         self._last: ShownCheck | None = None
 
-    def read(self, folder: Path) -> ShownCheck | None:
-        """Return what a check showed; None where an earlier version made it, or its folder is gone."""
-        with self._lock:
-            if self._last is None or self._last.run != folder.name:
-                self._last = None
-                with suppress(OSError, ValueError, KeyError, TypeError):
-                    self._last = _read_check(folder)
-            return self._last
+    def get(self) -> ShownCheck | None:
+        """Return what the newest check showed; None where there is none, or an earlier version made it."""
+        checked = self._newest.get()
+        if checked is None:
+            return None
+        last = self._last
+        if last is None or last.run != checked.run:
+            last = None
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                last = self._last = _show_check(checked)
+        return last
 
 
-def _read_check(folder: Path) -> ShownCheck:
-    preview = read_preview(folder, folder.name)
+def _show_check(checked: CheckedRows) -> ShownCheck:
+    preview = read_preview(checked.folder, checked.run)
     positions = {row.line: row.position for row in preview.requests}
     rows = []
-    with (folder / PLAN).open(encoding="utf-8") as lines:
-        for number, text in enumerate(lines, start=1):
-            if number in positions:
-                line = json.loads(text)
-                values = (line["name"] or "", line["staff_no"] or "", line["seal_name"] or "")
-                rows.append(ReadyRow(number, *values, positions[number]))
-    return ShownCheck(
-        folder.name, load_record(folder, json.loads((folder / RUN).read_text("utf-8"))), preview, rows
-    )
+    for number, line in enumerate(checked.lines, start=1):
+        if number in positions:
+            name, staff_no = line.get(Field.NAME) or "", line.get(Field.STAFF_NO) or ""
+            seal_name = line.get(Field.SEAL_NAME) or ""
+            rows.append(ReadyRow(number, name, staff_no, seal_name, positions[number]))
+    return ShownCheck(checked.run, checked.record, preview, rows)
 
 
 def has_later_run(config: Config, check: str) -> bool:
