@@ -5,7 +5,7 @@ import re
 
 import pytest
 from page_support import PageThread, list_names
-from people import make_row, number
+from people import make_row, name, number
 from run_support import draw_seal, wait_until
 
 from pipeline.config.settings import load
@@ -268,3 +268,35 @@ def test_who_may_only_look_sees_what_is_there_and_no_controls(hospital):
         looking.read_token()
         refused = looking.post("/drop/remove", {"file": "x", "stamp": "x"})
         assert refused.status == 403
+
+
+def test_corrections_that_a_dropped_roster_would_undo_are_counted_and_the_first_is_named(hospital):
+    """Those that it holds as well are not lost."""
+    faulty = [make_row(1, number=number(1)[:17]), make_row(2, number=number(2)[:17]), make_row(3)]
+    hospital.roster(faulty)
+    path = hospital.folder / "inbox" / "roster.xlsx"
+    before = path.read_bytes()
+    hospital.roster([make_row(1), *faulty[1:]])
+    one_corrected = path.read_bytes()
+    path.write_bytes(before)
+    hospital.go("check")
+    with PageThread(hospital.folder / "config.yaml") as page:
+        inside = page.enter(Accept_Language="en")
+        inside.drop("other.xlsx", before)
+        inside.drop("roster.xlsx", one_corrected)
+        assert "corrected on this page" not in inside.get("/drop").text
+        for serial in (1, 2):
+            rows = inside.get("/rows").text.split('<tbody class="row')[1:]
+            (row,) = [row for row in rows if f">{serial:05d}<" in row]
+            key = re.search(r'id="row-([0-9a-f]+)"', row)[1]
+            opened = inside.get(f"/rows/row/{key}").text
+            form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', opened.split('action="/rows/save"')[1]))
+            assert "Written" in inside.post("/rows/save", {**form, "text": number(serial)}).text
+        text = inside.get("/drop").text
+        assert f"one cell differs from the new one, identity number of {name(2)} (B3)" in text
+        inside.drop("roster.xlsx", before)
+        assert (
+            f"2 cells differ from the new one, the first is identity number of {name(1)} (B2)"
+            in inside.get("/drop").text
+        )
+        assert page.failures == []

@@ -15,6 +15,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import STATUSES_OF_FILES
 from pipeline.web.check_child import CheckEnd, CheckProgress, Checks
 from pipeline.web.drop.listing import FolderListing, StoredFile, WaitingFile
+from pipeline.web.drop.lost_corrections import CorrectionFinder, LostCorrections
 from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.run_values import describe_record
 from pipeline.web.site import Site
@@ -29,6 +30,7 @@ class DropValues:
     def __init__(self, site: Site, checks: Checks, newest: NewestRows, listing: FolderListing) -> None:
         self._site, self._checks = site, checks
         self._newest, self._listing = newest, listing
+        self._corrections = CorrectionFinder(site)
 
     def collect(self, presenter: Presenter, *, is_due: bool = False) -> dict[str, object]:
         """Return the values of the part that changes, with their digest; ``is_due``: a check is about to start."""
@@ -39,7 +41,10 @@ class DropValues:
         newest = self._newest.get()
         files = {str(line["sha256"] or line["file"]): line for line in newest.files} if newest else {}
         values: dict[str, object] = {
-            "waiting": [_describe_waiting(waiting, presenter) for waiting in content.waiting[:MAX_QUESTIONS]],
+            "waiting": [
+                _describe_waiting(waiting, self._corrections.find(waiting), presenter)
+                for waiting in content.waiting[:MAX_QUESTIONS]
+            ],
             "waiting_total": len(content.waiting),
             "waiting_digest": content.waiting_digest,
             "checking": None if progress is None else _describe_progress(progress, presenter),
@@ -78,8 +83,10 @@ def _describe_failure(end: CheckEnd, presenter: Presenter) -> str:
     return end.errors or presenter.render("web.drop.check_broke", exit=end.exit)
 
 
-def _describe_waiting(waiting: WaitingFile, presenter: Presenter) -> dict[str, object]:
-    """Return a question: the file that is there, and the one that waits."""
+def _describe_waiting(
+    waiting: WaitingFile, lost: LostCorrections | None, presenter: Presenter
+) -> dict[str, object]:
+    """Return a question: the file that is there, the one that waits, and the corrections that would be lost."""
     return {
         "id": waiting.id,
         "name": presenter.mask_text(waiting.target.name),
@@ -88,7 +95,16 @@ def _describe_waiting(waiting: WaitingFile, presenter: Presenter) -> dict[str, o
         "new": _describe_size(waiting.new),
         "is_open": waiting.is_open,
         "is_picture": waiting.is_picture,
+        "lost": _describe_lost(lost, presenter) if lost else "",
     }
+
+
+def _describe_lost(lost: LostCorrections, presenter: Presenter) -> str:
+    cell = presenter.name_field(lost.field) if lost.field else ""
+    name = presenter.mask_text(lost.name) or presenter.render("who.nameless")
+    return presenter.render(
+        "web.drop.loses_corrections", n=lost.cells, name=name, field=cell, cell=lost.address
+    )
 
 
 def _describe_size(stored: StoredFile) -> str:
