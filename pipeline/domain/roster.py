@@ -20,7 +20,6 @@ from pipeline.domain.results_format import NO_ORIGINALS, Originals
 
 Severity = Literal["error", "warning"]
 MAX_DOCTORS = 200_000  # of one roster file
-_CHINESE_DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
 MAX_SHOWN_IMAGES = 200  # unused pictures that are shown; of more, one list has the names alone
 
 # In a folder these are opened, and reported where they are something else after all; all others, pictures above all,
@@ -117,11 +116,6 @@ def fold_card_number(number: str, id_type: CardType | None) -> str:
     if id_type is not CardType.OTHER_CARD_TYPE:
         return number
     return "".join(filter(str.isalnum, number)).upper()
-
-
-def write_chinese_digits(text: str) -> str:
-    """Return a text with its digits as Chinese ones, which a seal name may hold."""
-    return text.translate(_CHINESE_DIGITS)
 
 
 def fold_staff_no(staff_no: str) -> str:

@@ -39,6 +39,8 @@ INTERRUPTED: Final = 130
 # guards that look at the plan, before the first call: the same rosters are stopped again
 PLAN_CHANGED: Final = "PLAN_CHANGED"  # what would be sent is not what the named check showed
 PLAN_GUARDS = frozenset({PLAN_CHANGED, "ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_MANY_NEW"})
+# in place of a reason that a person gives for a decision
+PAGE_REASON, REVIEW_REASON = "page", "review of "  # the latter before the id of the run whose review it was
 REFUSALS = frozenset({"LOCKED", "LEDGER_REFUSED", "USAGE"})  # halts before a run held its ledger
 SEAL_ID_REUSED: Final = "SEAL_ID_REUSED"  # an answer held another person's SealId
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from pipeline.domain.run import Judged, Judgement, Judgements, RowPlan, Status
+from pipeline.domain.run import REVIEW_REASON, Judged, Judgement, Judgements, RowPlan, Status
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import UsageError, reason_of
 from pipeline.ledger.protocol import Ledger
@@ -56,7 +56,7 @@ class SavedReview:
         """Enter the new judgements in the ledger."""
         if self.new:
             judged_at = min(self.saved_at, started)  # a browser's clock may be ahead
-            ledger.record_judgements(self.new, now=judged_at, who=user, why=f"review of {self.run}")
+            ledger.record_judgements(self.new, now=judged_at, who=user, why=f"{REVIEW_REASON}{self.run}")
 
 
 def load_review(path: Path, site_digest: str, ledger: Ledger) -> SavedReview:

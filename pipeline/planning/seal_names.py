@@ -11,11 +11,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from pipeline.domain.roster import Doctor, Field, Problem, write_chinese_digits
+from pipeline.domain.roster import Doctor, Field, Problem
 from pipeline.domain.run import RowPlan
 from pipeline.domain.seals import LedgerSnapshot
 from pipeline.intake.fields.text_fields import check_seal_name
 from pipeline.messages.problems import build_problem
+
+_CHINESE_DIGITS = str.maketrans("0123456789", "〇一二三四五六七八九")
+
+
+def write_chinese_digits(text: str) -> str:
+    """Return a text with its digits as Chinese ones, which a seal name may hold."""
+    return text.translate(_CHINESE_DIGITS)
 
 
 class SealNamer:
@@ -85,10 +92,16 @@ class SealNamer:
             disambiguated = self._disambiguate(row_plan)
             if disambiguated is None or self._is_contested(disambiguated, doctor):
                 return plain, [_build_problem("SEAL_NAME_DUPLICATE", doctor, found=plain)]
-            name, detail = disambiguated, {"found": plain, "used": disambiguated}
+            name, by = disambiguated, self._get_addition(doctor, disambiguated)
+            detail = {"found": plain, "used": disambiguated, "by": by}
             warnings = [_build_problem("SEAL_NAME_DUPLICATE", doctor, severity="warning", **detail)]
         fault = self._get_fault(name)
         return name, warnings if fault is None else [fault]
+
+    def _get_addition(self, doctor: Doctor, name: str) -> Field:
+        """Return the field by which a newcomer's seal name differs from those of namesakes."""
+        by_staff_no = self._fill_in(doctor, write_chinese_digits(doctor.staff_no or ""))
+        return Field.STAFF_NO if doctor.staff_no and name == by_staff_no else Field.DEPARTMENT
 
     def _is_of_another(self, name: str, doctor: Doctor) -> bool:
         return self._owners.get(name) not in {None, doctor.key}

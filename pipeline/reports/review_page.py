@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from pipeline.clock import stamp
-from pipeline.domain.roster import ImagePreview, write_chinese_digits
+from pipeline.domain.roster import ImagePreview
 from pipeline.domain.row_record import RecordedReview
 from pipeline.domain.run import RowOutcome, RunReport, Status, can_be_judged, get_shown_status
 from pipeline.messages.areas import is_known, list_keys
@@ -271,10 +271,10 @@ def _get_name_reason(outcome: RowOutcome) -> str | None:
         return "roster"
     if history is not None and history.seal_name == seal_name:
         return "kept"
-    if not any(problem.code == "SEAL_NAME_DUPLICATE" for problem in outcome.problems):
-        return "template"
-    staff_no = write_chinese_digits(doctor.staff_no or "")
-    return "staff_no" if staff_no and staff_no in seal_name else "department"
+    added = (
+        problem.detail.get("by") for problem in outcome.problems if problem.code == "SEAL_NAME_DUPLICATE"
+    )
+    return next(filter(None, added), "template")
 
 
 def _join_parts(*parts: str) -> str:

@@ -14,7 +14,7 @@ from pipeline.clock import Clock, shown
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.row_record import RecordedPicture
-from pipeline.domain.run import Status
+from pipeline.domain.run import PAGE_REASON, REVIEW_REASON, Status
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import name_field, render
 from pipeline.messages.problems import get_problem_kind_if_known
@@ -176,6 +176,7 @@ def collect_story_values(
         "meaning": partial(_explain_code, language),
         "unsent": partial(_explain_unsent, language),
         "sizes": partial(_describe_sizes, language),
+        "reason": partial(_describe_reason, language),
     }
     other_values = [f"{name_field(field, language)} {text}" for field, text in timeline.other_values.items()]
     # of a row “sealed” means “in this run”, of a person it does not
@@ -192,6 +193,15 @@ def collect_story_values(
         "notes": [note.render(language) for note in step.notes],
         **functions,
     }
+
+
+def _describe_reason(language: str, why: str) -> str:
+    """Return why a person decided so; what the program itself entered in place of a reason is put into words."""
+    if why == PAGE_REASON:
+        return render("why.page", language)
+    if why.startswith(REVIEW_REASON):
+        return render("why.review", language, run=why.removeprefix(REVIEW_REASON))
+    return why
 
 
 def _align_labels(lines: Sequence[str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Doctor, ImageFile, Row
+from pipeline.domain.run import PAGE_REASON
 from pipeline.domain.seals import GivenPicture
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
@@ -24,8 +25,6 @@ from pipeline.workflow.run_plan import LedgerView
 from pipeline.workflow.run_request import build_request
 from pipeline.workflow.stage_settings import build_field_settings, build_image_examiner
 from pipeline.workflow.tenant_ledger import lock_ledger
-
-WHY = "page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,10 @@ class PictureDecisions:
         if examined.prepared is None:
             raise UsageError("picture.unusable", file=image.name)
         self._require_own(doctor, image, examiner)
-        left = tuple(sorted(set(others) - {image.sha256}))
-        given = GivenPicture(doctor.key or "", image.sha256, image.size, examined.pixels or "", left)
+        unused = tuple(sorted(set(others) - {image.sha256}))
+        given = GivenPicture(doctor.key or "", image.sha256, image.size, examined.pixels or "", unused)
         try:
-            self.ledger.record_given_picture(given, now=self.clock.now(), who=who, why=WHY)
+            self.ledger.record_given_picture(given, now=self.clock.now(), who=who, why=PAGE_REASON)
         except LedgerConflict as conflict:
             raise UsageError("picture.given_to_another") from conflict
         return given
@@ -74,7 +73,7 @@ class PictureDecisions:
         if not withdrawn:
             raise UsageError("picture.not_given")
         for given in withdrawn:  # the same picture may have been chosen from others more than once
-            self.ledger.record_withdrawn_picture(given, now=self.clock.now(), who=who, why=WHY)
+            self.ledger.record_withdrawn_picture(given, now=self.clock.now(), who=who, why=PAGE_REASON)
 
     def _require_own(self, doctor: Doctor, image: ImageFile, examiner: ImageExaminer) -> None:
         view = LedgerView(self.ledger, self.site_key)

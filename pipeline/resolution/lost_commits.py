@@ -26,7 +26,6 @@ from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.fields import list_content
 from pipeline.domain.masking import mask_id
-from pipeline.domain.roster import write_chinese_digits
 from pipeline.domain.run import RowPlan
 from pipeline.domain.seals import LedgerSnapshot, SealContent, Verdict, is_seal_id, list_doctor_texts
 from pipeline.domain.site_key import KEY_BYTES, SiteKey
@@ -41,6 +40,7 @@ from pipeline.ledger.protocol import Attempt, RunRecord
 from pipeline.ledger.recovery import HeldAttempt, Recovery
 from pipeline.ledger.registry import RegisteredLedger, TenantRegistry
 from pipeline.messages.catalogue import make_message
+from pipeline.planning.seal_names import write_chinese_digits
 from pipeline.reports.earlier_results import CREATED_STATUSES, RecordedCreate, list_recorded_creates
 from pipeline.workflow.hosts_factory import LedgerStore, make_store
 from pipeline.workflow.import_run import prepare_run

@@ -97,6 +97,7 @@ class HomePage:
             else None,
             "people": asdict(status.people) if status and status.ledger else None,
             "todo": todo,
+            "is_empty": last_run is None and not fault and self._newest.get() is None,
             "next_run": shown(next_run) if next_run else None,
             "seconds": SECONDS_WITH_RUN if is_under_way else SECONDS_WITHOUT,
         }

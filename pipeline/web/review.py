@@ -12,7 +12,7 @@ from typing import cast, get_args
 
 from aiohttp import web
 
-from pipeline.domain.run import Judged, Judgement
+from pipeline.domain.run import REVIEW_REASON, Judged, Judgement
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.intake.images.image_files import PREVIEWS
@@ -119,6 +119,7 @@ class ReviewPages:
             else [],
             more=chosen_pairings[CARDS].index if len(chosen_pairings) > CARDS else None,
             may_judge=request[SESSION].role >= Role.CLERK,
+            is_part=False,
         )
 
     async def _send_picture(self, request: web.Request) -> web.StreamResponse:
@@ -191,7 +192,7 @@ class ReviewPages:
             with lock_ledger(config, replace(request, command="check"), clock) as (ledger, site_key):
                 for wanted in batch:
                     maker = DecisionMaker.of_user(
-                        wanted.user, ledger, clock, f"review of {run}", build_agent(config)
+                        wanted.user, ledger, clock, f"{REVIEW_REASON}{run}", build_agent(config)
                     )
                     try:
                         self._require_pairing(wanted.identity, site_key)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from html import escape
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +13,7 @@ from aiohttp import hdrs, web
 from pipeline.operations.export import ListedRun, collect_runs, get_run_record
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import STATUSES_OF_FILES
+from pipeline.resolution.ledger_status import read_last_run
 from pipeline.web.access import Role
 from pipeline.web.run_files import RunFile, list_run_files
 from pipeline.web.run_values import count_rows, describe_record, describe_run_end
@@ -20,6 +23,7 @@ from pipeline.web.view import PageView, choose_language
 
 MAX_RUNS = 100
 KIB = 1024
+_LINKS = '<nav class="pages"'  # of a report: to the other files
 
 
 class RunPages:
@@ -48,6 +52,7 @@ class RunPages:
         if record is None:
             raise RequestRefused(404, "web.no_run")
         files = await site.read(list_run_files, record)
+        last = await site.read(read_last_run, site.config, site.clock)
         return self._view.render(
             request,
             "run.html",
@@ -55,7 +60,11 @@ class RunPages:
             last=describe_record(record, presenter),
             files=[_describe_file(file, presenter) for file in files if request[SESSION].role >= file.role],
             has_seals=bool(record.content.get("statuses", {}).get("sealed")),
-            rosters=[_describe_roster(roster, presenter) for roster in record.content.get("files", ())],
+            rosters=[
+                _describe_roster(roster, site.config.base.absolute(), presenter)
+                for roster in record.content.get("files", ())
+            ],
+            is_last=last is not None and last.run == record.run,
             rate=record.content.get("rate", {}),
             requests=record.content.get("requests", {}),
         )
@@ -81,9 +90,19 @@ class RunPages:
         if policy is None:
             name = quote(file.path.name, safe="", errors="replace")
             headers[hdrs.CONTENT_DISPOSITION] = f"attachment; filename*=UTF-8''{name}"
-        else:
-            headers["Content-Security-Policy"] = f"{policy}; frame-ancestors 'none'"
-        return web.FileResponse(file.path, headers=headers)
+            return web.FileResponse(file.path, headers=headers)
+        headers["Content-Security-Policy"] = f"{policy}; frame-ancestors 'none'"
+        presenter = Presenter(choose_language(request))
+        text = await site.read(_add_way_back, file.path, f"/runs/{quote(record.run)}", presenter)
+        return web.Response(body=text.encode(), headers=headers)
+
+
+def _add_way_back(path: Path, address: str, presenter: Presenter) -> str:
+    """Return a report with a link to the page of its run; the file itself stays as it is."""
+    head, start, rest = path.read_text("utf-8").partition(_LINKS)
+    link = f'<a href="{address}">{escape(presenter.render("web.back"))}</a>'
+    opening, end, links = rest.partition(">")
+    return f"{head}{start}{opening}{end}\n{link}{links}" if start else head
 
 
 def _describe_listed_run(run: ListedRun, presenter: Presenter) -> dict[str, object]:
@@ -108,9 +127,12 @@ def _describe_file(file: RunFile, presenter: Presenter) -> dict[str, object]:
     }
 
 
-def _describe_roster(roster: Mapping[str, Any], presenter: Presenter) -> dict[str, object]:
+def _describe_roster(roster: Mapping[str, Any], base: Path, presenter: Presenter) -> dict[str, object]:
+    """Return a roster of a run; below ``base`` by its path from there, elsewhere by its name."""
+    path = Path(roster["path"])
+    shown_path = path.relative_to(base) if path.is_relative_to(base) else Path(path.name)
     return {
-        "path": presenter.mask_path(roster["path"]),
+        "path": presenter.mask_path(shown_path),
         "word": presenter.render(f"file.{roster['status']}"),
         "colour": STATUSES_OF_FILES[roster["status"]].value,
         "rows": roster.get("rows", 0),

@@ -29,6 +29,7 @@ PAGES = (
     ("/runs", "runs"),
     ("/doctors", "doctors"),
 )
+ORDER = ("drop", "rows", "review", "send")  # in which the pages are usually gone through
 # htmx: no style and no script of its own in the page, no copy of a page in the browser's storage, answers with faults are shown
 HTMX_SETTINGS = json.dumps(
     {
@@ -50,6 +51,14 @@ def is_fragment(request: web.Request) -> bool:
 def make_redirect(path: str) -> web.Response:
     """Return an answer that leads the browser to a path of the page, by GET."""
     return web.Response(status=303, headers={hdrs.LOCATION: path})
+
+
+def _get_step(path: str) -> tuple[int, str | None] | None:
+    """Return the place of a page in the usual order, and the page that follows; None for a page that is not in it."""
+    for step, name in enumerate(ORDER, start=1):
+        if path == f"/{name}" or path.startswith(f"/{name}/"):
+            return step, ORDER[step] if step < len(ORDER) else None
+    return None
 
 
 def choose_language(request: web.Request) -> str:
@@ -115,6 +124,7 @@ class PageView:
             t=Presenter(language).render,
             path=request.path,
             pages=self._pages,
+            page_step=_get_step(request.path) if self._pages else None,
             other_language=next(other for other in LANGUAGES if other != language),
             change_token=session.change_token if session else None,
             user=session.user if session else None,

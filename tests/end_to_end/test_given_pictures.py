@@ -50,8 +50,8 @@ class Ward:
         image = ImageFile.from_path(path, hashlib.sha256(data).hexdigest(), len(data))
         rows, _ = read_rosters([self.hospital.folder / "inbox"])
         (row,) = [row for row in rows if row.cells[1].display_text == self.rows[serial][1]]
-        left = [hashlib.sha256((self.seals / other).read_bytes()).hexdigest() for other in others]
-        return self.decide(lambda decisions: decisions.give(decisions.identify(row), image, "wang", left))
+        unused = [hashlib.sha256((self.seals / other).read_bytes()).hexdigest() for other in others]
+        return self.decide(lambda decisions: decisions.give(decisions.identify(row), image, "wang", unused))
 
     def withdraw(self, picture):
         self.decide(lambda decisions: decisions.withdraw(picture.key, picture.picture, "wang"))

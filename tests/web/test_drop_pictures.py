@@ -53,7 +53,7 @@ def test_each_picture_is_listed_with_whose_it_is(ward, page):
     text = page.enter(Accept_Language="en").get("/drop").text
     assert list_owners(text) == {
         "00001.png": f"{name(1)} · 00001 · 内科 · 0016",
-        "内科 <b>.png": "matched to nobody",
+        "内科 <b>.png": "no doctor matches it",
         f"{name(2)} (2).png": f"not decided; perhaps {name(2)} · 00002 · 内科 · 0029",
         f"{name(2)}.png": f"not decided; perhaps {name(2)} · 00002 · 内科 · 0029",
     }
@@ -77,9 +77,9 @@ def test_pictures_are_found_by_name_and_shown_in_parts(ward, page, monkeypatch):
     assert list_owners(text).keys() | list_owners(rest).keys() == {
         path.name for path in (ward.folder / "seals").iterdir()
     }
-    found = inside.post("/drop/pictures", {"query": name(2), "first": "3"}, HX_Request="true").text
-    assert sorted(list_owners(found)) == [f"{name(2)} (2).png", f"{name(2)}.png"]
-    seen = re.search(r'name="seen" value="(\w+)"', found)[1]
+    matching = inside.post("/drop/pictures", {"query": name(2), "first": "3"}, HX_Request="true").text
+    assert sorted(list_owners(matching)) == [f"{name(2)} (2).png", f"{name(2)}.png"]
+    seen = re.search(r'name="seen" value="(\w+)"', matching)[1]
     again = {"query": name(2), "seen": seen}
     assert inside.post("/drop/pictures", again, HX_Request="true").status == 204
     whole = inside.post("/drop/pictures", {"query": "none of these"}).text

@@ -19,7 +19,9 @@ def test_before_the_first_run_it_names_the_first_step(page):
     assert "还没有运行过" in text
     assert "没有定时" in text
     assert 'id="last-run"' not in text
-    assert '<a class="button" href="/drop">' in text
+    steps = text.split('id="order"')[1].split("</ol>")[0]
+    assert re.findall(r'href="([^"]+)"', steps) == ["/drop", "/rows", "/review", "/send"]
+    assert steps.count("<li") == 5
 
 
 def test_it_shows_the_last_run_and_leads_to_what_needs_a_person(hospital_with):

@@ -91,13 +91,20 @@ def test_judged_on_the_page_and_run_without_a_file(hospital):
         answer = judge(inside, name(2), "wrong")
         assert 'data-judged="wrong"' in answer.text
         assert '<b id="count-todo" hx-swap-oob="true">1</b>' in answer.text
+        assert 'href="/send"' not in answer.text
+        last = judge(inside, name(3), "right").text
+        assert re.search(
+            r'id="review-end" hx-swap-oob="true">\s*<p[^>]*>All pictures are reviewed. <a class="button" href="/send">',
+            last,
+        )
+        assert "All pictures are reviewed" in inside.get("/review").text
         assert page.failures == []
-    (who, why, detail), _ = read_judgements(hospital)
+    (who, why, detail), *_ = read_judgements(hospital)
     assert (who, why) == (read_user_name(), f"review of {hospital.runs[-1].name}")
     assert list(json.loads(detail).values()) == ["right"]
     assert '"action":"judge"' in (hospital.folder / "state" / "page-log.jsonl").read_text("utf-8")
     assert hospital.go("run", "--yes") == 3
-    assert status(hospital) == {name(1): "sealed", name(2): "rejected", name(3): "not_sent"}
+    assert status(hospital) == {name(1): "sealed", name(2): "rejected", name(3): "sealed"}
 
 
 def test_a_card_belongs_to_the_same_content_as_the_card_of_the_file(hospital, page):

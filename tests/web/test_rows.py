@@ -381,3 +381,18 @@ def test_without_a_roster_the_page_leads_to_where_they_are_put(hospital):
         assert "正在检查" in inside.get("/rows").text
         wait_until(lambda: "还没有检查过名单" in inside.get("/rows").text)
         assert "正在检查" not in inside.get("/rows").text, "not checked again and again"
+
+
+def test_after_the_last_correction_the_page_leads_to_send(ward, page):
+    inside = page.enter(Accept_Language="en")
+    assert "No row is left to correct" not in inside.get("/rows").text
+    row = list_rows(inside.get("/rows").text)[name(2)]
+    form = read_form(inside.get(f"/rows/row/{get_key(row)}").text)
+    inside.post("/rows/save", {**form, "text": number(2)})
+    assert "No row is left to correct" not in inside.get("/rows").text, "it is being checked"
+    wait_until(lambda: "No row is left to correct" in inside.get("/rows").text)
+    text = inside.get("/rows").text
+    assert 'left to correct. <a class="button" href="/send">' in text
+    assert 'Usual order: step 2 of 4 · <a href="/review">next: Review</a>' in text
+    assert "Usual order: step 4 of 4</p>" in inside.get("/send").text
+    assert "Usual order" not in inside.get("/doctors").text

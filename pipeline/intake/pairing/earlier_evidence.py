@@ -142,7 +142,7 @@ class EarlierEvidence:
         """Return the sha256 of the pictures that a person gave to a doctor."""
         return {given.picture for given in self._given.get(doctor.key or "", ())}
 
-    def list_set_aside(self, doctor: Doctor) -> Collection[str]:
+    def list_unchosen(self, doctor: Doctor) -> Collection[str]:
         """Return the sha256 of the pictures that a person saw and did not give to a doctor, but another one in their place."""
         others = {other for given in self._given.get(doctor.key or "", ()) for other in given.others}
         return others.difference(self.list_given(doctor))

@@ -120,13 +120,13 @@ class _Choice:
 
     files: Mapping[Candidate, ImageMatch]  # with the bytes that were given
     given: Collection[str]  # sha256
-    set_aside: Collection[str]  # sha256 of those that were shown as well
+    unchosen: Collection[str]  # sha256 of those that were shown as well
 
     @classmethod
     def of(cls, doctor: Doctor, given: Sequence[ImageMatch], earlier: EarlierEvidence) -> _Choice:
         """Return what was chosen for a doctor; ``given`` are the files with the bytes that were given."""
         files = {match.candidate: match for match in given}
-        return cls(files, earlier.list_given(doctor), earlier.list_set_aside(doctor))
+        return cls(files, earlier.list_given(doctor), earlier.list_unchosen(doctor))
 
     def prefer(self, matches: Iterable[ImageMatch]) -> list[ImageMatch]:
         """Return the evidence of names with that of the choice, which counts more than a name or a staff number."""
@@ -143,8 +143,8 @@ class _Choice:
         return (*cells, *given)
 
     def leave_out(self, images: Iterable[EmbeddedImage]) -> tuple[EmbeddedImage, ...]:
-        """Return pictures of the roster without those that were set aside."""
-        return tuple(image for image in images if image.picture.sha256 not in self.set_aside)
+        """Return pictures of the roster without those that were not chosen."""
+        return tuple(image for image in images if image.picture.sha256 not in self.unchosen)
 
 
 def match_images(
@@ -224,7 +224,7 @@ class _RowMatcher:
             return add_problem(doctor, match_problems.explain_refused_entry(doctor, entry, entry.refusal))
         choice = _Choice.of(doctor, self.given.get(row, ()), self.earlier)
         fitting, cells = _list_fitting(doctor, entry, self.matches.by_row[row])
-        fitting, cells = self._leave_out_set_aside(fitting, choice.add_given(cells, doctor.row), choice)
+        fitting, cells = self._leave_out_unchosen(fitting, choice.add_given(cells, doctor.row), choice)
         evident = choice.prefer(self.matches.valid_matches(fitting))
         is_doubtful = not cells and may_be_other_wards(evident)
         valid = () if is_doubtful else _prefer_readable(evident, cells)
@@ -242,18 +242,18 @@ class _RowMatcher:
         except _RowRefused as refused:
             return refused.refuse_images(doctor)
 
-    def _leave_out_set_aside(
+    def _leave_out_unchosen(
         self, matches: Sequence[ImageMatch], cells: tuple[EmbeddedImage, ...], choice: _Choice
     ) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...]]:
         """Return what fits a row without the pictures that a person saw and did not choose."""
-        if not choice.set_aside:
+        if not choice.unchosen:
             return matches, cells
-        left = []
+        fitting = []
         for match in matches:
             image = self.sources.get_image_if_readable(match.candidate)
-            if image is None or image.sha256 not in choice.set_aside:
-                left.append(match)
-        return left, choice.leave_out(cells)
+            if image is None or image.sha256 not in choice.unchosen:
+                fitting.append(match)
+        return fitting, choice.leave_out(cells)
 
     def _require_own(self, row: int, fitting: Sequence[ImageMatch], *, has_own: bool) -> None:
         """Raise _RowRefused where what fits is or may be another person's."""

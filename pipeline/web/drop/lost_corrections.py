@@ -30,15 +30,15 @@ class LostCorrections:
     field: Field | None
 
 
-class CorrectionFinder:
-    """Finds them; reads the two files once. Its methods block."""
+class CorrectionReader:
+    """Reads them from the two files, once. Its methods block."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._corrector = RosterCorrector(site.config, site.clock)
         self._kept: dict[tuple[str, str, int], LostCorrections | None] = {}
 
-    def find(self, waiting: WaitingFile) -> LostCorrections | None:
+    def get_lost(self, waiting: WaitingFile) -> LostCorrections | None:
         """Return what would be lost; None where nothing was corrected, or the dropped roster has it as well."""
         if waiting.former is None or waiting.is_picture:
             return None
@@ -48,10 +48,12 @@ class CorrectionFinder:
         if known not in self._kept:
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
-            self._kept[known] = self._find(waiting.former, waiting.new, _list_corrected(log, waiting.target))
+            self._kept[known] = self._compare(
+                waiting.former, waiting.new, _list_corrected(log, waiting.target)
+            )
         return self._kept[known]
 
-    def _find(
+    def _compare(
         self, former: StoredFile, new: StoredFile, corrected: Mapping[_Position, str]
     ) -> LostCorrections | None:
         if not corrected:

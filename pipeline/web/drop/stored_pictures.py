@@ -39,17 +39,17 @@ class StoredPictures:
 
     def collect(self, wanted: WantedPictures, presenter: Presenter) -> dict[str, object]:
         """Return the values of the list, with their digest."""
-        found = self._search(wanted.query)
-        first = wanted.first if wanted.first < len(found) else 0
+        selected = self._search(wanted.query)
+        first = wanted.first if wanted.first < len(selected) else 0
         checked = self._newest.get()
-        stored = [get_file(Path(path)) for path in islice(found, first, first + ON_PAGE)]
+        stored = [get_file(Path(path)) for path in islice(selected, first, first + ON_PAGE)]
         pictures = [self._describe(file, checked, presenter) for file in stored if file is not None]
         values: dict[str, object] = {
             "pictures": pictures,
-            "total": len(found),
+            "total": len(selected),
             "first": first,
             "query": wanted.query,
-            "following": first + ON_PAGE if first + ON_PAGE < len(found) else None,
+            "following": first + ON_PAGE if first + ON_PAGE < len(selected) else None,
             "former": max(0, first - ON_PAGE) if first else None,
         }
         text = json.dumps([presenter.language, values], sort_keys=True)
@@ -95,7 +95,7 @@ def _describe_owner(
             names = _name_doctors(rows, presenter)
             return {"owner": presenter.render("web.drop.perhaps", names=names), "is_matched": False}
     is_new = checked is None or run_id(stored.modified) > checked.run
-    key = "web.drop.not_checked" if is_new else "web.drop.of_nobody"
+    key = "web.drop.not_checked" if is_new else "web.drop.unmatched"
     return {"owner": presenter.render(key), "is_matched": False}
 
 

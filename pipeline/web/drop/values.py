@@ -15,7 +15,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import STATUSES_OF_FILES
 from pipeline.web.check_child import CheckEnd, CheckProgress, Checks
 from pipeline.web.drop.listing import FolderListing, StoredFile, WaitingFile
-from pipeline.web.drop.lost_corrections import CorrectionFinder, LostCorrections
+from pipeline.web.drop.lost_corrections import CorrectionReader, LostCorrections
 from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.run_values import describe_record
 from pipeline.web.site import Site
@@ -30,7 +30,7 @@ class DropValues:
     def __init__(self, site: Site, checks: Checks, newest: NewestRows, listing: FolderListing) -> None:
         self._site, self._checks = site, checks
         self._newest, self._listing = newest, listing
-        self._corrections = CorrectionFinder(site)
+        self._corrections = CorrectionReader(site)
 
     def collect(self, presenter: Presenter, *, is_due: bool = False) -> dict[str, object]:
         """Return the values of the part that changes, with their digest; ``is_due``: a check is about to start."""
@@ -42,7 +42,7 @@ class DropValues:
         files = {str(line["sha256"] or line["file"]): line for line in newest.files} if newest else {}
         values: dict[str, object] = {
             "waiting": [
-                _describe_waiting(waiting, self._corrections.find(waiting), presenter)
+                _describe_waiting(waiting, self._corrections.get_lost(waiting), presenter)
                 for waiting in content.waiting[:MAX_QUESTIONS]
             ],
             "waiting_total": len(content.waiting),

@@ -81,7 +81,7 @@ class DoctorPictures:
         run = checked.run if checked else ""
         return {picture: key for picture, (of_run, key) in self._given.items() if of_run == run}
 
-    def find_owners(self, checked: CheckedRows) -> dict[str, CheckedRow]:
+    def map_owners(self, checked: CheckedRows) -> dict[str, CheckedRow]:
         """Return the row whose doctor a picture was given to, by the sha256 of each picture."""
         rows = {row.line.key: row for row in checked.rows if row.line.key}
         owners = {given.picture: rows[given.key] for given in self.list_given() if given.key in rows}

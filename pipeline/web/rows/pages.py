@@ -8,11 +8,12 @@ from aiohttp import web
 
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.roster import Field
+from pipeline.domain.run import Status
 from pipeline.errors import EsignImportError, NotCopied, RosterChanged
 from pipeline.reports.presenter import Presenter
 from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
-from pipeline.web.rows.checked_rows import CheckedRow, CheckedRows, NewestRows, RowFilter
+from pipeline.web.rows.checked_rows import TO_FIX, CheckedRow, CheckedRows, NewestRows, RowFilter
 from pipeline.web.rows.doctor_pictures import DoctorPictures
 from pipeline.web.rows.roster_cells import LocatedRow, RosterCells, is_editable
 from pipeline.web.rows.row_cards import RowCards
@@ -90,6 +91,7 @@ class RowPages:
             rows=await self._describe_rows(shown, checked, cards),
             is_clerk=request[SESSION].role >= Role.CLERK,
             total=len(matching),
+            is_all_corrected=checked is not None and _is_all_corrected(checked),
             following=first + ROWS_SHOWN if len(matching) > first + ROWS_SHOWN else 0,
             state=self._describe_state(checked, cards),
         )
@@ -100,7 +102,7 @@ class RowPages:
         """Return rows of the table; the pictures that hold one, with whose they are by now."""
         owners: Mapping[str, CheckedRow] = {}
         if checked is not None and any(row.candidates for row in rows):
-            owners = await self._site.read(self._pictures.find_owners, checked)
+            owners = await self._site.read(self._pictures.map_owners, checked)
         return [cards.describe(row, is_saved=self._is_saved(row, checked), owners=owners) for row in rows]
 
     async def _show_state(self, request: web.Request) -> web.StreamResponse:
@@ -331,6 +333,12 @@ class RowPages:
 
     def _make_cards(self, request: web.Request) -> RowCards:
         return RowCards(Presenter(choose_language(request)), self._rosters)
+
+
+def _is_all_corrected(checked: CheckedRows) -> bool:
+    """Return whether nothing is to be corrected, and something can be sent."""
+    statuses = checked.counts["status"]
+    return TO_FIX not in statuses and bool(statuses.get(Status.READY.value))
 
 
 async def _read_form(request: web.Request) -> dict[str, str]:

@@ -230,7 +230,7 @@ def name_doctor(row: CheckedRow, presenter: Presenter) -> str:
 
 
 def describe_doctor(row: CheckedRow) -> str:
-    """Return what tells a row's doctor from others of the name."""
+    """Return how a row's doctor differs from others of the name."""
     line = row.line
     parts = (line.get(Field.STAFF_NO), line.get(Field.DEPARTMENT), (line.get(Field.NUMBER) or "")[-4:])
     return " · ".join(filter(None, parts))

@@ -14,7 +14,7 @@ from pipeline.domain.roster import Field
 from pipeline.domain.run import Status
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import load_text
-from pipeline.reports.explanations import describe_cause
+from pipeline.reports.explanations import describe_cause, name_code
 from pipeline.reports.presenter import Presenter
 from pipeline.web.send.run_child import RunView
 from pipeline.web.site import Site
@@ -104,7 +104,9 @@ def _describe_row(row: Mapping[str, Any], names: Mapping[str, str], presenter: P
         "name": names.get(row["row_id"]) or "—",
         "status": row["status"],
         "word": presenter.name_status(Status(row["status"])),
-        "code": row["code"] or "",
+        "why": name_code(row["code"], presenter, unresolved=row["status"] == Status.UNKNOWN)
+        if row["code"]
+        else "",
     }
 
 
