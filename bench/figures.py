@@ -257,6 +257,7 @@ GROUPS = (
             Figure("page.table", Text("table of rows: first page", "行的列表：第一页"), "ms", Goal("<=", 300)),
             Figure("page.filter", Text("… a filter", "……筛选"), "ms", Goal("<=", 150)),
             Figure("page.judge", Text("… a cell judged while one types", "……输入时检查单元格"), "ms", Goal("<=", 100)),
+            Figure("page.card", Text("… a card of the review with its picture", "……一张核对卡片和图片"), "ms", Goal("<=", 100)),
             Figure("page.memory", Text("memory", "内存"), "MB", Goal("<=", 200)),
             Figure(
                 "page.share",

@@ -61,11 +61,26 @@ def measure_pages(browser: Browser, short: bool) -> Iterator[Measured]:
     assert row is not None, "a row to correct"
     opened = browser.get(f"/rows/row/{row[1]}").decode()
     form = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', opened))
+
+    first = re.search(
+        r'<article class="card seal-card".*?<h2>([^<]+)', browser.get("/review").decode(), re.DOTALL
+    )
+    assert first is not None, "a card"
+    name = first[1].strip()
+
+    def show_card() -> bytes:
+        """Return the part of the review that a search for one doctor shows, and the picture on the card."""
+        part = browser.post("/review/cards", {"chosen": "all", "query": name})
+        picture = re.search(rb'src="(/review/picture/[^"]+)"', part)
+        assert picture is not None
+        return part + browser.get(picture[1].decode())
+
     requests: dict[str, Callable[[], bytes]] = {
         "home": lambda: browser.get("/"),
         "table": lambda: browser.get("/rows"),
         "filter": lambda: browser.post("/rows", {"query": "00123"}),
         "judge": lambda: browser.post("/rows/judge", {**form, "key": row[1], "text": "11010519491231002X"}),
+        "card": show_card,
     }
     for name, send in requests.items():
         content = send()  # the first one reads what the others find in memory

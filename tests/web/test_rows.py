@@ -396,3 +396,11 @@ def test_after_the_last_correction_the_page_leads_to_send(ward, page):
     assert 'Usual order: step 2 of 4 · <a href="/review">next: Review</a>' in text
     assert "Usual order: step 4 of 4</p>" in inside.get("/send").text
     assert "Usual order" not in inside.get("/doctors").text
+
+
+def test_a_row_without_a_picture_leads_to_those_that_no_row_matched(ward):
+    (ward.folder / "seals" / "00001.png").rename(ward.folder / "seals" / "scan.png")
+    ward.go("check")
+    with PageThread(ward.folder / "config.yaml") as page:
+        rows = list_rows(page.enter().get("/rows").text)
+        assert ['href="/rows/pictures"' in rows[name(serial)] for serial in (1, 2, 3)] == [True, False, False]

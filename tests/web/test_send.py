@@ -374,6 +374,7 @@ def test_a_run_that_was_started_elsewhere_is_shown_and_stops_from_here(slow):
         text = wait_for(inside, "不是从本页开始的")
         assert "主机" in text
         assert inside.post("/send", {"check": "", "which": "all"}).status == 409
+        wait_until(lambda: slow.creates() > 0)  # it takes signals by then
         stop(inside, text)
         process.communicate()
         assert process.returncode == 130

@@ -103,7 +103,13 @@ class RowPages:
         owners: Mapping[str, CheckedRow] = {}
         if checked is not None and any(row.candidates for row in rows):
             owners = await self._site.read(self._pictures.map_owners, checked)
-        return [cards.describe(row, is_saved=self._is_saved(row, checked), owners=owners) for row in rows]
+        has_unmatched = checked is not None and bool(checked.unmatched)
+        return [
+            cards.describe(
+                row, is_saved=self._is_saved(row, checked), owners=owners, has_unmatched=has_unmatched
+            )
+            for row in rows
+        ]
 
     async def _show_state(self, request: web.Request) -> web.StreamResponse:
         """Return whether a check is under way, and whether there is a newer one than the page shows."""

@@ -63,11 +63,17 @@ class RowCards:
         return name_code(code, self._presenter)
 
     def describe(
-        self, row: CheckedRow, *, is_saved: bool, owners: Mapping[str, CheckedRow] | None = None
+        self,
+        row: CheckedRow,
+        *,
+        is_saved: bool,
+        owners: Mapping[str, CheckedRow] | None = None,
+        has_unmatched: bool = False,
     ) -> Described:
         """Return a row of the table; with the pictures of which one may be chosen where ``owners`` are given.
 
-        ``owners`` are the rows whose doctors have pictures already, by the sha256 of these.
+        ``owners`` are the rows whose doctors have pictures already, by the sha256 of these. ``has_unmatched``: there are
+        pictures that no row matched.
         """
         line = row.line
         sheet = (line.sheet,) if line.sheet else ()
@@ -88,6 +94,7 @@ class RowCards:
             if owners is not None and not is_saved
             else (),
             "is_known": row.is_known,
+            "may_take": has_unmatched and row.lacks_picture,
         }
 
     def _describe_candidates(self, row: CheckedRow, owners: Mapping[str, CheckedRow]) -> list[Described]:

@@ -10,6 +10,7 @@
   const judged = []; // ids of the cards that were judged, the newest last
   let current = null; // id of the card that the keys are for
   const waiting = new Set(); // ids of the cards whose judgements are being entered
+  let awaitsMore = false; // the cards that follow are being loaded
 
   function select(card, scroll = true) {
     for (const other of cards.querySelectorAll("[aria-current]")) other.removeAttribute("aria-current");
@@ -31,8 +32,12 @@
     const all = list();
     const from = all.findIndex((card) => card.dataset.id === current);
     const next = [...all.slice(from + 1), ...all.slice(0, Math.max(from, 0))].find(isTodo);
+    const more = cards.querySelector("form.more");
     if (next) select(next);
-    else move(1);
+    else if (more && !awaitsMore) {
+      awaitsMore = true;
+      more.requestSubmit();
+    } else move(1);
   }
 
   function goBack() {
@@ -91,6 +96,11 @@
       waiting.delete(id);
       if (card?.querySelector(".fault")) select(card);
       else if (card) told.textContent = told.dataset.recorded;
+    }
+    const following = awaitsMore && list().find(isTodo);
+    if (following) {
+      awaitsMore = false;
+      select(following);
     }
     if (!find(current)) select(list().find(isTodo) || list()[0], false);
   });

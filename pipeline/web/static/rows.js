@@ -21,12 +21,12 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// the first field of what was opened is typed into; the rows of a newer check are shown at once where no row is open
+// the first field of what was opened is typed into; the rows of a newer check are shown at once where no row is being corrected
 document.addEventListener("htmx:load", (event) => {
   if (event.target.matches("tbody.opened, form.cell") && matchMedia("(hover: hover)").matches) {
     const field = event.target.querySelector('input[type="text"]');
     if (field) field.focus();
   }
   const renew = event.target.querySelector && event.target.querySelector("#renew");
-  if (renew && !document.querySelector("tbody.opened")) renew.click();
+  if (renew && !document.querySelector("tbody.opened:not(.saved), tbody.opened form.cell")) renew.click();
 });
