@@ -1,7 +1,8 @@
 """Every code of the service: its meaning for a create and for an upload, who acts, and whether a rerun helps.
 
-The tables are data. Every code of the official SDK and of the product's common list is in `_CODES_BY_MEANING` once, and
-those of the sister product ess that are plain refusals. A code that is not listed proves nothing about a create, so it is ``unknown`` there. The sentences about codes are in
+The tables are data. Every code of the official SDKs of both products and of their common list is in `_CODES_BY_MEANING` once. A
+code that is not listed proves nothing about a create, so it is ``unknown`` there. So is a listed one that may mean that an
+identical seal exists, or that something broke while the create was executed. The sentences about codes are in
 `pipeline.messages.service_errors`.
 """
 
@@ -93,14 +94,18 @@ _CODES_BY_MEANING: Mapping[Meaning, str] = {
             UnauthorizedOperationOrganization
     """,
     "account": """
-        FailedOperation: ErrNotSyncProxyOrganization OrganizationExperienceChange
-            OrganizationNameChanged OrganizationNameNeedChange OrganizationNotChange StaffAlreadyVerify
-        InvalidParameter: Application BusinessLicense DepartUserId OpenId OperatorId OrganizationId
-            OrganizationName RoleId UniformSocialCreditCode
-        MissingParameter: OrgOpenId OrganizationId ProxyOperatorOpenId UserId UserOpenId
-        OperationDenied: BannedApplication NotSupportOrgType OrganizationClosing UserNotInOrganization
-        ResourceNotFound: Application ApplicationId NotExistApplication Organization
-            TeamWorkOrganization User
+        FailedOperation: ErrNotSyncProxyOrganization FailedConverToQiWeiUserId FailedOpenWkAppReview
+            NotFoundShadowUser OrganizationExperienceChange OrganizationNameChanged
+            OrganizationNameNeedChange OrganizationNotChange StaffAlreadyVerify
+        InvalidParameter: Application BusinessLicense DepartUserId InvalidOpenId InvalidOperatorId
+            InvalidOrganizationId InvalidOrganizationName InvalidRoleId InvalidRoleName OpenId OperatorId
+            OrganizationId OrganizationName RoleId UniformSocialCreditCode
+        MissingParameter: OrgNameOrUniformSocialCreditCode OrgOpenId OrganizationId ProxyOperatorOpenId
+            UserId UserOpenId
+        OperationDenied: BannedApplication NoLogin NotSupportOrgType OrgUniformSocialCreditCodeErr
+            OrganizationClosing OrganizationNotActivated SubOrgNotJoin UserNoAudit UserNotInOrganization
+        ResourceNotFound: Application ApplicationId AuthActiveOrganization ErrNotExistRole
+            NotExistApplication Organization SuperAdmin TeamWorkOrganization User WeWorkUser
     """,
     "quota": """
         FailedOperation: BalanceNotEnough FlowNumExceed LicenseNoQuota
@@ -111,24 +116,39 @@ _CODES_BY_MEANING: Mapping[Meaning, str] = {
     "contract": """
         ActionOffline: -
         DryRunOperation: -
-        FailedOperation: HasAuthorized NotAvailableSignReview QrCodeCreatorSignComponents
-            QrCodeSignUsers QrCodeTemplateId UserAutoSignEnableAlready UserAutoSignEnableUrlNotExist
+        FailedOperation: AuthorizationInfoHasBeenDeleted FailedUpdateTemplateOperation FlowHasDocument
+            FlowHasNoDocument HasAuthorized NoSignReviewPass NotAvailableSignReview
+            QrCodeCreatorSignComponents QrCodeSignUsers QrCodeTemplateId TemplateHasNoResource
+            UserAutoSignEnableAlready UserAutoSignEnableUrlNotExist
         InvalidAction: -
         InvalidParameter: ApproverType ApproverVerifyType AuthorizationType BizApproverAlreadyExists
-            CancelReason ComponentPosition ComponentType ContentType CustomShowMap CustomerData Date
-            EndPoint FlowApproverInfos FlowApprovers FlowCallbackUrl FlowDeadLine FlowDescription
-            FlowFileIds FlowIds FlowInfos FlowName FlowType GenerateType Keyword Limit MenuStatus
-            ResourceType SignComponentType SignComponents Unordered UnsupportedComponentType fFowIds
+            BusinessId BusinessType CancelReason CcNum ClientToken ComponentFileIndex ComponentInvalid
+            ComponentPage ComponentPosition ComponentType ComponentTypeNoMatchValue ContentType
+            CustomShowMap CustomerData Date Email EndPoint FlowApproverDeadline FlowApproverInfos
+            FlowApprovers FlowCallbackUrl FlowDeadLine FlowDescription FlowFileIds FlowIds FlowInfos
+            FlowName FlowType FlowUserData FromSource GenerateType InvalidChannel InvalidLimit InvalidOffset
+            InvalidVerifyChannel JumpUrl Keyword Limit MenuStatus MissingRequiredComponentValue NotifyType
+            Offset PersonAutoSignTag PreReadTime QrEffectDay QrFlowEffectDay ResourceType SealId
+            SignComponentType SignComponents TemplateId Unordered UnsupportedComponentType VerifyChannel
+            fFowIds
         InvalidParameterValue: InvalidTime
         InvalidRequest: -
-        MissingParameter: CompanyActiveInfo Date FlowId FlowIds FlowIdsOrFlowGroupId FlowInfo
-            MissComponentName ReportApplicant ResourceName SealId SealImage SignComponents Templates
+        MissingParameter: ApproverMobile ApproverName ApproverOrganizationInfo ApproverRole
+            ApproverSignComponent AuthCode CancelReason CompanyActiveInfo Date Field FileNames FlowApprover
+            FlowId FlowIds FlowIdsOrFlowGroupId FlowInfo KeyWord MissComponentName QrCodeId Recipient
+            ReportApplicant ResourceId ResourceName SealId SealImage ServerSignSealId SignComponents
+            Templates
         NoSuchProduct: -
         NoSuchVersion: -
-        OperationDenied: ApproverRepeat ByFilesServerSignForbid CcUserRepeat DownLoadMoreThanOne
-            FlowHasTerminated FlowStatusForbid OperateType PersonHasNoSignature PersonNoOpenServerSign
-            RequiredComponentNotFill
-        ResourceNotFound: Flow FlowApprover FlowApprovers FlowGroup SaveFlowGroup Seal Template URL
+        OperationDenied: ApproverNoMatchTemplate ApproverRepeat AuthCodeInvalid BatchCancelForbid
+            BranchSendFlowToParentNotAllow ByFilesServerSignForbid CcForbid CcUserRepeat
+            DownLoadMoreThanOne ErrNoSupportIndividualHasOrganizationName FileNoMatchResource
+            FlowCancelForbid FlowHasStarted FlowHasTerminated FlowNoNeedReview FlowStatusForbid
+            ManyResourceId NoOpenServerSign NoSupportComponentType NoSupportJumpPage OperateType PayDeadline
+            PersonHasNoSignature PersonNoOpenServerSign PersonServerSignForbid QrHasExpire QrInvalid
+            RequiredComponentNotFill ServerSignNoAllowComponent ServerSignNoSupportSignature
+        ResourceNotFound: Document Flow FlowApprover FlowApprovers FlowGroup NotExistDocument NotExistFlow
+            NotExistTemplate QrInfo SaveFlowGroup Seal Template URL Url
         UnknownParameter: -
         UnsupportedOperation: -
         UnsupportedProtocol: -
@@ -138,11 +158,12 @@ _CODES_BY_MEANING: Mapping[Meaning, str] = {
         FailedOperation: - AgeNotAchieveNormalLegal IdCardNumberCheckFailed UserInfoNoMatch
         InvalidParameter: - CardNumber CardType ComponentValue DataNotFound EmptyParams FileType
             IdCardValidityOverLimit Image InvalidMobile InvalidName LimitSealName
-            MissingRequiredParameterValue Mobile Name NonsupportMobile ParamError Sensitive SensitiveFileContent
+            MissingRequiredParameterValue Mobile Name NonsupportMobile ParamError Sensitive
+            SensitiveFileContent
         InvalidParameterValue: - InvalidMobile
         LimitExceeded: FileSize
         MissingParameter: - SealName
-        OperationDenied: - Forbid InvalidApproverAge NoIdentityVerify NoVerify Sensitive
+        OperationDenied: - Forbid InvalidApproverAge NoIdentityVerify NoVerify OverSeaForbid Sensitive
         RequestSizeLimitExceeded: -
         ResourceNotFound: Resource VerifyUser
     """,
@@ -155,13 +176,16 @@ _CODES_BY_MEANING: Mapping[Meaning, str] = {
         ResourceNotFound: File
     """,
     "unknown": """
-        InternalError: - Api Db DbConnection DbInsert DbRead DbUpdate Decryption DependsApi DependsDb
-            Encryption GenerateId Pdf SealUpload Serialize System ThirdParty
-        InvalidParameter: DupTask Status
-        OperationDenied: AlreadyHas
+        FailedOperation: PathTypeError PreViewUrlFail
+        InternalError: - Api Cache CallOpenCloudApiError Callback Cos Db DbConnection DbDataDeleted DbInsert
+            DbNoRowFound DbRead DbUpdate Decryption DependsApi DependsDb Encryption GenerateId JsonMarshal
+            JsonUnmarshal Mq Pdf SealUpload Serialize System ThirdParty
+        InvalidParameter: DataExists DupTask Status
+        InvalidParameterValue: Mask
+        OperationDenied: AlreadyHas DocumentNoAvailable
         ResourceInUse: -
         ResourceInsufficient: -
-        ResourceNotFound: -
+        ResourceNotFound: - NotExistResource
         ResourceUnavailable: -
         ResponseSizeLimitExceeded: -
         ServiceUnavailable: -
@@ -176,6 +200,7 @@ _OTHER_ROLE: Mapping[str, ResponsibleRole] = {
 }
 # Where an upload differs: it creates nothing, so what proves nothing is sent again.
 _IN_UPLOADS: Mapping[str, Meaning] = {
+    "InvalidParameter.DataExists": "row",
     "InvalidParameter.DupTask": "row",
     "InvalidParameter.Status": "row",
     "LimitExceeded.CallTimes": "throttle",
@@ -215,6 +240,7 @@ REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
     "LimitExceeded.FileSize": (Field.PICTURE,),
     "MissingParameter.SealName": (Field.SEAL_NAME,),
     "OperationDenied.InvalidApproverAge": (Field.NUMBER,),
+    "OperationDenied.OverSeaForbid": (Field.ID_TYPE, Field.NUMBER),
     "OperationDenied.Sensitive": (Field.NAME, Field.SEAL_NAME),
     "RequestSizeLimitExceeded": (Field.PICTURE,),
 }

@@ -42,9 +42,9 @@ def build_seal_query(agent: Agent, seal_id: str) -> bytes:
     return _build(agent, SealId=seal_id, Limit=1, Offset=0)
 
 
-def build_seal_page_query(agent: Agent, offset: int) -> bytes:
-    """Return the body that asks for the page behind so many seals."""
-    return _build(agent, Limit=PAGE_SEALS, Offset=offset)
+def build_seal_page_query(agent: Agent, listed: int, *, counts_pages: bool) -> bytes:
+    """Return the body that asks for the page behind so many seals; ``counts_pages``: the Offset is a page's number."""
+    return _build(agent, Limit=PAGE_SEALS, Offset=listed // PAGE_SEALS if counts_pages else listed)
 
 
 def _build(agent: Agent, **parameters: object) -> bytes:

@@ -108,6 +108,7 @@ class Product(CloudService):
     endpoints: Mapping[str, Endpoints]  # by environment: production, test
     create: str
     organization_seals: str  # reads, changes nothing
+    counts_pages: bool = False  # its Offset is the number of a page, not of a seal
     auto_sign_status: str  # the same
     auto_sign_enable_url: str
     auto_sign_seal_url: str
@@ -163,6 +164,7 @@ ESS = Product(
     create="CreatePreparedPersonalEsign",
     upload="UploadFiles",
     organization_seals="DescribeOrganizationSeals",
+    counts_pages=True,
     auto_sign_status="DescribeUserAutoSignStatus",
     auto_sign_enable_url="CreateUserAutoSignEnableUrl",
     auto_sign_seal_url="CreateUserAutoSignSealUrl",

@@ -85,15 +85,18 @@ class Advice:
         return make_message("advice.both", meaning=self.meaning, todo=self.todo)
 
 
-def _make_advice(key: str, handling: Handling | None = None) -> Advice:
-    """Return the advice of an entry, which names who acts and whether a rerun helps where no handling is given."""
+def _make_advice(key: str, handling: Handling | None = None, **arguments: object) -> Advice:
+    """Return the advice of an entry, which names who acts and whether a rerun helps where no handling is given.
+
+    ``arguments`` fill what to do.
+    """
     words = get_words(key)
     if handling is None:
         who, rerun = cast("ResponsibleRole", words["who"]), cast("Rerun", words["rerun"])
     else:
         who, rerun = astuple(handling)
     todo = words.get("todo", f"{key}{_TODO}")
-    return Advice(who, rerun, make_message(key), make_message(todo))
+    return Advice(who, rerun, make_message(key), make_message(todo, **arguments))
 
 
 def _list_names(start: str) -> list[str]:
@@ -146,8 +149,9 @@ def get_halt_advice(code: str, action: str = "") -> Advice | None:
     """
     if is_envelope_refused(code):
         return _advise_on_envelope(code)
-    if is_known(key := f"code_of.{action}.{code}"):
-        return _make_advice(key, get_handling(code))
+    for name in (action, f"Channel{action}"):  # the names of essbasic stand for those of ess
+        if is_known(key := f"code_of.{name}.{code}"):
+            return _make_advice(key, get_handling(code), action=action)
     meaning = get_listed_meaning(code)
     if meaning == "row":
         return list_meanings()["permission"]

@@ -77,7 +77,10 @@ async def _read_pages(calls: RepeatedCalls, seals: dict[str, ListedSeal]) -> str
     """Add the lines of every page; return why the list is not whole, None where it is."""
     total: int | None = None
     for _ in range(MAX_PAGES):
-        page = await _ask_page(calls, build_seal_page_query(calls.service.agent, len(seals)))
+        service = calls.service
+        counts_pages = service.product.counts_pages
+        query = build_seal_page_query(service.agent, len(seals), counts_pages=counts_pages)
+        page = await _ask_page(calls, query)
         if isinstance(page, str):
             return page
         new = {fold_seal_id(seal.seal_id): seal for seal in page.seals}

@@ -30,6 +30,7 @@ class AuditedCall:
     """One call as the log keeps it."""
 
     called_at: float  # unix seconds
+    service: str
     event: Mapping[str, Any] = field(repr=False)
 
     def build_record(self, number: int) -> dict[str, Any]:
@@ -39,7 +40,7 @@ class AuditedCall:
             "EventName": self.event["eventName"],
             "EventTime": str(int(self.called_at)),
             "EventRegion": "ap-guangzhou",
-            "EventSource": "essbasic.tencentcloudapi.com",
+            "EventSource": f"{self.service}.tencentcloudapi.com",
             "RequestID": self.event["requestID"],
             "ErrorCode": 0,
             "SecretId": "AKIDsandbox",
@@ -63,7 +64,7 @@ class AuditLog:
         """Enter a call with its answer; ``code`` is ok or that of the refusal."""
         if self.delay is None or call.trace_id in self.lost:
             return
-        self.calls.append(AuditedCall(now, self._build_event(call, code, response, now)))
+        self.calls.append(AuditedCall(now, call.service, self._build_event(call, code, response, now)))
 
     def _build_event(self, call: Call, code: str, response: Mapping[str, Any], now: float) -> dict[str, Any]:
         parameters = {name: value for name, value in (call.parameters or {}).items() if name != "SealImage"}

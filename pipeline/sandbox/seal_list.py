@@ -64,6 +64,8 @@ class SealList:
         limit, offset = sent.get("Limit", 0) or DEFAULT_LIMIT, sent.get("Offset", 0)
         if not (0 < limit <= PAGE_LIMITS[order.service] and 0 <= offset <= OFFSET_LIMIT):
             raise Refusal("InvalidParameterValue")
+        if order.service == ESS:
+            offset *= limit  # it is the number of a page
         lines = self._select_lines(sent, organization, imported)
         shown = lines if self.cut_at is None else lines[: self.cut_at]
         page = shown[offset : offset + limit]

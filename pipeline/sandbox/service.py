@@ -165,7 +165,7 @@ class FakeService:
         return response
 
     def _keep_in_audit_log(self, call: Call, code: str, response: Mapping[str, Any], now: float) -> None:
-        if call.action in AUDITED_ACTIONS:
+        if call.operation in AUDITED_ACTIONS:
             self.audit_log.keep_call(call, code, response, now=now)
 
     def record_call(

@@ -1,5 +1,6 @@
 """What service codes mean; the table is compared with the official SDK's list."""
 
+from tencentcloud.ess.v20201111 import errorcodes as ess_errorcodes
 from tencentcloud.essbasic.v20210526 import errorcodes
 
 from pipeline.domain.service_codes import (
@@ -13,12 +14,19 @@ from pipeline.domain.service_codes import (
 )
 from pipeline.esign.contracts import FILE_ID, INLINE
 
-SDK_CODES = sorted(value for name, value in vars(errorcodes).items() if name.isupper())
+SDK_CODES = sorted(
+    {
+        value
+        for module in (errorcodes, ess_errorcodes)
+        for name, value in vars(module).items()
+        if name.isupper()
+    }
+)
 
 
 def test_every_code_of_the_official_sdk_is_listed():
     """A new SDK release with a new code fails here, loudly."""
-    assert len(SDK_CODES) >= 191
+    assert len(SDK_CODES) >= 300
     assert [code for code in SDK_CODES if code not in CODES] == []
 
 
@@ -68,6 +76,24 @@ def test_the_text_refines_what_the_code_leaves_open():
     assert get_create_meaning("FailedOperation", "印章名称重名，请修改") == "exists"
     assert get_create_meaning("LimitExceeded", "超过了每秒频率上限") == "throttle"
     assert get_create_meaning("LimitExceeded", "超过配额限制") == "quota"
+
+
+def test_what_a_code_of_ess_proves_about_a_create():
+    proves_nothing = (
+        "InvalidParameter.DataExists",
+        "InvalidParameterValue.Mask",
+        "InternalError.Cos",
+        "InternalError.CallOpenCloudApiError",
+        "FailedOperation.PreViewUrlFail",
+        "OperationDenied.DocumentNoAvailable",
+        "ResourceNotFound.NotExistResource",
+    )
+    assert {get_create_meaning(code, "") for code in proves_nothing} == {"unknown"}
+    assert get_create_meaning("OperationDenied.OverSeaForbid", "") == "row"
+    assert get_create_meaning("InvalidParameter.InvalidOperatorId", "") == "account"
+    assert get_create_meaning("OperationDenied.FlowHasStarted", "") == "contract"
+    assert get_upload_meaning("InternalError.Cos", "") == "unknown", "an upload is sent again"
+    assert get_upload_meaning("InvalidParameter.DataExists", "") == "row"
 
 
 def test_an_unlisted_code_of_an_upload_counts_as_its_first_part():

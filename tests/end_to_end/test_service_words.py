@@ -142,7 +142,7 @@ def test_a_refused_look_up_is_reported_with_its_cure(hospital_with, capfd):
     capfd.readouterr()
     assert hospital.go("resolve", "00001", "--look-up") == 3
     stderr_text = capfd.readouterr().err
-    assert "(OperationDenied.NoApiAuth: The application has no permission for this interface." in stderr_text
+    assert "OperationDenied.NoApiAuth: The application has no permission for this interface." in stderr_text
     assert "Tencent account manager: Ask your Tencent account manager to enable the interface" in stderr_text
 
 
@@ -165,7 +165,7 @@ def test_the_white_list_of_a_query_is_not_the_one_of_the_create(hospital_with, c
     capfd.readouterr()
     assert hospital.go(command, *((staff_no, option) if option else ())) != 0
     stderr_text = "".join(capfd.readouterr())
-    assert f"enable {action} for the application" in stderr_text
+    assert f"enable {action}, then" in stderr_text
     assert CREATE not in stderr_text, "the create works"
 
 
