@@ -202,7 +202,7 @@ def _weigh_reading(
         reason = describe_failure(reply.answer.code, service.keys, action)
         return AutoSignAnswer(None, request_id, reason)
     if reading.is_open is False or reading.code == NO_IS_OPEN:
-        return AutoSignAnswer(None, request_id, "IsOpen = false")
+        return AutoSignAnswer(None, request_id, make_message("resolve.auto_sign_not_open"))
     if reading.seal_id is None:
         return AutoSignAnswer(None, request_id, make_message("resolve.no_seal_set"), is_open=True)
     if fold_seal_id(reading.seal_id) in set(map(fold_seal_id, known)):

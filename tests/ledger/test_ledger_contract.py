@@ -506,8 +506,10 @@ def test_decisions_are_reported_oldest_first_and_by_kind(ledger, attempt):
     sent = attempt("p1")
     send(ledger, sent, UNKNOWN)
     ledger.record_decision(decision("certify", "p1"))
+    ledger.record_decision(decision("asked", "p1", attempt=sent.uuid, detail="list"))
+    assert ledger.snapshot().people["p1"].unresolved_attempt is not None, "a question settles nothing"
     ledger.record_decision(decision("not_created", "p1", attempt=sent.uuid))
-    assert [decision.kind for decision in ledger.list_decisions()] == ["certify", "not_created"]
+    assert [decision.kind for decision in ledger.list_decisions()] == ["certify", "asked", "not_created"]
     assert [decision.attempt for decision in ledger.list_decisions("not_created")] == [sent.uuid]
     assert ledger.snapshot().people["p1"].unresolved_attempt is None, (
         "evidence settles nothing, the other one does"
