@@ -5,6 +5,7 @@ from copy import copy
 from dataclasses import replace
 
 import pytest
+from end_to_end.test_certify import open_auto_sign
 from people import make_row
 from resolution_support import LaterClock, list_made_seals, read_unknown_rows, run_later
 from run_support import draw_seal
@@ -109,6 +110,28 @@ def test_a_line_confirms_only_where_everything_agrees(hospital_with, capsys):
     story = capsys.readouterr().out
     assert "asked the hospital's list of seals" in story
     assert "(2 pages, RequestId" in story
+
+
+def test_answers_that_contradict_each_other_enter_nothing(hospital_with, capsys):
+    hospital = make_hospital(hospital_with, doctors=3, lost=(3,))
+    who, _ = get_unknown(hospital)
+    seals = hospital.service.seal_list
+    seal = next(seal for seal in hospital.service.seals if seal.name == who)
+    drawn = ListedSeal(STRANGE_ID, ORGANIZATION, "自绘章", seal.created_at - DAY, seal_type="PERSONAL")
+    open_auto_sign(hospital, who, STRANGE_ID)
+    assert "contradict each other" in look_up(hospital, capsys, who)[1], "each confirms another seal"
+    seals.hidden, seals.others = [seal.seal_id], [drawn]
+    assert "contradict each other" in look_up(hospital, capsys, who)[1], (
+        "the list shows the seal as another one"
+    )
+    seals.others = []
+    assert "contradict each other" in look_up(hospital, capsys, who)[1], "the list rules it out"
+    assert list(read_unknown_rows(hospital)) == [who]
+    assert run_later(hospital, "--json", "explain", who) == 0
+    assert json.loads(capsys.readouterr().out)["doctor"]["status"] == "unknown", "a question decides nothing"
+    seals.hidden = []
+    open_auto_sign(hospital, who, seal.seal_id)
+    assert look_up(hospital, capsys, who)[0] == "created"
 
 
 def test_absence_in_the_list_counts_once_certified_and_only_whole(hospital_with, capsys):
