@@ -7,8 +7,9 @@ the platform's, and doctors of other hospitals have the same names.
 * Linked, without an error code and with one SealId: it confirms the create.
 * Linked, without an error code and without a SealId: the call arrived. That it made a seal is likely and not proven.
 * Linked, with the code of a refusal after which surely no seal exists: it counts as absent. Any other code proves nothing.
-* No linked event: absent, where this search would have found one. A known create, the one that certified the place, is searched
-  for in the same way. Its event must be linked by a kind of id that the sought create has as well.
+* No linked event: absent, where this search would have found one. Two known creates are searched for in the same way: the one that
+  certified the place, and the one that was sent nearest to the sought one, as a rule in the same run and with the same keys. Their
+  events must be linked by a kind of id that the sought create has as well.
 
 Whether absence counts, and after which delay, is decided in `pipeline.resolution.decide`.
 """
@@ -43,6 +44,9 @@ class AuditReading:
     events: Sequence[AuditEvent]
     asking: Asking
     fault: str | None = None
+    is_over: bool = (
+        True  # the minutes in which the creates could be carried out were over when the question was asked
+    )
 
 
 async def read_events(
@@ -57,8 +61,14 @@ async def read_events(
             fault: str | None = None
             for create in creates:
                 fault = fault or await _read_span(calls, create, event_name, events)
-            readings.append(AuditReading(events, calls.asking, fault))
+            is_over = all(_get_end(create) <= access.clock.now() for create in creates)
+            readings.append(AuditReading(events, calls.asking, fault, is_over))
     return readings
+
+
+def _get_end(create: AttemptRecord) -> float:
+    """Return until when a create is searched for."""
+    return create.signed_at + REPLAY_WINDOW_SECONDS + MARGIN_SECONDS
 
 
 async def _read_span(
@@ -67,7 +77,7 @@ async def _read_span(
     """Add the events around one create; return why they are not all there, None where they are."""
     now = calls.service.clock.now()
     start = int(create.signed_at - MARGIN_SECONDS)
-    end = int(min(create.signed_at + REPLAY_WINDOW_SECONDS + MARGIN_SECONDS, now))
+    end = int(min(_get_end(create), now))  # a moment that is still to come may be refused
     if start < now - KEPT_DAYS * 86_400:
         return make_message("audit.too_old", days=KEPT_DAYS)
     token: int | None = None
@@ -116,9 +126,13 @@ class Control:
 
 
 def judge_audit(  # noqa: PLR0911 - one for each answer
-    reading: AuditReading, sought: SoughtCreate, known: LedgerKnowledge, control: Control | None
+    reading: AuditReading, sought: SoughtCreate, known: LedgerKnowledge, controls: Sequence[Control]
 ) -> Evidence:
-    """Return what the log shows of a create; ``control`` is the known create by which the place was certified."""
+    """Return what the log shows of a create.
+
+    ``controls`` are the known create by which the place was certified, none where it is not, and the one that was sent nearest
+    to the create: with other keys it would be in another account's log.
+    """
     if not sought.creates:
         return Evidence(AUDIT, "nothing", make_message("audit.no_create"))
     if reading.fault is not None:
@@ -134,7 +148,7 @@ def judge_audit(  # noqa: PLR0911 - one for each answer
         return _judge_seal_id(seal_ids.pop(), sought, known, reading.asking)
     if passed:
         return Evidence(AUDIT, "nothing", make_message("audit.arrived"), reading.asking)
-    reason = _explain_doubt(reading, linked, sought, control)
+    reason = _explain_doubt(reading, linked, sought, controls)
     if reason is not None:
         return Evidence(AUDIT, "nothing", reason, reading.asking)
     words = make_message("audit.absent", n=len(reading.events))
@@ -166,7 +180,10 @@ def _judge_seal_id(seal_id: str, sought: SoughtCreate, known: LedgerKnowledge, a
 
 
 def _explain_doubt(  # noqa: PLR0911 - one for each reason
-    reading: AuditReading, linked: Sequence[AuditEvent], sought: SoughtCreate, control: Control | None
+    reading: AuditReading,
+    linked: Sequence[AuditEvent],
+    sought: SoughtCreate,
+    controls: Sequence[Control],
 ) -> Message | None:
     """Return why the create may have made a seal although no event shows it."""
     if sought.status is not Status.UNKNOWN:
@@ -178,12 +195,15 @@ def _explain_doubt(  # noqa: PLR0911 - one for each reason
         return make_message("audit.unreadable")
     if any(sought.seal_name in event.list_seal_names() for event in reading.events if event not in linked):
         return make_message("audit.same_name", seal_name=sought.seal_name)
-    if control is None:
+    if not reading.is_over:
+        return make_message("audit.too_early")
+    if not controls:
         return make_message("audit.no_control")
-    if control.reading.fault is not None:
-        return make_message("audit.control_unread", why=control.reading.fault)
+    if fault := next((control.reading.fault for control in controls if control.reading.fault), None):
+        return make_message("audit.control_unread", why=fault)
     has_request_id = all(create.request_id for create in sought.creates)
     own_ids = {"trace_id", "request_id"} if has_request_id else {"trace_id"}
-    if not own_ids & control.list_links():
-        return make_message("audit.control_not_linked", seal_id=control.seal_id)
+    for control in controls:
+        if not own_ids & control.list_links():
+            return make_message("audit.control_not_linked", seal_id=control.seal_id)
     return None

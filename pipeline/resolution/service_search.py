@@ -17,6 +17,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.seals import fold_seal_id
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.person_history import AttemptRecord
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.resolution import decide
 from pipeline.resolution.audit_access import AuditAccess
@@ -153,16 +154,30 @@ class ServiceSearch:
         self, access: AuditAccess, sought: SoughtCreate, known: LedgerKnowledge
     ) -> Evidence:
         event_name = get_product(self.config).create
-        certificate = decide.get_certificate(self.ledger, AUDIT, self.clock.now())
-        known_create = None
-        if certificate is not None:
-            known_create = decide.get_create_of_seal(self.ledger, certificate.key, certificate.seal_id)
-        groups = [sought.creates, *([[known_create]] if known_create is not None else [])]
+        known_creates = self._list_known_creates(sought, known)
+        groups = [sought.creates, *([create] for _, create in known_creates)]
         reading, *others = await read_events(access, groups, event_name)
-        control = None
-        if certificate is not None and known_create is not None:
-            control = Control(known_create, certificate.seal_id or "", others[0])
-        return judge_audit(reading, sought, known, control)
+        controls = [
+            Control(create, seal_id, other)
+            for (seal_id, create), other in zip(known_creates, others, strict=True)
+        ]
+        return judge_audit(reading, sought, known, controls)
+
+    def _list_known_creates(
+        self, sought: SoughtCreate, known: LedgerKnowledge
+    ) -> list[tuple[str, AttemptRecord]]:
+        """Return the create that certified the audit log, and the one nearest to the sought create, with their SealIds."""
+        certificate = decide.get_certificate(self.ledger, AUDIT, self.clock.now())
+        if certificate is None:
+            return []
+        seals = {(certificate.key, certificate.seal_id)}
+        if known.made_here:
+            nearest = min(known.made_here, key=lambda seal: abs(seal.created_at - sought.signed_at))
+            seals.add((nearest.key, nearest.seal_id))
+        creates = [(seal_id, decide.get_create_of_seal(self.ledger, key, seal_id)) for key, seal_id in seals]
+        if any(create is None for _, create in creates):
+            return []
+        return [(seal_id or "", create) for seal_id, create in creates if create is not None]
 
 
 def enter_evidence(maker: DecisionMaker, case: Case, sources: Sequence[Evidence]) -> SearchResult:

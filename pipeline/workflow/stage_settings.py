@@ -20,7 +20,7 @@ from pipeline.errors import UsageError
 from pipeline.esign.contracts import CONTRACTS, Contract
 from pipeline.esign.credentials import CredentialsPlaces
 from pipeline.esign.encryption_keys import EncryptionKeyPlaces
-from pipeline.esign.products import AUDIT_LOG, ESS, Agent, Product
+from pipeline.esign.products import AUDIT_LOG, ESS, Agent, PlatformAgent, Product
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
@@ -128,9 +128,10 @@ def build_audit_client(
     )
 
 
-def get_organization(config: Config) -> str:
-    """Return what names the hospital in a call."""
-    return config.api.organization_open_id
+def get_organization(config: Config) -> str | None:
+    """Return what names the hospital in a call; None where the keys alone do."""
+    agent = build_agent(config)
+    return agent.organization_open_id if isinstance(agent, PlatformAgent) else None
 
 
 def get_audit_credentials(config: Config, clock: Clock) -> CredentialsSource:

@@ -30,12 +30,15 @@ class Later(LaterClock):
         self.passed = passed
 
 
-def make_hospital(hospital_with, do="reset_after", *, doctors=4, lost=(4,), tenants=(SANDBOX,), **rules):
+def make_hospital(
+    hospital_with, do="reset_after", *, doctors=4, lost=(4,), tenants=(SANDBOX,), api=None, **rules
+):
     """Make a hospital of whose creates some got no answer; ``do`` decides whether they took effect."""
     hospital = hospital_with(
         rules=Rules(limiter="none", **{"list_shows": True, "audit_delay": 0.0, **rules}),
         faults=[fault(do, nth=lost)],
         tenants=tenants,
+        api=api,
     )
     hospital.doctors(doctors)
     assert hospital.run_to_end("run") == (3, {"sealed": doctors - len(lost), "unknown": len(lost)})
@@ -254,10 +257,10 @@ def test_an_event_with_our_trace_id_and_a_seal_id_confirms(hospital_with, capsys
         ({"traceID": None, "requestParameters": json.dumps({"IdCardNumber": "***"})}, "run certify --audit"),
     ):
         change_events(**parts)
-        decision, words = look_up(hospital, capsys, who, "--audit")
+        decision, words = look_up(hospital, capsys, who, "--audit", passed=500)
         assert (decision, sentence in words) == (None, True), words
     change_events(traceID=None, note=f"trace={own['traceID']};")
-    assert look_up(hospital, capsys, who, "--audit")[0] == "created"
+    assert look_up(hospital, capsys, who, "--audit", passed=500)[0] == "created"
     assert hospital.go("run") == 0
     assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == list_made_seals(hospital)
 
@@ -312,10 +315,52 @@ def test_a_log_without_trace_ids_confirms_and_never_refutes(hospital_with, capsy
     who, _ = get_unknown(hospital)
     assert certify(hospital, "--audit") == 0
     decision, words = look_up(hospital, capsys, who, "--audit", passed=2000)
-    assert (decision, "has no TraceId either" in words) == (None, True)
+    assert (decision, "has no TraceId in this log either" in words) == (None, True)
     hospital.service.audit_log.calls.clear()
     decision, words = look_up(hospital, capsys, who, "--audit", passed=2000)
-    assert (decision, "has no TraceId either" in words) == (None, True), "the control is gone as well"
+    assert (decision, "has no TraceId in this log either" in words) == (None, True), (
+        "the control is gone as well"
+    )
+
+
+def test_a_hospital_that_is_itself_a_customer_asks_the_same_places(hospital_with, capsys):
+    """Its list is read by the number of the page, and its log holds its own calls alone."""
+    hospital = make_hospital(
+        hospital_with, lost=(3, 4), api={"product": "ess"}, audit_shows=("request_id", "seal_id", "person")
+    )
+    first, second = read_unknown_rows(hospital)
+    created_at = hospital.service.seals[0].created_at
+    hospital.service.seal_list.others = [
+        ListedSeal(f"yDcompany{number:023d}", ORGANIZATION, f"公章{number}", created_at - DAY)
+        for number in range(150)
+    ]
+    assert certify(hospital, "--list") == 0
+    assert look_up(hospital, capsys, first)[0] == "created"
+    pages = [call for call in hospital.service.received if call.action == "DescribeOrganizationSeals"]
+    assert len(pages) == 3, "one seal, then two pages"
+    assert look_up(hospital, capsys, second, "--audit")[0] == "created"
+    assert hospital.go("run") == 0
+    assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == list_made_seals(hospital)
+
+
+def test_a_log_of_another_account_refutes_nothing(hospital_with, capsys):
+    """After the place was certified, the program got keys of another account: its creates are in that one's log."""
+    hospital = hospital_with(
+        rules=Rules(limiter="none", audit_delay=0.0), faults=[fault("reset_before", nth=(3,))]
+    )
+    hospital.doctors(1)
+    assert hospital.go("run") == 0
+    assert certify(hospital, "--audit") == 0
+    hospital.doctors(3)
+    assert hospital.go("run") == 3
+    who, _ = get_unknown(hospital)
+    log = hospital.service.audit_log
+    events = list(log.calls)
+    log.calls = [call for call in events if hospital.service.seals[0].trace_id == call.event["traceID"]]
+    decision, words = look_up(hospital, capsys, who, "--audit", passed=2000)
+    assert (decision, "or is missing" in words) == (None, True), words
+    log.calls = events
+    assert look_up(hospital, capsys, who, "--audit", passed=2000)[0] == "not_created"
 
 
 def test_the_log_has_keys_of_its_own(hospital_with, capsys):
