@@ -290,6 +290,9 @@ class ImagePreview:
     data: bytes = _field(repr=False)  # a JPEG
     hints: tuple[str, ...] = ()  # faint | photo: what a reviewer should look at twice
     thumbnail: bytes = _field(default=b"", repr=False)  # a PNG, smaller still: for a cell of the workbook
+    pixels: str = (
+        ""  # digest of the upright pixels of the picture itself; "" for one that an earlier version made
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.domain.site_key import SiteKey
 from pipeline.intake.images.image_files import changed_at
-from pipeline.intake.images.prepare import ImageExaminer
+from pipeline.intake.images.prepare import ImageComparer
 from pipeline.intake.pairing.image_index import list_images
 from pipeline.intake.readers.discover import expand_paths
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.resolution.cases import Case, list_cases, merge_cases
 from pipeline.workflow.import_run import prepare_run
-from pipeline.workflow.stage_settings import build_image_examiner
+from pipeline.workflow.stage_settings import build_image_comparer
 
 _MOMENT_NS = 2_000_000_000  # nanoseconds for which two changes of a file may show the same time
 
@@ -30,7 +30,7 @@ class CaseReader:
     def __init__(self) -> None:
         self._state: str | None = None  # of all that the cases follow from
         self._cases: Sequence[Case] = ()
-        self._images: ImageExaminer | None = None
+        self._images: ImageComparer | None = None
 
     def read(
         self,
@@ -44,13 +44,19 @@ class CaseReader:
         state = _digest_state(requests, ledger, clock)
         if state is not None and state == self._state:
             return self._cases
-        images = self._images or build_image_examiner(config)
+        images = self._images or build_image_comparer(config)
         images.forget_unread()
         snapshot = ledger.snapshot()
         cases: list[Case] = []
         for request in requests:
             run_plan = prepare_run(
-                request, config, ledger=ledger, site_key=site_key, clock=clock, images=images
+                request,
+                config,
+                ledger=ledger,
+                site_key=site_key,
+                clock=clock,
+                images=images,
+                to_send=False,
             )
             cases = merge_cases(cases, list_cases(run_plan.row_plans, snapshot))
         self._state, self._cases, self._images = state, cases, images

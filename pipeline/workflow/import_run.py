@@ -79,11 +79,13 @@ def prepare_run(
     clock: Clock,
     new_judgements: Mapping[str, Judgement] = MappingProxyType({}),
     images: ImageExaminer | None = None,
+    to_send: bool = True,
 ) -> RunPlan:
     """Read, validate, pair and plan. No network. `check` and `run` share this function.
 
     ``new_judgements`` are those of a review file, in addition to the ledger's. Without a ``site_key`` rows have no ids.
-    The pictures of doctors without a seal are examined, each once; ``images`` has examined some of them before.
+    The pictures of doctors without a seal are examined, each once; ``images`` has examined some of them before. Not
+    ``to_send``: no picture is prepared; rows that wait for a decision are the same.
     """
     started, view = clock.now(), LedgerView(ledger, site_key)
     examiner = images or stage_settings.build_image_examiner(config)
@@ -95,7 +97,7 @@ def prepare_run(
     rules = stage_settings.build_plan_rules(
         request, config, view.person_digests, started, images=examiner, judgements=judgements
     )
-    row_plans = _plan(pairs, view, rules)
+    row_plans = _plan(pairs, view, rules, to_send=to_send)
     absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in pairs.doctors})
     return RunPlan(
         row_plans=row_plans,
@@ -248,9 +250,11 @@ def _flag_conflicts(matches: MatchResult, view: LedgerView, examiner: ImageExami
     )
 
 
-def _plan(pairs: PairedRows, view: LedgerView, rules: PlanRules) -> tuple[RowPlan, ...]:
+def _plan(pairs: PairedRows, view: LedgerView, rules: PlanRules, *, to_send: bool) -> tuple[RowPlan, ...]:
     """Compare the rows with the ledger: each has its status, or the request to send."""
     row_plans = plan_rows(pairs.doctors, view.snapshot, rules)
+    if not to_send:
+        return tuple(row_plans)
     return tuple(prepare_images(row_plans, rules.images, view.snapshot))
 
 

@@ -24,7 +24,7 @@ from pipeline.esign.products import AUDIT_LOG, ESS, Agent, PlatformAgent, Produc
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
-from pipeline.intake.images.prepare import ImageExaminer
+from pipeline.intake.images.prepare import ImageComparer, ImageExaminer
 from pipeline.intake.readers.model import HEADER, ReadOptions
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -216,12 +216,18 @@ def build_field_settings(config: Config) -> FieldSettings:
 
 def build_image_examiner(config: Config) -> ImageExaminer:
     """Return what examines the pictures of a run and prepares the bytes to send."""
-    return ImageExaminer(
-        work=config.resolve_path(config.work),
-        limit=get_contract(config).max_image_bytes,
-        trim=config.pictures.trim,
-        transparent=config.pictures.transparent,
-    )
+    return ImageExaminer(*_list_image_settings(config))
+
+
+def build_image_comparer(config: Config) -> ImageComparer:
+    """Return what compares the pictures of rows that wait for a decision."""
+    return ImageComparer(*_list_image_settings(config))
+
+
+def _list_image_settings(config: Config) -> tuple[Path, int, bool, bool]:
+    pictures = config.pictures
+    work, limit = config.resolve_path(config.work), get_contract(config).max_image_bytes
+    return work, limit, pictures.trim, pictures.transparent
 
 
 # -- the plan

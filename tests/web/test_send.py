@@ -102,6 +102,8 @@ def test_the_run_is_started_recorded_and_shown(checked):
         wait_for(inside, "没有要提交的")
         (line,) = read_log(checked, "send")
         assert (line["check"], line["rows"], line["guards"]) == (check, "all", False)
+        report = (checked.folder / "out" / run / "report.html").read_text("utf-8")
+        assert '<html lang="zh' in report, "the language of the user who sent"
 
 
 def test_the_rows_that_are_ticked_alone_are_sent(checked):

@@ -60,6 +60,7 @@ from pipeline.messages.catalogue import join_texts
 from pipeline.messages.problems import build_problem
 from pipeline.support.progress_file import write_step
 
+_BLANK = "IMAGE_BLANK"
 _MOST_COMPARED = 8  # pictures opened for one row: a row with more of them has to be tidied up
 _IN_ONE_STEP = 20  # pictures after which a check that is watched shows its progress
 _THREADS = 2  # that decode; Pillow releases the interpreter lock
@@ -172,7 +173,7 @@ class ImageExaminer:
         return [
             image.sha256
             for image in images
-            if any(error.code == "IMAGE_BLANK" for error in self.examine(image).errors)
+            if any(error.code == _BLANK for error in self.examine(image).errors)
         ]
 
     def list_unread(self, images: Iterable[ImageFile]) -> dict[str, NotReadNow]:
@@ -216,10 +217,12 @@ class ImageExaminer:
                     cleaned, encoded = self._encode(decoded, scan)
                 except ImageRefused as refused:
                     shown = make_preview(decoded.image, scan)
+                    is_blank = refused.code == _BLANK
+                    shown = replace(shown, pixels=f"{_BLANK}-{scan.pixels}" if is_blank else scan.pixels)
                     write_preview(image.sha256, image.sha256, shown, self.work / PREVIEWS)
                     problem = _make_problem(refused.code, file, **refused.detail)
                     return ExaminedImage(scan.pixels, None, (problem,), sizes=ImageSizes(given))
-                preview = make_preview(encoded.image, encoded.copy)
+                preview = replace(make_preview(encoded.image, encoded.copy), pixels=scan.pixels)
         except ImageRefused as refused:
             return ExaminedImage(None, None, (_make_problem(refused.code, file, **refused.detail),))
         except NotReadNow as trouble:
@@ -260,13 +263,26 @@ class ImageExaminer:
         return decoded, encoded
 
 
+@dataclass(frozen=True, slots=True)
+class ImageComparer(ImageExaminer):
+    """Compares pictures without opening those that a run or check has examined; it prepares none to be sent."""
+
+    def _examine(self, image: ImageFile) -> ExaminedImage:
+        kept = read_preview(image.sha256, self.work / PREVIEWS)
+        if kept is None or not kept[1].pixels:
+            return super(ImageComparer, self)._examine(image)
+        code, _, pixels = kept[1].pixels.rpartition("-")
+        errors = (_make_problem(code, mask_file_name(image.name)),) if code else ()
+        return ExaminedImage(pixels, None, errors)
+
+
 def _require_visible(copy: SmallCopy) -> None:
     """Raise ImageRefused for a picture that is too small or blank."""
     if min(copy.size) < MIN_SIDE:
         limit = f"{MIN_SIDE}×{MIN_SIDE}"
         raise ImageRefused("IMAGE_TOO_SMALL", found=_format_dimensions(copy.size), limit=limit)
     if copy.is_blank:
-        raise ImageRefused("IMAGE_BLANK")
+        raise ImageRefused(_BLANK)
 
 
 def _list_warnings(decoded: DecodedImage, encoded: EncodedImage, limit: int, file: str) -> Iterator[Problem]:
@@ -295,8 +311,8 @@ def _format_dimensions(size: tuple[int, int]) -> str:
 # --- previews: small copies of what is sent, for people to look at, kept in a folder
 #
 # An unchanged picture is not opened again. A file is named by the sha256 of the picture's own bytes. Its first line holds
-# the sha256 of the bytes that are shown, the hints and the length of the PNG that follows, for the workbook; the rest is a
-# JPEG, for the review.
+# the sha256 of the bytes that are shown, the hints, the digest of the pixels and the length of the PNG that follows, for the
+# workbook; the rest is a JPEG, for the review.
 
 SIDE = 256  # pixels: sharp at the size of a card, some 8 KB, 3,000 of them in one page
 THUMBNAIL = 96  # pixels
@@ -307,6 +323,7 @@ _EFFORT = 2  # of 9, for a thumbnail: more takes twice as long and saves nothing
 _COLOURS = 32  # of a thumbnail: a quarter of the bytes, in a workbook that may hold 2,000 of them
 _GREYS = [level // 8 * 8 for level in range(256)]
 _DIGITS = 64  # of a sha256
+_PIXELS = "pixels="
 _FAINT = 60  # levels of 255 between ink and paper; a red seal has 200, a pencil 90
 _WHITE = 238  # level above which a point is paper
 # levels between the strongest and the weakest colour of a point that is paper in a shadow, and no ink
@@ -356,7 +373,8 @@ def write_preview(sha256: str, shown: str, preview: ImagePreview, folder: Path) 
 
     ``sha256`` is the digest of the picture's own bytes, ``shown`` that of the bytes of which the copy was made.
     """
-    first = " ".join((shown, *preview.hints, str(len(preview.thumbnail)))).encode("ascii")
+    pixels = (f"{_PIXELS}{preview.pixels}",) if preview.pixels else ()
+    first = " ".join((shown, *preview.hints, *pixels, str(len(preview.thumbnail)))).encode("ascii")
     with suppress(OSError):
         replace_file(folder / sha256, first + b"\n" + preview.thumbnail + preview.data)
 
@@ -373,7 +391,9 @@ def read_preview(sha256: str, folder: Path) -> tuple[str, ImagePreview] | None:
         size and rest.startswith(b"\x89PNG") and rest.startswith(b"\xff\xd8", size)
     ):
         return None  # half a file, or of an earlier version: it shows the file, and not what is sent
-    return shown, ImagePreview(rest[size:], tuple(hints), rest[:size])
+    pixels = next((hint.removeprefix(_PIXELS) for hint in hints if hint.startswith(_PIXELS)), "")
+    named = tuple(hint for hint in hints if not hint.startswith(_PIXELS))
+    return shown, ImagePreview(rest[size:], named, rest[:size], pixels)
 
 
 def _list_hints(paper: Image.Image, darkness: Image.Image) -> list[str]:

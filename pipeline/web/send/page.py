@@ -206,7 +206,12 @@ class SendPage:
         lines = sorted(order.lines) if order.is_choice else None
         try:
             await self._site.read(
-                self._child.start, user, order.check, lines, accept_guards=order.accept_guards
+                self._child.start,
+                user,
+                order.check,
+                lines,
+                accept_guards=order.accept_guards,
+                language=presenter.language,
             )
         except RunUnderWay as refused:
             text = _describe_refusal(refused.view, presenter)

@@ -115,9 +115,18 @@ class RunChild:
         self._read_at: float | None = None
         self._view = RunView()
 
-    def start(self, user: str, check: str, lines: Sequence[int] | None, *, accept_guards: bool) -> None:
+    def start(
+        self,
+        user: str,
+        check: str,
+        lines: Sequence[int] | None,
+        *,
+        accept_guards: bool,
+        language: str | None = None,
+    ) -> None:
         """Start a run that sends what a check showed, of it the rows in these lines of its plan.
 
+        Its results are in the language of the configuration, else in ``language``, which is that of the user.
         Raises RunUnderWay where one is under way, OSError where the disk or the system refuses.
         """
         with self._starting:
@@ -138,7 +147,7 @@ class RunChild:
             folder = make_folder(self._folder / start.name)
             try:
                 write_json(folder / START, asdict(start))
-                process = self._start_process(folder, start, lines)
+                process = self._start_process(folder, start, lines, self._site.config.language or language)
             except OSError:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
@@ -149,9 +158,9 @@ class RunChild:
             self._remove_old_starts()
 
     def _start_process(
-        self, folder: Path, start: RunStart, lines: Sequence[int] | None
+        self, folder: Path, start: RunStart, lines: Sequence[int] | None, language: str | None
     ) -> subprocess.Popen[str]:
-        words = list_own_words(self._site.config_path, self._site.profile)
+        words = list_own_words(self._site.config_path, self._site.profile, language)
         words += ["--quiet", "--json", "run", "--yes", "--checked", start.check]
         for line in lines or ():
             words += ["--only", f"plan.jsonl:{line}"]

@@ -1,10 +1,13 @@
 """One drawing in two files: told by its pixels, and nothing else is."""
 
 import io
+import re
 from collections import Counter
 
 from image_support import encoded, make_examiner, noise, opened, put, seal
 from PIL import Image
+
+from pipeline.intake.images.prepare import ImageComparer
 
 
 def among(folder, **files):
@@ -109,3 +112,33 @@ def test_several_drawings_are_kept_apart(tmp_path):
         "b_PNG": "b_PNG",
         "b_BMP": "b_PNG",
     }
+
+
+def test_pictures_that_were_examined_are_compared_without_opening_them(tmp_path):
+    """By their bytes alone: what has not been examined is opened, and so is what an earlier version examined."""
+    drawn = seal(200, mode="RGB")
+    files = {
+        "a.png": encoded(drawn, "PNG"),
+        "b.bmp": encoded(drawn, "BMP"),
+        "blank.png": encoded(Image.new("RGB", (200, 200), "white"), "PNG"),
+        "other.png": encoded(noise(200, 200), "PNG"),
+    }
+    pictures = {name: put(tmp_path, data, name) for name, data in files.items()}
+    examiner = make_examiner(tmp_path)
+    examiner.examine_all(pictures.values())
+    for picture in pictures.values():
+        picture.path.unlink()
+    comparer = ImageComparer(examiner.work, examiner.limit)
+    for method in ("group_identical", "list_blank"):
+        expected = getattr(examiner, method)(pictures.values())
+        assert getattr(comparer, method)(pictures.values()) == expected
+    assert comparer.are_same_image([pictures["a.png"], pictures["b.bmp"]])
+    assert all(comparer.examine(picture).prepared is None for picture in pictures.values())
+
+    new = put(tmp_path, encoded(seal(201, mode="RGB"), "PNG"), "new.png")
+    kept = tmp_path / "work" / "previews" / pictures["other.png"].sha256
+    kept.write_bytes(re.sub(rb" pixels=\w+", b"", kept.read_bytes()))
+    again = put(tmp_path, files["other.png"], "other.png")
+    comparer = ImageComparer(examiner.work, examiner.limit)
+    assert comparer.compute_pixels(new) == make_examiner(tmp_path).compute_pixels(new)
+    assert comparer.compute_pixels(again) == examiner.compute_pixels(again)
