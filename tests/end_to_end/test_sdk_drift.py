@@ -18,12 +18,16 @@ from wire_support import fault
 from pipeline.esign.products import PRODUCTS
 from pipeline.sandbox.gateway import SANDBOX, EnvelopeKeys
 
-MODELS = {"essbasic": "tencentcloud.essbasic.v20210526.models"}
-# contract -> fields. Looked at on 2026-11-30: essbasic 3.1.193. ``inline`` is kept as it was before Tencent switched its
+MODELS = {
+    "essbasic": "tencentcloud.essbasic.v20210526.models",
+    "ess": "tencentcloud.ess.v20201111.models",
+}
+# contract -> fields. Looked at on 2026-11-30: essbasic 3.1.193, ess 3.1.194. ``inline`` is kept as it was before Tencent switched its
 # picture and its licence off (flagged in 3.1.173 of 2026-09-09, EnableAutoSign in 3.1.127); ProxyAppId is for old accounts.
 KNOWN = {
     "inline": {"SealImage", "SealImageCompress", "EnableAutoSign", "LicenseType", "Agent.ProxyAppId"},
     "file_id": set(),
+    "ess": set(),
 }
 WORDS = re.compile("不再使用|废弃|弃用|不生效|已下线|不用填写|无需填写|暂未开放")
 ALL_OF_INLINE = {
@@ -92,8 +96,10 @@ def bodies(hospital_with):
         hospital.doctors(2)
         assert hospital.go("run") == 3
         hospital.go("doctor")
-        run_later(hospital, "resolve", name(2), "--look-up")
-        run_later(hospital, "resolve", name(1), "--look-up")
+        hospital.go("autosign", "status")
+        for serial in (1, 2):  # one of them is unknown, the other has its seal
+            run_later(hospital, "resolve", name(serial), "--look-up")
+            run_later(hospital, "certify", "--list", name(serial))
         return arrived
 
     return send
@@ -106,16 +112,18 @@ def bodies(hospital_with):
         ("file_id", {"proxy_operator_open_id": SANDBOX.operator_open_id}),
         ("inline", ALL_OF_INLINE),
         ("file_id", {"encryption": {"algorithm": "sm4"}}),
+        ("ess", {"product": "ess", "process_seal": True, "seal_color": "RED"}),
+        ("ess", {"product": "ess", "encryption": {"algorithm": "sm4"}}),
     ],
-    ids=["file_id", "another operator", "inline", "encrypted"],
+    ids=["file_id", "another operator", "inline", "encrypted", "ess", "ess encrypted"],
 )
 def test_no_field_that_is_sent_is_flagged_by_the_newest_sdk(bodies, contract, api):
     arrived = bodies(**api)
-    product = PRODUCTS["essbasic"]
-    flagged = set().union(*(list_flags("essbasic", action, body) for action, body in arrived))
+    product = PRODUCTS[api.get("product", "essbasic")]
+    flagged = set().union(*(list_flags(product.name, action, body) for action, body in arrived))
     assert flagged == KNOWN[contract], "the service's contract has changed: see the module's text"
     expected = {product.create, product.organization_seals, product.auto_sign_status}
-    expected |= {product.upload} if contract == "file_id" else set()
+    expected |= {product.upload} if contract != "inline" else set()
     expected |= {product.envelope} if "encryption" in api else set()
     assert {action for action, _ in arrived} == expected
 
