@@ -334,7 +334,7 @@ def policy(session: Session, *, audit: bool) -> int:
     contract = get_contract(config)
     product = contract.product
     uploads = (product.upload,) if contract.needs_upload else ()
-    envelope = (product.envelope,) if config.api.encryption.algorithm else ()
+    envelope = (product.envelope,) if config.api.encryption.is_on else ()
     actions = (product.create, *uploads, product.organization_seals, product.auto_sign_status, *envelope)
     allowed = [f"{product.service}:{action}" for action in actions]
     if audit:

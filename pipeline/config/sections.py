@@ -164,6 +164,11 @@ class Encryption(Section):
         return self
 
     @property
+    def is_on(self) -> bool:
+        """Whether calls are encrypted."""
+        return self.algorithm is not None
+
+    @property
     def digest(self) -> Literal["sha256", "sm3"]:
         """The digest of the signature."""
         return self.hmac or ("sm3" if self.algorithm == "sm4" else "sha256")
@@ -433,9 +438,6 @@ class Autosign(Section):
     )
     recheck: Age = Key(
         "30d", "Age of an answer after which a doctor who can sign is asked for again: 30d, 12w, 1y"
-    )
-    link_days: int = Key(
-        30, "Days for which a link that a doctor gets can be opened; 30 at most", ge=1, le=30
     )
 
 

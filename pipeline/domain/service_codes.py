@@ -320,7 +320,7 @@ def get_auto_sign_meaning(code: str, message: str) -> Meaning:
     """Return the meaning of an error answer to a call about a person's auto-sign; an unlisted code proves nothing."""
     if code == "LimitExceeded" and _FREQUENCY.search(message):
         return "throttle"
-    meaning = _IN_AUTO_SIGN.get(code) or CODES.get(code, "unknown")
+    meaning = _IN_AUTO_SIGN.get(code) or get_code_meaning(code) or "unknown"
     return "row" if meaning in _OF_SEALS else meaning
 
 

@@ -196,11 +196,6 @@ class Client:
         for session in self._sessions.values():
             await session.close()
 
-    @property
-    def is_encrypted(self) -> bool:
-        """Whether calls are put into encrypted envelopes, all but uploads."""
-        return self._encryption is not None
-
     def _get_encryption(self, action: str) -> Encryption | None:
         """Return what encrypts a call; an upload is not: the envelope's call is documented for the general host alone."""
         return None if action == self.product.upload else self._encryption

@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from pipeline.clock import Clock
 from pipeline.config.sections import Encryption as Settings
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_answer
 from pipeline.domain.message import Message
+from pipeline.domain.server_address import is_loopback
 from pipeline.domain.service_codes import is_envelope_refused
 from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.contracts import build_liveness_check
@@ -52,7 +54,8 @@ async def examine_encryption(
         return make_ok_finding("encryption", "encryption", **detail)
     if not is_envelope_at_fault(reply):  # refused by the gateway, which `credentials` reports
         return Finding("encryption", "note", make_message("doctor.encryption_untried", **detail))
-    remedy = "encryption.remedy"
+    is_sandbox = is_loopback(urlsplit(config.api.endpoint).hostname or "")
+    remedy = "encryption.sandbox" if is_sandbox else "encryption.remedy"
     if encryption.cipher == "sm4" and await _is_other_digest_taken(config, credentials, encryption, clock):
         remedy = "encryption.other_digest"
     return make_fault_finding(

@@ -85,7 +85,7 @@ def make_limiter(config: Config, clock: Clock) -> Limiter:
 
 def share_envelope_quota(limiter: Limiter, config: Config) -> Limiter:
     """Return the limiter of a configuration's calls: in encrypted envelopes they all share the quota of the envelope."""
-    if config.api.encryption.algorithm is None:
+    if not config.api.encryption.is_on:
         return limiter
     from pipeline.esign.rate_limiter import SingleQuota  # noqa: PLC0415 - `check` needs no asyncio
     from pipeline.workflow.stage_settings import get_product  # noqa: PLC0415 - it imports Pillow

@@ -94,7 +94,7 @@ def build_encryption(config: Config) -> Encryption | None:
         environment=os.environ,
         variables=ENCRYPTION_VARIABLES,
         secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
-        organization=config.api.organization_open_id.replace(PLACEHOLDER, ""),
+        organization=config.api.hospital.replace(PLACEHOLDER, ""),
     ).find(settings.algorithm)
     try:
         from pipeline.esign.encryption import Encryption  # noqa: PLC0415 - it needs the extra "encryption"

@@ -4,11 +4,19 @@ import json
 from dataclasses import replace
 
 import pytest
+from resolution_support import run_later
 from wire_support import CREATE, fault
 
-from pipeline.esign.products import ESSBASIC
-from pipeline.sandbox.actions import Rules
+import pipeline
+from pipeline.clock import SystemClock
+from pipeline.config.sections import Encryption
+from pipeline.config.settings import Config
+from pipeline.esign.products import ESSBASIC, PRODUCTS
+from pipeline.esign.rate_limiter import AdaptiveRateLimiter, SingleQuota
+from pipeline.operations.encryption_examination import set_encryption
+from pipeline.resolution.service_calls import ServiceAccess
 from pipeline.sandbox.gateway import SANDBOX, UPLOAD, EnvelopeKeys
+from pipeline.workflow.hosts_factory import share_envelope_quota
 
 KEY, HMAC_KEY = "SM4-CBC-Key-1234", "the key of the HMAC, 32 bytes xx"
 ALGORITHMS = {
@@ -39,9 +47,16 @@ def write_keys(hospital, key, hmac_key):
         path.chmod(0o600)
 
 
+FORMS = {
+    "file_id": {},
+    "inline": {"contract": "inline"},
+    "ess": {"product": "ess"},
+}
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("contract", ["file_id", "inline"])
-def test_a_run_with_a_lost_answer_a_broken_one_and_a_throttle(encrypted, algorithm, contract):
+@pytest.mark.parametrize("api", FORMS.values(), ids=FORMS)
+def test_a_run_with_a_lost_answer_a_broken_one_and_a_throttle(encrypted, algorithm, api):
     """What proves nothing is unknown; what was refused before it was opened is sent again; the rest is sealed."""
     faults = [
         fault("reset_after", nth=(4,)),
@@ -50,7 +65,7 @@ def test_a_run_with_a_lost_answer_a_broken_one_and_a_throttle(encrypted, algorit
         fault({"code": "InvalidParameter.Name"}, nth=(7,)),
         fault({"envelope": "bare"}, nth=(8,)),
     ]
-    hospital = encrypted(algorithm, faults=faults, api={"contract": contract})
+    hospital, product = encrypted(algorithm, faults=faults, api=api), PRODUCTS[api.get("product", "essbasic")]
     hospital.doctors(8)
     assert hospital.run_to_end("run") == (3, {"sealed": 5, "unknown": 2, "failed": 1})
     service, record = hospital.service, hospital.record()
@@ -58,9 +73,9 @@ def test_a_run_with_a_lost_answer_a_broken_one_and_a_throttle(encrypted, algorit
     assert unknown == {"no_answer", "forged_envelope"}
     assert all(call.encrypted == (call.action != UPLOAD) for call in service.received)
     # one call that changes nothing was tried first
-    assert service.received[0].action == ESSBASIC.organization_seals
-    assert record["requests"][CREATE]["InvalidParameter.Name"] == 1
-    assert record["requests"][CREATE]["RequestLimitExceeded"] == 1
+    assert service.received[0].action == product.organization_seals
+    assert record["requests"][product.create]["InvalidParameter.Name"] == 1
+    assert record["requests"][product.create]["RequestLimitExceeded"] == 1
     assert len(service.seals) == 7
     assert not service.list_duplicates()
     # the next run sends the refused row alone
@@ -122,7 +137,7 @@ OTHER_DIGEST = replace(ALGORITHMS["sm4"], digest="sha256")
 @pytest.mark.parametrize(
     ("of_service", "faults", "words"),
     [
-        (OTHER_KEYS, (), "Compare with your Tencent account manager"),
+        (OTHER_KEYS, (), "after a change start it again"),
         (OTHER_DIGEST, (), "set api.encryption.hmac: sha256"),
         (
             None,
@@ -172,12 +187,32 @@ def test_without_its_keys_nothing_is_sent_and_the_run_is_recorded(encrypted, cap
 
 
 def test_all_encrypted_calls_share_one_quota(encrypted):
-    """The gateway counts the envelope's action: a create and a query are calls of the same one."""
-    hospital = encrypted(rules=Rules(limiter="rolling", rate=20))
-    hospital.requests_per_second = 20
-    hospital.configure(encryption={"algorithm": "sm4"})
-    hospital.doctors(25)
-    assert hospital.run_to_end("run") == (0, {"sealed": 25})
-    assert hospital.record()["rate"]["max_in_second"] <= 20
-    wrapped = sorted(call.counted for call in hospital.service.received if call.encrypted)
-    assert max(sum(start <= moment < start + 1 for moment in wrapped) for start in wrapped) <= 20
+    """The gateway counts the envelope's action: it does not see the one inside."""
+    hospital = encrypted()
+    hospital.doctors(2)
+    limiter = AdaptiveRateLimiter(1000, SystemClock())
+    config = Config.load(hospital.folder / "config.yaml")
+    assert pipeline.run(config, limiter=limiter).exit == 0
+    assert len(limiter.list_departures(ESSBASIC.envelope)) == 2  # those of creates alone are recorded
+    assert len(limiter.list_departures(ESSBASIC.upload)) == 2
+    assert limiter.list_departures(CREATE) == ()
+    access = ServiceAccess.from_config(config, SystemClock(), None)
+    assert isinstance(access.limiter, SingleQuota)
+    assert isinstance(share_envelope_quota(limiter, config), SingleQuota)
+    assert share_envelope_quota(limiter, set_encryption(config, Encryption())) is limiter
+
+
+def test_the_commands_outside_a_run_are_encrypted_as_well(encrypted):
+    hospital = encrypted(faults=[fault("no_seal_id", nth=(1,))])
+    hospital.doctors(2)
+    assert hospital.go("run") == 3
+    (unknown,) = [row["name"] for row in hospital.outcomes() if row["status"] == "unknown"]
+    (sealed,) = [row["name"] for row in hospital.outcomes() if row["status"] == "sealed"]
+    hospital.service.open_auto_sign(next(seal for seal in hospital.service.seals if seal.name == unknown))
+    assert run_later(hospital, "resolve", unknown, "--look-up") == 0
+    assert run_later(hospital, "certify", sealed, "--yes") == 0
+    assert run_later(hospital, "autosign", "status") in {0, 3}
+    assert run_later(hospital, "certify", "--list", sealed) in {0, 3}
+    assert all(call.encrypted == (call.action != UPLOAD) for call in hospital.service.received)
+    assert run_later(hospital, "run") == 0
+    assert hospital.statuses() == {"unchanged": 2}

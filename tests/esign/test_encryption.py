@@ -232,7 +232,7 @@ def test_keys_come_from_secret_files_then_from_the_environment(tmp_path):
         ("sm4", "SM4-CBC-Key-1234", "short", "at least 16 bytes"),
         ("sm4", "SM4-CBC-Key-1234", "SM4-CBC-Key-1234", "two different keys"),
         ("sm4", "SM4-CBC-Key-1234", None, "Only the encryption_hmac_key is missing. Write it into"),
-        ("sm4", None, None, "Write the keys into"),
+        ("sm4", None, None, "Write the encryption key and the HMAC key into"),
     ],
 )
 def test_keys_that_do_not_fit_are_refused_and_never_shown(tmp_path, cipher, key, hmac_key, words):
