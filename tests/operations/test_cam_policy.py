@@ -18,6 +18,7 @@ NO_ACTIONS = {
     "version",
     "agent",
     "endpoints",
+    "counts_pages",
     "envelope",
 }  # no envelope without api.encryption
 
