@@ -11,7 +11,7 @@ from aiohttp import web
 
 from pipeline.config.sections import PLACEHOLDER
 from pipeline.errors import DiskTrouble, EsignImportError
-from pipeline.esign.products import ESSBASIC
+from pipeline.esign.products import PRODUCTS
 from pipeline.operations.init_project import (
     ProjectSettings,
     create_project,
@@ -24,6 +24,8 @@ from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language
 
 KEYS = ("secret_id", "secret_key")
+ENVIRONMENTS = ("test", "production")
+IDS = tuple(name for product in PRODUCTS.values() for name in product.ids)
 MAX_TEXT = 200  # characters of a value
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
@@ -48,19 +50,19 @@ class SetupPage:
     async def _create(self, request: web.Request) -> web.StreamResponse:
         """Make the folder, and lead on to the page that is served from then on."""
         form = await request.post()
-        values = {
-            name: str(form.get(name, "")).strip()[:MAX_TEXT] for name in (*ESSBASIC.ids, *KEYS, "environment")
-        }
+        names = (*IDS, *KEYS, "environment", "product")
+        values = {name: str(form.get(name, "")).strip()[:MAX_TEXT] for name in names}
         presenter = Presenter(choose_language(request))
         faults = {name: presenter.render(key) for name, key in _list_faults(values)}
         if faults:
             return self._render(request, values, faults=faults)
+        product = PRODUCTS[values["product"]]
         settings = ProjectSettings(
-            product=ESSBASIC,
+            product=product,
             environment="test" if values["environment"] == "test" else "production",
-            endpoint=ESSBASIC.endpoints[values["environment"]].general,
+            endpoint=product.endpoints[values["environment"]].general,
             language=presenter.language,
-            ids={name: values[name] for name in ESSBASIC.ids},
+            ids={name: values[name] for name in product.ids},
             secrets=(values["secret_id"], values["secret_key"]),
         )
         async with self._turn:
@@ -82,6 +84,11 @@ class SetupPage:
     ) -> web.Response:
         """Return the form; secrets that were typed are not sent back."""
         render = Presenter(choose_language(request)).render
+
+        def describe_field(name: str) -> tuple[str, str, str]:
+            """Return the name of a field, its label and its hint."""
+            return name, render(f"setup.{name}"), render(f"setup.{name}.hint")
+
         return self._view.render(
             request,
             "setup.html",
@@ -91,22 +98,26 @@ class SetupPage:
             values={name: value for name, value in values.items() if name not in KEYS},
             faults=faults or {},
             failure=failure,
-            fields=[
-                (name, render(f"setup.{name}"), render(f"setup.{name}.hint"))
-                for name in (*ESSBASIC.ids, *KEYS)
+            products=[
+                (name, render(f"setup.product.{name}"), [describe_field(key) for key in product.ids])
+                for name, product in PRODUCTS.items()
             ],
-            environments=[(name, render(f"setup.environment.{name}")) for name in ("test", "production")],
+            keys=[describe_field(name) for name in KEYS],
+            environments=[(name, render(f"setup.environment.{name}")) for name in ENVIRONMENTS],
         )
 
 
 def _list_faults(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield each value that will not do, with the key of the reason."""
-    for name in (*ESSBASIC.ids, *KEYS):
+    product = PRODUCTS.get(values["product"])
+    if product is None:
+        yield "product", "setup.missing"
+    for name in (*(product.ids if product else ()), *KEYS):
         if not values[name] or values[name] == PLACEHOLDER:
             yield name, "setup.missing"
         elif _PRINTABLE.fullmatch(values[name]) is None:
             yield name, "setup.unusual"
-    if values["environment"] not in ESSBASIC.endpoints:
+    if values["environment"] not in ENVIRONMENTS:
         yield "environment", "setup.missing"
 
 

@@ -1,9 +1,11 @@
 """`api.product: ess`: a hospital that is itself a customer, through the same commands and the same code."""
 
 import json
+import random
 
 import pytest
 from people import make_row
+from PIL import Image
 from resolution_support import list_made_seals, read_unknown_rows, run_later
 from run_support import draw_seal
 from wire_support import fault
@@ -156,6 +158,18 @@ def test_the_hosts_and_the_tenant_follow_the_product():
     )  # fmt: skip
     alike = {"app_id": "product=ess", "organization_open_id": "o", "operator_open_id": "u"}
     assert Config.load(environment={}, api=alike).tenant == "production/product%3Dess/o"
+
+
+def test_a_picture_that_the_other_product_takes_is_made_smaller(hospital_with):
+    hospital = hospital_with(api=API)
+    hospital.doctors(1)
+    noise = Image.frombytes("RGB", (1600, 1400), random.Random(1).randbytes(1600 * 1400 * 3))
+    noise.paste("white", (0, 0, 1600, 200))
+    noise.save(hospital.folder / "seals" / "00001.png")
+    assert 5_000_000 < (hospital.folder / "seals" / "00001.png").stat().st_size < 8_000_000
+    assert hospital.run_to_end("run") == (0, {"sealed": 1})
+    (picture,) = hospital.service.pictures.values()
+    assert len(picture) < 5_000_000
 
 
 def test_init_asks_for_the_ids_of_the_product(tmp_path, capsys):

@@ -57,6 +57,10 @@ def test_a_folder_is_made_and_the_page_goes_on_in_the_same_browser(tmp_path, chr
         assert tab.locator("nav").count() == 1
         assert tab.locator("nav a").count() == 0, "there is nothing to go to"
         tab.get_by_label("Production").check()
+        tab.get_by_label("The hospital is itself a customer").check()
+        expect(tab.locator("#app_id")).to_be_hidden()
+        tab.get_by_label("Through a platform").check()
+        expect(tab.locator("#operator_user_id")).to_be_hidden()
         for name, value in VALUES.items():
             tab.locator(f"#{name}").fill("工号" if name == "app_id" else value)
         tab.get_by_role("button", name="Set up").click()
