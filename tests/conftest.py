@@ -1,5 +1,6 @@
 """Gives every test a registry of ledgers of its own and no keyring, never the user's; sets the limits of hypothesis."""
 
+import gc
 import signal
 from itertools import count
 
@@ -11,6 +12,11 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
+LONGEST = {
+    "test_traps.py",
+    "test_crash.py",
+    "test_plain_copies.py",
+}  # modules of tests that take 10 s and more
 _numbers = count()
 if hasattr(signal, "SIGHUP"):  # `nohup` ignores it, and what the tests start would inherit that
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -19,10 +25,18 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # so does a shell for wha
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests that use PostgreSQL's server."""
+    """Mark the tests that use PostgreSQL's server; put the longest first, so that none starts when the others end."""
     for item in items:
         if "postgres_server" in item.fixturenames:
             item.add_marker("server")
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_collection_finish():
+    """Let the garbage collector pass over what lives to the end: modules and thousands of tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,6 +52,7 @@ def state_homes(tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XDG_STATE_HOME", str(folder / "shared"))
         monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+        monkeypatch.setattr(desktop, "office_profile", tmp_path_factory.mktemp("office"))
         yield folder
 
 

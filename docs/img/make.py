@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 HOUSE = HERE.parents[1]
 sys.path[:0] = [str(HOUSE), str(HOUSE / "tests" / "support")]
 
+import desktop  # noqa: E402
 from desktop import browser, convert, find_program  # noqa: E402
 
 from pipeline.messages.catalogue import render  # noqa: E402
@@ -109,7 +110,8 @@ def make_environment(folder: Path, language: str) -> dict[str, str]:
 
 def sheets(workbook: Path, folder: Path, language: str) -> Iterator[tuple[str, Image.Image]]:
     """Yield the first printed page of each sheet; the footer of a page names its sheet."""
-    pdf = convert(workbook, "pdf", folder, folder)
+    desktop.office_profile = folder / "profile"
+    pdf = convert(workbook, "pdf", folder)
     named = subprocess.run(  # noqa: S603
         [find_program("pdftotext"), "-layout", str(pdf), "-"], check=True, capture_output=True, text=True
     ).stdout.split("\f")

@@ -198,7 +198,7 @@ def test_a_results_workbook_in_the_roster_folder_is_refused_and_the_rosters_go_o
 ):
     workbook = ward.newest / "results.xlsx"
     if form != "xlsx":
-        workbook = convert(workbook, f"{form}:{FILTERS[form]}", tmp_path / "saved", tmp_path / "office")
+        workbook = convert(workbook, f"{form}:{FILTERS[form]}", tmp_path / "saved")
     shutil.copy(workbook, ward.folder / "inbox" / f"改好.{form}")
     ward.roster([make_row(1), make_row(2), make_row(3)])
     capsys.readouterr()

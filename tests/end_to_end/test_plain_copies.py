@@ -144,9 +144,13 @@ def test_every_problem_of_a_roster_is_found_in_its_untouched_copy(hospital, form
 def test_a_generated_roster_has_the_problems_of_its_copy(hospital, seed):
     inbox = hospital.folder / "inbox"
     inbox.mkdir()
+    forms = set()
     for plan in corpus(seed, times=1, plain=20).files:
-        if plan.statuses == {"read"}:
+        form = (plan.form, Path(plan.name).suffix)
+        # of the many texts and old workbooks one of each form
+        if plan.statuses == {"read"} and (LONG or form not in forms or form[1] == ".xlsx"):
             (inbox / plan.name).write_bytes(written(plan))
+            forms.add(form)
     hospital.go("check")
     copies = {
         file["path"].rpartition("/")[2]: hospital.newest / file["copy"]
@@ -230,14 +234,15 @@ def test_a_corrected_copy_in_the_folder_of_its_roster_is_sealed_once(hospital, f
 
 
 @pytest.mark.office
-@pytest.mark.parametrize("form", ["csv", "xls", "html"] if LONG else ["html"])
-def test_a_copy_that_libreoffice_saves_is_sealed_once(hospital, form, tmp_path):
+@pytest.mark.skipif(not LONG, reason="make trap")
+@pytest.mark.parametrize("form", ["csv", "xls", "html"])
+def test_a_copy_that_libreoffice_saves_is_sealed_once(hospital, form):
     make_ward(hospital, form)
     assert hospital.go("run") == 3
     (address,) = list_yellow(get_copy(hospital))
     target = hospital.folder / "inbox" / "名单.xlsx"
     statement = f'd.Sheets(0).getCellRangeByName("{address}").String = "{number(2)}"'
-    edit(get_copy(hospital), statement, [target], tmp_path)
+    edit(get_copy(hospital), statement, [target])
 
     assert hospital.go("run") == 0
 
@@ -248,14 +253,20 @@ def test_a_copy_that_libreoffice_saves_is_sealed_once(hospital, form, tmp_path):
 
 
 @pytest.mark.office
-def test_damaged_cells_stay_refused_after_libreoffice_saved_their_copy(hospital, tmp_path):
+def test_of_a_copy_that_libreoffice_saves_the_corrected_row_is_sealed_and_the_damaged_ones_stay_refused(
+    hospital,
+):
     save(hospital, "xls", make_page("xls"))
     draw_seals(hospital, range(3, 15))
     hospital.go("run")
+    sealed = hospital.creates()
     refused = {line["row"] for line in hospital.outcomes() if line["status"] == "rejected"}
-    edit(get_copy(hospital), "", [hospital.folder / "inbox" / "名单.xlsx"], tmp_path)
-    hospital.go("run")
-    assert {line["row"] for line in hospital.outcomes() if line["status"] == "rejected"} == refused
+    statement = f'd.Sheets(0).getCellRangeByName("B5").String = "{number(5)}"'
+    edit(get_copy(hospital), statement, [hospital.folder / "inbox" / "名单.xlsx"])
+    for _ in range(2):
+        hospital.go("run")
+        assert {line["row"] for line in hospital.outcomes() if line["status"] == "rejected"} == refused - {5}
+        assert hospital.creates() == sealed + 1
     assert ("ID_PRECISION_LOST", "B4", "error") in list_problems(hospital)["内科", 4]
 
 

@@ -4,21 +4,14 @@ import io
 import zipfile
 from collections.abc import Callable
 
-import msoffcrypto.format.ooxml
 import openpyxl
+from encrypted_support import agile
 from generated_rosters.cast import Cast
 from generated_rosters.pictures import png
 from generated_rosters.truth import FilePlan
 
 REFUSED = frozenset({"refused"})
 TITLES = ("姓名", "身份证号", "手机号", "科室")
-
-
-def encrypt(data: bytes, password: str) -> bytes:
-    """Return the workbook behind an opening password, as Excel does it (MS-OFFCRYPTO, agile)."""
-    stream = io.BytesIO()
-    msoffcrypto.format.ooxml.OOXMLFile(io.BytesIO(data)).encrypt(password, stream)
-    return stream.getvalue()
 
 
 def workbook(*rows) -> bytes:
@@ -84,7 +77,7 @@ BAD = {
     "坏02截断.xlsx": (lambda c: workbook(TITLES, _doctor(c))[:-700], "FILE_CORRUPT"),
     "坏03照片.xlsx": (lambda c: png(c.draw(c.person())), "FILE_FORMAT"),
     "坏04文档.xls": (lambda _c: b"%PDF-1.4\n%%EOF\n", "FILE_FORMAT"),
-    "坏05密码不对.xlsx": (lambda c: encrypt(workbook(TITLES, _doctor(c)), "不知道"), "FILE_ENCRYPTED"),
+    "坏05密码不对.xlsx": (lambda c: agile(workbook(TITLES, _doctor(c)), "不知道"), "FILE_ENCRYPTED"),
     "坏06无表头.csv": (lambda c: _csv(_doctor(c), _doctor(c)), "HEADER_NOT_FOUND"),
     "坏07缺列.xlsx": (lambda c: workbook(("姓名", "手机号", "科室"), _doctor(c)[::2]), "COLUMN_MISSING HEADER_NOT_FOUND"),
     "坏08两列.xlsx": (lambda c: workbook((*TITLES, "证件号码"), (*_doctor(c), c.crowd.number())), "HEADER_AMBIGUOUS"),

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import openpyxl
+from encrypted_support import agile
 from end_to_end.conftest import CREATE
 from generated_rosters import write_old, write_openpyxl, write_text, write_xlsb, write_xlsxwriter
-from generated_rosters.hostile import encrypt, with_part
+from generated_rosters.hostile import with_part
 from generated_rosters.truth import Corpus, FilePlan, Record
 from generated_rosters.values import Placed
 from run_support import QuickClock, newest_results
@@ -54,7 +55,7 @@ def written(file: FilePlan) -> bytes:
             lambda part: part.replace(b"</sheetData>", rows + b"</sheetData>"),
         )
     if password := file.options.get("password"):
-        data = encrypt(data, password)
+        data = agile(data, password)
     return data
 
 
@@ -177,17 +178,21 @@ def stage(corpus: Corpus, folder: Path, *, marked_copies: bool = False) -> Itera
         yield Stage(folder, service, seals)
 
 
-def play(corpus: Corpus, folder: Path, *, marked_copies: bool = False) -> Record:
-    """Check, run and run again."""
+def play(corpus: Corpus, folder: Path, *, marked_copies: bool = False, only_run: bool = False) -> Record:
+    """Check, run and run again; with ``only_run`` run once, which fills neither the plan nor what the second run did."""
     with stage(corpus, folder, marked_copies=marked_copies) as scene:
-        check = scene.go("check")
-        plan, plan_files = scene.lines("plan.jsonl"), scene.lines("files.jsonl")
-        if corpus.seed % 2:  # as in a run without a check before it: no small copy of a picture is kept yet
-            shutil.rmtree(folder / "state" / "work")
-        run = scene.go("run", "--yes")
+        plan, plan_files, again = (), (), ()
+        if not only_run:
+            scene.go("check")
+            plan, plan_files = scene.lines("plan.jsonl"), scene.lines("files.jsonl")
+            if corpus.seed % 2:  # as in a run without a check: no small copy of a picture is kept yet
+                shutil.rmtree(folder / "state" / "work")
+        scene.go("run", "--yes")
         outcomes, files = scene.lines("outcomes.jsonl"), scene.lines("files.jsonl")
         made, unclaimed, creates = tuple(scene.service.seals), _unclaimed(folder), scene.creates()
-        again = scene.go("run", "--yes")
+        if not only_run:
+            scene.go("run", "--yes")
+            again = scene.lines("outcomes.jsonl")
         return Record(
             folder=folder,
             seals=made,
@@ -196,10 +201,9 @@ def play(corpus: Corpus, folder: Path, *, marked_copies: bool = False) -> Record
             files=files,
             plan=plan,
             plan_files=plan_files,
-            again=scene.lines("outcomes.jsonl"),
+            again=again,
             creates_again=scene.creates() - creates,
             unclaimed=unclaimed,
-            exits=(check, run, again),
         )
 
 

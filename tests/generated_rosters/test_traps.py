@@ -24,19 +24,23 @@ def _list_runs() -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize(("seed", "way"), _list_runs())
 def test_a_hospital_full_of_traps(seed, way, tmp_path):
-    """One test: each process that had a part of it would play the whole hospital again."""
+    """One test: each process that had a part of it would play the whole hospital again.
+
+    `make trap` also compares the run with a check before it and with a second run; the hospital of every day runs once.
+    """
     whole = bool(SEEDS) and way == "folder"
     hospital = corpus(seed, way, times=2 if whole else 1, plain=120 if whole else 20)
-    record = play(hospital, tmp_path, marked_copies=bool(SEEDS))
+    record = play(hospital, tmp_path, marked_copies=bool(SEEDS), only_run=not SEEDS)
     judged = score(hospital, record)
     if REPORTS:
         Path(REPORTS).mkdir(parents=True, exist_ok=True)
         (Path(REPORTS) / f"{seed}-{way}.txt").write_text(judged.report(), "utf-8")
     assert not judged.critical, judged.report()
     assert judged.wrong_share <= 0.01, f"an expert would decide otherwise: {judged.report()}"
-    _require_same_problems_in_check(record)
-    _require_ready_to_be_sealed(record)
-    _require_no_calls_in_a_second_run(record)
+    if SEEDS:
+        _require_same_problems_in_check(record)
+        _require_ready_to_be_sealed(record)
+        _require_no_calls_in_a_second_run(record)
 
 
 def _reported(line):

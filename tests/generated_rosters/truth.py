@@ -151,7 +151,6 @@ class Record:
     again: tuple[Mapping, ...]  # the second run
     creates_again: int
     unclaimed: frozenset[str]
-    exits: tuple[int, int, int]
 
 
 def sent(person: Person, picture: Encoded, **over) -> Sent:

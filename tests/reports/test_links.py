@@ -114,7 +114,7 @@ def test_libreoffice_follows_the_links(filed, tmp_path):
     top = tmp_path / "第 1 医院 100%"
     (workbook,) = _written(filed(top, [*PLAIN, "a#b"]), None)
 
-    pdf = convert(workbook, "pdf", tmp_path, tmp_path)
+    pdf = convert(workbook, "pdf", tmp_path)
     completed = subprocess.run(
         [find_program("pdfinfo"), "-url", str(pdf)], check=True, capture_output=True, text=True
     )

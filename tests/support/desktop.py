@@ -38,6 +38,9 @@ AXE_DIGEST = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 
 MARKER_OF = {"chromium": "browser", "soffice": "office"}
 markers: set[str] | None = None  # of the test that runs; None outside of tests
+office_profile = (
+    Path()
+)  # of LibreOffice in this process, whose first start makes it: a second of processor time
 
 
 def find_program(program: str) -> str:
@@ -60,14 +63,14 @@ def skip_or_fail(missing: str) -> NoReturn:
     pytest.skip(f"{missing} is not installed")
 
 
-def office(tmp_path: Path) -> list[str]:
-    """Return the beginning of a LibreOffice command with a profile of its own."""
-    return [find_program("soffice"), f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--headless"]
+def office() -> list[str]:
+    """Return the beginning of a LibreOffice command with the tests' profile."""
+    return [find_program("soffice"), f"-env:UserInstallation={office_profile.as_uri()}", "--headless"]
 
 
-def convert(source: Path, form: str, folder: Path, tmp_path: Path) -> Path:
+def convert(source: Path, form: str, folder: Path) -> Path:
     """Let LibreOffice save a file in another form ("xls:MS Excel 97") and return it."""
-    command = [*office(tmp_path), "--convert-to", form, "--outdir", str(folder), str(source)]
+    command = [*office(), "--convert-to", form, "--outdir", str(folder), str(source)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     return folder / f"{source.stem}.{form.split(':', maxsplit=1)[0]}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from desktop import office
+import desktop
 
 _MODULE = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE script:module PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "module.dtd">
@@ -33,19 +33,20 @@ _LIBRARIES = """<?xml version="1.0" encoding="UTF-8"?>
 FILTERS = {"xlsx": "Calc MS Excel 2007 XML", "xls": "MS Excel 97", "ods": "calc8"}
 
 
-def edit(source: Path, statements: str, targets: list[Path], tmp_path: Path, *, password: str = "") -> None:
+def edit(source: Path, statements: str, targets: list[Path], *, password: str = "") -> None:
     """Run Basic statements on a document ``d`` and save it once for each target, in the form of its suffix.
 
     With a ``password`` the copies are encrypted.
     """
-    command = office(tmp_path)
-    subprocess.run([*command, "--terminate_after_init"], check=True, capture_output=True, timeout=120)
+    command = desktop.office()
+    basic = desktop.office_profile / "user" / "basic"
+    if not basic.exists():
+        subprocess.run([*command, "--terminate_after_init"], check=True, capture_output=True, timeout=120)
     saves = "\n".join(
         f'p(0).Value = "{FILTERS[target.suffix[1:]]}": d.storeToURL("{target.as_uri()}", p())'
         for target in targets
     )
     encryption = f': p(1).Name = "Password": p(1).Value = "{password}"' if password else ""
-    basic = tmp_path / "profile" / "user" / "basic"
     (basic / "Standard").mkdir(parents=True, exist_ok=True)
     (basic / "script.xlc").write_text(_LIBRARIES)
     (basic / "Standard" / "Module1.xba").write_text(

@@ -95,7 +95,7 @@ def test_the_form_as_xlsx(form, tmp_path):
 @pytest.mark.parametrize("form_of", ["xls", "ods"])
 @pytest.mark.office
 def test_the_form_in_formats_with_merged_cells(form, tmp_path, form_of):
-    rows, (report,) = read_rosters([convert(form, form_of, tmp_path, tmp_path)])
+    rows, (report,) = read_rosters([convert(form, form_of, tmp_path)])
     check(rows, report)
 
 

@@ -236,7 +236,7 @@ def test_what_libreoffice_encrypted_is_opened(tmp_path):
     plain = tmp_path / "plain.xlsx"
     plain.write_bytes(workbook())
     files = [tmp_path / name for name in ("a.xls", "a.xlsx", "a.ods")]
-    edit(plain, "", files, tmp_path, password="secret12")
+    edit(plain, "", files, password="secret12")
     rows, reports = read_rosters(files, options=ReadOptions(passwords=("secret12",)))
     assert [report.codes for report in reports] == [(), (), ("FILE_ENCRYPTED",)]
     assert reports[2].problems[0].detail["hint"] == intake.UNSUPPORTED
