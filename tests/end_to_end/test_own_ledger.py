@@ -2,11 +2,8 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 import threading
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from memory_ledger import MemoryLedger
@@ -23,7 +20,6 @@ from pipeline.ledger.protocol import Decision
 from pipeline.sandbox.actions import Rules
 from pipeline.workflow.rebuild import rebuild_report
 
-HOUSE = Path(__file__).parents[2]
 CREATE = "ChannelCreatePreparedPersonalEsign"
 KEY = bytes(range(32))
 # every kind of verdict: lost after it was executed, refused for its picture, answered with a 502, throttled, sent again
@@ -186,25 +182,3 @@ async def test_a_drain_leaves_no_attempt_open_in_the_own_ledger(hospital_with, b
     assert [history for history in people if history.unresolved_attempt] == []
     assert sum(history.seal is not None for history in people) == len(hospital.service.seals)
     assert book.get_last_run(complete=True).exit == 130
-
-
-def test_mypy_takes_the_alternatives_for_the_protocols(tmp_path):
-    """Only the files concerned are read, so that this takes seconds; a method that differs fails it."""
-    command = [
-        *(sys.executable, "-m", "mypy", "--strict", "--follow-imports=skip"),
-        *("--config-file", "", "--cache-dir", str(tmp_path), "--python-version", "3.11"),
-        *(
-            f"pipeline/{path}"
-            for path in (
-                "ledger/protocol.py",
-                "domain/run.py",
-                "domain/seals.py",
-                "domain/roster.py",
-                "esign/rate_limiter.py",
-                "clock.py",
-            )
-        ),
-        *("tests/support/memory_ledger.py", "tests/support/window_limiter.py"),
-    ]
-    completed = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False)
-    assert completed.stdout.startswith("Success"), completed.stdout

@@ -588,5 +588,5 @@ def _stopped_by_guard(run: RunRecord) -> bool:
 
 
 def checked_by_mypy() -> Ledger:
-    """Stand where a Ledger is wanted: mypy compares every method (test_own_ledger.py runs it)."""
+    """Stand where a Ledger is wanted: mypy compares every method (test_architecture.py runs it)."""
     return MemoryLedger()
