@@ -214,7 +214,7 @@ def leave(hosts, what):
 
 @pytest.mark.parametrize(
     "remains",
-    ["all", "log", "outcomes", "counts", "nothing shared"] if LONG else ["all", "outcomes", "counts"],
+    ["all", "log", "outcomes", "counts", "nothing shared"] if LONG else ["outcomes", "counts"],
 )
 def test_no_doctor_of_a_run_that_ended_is_made_twice(hosts, capsys, remains):
     lose_a_run(hosts)
@@ -240,7 +240,7 @@ def test_no_doctor_of_a_run_that_ended_is_made_twice(hosts, capsys, remains):
 
 
 @pytest.mark.parametrize(
-    "remains", ["all", "log", "counts", "nothing shared"] if LONG else ["log", "nothing shared"]
+    "remains", ["all", "log", "counts", "nothing shared"] if LONG else ["nothing shared"]
 )
 def test_no_doctor_of_a_run_that_was_killed_is_made_twice(hosts, zygote, capsys, remains):
     kill_a_run(hosts, zygote)
@@ -307,7 +307,10 @@ def test_creates_that_two_lost_runs_name_are_counted_once(hosts, capsys):
     assert hosts.list_second_seals() == []
 
 
-@pytest.mark.parametrize("point", ["ledger: before the commit", "ledger: after the commit"])
+@pytest.mark.parametrize(
+    "point",
+    ["ledger: before the commit", "ledger: after the commit"] if LONG else ["ledger: before the commit"],
+)
 def test_a_recovery_that_is_killed_is_typed_again(hosts, zygote, capsys, point):
     lose_a_run(hosts)
     hosts.restore()
@@ -374,7 +377,7 @@ def test_a_new_ledger_is_no_way_past_a_recovery(hosts, capsys):
 # -- a backup that is older than the ledger
 
 
-@pytest.mark.parametrize("remains", ["all", "log", "counts", "nothing shared"] if LONG else ["log", "counts"])
+@pytest.mark.parametrize("remains", ["all", "log", "counts", "nothing shared"] if LONG else ["log"])
 def test_no_doctor_of_a_ledger_that_is_lost_as_a_whole_is_made_twice(hosts, zygote, capsys, remains):
     """The first run of a hospital was killed, and the database that is put back does not hold its ledger."""
     hosts.use("one")
