@@ -46,8 +46,11 @@ CONTENT = """
 
 
 @pytest.fixture
-def address(postgres_server):
-    return ServerAddress(postgres_server.make_database())
+def address(postgres_server, request):
+    """Make a database: empty, or with the ledgers whose ``site_keys`` the test uses."""
+    uses_ledgers = "site_keys" in request.fixturenames
+    template = request.getfixturevalue("filled")[0] if uses_ledgers else "template0"
+    return ServerAddress(postgres_server.make_database(template))
 
 
 @pytest.fixture
@@ -56,10 +59,18 @@ def admin(postgres_server, address):
         yield connection
 
 
+@pytest.fixture(scope="module")
+def filled(postgres_server):
+    """Make a database with ledgers of three hospitals; return its name, and their site keys by tenant."""
+    address = ServerAddress(postgres_server.make_database())
+    keys = make_ledgers(address)
+    return address.url.rpartition("/")[2], keys
+
+
 @pytest.fixture
-def site_keys(address):
-    """Make ledgers of three hospitals; return their site keys by tenant."""
-    return make_ledgers(address)
+def site_keys(filled):
+    """Let the database hold ledgers of three hospitals; return their site keys by tenant."""
+    return dict(filled[1])
 
 
 def make_ledgers(address):

@@ -140,11 +140,12 @@ class PostgresServer:
         """Open a connection in autocommit mode."""
         return psycopg.connect(self.make_url(database), autocommit=True, **options)
 
-    def make_database(self) -> str:
-        """Create an empty database and return its address."""
+    def make_database(self, template: str = "template0") -> str:
+        """Create a database, empty or the copy of another one to which nothing is connected; return its address."""
         name = f"test_{next(_numbers)}"
+        names = map(sql.Identifier, (name, template))
         with self.connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
         return self.make_url(name)
 
     def _run(self, program: str, *arguments: str) -> None:
