@@ -271,7 +271,8 @@ def test_a_kill_at_every_write_of_an_import_loses_nothing(hospital, tmp_path):
         for nth, point in enumerate(points):
             if not LONG and nth < last and point in points[:nth]:
                 continue  # each kind of point once
-            for is_repeated in (True, False):
+            # until the seal is stored a run would create one, so the import is repeated first
+            for is_repeated in (True, False) if nth > last else (True,):
                 for folder in folders:
                     shutil.rmtree(folder)
                     shutil.copytree(tmp_path / "before" / folder.name, folder)
@@ -281,8 +282,6 @@ def test_a_kill_at_every_write_of_an_import_loses_nothing(hospital, tmp_path):
                 assert ended["signal"] == 9, point
                 if is_repeated:
                     assert zygote.run(hospital, "adopt", path)["code"] == 0, point
-                elif nth <= last:
-                    continue  # the seal is not stored yet, and a run would create one
                 assert zygote.run(hospital, "run")["code"] == 0, point
                 assert hospital.statuses() == {"unchanged": 1}, point
                 assert zygote.run(hospital, "ledger", "check")["code"] == 0, point

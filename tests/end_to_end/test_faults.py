@@ -213,7 +213,7 @@ def test_the_service_does_not_answer(hospital, tmp_path):
 
 def test_an_outage_stops_the_run_instead_of_trying_every_row(hospital_with):
     hospital = hospital_with(faults=[{"match": {"action": CREATE, "from": 2}, "do": "http_502"}])
-    hospital.doctors(60)
+    hospital.doctors(40)
     assert hospital.go("run") == 5
     assert (
         hospital.statuses()["unknown"] <= 21 + 8

@@ -29,11 +29,11 @@ def halted(hospital):
 
 def test_twenty_refusals_of_one_kind_and_nothing_else_stop_the_run(hospital_with, capsys):
     hospital = hospital_with(faults=[{"match": {"action": CREATE}, "do": REFUSED}])
-    hospital.doctors(60)
+    hospital.doctors(40)
     assert hospital.go("run") == 5
     assert halted(hospital) == "SAME_REFUSAL"
     assert hospital.creates() <= 20 + 8
-    assert hospital.statuses()["not_sent"] >= 60 - 28
+    assert hospital.statuses()["not_sent"] >= 40 - 28
     stderr_text = capsys.readouterr().err
     assert "Find out what stopped the run first" in stderr_text
     assert "later" not in stderr_text
@@ -41,8 +41,8 @@ def test_twenty_refusals_of_one_kind_and_nothing_else_stop_the_run(hospital_with
 
 def test_accepted_guards_let_the_run_pass(hospital_with):
     hospital = hospital_with(faults=[{"match": {"action": CREATE}, "do": REFUSED}])
-    hospital.doctors(40)
-    assert hospital.run_to_end("run", "--accept-guards") == (3, {"failed": 40})
+    hospital.doctors(30)
+    assert hospital.run_to_end("run", "--accept-guards") == (3, {"failed": 30})
 
 
 def test_yes_accepts_no_guard(hospital_with):
@@ -75,7 +75,7 @@ def test_more_than_twenty_unknown_rows_stop_the_run(hospital_with):
     hospital = hospital_with(
         faults=[{"match": {"action": CREATE, "from": 2, "every": 2}, "do": "truncated_json"}]
     )
-    hospital.doctors(90)
+    hospital.doctors(30)
     guarded(hospital, unknown=3, give_up_minutes=5)
     assert hospital.go("run") == 5
     assert halted(hospital) == "TOO_MANY_UNKNOWN"

@@ -17,9 +17,9 @@ HERE = Path(__file__).parents[2]
 
 @pytest.fixture
 def slow(hospital_with):
-    """Return a hospital of forty doctors and a service that takes its time."""
-    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.1)
-    hospital.doctors(40)
+    """Return a hospital of twenty doctors and a service that takes its time."""
+    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.2)
+    hospital.doctors(20)
     return hospital
 
 
@@ -35,7 +35,7 @@ def assert_drained(hospital) -> None:
 
 def test_sighup_drains_however_often_it_comes(slow):
     run = slow.start("run", "--yes")
-    wait_until(lambda: len(slow.service.seals) >= 5)
+    wait_until(lambda: len(slow.service.seals) >= 2)
     for _ in range(3):
         run.send_signal(signal.SIGHUP)
     stderr_text = run.stderr.read()
@@ -59,7 +59,7 @@ def test_closing_the_terminal_drains(slow):
         cwd=HERE,
     )
     os.close(theirs)
-    wait_until(lambda: len(slow.service.seals) >= 5)
+    wait_until(lambda: len(slow.service.seals) >= 2)
     os.close(ours)
     assert run.wait(timeout=60) == 143
     assert_drained(slow)
@@ -73,7 +73,7 @@ def test_a_run_under_nohup_goes_on(slow):
         stderr=subprocess.DEVNULL,
         cwd=HERE,
     )
-    wait_until(lambda: len(slow.service.seals) >= 5)
+    wait_until(lambda: len(slow.service.seals) >= 2)
     run.send_signal(signal.SIGHUP)
     assert run.wait(timeout=120) == 0
-    assert slow.statuses() == {"sealed": 40}
+    assert slow.statuses() == {"sealed": 20}

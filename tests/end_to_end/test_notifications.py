@@ -99,7 +99,7 @@ def test_a_state_that_lasts_is_named_again_once_a_week(watched, watcher, exit_co
     if exit_code == 4:
         watched.doctors(1)
         (watched.folder / "secrets" / "tencent__secret_key").write_text("")
-    days, body = list_days_with_messages(watched, watcher, range(16), exit_code)
+    days, body = list_days_with_messages(watched, watcher, [0, 1, 6, 7, 8, 13, 14, 15], exit_code)
     assert days == [0, 7, 14]
     assert "从 2026-12-01 起一直如此；没有变化时每周提醒一次" in body
     assert list_days_with_messages(watched, watcher, [16, 30, 31], exit_code)[0] == [30]

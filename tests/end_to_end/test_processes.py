@@ -1,6 +1,5 @@
 """Kill, stop, and two at once: the command line in processes of its own."""
 
-import json
 import os
 import shutil
 import signal
@@ -16,27 +15,28 @@ from wire_support import fault
 from pipeline.sandbox.actions import Rules
 
 
-def make_hospital_with_killed_run(hospital_with, zygote):
-    """Kill a run of 40 doctors once 12 have a seal."""
-    hospital = hospital_with(latency=0.1)
-    hospital.doctors(40)
+def test_kill_9_in_the_middle_then_a_report_and_a_run(hospital_with, zygote):
+    hospital = hospital_with(latency=0.2)
+    hospital.doctors(24)
     first = zygote.start(hospital)
-    wait_until(lambda: len(hospital.service.seals) >= 12)
+    wait_until(lambda: len(hospital.service.seals) >= 6)
     first.kill()
-    return hospital
-
-
-def test_kill_9_in_the_middle_then_run_again(hospital_with, zygote):
-    hospital = make_hospital_with_killed_run(hospital_with, zygote)
     wait_until(lambda: len(hospital.service.seals) == len(hospital.service.list_arrivals()))
     made = {seal.number: seal for seal in hospital.service.seals}
-    assert 12 <= len(made) < 40
+    assert 6 <= len(made) < 24
+
+    assert hospital.go("report") == 0
+    reported = hospital.outcomes()
+    assert len(reported) == 24
+    known = {seal.seal_id for seal in hospital.service.seals}
+    assert {outcome["seal_id"] for outcome in reported if outcome["status"] == "sealed"} <= known
+    assert {outcome["status"] for outcome in reported} <= {"sealed", "unknown", "not_sent"}
 
     code = hospital.go("run")
     statuses = hospital.statuses()
     assert hospital.service.list_duplicates() == {}
     assert set(statuses) <= {"sealed", "unchanged", "unknown"}
-    assert sum(statuses.values()) == 40
+    assert sum(statuses.values()) == 24
     assert statuses.get("unknown", 0) <= 8  # creates that were in flight
     assert code == (3 if "unknown" in statuses else 0)
     by_trace = {seal.trace_id: seal for seal in hospital.service.seals}
@@ -60,13 +60,13 @@ def test_a_killed_run_whose_ledger_is_lost_as_well_is_recognised_by_its_log(
     hospital_with, zygote, tmp_path, backed_up
 ):
     """The machine and its disk failed during the run; the results lie on a share."""
-    hospital = hospital_with(latency=0.05, rules=Rules(limiter="none", unique_names="off"))
+    hospital = hospital_with(latency=0.2, rules=Rules(limiter="none", unique_names="off"))
     if backed_up:
         hospital.seal_doctors(1)
         assert hospital.go("ledger", "backup", str(tmp_path / "old")) == 0
-    hospital.doctors(40)
+    hospital.doctors(20)
     process = zygote.start(hospital)
-    wait_until(lambda: len(hospital.service.seals) >= 15)
+    wait_until(lambda: len(hospital.service.seals) >= 5)
     process.kill()
     wait_until(lambda: len(hospital.service.seals) == len(hospital.service.list_arrivals()))
     shutil.rmtree(hospital.folder / "state")
@@ -85,27 +85,14 @@ def test_a_killed_run_whose_ledger_is_lost_as_well_is_recognised_by_its_log(
         assert hospital.go("run", "--limit", "1") == 0, "and once is enough"
 
 
-def test_a_killed_run_is_reported_again_by_report(hospital_with, zygote):
-    hospital = make_hospital_with_killed_run(hospital_with, zygote)
-    assert hospital.go("report") == 0
-    run = hospital.runs[0]
-    lines = [json.loads(line) for line in (run / "outcomes.jsonl").read_text("utf-8").splitlines()]
-    assert len(lines) == 40
-    known = {seal.seal_id for seal in hospital.service.seals}
-    assert {line["seal_id"] for line in lines if line["status"] == "sealed"} <= known
-    assert {line["status"] for line in lines} <= {"sealed", "unknown", "not_sent"}
-
-
-def test_sigterm_drains_and_writes_the_results(hospital_with):
-    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.1)
-    hospital.doctors(40)
-    run = hospital.start("run")
-    wait_until(lambda: len(hospital.service.seals) >= 5)
+def test_sigterm_drains_and_writes_the_results(hospital_with, zygote):
+    hospital = hospital_with(rules=Rules(limiter="none"), latency=0.2)
+    hospital.doctors(20)
+    run = zygote.start(hospital)
+    wait_until(lambda: len(hospital.service.seals) >= 3)
     run.send_signal(signal.SIGTERM)
-    stderr_text = run.stderr.read()
-    run.stderr.close()
     assert run.wait() == 143
-    assert "Stopping" in stderr_text
+    assert "Stopping" in run.printed.read_text("utf-8")
     statuses = hospital.statuses()
     assert set(statuses) == {"sealed", "not_sent"}
     assert statuses["sealed"] == len(hospital.service.seals)
@@ -114,24 +101,18 @@ def test_sigterm_drains_and_writes_the_results(hospital_with):
     assert hospital.service.list_duplicates() == {}
 
 
-def test_a_second_run_at_the_same_time_is_turned_away(hospital_with, zygote):
+def test_while_a_run_goes_on_a_second_one_is_turned_away_and_explain_distinguishes_it_from_a_killed_one(
+    hospital_with, zygote, capsys
+):
     hospital = hospital_with(latency=0.5)
-    hospital.doctors(40)
+    hospital.doctors(20)
     run = zygote.start(hospital)
     wait_until(lambda: len(hospital.service.received) >= 2)
     assert hospital.go("run") == 6
     assert hospital.go("check") in {0, 3}  # a check needs no lock; what is in flight is unknown to it
     assert hospital.go("status") == 0
-    run.send_signal(signal.SIGTERM)
-    assert run.wait() == 143
-
-
-def test_explain_distinguishes_a_run_in_progress_from_an_interrupted_one(hospital_with, zygote, capsys):
-    hospital = hospital_with(latency=0.5)
-    hospital.doctors(40)
-    run = zygote.start(hospital)
-    wait_until(lambda: len(hospital.service.received) >= 2)
-    waiting = "00040"
+    waiting = "00020"
+    capsys.readouterr()
     assert hospital.go("explain", waiting) == 0
     printed = "".join(capsys.readouterr())
     run.kill()

@@ -206,10 +206,9 @@ def test_the_next_command_is_called_as_the_user_called_the_program(tmp_path, mon
         last_line(["esign-import"], tmp_path)
         == "esign-import --config /full/path/config.yaml --lang en status"
     )
-    assert last_line([sys.executable, "-m", "pipeline"], tmp_path).endswith(
-        "-m pipeline --config /full/path/config.yaml --lang en status"
-    )
-    assert not last_line([sys.executable, "-m", "pipeline"], tmp_path).startswith("esign-import")
+    typed = last_line([sys.executable, "-m", "pipeline"], tmp_path)
+    assert typed.endswith("-m pipeline --config /full/path/config.yaml --lang en status")
+    assert not typed.startswith("esign-import")
     monkeypatch.setenv("PATH", os.defpath)
     assert (
         last_line(["bin/esign-import"], tmp_path)

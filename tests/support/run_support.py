@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Callable
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -43,6 +45,11 @@ def newest_results(out: Path) -> Path:
 
 def draw_seal(path: Path, serial: int) -> None:
     """Draw strokes that no other serial has; small, so that hundreds are quick."""
+    path.write_bytes(_encode_seal(serial, path.suffix))
+
+
+@cache
+def _encode_seal(serial: int, suffix: str) -> bytes:
     picture = Image.new("RGB", (120, 60), "white")
     pen = ImageDraw.Draw(picture)
     pen.rectangle((2, 2, 117, 57), outline="red", width=3)
@@ -53,4 +60,6 @@ def draw_seal(path: Path, serial: int) -> None:
     for bit in range(12):
         if serial >> bit & 1:
             pen.line((10 + 8 * bit, 12, 10 + 8 * bit, 48), fill="red", width=4)
-    picture.save(path)
+    file = BytesIO()
+    picture.save(file, Image.registered_extensions()[suffix.lower()])
+    return file.getvalue()

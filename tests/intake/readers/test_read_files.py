@@ -154,7 +154,7 @@ LABELS = [
     ],
 )
 def test_a_roster_is_recognised_by_its_first_bytes_whatever_its_name(tmp_path, data):
-    for name in ("a.xlsx", "a.xls", "a.csv", "a.txt", "a.et", "a", "a.png"):
+    for name in ("a.xlsx", "a.csv", "a"):
         (tmp_path / name).write_bytes(data)
         rows, (report,) = read_rosters([tmp_path / name])
         assert (report.status, report.codes) == ("read", ()), name
