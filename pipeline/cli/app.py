@@ -12,7 +12,9 @@ from typing import Any
 
 import click
 
-from pipeline.cli.autosign_commands import autosign_group
+from pipeline.cli.autosign.leaver_commands import disable_doctors
+from pipeline.cli.autosign.link_commands import cancel_links, make_links
+from pipeline.cli.autosign.status_commands import autosign_group
 from pipeline.cli.certify_commands import certify
 from pipeline.cli.completion import complete_hospitals, complete_words, completion
 from pipeline.cli.config_commands import config_group, init
@@ -206,6 +208,8 @@ CONFIGURED_FAULTS = frozenset({"disk.full", "disk.mode", "disk.read_only", "disk
 USAGE = 2
 INTERRUPTED = 130
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
+for _command in (make_links, cancel_links, disable_doctors):
+    autosign_group.add_command(_command)
 SECTIONS = (
     CommandSection("Every day", (init, check, run, retry, status)),
     CommandSection("Look up", (serve, explain, history, export, report)),

@@ -28,6 +28,7 @@ AREAS = (
     "explain",
     "resolution",
     "evidence",
+    "autosign_links",
     "pages",
     "review",
     "web",

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from pipeline.autosign.leavers import collect_kept_numbers
 from pipeline.clock import Clock, shown, stamp
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
@@ -15,10 +16,12 @@ from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Repeat, ShownStatus, Status
 from pipeline.domain.seals import LiveSeal, PersonHistory
 from pipeline.errors import UsageError
+from pipeline.esign.auto_sign_calls import Signer
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.snapshot import AbandonedSeal
 from pipeline.planning.guards import select_last_runs
+from pipeline.reports.disable_sheet import ListedLeaver
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.seal_list import ListedSeal
 from pipeline.workflow.hosts_factory import make_store
@@ -43,6 +46,37 @@ def collect_seals(
         if leavers and rows is None:
             raise UsageError("export.no_complete_run", then=("run",))
         return _list_seals(ledger, rows, run=run, leavers=leavers)
+
+
+def collect_leaver_numbers(config: Config, clock: Clock) -> list[ListedLeaver]:
+    """Return the doctors with a live seal whom neither the last complete run nor a later one read, by name.
+
+    The marked copies of retained runs give card type and whole number, as far as they still hold them. Raises UsageError
+    without a complete run.
+    """
+    with open_configured_ledger(config, clock) as (ledger, site_key):
+        rows = _list_present_rows(ledger, [config.resolve_path(path) for path in config.roster])
+        if rows is None:
+            raise UsageError("export.no_complete_run", then=("run",))
+        absent = [
+            person
+            for person in ledger.snapshot().people.values()
+            if person.seal is not None and person.key not in rows
+        ]
+        keys = {person.key for person in absent}
+        signers = collect_kept_numbers(config, clock, ledger, site_key, keys)
+    leavers = [_list_leaver(person, signers.get(person.key)) for person in absent]
+    return sorted(leavers, key=lambda leaver: (leaver.number is None, leaver.name or ""))
+
+
+def _list_leaver(person: PersonHistory, signer: Signer | None) -> ListedLeaver:
+    return ListedLeaver(
+        name=signer.name if signer else person.name,
+        id_type=signer.id_type if signer else None,
+        number=signer.number if signer else None,
+        id_masked=person.id_masked,
+        seal_name=person.seal.seal_name if person.seal else None,
+    )
 
 
 def count_abandoned(seals: Sequence[ListedSeal]) -> int:

@@ -19,6 +19,7 @@ from pipeline.operations.replaced_files import list_replaced_files
 from pipeline.operations.retention import Removal, list_run_folders, remove_files
 from pipeline.planning.guards import ALL_RUNS
 from pipeline.reports.earlier_results import LOG, OUTCOMES, PLAN
+from pipeline.reports.link_list import LINKS
 from pipeline.reports.write import FILES
 from pipeline.support.atomic_files import write_jsonl
 from pipeline.workflow.recorded_runs import RUN
@@ -90,11 +91,16 @@ def list_result_folders(config: Config) -> list[Path]:
 
 
 def _list_mentions(folders: Sequence[Path], traces: PersonTraces) -> Iterator[Path]:
-    """Yield the folders in which a line is the person's, or a name stands in another line."""
+    """Yield the folders in which a line is the person's, a name stands in another line, or links of doctors are."""
     words = {
         json.dumps(word, ensure_ascii=False)[1:-1] for word in (*traces.keys, *traces.row_ids, *traces.names)
     }
     for folder in folders:
+        if (
+            folder / LINKS
+        ).is_file():  # links of many doctors: `autosign links` shows those of the others again
+            yield folder
+            continue
         for name in (OUTCOMES, PLAN):
             if (folder / name).is_file():
                 with (folder / name).open(encoding="utf-8") as lines:

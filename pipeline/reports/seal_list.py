@@ -18,6 +18,8 @@ from pipeline.support.atomic_files import write_atomically
 if TYPE_CHECKING:
     import pandas as pd
 
+Table = Mapping[Any, Sequence[object]]  # columns of texts by heading
+
 MAX_WIDTH = 80  # characters of a column
 # what a spreadsheet program may run as a formula, also after blanks that it drops, and in its full-width form
 _FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
@@ -62,18 +64,22 @@ def write_seal_workbook(
     path: Path, seals: Sequence[ListedSeal], presenter: Presenter, notes: Sequence[str] = ()
 ) -> Path:
     """Write a workbook with a sheet of seals and, with ``notes``, a sheet of what to do with them."""
+    sheets: dict[str, Table] = {
+        presenter.render("seals.sheet"): build_seal_frame(seals, presenter).to_dict("list")
+    }
+    if notes:
+        title = presenter.render("seals.notes")
+        sheets[title] = {title: notes}
+    return write_table_workbook(path, sheets, presenter)
+
+
+def write_table_workbook(path: Path, sheets: Mapping[str, Table], presenter: Presenter) -> Path:
+    """Write a workbook with a sheet a table of texts, each by its title."""
 
     def fill(temporary: Path) -> None:
         with xlsxwriter.Workbook(str(temporary)) as book:
-            _write_sheet(
-                book,
-                presenter.render("seals.sheet"),
-                build_seal_frame(seals, presenter).to_dict("list"),
-                presenter,
-            )
-            if notes:
-                title = presenter.render("seals.notes")
-                _write_sheet(book, title, {title: notes}, presenter)
+            for title, table in sheets.items():
+                _write_sheet(book, title, table, presenter)
 
     return write_atomically(path, fill, numbered=True)
 
@@ -81,7 +87,7 @@ def write_seal_workbook(
 def _write_sheet(
     book: xlsxwriter.Workbook,
     title: str,
-    table: Mapping[Any, Sequence[object]],
+    table: Table,
     presenter: Presenter,
 ) -> None:
     """Write a table of texts under a header row that stays, each column as wide as its longest text."""

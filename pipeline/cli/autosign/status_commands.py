@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,13 @@ from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from pipeline.autosign.calls import CallResources
     from pipeline.autosign.doctors import OpenDoctors, SealedDoctor
     from pipeline.autosign.status import DoctorStatus, StatusReport
     from pipeline.cli.run_log import RunRecorder
+    from pipeline.cli.run_progress import Progress
     from pipeline.domain.auto_sign import AutoSignState
 
 MAX_LISTED = 20  # doctors of a state, on a terminal
@@ -49,7 +51,7 @@ def show_status(session: Session, words: tuple[str, ...]) -> int:
     from pipeline.cli.run_log import record_command
 
     config = session.require_config()
-    rosters, query = _split_words(words)
+    rosters, query = split_words(words)
     with record_command(session, "autosign", config) as recorder:
         from pipeline.autosign.doctors import open_sealed_doctors
 
@@ -62,14 +64,14 @@ def show_status(session: Session, words: tuple[str, ...]) -> int:
             warnings=session,
         )
         with opening as opened, recorder.write_log(recorder.own_folder):
-            chosen = _choose_doctors(opened, query)
+            chosen = choose_one_doctor(opened, query)
             report = _query_doctors(recorder, opened, chosen, ask_all=bool(query))
             code = _compute_exit_code(report, opened)
             _print_report(session, report, opened)
             return recorder.record_calls(report.traffic, report.halt, code)
 
 
-def _split_words(words: Sequence[str]) -> tuple[list[Path], list[str]]:
+def split_words(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Return the rosters and the words of the query: a word that is a path, or looks like one, is a roster."""
     from pipeline.domain.roster import ROSTER_SUFFIXES
 
@@ -85,7 +87,7 @@ def _split_words(words: Sequence[str]) -> tuple[list[Path], list[str]]:
     return rosters, query
 
 
-def _choose_doctors(opened: OpenDoctors, query: Sequence[str]) -> list[SealedDoctor]:
+def choose_one_doctor(opened: OpenDoctors, query: Sequence[str]) -> list[SealedDoctor]:
     """Return the doctors of a query; UsageError where it fits none or several."""
     from pipeline.autosign.doctors import choose_doctors
 
@@ -96,24 +98,21 @@ def _choose_doctors(opened: OpenDoctors, query: Sequence[str]) -> list[SealedDoc
     return chosen
 
 
-def _query_doctors(
-    recorder: RunRecorder, opened: OpenDoctors, doctors: Sequence[SealedDoctor], *, ask_all: bool
-) -> StatusReport:
-    """Ask for the doctors who are due, with the progress of a run."""
+@contextmanager
+def open_resources(
+    recorder: RunRecorder, opened: OpenDoctors, *, action: str
+) -> Iterator[tuple[CallResources, Progress]]:
+    """Yield what calls about people work with, and the progress, which shows the pace of an action."""
     from pipeline.autosign.calls import CallResources
-    from pipeline.autosign.status import StatusInquiry
     from pipeline.cli.run_progress import Progress
-    from pipeline.config.sections import parse_age
     from pipeline.sending.run_state import StopSignal
     from pipeline.workflow.hosts_factory import make_limiter
-    from pipeline.workflow.stage_settings import get_credentials_places, get_product
+    from pipeline.workflow.stage_settings import get_credentials_places
 
     session, config, run = recorder.session, recorder.config, recorder.run
     with (
         closing(make_limiter(config, session.clock)) as limiter,
-        closing(
-            Progress(session, config, limiter, run, action=get_product(config).auto_sign_status)
-        ) as progress,
+        closing(Progress(session, config, limiter, run, action=action)) as progress,
     ):
         resources = CallResources(
             config=config,
@@ -127,6 +126,20 @@ def _query_doctors(
             run=run,
             outages=progress.outages,
         )
+        yield resources, progress
+
+
+def _query_doctors(
+    recorder: RunRecorder, opened: OpenDoctors, doctors: Sequence[SealedDoctor], *, ask_all: bool
+) -> StatusReport:
+    """Ask for the doctors who are due, with the progress of a run."""
+    from pipeline.autosign.status import StatusInquiry
+    from pipeline.config.sections import parse_age
+    from pipeline.workflow.stage_settings import get_product
+
+    config = recorder.config
+    action = get_product(config).auto_sign_status
+    with open_resources(recorder, opened, action=action) as (resources, progress):
         inquiry = StatusInquiry(resources, progress)
         recheck = parse_age(config.autosign.recheck)
         return inquiry.run(doctors, recheck_seconds=recheck or 0.0, ask_all=ask_all)

@@ -1,0 +1,188 @@
+"""Sends the calls about auto-sign that have an effect: each is entered in the ledger before it leaves.
+
+One that got no verdict is never sent again: the service may have done what it was asked for. Only a call that is proven
+not executed is repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.autosign.calls import AutoSignCalls, CallResources, Tries, open_calls, stop_on_signals
+from pipeline.autosign.status import InquiryObserver
+from pipeline.domain.auto_sign import AutoSignCall, CallEnd, CallKind
+from pipeline.domain.run import Halt, Traffic
+from pipeline.errors import LeaseLost, LedgerError
+from pipeline.esign.auto_sign_calls import CallReading, LinkReading, Signer
+from pipeline.esign.client import NoAnswer, NotSent
+from pipeline.esign.products import Agent
+from pipeline.esign.responses import Reply
+from pipeline.ledger.protocol import LedgerConflict
+from pipeline.sending.call_context import MAX_SENDS, NOT_EXECUTED_BY_US, RunStopped
+from pipeline.support.failpoints import hit_failpoint
+
+LOG = logging.getLogger(__name__)
+NO_ANSWER = "no_answer"  # code of a call of which nothing came back
+REFUSED_BY_LEDGER = "ledger"  # code of a call that the ledger did not allow
+
+
+@dataclass(frozen=True, slots=True)
+class PersonCall:
+    """One call about one person."""
+
+    kind: CallKind
+    action: str
+    key: str
+    signer: Signer = field(repr=False)
+    # the body, at the service's time in unix seconds, and when a link that it makes expires
+    build: Callable[[Agent, float], tuple[bytes, float | None]]
+    read: Callable[[Reply], CallReading]
+    by_sms: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallsReport:
+    """How the calls went: what became of each person's call, by key; one that was not begun is absent."""
+
+    ends: dict[str, CallEnd]
+    halt: Halt | None = None
+    signal: int | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+
+    def count(self, verdict: str) -> int:
+        """Return how many calls ended so."""
+        return sum(end.verdict == verdict for end in self.ends.values())
+
+
+@dataclass(slots=True)
+class JournalledCalls:
+    """Sends calls about people, as many at once as the pace needs."""
+
+    resources: CallResources
+    who: str
+    observer: InquiryObserver = field(default_factory=InquiryObserver)
+    _ends: dict[str, CallEnd] = field(default_factory=dict)
+
+    def run(self, calls: Sequence[PersonCall]) -> CallsReport:
+        """Send every call; return what became of them."""
+        halt, traffic = None, Traffic()
+        if calls:
+            halt, traffic = asyncio.run(self._send_all(calls))
+        return CallsReport(self._ends, halt, self.resources.stop.signal, traffic)
+
+    async def _send_all(self, calls: Sequence[PersonCall]) -> tuple[Halt | None, Traffic]:
+        """Send one alone first, so that a wrong key costs one call; then the others."""
+        begun, actions = self.resources.clock.monotonic(), sorted({call.action for call in calls})
+        with stop_on_signals(self.resources.stop, self.observer.note_stopping):
+            self.observer.begin(len(calls))
+            async with open_calls(self.resources, actions) as way:
+                waiting = iter(calls)
+                while not way.is_stopping and way.has_no_answer:
+                    call = next(waiting, None)
+                    if call is None:
+                        break
+                    await self._send(way, call)
+                async with asyncio.TaskGroup() as tasks:
+                    for _ in range(min(self.resources.workers, len(calls))):
+                        tasks.create_task(self._send_each(way, waiting))
+                if self.resources.stop.signal is not None:
+                    way.context.run_state.halt_for_outage()
+                return way.halt, way.summarize_traffic(actions[0], begun)
+
+    async def _send_each(self, way: AutoSignCalls, waiting: Iterator[PersonCall]) -> None:
+        while not way.is_stopping and (call := next(waiting, None)) is not None:
+            await self._send(way, call)
+
+    async def _send(self, way: AutoSignCalls, call: PersonCall) -> None:
+        """Send a call and enter what became of it; what the ledger cannot take stops the calls."""
+        run_state = way.context.run_state
+        trace_id = str(uuid.uuid4())
+        try:
+            end, is_begun = await self._exchange(way, call, trace_id)
+            if end is None:
+                return
+            if is_begun:
+                hit_failpoint(f"autosign: {call.kind} answered")
+                now = self.resources.clock.now()
+                await self.resources.ledger.end_auto_sign_call(trace_id, end, now=now)
+        except LeaseLost as error:
+            run_state.halt("LEASE_LOST", error.reason, 6)
+            return
+        except LedgerError as error:
+            run_state.halt("LEDGER", error.reason, 74)
+            return
+        hit_failpoint(f"autosign: {call.kind} entered")
+        facts = {"key": call.key, "verdict": end.verdict, "code": end.code, "call": trace_id}
+        LOG.info(call.kind, extra={**facts, "request_id": end.request_id})
+        self._ends[call.key] = end
+        self.observer.advance()
+
+    async def _exchange(
+        self, way: AutoSignCalls, call: PersonCall, trace_id: str
+    ) -> tuple[CallEnd | None, bool]:
+        """Return what became of a call, None where it was stopped first, and whether the ledger holds its beginning."""
+        tries, end, is_begun = Tries(), None, False
+
+        async def begin() -> None:
+            nonlocal is_begun
+            if not is_begun:
+                await self._begin(call, trace_id)
+                is_begun = True
+
+        for send_index in range(MAX_SENDS):
+            if not await way.context.back_off(send_index):
+                break
+            body, until = call.build(way.agent, way.context.client.service_time())
+            try:
+                reading, reply = await way.send_once(
+                    call.action,
+                    body,
+                    call.read,
+                    trace_id=trace_id,
+                    send_number=send_index + 1,
+                    before_departure=begin,
+                )
+            except RunStopped:
+                break
+            except LedgerConflict as conflict:
+                LOG.warning("the ledger allows no such call", extra={"key": call.key, "code": str(conflict)})
+                return CallEnd("not_executed", code=REFUSED_BY_LEDGER), False
+            except NotSent as error:
+                way.context.record_unanswered(call.action, error)
+                end = CallEnd("not_executed", code=NOT_EXECUTED_BY_US)
+                continue
+            except NoAnswer as error:
+                way.context.run_state.requests[call.action][NO_ANSWER] += 1
+                way.context.record_unanswered(call.action, error)
+                return CallEnd("unknown", code=NO_ANSWER), True
+            way.count_answer(reading)
+            end = _weigh_reading(reading, until)
+            if end.verdict != "not_executed" or not way.may_repeat(call.action, reading, reply, tries):
+                break
+        return end, is_begun
+
+    async def _begin(self, call: PersonCall, trace_id: str) -> None:
+        entry = AutoSignCall(
+            trace_id, call.key, call.kind, self.resources.clock.now(), self.who, by_sms=call.by_sms
+        )
+        await self.resources.ledger.begin_auto_sign_call(entry)
+        hit_failpoint(f"autosign: {call.kind} begun")
+
+
+def _weigh_reading(reading: CallReading, until: float | None) -> CallEnd:
+    """Return what an answer proves about its call."""
+    code, request_id = reading.code, reading.request_id
+    match reading.meaning:
+        case None:
+            url = reading.url if isinstance(reading, LinkReading) else None
+            return CallEnd("done", url=url, until=until, request_id=request_id)
+        case "unknown":
+            return CallEnd("unknown", code=code, request_id=request_id)
+        case "row":
+            return CallEnd("refused", code=code, request_id=request_id)
+        case _:
+            return CallEnd("not_executed", code=code, request_id=request_id)

@@ -1,0 +1,285 @@
+"""`autosign links` and `cancel`: links by which doctors open auto-sign or choose their seal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.autosign.status_commands import (
+    EXIT_ATTENTION,
+    choose_one_doctor,
+    open_resources,
+    split_words,
+)
+from pipeline.cli.completion import complete_people
+from pipeline.cli.context import Session
+from pipeline.config.environment import restore_argument
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.autosign.doctors import OpenDoctors, SealedDoctor
+    from pipeline.autosign.journalled_calls import CallsReport, PersonCall
+    from pipeline.autosign.links import LinkNeed, LinkPlan, LinksReport
+    from pipeline.cli.run_log import RunRecorder
+    from pipeline.reports.presenter import Presenter
+
+DECLINED = 0
+MAX_LISTED = 20  # doctors without a link, on a terminal
+
+
+@click.command("links")
+@click.argument("words", nargs=-1, metavar="[ROSTER...] [QUERY]", shell_complete=complete_people)
+@click.option("--renew", is_flag=True, help="Also replace links that are expired, used or cancelled.")
+@click.option("--sms", is_flag=True, help="Have the service text each link for opening to its doctor, once.")
+@click.option("--yes", is_flag=True, help="Do not ask before text messages are sent.")
+@click.pass_obj
+def make_links(session: Session, words: tuple[str, ...], *, renew: bool, sms: bool, yes: bool) -> int:
+    """Make links for doctors who cannot sign yet, and a page to print.
+
+    Whom `autosign status` found not open gets a link to open auto-sign; whom it found open with another seal, or without
+    one, gets a link to choose the seal. A link that can still be opened is shown again.
+
+    The workbook holds the links, for those who send them by their own messenger. The page has six doctors an A4 sheet,
+    each with a QR code. ROSTER and QUERY are those of `autosign status`.
+    """
+    from pipeline.cli.run_log import record_command
+
+    config = session.require_config()
+    rosters, query = split_words(words)
+    with record_command(session, "autosign", config) as recorder:
+        from pipeline.autosign.doctors import open_sealed_doctors
+        from pipeline.autosign.printable_page import require_qr_codes
+
+        require_qr_codes()
+        opening = open_sealed_doctors(
+            config,
+            session.clock,
+            rosters,
+            run=recorder.run,
+            invocation=session.invocation,
+            warnings=session,
+        )
+        with opening as opened, recorder.write_log(recorder.own_folder):
+            doctors = choose_one_doctor(opened, query)
+            return _make_links(recorder, opened, doctors, renew=renew, sms=sms, yes=yes)
+
+
+def _make_links(
+    recorder: RunRecorder,
+    opened: OpenDoctors,
+    doctors: Sequence[SealedDoctor],
+    *,
+    renew: bool,
+    sms: bool,
+    yes: bool,
+) -> int:
+    from pipeline.autosign.links import LinksReport
+    from pipeline.domain.auto_sign import DAY
+    from pipeline.workflow.stage_settings import get_product
+
+    session, config = recorder.session, recorder.config
+    plan = _plan(session, opened, doctors, renew=renew, sms=sms)
+    if plan.count_sms() and not _confirm(session, "autosign.sms.confirm", yes=yes, n=plan.count_sms()):
+        return recorder.record_nothing_to_do(DECLINED)
+    product, seconds = get_product(config), config.autosign.link_days * DAY
+    calls = [need.build_call(product, seconds, opened.masker) for need in plan.due]
+    sent = send_calls(recorder, opened, calls)
+    report = LinksReport(_plan(session, opened, doctors), sent)
+    files = _write_files(session, recorder.own_folder, report)
+    _print_links(session, report, files)
+    return recorder.record_calls(sent.traffic, sent.halt, _compute_exit_code(sent, report.missing))
+
+
+@click.command("cancel")
+@click.argument("words", nargs=-1, metavar="[QUERY]", shell_complete=complete_people)
+@click.option("--all-open", is_flag=True, help="Every link for opening that can still be used.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.pass_obj
+def cancel_links(session: Session, words: tuple[str, ...], *, all_open: bool, yes: bool) -> int:
+    """Make links for opening auto-sign void: one doctor's, or all.
+
+    QUERY is a name, staff number, last four digits, seal name or SealId of a doctor in the rosters. Links for choosing a
+    seal cannot be made void: no call is documented for it.
+    """
+    from pipeline.cli.run_log import record_command
+
+    if bool(words) == all_open:
+        raise UsageError("autosign.cancel.whose", then=("autosign", "cancel", "--help"))
+    config = session.require_config()
+    with record_command(session, "autosign", config) as recorder:
+        from pipeline.autosign.doctors import open_sealed_doctors
+
+        opening = open_sealed_doctors(
+            config, session.clock, run=recorder.run, invocation=session.invocation, warnings=session
+        )
+        with opening as opened, recorder.write_log(recorder.own_folder):
+            doctors = choose_one_doctor(opened, list(map(restore_argument, words)))
+            return _cancel_links(recorder, opened, doctors, yes=yes or not all_open)
+
+
+def _cancel_links(
+    recorder: RunRecorder, opened: OpenDoctors, doctors: Sequence[SealedDoctor], *, yes: bool
+) -> int:
+    from pipeline.autosign.links import build_cancel_call, enter_cancelled_links, list_open_links
+    from pipeline.workflow.stage_settings import get_product
+
+    session = recorder.session
+    now = session.clock.now()
+    links = list_open_links([doctor.key for doctor in doctors], opened.ledger.list_auto_sign_calls(), now=now)
+    chosen = [doctor for doctor in doctors if doctor.key in links]
+    if not chosen:
+        session.print_json(cancelled=0, refused=0, unknown=0)
+        session.print_text("autosign.cancel.none")
+        return recorder.record_nothing_to_do()
+    if not _confirm(session, "autosign.cancel.confirm", yes=yes, n=len(chosen)):
+        return recorder.record_nothing_to_do(DECLINED)
+    product = get_product(recorder.config)
+    calls = [build_cancel_call(doctor.key, doctor.signer, product, opened.masker) for doctor in chosen]
+    report = send_calls(recorder, opened, calls)
+    void = enter_cancelled_links(opened.ledger, links, report, now=session.clock.now())
+    print_halt(session, report)
+    unclear = len(chosen) - len(void)
+    session.print_json(cancelled=report.count("done"), refused=report.count("refused"), unknown=unclear)
+    session.print_text("autosign.cancel.done", n=report.count("done"))
+    if report.count("refused"):
+        session.print_text("autosign.cancel.refused", n=report.count("refused"))
+        session.suggest_command("autosign.next_ask", "autosign", "status")
+    if unclear:
+        session.suggest_same_command("autosign.cancel.unclear", n=unclear)
+    return recorder.record_calls(report.traffic, report.halt, _compute_exit_code(report, range(unclear)))
+
+
+def _plan(
+    session: Session,
+    opened: OpenDoctors,
+    doctors: Sequence[SealedDoctor],
+    *,
+    renew: bool = False,
+    sms: bool = False,
+) -> LinkPlan:
+    """Decide who needs which link; links that were used meanwhile are entered as that."""
+    from pipeline.autosign.links import list_used_links, plan_links
+
+    ledger, now = opened.ledger, session.clock.now()
+    records = ledger.list_auto_sign_records()
+    used = list_used_links(records, ledger.list_auto_sign_calls(), now=now)
+    if used:
+        ledger.record_void_links(used, now=now)
+    calls = ledger.list_auto_sign_calls()
+    return plan_links(doctors, records, calls, now=now, renew=renew, wants_sms=sms)
+
+
+def _confirm(session: Session, key: str, *, yes: bool, **details: object) -> bool:
+    """Ask whether to go on; UsageError without a terminal."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("autosign.ask", question=session.render_sentence(key, **details))
+    if session.confirm(key, **details):
+        return True
+    session.print_json(declined=True)
+    session.inform("autosign.declined")
+    return False
+
+
+def send_calls(recorder: RunRecorder, opened: OpenDoctors, calls: Sequence[PersonCall]) -> CallsReport:
+    """Send calls about people, with the progress of a run; without any, not even the keys are needed."""
+    from pipeline.autosign.journalled_calls import CallsReport, JournalledCalls
+    from pipeline.ledger.lock import read_user_name
+
+    if not calls:
+        return CallsReport({})
+    with open_resources(recorder, opened, action=calls[0].action) as (resources, progress):
+        return JournalledCalls(resources, read_user_name(), progress).run(calls)
+
+
+def _compute_exit_code(report: CallsReport, missing: Sequence[object]) -> int:
+    """Return the exit code: a doctor without a link needs a person."""
+    from pipeline.domain.run import more_severe_exit
+
+    if report.signal is not None:
+        return 128 + report.signal
+    code = report.halt.exit if report.halt is not None else 0
+    return more_severe_exit(code, EXIT_ATTENTION) if missing else code
+
+
+def _write_files(session: Session, folder: Path, report: LinksReport) -> list[Path]:
+    """Write the workbook and the page, none where no doctor needs a link."""
+    from pipeline.autosign.printable_page import write_printable_page
+    from pipeline.reports.link_list import LINKS, write_link_workbook
+    from pipeline.reports.presenter import Presenter
+
+    presenter, links = Presenter(session.language), report.links
+    reasons = [(need.doctor.name, _explain_missing(need, presenter)) for need in report.missing]
+    files = []
+    if links or reasons:
+        files.append(write_link_workbook(folder / LINKS, links, reasons, presenter))
+    if links:
+        files.append(write_printable_page(folder / "links.html", links, presenter))
+    return files
+
+
+def _explain_missing(need: LinkNeed, presenter: Presenter) -> str:
+    """Return why a doctor who needs a link has none, and what to do."""
+    from pipeline.reports.explanations import describe_code
+
+    call = need.last_call
+    if call is None:
+        return presenter.render("autosign.missing.not_reached")
+    if call.verdict == "done":
+        return presenter.render("autosign.missing.spent")
+    code = call.code or ""
+    words = describe_code(code, presenter) or presenter.render("autosign.no_words")
+    key = "refused" if call.verdict == "refused" else "no_answer"
+    return presenter.render(f"autosign.missing.{key}", code=code or "—", words=words)
+
+
+def _print_links(session: Session, report: LinksReport, files: Sequence[Path]) -> None:
+    """Print what stopped the calls, what was made, who has no link and why, and the files."""
+    from pipeline.reports.presenter import Presenter
+
+    links, missing, calls = report.links, report.missing, report.calls
+    made, never_asked = calls.count("done"), report.plan.others.get(None, 0)
+    print_halt(session, calls)
+    presenter = Presenter(session.spoken)
+    reasons = [(need.doctor.name, need.kind, _explain_missing(need, presenter)) for need in missing]
+    session.print_json(
+        links=[link.to_dict() for link in links],
+        missing=[{"name": name, "kind": kind, "reason": reason} for name, kind, reason in reasons],
+        made=made,
+        never_asked=never_asked,
+        files=[str(path) for path in files],
+        halted={"code": calls.halt.code, "exit": calls.halt.exit} if calls.halt else None,
+    )
+    if session.as_json:
+        return
+    if not report.plan.needs:
+        session.print_text("autosign.links.none_needed")
+    else:
+        session.print_text("autosign.links.made", n=len(links), made=made, kept=max(len(links) - made, 0))
+    is_short = sys.stdout.isatty() and not session.verbose
+    for name, _, reason in reasons[:MAX_LISTED] if is_short else reasons:
+        session.print_text("autosign.links.missing_one", name=name, reason=reason)
+    if is_short and (more := len(missing) - MAX_LISTED) > 0:
+        session.print_text("autosign.more", n=more)
+    for path in files:
+        session.inform("export.file", path=path)
+    if never_asked:
+        session.inform("autosign.links.never_asked", n=never_asked)
+        session.suggest_command("autosign.next_ask", "autosign", "status")
+
+
+def print_halt(session: Session, report: CallsReport) -> None:
+    """Print what stopped the calls."""
+    from pipeline.reports.explanations import describe_halt
+    from pipeline.reports.presenter import Presenter
+
+    halt = report.halt
+    if halt is not None:
+        message = describe_halt(halt.code, halt.message, Presenter(session.spoken), halt.detail)
+        session.alert("run_halted", code=halt.code, message=message)

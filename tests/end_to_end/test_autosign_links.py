@@ -1,0 +1,241 @@
+"""`autosign links` and `cancel`: who gets which link, SMS once, and what a kill may cost."""
+
+import json
+import re
+from datetime import datetime
+
+import openpyxl
+import pytest
+from crash_support import Zygote
+from people import make_row
+from resolution_support import LaterClock, run_later
+from wire_support import fault
+
+from pipeline import Config
+from pipeline.clock import SystemClock
+from pipeline.sandbox.actions import Rules
+from pipeline.workflow.tenant_ledger import open_configured_ledger
+
+ENABLE = "ChannelCreateUserAutoSignEnableUrl"
+SEAL = "ChannelCreateUserAutoSignSealUrl"
+CANCEL = "ChannelCancelUserAutoSignEnableUrl"
+DAY = 86_400.0
+
+
+@pytest.fixture
+def sealed(hospital_with):
+    """A hospital of four sealed doctors who were asked for: none is open."""
+
+    def make(faults=(), **rules):
+        hospital = hospital_with(rules=Rules(limiter="none", **rules), faults=faults)
+        hospital.doctors(4)
+        assert hospital.go("run") == 0
+        assert hospital.go("autosign", "status") == 0
+        return hospital
+
+    return make
+
+
+def control(hospital, **command):
+    return hospital.service.auto_sign.control(command, hospital.service_clock.now())
+
+
+def truth(hospital):
+    return hospital.service.auto_sign.build_report(hospital.service_clock.now())
+
+
+def count_calls(hospital, action):
+    return sum(request.action == action for request in hospital.service.received)
+
+
+def links_of(hospital, capsys, *options, code=0):
+    """Run `autosign links --json`; return what it printed."""
+    capsys.readouterr()
+    assert hospital.go("--json", "autosign", "links", *options) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def read_calls(hospital):
+    config = Config.load(hospital.folder / "config.yaml")
+    with open_configured_ledger(config, SystemClock()) as (ledger, _):
+        return ledger.list_auto_sign_calls()
+
+
+def number_of(hospital, name):
+    return next(seal.number for seal in hospital.service.seals if seal.name == name)
+
+
+def newest_folder(hospital, name):
+    return max(hospital.folder.glob(f"out/*/{name}")).parent
+
+
+def test_each_doctor_gets_the_link_that_the_newest_state_asks_for(sealed, capsys):
+    hospital = sealed()
+    first = links_of(hospital, capsys)
+    assert (first["made"], len(first["links"]), first["missing"]) == (4, 4, [])
+    assert {link["kind"] for link in first["links"]} == {"enable_link"}
+    until = datetime.fromisoformat(first["links"][0]["until"]).timestamp()
+    assert 29.9 * DAY < until - hospital.service_clock.now() <= 30 * DAY
+
+    folder = newest_folder(hospital, "links.xlsx")
+    book = openpyxl.load_workbook(folder / "links.xlsx")
+    rows = list(book.active.iter_rows(values_only=True))
+    assert [(row[0], row[3]) for row in rows[1:]] == [(link["name"], link["url"]) for link in first["links"]]
+    page = (folder / "links.html").read_text("utf-8")
+    for file in ("links.xlsx", "links.html"):
+        assert (folder / file).stat().st_mode & 0o777 == 0o600
+    written = page + json.dumps(rows, ensure_ascii=False) + (folder / "run.json").read_text("utf-8")
+    assert not any(seal.number in written for seal in hospital.service.seals)
+    shown = re.sub(r"<style>.*?</style>|<script>.*?</script>|<svg.*?</svg>", "", page, flags=re.DOTALL)
+    assert not re.search(r"\d{4}(?![-\d])", shown.partition("<body")[2]), "no part of a number"
+
+    # shown again, not made again
+    again = links_of(hospital, capsys)
+    assert (again["made"], again["links"]) == (0, first["links"])
+    assert count_calls(hospital, ENABLE) == 4
+
+    names = [link["name"] for link in first["links"]]
+    for name, link, choice in zip(names, first["links"], ("own", "other", "none"), strict=False):
+        assert control(hospital, do="use_link", link=link["url"], seal=choice)["name"] == name
+    assert hospital.go("autosign", "status") == 0
+    now = {link["name"]: link["kind"] for link in links_of(hospital, capsys)["links"]}
+    assert now == {names[1]: "seal_link", names[2]: "seal_link", names[3]: "enable_link"}
+    assert (count_calls(hospital, ENABLE), count_calls(hospital, SEAL)) == (4, 2)
+
+
+class Days(LaterClock):
+    """The machine's clock some days on."""
+
+    def __init__(self, days):
+        self.passed = days * DAY
+
+
+def test_an_expired_a_used_and_a_cancelled_link_are_replaced_on_request_alone(sealed, capsys):
+    hospital = sealed()
+    first = links_of(hospital, capsys)
+    names = [link["name"] for link in first["links"]]
+    capsys.readouterr()
+    assert hospital.go("--json", "autosign", "cancel", names[0]) == 0
+    assert json.loads(capsys.readouterr().out)["cancelled"] == 1
+    assert [link["state"] for link in truth(hospital)["links"]].count("cancelled") == 1
+    later = links_of(hospital, capsys, code=3)
+    assert (later["made"], [doctor["name"] for doctor in later["missing"]]) == (0, names[:1])
+    assert "--renew" in later["missing"][0]["reason"]
+    assert links_of(hospital, capsys, "--renew")["made"] == 1
+
+    capsys.readouterr()
+    assert run_later(hospital, "--json", "autosign", "links", clock=Days(31)) == 3
+    assert len(json.loads(capsys.readouterr().out)["missing"]) == 4
+    assert run_later(hospital, "--json", "autosign", "links", "--renew", clock=Days(31)) == 0
+    assert json.loads(capsys.readouterr().out)["made"] == 4
+
+
+def test_all_links_are_cancelled_after_a_question_and_one_that_was_used_is_no_error(sealed, capsys):
+    hospital = sealed()
+    links = links_of(hospital, capsys)["links"]
+    control(hospital, do="use_link", link=links[0]["url"])
+    assert hospital.go("autosign", "cancel", "--all-open") == 2
+    assert "4 doctors" in capsys.readouterr().err
+    assert count_calls(hospital, CANCEL) == 0
+    assert hospital.go("autosign", "cancel", "--all-open", "--yes") == 0
+    assert "3 doctors are void" in " ".join(capsys.readouterr().out.split())
+    assert hospital.go("autosign", "cancel", "--all-open", "--yes") == 0
+    assert count_calls(hospital, CANCEL) == 4
+    assert hospital.go("autosign", "cancel") == 2
+
+
+def test_an_sms_goes_once_for_a_doctor_and_link(sealed, capsys):
+    """One call gets no answer although the SMS went: it counts as sent for ever, and its doctor still gets a link."""
+    hospital = sealed([fault("reset_after", action=ENABLE, nth=(2,))])
+    assert hospital.go("autosign", "links", "--sms") == 2
+    assert "4 doctors one SMS each" in " ".join(capsys.readouterr().err.split())
+    assert truth(hospital)["sms"] == []
+    lost = links_of(hospital, capsys, "--sms", "--yes", code=3)
+    assert (lost["made"], len(lost["missing"])) == (3, 1)
+    for options in ((), ("--sms", "--yes"), ("--sms", "--yes", "--renew")):
+        assert len(links_of(hospital, capsys, *options)["links"]) == 4
+    sent = [sms["number"] for sms in truth(hospital)["sms"]]
+    assert len(sent) == len(set(sent)) == 4
+    # the ledger is lost and made again from its receipts
+    hospital.lose_ledger()
+    assert hospital.go("ledger", "rebuild") == 0
+    assert hospital.go("autosign", "status") == 0
+    assert len(links_of(hospital, capsys, "--sms", "--yes")["links"]) == 4
+    assert len(truth(hospital)["sms"]) == 4
+    # a month later the links are over: a new one may be texted, but not where the answer was lost
+    run_later(hospital, "autosign", "links", "--sms", "--yes", "--renew", clock=Days(31))
+    sent = sorted(sms["number"] for sms in truth(hospital)["sms"])
+    assert len(sent) == 7
+    assert sent.count(number_of(hospital, lost["missing"][0]["name"])) == 1
+
+
+def test_doctors_without_a_mobile_or_with_a_link_to_choose_get_no_sms(sealed, capsys):
+    hospital = sealed()
+    rows = [list(make_row(serial)) for serial in range(1, 5)]
+    rows[0][2] = ""
+    hospital.roster(rows)
+    first = links_of(hospital, capsys)["links"]
+    control(hospital, do="use_link", link=first[1]["url"], seal="other")
+    assert hospital.go("autosign", "status") == 0
+    links = links_of(hospital, capsys, "--sms", "--yes")["links"]
+    assert [link["by_sms"] for link in links] == [False, False, True, True]
+    assert len(truth(hospital)["sms"]) == 2
+
+
+def test_a_refusal_that_hits_everybody_stops_after_one_call(sealed, capsys):
+    hospital = sealed()
+    control(hospital, do="white_list", state="unlisted")
+    answer = links_of(hospital, capsys, code=4)
+    assert answer["halted"]["code"] == "OperationDenied.NotInAutoSignWhiteList"
+    assert count_calls(hospital, ENABLE) == 1
+    control(hospital, do="white_list", state="on")
+    assert links_of(hospital, capsys)["made"] == 4
+
+
+def test_a_doctor_who_was_never_asked_for_gets_no_link(hospital, capsys):
+    hospital.seal_doctors(2)
+    capsys.readouterr()
+    assert hospital.go("autosign", "links") == 0
+    printed = capsys.readouterr()
+    assert "No doctor needs a link" in printed.out
+    assert "2 doctors were never asked for" in printed.err
+    assert count_calls(hospital, ENABLE) == 0
+
+
+POINTS = (
+    "autosign: enable_link begun",
+    f"{ENABLE}: before the headers",
+    f"{ENABLE}: answered",
+    "autosign: enable_link answered",
+    "autosign: enable_link entered",
+    "ledger: before the receipts",
+    "ledger: before the commit",
+    "ledger: after the commit",
+    "receipts: before the fsync",
+    "results: before links.xlsx takes its name",
+    "results: before links.html takes its name",
+)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_costs_no_link_and_repeats_no_sms(sealed, capsys, point):
+    hospital = sealed()
+    words = ("--json", "autosign", "links", "--sms", "--yes")
+    with Zygote() as zygote:
+        killed = zygote.run(hospital, *words, **{"name": point, "pass": 2 if "results" not in point else 1})
+    assert killed["signal"] == 9, killed["points"]
+    entered = {call.url for call in read_calls(hospital) if call.verdict == "done"}
+    answer = links_of(hospital, capsys, "--sms", "--yes")
+    assert len(answer["links"]) == 4, "everybody has a link"
+    assert entered <= {link["url"] for link in answer["links"]}, "no link is lost"
+    sent = [sms["number"] for sms in truth(hospital)["sms"]]
+    assert len(sent) == len(set(sent)), "no SMS twice"
+    assert links_of(hospital, capsys, "--sms", "--yes")["made"] == 0, "a second rerun changes nothing"
+
+
+def test_the_files_with_links_go_with_the_data_of_a_doctor(sealed, capsys):
+    hospital = sealed()
+    first = links_of(hospital, capsys)["links"]
+    assert hospital.go("purge", "--person", first[0]["name"], "--yes") == 0
+    assert not list(hospital.folder.glob("out/*/links.*"))
+    assert first[0]["url"] not in {call.url for call in read_calls(hospital)}
