@@ -227,11 +227,14 @@ def require_signature_expired(case: Case, now: float, service_time: Callable[[],
 
     The service compares the signed time of a copy with its own clock, so that clock counts; this machine's may have been set.
     """
+    _require_elapsed(case, now, _count_open_seconds(case, now, service_time))
+
+
+def _count_open_seconds(case: Case, now: float, service_time: Callable[[], float]) -> float:
+    """Return for how many seconds a late copy of the create could still be accepted."""
     assert case.attempt is not None
     seconds = case.attempt.replayable_until - now
-    if seconds <= 0:
-        seconds = case.attempt.signed_at + REPLAY_WINDOW_SECONDS - service_time()
-    _require_elapsed(case, now, seconds)
+    return seconds if seconds > 0 else case.attempt.signed_at + REPLAY_WINDOW_SECONDS - service_time()
 
 
 def _require_elapsed(case: Case, now: float, seconds: float) -> None:
@@ -329,11 +332,14 @@ def enter_absence(maker: DecisionMaker, case: Case, evidence: Evidence) -> None:
     attempt, asking = _require_open_create(case), evidence.asking
     assert case.attempt is not None
     if case.status is not Status.UNKNOWN:
-        raise UsageError("evidence.name_exists", name=case.name)
+        raise UsageError("evidence.name_exists")
     if asking is None or asking.service_at is None:
-        raise UsageError("evidence.no_time", name=case.name)
+        raise UsageError("evidence.no_time")
     service_at = asking.service_at
-    require_signature_expired(case, asking.asked_at, lambda: service_at)
+    seconds = _count_open_seconds(case, asking.asked_at, lambda: service_at)
+    if seconds > 0:
+        moment = shown(stamp(asking.asked_at + seconds), to=19)
+        raise UsageError("evidence.too_early", moment=moment)
     certificate = get_certificate(maker.ledger, evidence.place_name, maker.decided_at)
     if certificate is None:
         words = make_message(f"place.{evidence.place_name}")
@@ -342,7 +348,7 @@ def enter_absence(maker: DecisionMaker, case: Case, evidence: Evidence) -> None:
     counts_from = case.attempt.signed_at + seen_delay if seen_delay is not None else None
     if not evidence.shows_newer and (counts_from is None or service_at <= counts_from):
         moment = shown(stamp(counts_from), to=19) if counts_from is not None else "—"
-        raise UsageError("evidence.not_yet", name=case.name, moment=moment)
+        raise UsageError("evidence.not_yet", moment=moment)
     maker.enter_decision("not_created", case.key, attempt=attempt, detail=evidence.place_name)
 
 

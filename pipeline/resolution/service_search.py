@@ -14,6 +14,7 @@ from typing import Literal
 
 from pipeline.clock import Clock, shown, stamp
 from pipeline.config.settings import Config
+from pipeline.domain.message import Message
 from pipeline.domain.seals import fold_seal_id
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -62,13 +63,7 @@ class SearchResult:
             return self.conflict
         sources = [self.proof] if self.proof is not None else self.sources
         return join_messages(
-            [
-                make_message(
-                    "looked_up_in", place=make_message(f"place.{source.place_name}"), words=source.words
-                )
-                for source in sources
-            ],
-            "separator.semicolon",
+            [_name_source(source, source.words) for source in sources], "separator.semicolon"
         )
 
     @property
@@ -202,9 +197,15 @@ def enter_evidence(maker: DecisionMaker, case: Case, sources: Sequence[Evidence]
             try:
                 decide.enter_absence(replace(maker, why=_explain(source)), case, source)
             except UsageError as error:
-                return SearchResult(sources, None, conflict=error.as_message())
+                conflict = _name_source(source, error.as_message())
+                return SearchResult(sources, None, conflict=conflict)
             return SearchResult(sources, "not_created", proof=source)
     return SearchResult(sources, None)
+
+
+def _name_source(source: Evidence, words: str) -> Message:
+    """Return what is shown of a place, behind its name."""
+    return make_message("looked_up_in", place=make_message(f"place.{source.place_name}"), words=words)
 
 
 def _explain(source: Evidence) -> str:

@@ -111,7 +111,7 @@ def test_a_line_confirms_only_where_everything_agrees(hospital_with, capsys):
     assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == list_made_seals(hospital)
     run_later(hospital, "explain", who)
     story = capsys.readouterr().out
-    assert "asked the hospital's list of seals" in story
+    assert "question: asked the hospital's list of seals" in story
     assert "(2 pages, RequestId" in story
 
 
