@@ -15,7 +15,7 @@ from pipeline.resolution.decide import (
     SEARCHABLE_PLACES,
     DecisionMaker,
     enter_place,
-    get_certified_place,
+    get_certificate,
 )
 from pipeline.resolution.sealed_row import open_sealed_row
 from pipeline.web.access import Role
@@ -28,6 +28,7 @@ from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 MAX_QUERY, MAX_WHY = 100, 300  # characters
 ANSWERS = {"shown": True, "not_shown": False}
+PLACES = (*SEARCHABLE_PLACES, *ASKED_PLACES)
 
 
 class CertifyPage:
@@ -96,7 +97,7 @@ class CertifyPage:
         self, request: web.Request, *, done: str = "", fault: str = "", query: str = "", status: int = 200
     ) -> web.Response:
         presenter, site = Presenter(choose_language(request)), self._site
-        place_name = await site.read(self._read_place)
+        shown_places = [presenter.render(f"place.{name}") for name in await site.read(self._read_places)]
         return self._view.render(
             request,
             "certify.html",
@@ -108,15 +109,16 @@ class CertifyPage:
             places=SEARCHABLE_PLACES,
             asked_places=ASKED_PLACES,
             answers=tuple(ANSWERS),
-            certified=presenter.render(f"place.{place_name}") if place_name else "",
+            certified=presenter.join("comma", *shown_places),
             command=f"{site.invocation} certify",
         )
 
-    def _read_place(self) -> str | None:
-        """Return the place that is recorded to show seals; None also where there is no ledger."""
+    def _read_places(self) -> list[str]:
+        """Return the places that are recorded to show seals; none where there is no ledger."""
         site = self._site
         try:
             with open_configured_ledger(site.config, site.clock) as (ledger, _):
-                return get_certified_place(ledger, site.clock.now())
+                now = site.clock.now()
+                return [name for name in PLACES if get_certificate(ledger, name, now) is not None]
         except EsignImportError:
-            return None
+            return []
