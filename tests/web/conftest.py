@@ -4,6 +4,7 @@ import pytest
 from desktop import browser
 from end_to_end.conftest import hospital, hospital_with, marked_copies_on, signals_as_before
 from page_support import PageThread
+from run_support import wait_until
 
 __all__ = ["hospital", "hospital_with", "marked_copies_on", "signals_as_before"]
 
@@ -60,7 +61,9 @@ def shown(chromium):
             "request",
             lambda asked: tab.troubles.append(asked.url) if not asked.url.startswith(page.origin) else None,
         )
+        before = len(page.addresses)
         tab.goto(page.addresses[-1])
+        wait_until(lambda: len(page.addresses) > before)  # the next one, for another browser
         tab.wait_for_url(f"{page.origin}/")
         if path != "/":
             tab.goto(page.origin + path)

@@ -58,7 +58,8 @@ def busy(hospital_with):
         assert page.failures == []
 
 
-def test_the_address_leads_to_home_and_stands_in_no_history(busy, shown):
+def test_coming_in_by_the_address_or_by_a_link_and_signing_out(busy, shown, chromium, tmp_path):
+    """The address stands in no history, and nothing is left to go back to."""
     _, page = busy
     tab = shown(page)
     expect(tab.locator("h1")).to_have_text("首页")
@@ -70,10 +71,7 @@ def test_the_address_leads_to_home_and_stands_in_no_history(busy, shown):
     assert "token" not in tab.content()
     assert tab.troubles == []
 
-
-def test_a_link_on_another_page_leads_in(busy, chromium, tmp_path):
-    """A cookie that is set after such a link would not be sent with a redirect."""
-    _, page = busy
+    # a link on another page: a cookie that is set after it would not be sent with a redirect
     other = tmp_path / "mail.html"
     other.write_text(f'<a href="{page.addresses[-1]}">page</a>', "utf-8")
     context = chromium.new_context(locale="en-US")
@@ -83,28 +81,40 @@ def test_a_link_on_another_page_leads_in(busy, chromium, tmp_path):
     expect(tab.locator("h1")).to_have_text("Home")
     context.close()
 
+    tab = shown(page, "/runs")
+    tab.locator(".switch button").last.click()
+    expect(tab.locator(".banner")).to_contain_text("esign-import serve")
+    tab.go_back()
+    assert tab.locator("table").count() == 0
 
-@pytest.mark.parametrize("language", ["zh-CN", "en-US"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_every_page_is_whole_at_every_width_and_has_no_script_of_a_roster(busy, shown, language, width):
+
+@pytest.mark.parametrize(("language", "scheme"), [("zh-CN", "light"), ("en-US", "dark")])
+def test_every_page_is_whole_and_accessible_and_has_no_script_of_a_roster(busy, shown, language, scheme):
+    """At every width; axe finds no violation, and finds one that is there."""
     hospital, page = busy
-    tab = shown(page, language=language, width=width)
-    for path in ADDRESSES:
-        tab.goto(page.origin + path.format(run=hospital.runs[0].name))
-        tab.wait_for_load_state("networkidle")
-        if path == "/cases":
-            expect(tab.locator(".case")).to_have_count(1)
-        assert tab.evaluate("document.documentElement.scrollWidth") == width, path
-        assert tab.evaluate(SMALL_TARGETS) == [], path
-        assert tab.locator("main img:not([src^='/']), main script, main [onerror], [style]").count() == 0, (
-            path
-        )
-        assert tab.locator("h1").count() == 1
-        assert not tab.title().startswith("1")
+    tab = shown(page, language=language, color_scheme=scheme)
+    for width in (1280, 390):
+        tab.set_viewport_size({"width": width, "height": 800})
+        for address in ADDRESSES:
+            path = address.format(run=hospital.runs[0].name)
+            tab.goto(page.origin + path)
+            tab.wait_for_load_state("networkidle")
+            if path == "/cases":
+                expect(tab.locator(".case")).to_have_count(1)
+            assert tab.evaluate("document.documentElement.scrollWidth") == width, path
+            assert tab.evaluate(SMALL_TARGETS) == [], path
+            scripts = tab.locator("main img:not([src^='/']), main script, main [onerror], [style]")
+            assert scripts.count() == 0, path
+            assert tab.locator("h1").count() == 1
+            assert not tab.title().startswith("1")
+            assert list_violations(tab) == [], (path, width)
     assert tab.troubles == []
+    tab.evaluate("document.querySelector('main').append(document.createElement('input'))")
+    assert [rule for rule, _ in list_violations(tab)] == ["label"]
 
 
-def test_the_search_answers_while_one_types(busy, shown):
+def test_search_switch_files_and_keyboard(busy, shown):
+    """The search answers while one types; the switch stays on the page; the report opens, and the other files are saved."""
     _, page = busy
     tab = shown(page, "/doctors")
     tab.locator("#query").press_sequentially(name(1))
@@ -119,19 +129,6 @@ def test_the_search_answers_while_one_types(busy, shown):
     expect(tab.locator("#people section")).to_have_count(0)
     assert tab.troubles == []
 
-
-def test_home_renews_itself_where_a_run_was_made(busy, shown):
-    hospital, page = busy
-    tab = shown(page, language="en-US")
-    before = tab.locator("#last-run .more-link a").get_attribute("href")
-    run_apart(hospital)
-    tab.evaluate("htmx.ajax('GET', '/now?seen=', {target: '#now', swap: 'outerHTML'})")
-    expect(tab.locator("#last-run .more-link a")).not_to_have_attribute("href", before)
-    assert tab.troubles == []
-
-
-def test_the_switch_changes_the_language_and_stays_on_the_page(busy, shown):
-    _, page = busy
     tab = shown(page, "/runs")
     assert tab.get_attribute("html", "lang") == "zh-CN"
     tab.click(".switch [name=language]")
@@ -140,9 +137,7 @@ def test_the_switch_changes_the_language_and_stays_on_the_page(busy, shown):
     tab.goto(page.origin)
     assert tab.get_attribute("html", "lang") == "en"
 
-
-def test_the_report_opens_whole_and_the_other_files_are_saved(busy, shown):
-    hospital, page = busy
+    hospital, _ = busy
     tab = shown(page, f"/runs/{hospital.runs[0].name}", language="en-US")
     for label in ("results.xlsx", "review.html"):
         with tab.expect_download() as coming:
@@ -156,29 +151,6 @@ def test_the_report_opens_whole_and_the_other_files_are_saved(busy, shown):
     assert coming.value.suggested_filename == "results.xlsx"
     assert [trouble for trouble in tab.troubles if not trouble.startswith("data:")] == []
 
-
-def test_signing_out_leaves_nothing_to_go_back_to(busy, shown):
-    _, page = busy
-    tab = shown(page, "/runs")
-    tab.locator(".switch button").last.click()
-    expect(tab.locator(".banner")).to_contain_text("esign-import serve")
-    tab.go_back()
-    assert tab.locator("table").count() == 0
-
-
-def test_without_a_script_everything_is_there_by_links_and_buttons(busy, shown):
-    _, page = busy
-    tab = shown(page, "/doctors", java_script_enabled=False)
-    tab.fill("#query", name(1))
-    tab.click(".search button")
-    assert tab.locator("#doctor h2").inner_text().startswith(name(1))
-    tab.goto(f"{page.origin}/cases")
-    tab.click("noscript a")
-    assert tab.locator(".case").count() == 1
-
-
-def test_the_keyboard_reaches_everything_in_order(busy, shown):
-    _, page = busy
     tab = shown(page)
     reached = []
     names = [render(f"web.nav.{name}", "zh") for _, name in PAGES]
@@ -197,6 +169,25 @@ def test_the_keyboard_reaches_everything_in_order(busy, shown):
     tab.locator(".skip").focus()
     tab.keyboard.press("Enter")
     assert tab.evaluate("document.activeElement.id") == "main"
+
+    # without a script everything is there by links and buttons
+    tab = shown(page, "/doctors", java_script_enabled=False)
+    tab.fill("#query", name(1))
+    tab.click(".search button")
+    assert tab.locator("#doctor h2").inner_text().startswith(name(1))
+    tab.goto(f"{page.origin}/cases")
+    tab.click("noscript a")
+    assert tab.locator(".case").count() == 1
+
+
+def test_home_renews_itself_where_a_run_was_made(busy, shown):
+    hospital, page = busy
+    tab = shown(page, language="en-US")
+    before = tab.locator("#last-run .more-link a").get_attribute("href")
+    run_apart(hospital)
+    tab.evaluate("htmx.ajax('GET', '/now?seen=', {target: '#now', swap: 'outerHTML'})")
+    expect(tab.locator("#last-run .more-link a")).not_to_have_attribute("href", before)
+    assert tab.troubles == []
 
 
 def test_another_page_in_the_same_browser_gets_nothing(busy, shown, tmp_path):
@@ -270,11 +261,9 @@ def test_some_are_chosen_sent_and_stopped(slow, shown):
     assert 0 < hospital.creates() == len(hospital.service.seals) < 10
     assert tab.troubles == []
 
-
-def test_without_a_stream_the_page_asks(slow, shown):
-    _, page = slow
-    tab = shown(page, "/send")
+    # without a stream the page asks
     tab.route("**/send/events*", lambda route: route.abort())
+    tab.reload()
     tab.click("#order .primary")
     expect(tab.locator("#live .ended li").nth(2)).to_be_visible(timeout=60_000)
     tab.click(".stop button")
@@ -287,25 +276,6 @@ def test_without_a_stream_the_page_asks(slow, shown):
 
 def test_the_file_of_axe_is_that_of_the_package():
     assert hashlib.sha256(AXE.read_bytes()).hexdigest() == AXE_DIGEST
-
-
-@pytest.mark.parametrize(("language", "scheme"), [("zh-CN", "light"), ("en", "dark")])
-def test_axe_finds_no_violation(busy, shown, language, scheme):
-    hospital, page = busy
-    tab = shown(page, language=language, color_scheme=scheme)
-    for width in (1280, 390):
-        tab.set_viewport_size({"width": width, "height": 800})
-        for address in ADDRESSES:
-            tab.goto(page.origin + address.format(run=hospital.runs[0].name))
-            tab.wait_for_load_state("networkidle")
-            assert list_violations(tab) == [], (address, width)
-
-
-def test_axe_finds_what_is_wrong(busy, shown):
-    _, page = busy
-    tab = shown(page)
-    tab.evaluate("document.querySelector('main').append(document.createElement('input'))")
-    assert [rule for rule, _ in list_violations(tab)] == ["label"]
 
 
 def test_signing_in_by_password(hospital_with, chromium):

@@ -116,21 +116,19 @@ def test_the_rows_that_are_ticked_alone_are_sent(checked):
         assert read_log(checked, "send")[0]["rows"] == 2
 
 
-@pytest.mark.parametrize(
-    ("form", "says"),
-    [
+def test_what_is_filled_in_wrong_starts_nothing(checked):
+    forms = (
         ([("which", "chosen")], "没有勾选医生"),
         ([("which", "chosen"), ("row", "1")], "一次最多勾选"),
         ([("which", "chosen"), ("row", "99")], "一次最多勾选"),
         ([("check", "20200101-000000-000"), ("which", "all")], "名单已重新检查"),
-    ],
-)
-def test_what_is_filled_in_wrong_starts_nothing(checked, form, says):
+    )
     with open_page(checked) as (_, inside):
         check = read_check(inside.get("/send").text)
-        answer = inside.post("/send", [("check", check), *form] if form[0][0] != "check" else form)
-        assert answer.status == 409
-        assert says in answer.text
+        for form, says in forms:
+            answer = inside.post("/send", form if form[0][0] == "check" else [("check", check), *form])
+            assert answer.status == 409
+            assert says in answer.text
         assert checked.creates() == 2
         assert not (checked.folder / "state" / FOLDER).exists()
 
@@ -272,8 +270,24 @@ def send_the_rest(hospital, inside):
     assert "unchanged" in ends
 
 
+def read_events(inside, text, wanted):
+    """Return the events of the page's stream up to one that holds the wanted words."""
+    address = re.search(r'data-events="([^"]+)"', text)[1]
+    connection = inside.page.connect()
+    connection.request("GET", unescape(address), headers={"Cookie": inside.cookie})
+    response = connection.getresponse()
+    assert response.headers["Content-Type"] == "text/event-stream"
+    lines = []
+    while not lines or wanted not in lines[-1]:
+        line = response.readline().decode("utf-8")
+        assert line, "the stream has ended"
+        lines.append(line)
+    connection.close()
+    return "".join(lines)
+
+
 def test_the_numbers_come_live_and_stop_drains(slow, monkeypatch):
-    """However many browsers look, the progress is read once a second."""
+    """However many browsers look, the progress is read once a second; a stream ends where the page is another one."""
     reads, read_progress = [], RunChild._read_progress
 
     def count_read(child, path):
@@ -295,7 +309,10 @@ def test_the_numbers_come_live_and_stop_drains(slow, monkeypatch):
         for _ in range(60):
             inside.get(f"/send/now?state={state}")
         assert len(reads) - before <= time.monotonic() - begun + 1
+        assert "data: <progress" in read_events(inside, text, "<progress")
+        assert "event: other" in read_events(inside, text.replace("state=", "state=0"), "event: other")
         assert stop(inside, text).status == 303
+        assert "event: other" in read_events(inside, text, "event: other")
         text = wait_for_end(inside)
         assert "被人停止" in text
         assert 0 < slow.creates() == len(slow.service.seals) < 30
@@ -319,33 +336,6 @@ def test_pressed_again_stop_says_what_a_second_one_does(slow):
         wait_for_end(inside)
         assert [line["again"] for line in read_log(slow, "stop")] == [False, True]
         assert list_runs_of(slow) == []
-
-
-def read_events(inside, text, wanted):
-    """Return the events of the page's stream up to one that holds the wanted words."""
-    address = re.search(r'data-events="([^"]+)"', text)[1]
-    connection = inside.page.connect()
-    connection.request("GET", unescape(address), headers={"Cookie": inside.cookie})
-    response = connection.getresponse()
-    assert response.headers["Content-Type"] == "text/event-stream"
-    lines = []
-    while not lines or wanted not in lines[-1]:
-        line = response.readline().decode("utf-8")
-        assert line, "the stream has ended"
-        lines.append(line)
-    connection.close()
-    return "".join(lines)
-
-
-def test_the_stream_sends_the_numbers_and_then_that_the_page_is_another_one(slow):
-    with open_page(slow) as (_, inside):
-        text = start_run(inside)
-        events = read_events(inside, text, "<progress")
-        assert "data: <progress" in events
-        assert "event: other" in read_events(inside, text.replace("state=", "state=0"), "event: other")
-        stop(inside, text)
-        assert "event: other" in read_events(inside, text, "event: other")
-        wait_for_end(inside)
 
 
 def test_a_second_start_and_the_lock_are_named(slow):
