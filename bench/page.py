@@ -18,12 +18,13 @@ from urllib.parse import urlencode, urlsplit
 
 import psutil
 
-from bench.hospital import Hospital, draw_picture, make_hospital_apart, run_sandbox
+from bench.hospital import Hospital, draw_picture, make_hospital_apart, make_row, run_sandbox
 from bench.measure import REPOSITORY, Measured, alternate, measure_command, run_python
 
 DOCTORS, FAULTS = (5_000, 500), (200, 20)  # in full, in the short form
 TURNS = (9, 3)
 SOME_ROWS = 3  # exit code: some rows need attention
+FIRST_NEWCOMER = 20_001  # serial
 NUMBER_COLUMN = 3  # of the roster, counted from 1
 RUN_ROWS, RUN_TURNS = (400, 100), (3, 1)  # of the run next to which browsers look
 BROWSERS, PICTURES = 20, (2_000, 200)
@@ -36,8 +37,8 @@ def measure(short: bool) -> Iterator[Measured]:
         hospital.configure("http://127.0.0.1:9")
         log = Path(name) / "log"
         run_python("bench.unchanged", "seal", str(hospital.folder), log=log)
-        run_python("bench.page", str(hospital.folder), str(FAULTS[short]), log=log)
-        for words in (("run", "--yes", "--accept-guards"), ("check",)):
+        for step, words in (("spoil", ("run", "--yes", "--accept-guards")), ("add", ("check",))):
+            run_python("bench.page", step, str(hospital.folder), str(FAULTS[short]), log=log)
             ended = measure_command(hospital.command(*words), log=log)
             assert ended.code == SOME_ROWS, log.read_text()
         with serve_page(hospital) as (browser, process):
@@ -62,15 +63,9 @@ def measure_pages(browser: Browser, short: bool) -> Iterator[Measured]:
     opened = browser.get(f"/rows/row/{row[1]}").decode()
     form = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', opened))
 
-    first = re.search(
-        r'<article class="card seal-card".*?<h2>([^<]+)', browser.get("/review").decode(), re.DOTALL
-    )
-    assert first is not None, "a card"
-    name = first[1].strip()
-
     def show_card() -> bytes:
         """Return the part of the review that a search for one doctor shows, and the picture on the card."""
-        part = browser.post("/review/cards", {"chosen": "all", "query": name})
+        part = browser.post("/review/cards", {"chosen": "all", "query": f"{FIRST_NEWCOMER:06d}"})
         picture = re.search(rb'src="(/review/picture/[^"]+)"', part)
         assert picture is not None
         return part + browser.get(picture[1].decode())
@@ -159,7 +154,7 @@ class Browser:
         self._headers: dict[str, str] = {}
         self._connection.request("GET", f"{parts.path or '/'}?{parts.query}")
         answer = self._connection.getresponse()
-        text = answer.read().decode()
+        text = answer.read().decode(errors="replace")  # a static page may end with a picture
         cookie = answer.getheader("Set-Cookie")
         if cookie:
             self._headers["Cookie"] = cookie.partition(";")[0]
@@ -233,5 +228,17 @@ def spoil_numbers(folder: str, count: str) -> None:
     book.save(path)
 
 
+def add_newcomers(folder: str, count: str) -> None:
+    """Add doctors with a picture each, who can be reviewed."""
+    import openpyxl
+
+    hospital = Hospital(Path(folder))
+    book = openpyxl.load_workbook(hospital.roster)
+    for serial in range(FIRST_NEWCOMER, FIRST_NEWCOMER + int(count)):
+        book.active.append(make_row(serial))
+        (hospital.seals / f"{serial:06d}.png").write_bytes(draw_picture(serial, 60_000))
+    book.save(hospital.roster)
+
+
 if __name__ == "__main__":
-    spoil_numbers(*sys.argv[1:])
+    {"spoil": spoil_numbers, "add": add_newcomers}[sys.argv[1]](*sys.argv[2:])
