@@ -14,6 +14,7 @@ from pipeline.messages.areas import get_words, is_known, list_keys
 from pipeline.messages.problems import get_problem_kind, split_remedy
 from pipeline.messages.service_errors import (
     Advice,
+    get_action_advice,
     get_advice,
     list_answers,
     list_code_advice,
@@ -71,6 +72,11 @@ manager** opens functions and quotas."""),
     "meaning.unknown": ("不能断定是否已创建", "Nothing is proven"),
     "rest": ("其余 {n} 个", "{n} others"),
     "rest.list": ("其余 {n} 个：{codes}", "The {n} others: {codes}"),
+    "actions": ("授权签（autosign）的调用里", "In the calls about auto-sign"),
+    "actions.intro": (
+        "这些错误码在 `autosign` 和 `resolve --look-up` 的调用里另有含义；其余的同上，但这些调用不创建印章。",
+        "In the calls of `autosign` and `resolve --look-up` these codes mean something of their own; the others mean what stands above, but no seal is at stake."),
+    "col.action": ("接口", "Action"),
     "answers": ("没有可用的应答", "No usable answer"),
     "answers.intro": (
         "腾讯没有给出可用的应答时，结果里写的是我们自己的词。",
@@ -181,6 +187,9 @@ def page(language: str) -> str:
         lines += _table(("code", "means", "who", "todo", "rerun"), rows, say)
         if not few:
             lines += ["", say("rest.list").format(n=len(rest), codes=" ".join(rest))]
+    lines += ["", f"## {say('actions')}", "", say("actions.intro"), ""]
+    rows = _list_action_rows(language, say)
+    lines += _table(("action", "code", "means", "who", "todo", "rerun"), rows, say)
     envelopes = {f"{code} …": get_advice(code) for code in ENVELOPES}
     for name, advised in (("answers", {**list_answers(), **envelopes}), ("halts", list_halts())):
         lines += ["", f"## {say(name)}", "", say(f"{name}.intro"), ""]
@@ -218,6 +227,17 @@ def fill_runbook(text: str, language: str) -> str:
         made = rf"(<!-- {name}[^>]*-->\n).*?(<!-- end -->)"
         text = re.sub(made, lambda m, table=table: f"{m[1]}\n{table}\n\n{m[2]}", text, flags=re.DOTALL)
     return text
+
+
+def _list_action_rows(language: str, say: Say) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each code that means something of its own in one action."""
+    start = "code_of."
+    for key in list_keys("service_errors"):
+        action, _, code = key.removeprefix(start).partition(".")
+        if key.startswith(start) and not key.endswith(".todo"):
+            advice = get_action_advice(code, action)
+            assert advice is not None
+            yield (action, f"`{code}`", *_advice(advice, language, say))
 
 
 def _typed(name: str) -> str:

@@ -32,7 +32,7 @@ from pipeline.domain.site_key import KEY_BYTES, SiteKey
 from pipeline.errors import UsageError
 from pipeline.esign.signing import Credentials, CredentialsFinder, CredentialsSource
 from pipeline.ledger.protocol import Ledger
-from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
+from pipeline.operations.run_hooks import HeldRun, call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
 from pipeline.reports.row_values import to_frame
@@ -236,7 +236,8 @@ async def _run_import(
             raise asyncio.CancelledError
         reporter.report_unsent(report.outcomes)
         latest = run_request.get_latest_folder(config, request)
-        return await asyncio.to_thread(_finish, report, config, options, latest=latest, ledger=ledger)
+        held = HeldRun(ledger, clock)
+        return await asyncio.to_thread(_finish, report, config, options, latest=latest, held=held)
 
 
 async def _drain_when_cancelled(work: Coroutine[None, None, Result], stop: StopSignal) -> Result:
@@ -347,7 +348,7 @@ def _finish(
     options: SendOptions,
     *,
     latest: Path | None = None,
-    ledger: Ledger | None = None,
+    held: HeldRun | None = None,
 ) -> Result:
     language = choose_language(options.get("language") or config.language)
     presenter = Presenter.for_report(report, language)
@@ -356,8 +357,8 @@ def _finish(
         config,
         presenter,
         latest=latest,
-        ledger=ledger,
+        ledger=held.ledger if held is not None else None,
         writes_files=options.get("write", True),
     )
-    call_run_end_hooks(report, config)
+    call_run_end_hooks(report, config, held=held)
     return Result(report, files, language)

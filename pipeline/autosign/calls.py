@@ -18,8 +18,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
 from pipeline.domain.run import Halt, Status, Traffic
 from pipeline.domain.seals import Verdict
-from pipeline.domain.site_key import SiteKey
-from pipeline.esign.auto_sign_calls import CallReading
+from pipeline.esign.auto_sign_calls import NOT_SENT, CallReading
 from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.products import Agent, Product
 from pipeline.esign.rate_limiter import Limiter, max_in_rolling_second
@@ -30,7 +29,6 @@ from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import Guards, RunGuards
 from pipeline.sending.call_context import (
     MAX_SENDS,
-    NOT_EXECUTED_BY_US,
     BreakerOpened,
     CallContext,
     ConnectionExpired,
@@ -194,7 +192,7 @@ class AutoSignCalls:
         self.context.run_state.halt(reading.code or "", reading.message or "", 4, detail)
 
     def _record_unanswered(self, action: str, error: NotSent | NoAnswer) -> CallReading:
-        code = NOT_EXECUTED_BY_US if isinstance(error, NotSent) else "no_answer"
+        code = NOT_SENT if isinstance(error, NotSent) else "no_answer"
         if isinstance(error, NoAnswer):
             self.context.run_state.requests[action][code] += 1
         self.context.record_unanswered(action, error)
@@ -223,7 +221,6 @@ class CallResources:
     config: Config
     clock: Clock
     ledger: DatabaseLedger
-    site_key: SiteKey
     credentials: CredentialsFinder
     limiter: Limiter
     stop: StopSignal
@@ -266,7 +263,7 @@ async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncI
             client=client,
             limiter=share_envelope_quota(resources.limiter, config),
             ledger=resources.ledger,
-            site_key=resources.site_key,
+            site_key=resources.ledger.site_key,
             clock=clock,
             agent=build_agent(config),
             contract=get_contract(config),

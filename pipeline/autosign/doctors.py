@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,6 @@ from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, FileReport
 from pipeline.domain.run import RowPlan
 from pipeline.domain.seals import LiveSeal, PersonHistory
-from pipeline.domain.site_key import SiteKey
 from pipeline.esign.auto_sign_calls import Signer
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.ownership import WarningOutput
@@ -60,7 +59,7 @@ class SealedDoctor:
 
 
 def list_sealed_doctors(
-    row_plans: Iterable[RowPlan], people: Mapping[str, PersonHistory]
+    row_plans: Sequence[RowPlan], people: Mapping[str, PersonHistory]
 ) -> list[SealedDoctor]:
     """Return each doctor of these rows who has a live seal, once, in the order of the rosters.
 
@@ -88,7 +87,6 @@ class OpenDoctors:
     """The sealed doctors of the rosters, with the ledger that this process holds."""
 
     ledger: DatabaseLedger
-    site_key: SiteKey
     doctors: Sequence[SealedDoctor]
     files: Sequence[FileReport]
     masker: Masker
@@ -115,4 +113,4 @@ def open_sealed_doctors(
         plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
         doctors = list_sealed_doctors(plan.row_plans, ledger.snapshot().people)
         masker = Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans)
-        yield OpenDoctors(ledger, site_key, doctors, plan.report.files, masker)
+        yield OpenDoctors(ledger, doctors, plan.report.files, masker)

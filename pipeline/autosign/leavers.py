@@ -103,7 +103,7 @@ def open_leaver_sheet(
             ledger.list_auto_sign_records(),
             ledger.list_auto_sign_calls(),
         )
-        opened = OpenDoctors(ledger, site_key, (), files, Masker.of_doctors(doctors))
+        opened = OpenDoctors(ledger, (), files, Masker.of_doctors(doctors))
         yield LeaverSheet(opened, leavers, refused)
 
 

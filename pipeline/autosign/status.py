@@ -65,6 +65,7 @@ class StatusReport:
     """What is known of the doctors of the rosters after the service was asked, and how the asking went."""
 
     doctors: Sequence[DoctorStatus]
+    action: str  # the call
     due: int  # doctors who were to be asked
     asked: int  # who got an answer, or a refusal
     halt: Halt | None = None
@@ -143,6 +144,7 @@ class StatusInquiry:
             list_statuses(
                 doctors, self.resources.ledger.list_auto_sign_records(), self.resources.clock.now()
             ),
+            action=self.resources.product.auto_sign_status,
             due=len(due),
             asked=self._asked,
             halt=halt,
@@ -213,7 +215,7 @@ class StatusInquiry:
             self.observer.advance()
 
     async def _get_answer(self, calls: AutoSignCalls, doctor: SealedDoctor) -> AutoSignAnswer | None:
-        """Return what came of asking; None where the calls were stopped first."""
+        """Return what came of asking; None where no question reached the service."""
         signer, now = doctor.signer, self.resources.clock.now
         if not signer.has_known_card:
             return AutoSignAnswer(doctor.key, now(), None, code=CARD_NOT_QUERIED)
@@ -224,7 +226,7 @@ class StatusInquiry:
 
         body = build_status_query(calls.agent, signer)
         reading = await calls.send_repeatable(self.resources.product.auto_sign_status, body, read)
-        if reading is None:
+        if reading is None or reading.is_unexecuted:
             return None
         calls.count_answer(reading)
         return build_answer(doctor.key, now(), reading)

@@ -320,8 +320,13 @@ def schema(session: Session) -> int:
     is_flag=True,
     help="With the right to read the audit log, for `certify --audit` and `resolve --audit`.",
 )
+@click.option(
+    "--autosign",
+    is_flag=True,
+    help="With the calls of `autosign links`, `cancel` and `disable`; `autosign status` needs none besides.",
+)
 @click.pass_obj
-def policy(session: Session, *, audit: bool) -> int:
+def policy(session: Session, *, audit: bool, autosign: bool) -> int:
     """Print the CAM policy that allows this program's calls alone.
 
     Create it in Tencent Cloud's console (CAM, policies, by syntax) and give it to a sub-account for this program alone.
@@ -335,7 +340,14 @@ def policy(session: Session, *, audit: bool) -> int:
     product = contract.product
     uploads = (product.upload,) if contract.needs_upload else ()
     envelope = (product.envelope,) if config.api.encryption.is_on else ()
-    actions = (product.create, *uploads, product.organization_seals, product.auto_sign_status, *envelope)
+    reading = (product.organization_seals, product.auto_sign_status)
+    links = (
+        product.auto_sign_enable_url,
+        product.auto_sign_seal_url,
+        product.auto_sign_cancel_url,
+        product.auto_sign_disable,
+    )
+    actions = (product.create, *uploads, *reading, *(links if autosign else ()), *envelope)
     allowed = [f"{product.service}:{action}" for action in actions]
     if audit:
         allowed.append(f"{AUDIT_LOG.service}:{DESCRIBE_EVENTS}")

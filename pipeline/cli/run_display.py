@@ -28,7 +28,7 @@ from pipeline.domain.run import (
 from pipeline.ledger.protocol import Ledger
 from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import join_messages, make_message
-from pipeline.operations.run_hooks import call_run_end_hooks
+from pipeline.operations.run_hooks import HeldRun, call_run_end_hooks
 from pipeline.reports.explanations import (
     count_doubted_numbers,
     describe_halt_of,
@@ -45,8 +45,9 @@ from pipeline.reports.next_steps import REPORT_PAGE, list_run_steps
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import run_record
 from pipeline.reports.row_values import get_main_code
-from pipeline.reports.totals import NEEDS_NOTHING
+from pipeline.reports.totals import NEEDS_NOTHING, describe_auto_sign
 from pipeline.workflow.finish import finish_run
+from pipeline.workflow.run_report import count_auto_sign
 
 YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
@@ -105,7 +106,12 @@ def write_and_print_results(
             session.alert("results_without_latest", **masked)
         raise
     if not is_rebuilt:
-        call_run_end_hooks(report, config, session.warn_of_hook)
+        held = HeldRun(ledger, session.clock) if ledger is not None else None
+        if held is not None and config.autosign.after_run:
+            session.inform("autosign.after_run")
+        call_run_end_hooks(report, config, session.warn_of_hook, held)
+    if ledger is not None:  # what the hooks have asked is in the ledger
+        report = replace(report, auto_sign=count_auto_sign(ledger, session.clock.now()))
     if "edited" in written:
         session.alert("kept_edits", path=WORKBOOK, kept=written["edited"])
     if "copy" in written:
@@ -186,6 +192,8 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
         if status in WITH_REASONS:
             _print_reasons(session, rows[status], presenter, explained=explained, with_sheets=with_sheets)
     _print_notes(session, report, presenter, with_sheets=with_sheets)
+    if report.auto_sign is not None:
+        session.print_wrapped(describe_auto_sign(report.auto_sign, presenter))
 
 
 def _list_unread(report: RunReport) -> Iterator[tuple[str, str]]:

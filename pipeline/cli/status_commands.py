@@ -134,6 +134,11 @@ def _show_status(session: Session, max_age: float | None) -> int:
         exists=make_message("status_people.exists", n=names_existing) if names_existing else "",
         refused=people.refused,
     )
+    if ledger_status.auto_sign is not None and not session.as_json:
+        from pipeline.reports.presenter import Presenter
+        from pipeline.reports.totals import describe_auto_sign
+
+        session.print_wrapped_data(describe_auto_sign(ledger_status.auto_sign, Presenter(session.spoken)))
     for create in ledger_status.unknown:
         session.print_text(
             "status_unknown",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
-from typing import Literal
+from typing import Literal, Self
 
 from pipeline.domain.seals import fold_seal_id
 
@@ -97,15 +97,35 @@ class AutoSignCounts:
 
     sealed: int
     states: dict[AutoSignState, int]  # those with none are absent
+    asked_at: float | None = None  # the newest asking, unix seconds
 
     @classmethod
-    def count(cls, records: Iterable[AutoSignRecord], *, sealed: int, now: float) -> AutoSignCounts:
-        """Count records of people with a live seal."""
+    def count(cls, records: Iterable[AutoSignRecord], *, sealed: int, now: float) -> Self | None:
+        """Count the records of people with a live seal; None where the service was never asked for one."""
         states = dict.fromkeys(AutoSignState, 0)
+        asked_at = 0.0
         for record in records:
             if record.own_seal_id is not None:
                 states[record.get_state(now)] += 1
-        return cls(sealed, {state: n for state, n in states.items() if n})
+                asked_at = max(asked_at, record.asked_at)
+        if not any(states.values()):
+            return None
+        return cls(sealed, {state: n for state, n in states.items() if n}, asked_at)
+
+    @property
+    def never_asked(self) -> int:
+        """How many were never asked for."""
+        return self.sealed - self.asked
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the counts as run.json and `status --json` hold them."""
+        states = {state.value: n for state, n in self.states.items()}
+        return {
+            "sealed": self.sealed,
+            "can_sign": self.can_sign,
+            "states": states,
+            "never_asked": self.never_asked,
+        }
 
     @property
     def can_sign(self) -> int:

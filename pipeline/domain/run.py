@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal, Protocol, Self
 
+from pipeline.domain.auto_sign import AutoSignCounts
 from pipeline.domain.masking import Masker
 from pipeline.domain.message import Message
 from pipeline.domain.roster import (
@@ -347,6 +348,7 @@ class RunReport:
     masker: Masker | None = _field(
         default=None, repr=False
     )  # of the rows' numbers; None: is still to be made
+    auto_sign: AutoSignCounts | None = None  # of everybody in the ledger; None: the service was never asked
 
     @property
     def unfilled_rosters(self) -> Sequence[FileReport]:

@@ -19,6 +19,7 @@ from pipeline.esign.responses import Answer, Reply
 USUAL_SCENE = "E_PRESCRIPTION_AUTO_SIGN"
 MAX_URL = 4_096  # characters
 LAST_SECOND = 253_402_300_799  # of the year 9999: a later moment is none
+NOT_SENT = "not_sent"  # code of a call whose headers never left
 NO_IS_OPEN, ODD_SEAL_ID, NO_URL = "no_is_open", "odd_seal_id", "no_url"  # codes of ours
 
 
@@ -125,6 +126,11 @@ class CallReading:
     def is_usable(self) -> bool:
         """Whether the service answered, be it with a refusal."""
         return self.meaning != "unknown"
+
+    @property
+    def is_unexecuted(self) -> bool:
+        """Whether it is proven that the service did nothing, and the same call may do it later."""
+        return self.meaning in {"throttle", "clock"} or self.code == NOT_SENT
 
     @property
     def counted_as(self) -> str:

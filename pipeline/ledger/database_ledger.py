@@ -73,6 +73,11 @@ class DatabaseLedger(ABC):
         self._writer = writer  # None: opened for reading
         self._paths = StoredPaths(site_key)
 
+    @property
+    def site_key(self) -> SiteKey:
+        """The key of the digests that stand in the ledger."""
+        return self._site_key
+
     def begin_run(self, record: RunRecord) -> None:
         self._write(run_history.enter_run, self._paths.hide_record(record))
 

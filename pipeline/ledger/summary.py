@@ -7,7 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from dataclasses import field as _field
 
+from pipeline.domain.auto_sign import AutoSignRecord
 from pipeline.ledger.attempts import REFUSED_SINCE_LAST_SEAL
+from pipeline.ledger.auto_sign import read_records
 from pipeline.ledger.protocol import Connection, RunRecord
 from pipeline.ledger.run_history import get_last_run, list_keys_of_rows
 from pipeline.ledger.schema import OPEN_ATTEMPT, select_columns
@@ -48,6 +50,7 @@ class LedgerSummary:
         int  # of the last run, with a status that was asked for; no decision on their person since
     )
     last_kind: str | None  # of the last decision of the kinds that were asked for
+    auto_sign: tuple[AutoSignRecord, ...] = ()  # of everybody for whom the service was asked
 
 
 def read_summary(connection: Connection, *, status: str, kinds: Collection[str]) -> LedgerSummary:
@@ -62,6 +65,7 @@ def read_summary(connection: Connection, *, status: str, kinds: Collection[str])
         refused=refused,
         undecided_rows=_count_undecided_rows(connection, last_run, status) if last_run else 0,
         last_kind=last_kind,
+        auto_sign=tuple(read_records(connection).values()),
     )
 
 

@@ -38,6 +38,10 @@ _SAME_TEXTS: Mapping[str, str] = {
     "OperationDenied.Sensitive": "InvalidParameter.Sensitive",
 }
 _TODO = ".todo"
+# codes of calls about auto-sign that only say how things are with the doctor
+OF_PERSON = frozenset(
+    {"FailedOperation.UserAutoSignEnableAlready", "FailedOperation.UserAutoSignEnableUrlNotExist"}
+)
 HTTPS_PORT = 443
 # what to do about the network -> the texts of the wire that ask for it; both are the last parts of keys
 _CURES: Mapping[str, str] = {
@@ -142,6 +146,15 @@ def get_refusal_advice(code: str) -> Advice:
     return get_advice(code) if is_known_code(code) else list_meanings()["row"]
 
 
+def get_action_advice(code: str, action: str) -> Advice | None:
+    """Return the advice on a code that means something of its own in one action; None for the usual meaning."""
+    for name in (action, f"Channel{action}"):  # the names of essbasic stand for those of ess
+        if is_known(key := f"code_of.{name}.{code}"):
+            handling = Handling("nobody", "itself") if code in OF_PERSON else get_handling(code)
+            return _make_advice(key, handling, action=action)
+    return None
+
+
 def get_halt_advice(code: str, action: str = "") -> Advice | None:
     """Return the advice on the code for which a run or the one call of ``action`` ended; None for an unlisted code.
 
@@ -149,9 +162,8 @@ def get_halt_advice(code: str, action: str = "") -> Advice | None:
     """
     if is_envelope_refused(code):
         return _advise_on_envelope(code)
-    for name in (action, f"Channel{action}"):  # the names of essbasic stand for those of ess
-        if is_known(key := f"code_of.{name}.{code}"):
-            return _make_advice(key, get_handling(code), action=action)
+    if (advice := get_action_advice(code, action)) is not None:
+        return advice
     meaning = get_listed_meaning(code)
     if meaning == "row":
         return list_meanings()["permission"]

@@ -34,7 +34,7 @@ from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import make_message, render
 from pipeline.reports.explanations import describe_halt_of, name_code
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.totals import count_reasons
+from pipeline.reports.totals import count_reasons, describe_auto_sign
 from pipeline.support.atomic_files import make_folder, write_json
 
 LOG = logging.getLogger(__name__)
@@ -172,6 +172,8 @@ def build_message(
         presenter.render("notify.count", status=presenter.name_status(status), rows=rows)
         for status, rows in count_shown_statuses(report.outcomes).items()
     ]
+    if report.auto_sign is not None:
+        lines.append(describe_auto_sign(report.auto_sign, presenter))
     reasons = count_reasons(report.outcomes)
     lines += [
         presenter.render("notify.reason", reason=name_code(code, presenter), rows=rows, code=code)

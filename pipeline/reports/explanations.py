@@ -43,6 +43,7 @@ from pipeline.messages.problems import (
 )
 from pipeline.messages.service_errors import (
     Advice,
+    get_action_advice,
     get_advice,
     get_halt_advice,
     get_refusal_advice,
@@ -245,11 +246,14 @@ def count_doubted_numbers(code: str, outcomes: Iterable[RowOutcome], presenter: 
     return presenter.render("reason.may_be_right", n=doubted) if doubted else ""
 
 
-def describe_code(code: str, presenter: Presenter) -> str:
-    """Return what a code of the service means, who acts and what to do; empty if the catalogue does not list it."""
+def describe_code(code: str, presenter: Presenter, action: str = "") -> str:
+    """Return what a code of the service means, who acts and what to do; empty if the catalogue does not list it.
+
+    ``action`` is the call, where it is none of a run.
+    """
     if not is_service_code(code):
         return ""
-    advice = get_advice(code)
+    advice = (get_action_advice(code, action) if action else None) or get_advice(code)
     space = "" if presenter.language == "zh" else " "
     return f"{advice.meaning.render(presenter.language)}{space}{describe_task(advice, presenter)}"
 

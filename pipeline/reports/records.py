@@ -170,6 +170,7 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
             if report.notices
             else {}
         ),
+        **({"auto_sign": report.auto_sign.to_dict()} if report.auto_sign else {}),
         "files": _list_files(report, anonymize),
         "versions": {"esign-import": __version__, "python": platform.python_version()},
     }

@@ -39,6 +39,7 @@ from pipeline.reports.row_values import (
 )
 from pipeline.reports.styles import STATUSES_OF_FILES, clean_text
 from pipeline.reports.totals import (
+    describe_auto_sign,
     describe_early_end,
     describe_run,
     list_reason_totals,
@@ -114,6 +115,7 @@ def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object
             _describe_total(status, rows, report, presenter)
             for status, rows in count_shown_statuses(report.outcomes).items()
         ],
+        "auto_sign": describe_auto_sign(report.auto_sign, presenter) if report.auto_sign else None,
         "reasons": list(list_reason_totals(report, presenter)),
         "describe": presenter.describe_duration,
         "wire": _describe_traffic(report, presenter),

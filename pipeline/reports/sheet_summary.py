@@ -31,6 +31,7 @@ from pipeline.reports.table_sheets import count_unread_parts
 from pipeline.reports.tables import LINKED, QUIET, QUIET_WRAPPED, STRONG, WRAPPED, WorkbookContext
 from pipeline.reports.totals import (
     count_departments,
+    describe_auto_sign,
     describe_early_end,
     describe_run,
     list_reason_totals,
@@ -56,6 +57,7 @@ def write_summary(context: WorkbookContext) -> None:
     _write_notices(grid, report, presenter)
     _write_steps(grid, report, presenter)
     _write_statuses(grid, report, presenter)
+    _write_auto_sign(grid, report, presenter)
     _write_reasons(grid, report, presenter)
     _write_departments(grid, report, presenter)
     _write_files(grid, report, presenter)
@@ -139,6 +141,13 @@ def _write_statuses(grid: SummaryGrid, report: RunReport, presenter: Presenter) 
         )
     sum_title = (presenter.render("col.total"), 0, {**STRONG, "align": "center"})
     grid.write_line([sum_title, (total, 1, _TOTAL)])
+
+
+def _write_auto_sign(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:
+    """Write who can sign, where the service was ever asked."""
+    if report.auto_sign is not None:
+        grid.write_heading("head.auto_sign")
+        grid.write_line([(describe_auto_sign(report.auto_sign, presenter), LAST, WRAPPED)])
 
 
 def _write_reasons(grid: SummaryGrid, report: RunReport, presenter: Presenter) -> None:

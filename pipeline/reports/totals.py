@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from pipeline.clock import stamp
+from pipeline.clock import shown, stamp
+from pipeline.domain.auto_sign import AutoSignCounts, AutoSignState
 from pipeline.domain.message import Message
 from pipeline.domain.run import (
     RowOutcome,
@@ -138,6 +139,22 @@ def describe_run(report: RunReport, presenter: Presenter) -> str:
     took = presenter.render("report.took", time=presenter.describe_duration(report.finished - report.started))
     run = presenter.render("report.run", run=report.run)
     return " · ".join(filter(None, (kind, _display_times(report), took, run)))
+
+
+def describe_auto_sign(counts: AutoSignCounts, presenter: Presenter) -> str:
+    """Return how many people with a seal can sign, how many cannot and why, and the command that names them."""
+    numbers = {"can_sign": counts.can_sign}
+    numbers |= {state.value: counts.get(state) for state in AutoSignState if state is not AutoSignState.OPEN}
+    numbers["never"] = counts.never_asked
+    parts = [
+        make_message(f"autosign.part.{name}", n=n) for name, n in numbers.items() if n or name == "can_sign"
+    ]
+    asked_at = shown(stamp(counts.asked_at or 0.0))[:16]
+    text = presenter.render("autosign.summary", sealed=counts.sealed, parts=join_messages(parts), at=asked_at)
+    if counts.get(AutoSignState.OPEN) == counts.sealed:
+        return text
+    space = "" if presenter.language == "zh" else " "
+    return f"{text}{space}{presenter.render('autosign.summary.next')}"
 
 
 def _display_times(report: RunReport) -> str:

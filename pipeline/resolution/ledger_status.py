@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
+from pipeline.domain.auto_sign import AutoSignCounts
 from pipeline.domain.run import COMPLETE_EXITS, SIGNALLED, Status
 from pipeline.ledger.database_ledger import DatabaseLedger, StoredPaths
 from pipeline.ledger.protocol import RunRecord
@@ -108,6 +109,7 @@ class LedgerStatus:
     waiting: int = 0  # rows that wait for a decision
     last_run: LastRun | None = None
     certification: UnansweredCertification | None = None
+    auto_sign: AutoSignCounts | None = None  # None: the service was never asked who can sign
 
     def to_dict(self) -> dict[str, object]:
         """Return the status as `status --json` shows it."""
@@ -120,6 +122,7 @@ class LedgerStatus:
             "people": asdict(self.people),
             "unknown": [asdict(create) for create in self.unknown],
             "waiting": self.waiting,
+            **({"auto_sign": self.auto_sign.to_dict()} if self.auto_sign else {}),
             "last_run": last_run,
         }
 
@@ -159,6 +162,7 @@ def read_status(config: Config, clock: Clock, summaries: SummaryReader) -> Ledge
         waiting=len(unknown) + changed,
         last_run=_make_last_run(last_run, clock, is_under_way=is_under_way) if last_run else None,
         certification=_read_certification(config, clock) if summary.last_kind == CERTIFY_SENT else None,
+        auto_sign=AutoSignCounts.count(summary.auto_sign, sealed=summary.sealed, now=clock.now()),
     )
 
 

@@ -17,6 +17,7 @@ from pipeline.ledger.protocol import RunRecord
 from pipeline.operations.installed_schedules import get_next_run
 from pipeline.reports.next_steps import NextStep
 from pipeline.reports.presenter import Presenter
+from pipeline.reports.totals import describe_auto_sign
 from pipeline.resolution.ledger_status import (
     LastRun,
     LedgerStatus,
@@ -94,6 +95,9 @@ class HomePage:
             "is_under_way": is_under_way,
             "last": describe_record(last_run.record, presenter, is_under_way=is_under_way)
             if last_run
+            else None,
+            "auto_sign": describe_auto_sign(status.auto_sign, presenter)
+            if status and status.auto_sign
             else None,
             "people": asdict(status.people) if status and status.ledger else None,
             "todo": todo,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.environment import get_misread_name
 from pipeline.config.named_paths import LEDGER_SECRET_FILE, ROSTER_PASSWORD_FILE, SERVER_PASSWORD_FILE
 from pipeline.config.settings import Config
+from pipeline.domain.auto_sign import AutoSignCounts
 from pipeline.domain.roster import Doctor, FileReport, UnassignedFile
 from pipeline.domain.run import (
     INTERRUPTED,
@@ -218,7 +219,9 @@ def record_run_end(
         if changed:
             record_rows(ledger, report.run, changed, presenter)
         ledger.record_pixels(_digest_unsent_images(report.outcomes, ledger.pictures_without_pixels(), images))
-        report = replace(report, receipts=ledger.count_receipts())
+        report = replace(
+            report, receipts=ledger.count_receipts(), auto_sign=count_auto_sign(ledger, report.finished)
+        )
         record = json.dumps(run_record(report, presenter.masker), ensure_ascii=False)
         ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
     except LedgerError as error:
@@ -230,6 +233,15 @@ def record_run_end(
         )
         return replace(report, exit=more_severe_exit(report.exit, halt.exit), halt=report.halt or halt)
     return report
+
+
+def count_auto_sign(ledger: Ledger, now: float) -> AutoSignCounts | None:
+    """Return how many people with a seal can sign; None where the service was never asked."""
+    records = ledger.list_auto_sign_records().values()
+    if not records:
+        return None
+    people = ledger.snapshot().people.values()
+    return AutoSignCounts.count(records, sealed=sum(person.seal is not None for person in people), now=now)
 
 
 def _digest_unsent_images(

@@ -6,6 +6,7 @@ from tencentcloud.essbasic.v20210526 import errorcodes
 from pipeline.domain.service_codes import (
     CODES,
     Handling,
+    get_auto_sign_meaning,
     get_create_meaning,
     get_handling,
     get_upload_meaning,
@@ -129,3 +130,18 @@ def test_a_code_is_acted_upon_by_the_person_of_its_meaning_unless_it_names_anoth
     assert get_handling("UnauthorizedOperation") == Handling("tencent", "after")
     assert get_handling("OperationDenied.OperatorHasNoPermission") == Handling("it", "after")
     assert get_handling("Unheard.Of") == Handling("it", "held")
+
+
+def test_in_calls_about_auto_sign_a_code_is_about_the_person_and_no_seal_is_at_stake():
+    own = {
+        "FailedOperation.UserAutoSignEnableAlready": "row",
+        "FailedOperation.UserAutoSignEnableUrlNotExist": "row",
+        "OperationDenied.NotInAutoSignWhiteList": "permission",
+        "OperationDenied.WhiteListForbid": "permission",
+        "RequestLimitExceeded": "throttle",
+        "LimitExceeded.CallTimes": "throttle",
+        "InternalError.Encryption": "unknown",
+        "NotListed.AtAll": "unknown",
+    }
+    assert {code: get_auto_sign_meaning(code, "") for code in own} == own
+    assert not {get_auto_sign_meaning(code, "") for code in CODES} & {"exists", "upload_again"}

@@ -7,8 +7,10 @@ import signal
 from contextlib import closing
 
 import pytest
+from openpyxl import load_workbook
 from people import make_row
-from wire_support import fault
+from run_support import draw_seal
+from wire_support import fault, refusing_port
 
 from pipeline.clock import SystemClock
 from pipeline.ledger.sqlite_ledger import connect
@@ -179,3 +181,101 @@ def test_calls_are_made_at_the_pace_of_the_quota_however_slow_the_answers(hospit
     rate = json.loads((hospital.runs[-1] / "run.json").read_text("utf-8"))["rate"]
     assert rate["max_in_second"] <= 20
     assert rate["used_share"] > 0.6, "the first call alone takes half a second"
+
+
+def set_after_run(hospital) -> None:
+    """Let each run ask who can sign."""
+    path = hospital.folder / "config.yaml"
+    path.write_text(path.read_text("utf-8") + "autosign: {after_run: true}\n", "utf-8")
+
+
+def read_summary(hospital) -> str:
+    """The texts of the Summary sheet of the newest results."""
+    with closing(load_workbook(hospital.newest / "results.xlsx")) as book:
+        cells = [str(cell.value or "") for row in book.worksheets[0] for cell in row]
+    return "\n".join(cells)
+
+
+def test_a_run_asks_afterwards_and_everything_shows_who_can_sign(hospital, capsys, monkeypatch):
+    hospital.seal_doctors(4)
+    places = ("results.xlsx", "report.html", "run.json")
+    for text in (
+        read_summary(hospital),
+        *((hospital.newest / name).read_text("utf-8") for name in places[1:]),
+    ):
+        assert "auto_sign" not in text
+        assert "Auto-sign" not in text
+    assert hospital.go("status") == 0
+    assert "sign" not in capsys.readouterr().out, "nothing was ever asked"
+    set_after_run(hospital)
+    control(hospital, 1, seal="own")
+    control(hospital, 2, seal="other")
+    assert hospital.go("run") == 0
+    line = "4 with a seal, of whom 1 can sign, 1 uses another seal, 2 have not opened it yet"
+    err = capsys.readouterr().err
+    assert line in err, "the line on the screen holds what was asked after the run"
+    assert count_queries(hospital) == 4
+    assert "with a seal, of whom" not in read_summary(hospital), "the results were written before"
+    assert hospital.go("run") == 0
+    assert line in read_summary(hospital)
+    assert line in (hospital.newest / "report.html").read_text("utf-8")
+    states = {"open": 1, "other_seal": 1, "not_open": 2}
+    expected = {"sealed": 4, "can_sign": 1, "states": states, "never_asked": 0}
+    assert hospital.record()["auto_sign"] == expected
+    capsys.readouterr()
+    assert hospital.go("status") == 0
+    assert line in capsys.readouterr().out
+    assert hospital.go("--json", "status") == 0
+    assert json.loads(capsys.readouterr().out)["auto_sign"] == expected
+
+
+def test_a_query_that_fails_after_a_run_is_a_warning_and_the_run_keeps_its_exit_code(hospital, capsys):
+    set_after_run(hospital)
+    hospital.service.auto_sign.control({"do": "white_list", "state": "unlisted"}, 0.0)
+    hospital.doctors(3)
+    assert hospital.go("run") == 0
+    err = capsys.readouterr().err
+    assert "Asking who can sign after the run was not finished" in err
+    assert count_queries(hospital) == 1
+    assert hospital.statuses() == {"sealed": 3}
+    assert "auto_sign" not in hospital.record()
+
+
+def test_an_outage_stops_the_calls_after_a_while_and_the_same_command_goes_on(hospital, capsys):
+    hospital.seal_doctors(5)
+    control(hospital, 1, seal="own")
+    with refusing_port() as port:
+        hospital.configure(endpoint=f"http://127.0.0.1:{port}")
+        capsys.readouterr()
+        assert hospital.go("autosign", "status") == 5
+        captured = capsys.readouterr()
+        assert "0 were asked" in captured.out
+        assert "the same command goes on" in captured.err
+    hospital.configure()
+    assert query_status(hospital, capsys)[1]["asked"] == 5
+
+
+def test_a_card_that_the_call_does_not_know_is_not_asked_for(hospital_with, capsys):
+    rules = Rules(limiter="none", other_card_type=True)
+    hospital = hospital_with(rules=rules, api={"allow_other_card_type": True})
+    headers = ("姓名", "证件号码", "手机号", "工号", "科室", "证件类型")
+    rows = [(*make_row(1), "身份证"), ("马丁", "E12345678", *make_row(2)[2:], "护照")]
+    hospital.roster(rows, headers=headers)
+    for serial in (1, 2):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    assert hospital.go("run") == 0
+    for _ in range(2):
+        code, report = query_status(hospital, capsys)
+        assert (code, report["states"]) == (0, {"not_open": 1, "cannot_ask": 1})
+    assert count_queries(hospital) == 2
+    assert report["due"] == 1, "a card that cannot be asked for is noted once"
+
+
+def test_a_signal_while_it_is_asked_after_a_run_leaves_the_exit_code_of_the_run(hospital, zygote):
+    hospital.seal_doctors(6)
+    hospital.requests_per_second = 20
+    hospital.configure()
+    set_after_run(hospital)
+    order = {"name": "autosign: entered", "pass": 1, "signals": [signal.SIGTERM]}
+    assert zygote.run(hospital, "run", **order)["code"] == 0
+    assert 1 <= read_entered(hospital) < 6

@@ -23,7 +23,7 @@ def ended_runs(monkeypatch):
         assert config.api.app_id
         ended.append((report.command, report.exit, report.halt and report.halt.code))
 
-    monkeypatch.setattr(run_hooks, "list_run_end_hooks", lambda _: [("note", note)])
+    monkeypatch.setattr(run_hooks, "list_run_end_hooks", lambda *_: [("note", note)])
     return ended
 
 
@@ -62,7 +62,7 @@ def failing_hook(monkeypatch):
     def fail(*_):
         raise KeyError(NUMBER)
 
-    monkeypatch.setattr(run_hooks, "list_run_end_hooks", lambda _: [("backup", fail)])
+    monkeypatch.setattr(run_hooks, "list_run_end_hooks", lambda *_: [("backup", fail)])
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_the_policy_is_for_exactly_the_calls_that_are_made(tmp_path, capsys, con
     assert (statement["effect"], statement["resource"]) == ("allow", ["*"])
     files = [*PIPELINE.glob("esign/*.py"), *PIPELINE.glob("resolution/*.py"), *PIPELINE.glob("sending/*.py")]
     used = {name for file in files for name in USE.findall(file.read_text("utf-8"))}
-    named = {getattr(ESSBASIC, name) for name in used - NO_ACTIONS}
+    named = {value for name in used - NO_ACTIONS if isinstance(value := getattr(ESSBASIC, name), str)}
     assert len(named) == 4
     assert {action.removeprefix("essbasic:") for action in statement["action"]} == (
         named if contract == "file_id" else named - {"UploadFiles"}
@@ -45,3 +45,22 @@ def test_without_a_configuration_it_is_that_of_the_default_contract(tmp_path, ca
     monkeypatch.chdir(tmp_path)
     assert main(["--lang", "zh", "config", "policy"]) == 0
     assert "essbasic:UploadFiles" in capsys.readouterr().out
+
+
+def test_links_and_closing_auto_sign_are_allowed_only_where_they_are_asked_for(tmp_path, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text("autosign: {after_run: true}\n")
+    allowed = []
+    for options in ((), ("--autosign",)):
+        assert main(["--config", str(config), "config", "policy", *options]) == 0
+        (statement,) = json.loads(capsys.readouterr().out)["statement"]
+        allowed.append({action.removeprefix("essbasic:") for action in statement["action"]})
+    files = PIPELINE.glob("autosign/*.py")
+    used = {name for file in files for name in USE.findall(file.read_text("utf-8"))}
+    assert {getattr(ESSBASIC, name) for name in used - NO_ACTIONS} <= allowed[1]
+    assert allowed[1] - allowed[0] == {
+        "ChannelCreateUserAutoSignEnableUrl",
+        "ChannelCreateUserAutoSignSealUrl",
+        "ChannelCancelUserAutoSignEnableUrl",
+        "ChannelDisableUserAutoSign",
+    }

@@ -159,6 +159,7 @@ def _print_report(
 
 
 def _print_trouble(session: Session, leaver: Leaver, end: CallEnd | None) -> None:
+    from pipeline.esign.products import ESSBASIC
     from pipeline.reports.explanations import describe_code
     from pipeline.reports.presenter import Presenter
 
@@ -166,7 +167,8 @@ def _print_trouble(session: Session, leaver: Leaver, end: CallEnd | None) -> Non
         session.print_text("autosign.disable.not_reached", name=leaver.name)
     elif end.verdict != "done":
         code = end.code or ""
-        words = describe_code(code, Presenter(session.spoken)) or session.render_sentence("autosign.no_words")
+        advice = describe_code(code, Presenter(session.spoken), ESSBASIC.auto_sign_disable)
+        words = advice or session.render_sentence("autosign.no_words")
         session.print_text(f"autosign.disable.{end.verdict}", name=leaver.name, code=code, words=words)
 
 

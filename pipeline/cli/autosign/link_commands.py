@@ -226,6 +226,7 @@ def _write_files(session: Session, folder: Path, report: LinksReport) -> list[Pa
 
 def _explain_missing(need: LinkNeed, presenter: Presenter) -> str:
     """Return why a doctor who needs a link has none, and what to do."""
+    from pipeline.esign.products import ESSBASIC
     from pipeline.reports.explanations import describe_code
 
     call = need.last_call
@@ -234,7 +235,9 @@ def _explain_missing(need: LinkNeed, presenter: Presenter) -> str:
     if call.verdict == "done":
         return presenter.render("autosign.missing.spent")
     code = call.code or ""
-    words = describe_code(code, presenter) or presenter.render("autosign.no_words")
+    # by its name the advice for both products is found
+    action = ESSBASIC.auto_sign_seal_url if need.kind == "seal_link" else ESSBASIC.auto_sign_enable_url
+    words = describe_code(code, presenter, action) or presenter.render("autosign.no_words")
     key = "refused" if call.verdict == "refused" else "no_answer"
     return presenter.render(f"autosign.missing.{key}", code=code or "—", words=words)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.domain.auto_sign import AutoSignState
 
 MAX_LISTED = 20  # doctors of a state, on a terminal
-EXIT_ATTENTION, EXIT_ROSTER = 3, 7
+EXIT_ATTENTION, EXIT_LATER, EXIT_ROSTER = 3, 5, 7
 
 
 @click.group("autosign", cls=CommandGroup)
@@ -118,7 +118,6 @@ def open_resources(
             config=config,
             clock=session.clock,
             ledger=opened.ledger,
-            site_key=opened.site_key,
             credentials=get_credentials_places(config, session.clock),
             limiter=limiter,
             stop=StopSignal(),
@@ -152,6 +151,8 @@ def _compute_exit_code(report: StatusReport, opened: OpenDoctors) -> int:
     if report.signal is not None:
         return 128 + report.signal
     code: int = report.halt.exit if report.halt is not None else 0
+    if not report.is_complete:
+        code = more_severe_exit(code, EXIT_LATER)
     if report.unanswered:
         code = more_severe_exit(code, EXIT_ATTENTION)
     if any(file.needs_correction for file in opened.files):
@@ -186,12 +187,15 @@ def _print_report(session: Session, report: StatusReport, opened: OpenDoctors) -
     if never := counts.sealed - counts.asked:
         session.print_text("autosign.count.never", n=never)
     for state in counts.states:
-        _print_doctors(session, state, [doctor for doctor in report.doctors if doctor.state is state])
+        doctors = [doctor for doctor in report.doctors if doctor.state is state]
+        _print_doctors(session, state, doctors, report.action)
     if not report.is_complete:
         session.suggest_same_command("autosign.next_rest")
 
 
-def _print_doctors(session: Session, state: AutoSignState, doctors: Sequence[DoctorStatus]) -> None:
+def _print_doctors(
+    session: Session, state: AutoSignState, doctors: Sequence[DoctorStatus], action: str
+) -> None:
     """List the doctors of a state that leaves something to do, with the step above them; on a terminal the first ones."""
     from pipeline.domain.auto_sign import AutoSignState
 
@@ -200,12 +204,12 @@ def _print_doctors(session: Session, state: AutoSignState, doctors: Sequence[Doc
     session.print_text(f"autosign.step.{state}")
     is_short = sys.stdout.isatty() and not session.verbose
     for doctor in doctors[:MAX_LISTED] if is_short else doctors:
-        _print_doctor(session, doctor)
+        _print_doctor(session, doctor, action)
     if is_short and (more := len(doctors) - MAX_LISTED) > 0:
         session.print_text("autosign.more", n=more)
 
 
-def _print_doctor(session: Session, status: DoctorStatus) -> None:
+def _print_doctor(session: Session, status: DoctorStatus, action: str) -> None:
     from pipeline.reports.explanations import describe_code
     from pipeline.reports.presenter import Presenter
 
@@ -213,8 +217,11 @@ def _print_doctor(session: Session, status: DoctorStatus) -> None:
     assert record is not None
     assert status.state is not None
     code = record.code or ""
-    words = describe_code(code, Presenter(session.spoken)) or session.render_sentence("autosign.no_words")
-    position = " ".join(filter(None, (doctor.department, doctor.doctor.staff_no, doctor.id_masked)))
+    words = describe_code(code, Presenter(session.spoken), action) or session.render_sentence(
+        "autosign.no_words"
+    )
+    number = doctor.doctor.staff_no or doctor.id_masked
+    position = " ".join(filter(None, (doctor.department, number)))
     session.print_text(
         f"autosign.doctor.{status.state}",
         name=doctor.name,
