@@ -106,7 +106,8 @@ def test_the_text_names_the_doctors_who_cannot_sign_and_the_next_step(hospital, 
     assert "autosign" not in capsys.readouterr().err, "the run stays the last one"
 
 
-def test_a_service_that_does_not_allow_the_query_costs_one_call_and_one_sentence(hospital, capsys):
+def test_a_service_that_does_not_allow_the_query_costs_one_call_and_one_sentence(hospital_with, capsys):
+    hospital = hospital_with(latency=0.2)  # others would leave before the answer comes
     hospital.seal_doctors(5)
     hospital.service.auto_sign.control({"do": "white_list", "state": "forbidden"}, 0.0)
     capsys.readouterr()
