@@ -216,3 +216,19 @@ def test_the_commands_outside_a_run_are_encrypted_as_well(encrypted):
     assert all(call.encrypted == (call.action != UPLOAD) for call in hospital.service.received)
     assert run_later(hospital, "run") == 0
     assert hospital.statuses() == {"unchanged": 2}
+
+
+@pytest.mark.parametrize("broken", [{"envelope": "signature"}, {"envelope_code": "FailedOperation"}])
+def test_a_text_message_whose_answer_cannot_be_opened_is_not_sent_again(encrypted, broken):
+    hospital = encrypted(faults=[fault(broken, action=ESSBASIC.auto_sign_enable_url, nth=(1,))])
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    assert hospital.go("autosign", "status") == 0
+    assert hospital.go("autosign", "links", "--sms", "--yes") == 3
+    for options in (("--sms", "--yes"), ("--sms", "--yes", "--renew")):
+        hospital.go("autosign", "links", *options)
+    asked = [call for call in hospital.service.received if call.action == ESSBASIC.auto_sign_enable_url]
+    report = hospital.service.auto_sign.build_report(hospital.service_clock.now())
+    numbers = [message["number"] for message in report["sms"]]
+    assert len(numbers) == len(set(numbers))
+    assert all(call.encrypted for call in asked)
