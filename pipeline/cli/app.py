@@ -142,6 +142,7 @@ REPEATED_AFTER_REPAIR = frozenset(
     {
         "usage.configured_missing",
         "ledger.other_environment",
+        "ledger.other_product",
         "ledger.other_tenant",
         "ledger.newer_version",
         "ledger.other_version",

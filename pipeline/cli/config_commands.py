@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer", bound=str)
 Environment = Literal["production", "test", "sandbox"]
 ENVIRONMENTS: Mapping[str, Environment] = {"1": "test", "2": "production", "3": "sandbox"}
-OF_ANOTHER_TENANT = frozenset({"ledger.other_environment", "ledger.other_tenant"})  # errors about a ledger
+# errors about a ledger
+OF_ANOTHER_TENANT = frozenset({"ledger.other_environment", "ledger.other_product", "ledger.other_tenant"})
 PRODUCT_CHOICES: Mapping[str, str] = {"1": "essbasic", "2": "ess"}
 
 

@@ -87,6 +87,8 @@ def _other_tenant(path: Path, owner: str, tenant: str) -> UsageError:
             suggested=f"state/{ours[0]}.sqlite3",
         )
     is_of_product = ours[1].startswith(PRODUCT_PREFIX)
+    if theirs[1].startswith(PRODUCT_PREFIX) != is_of_product:
+        return UsageError("ledger.other_product", path=path, owner=owner, tenant=tenant)
     keys = (
         ("api.product", "api.organization") if is_of_product else ("api.app_id", "api.organization_open_id")
     )
@@ -95,7 +97,7 @@ def _other_tenant(path: Path, owner: str, tenant: str) -> UsageError:
         for key, owned, configured in zip(keys, theirs[1:], ours[1:], strict=True)
         if owned != configured
     ]
-    if len(differing) > 1 or theirs[1].startswith(PRODUCT_PREFIX) != is_of_product:
+    if len(differing) > 1:
         return UsageError("ledger.other_tenant", path=path, owner=owner, tenant=tenant)
     ((key, owned, configured),) = differing
     error = UsageError(

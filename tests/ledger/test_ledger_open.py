@@ -130,6 +130,7 @@ def hold_a_person(position):
         ("sandbox/app/0rg", ("organization_open_id org,", "has 0rg", "typo")),
         ("sandbox/a%2Fpp/org", ("app_id app,", "has a/pp", "typo")),
         ("sandbox/other/else", ("sandbox/app/org", "sandbox/other/else", "both different")),
+        ("sandbox/product=ess/org", ("sandbox/app/org", "different products (api.product)")),
     ],
 )
 def test_another_tenants_ledger_is_refused_naming_what_differs(begun, tenant, words):
