@@ -59,7 +59,7 @@ def test_a_run_killed_between_an_answer_and_its_commit_loses_nothing(hospital, z
 
 def test_a_disk_that_refuses_every_write_loses_no_answer(hospital):
     """The kernel refuses ledger, receipts and workbook in the middle of the run; the short log still fits."""
-    hospital.doctors(30)
+    hospital.doctors(20)
     process = hospital.start("run")
     wait_until(lambda: len(hospital.service.seals) >= 4)
     size = (hospital.folder / "state" / "receipts.jsonl").stat().st_size
@@ -71,12 +71,12 @@ def test_a_disk_that_refuses_every_write_loses_no_answer(hospital):
     assert hospital.go("run") == 0
     assert made <= {row["seal_id"] for row in hospital.outcomes()}
     assert hospital.service.list_duplicates() == {}
-    assert len(hospital.service.seals) == 30
+    assert len(hospital.service.seals) == 20
 
 
 def test_answers_that_no_file_takes_are_printed_and_can_be_put_back(hospital):
     """The kernel refuses every byte more of every file, the log's as well."""
-    hospital.doctors(30)
+    hospital.doctors(20)
     process = hospital.start("run")
     wait_until(lambda: len(hospital.service.seals) >= 4)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, 0))

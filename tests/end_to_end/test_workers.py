@@ -153,7 +153,7 @@ def test_two_workers_share_three_hospitals(group_with):
 
 
 def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, capsys):
-    group, worker = start_slow_run(group_with)
+    group, worker = start_slow_run(group_with, doctors=30, latency=0.8)
     assert group.go("hosts", "status") == 0
     output = capsys.readouterr().out
     assert f"(process {worker.pid}, version {__version__}): 1 of 2 runs" in output
@@ -170,7 +170,7 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert "the run ends after the requests in progress" in capsys.readouterr().out
     wait_until(group.list_days)
     assert group.list_days() == [("east", 143, 1)]
-    assert group.count_creates() < 60
+    assert group.count_creates() < 30
     wait_until(lambda: "the cancelled run" in worker.read_log())
     wait_until(lambda: group.query("SELECT status FROM procrastinate_jobs") != [("doing",)])
     assert group.query("SELECT status FROM procrastinate_jobs") == [("failed",)], "it is not tried again"
@@ -184,7 +184,7 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert "resumed; its queued job is run" in capsys.readouterr().out
     wait_until(group.list_days)
     assert group.list_days() == [("east", 0, 1)]
-    assert group.count_creates() == 60
+    assert group.count_creates() == 30
     assert group.service.list_duplicates() == {}
 
 
@@ -229,7 +229,9 @@ def read_page(port, path):
 
 def test_a_worker_answers_health_and_metrics(group_with):
     port = get_free_port()
-    group, _ = start_slow_run(group_with, settings={"stalled_seconds": 60, "listen": port})
+    group, _ = start_slow_run(
+        group_with, doctors=30, latency=0.8, settings={"stalled_seconds": 60, "listen": port}
+    )
     health = json.loads(read_page(port, "/health"))
     assert health.items() >= {"status": "ok", "running": 1, "version": __version__}.items()
     metrics = read_page(port, "/metrics")
