@@ -191,7 +191,8 @@ def _list_contested_images(
 ) -> Iterator[IndexedProblem]:
     """Yield a problem for every row whose picture is found by name or staff number, and is also a file that may be another person's.
 
-    The row's own cell, its picture column, its identity number and a person who gave it decide alone.
+    The row's own cell, its picture column and its identity number decide alone. So does a person who gave the picture, between
+    doctors of one name: whose it is was the question then.
     """
     claimants: defaultdict[str, list[int]] = defaultdict(list)
     for index, doctor in enumerate(doctors):
@@ -202,12 +203,18 @@ def _list_contested_images(
         return
     for index, doctor in enumerate(doctors):
         image = doctor.picture or doctor.held_image
-        if image is None or doctor.evidence in (COLUMN, CELL, NUMBER, GIVEN):
+        if image is None or doctor.evidence in (COLUMN, CELL, NUMBER):
             continue
         rivals = claimants.get(identical_images.get(image.sha256, image.sha256), ())
         others = [doctors[other] for other in rivals if person_ids[other] != person_ids[index]]
+        if doctor.evidence == GIVEN:
+            others = [other for other in others if not _are_namesakes(doctor, other)]
         if others:
             yield index, _explain_shared_image(doctor, others)
+
+
+def _are_namesakes(doctor: Doctor, other: Doctor) -> bool:
+    return make_name_key(doctor.name or "") == make_name_key(other.name or "")
 
 
 def _explain_possibly_same(

@@ -189,6 +189,15 @@ def test_explain_shows_who_gave_it(ward, capsys):
     assert "a seal picture is this doctor's" not in capsys.readouterr().out
 
 
+def test_a_picture_that_also_bears_another_doctors_name_goes_to_neither(ward):
+    """Also where that doctor has a picture of the own besides."""
+    ward.give(1)
+    (ward.seals / f"{name(2)}.png").write_bytes(ward.bytes)
+    done = ward.run()
+    assert (done[1]["status"], "IMAGE_SHARED" in done[1]["codes"]) == ("rejected", True)
+    assert (done[2]["status"], done[2]["codes"]) == ("rejected", ["IMAGE_AMBIGUOUS"])
+
+
 # -- one of several pictures
 
 
