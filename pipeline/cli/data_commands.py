@@ -113,6 +113,10 @@ def _write_disable_sheet(session: Session, config: Config, out: Path | None) -> 
     from pipeline.reports.presenter import Presenter
 
     leavers = collect_leaver_numbers(config, session.clock)
+    if not leavers:
+        session.print_json(file=None, known=0, unknown=[])
+        session.inform("export.disable.none")
+        return 0
     unknown = [leaver.name or leaver.id_masked or "—" for leaver in leavers if leaver.number is None]
     path = out or config.resolve_path(config.out) / f"disable-{session.clock.today():%Y%m%d}.xlsx"
     path = write_disable_workbook(path, leavers, Presenter(session.language))

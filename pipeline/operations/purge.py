@@ -96,10 +96,8 @@ def _list_mentions(folders: Sequence[Path], traces: PersonTraces) -> Iterator[Pa
         json.dumps(word, ensure_ascii=False)[1:-1] for word in (*traces.keys, *traces.row_ids, *traces.names)
     }
     for folder in folders:
-        if (
-            folder / LINKS
-        ).is_file():  # links of many doctors: `autosign links` shows those of the others again
-            yield folder
+        if (folder / LINKS).is_file():
+            yield folder  # links of many doctors: `autosign links` shows those of the others again
             continue
         for name in (OUTCOMES, PLAN):
             if (folder / name).is_file():

@@ -131,8 +131,9 @@ def test_a_line_without_a_seal_in_the_ledger_or_with_another_name_is_left_out(ho
     assert not any(str(row[1]) in json.dumps(answer) for row in rows)
 
 
-def test_a_link_of_a_leaver_is_made_void(hospital_with, capsys):
-    hospital = hospital_with(rules=Rules(limiter="none"))
+@pytest.mark.parametrize("product", ["essbasic", "ess"])
+def test_a_link_of_a_leaver_is_made_void(hospital_with, product):
+    hospital = hospital_with(rules=Rules(limiter="none"), api={"product": product})
     hospital.doctors(2)
     assert hospital.go("run") == 0
     assert hospital.go("autosign", "status") == 0

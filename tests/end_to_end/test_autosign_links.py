@@ -122,6 +122,15 @@ def test_an_expired_a_used_and_a_cancelled_link_are_replaced_on_request_alone(se
     assert (later["made"], [doctor["name"] for doctor in later["missing"]]) == (0, names[:1])
     assert "--renew" in later["missing"][0]["reason"]
     assert links_of(hospital, capsys, "--renew")["made"] == 1
+    # used, and closed again: the used link is not shown again
+    used = next(link for link in first["links"] if link["name"] == names[1])
+    control(hospital, do="use_link", link=used["url"])
+    assert hospital.go("autosign", "status") == 0
+    assert len(links_of(hospital, capsys)["links"]) == 3
+    control(hospital, do="close", number=number_of(hospital, names[1]))
+    assert hospital.go("autosign", "status", names[1]) == 0
+    later = links_of(hospital, capsys, code=3)
+    assert (len(later["links"]), [doctor["name"] for doctor in later["missing"]]) == (3, names[1:2])
 
     capsys.readouterr()
     assert run_later(hospital, "--json", "autosign", "links", clock=Days(31)) == 3
@@ -148,7 +157,7 @@ def test_an_sms_goes_once_for_a_doctor_and_link(sealed, capsys):
     """One call gets no answer although the SMS went: it counts as sent for ever, and its doctor still gets a link."""
     hospital = sealed([fault("reset_after", action=ENABLE, nth=(2,))])
     assert hospital.go("autosign", "links", "--sms") == 2
-    assert "4 doctors one SMS each" in " ".join(capsys.readouterr().err.split())
+    assert "4 doctors get one SMS each" in " ".join(capsys.readouterr().err.split())
     assert truth(hospital)["sms"] == []
     lost = links_of(hospital, capsys, "--sms", "--yes", code=3)
     assert (lost["made"], len(lost["missing"])) == (3, 1)
@@ -156,6 +165,7 @@ def test_an_sms_goes_once_for_a_doctor_and_link(sealed, capsys):
         assert len(links_of(hospital, capsys, *options)["links"]) == 4
     sent = [sms["number"] for sms in truth(hospital)["sms"]]
     assert len(sent) == len(set(sent)) == 4
+    assert hospital.go("autosign", "links", "--sms") == 0, "without an SMS to send there is no question"
     # the ledger is lost and made again from its receipts
     hospital.lose_ledger()
     assert hospital.go("ledger", "rebuild") == 0

@@ -18,6 +18,7 @@ from pipeline.cli.completion import complete_people
 from pipeline.cli.context import Session
 from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
+from pipeline.messages.catalogue import make_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,7 @@ def _make_links(
 
     session, config = recorder.session, recorder.config
     plan = _plan(session, opened, doctors, renew=renew, sms=sms)
-    if plan.count_sms() and not _confirm(session, "autosign.sms.confirm", yes=yes, n=plan.count_sms()):
+    if plan.count_sms() and not _confirm(session, "sms", yes=yes, n=plan.count_sms()):
         return recorder.record_nothing_to_do(DECLINED)
     product, seconds = get_product(config), config.autosign.link_days * DAY
     calls = [need.build_call(product, seconds, opened.masker) for need in plan.due]
@@ -136,7 +137,7 @@ def _cancel_links(
         session.print_json(cancelled=0, refused=0, unknown=0)
         session.print_text("autosign.cancel.none")
         return recorder.record_nothing_to_do()
-    if not _confirm(session, "autosign.cancel.confirm", yes=yes, n=len(chosen)):
+    if not _confirm(session, "cancel", yes=yes, n=len(chosen)):
         return recorder.record_nothing_to_do(DECLINED)
     product = get_product(recorder.config)
     calls = [build_cancel_call(doctor.key, doctor.signer, product, opened.masker) for doctor in chosen]
@@ -174,13 +175,13 @@ def _plan(
     return plan_links(doctors, records, calls, now=now, renew=renew, wants_sms=sms)
 
 
-def _confirm(session: Session, key: str, *, yes: bool, **details: object) -> bool:
+def _confirm(session: Session, what: str, *, yes: bool, **details: object) -> bool:
     """Ask whether to go on; UsageError without a terminal."""
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("autosign.ask", question=session.render_sentence(key, **details))
-    if session.confirm(key, **details):
+        raise UsageError("autosign.ask", what=make_message(f"autosign.before.{what}", **details))
+    if session.confirm(f"autosign.confirm.{what}", **details):
         return True
     session.print_json(declined=True)
     session.inform("autosign.declined")

@@ -189,8 +189,17 @@ def _print_report(session: Session, report: StatusReport, opened: OpenDoctors) -
     for state in counts.states:
         doctors = [doctor for doctor in report.doctors if doctor.state is state]
         _print_doctors(session, state, doctors, report.action)
+    _suggest_next(session, report)
+
+
+def _suggest_next(session: Session, report: StatusReport) -> None:
+    """Print the command that goes on: for who was not asked for, else for who cannot sign yet."""
+    from pipeline.autosign.links import NEEDED_KINDS
+
     if not report.is_complete:
         session.suggest_same_command("autosign.next_rest")
+    elif any(map(report.counts.get, NEEDED_KINDS)):
+        session.suggest_command("autosign.next_links", "autosign", "links")
 
 
 def _print_doctors(
