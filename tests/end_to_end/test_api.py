@@ -563,6 +563,7 @@ def test_every_option_that_has_an_argument_is_named_by_it():
     }
     without_argument = {
         "all",
+        "audit",
         "config",
         "-c",
         "csv",

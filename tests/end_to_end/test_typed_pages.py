@@ -137,6 +137,7 @@ def test_going_live_a_lost_ledger_and_an_upgrade(hospital, reader, tmp_path, mon
         ("status", 0),
         ("certify NAME --console shown", 0),
         ("certify NAME --audit-log not-shown", 3),
+        ("certify --list", 3),
         ("run --limit 100", 0),
         ("check", 0),
         ("run", 0),
