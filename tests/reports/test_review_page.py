@@ -422,7 +422,11 @@ def test_a_cleaned_file_name_is_not_called_the_name_itself(scene, make, shown):
     for index, more in enumerate([(fuzzy,), ()]):
         scene.outcomes.append(make.outcome(make.doctor(index), Status.SEALED, more=more))
     page = shown(written(scene.build_run_report(site_digest=SITE)))
-    assert page.locator("dd i").all_text_contents() == ["文件名相符（忽略了细小差异）", "文件名就是工号"]
+    named = "按统一格式由姓名组成"  # the seal
+    assert page.locator("dd i").all_text_contents() == [
+        *(named, "文件名相符（忽略了细小差异）"),
+        *(named, "文件名就是工号"),
+    ]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
