@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
+from pipeline.domain.auto_sign import list_used_links
 from pipeline.domain.masking import Masker, mask_id
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, FileReport
@@ -16,6 +17,7 @@ from pipeline.domain.run import RowPlan
 from pipeline.domain.seals import LiveSeal, PersonHistory
 from pipeline.esign.auto_sign_calls import Signer
 from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.decisions import SAME_PERSON
 from pipeline.ledger.ownership import WarningOutput
 from pipeline.version import PROGRAM
 from pipeline.workflow.import_run import prepare_run
@@ -80,6 +82,20 @@ def list_sealed_doctors(
 def choose_doctors(doctors: Sequence[SealedDoctor], words: Collection[str]) -> list[SealedDoctor]:
     """Return the doctors to whom all of these words belong; without a word all of them."""
     return [doctor for doctor in doctors if all(map(doctor.is_meant_by, words))]
+
+
+def list_corrections(ledger: DatabaseLedger) -> dict[str, float]:
+    """Return by key when a person's number was corrected last: answers and links before that are another number's."""
+    decisions = ledger.list_decisions(SAME_PERSON)
+    return {decision.key: decision.decided_at for decision in decisions if decision.key is not None}
+
+
+def enter_used_links(ledger: DatabaseLedger, *, now: float) -> None:
+    """Enter the links that are of no use any more by what is known now; a later state must not make them good again."""
+    records, calls = ledger.list_auto_sign_records(), ledger.list_auto_sign_calls()
+    used = list_used_links(records, calls, list_corrections(ledger), now=now)
+    if used:
+        ledger.record_void_links(used, now=now)
 
 
 @dataclass(frozen=True, slots=True)

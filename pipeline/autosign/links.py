@@ -10,11 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from pipeline.autosign.doctors import SealedDoctor
 from pipeline.autosign.journalled_calls import CallsReport, PersonCall
-from pipeline.domain.auto_sign import DAY, AutoSignCall, AutoSignRecord, AutoSignState
+from pipeline.domain.auto_sign import (
+    DAY,
+    NEEDED_KINDS,
+    AutoSignCall,
+    AutoSignRecord,
+    AutoSignState,
+    LinkKind,
+)
 from pipeline.domain.masking import Masker
 from pipeline.esign.auto_sign_calls import (
     Signer,
@@ -35,12 +41,6 @@ VOID_CODES = frozenset(
     {"FailedOperation.UserAutoSignEnableAlready", "FailedOperation.UserAutoSignEnableUrlNotExist"}
 )
 END_POINT = "HTTP_SHORT_URL"  # a short address: a message holds it, and its QR code is coarse
-LinkKind = Literal["enable_link", "seal_link"]
-NEEDED_KINDS: Mapping[AutoSignState, LinkKind] = {
-    AutoSignState.NOT_OPEN: "enable_link",
-    AutoSignState.NO_SEAL: "seal_link",
-    AutoSignState.OTHER_SEAL: "seal_link",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,20 +182,6 @@ class LinksReport:
     def missing(self) -> list[LinkNeed]:
         """The doctors without a link."""
         return [need for need in self.plan.needs if need.good_link is None]
-
-
-def list_used_links(
-    records: Mapping[str, AutoSignRecord], calls: Sequence[AutoSignCall], *, now: float
-) -> Collection[str]:
-    """Return the uuids of links that the newest answer shows to be used: the doctor needs no link of this kind any more."""
-    used = []
-    for call in calls:
-        record = records.get(call.key)
-        if record is None or record.answered_at is None or record.answered_at < call.begun_at:
-            continue
-        if call.is_good(now) and NEEDED_KINDS.get(record.get_state(now)) != call.kind:
-            used.append(call.uuid)
-    return used
 
 
 def build_cancel_call(key: str, signer: Signer, product: Product, masker: Masker) -> PersonCall:

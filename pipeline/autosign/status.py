@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pipeline.autosign.calls import AutoSignCalls, CallResources, open_calls, stop_on_signals
-from pipeline.autosign.doctors import SealedDoctor
+from pipeline.autosign.doctors import SealedDoctor, enter_used_links, list_corrections
 from pipeline.clock import stamp
 from pipeline.domain.auto_sign import (
     CARD_NOT_QUERIED,
@@ -139,6 +139,8 @@ class StatusInquiry:
         halt, traffic = None, Traffic()
         if due:
             halt, traffic = asyncio.run(self._query_all(due))
+        if due and halt is None:
+            enter_used_links(self.resources.ledger, now=self.resources.clock.now())
         stop = self.resources.stop
         return StatusReport(
             list_statuses(
@@ -155,7 +157,8 @@ class StatusInquiry:
     def _list_due(self, doctors: Sequence[SealedDoctor], recheck_seconds: float) -> list[SealedDoctor]:
         """Return the doctors to ask for: first who was never asked, then who was asked longest ago."""
         ledger, now = self.resources.ledger, self.resources.clock.now()
-        records, changes = ledger.list_auto_sign_records(), get_last_change(ledger.list_auto_sign_calls())
+        records = ledger.list_auto_sign_records()
+        changes = get_last_change(ledger.list_auto_sign_calls(), list_corrections(ledger))
         due = []
         for doctor in doctors:
             record, changed_at = records.get(doctor.key), changes.get(doctor.key, 0.0)

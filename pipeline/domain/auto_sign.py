@@ -6,7 +6,7 @@ from the seal that the ledger holds and from the time: a seal may be replaced, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Literal, Self
@@ -18,6 +18,7 @@ LICENSE_WARNING_SECONDS = 30 * DAY  # before its end
 CARD_NOT_QUERIED = "card_not_queried"  # code of a doctor whose card type the call does not take
 
 CallKind = Literal["enable_link", "seal_link", "cancel_link", "disable"]
+LinkKind = Literal["enable_link", "seal_link"]
 CallVerdict = Literal["done", "refused", "not_executed", "unknown"]
 
 
@@ -180,6 +181,45 @@ class CallEnd:
     request_id: str | None = None
 
 
-def get_last_change(calls: Sequence[AutoSignCall]) -> dict[str, float]:
-    """Return by key when the last call that may have closed a person's auto-sign left."""
-    return {call.key: call.begun_at for call in calls if call.kind == "disable"}
+# the link that a doctor in a state needs
+NEEDED_KINDS: Mapping[AutoSignState, LinkKind] = {
+    AutoSignState.NOT_OPEN: "enable_link",
+    AutoSignState.NO_SEAL: "seal_link",
+    AutoSignState.OTHER_SEAL: "seal_link",
+}
+
+
+def get_last_change(calls: Sequence[AutoSignCall], corrections: Mapping[str, float]) -> Mapping[str, float]:
+    """Return by key since when an answer may be outdated: a call that closes left, or the number was corrected.
+
+    ``corrections``: by key, when the number was corrected last.
+    """
+    changes = dict(corrections)
+    for call in calls:
+        if call.kind == "disable":
+            changes[call.key] = max(call.begun_at, changes.get(call.key, 0.0))
+    return changes
+
+
+def list_used_links(
+    records: Mapping[str, AutoSignRecord],
+    calls: Sequence[AutoSignCall],
+    corrections: Mapping[str, float],
+    *,
+    now: float,
+) -> list[str]:
+    """Return the uuids of links that are of no use any more, although they could be opened.
+
+    The newest answer shows that the doctor needs no link of this kind, or the number that the link is for was corrected.
+    """
+    used = []
+    for call in calls:
+        if not call.is_good(now):
+            continue
+        record = records.get(call.key)
+        is_needless = False
+        if record is not None and (record.answered_at or 0.0) >= call.begun_at:
+            is_needless = NEEDED_KINDS.get(record.get_state(now)) != call.kind
+        if is_needless or corrections.get(call.key, 0.0) >= call.begun_at:
+            used.append(call.uuid)
+    return used

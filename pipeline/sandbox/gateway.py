@@ -110,6 +110,14 @@ class Call:
         value = (self.parameters or {}).get(name)
         return value if isinstance(value, str) else None
 
+    def get_person_number(self) -> str | None:
+        """Return the identity number of the person whom the call is about, also where ``UserInfo`` holds it."""
+        parameters = self.parameters or {}
+        inner = parameters.get("AutoSignConfig", parameters)
+        user = inner.get("UserInfo") if isinstance(inner, Mapping) else None
+        number = user.get("IdCardNumber") if isinstance(user, Mapping) else None
+        return number if isinstance(number, str) else self.get_text("IdCardNumber")
+
 
 def get_operation(action: str, service: str) -> str:
     """Return the name that an action has in essbasic; in ess most names lack ``Channel``."""

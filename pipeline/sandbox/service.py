@@ -44,7 +44,7 @@ class Received:
     trace_id: str | None
     request_id: str | None
     connection: str  # the client's address and port
-    number: str | None = field(repr=False)  # IdCardNumber of a create
+    number: str | None = field(repr=False)  # IdCardNumber of a create, or of a call about auto-sign
     seal_name: str | None
     encrypted: bool = False  # it came in an envelope
     faults: tuple[str, ...] = ()
@@ -189,7 +189,7 @@ class FakeService:
                 trace_id=call.trace_id,
                 request_id=request_id,
                 connection=call.connection,
-                number=call.get_text("IdCardNumber"),
+                number=call.get_person_number(),
                 seal_name=call.get_text("SealName"),
                 encrypted=is_envelope(call),
                 faults=faults,

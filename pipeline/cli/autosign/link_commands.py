@@ -164,14 +164,12 @@ def _plan(
     sms: bool = False,
 ) -> LinkPlan:
     """Decide who needs which link; links that were used meanwhile are entered as that."""
-    from pipeline.autosign.links import list_used_links, plan_links
+    from pipeline.autosign.doctors import enter_used_links
+    from pipeline.autosign.links import plan_links
 
     ledger, now = opened.ledger, session.clock.now()
-    records = ledger.list_auto_sign_records()
-    used = list_used_links(records, ledger.list_auto_sign_calls(), now=now)
-    if used:
-        ledger.record_void_links(used, now=now)
-    calls = ledger.list_auto_sign_calls()
+    enter_used_links(ledger, now=now)
+    records, calls = ledger.list_auto_sign_records(), ledger.list_auto_sign_calls()
     return plan_links(doctors, records, calls, now=now, renew=renew, wants_sms=sms)
 
 

@@ -194,7 +194,7 @@ def _print_report(session: Session, report: StatusReport, opened: OpenDoctors) -
 
 def _suggest_next(session: Session, report: StatusReport) -> None:
     """Print the command that goes on: for who was not asked for, else for who cannot sign yet."""
-    from pipeline.autosign.links import NEEDED_KINDS
+    from pipeline.domain.auto_sign import NEEDED_KINDS
 
     if not report.is_complete:
         session.suggest_same_command("autosign.next_rest")
