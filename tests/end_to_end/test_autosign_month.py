@@ -1,6 +1,6 @@
 """A month after the seals, night by night: due calls alone, each state the true one, no SMS twice, no link lost.
 
-The rules stand in `autosign_model`. ``MONTH=300`` plays thirty nights of so many doctors, from five seeds.
+The rules stand in `autosign_model`. ``make lives`` plays thirty nights of MONTH doctors, from five seeds.
 """
 
 import os

@@ -180,7 +180,6 @@ def draw_lives(dice: Random, count: int, nights: int) -> list[Life]:
     """Draw the doctors of a month; the first ones are those that every month must have."""
     usual = range(1, count + 1)
     lives = [Life(serial, people.name(serial)) for serial in usual]
-    late = nights // 2
     chosen = {
         "other seal": {"first_seal": "other", "chooses_after": 1},
         "no seal": {"first_seal": "none", "chooses_after": 1},
@@ -190,10 +189,11 @@ def draw_lives(dice: Random, count: int, nights: int) -> list[Life]:
         "licence ends later": {"licence": 34.0},
         "closes": {"closes_after": 0, "opens_after": 1, "licence": 20.0},
         "turns": {"turns_after": 1, "opens_after": 0},
-        "leaver": {"leaves": late},
+        "leaver": {"leaves": 3, "opens_after": 0},
         "newcomer": {"arrives": 2},
         "abroad": {"is_abroad": True},
         "corrected": {"corrected_on": 2, "opens_after": 0},
+        "corrected with a link": {"corrected_on": 2, "opens_after": None},
         "no mobile": {"has_mobile": False, "opens_after": None},
         "never chooses": {"first_seal": "other", "chooses_after": None},
         "no licence": {"licence": None, "opens_after": 0},

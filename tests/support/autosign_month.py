@@ -57,6 +57,7 @@ class Month:
         self.is_blocked = False  # the service refuses or fails every call about auto-sign
         self.seen = Counter()  # what the month has met
         self.texted_with_renew: dict[str, bool] = {}  # url -> whether its link was asked for with --renew
+        self.keys: dict[int, str] = {}  # of the person in the ledger, by serial
         self.seals: dict[int, str] = {}  # SealId by serial
         self.roster: list[tuple[str, ...]] = []
         self.runs_every_night = len(days) > 20
@@ -224,6 +225,8 @@ class Month:
                 assert now - life.answered_at <= RECHECK * DAY, f"{context}: an old answer"
                 self.seen["stale within recheck"] += 1
             assert shown[life.staff_no]["seal_id"] == own, context
+            key = shown[life.staff_no]["key"]
+            assert self.keys.setdefault(life.serial, key) == key, f"{context}: another person"
             if state is not None:
                 states[state] += 1
                 self.seen[state] += 1
@@ -342,7 +345,7 @@ class Month:
             life
             for life in self.lives
             if life.leaves is not None
-            and life.leaves <= night <= life.leaves + 1
+            and night - life.leaves in {0, 1, 4}
             and life.arrives < life.leaves
         ]
         if not gone:
@@ -383,7 +386,7 @@ class Month:
             for number in (life.number, life.mistaken_number)
         }, f"{context}: a doctor who did not leave"
         self.seen["disabled"] += len(closed)
-        if night == min(life.leaves for life in gone) and self.dice.random() < 0.5:
+        if any(LOST in call.faults for call in calls):
             return  # asked for in the next night
         answer = self.go("autosign", "status", str(sheet))
         lives = {number: life for number, life in numbers.items() if not life.is_abroad}
@@ -413,6 +416,16 @@ class Month:
             else:
                 assert (call.verdict, call.url) == ("unknown", None), context
             assert call.by_sms == (link["sms_to"] is not None), context
+        owners = {
+            number: self.keys.get(life.serial)
+            for life in self.lives
+            for number in (life.number, life.mistaken_number)
+        }
+        for call in autosign_calls:
+            if call.trace_id in kept:
+                assert kept[call.trace_id].key == owners[call.number], (
+                    f"{context}: entered for another doctor"
+                )
         urls = {call.url for call in kept.values() if call.url}
         assert urls <= {link["url"] for link in truth["links"]}, context
 
