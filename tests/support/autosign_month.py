@@ -318,7 +318,7 @@ class Month:
         now = self.clock.now()
         holders = [life for life in self.standing if life.find_good_link("enable", now)]
         is_all = self.night % 11 == 10
-        is_chosen = is_all or self.night % 5 == 1 or self.dice.random() < 0.3
+        is_chosen = is_all or self.night % 2 == 1 or self.dice.random() < 0.3
         if not holders or not is_chosen:
             return
         chosen = holders if is_all else [self.dice.choice(holders)]
@@ -331,6 +331,7 @@ class Month:
         unclear = sum(LOST in call.faults for call in answer["calls"])
         assert answer["unknown"] == unclear, context
         self.seen["cancelled"] += answer["cancelled"]
+        self.seen["lost cancels"] += unclear
 
     def take_cancelled(self, calls: list, lives: dict[str, Life]) -> None:
         for call in calls:
@@ -344,9 +345,7 @@ class Month:
         gone = [
             life
             for life in self.lives
-            if life.leaves is not None
-            and night - life.leaves in {0, 1, 4}
-            and life.arrives < life.leaves
+            if life.leaves is not None and night - life.leaves in {0, 1, 4} and life.arrives < life.leaves
         ]
         if not gone:
             return
