@@ -410,6 +410,7 @@ class Month:
         assert "" not in delivered
         for link in truth["links"]:
             call = kept[link["trace_id"]]
+            assert call.begun_at <= link["created_at"], f"{context}: entered after it had left"
             if link["url"] in delivered:
                 assert (call.verdict, call.url) == ("done", link["url"]), f"{context}: a link was lost"
             else:
