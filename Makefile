@@ -55,7 +55,7 @@ COMPILE = [ -d tests/end_to_end/__pycache__ ] || { $(BIN)/python -m pytest -q --
 attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, odd answers, pasted columns, small pictures, other doctors' files (about 20 min, 37 on a busy machine)
 	ATTACK=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --tb=short tests/attack tests/end_to_end/test_wrong_pictures.py
 
-lives: .venv/dev ## LIVES random hospitals of each kind from SEED on, six runs each: wrong pictures, rows held without need (about 15 min); thirty nights after the seals of MONTH doctors, five times (about 15 min)
+lives: .venv/dev ## LIVES random hospitals of each kind from SEED on, six runs each: wrong pictures, rows held without need (about 15 min); thirty days after the seals of MONTH doctors, five times (about 15 min)
 	LIVES=$(or $(LIVES),200) SEED=$(or $(SEED),1) MONTH=$(or $(MONTH),300) $(BIN)/python -m pytest -q -n 2 --tb=short \
 		tests/attack/test_random_lives.py tests/end_to_end/test_autosign_month.py
 

@@ -1,6 +1,6 @@
-"""A month after the seals, night by night: due calls alone, each state the true one, no SMS twice, no link lost.
+"""A month after the seals, step by step: due calls alone, each state the true one, no SMS twice, no link lost.
 
-The rules stand in `autosign_model`. ``make lives`` plays thirty nights of MONTH doctors, from five seeds.
+The rules stand in `autosign_model`. ``make persons`` plays thirty steps of MONTH doctors, from five seeds.
 """
 
 import os
@@ -33,7 +33,7 @@ def month_of(hospital_with, capsys):
 
 
 def draw_faults(dice: Random) -> list[dict]:
-    """Draw what befalls the calls of one night."""
+    """Draw what befalls the calls of one step."""
     lost = dice.randint(1, 3)
     return [
         strike(STATUS, LOST, nth=[lost, lost + 2]),
@@ -48,11 +48,11 @@ def draw_faults(dice: Random) -> list[dict]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_month_after_the_seals(month_of, seed):
-    month, dice = month_of(seed), Random(f"nights {seed}")
+    month, dice = month_of(seed), Random(f"steps {seed}")
     outage, unlisted = (17, 11) if len(DAYS) == 30 else (4, 5)
-    for night in range(len(DAYS)):
-        white_list = {unlisted: "unlisted", unlisted + 1: "forbidden"}.get(night, "on")
-        faults = draw_faults(dice) if night % 3 != 1 else [strike(CANCEL, LOST, nth=[1])] * (night == 1)
-        month.play(night, faults, white_list=white_list, outage=night == outage)
+    for step in range(len(DAYS)):
+        white_list = {unlisted: "unlisted", unlisted + 1: "forbidden"}.get(step, "on")
+        faults = draw_faults(dice) if step % 3 != 1 else [strike(CANCEL, LOST, nth=[1])] * (step == 1)
+        month.play(step, faults, white_list=white_list, outage=step == outage)
     assert set(month.seen) >= MET, f"never met: {MET - set(month.seen)}"
     assert month.go("ledger", "check")["exit"] == 0

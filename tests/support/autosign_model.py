@@ -21,14 +21,14 @@ import people
 
 DAY = 86_400.0
 RECHECK, LINK_DAYS, WARNING = 5, 12, 30  # days
-NIGHT = 1.01 * DAY  # no age of an answer or link is a whole number of days: no state hangs on a millisecond
+STEP = 1.01 * DAY  # no age of an answer or link is a whole number of days: no state hangs on a millisecond
 CORRECTED = 2_000  # added to the serial of a number that was entered by mistake
 NEEDS = {"not_open": "enable", "other_seal": "seal", "no_seal": "seal"}
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the service says of a doctor."""
+    """What the service answers of a doctor."""
 
     is_open: bool
     seal_id: str | None = None
@@ -63,27 +63,27 @@ class MadeLink:
 
 
 @dataclass
-class Life:
+class Person:
     """One doctor: what the roster holds, what the doctor will do, and what the hospital knows."""
 
     serial: int
     name: str
-    arrives: int = 0  # night, counted from 0
+    arrives: int = 0  # step, counted from 0
     leaves: int | None = None
     corrected_on: int | None = None
     is_abroad: bool = False  # a card that no call about auto-sign takes
     has_mobile: bool = True
-    # -- what the doctor does, in evenings
-    opens_after: int | None = 1  # evenings with a link; None: never
+    # -- what the doctor does, in days
+    opens_after: int | None = 1  # days with a link; None: never
     first_seal: str = "own"
-    chooses_after: int | None = 1  # evenings with a link to choose; None: never
-    closes_after: int | None = None  # evenings with open auto-sign
+    chooses_after: int | None = 1  # days with a link to choose; None: never
+    closes_after: int | None = None  # days with open auto-sign
     turns_after: int | None = None  # the same: chooses another seal
     licence: float | None = 365.0  # days
     # -- what happens
-    evenings_with_link: int = 0
-    evenings_open: int = 0
-    evenings_wrong: int = 0
+    days_with_link: int = 0
+    days_open: int = 0
+    days_wrong: int = 0
     # -- what the hospital knows
     answer: Facts | None = None
     answered_at: float = 0.0
@@ -105,17 +105,17 @@ class Life:
     def staff_no(self) -> str:
         return f"{self.serial:05d}"
 
-    def get_number(self, night: int) -> str:
-        is_mistaken = self.corrected_on is not None and night < self.corrected_on
+    def get_number(self, step: int) -> str:
+        is_mistaken = self.corrected_on is not None and step < self.corrected_on
         return self.mistaken_number if is_mistaken else self.number
 
-    def stands(self, night: int) -> bool:
-        return self.arrives <= night and (self.leaves is None or night < self.leaves)
+    def is_listed(self, step: int) -> bool:
+        return self.arrives <= step and (self.leaves is None or step < self.leaves)
 
-    def build_row(self, night: int) -> tuple[str, ...]:
+    def build_row(self, step: int) -> tuple[str, ...]:
         card = "护照" if self.is_abroad else "居民身份证"
         mobile = f"154{self.serial:08d}" if self.has_mobile else ""
-        return (self.name, self.get_number(night), mobile, self.staff_no, "内科", card)
+        return (self.name, self.get_number(step), mobile, self.staff_no, "内科", card)
 
     # -- the rules
 
@@ -176,10 +176,10 @@ class Life:
             link.over = True
 
 
-def draw_lives(dice: Random, count: int, nights: int) -> list[Life]:
+def draw_persons(dice: Random, count: int, steps: int) -> list[Person]:
     """Draw the doctors of a month; the first ones are those that every month must have."""
     usual = range(1, count + 1)
-    lives = [Life(serial, people.name(serial)) for serial in usual]
+    persons = [Person(serial, people.name(serial)) for serial in usual]
     chosen = {
         "other seal": {"first_seal": "other", "chooses_after": 1},
         "no seal": {"first_seal": "none", "chooses_after": 1},
@@ -198,27 +198,27 @@ def draw_lives(dice: Random, count: int, nights: int) -> list[Life]:
         "never chooses": {"first_seal": "other", "chooses_after": None},
         "no licence": {"licence": None, "opens_after": 0},
     }
-    for life, changes in zip(lives, chosen.values(), strict=False):
+    for person, changes in zip(persons, chosen.values(), strict=False):
         for name, value in changes.items():
-            setattr(life, name, value)
-    leaver = lives[list(chosen).index("leaver")]
-    lives[len(chosen)].name = leaver.name  # a namesake who stays
-    for life in lives[len(chosen) + 1 :]:
-        life.opens_after = dice.choice([0, 0, 1, 2, 4, LINK_DAYS + 2, None])
-        life.first_seal = dice.choice(["own"] * 6 + ["other", "none"])
-        life.chooses_after = dice.choice([0, 1, 3, None])
-        life.licence = dice.choice([365.0, 365.0, None, dice.randint(3, 45)])
+            setattr(person, name, value)
+    leaver = persons[list(chosen).index("leaver")]
+    persons[len(chosen)].name = leaver.name  # a namesake who stays
+    for person in persons[len(chosen) + 1 :]:
+        person.opens_after = dice.choice([0, 0, 1, 2, 4, LINK_DAYS + 2, None])
+        person.first_seal = dice.choice(["own"] * 6 + ["other", "none"])
+        person.chooses_after = dice.choice([0, 1, 3, None])
+        person.licence = dice.choice([365.0, 365.0, None, dice.randint(3, 45)])
         if dice.random() < 0.1:
-            life.closes_after = dice.randint(0, 6)
+            person.closes_after = dice.randint(0, 6)
         elif dice.random() < 0.1:
-            life.turns_after = dice.randint(0, 6)
+            person.turns_after = dice.randint(0, 6)
         if dice.random() < 0.06:
-            life.leaves = dice.randint(2, nights - 1)
+            person.leaves = dice.randint(2, steps - 1)
         elif dice.random() < 0.06:
-            life.arrives = dice.randint(1, nights - 2)
+            person.arrives = dice.randint(1, steps - 2)
         elif dice.random() < 0.03:
-            life.corrected_on = dice.randint(2, nights - 1)
+            person.corrected_on = dice.randint(2, steps - 1)
         elif dice.random() < 0.03:
-            life.is_abroad = True
-        life.has_mobile = dice.random() > 0.05
-    return lives
+            person.is_abroad = True
+        person.has_mobile = dice.random() > 0.05
+    return persons
