@@ -183,7 +183,7 @@ class Audit(Section):
     endpoint: Endpoint | None = Key(
         None, "Host of the audit log; null: cloudaudit.tencentcloudapi.com, of a sandbox its own address"
     )
-    region: str = Key("ap-guangzhou", "X-TC-Region, which this interface needs", min_length=1)
+    region: str = Key("ap-guangzhou", "X-TC-Region, which this interface needs")
 
 
 class Api(Section):
