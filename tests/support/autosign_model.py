@@ -8,8 +8,8 @@ It restates the rules in its own words and asks the program nothing.
 * A doctor who by the last answer is not open needs a link to open, one who is open with another or no seal a link to
   choose. A link is made where none can be opened, a second one only on request (``--renew``). A link whose answer was
   lost is none.
-* An SMS goes with a link to open. The next one goes only after a link that was delivered and is over, on request. After an
-  SMS whose answer was lost no other one goes, ever.
+* An SMS goes with a link to open. The next one goes only after a link that was delivered and is over, and where a new link
+  was made on request since. After an SMS whose answer was lost no other one goes, ever.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class MadeLink:
     until: float
     is_delivered: bool  # its answer arrived
     by_sms: bool
+    number: str = ""
     over: bool = False  # as the hospital knows: used, cancelled, or for a number that was corrected
 
     def is_good(self, now: float) -> bool:

@@ -56,7 +56,7 @@ class Month:
         self.step = 0
         self.is_blocked = False  # the service refuses or fails every call about auto-sign
         self.seen = Counter()  # what the month has met
-        self.texted_with_renew: dict[str, bool] = {}  # url -> whether its link was asked for with --renew
+        self.renewed: dict[str, bool] = {}  # url -> whether the link was asked for with --renew
         self.keys: dict[int, str] = {}  # of the person in the ledger, by serial
         self.seals: dict[int, str] = {}  # SealId by serial
         self.roster: list[tuple[str, ...]] = []
@@ -171,6 +171,22 @@ class Month:
             self.go("run", "--accept-guards", codes=(3,))  # each differs from its seal by the number
             for person in corrected:
                 self.go("resolve", person.staff_no, "--keep")
+        self.check_run_summary()
+
+    def check_run_summary(self) -> None:
+        """Compare the counts in run.json with what was answered, for everybody with a seal: also for who has left."""
+        counts, now = self.hospital.record().get("auto_sign"), self.clock.now()
+        sealed = [person for person in self.persons if person.arrives <= self.step]
+        answered = [person for person in sealed if person.answer is not None]
+        if not answered:
+            return
+        expected = Counter(person.name_state(self.own_seal(person), now) for person in answered)
+        states = {
+            state: n for state, n in counts["states"].items() if state not in {"cannot_ask", "no_answer"}
+        }
+        assert states == expected, f"step {self.step}: the run's summary"
+        assert counts["sealed"] == len(sealed)
+        assert counts["can_sign"] == expected["open"] + expected["license_ends"]
 
     def query_status(self, blocked_code: int) -> None:
         """Run `status`: only who is due is asked; every state is the true one as far as it could be asked."""
@@ -275,7 +291,7 @@ class Month:
                 due[call.number].links.append(MadeLink(KINDS[call.action], "", now, now, False, texts))
         assert {number for number, link in made if link.by_sms} == texted & set(executed), context
         for _, link in made:
-            self.texted_with_renew[link.url] = renew
+            self.renewed[link.url] = renew
         self.check_links(answer, made, context)
 
     def take_links(self, calls: list, context: str) -> list[tuple[str, MadeLink]]:
@@ -289,7 +305,13 @@ class Month:
             delivered = LOST not in call.faults
             texted = link["sms_to"] is not None
             new = MadeLink(
-                link["kind"], link["url"], link["created_at"], link["expires_at"], delivered, texted
+                link["kind"],
+                link["url"],
+                link["created_at"],
+                link["expires_at"],
+                delivered,
+                texted,
+                link["number"],
             )
             person = next(person for person in self.listed if person.get_number(self.step) == link["number"])
             assert new.kind == person.get_needed_kind(self.own_seal(person), self.clock.now()), context
@@ -444,7 +466,13 @@ class Month:
                 link = links[before["url"]]
                 assert link.is_delivered, f"{context}: an SMS after one whose answer was lost"
                 assert link.over or after["at"] >= link.until, f"{context}: two SMS for one link"
-                assert self.texted_with_renew[after["url"]], f"{context}: a second SMS that was not asked for"
+                since = [
+                    url
+                    for url, one in links.items()
+                    if one.number == after["number"] and before["at"] < one.made_at <= after["at"]
+                ]
+                is_renewed = any(self.renewed.get(url) for url in since)
+                assert is_renewed, f"{context}: a second SMS, and no new link was asked for"
                 self.seen["second SMS"] += after is texts[-1]
 
     # -- a day
