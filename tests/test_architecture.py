@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[1]
 PIPELINE = REPOSITORY / "pipeline"
 MODULES = sorted(PIPELINE.rglob("*.py"))
 MAX_LINES = 600  # of one module
-MAX_MODULES = 26  # in one folder, __init__.py not counted
+MAX_MODULES = 25  # in one folder, __init__.py not counted
 HOME_OF_LIBRARY = {
     "PIL": "intake/images/",
     "aiohttp": ("esign/client.py", "esign/role.py", "hosts/worker_server.py", "sandbox/server.py", "web/"),

@@ -41,12 +41,13 @@ def enter_answer(connection: Connection, answer: AutoSignAnswer) -> list[Fact]:
     return []
 
 
-def read_records(connection: Connection) -> dict[str, AutoSignRecord]:
-    """Return what is known by key, with the SealId of each person's live seal."""
+def read_records(connection: Connection, key: str | None = None) -> dict[str, AutoSignRecord]:
+    """Return what is known by key, with the SealId of each person's live seal; with a key of that person alone."""
     rows = connection.execute(
         "SELECT auto_sign.key, asked_at, code, auto_sign.request_id, answered_at, is_open, auto_sign.seal_id, "
         "license_to, seal.seal_id FROM auto_sign LEFT JOIN seal ON seal.key = auto_sign.key AND ended_by IS NULL "
-        "ORDER BY auto_sign.key"
+        "WHERE auto_sign.key = coalesce(?, auto_sign.key) ORDER BY auto_sign.key",
+        (key,),
     )
     return {
         key: AutoSignRecord(

@@ -8,12 +8,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from dataclasses import field as _field
 
+from pipeline.domain.auto_sign import AutoSignRecord
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Field
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Status
 from pipeline.domain.site_key import SiteKey
 from pipeline.ledger import decisions
+from pipeline.ledger.auto_sign import read_records
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Connection, Decision, RowRecord
 from pipeline.ledger.run_history import make_row_record
 from pipeline.ledger.schema import select_columns
@@ -132,6 +134,7 @@ def read_person(
         decisions=tuple(decisions.read_decisions(connection, keys=keys)),
         judgements=tuple(decisions.read_judgements_of(connection, pairings)),
         rows=own_rows,
+        auto_sign=read_records(connection, key).get(key) if key is not None else None,
     )
 
 
@@ -230,6 +233,7 @@ class PersonRecords:
     decisions: tuple[Decision, ...] = ()
     judgements: tuple[Decision, ...] = ()  # of the person's pictures
     rows: tuple[RowHistoryEntry, ...] = ()
+    auto_sign: AutoSignRecord | None = None  # None: the service was never asked
 
     @property
     def live_seal(self) -> SealRecord | None:

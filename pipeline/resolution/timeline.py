@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as _field
 
 from pipeline.clock import stamp
+from pipeline.domain.auto_sign import AutoSignRecord, AutoSignState
 from pipeline.domain.masking import mask_answer, mask_text
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.row_record import RecordedPicture, RecordedProblem, RowLine
@@ -145,6 +146,15 @@ class PresentSeal:
 
 
 @dataclass(frozen=True, slots=True)
+class Signing:
+    """Whether the doctor could sign when the service last answered, or was last asked where it never answered."""
+
+    state: AutoSignState
+    moment: str
+    license_to: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LastSeen:
     """Where the newest run saw the doctor's row."""
 
@@ -170,6 +180,7 @@ class PersonTimeline:
     other_values: Mapping[Field, str] = _field(repr=False)  # of the further fields that results show
     seal_name_frozen: bool
     seal: PresentSeal | None
+    signing: Signing | None  # None: no seal, or the service was never asked
     creates: int  # that were sent
     seen: LastSeen | None
     gone: bool  # the newest runs do not see the doctor any more
@@ -237,6 +248,7 @@ def build_timeline(
         other_values={field: text for field, text in values.items() if field not in _OWN_FIELDS},
         seal_name_frozen=person.seal_name is not None,
         seal=_make_seal(person.live_seal) if person.live_seal else None,
+        signing=_make_signing(person.auto_sign) if person.auto_sign and person.live_seal else None,
         creates=sum(create.was_sent for create in person.attempts),
         seen=_make_last_seen(newest_row, newest) if newest_row and newest else None,
         gone=bool(person.rows) and not any(row.is_current for row in person.rows),
@@ -443,6 +455,15 @@ def _make_seal(seal: SealRecord) -> PresentSeal:
         moment=stamp(seal.entered_at),
         request_id=seal.request_id,
         trace_id=seal.attempt,
+    )
+
+
+def _make_signing(record: AutoSignRecord) -> Signing:
+    moment = record.asked_at if record.answered_at is None else record.answered_at
+    return Signing(
+        state=record.get_state(moment),
+        moment=stamp(moment),
+        license_to=None if record.license_to is None else stamp(record.license_to),
     )
 
 

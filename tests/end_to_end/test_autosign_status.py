@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 from openpyxl import load_workbook
-from people import make_row
+from people import make_row, name
 from run_support import draw_seal
 from wire_support import fault, refusing_port
 
@@ -202,7 +202,7 @@ def test_a_run_asks_afterwards_and_everything_shows_who_can_sign(hospital, capsy
     places = ("results.xlsx", "report.html", "run.json")
     for text in (
         read_summary(hospital),
-        *((hospital.newest / name).read_text("utf-8") for name in places[1:]),
+        *((hospital.newest / file).read_text("utf-8") for file in places[1:]),
     ):
         assert "auto_sign" not in text
         assert "Auto-sign" not in text
@@ -228,6 +228,13 @@ def test_a_run_asks_afterwards_and_everything_shows_who_can_sign(hospital, capsy
     assert line in capsys.readouterr().out
     assert hospital.go("--json", "status") == 0
     assert json.loads(capsys.readouterr().out)["auto_sign"] == expected
+    shown = []
+    for serial in (1, 2, 3):
+        assert hospital.go("--json", "explain", name(serial)) == 0
+        shown.append(json.loads(capsys.readouterr().out)["doctor"]["signing"]["state"])
+    assert shown == ["open", "other_seal", "not_open"]
+    assert hospital.go("explain", name(2)) == 0
+    assert "open with another seal (asked " in capsys.readouterr().out
 
 
 def test_a_query_that_fails_after_a_run_is_a_warning_and_the_run_keeps_its_exit_code(hospital, capsys):
