@@ -11,7 +11,7 @@ from autosign_month import CANCEL, DISABLE, ENABLE, LOST, SEAL, STATUS, Month, M
 
 from pipeline.sandbox.actions import Rules
 
-DOCTORS = int(os.environ.get("MONTH", "20"))
+DOCTORS = int(os.environ.get("MONTH", "18"))
 SEEDS = range(1, 6) if "MONTH" in os.environ else (1,)
 DAYS = list(range(30)) if "MONTH" in os.environ else [0, 1, 2, 3, 4, 8, 9, 16, 29]
 MET = {
