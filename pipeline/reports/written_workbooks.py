@@ -70,6 +70,8 @@ class WrittenWorkbooks:
                     workbook.unlink(missing_ok=True)
             except PermissionError:  # a program holds it open
                 continue
+            except FileNotFoundError:  # a run at the same time has put it aside
+                pass
             del notes[name]
         if names:
             self._save(notes)

@@ -571,6 +571,7 @@ def test_every_option_that_has_an_argument_is_named_by_it():
         "lang",
         "look-up",
         "max-age",
+        "numbers",
         "probe",
         "profile",
         "quiet",

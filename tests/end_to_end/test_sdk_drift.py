@@ -120,7 +120,7 @@ def bodies(hospital_with, capsys):
         hospital.go("doctor")
         if api.get("contract") != "inline":  # whose creates open auto-sign themselves
             follow_auto_sign(hospital, capsys)
-        for serial in (1, 2):  # one of them is unknown, the other has its seal
+        for serial in (1, 2, 3):  # one of them is unknown, the others have their seals
             run_later(hospital, "resolve", name(serial), "--look-up")
             run_later(hospital, "certify", "--list", name(serial))
         return arrived

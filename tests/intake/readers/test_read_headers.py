@@ -42,11 +42,12 @@ def test_titles_are_compared_without_width_case_space_marks_and_brackets(tmp_pat
 
 def test_every_parameter_has_a_chinese_and_an_english_title(tmp_path):
     chinese = (
-        "姓名,身份证号,证件类型,手机号,工号,科室,印章名称,印章图片,场景值,开通自动签,许可类型,压缩印章图片"
+        "姓名,身份证号,证件类型,手机号,工号,科室,印章名称,印章图片,场景值,开通自动签,许可类型,压缩印章图片,"
+        "处理印章图片,印章颜色"
     )
     english = (
         "UserName,IdCardNumber,IdCardType,Mobile,StaffNo,Department,SealName,Picture,SceneKey,EnableAutoSign,"
-        "LicenseType,SealImageCompress"
+        "LicenseType,SealImageCompress,ProcessSeal,SealColor"
     )
     fields = [str(name) for name in Field]
     for titles in (chinese, english, ",".join(fields)):
