@@ -1,6 +1,6 @@
 """A month after the seals, step by step: due calls alone, each state the true one, no SMS twice, no link lost.
 
-The rules stand in `autosign_model`. ``make persons`` plays thirty steps of MONTH doctors, from five seeds.
+The rules stand in `autosign_model`. ``make lives`` plays thirty steps of MONTH doctors, from five seeds.
 """
 
 import os
