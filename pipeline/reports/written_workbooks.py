@@ -70,7 +70,7 @@ class WrittenWorkbooks:
                     workbook.unlink(missing_ok=True)
             except PermissionError:  # a program holds it open
                 continue
-            except FileNotFoundError:  # a run at the same time has put it aside
+            except FileNotFoundError:  # a run at the same time has renamed it
                 pass
             del notes[name]
         if names:
