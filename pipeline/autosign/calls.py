@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from math import ceil
 from types import FrameType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
@@ -50,6 +50,22 @@ from pipeline.workflow.stage_settings import (
 LONGEST_ANSWER = 2.0  # seconds for which calls are in flight at the full pace
 MAX_WORKERS = 200
 Reading = TypeVar("Reading", bound=CallReading)
+
+
+Item = TypeVar("Item")
+
+
+class CallObserver(Protocol):
+    """Is shown how far the calls have got."""
+
+    def begin(self, total: int) -> None:
+        """Start with so many calls; called in the event loop."""
+
+    def advance(self) -> None:
+        """Take note of a call whose end is in the ledger."""
+
+    def note_stopping(self) -> None:
+        """Take note of a signal that stops the calls."""
 
 
 class ReadGuards(RunGuards):
@@ -273,6 +289,44 @@ async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncI
             connection_slots=connection_slots,
         )
         yield AutoSignCalls(context, limit)
+
+
+async def send_to_all(
+    resources: CallResources,
+    actions: Sequence[str],
+    items: Sequence[Item],
+    send: Callable[[AutoSignCalls, Item], Awaitable[None]],
+    observer: CallObserver | None,
+) -> tuple[Halt | None, Traffic]:
+    """Send one call alone first, so that a wrong key costs one call; then the others, as many at once as the pace needs.
+
+    Return why the calls were stopped, None where they were not, and their traffic, whose used share is of the first action.
+    """
+    begun, waiting = resources.clock.monotonic(), iter(items)
+
+    def note_stopping() -> None:
+        if observer is not None:
+            observer.note_stopping()
+
+    async def send_each(calls: AutoSignCalls) -> None:
+        while not calls.is_stopping and (item := next(waiting, None)) is not None:
+            await send(calls, item)
+
+    if observer is not None:
+        observer.begin(len(items))
+    with stop_on_signals(resources.stop, note_stopping):
+        async with open_calls(resources, actions) as calls:
+            while not calls.is_stopping and calls.has_no_answer:
+                item = next(waiting, None)
+                if item is None:
+                    break
+                await send(calls, item)
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(min(resources.workers, len(items))):
+                    tasks.create_task(send_each(calls))
+            if resources.stop.signal is not None:
+                calls.context.run_state.halt_for_outage()
+            return calls.halt, calls.summarize_traffic(actions[0], begun)
 
 
 @contextmanager

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.autosign.calls import AutoSignCalls, CallResources, Tries, open_calls, stop_on_signals
-from pipeline.autosign.status import InquiryObserver
+from pipeline.autosign.calls import AutoSignCalls, CallObserver, CallResources, Tries, send_to_all
 from pipeline.domain.auto_sign import AutoSignCall, CallEnd, CallKind
 from pipeline.domain.run import Halt, Traffic
 from pipeline.errors import LeaseLost, LedgerError
@@ -64,38 +63,18 @@ class JournalledCalls:
 
     resources: CallResources
     who: str
-    observer: InquiryObserver = field(default_factory=InquiryObserver)
+    observer: CallObserver
     _ends: dict[str, CallEnd] = field(default_factory=dict)
 
     def run(self, calls: Sequence[PersonCall]) -> CallsReport:
         """Send every call; return what became of them."""
         halt, traffic = None, Traffic()
         if calls:
-            halt, traffic = asyncio.run(self._send_all(calls))
+            actions = sorted({call.action for call in calls})
+            halt, traffic = asyncio.run(
+                send_to_all(self.resources, actions, calls, self._send, self.observer)
+            )
         return CallsReport(self._ends, halt, self.resources.stop.signal, traffic)
-
-    async def _send_all(self, calls: Sequence[PersonCall]) -> tuple[Halt | None, Traffic]:
-        """Send one alone first, so that a wrong key costs one call; then the others."""
-        begun, actions = self.resources.clock.monotonic(), sorted({call.action for call in calls})
-        with stop_on_signals(self.resources.stop, self.observer.note_stopping):
-            self.observer.begin(len(calls))
-            async with open_calls(self.resources, actions) as way:
-                waiting = iter(calls)
-                while not way.is_stopping and way.has_no_answer:
-                    call = next(waiting, None)
-                    if call is None:
-                        break
-                    await self._send(way, call)
-                async with asyncio.TaskGroup() as tasks:
-                    for _ in range(min(self.resources.workers, len(calls))):
-                        tasks.create_task(self._send_each(way, waiting))
-                if self.resources.stop.signal is not None:
-                    way.context.run_state.halt_for_outage()
-                return way.halt, way.summarize_traffic(actions[0], begun)
-
-    async def _send_each(self, way: AutoSignCalls, waiting: Iterator[PersonCall]) -> None:
-        while not way.is_stopping and (call := next(waiting, None)) is not None:
-            await self._send(way, call)
 
     async def _send(self, way: AutoSignCalls, call: PersonCall) -> None:
         """Send a call and enter what became of it; what the ledger cannot take stops the calls."""

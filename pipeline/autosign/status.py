@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from pipeline.autosign.calls import AutoSignCalls, CallResources, open_calls, stop_on_signals
+from pipeline.autosign.calls import AutoSignCalls, CallObserver, CallResources, send_to_all
 from pipeline.autosign.doctors import SealedDoctor, enter_used_links, list_corrections
 from pipeline.clock import stamp
 from pipeline.domain.auto_sign import (
@@ -110,25 +110,12 @@ class StatusReport:
         ]
 
 
-class InquiryObserver(Protocol):
-    """Is shown how far the asking has got."""
-
-    def begin(self, total: int) -> None:
-        """Start with so many doctors; called in the event loop."""
-
-    def advance(self) -> None:
-        """Take note of a doctor whose answer is in the ledger."""
-
-    def note_stopping(self) -> None:
-        """Take note of a signal that stops the calls."""
-
-
 @dataclass(slots=True)
 class StatusInquiry:
     """Asks for doctors, as many at once as the pace needs."""
 
     resources: CallResources
-    observer: InquiryObserver | None = None
+    observer: CallObserver | None = None
     _asked: int = 0
 
     def run(
@@ -138,7 +125,10 @@ class StatusInquiry:
         due = list(doctors) if ask_all else self._list_due(doctors, recheck_seconds)
         halt, traffic = None, Traffic()
         if due:
-            halt, traffic = asyncio.run(self._query_all(due))
+            actions = (self.resources.product.auto_sign_status,)
+            halt, traffic = asyncio.run(
+                send_to_all(self.resources, actions, due, self._query_doctor, self.observer)
+            )
         if due and halt is None:
             enter_used_links(self.resources.ledger, now=self.resources.clock.now())
         stop = self.resources.stop
@@ -167,34 +157,6 @@ class StatusInquiry:
             if not (is_card if not doctor.signer.has_known_card else is_settled):
                 due.append(doctor)
         return sorted(due, key=lambda doctor: _get_asking(records, doctor))
-
-    async def _query_all(self, due: Sequence[SealedDoctor]) -> tuple[Halt | None, Traffic]:
-        """Ask for one doctor alone first, so that a wrong key costs one call; then for the others."""
-        begun = self.resources.clock.monotonic()
-        if self.observer is not None:
-            self.observer.begin(len(due))
-        with stop_on_signals(self.resources.stop, self._note_stopping):
-            async with open_calls(self.resources, (self.resources.product.auto_sign_status,)) as calls:
-                waiting = iter(due)
-                while not calls.is_stopping and calls.has_no_answer:
-                    doctor = next(waiting, None)
-                    if doctor is None:
-                        break
-                    await self._query_doctor(calls, doctor)
-                async with asyncio.TaskGroup() as tasks:
-                    for _ in range(min(self.resources.workers, len(due))):
-                        tasks.create_task(self._query_each(calls, waiting))
-                if self.resources.stop.signal is not None:
-                    calls.context.run_state.halt_for_outage()
-                return calls.halt, calls.summarize_traffic(self.resources.product.auto_sign_status, begun)
-
-    def _note_stopping(self) -> None:
-        if self.observer is not None:
-            self.observer.note_stopping()
-
-    async def _query_each(self, calls: AutoSignCalls, waiting: Iterator[SealedDoctor]) -> None:
-        while not calls.is_stopping and (doctor := next(waiting, None)) is not None:
-            await self._query_doctor(calls, doctor)
 
     async def _query_doctor(self, calls: AutoSignCalls, doctor: SealedDoctor) -> None:
         """Ask for one doctor and enter the answer; what the ledger refuses stops the calls."""
