@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from pipeline.errors import UsageError
 from pipeline.esign.contracts import CONTRACTS, Contract
 from pipeline.esign.credentials import CredentialsPlaces
 from pipeline.esign.encryption_keys import EncryptionKeyPlaces
-from pipeline.esign.products import AUDIT_LOG, ESS, Agent, PlatformAgent, Product
+from pipeline.esign.products import AUDIT_LOG, ESS, Agent, CloudService, PlatformAgent, Product
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
@@ -61,25 +61,54 @@ def build_client(
     config: Config, credentials: CredentialsSource, clock: Clock, ledger: Ledger | None = None
 ) -> Client:
     """Return the HTTP client, not yet opened; an answer that ``ledger`` knows is none."""
-    from pipeline.esign.client import Client  # noqa: PLC0415 - `check` imports no aiohttp
-    from pipeline.esign.responses import OF_THIS_PROCESS  # noqa: PLC0415 - the same
-
-    if ledger is not None:
-        OF_THIS_PROCESS.remember(ledger.list_request_ids(), ledger.list_seal_ids())
     api = config.api
-    return Client(
-        product=get_product(config),
-        endpoint=api.endpoint,
-        file_endpoint=api.file_endpoint,
-        credentials=credentials,
-        clock=clock,
-        timeout=api.timeout_seconds,
-        answers=OF_THIS_PROCESS,
-        region=api.region,
-        proxy=api.proxy,
-        ca_file=_get_ca_file(config),
-        encryption=build_encryption(config),
+    connection = ClientSettings(
+        get_product(config), api.endpoint, api.file_endpoint, api.region, build_encryption(config)
     )
+    return connection.build(config, credentials, clock, ledger)
+
+
+def build_audit_client(
+    config: Config, credentials: CredentialsSource, clock: Clock, ledger: Ledger | None = None
+) -> Client:
+    """Return the HTTP client of the audit log, not yet opened."""
+    endpoint = config.api.audit_endpoint
+    connection = ClientSettings(AUDIT_LOG, endpoint, endpoint, config.api.audit.region)
+    return connection.build(config, credentials, clock, ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """Where a client's calls go; the rest is the same for every product."""
+
+    product: CloudService
+    endpoint: str
+    file_endpoint: str
+    region: str | None
+    encryption: Encryption | None = None
+
+    def build(
+        self, config: Config, credentials: CredentialsSource, clock: Clock, ledger: Ledger | None
+    ) -> Client:
+        """Return the client, not yet opened."""
+        from pipeline.esign.client import Client  # noqa: PLC0415 - `check` imports no aiohttp
+        from pipeline.esign.responses import OF_THIS_PROCESS  # noqa: PLC0415 - the same
+
+        if ledger is not None:
+            OF_THIS_PROCESS.remember(ledger.list_request_ids(), ledger.list_seal_ids())
+        return Client(
+            product=self.product,
+            endpoint=self.endpoint,
+            file_endpoint=self.file_endpoint,
+            credentials=credentials,
+            clock=clock,
+            timeout=config.api.timeout_seconds,
+            answers=OF_THIS_PROCESS,
+            region=self.region,
+            proxy=config.api.proxy,
+            ca_file=_get_ca_file(config),
+            encryption=self.encryption,
+        )
 
 
 def build_encryption(config: Config) -> Encryption | None:
@@ -102,30 +131,6 @@ def build_encryption(config: Config) -> Encryption | None:
         raise UsageError("encryption.no_extra") from error
     application_id = config.api.app_id if get_product(config).envelope_has_application else None
     return Encryption(settings.algorithm, settings.digest, keys, application_id)
-
-
-def build_audit_client(
-    config: Config, credentials: CredentialsSource, clock: Clock, ledger: Ledger | None = None
-) -> Client:
-    """Return the HTTP client of the audit log, not yet opened."""
-    from pipeline.esign.client import Client  # noqa: PLC0415 - `check` imports no aiohttp
-    from pipeline.esign.responses import OF_THIS_PROCESS  # noqa: PLC0415 - the same
-
-    if ledger is not None:
-        OF_THIS_PROCESS.remember(ledger.list_request_ids(), ledger.list_seal_ids())
-    api = config.api
-    return Client(
-        product=AUDIT_LOG,
-        endpoint=api.audit_endpoint,
-        file_endpoint=api.audit_endpoint,
-        credentials=credentials,
-        clock=clock,
-        timeout=api.timeout_seconds,
-        answers=OF_THIS_PROCESS,
-        region=api.audit.region,
-        proxy=api.proxy,
-        ca_file=_get_ca_file(config),
-    )
 
 
 def get_organization(config: Config) -> str | None:
