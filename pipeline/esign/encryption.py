@@ -185,7 +185,7 @@ def _dump_response(outer: Answer, response: Mapping[str, object]) -> bytes:
 
 
 def _name_iv(iv: bytes) -> str:
-    """Return an IV as an entry beside RequestIds: no two envelopes have the same one."""
+    """Return an IV as an entry next to RequestIds: no two envelopes have the same one."""
     return f"iv {_encode(iv)}"
 
 

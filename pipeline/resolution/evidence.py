@@ -145,7 +145,7 @@ class LedgerKnowledge:
 
     @classmethod
     def of(cls, snapshot: LedgerSnapshot, seal_ids: Collection[str], key: str) -> LedgerKnowledge:
-        """Return what a ledger knows beside the person of this key."""
+        """Return what a ledger knows of others than the person of this key."""
         made_here = [
             KnownSeal(
                 person.key,

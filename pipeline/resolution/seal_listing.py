@@ -126,7 +126,7 @@ def judge_listing(listing: SealListing, sought: SoughtCreate, known: LedgerKnowl
 
 @dataclass(frozen=True, slots=True)
 class _JudgedListing:
-    """A whole list beside what the ledger knows."""
+    """A whole list, compared with what the ledger knows."""
 
     seals: Sequence[ListedSeal]
     sought: SoughtCreate

@@ -190,7 +190,7 @@ def test_explain_shows_who_gave_it(ward, capsys):
 
 
 def test_a_picture_that_also_bears_another_doctors_name_goes_to_neither(ward):
-    """Also where that doctor has a picture of the own besides."""
+    """Also where that doctor has a further picture."""
     ward.give(1)
     (ward.seals / f"{name(2)}.png").write_bytes(ward.bytes)
     done = ward.run()
