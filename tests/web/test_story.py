@@ -56,7 +56,7 @@ def test_from_an_empty_folder_to_sealed_doctors(hospital, desktop, shown, locale
         tab.locator("nav").get_by_role("link", name=say("web.nav.send"), exact=True).click()
         expect(tab.locator("label.option").first).to_contain_text(say("web.send.all", n=3), timeout=PATIENCE)
         tab.locator("#order button.primary").click()
-        unknown = tab.locator(".tile.unknown .number")
+        unknown = tab.locator("#ended .tile.unknown .number")
         expect(unknown).to_have_text("1", timeout=PATIENCE)
         # a check follows the run by itself: its folder is the newest
         (run,) = [folder for folder in hospital.runs if (folder / "outcomes.jsonl").exists()]
