@@ -9,14 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline.autosign.calls import AutoSignCalls, CallObserver, CallResources, Tries, send_to_all
 from pipeline.domain.auto_sign import AutoSignCall, CallEnd, CallKind
+from pipeline.domain.masking import Masker
 from pipeline.domain.run import Halt, Traffic
 from pipeline.errors import LeaseLost, LedgerError
-from pipeline.esign.auto_sign_calls import CallReading, LinkReading, Signer
+from pipeline.esign.auto_sign_calls import (
+    CallReading,
+    LinkReading,
+    Signer,
+    build_person_call,
+    read_done,
+)
 from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.products import Agent
 from pipeline.esign.responses import Reply
@@ -29,18 +37,39 @@ NO_ANSWER = "no_answer"  # code of a call of which nothing came back
 REFUSED_BY_LEDGER = "ledger"  # code of a call that the ledger did not allow
 
 
-@dataclass(frozen=True, slots=True)
-class PersonCall:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonCall(ABC):
     """One call about one person."""
 
     kind: CallKind
     action: str
     key: str
     signer: Signer = field(repr=False)
-    # the body, at the service's time in unix seconds, and when a link that it makes expires
-    build: Callable[[Agent, float], tuple[bytes, float | None]]
-    read: Callable[[Reply], CallReading]
+    masker: Masker = field(repr=False)
     by_sms: bool = False
+
+    @abstractmethod
+    def build(self, agent: Agent, service_time: float) -> tuple[bytes, float | None]:
+        """Return the body at the service's time, and when a link that it makes expires; both times in unix seconds."""
+
+    @abstractmethod
+    def read(self, reply: Reply) -> CallReading:
+        """Return what an answer proves."""
+
+
+class ClosingCall(PersonCall):
+    """A call that voids a doctor's links, or closes auto-sign: it names the person alone, and its answer holds no data."""
+
+    __slots__ = ()
+
+    def build(self, agent: Agent, service_time: float) -> tuple[bytes, float | None]:
+        """Return the body, which is the same at any time."""
+        del service_time
+        return build_person_call(agent, self.signer), None
+
+    def read(self, reply: Reply) -> CallReading:
+        """Return whether the call was done."""
+        return read_done(reply, masker=self.masker)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.autosign.doctors import OpenDoctors
-from pipeline.autosign.journalled_calls import PersonCall
+from pipeline.autosign.journalled_calls import ClosingCall, PersonCall
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.auto_sign import AutoSignCall, AutoSignRecord
@@ -23,7 +23,7 @@ from pipeline.domain.roster import Doctor, FileReport, Row
 from pipeline.domain.seals import LedgerSnapshot, LiveSeal
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import EsignImportError, UsageError
-from pipeline.esign.auto_sign_calls import Signer, build_person_call, read_done
+from pipeline.esign.auto_sign_calls import Signer
 from pipeline.esign.products import Product
 from pipeline.intake.fields.validate import validate_rows
 from pipeline.intake.read_rosters import read_rosters
@@ -154,14 +154,8 @@ def _list_unclear(records: Mapping[str, AutoSignRecord], calls: Sequence[AutoSig
 
 def build_disable_call(leaver: Leaver, product: Product, masker: Masker) -> PersonCall:
     """Return the call that closes a doctor's auto-sign."""
-    return PersonCall(
-        "disable",
-        product.auto_sign_disable,
-        leaver.key,
-        leaver.signer,
-        lambda agent, _: (build_person_call(agent, leaver.signer), None),
-        lambda reply: read_done(reply, masker=masker),
-    )
+    action = product.auto_sign_disable
+    return ClosingCall(kind="disable", action=action, key=leaver.key, signer=leaver.signer, masker=masker)
 
 
 # -- the numbers that rosters of earlier runs still hold

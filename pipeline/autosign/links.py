@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.autosign.doctors import SealedDoctor
-from pipeline.autosign.journalled_calls import CallsReport, PersonCall
+from pipeline.autosign.journalled_calls import CallsReport, ClosingCall, PersonCall
 from pipeline.domain.auto_sign import (
     DAY,
     NEEDED_KINDS,
@@ -23,14 +23,14 @@ from pipeline.domain.auto_sign import (
 )
 from pipeline.domain.masking import Masker
 from pipeline.esign.auto_sign_calls import (
+    CallReading,
     Signer,
     build_enable_link,
-    build_person_call,
     build_seal_link,
-    read_done,
     read_link,
 )
 from pipeline.esign.products import Agent, Product
+from pipeline.esign.responses import Reply
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.reports.link_list import ListedLink
 
@@ -41,6 +41,27 @@ VOID_CODES = frozenset(
     {"FailedOperation.UserAutoSignEnableAlready", "FailedOperation.UserAutoSignEnableUrlNotExist"}
 )
 END_POINT = "HTTP_SHORT_URL"  # a short address: a message holds it, and its QR code is coarse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkCall(PersonCall):
+    """A call that makes a link to open auto-sign or to choose the seal."""
+
+    seconds: float  # for which the link can be opened
+
+    def build(self, agent: Agent, service_time: float) -> tuple[bytes, float | None]:
+        """Return the body and when the link expires."""
+        until = int(service_time + self.seconds)
+        if self.kind == "seal_link":
+            return build_seal_link(agent, self.signer, expires_at=until, end_point=END_POINT), until
+        body = build_enable_link(
+            agent, self.signer, expires_at=until, end_point=END_POINT, by_sms=self.by_sms
+        )
+        return body, until
+
+    def read(self, reply: Reply) -> CallReading:
+        """Return the link."""
+        return read_link(reply, self.signer, masker=self.masker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +77,15 @@ class LinkNeed:
 
     def build_call(self, product: Product, link_seconds: float, masker: Masker) -> PersonCall:
         """Return the call that makes the link."""
-        signer, is_seal = self.doctor.signer, self.kind == "seal_link"
-        by_sms = self.gets_sms
-
-        def build(agent: Agent, service_time: float) -> tuple[bytes, float]:
-            until = int(service_time + min(link_seconds, LONGEST_LINK - RESERVE))
-            if is_seal:
-                return build_seal_link(agent, signer, expires_at=until, end_point=END_POINT), until
-            body = build_enable_link(agent, signer, expires_at=until, end_point=END_POINT, by_sms=by_sms)
-            return body, until
-
-        return PersonCall(
-            self.kind,
-            product.auto_sign_seal_url if is_seal else product.auto_sign_enable_url,
-            self.doctor.key,
-            signer,
-            build,
-            lambda reply: read_link(reply, signer, masker=masker),
-            by_sms,
+        is_seal = self.kind == "seal_link"
+        return LinkCall(
+            kind=self.kind,
+            action=product.auto_sign_seal_url if is_seal else product.auto_sign_enable_url,
+            key=self.doctor.key,
+            signer=self.doctor.signer,
+            masker=masker,
+            by_sms=self.gets_sms,
+            seconds=min(link_seconds, LONGEST_LINK - RESERVE),
         )
 
     def list_link(self) -> ListedLink | None:
@@ -186,14 +198,8 @@ class LinksReport:
 
 def build_cancel_call(key: str, signer: Signer, product: Product, masker: Masker) -> PersonCall:
     """Return the call that makes the links void by which a doctor can still open auto-sign."""
-    return PersonCall(
-        "cancel_link",
-        product.auto_sign_cancel_url,
-        key,
-        signer,
-        lambda agent, _: (build_person_call(agent, signer), None),
-        lambda reply: read_done(reply, masker=masker),
-    )
+    action = product.auto_sign_cancel_url
+    return ClosingCall(kind="cancel_link", action=action, key=key, signer=signer, masker=masker)
 
 
 def list_open_links(
