@@ -217,10 +217,11 @@ def enter_cancelled_links(
     ledger: DatabaseLedger, links: Mapping[str, Sequence[str]], report: CallsReport, *, now: float
 ) -> list[str]:
     """Enter the links of those whose call was done, or refused because there is no link to make void; return their keys."""
-    void = [
-        key
-        for key, end in report.ends.items()
-        if end.verdict == "done" or (end.verdict == "refused" and end.code in VOID_CODES)
-    ]
-    ledger.record_void_links([uuid for key in void for uuid in links[key]], now=now)
+    void: list[str] = []
+    uuids: list[str] = []
+    for key, end in report.ends.items():
+        if end.verdict == "done" or (end.verdict == "refused" and end.code in VOID_CODES):
+            void.append(key)
+            uuids += links[key]
+    ledger.record_void_links(uuids, now=now)
     return void

@@ -335,12 +335,11 @@ def _list_local_configs(session: Session) -> Sequence[Config]:
     elif not DEFAULT_CONFIG.exists():
         return []
     file = session.open_config_file(session.config_name)
-    local = [
-        config
-        for config in map(file.load, file.list_hospitals())
-        if get_service_environment(config.api.endpoint) == "sandbox"
-        and config.api.endpoint.startswith("http:")
-    ]
+    local = []
+    for config in map(file.load, file.list_hospitals()):
+        endpoint = config.api.endpoint
+        if get_service_environment(endpoint) == "sandbox" and endpoint.startswith("http:"):
+            local.append(config)
     return [config for config in local if config.api.endpoint == local[0].api.endpoint]
 
 

@@ -271,12 +271,10 @@ def is_usual_app_id(app_id: str) -> bool:
 def list_missing_ids(config: Config, path: Path | str) -> Message:
     """Return the ids that are still to be filled in, each with its line in the file at ``path``."""
     document = _read_document_if_any(config, path)
-    keys = [
-        make_message("config.key_line", key=key, line=line)
-        if (line := document.lines.get(tuple(key.split("."))))
-        else key
-        for key in config.api.placeholders
-    ]
+    keys: list[Message | str] = []
+    for key in config.api.placeholders:
+        line = document.lines.get(tuple(key.split(".")))
+        keys.append(make_message("config.key_line", key=key, line=line) if line else key)
     return join_messages(keys)
 
 

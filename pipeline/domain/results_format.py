@@ -82,10 +82,10 @@ def get_appended_columns(
     They stand beside each other in the order of ``headings``, each of which is given in all languages. A roster's own
     column may have one of these titles.
     """
-    names = [
-        {_add_suffix(heading, number) for heading in translations for number in range(_MAX_SUFFIX + 1)}
-        for translations in headings
-    ]
+    names = []
+    for translations in headings:
+        numbers = range(_MAX_SUFFIX + 1)
+        names.append({_add_suffix(heading, number) for heading in translations for number in numbers})
     for first in titles:
         columns = tuple(range(first, first + len(names)))
         if all(titles.get(column, "").strip() in names[index] for index, column in enumerate(columns)):
@@ -100,12 +100,12 @@ def unique_heading(translations: Sequence[str], heading: str, taken: Collection[
     原因, ours is then ``原因 (esign-import)``.
     """
     titles = {title.strip() for title in taken}
-    free = (
-        number
-        for number in range(_MAX_SUFFIX)
-        if titles.isdisjoint(_add_suffix(translation, number) for translation in translations)
-    )
-    return _add_suffix(heading, next(free, _MAX_SUFFIX))
+    number = 0
+    while number < _MAX_SUFFIX and titles & {
+        _add_suffix(translation, number) for translation in translations
+    }:
+        number += 1
+    return _add_suffix(heading, number)
 
 
 def _add_suffix(heading: str, number: int) -> str:

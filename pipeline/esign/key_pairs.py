@@ -168,10 +168,11 @@ def _read_secret_files(names: PairNames, folder: Path) -> Values:
 
 def read_environment(names: PairNames, environment: Mapping[str, str]) -> Values:
     """Return what the variables of a pair hold."""
-    return {
-        name: strip_key(next((environment[key] for key in variables if environment.get(key)), ""))
-        for name, variables in names.variables.items()
-    }
+    values = {}
+    for name, variables in names.variables.items():
+        given = [environment[key] for key in variables if environment.get(key)]
+        values[name] = strip_key(given[0] if given else "")
+    return values
 
 
 def _read_keyring(names: PairNames, services: Sequence[str]) -> Values:

@@ -102,11 +102,7 @@ def flag_conflicts(
     for index, conflict in _list_contested_images(doctors, person_ids, identical_images):
         if all(other.code != conflict.code for other in conflicts.get(index, ())):
             conflicts[index].append(conflict)
-    stopped = {
-        index
-        for index, doctor in enumerate(doctors)
-        if any(other.severity == "error" for other in (*doctor.problems, *conflicts.get(index, ())))
-    }
+    stopped = _list_stopped(doctors, conflicts)
     usable_ids = [
         person_id if doctor.number else None for doctor, person_id in zip(doctors, person_ids, strict=True)
     ]
@@ -114,21 +110,29 @@ def flag_conflicts(
         for index, conflict in _compare_rows_of_person(doctors, indices, stopped, images):
             conflicts[index].append(conflict)
             stopped.discard(index)  # its relation to the other rows is named already
-    flagged = [
-        replace(
+    flagged = list(doctors)
+    for index, conflicting in conflicts.items():
+        doctor = doctors[index]
+        flagged[index] = replace(
             doctor,
-            problems=(*_leave_out_missing_image(doctor, conflicts[index]), *conflicts[index]),
+            problems=(*_leave_out_missing_image(doctor, conflicting), *conflicting),
             possibly_same=tuple([doctors[other].key or "" for other in alike.get(index, ())]),
         )
-        if index in conflicts
-        else doctor
-        for index, doctor in enumerate(doctors)
-    ]
     for indices in _group_equal(
         person_id if index in stopped else None for index, person_id in enumerate(person_ids)
     ):
         _keep_equal_errors_once(flagged, indices)
     return flagged
+
+
+def _list_stopped(doctors: Sequence[Doctor], conflicts: Mapping[int, Sequence[Problem]]) -> set[int]:
+    """Return the rows that have an error, of their own or against other rows."""
+    stopped = set()
+    for index, doctor in enumerate(doctors):
+        problems = (*doctor.problems, *conflicts.get(index, ()))
+        if any(problem.severity == "error" for problem in problems):
+            stopped.add(index)
+    return stopped
 
 
 def _leave_out_missing_image(doctor: Doctor, conflicts: Iterable[Problem]) -> tuple[Problem, ...]:

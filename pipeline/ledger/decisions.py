@@ -203,11 +203,11 @@ def read_accepted_runs(connection: Connection) -> set[str]:
 def read_judgements(connection: Connection) -> dict[str, Judgement]:
     """Return the last judgement on each content."""
     entered = connection.execute("SELECT at, detail FROM decision WHERE kind = ? ORDER BY id", (REVIEW,))
-    return {
-        identity: Judgement(judged, judged_at)
-        for judged_at, detail in entered
-        for identity, judged in json.loads(detail).items()
-    }
+    judgements = {}
+    for judged_at, detail in entered:
+        for identity, judged in json.loads(detail).items():
+            judgements[identity] = Judgement(judged, judged_at)
+    return judgements
 
 
 def read_judgements_of(connection: Connection, identities: AbstractSet[str]) -> Iterator[Decision]:
@@ -236,13 +236,15 @@ def read_decisions(
         (kind, keys),
     )
     wanted = json.loads(keys) if keys else None
-    return [
-        decision
-        for decision in (Decision(**row) for row in rows)
-        if wanted is None
-        or decision.kind not in {GIVE_PICTURE, WITHDRAW_PICTURE}
-        or json.loads(decision.detail or "{}").get("key") in wanted
-    ]
+    decisions = []
+    for row in rows:
+        decision = Decision(**row)
+        if wanted is not None and decision.kind in {GIVE_PICTURE, WITHDRAW_PICTURE}:
+            owner = json.loads(decision.detail or "{}").get("key")
+            if owner not in wanted:
+                continue
+        decisions.append(decision)
+    return decisions
 
 
 def insert_decision(connection: Connection, decision: Decision) -> int:

@@ -117,11 +117,14 @@ def _collect_filled_columns(
 ) -> dict[tuple[str, str | int], dict[str, Any]]:
     """Return the values of rows that receipts hold, without what a run saw and without columns of other versions."""
     known = {table: receipt_sync.list_columns(connection, table) for table in receipt_sync.GUARDED}
-    return {
-        row: {name: value for name, value in columns.items() if value is not None and name in known[row[0]]}
-        for row, columns in receipt_sync.collect_rows(held).items()
-        if row[0] != "run"
-    }
+    filled = {}
+    for row, columns in receipt_sync.collect_rows(held).items():
+        table = row[0]
+        if table != "run":
+            filled[row] = {
+                name: value for name, value in columns.items() if value is not None and name in known[table]
+            }
+    return filled
 
 
 def count_ledger(connection: Connection) -> LedgerCounts:

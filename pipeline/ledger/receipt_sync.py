@@ -289,22 +289,19 @@ def _replay_decided_seals(connection: Connection, behind: Sequence[Receipt]) -> 
 def make_receipts(connection: Connection, facts: Iterable[Fact]) -> list[Receipt]:
     """Return the receipts of facts, from the rows as they are now."""
     list_known = cache(partial(list_columns, connection))  # a commit has many facts of few tables
-    return [
-        receipt
-        for fact in facts
-        for receipt in _make_row_receipts(
-            connection, fact.table, fact.set or list_known(fact.table), fact.column, fact.value
-        )
-    ]
+    receipts: list[Receipt] = []
+    for fact in facts:
+        columns = fact.set or list_known(fact.table)
+        receipts += _make_row_receipts(connection, fact.table, columns, fact.column, fact.value)
+    return receipts
 
 
 def make_all_receipts(connection: Connection) -> list[Receipt]:
     """Return the receipts of all that the ledger holds."""
-    return [
-        receipt
-        for table in GUARDED
-        for receipt in _make_row_receipts(connection, table, list_columns(connection, table))
-    ]
+    receipts: list[Receipt] = []
+    for table in GUARDED:
+        receipts += _make_row_receipts(connection, table, list_columns(connection, table))
+    return receipts
 
 
 def read_position(connection: Connection) -> ReceiptPosition:

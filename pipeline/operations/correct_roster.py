@@ -266,12 +266,12 @@ class _Correction:
 
 def _list_visible(line: Line, merged: MergedCells) -> dict[int, RawCell]:
     """Return the cells of a line but for those under a cell that is merged down over them."""
-    return {
-        column: cell
-        for column, cell in line.cells.items()
-        if (merge := merged.covering(line.number, column)) is None
-        or (merge.first_row, merge.first_column) == (line.number, column)
-    }
+    visible = {}
+    for column, cell in line.cells.items():
+        merge = merged.covering(line.number, column)
+        if merge is None or (merge.first_row, merge.first_column) == (line.number, column):
+            visible[column] = cell
+    return visible
 
 
 def _read_unchanged(roster: RosterReading) -> bytes:

@@ -228,12 +228,12 @@ def get_installed_timer(config: Path) -> InstalledSchedule | None:
 
 def get_next_run(config: Path, profile: str | None, now: float) -> str | None:
     """Return when a schedule starts the next run of a hospital, as a `stamp`; None where none does that the host shows."""
-    starts = [
-        start
-        for schedule in list_installed_schedules(config)
-        if schedule.hospitals == ["--all"] or profile in (schedule.hospitals[1::2] or (None,))
-        if (start := schedule.get_next_start(now)) is not None
-    ]
+    starts = []
+    for schedule in list_installed_schedules(config):
+        if schedule.hospitals == ["--all"] or profile in (schedule.hospitals[1::2] or (None,)):
+            start = schedule.get_next_start(now)
+            if start is not None:
+                starts.append(start)
     return min(starts, default=None)
 
 

@@ -182,12 +182,11 @@ def apply_retention(report: RunReport, config: Config) -> None:
     folders = list_run_folders(config.resolve_path(config.out), report.tenant)
     remove_files(list(plan_removals(folders, ages, now=now, known_runs=list_known_runs(config, now))))
     if ages.runs is not None and report.outcomes and report.halt is None:
-        used = {
-            name
-            for outcome in report.outcomes
-            if (picture := outcome.doctor.picture)
-            for name in (picture.sha256, (picture.stored_path or picture).name)
-        }
+        used = set()
+        for outcome in report.outcomes:
+            picture = outcome.doctor.picture
+            if picture is not None:
+                used |= {picture.sha256, (picture.stored_path or picture).name}
         remove_prepared_pictures(config, used=used, before=now - ages.runs)
 
 

@@ -152,14 +152,7 @@ def _check_shrunk_roster(
     kept_share = 1 - guards.shrunk
     last_runs = _list_last_runs(ledger, record)
     if unread_files:
-        last_runs = [
-            last
-            for last in last_runs[:1]
-            if all(
-                any(_names_any(path, _list_paths((file,), record, last.out)) for path in last.files)
-                for file in unread_files
-            )
-        ]
+        last_runs = [last for last in last_runs[:1] if _names_all(last, unread_files, record)]
     larger = [last for last in last_runs if people < kept_share * last.rows]
     uncounted = (*unread_files, *left_out)
     last_people = max(
@@ -230,6 +223,15 @@ def _list_people(ledger: Ledger, run: str, left_out: tuple[Path, ...] = ()) -> f
     return frozenset(row.key or row.read_line().get(Field.NAME) or row.row_id for row in rows)
 
 
+def _names_all(last: LastRun, files: Iterable[Path], record: RunRecord) -> bool:
+    """Return whether a run names each of these files among those that it read."""
+    for file in files:
+        paths = _list_paths((file,), record, last.out)
+        if not any(_names_any(path, paths) for path in last.files):
+            return False
+    return True
+
+
 @cache
 def _names_any(recorded: str, files: tuple[Path, ...]) -> bool:
     """Return whether a recorded path is that of one of these files."""
@@ -262,9 +264,8 @@ def _has_read_in(run: RunRecord, folder: Path, out: Path) -> bool:
     paths = [folder.absolute()]
     if moved := _get_earlier_path(folder, out, run.out):
         paths.append(moved)
-    if not any(
-        _is_recorded_as(path_then, Path(path)) for path in run.rosters for path_then in paths
-    ):  # masked, where it is gone
+    rosters = [Path(path) for path in run.rosters]  # masked, where one is gone
+    if not any(_is_recorded_as(path_then, path) for path in rosters for path_then in paths):
         return False
     files = [Path(record["path"]) for record in json.loads(run.record)["files"]]
     if len(run.rosters) == 1:
@@ -276,11 +277,13 @@ def reads_same_rosters(run: RunRecord, rosters: Sequence[str], out: str) -> bool
     """Return whether an earlier run read these rosters, also before their folder was moved; ``out`` as in `list_used_folders`."""
     if set(run.rosters) == set(rosters):
         return True
-    earlier = [_get_earlier_path(Path(path), Path(out), run.out) for path in rosters]
-    return len(set(run.rosters)) == len(set(rosters)) and all(
-        path_then is not None and any(_is_recorded_as(path_then, Path(path)) for path in run.rosters)
-        for path_then in earlier
-    )
+    if len(set(run.rosters)) != len(set(rosters)):
+        return False
+    for path in rosters:
+        path_then = _get_earlier_path(Path(path), Path(out), run.out)
+        if path_then is None or not any(_is_recorded_as(path_then, Path(known)) for known in run.rosters):
+            return False
+    return True
 
 
 def _list_paths(files: Sequence[Path], record: RunRecord, earlier_out: str) -> tuple[Path, ...]:

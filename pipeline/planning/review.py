@@ -42,12 +42,10 @@ class SavedReview:
 
     def count(self, row_plans: Iterable[RowPlan]) -> tuple[int, int, int]:
         """Return how many judgements are right, are wrong, and belong to none of these rows."""
-        known = {
-            identity
-            for row_plan in row_plans
-            if row_plan.review is not None and row_plan.status in _REVIEWED_STATUSES
-            for identity in (row_plan.review.id, row_plan.review.held_id)
-        }
+        known = set()
+        for row_plan in row_plans:
+            if row_plan.review is not None and row_plan.status in _REVIEWED_STATUSES:
+                known |= {row_plan.review.id, row_plan.review.held_id}
         values = list(self.judged.values())
         foreign = sum(identity not in known for identity in self.judged)
         return values.count("right"), values.count("wrong"), foreign
@@ -109,12 +107,15 @@ def _select_new(
 
     An old file never undoes a later “wrong”: to take one back, the page is saved once more.
     """
-    return {
-        identity: value
-        for identity, value in judged.items()
-        if (before := known.get(identity)) is None
-        or (value != before.judged and (value == "wrong" or saved_at > before.judged_at))
-    }
+    new = {}
+    for identity, value in judged.items():
+        before = known.get(identity)
+        if before is not None:
+            is_older = value == "right" and saved_at <= before.judged_at
+            if value == before.judged or is_older:
+                continue
+        new[identity] = value
+    return new
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -49,12 +49,10 @@ class SealNamer:
         self._owners: dict[str, str | None] = {**roster_names, **snapshot.seal_name_owners}
         for name in self._reusable - in_use:
             self._owners[name] = roster_names.get(name)
-        self._wanted = Counter(
-            name
-            for row_plan in ready
-            if row_plan.doctor.seal_name is None and self._get_kept_name(row_plan) is None
-            for name in self._list_candidates(row_plan)
-        )
+        self._wanted: Counter[str | None] = Counter()
+        for row_plan in ready:
+            if row_plan.doctor.seal_name is None and self._get_kept_name(row_plan) is None:
+                self._wanted.update(self._list_candidates(row_plan))
 
     def name_seal(self, row_plan: RowPlan) -> tuple[str, list[Problem]]:
         """Return the seal name of a row that could be sent, with its problems; an error forbids the name."""

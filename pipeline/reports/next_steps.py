@@ -464,11 +464,10 @@ def _name_unpaired(report: RunReport, masker: Masker) -> Message | None:
 
     Those that resemble rows without a picture come first, those that resemble other rows alone come last.
     """
-    without = {
-        row.doctor.row.origin
-        for row in report.outcomes
-        if any(error.code == "IMAGE_MISSING" for error in row.errors)
-    }
+    without = set()
+    for row in report.outcomes:
+        if any(error.code == "IMAGE_MISSING" for error in row.errors):
+            without.add(row.doctor.row.origin)
 
     def rank(file: UnassignedFile) -> int:
         if not file.similar:

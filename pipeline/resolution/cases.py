@@ -62,12 +62,11 @@ class Case:
     def differing_fields(self) -> list[str]:
         """The fields in which a row differs from its seal."""
         problems = self.row_plan.problems if self.row_plan else ()
-        return [
-            field
-            for problem in problems
-            if problem.code == "CONTENT_CHANGED"
-            for field in problem.detail["differs"].split()
-        ]
+        fields: list[str] = []
+        for problem in problems:
+            if problem.code == "CONTENT_CHANGED":
+                fields += problem.detail["differs"].split()
+        return fields
 
     @property
     def may_be_another_person(self) -> bool:

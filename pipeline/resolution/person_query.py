@@ -84,12 +84,11 @@ class PersonFinder:
     def suggest_words(self, words: Collection[str]) -> list[str]:
         """Return a few names and staff numbers that are similar to these words."""
         wanted = [word.strip().casefold() for word in words]
-        similar = {
-            known
-            for person in self.ledger.list_people()
-            for known in person
-            if known and any(_is_similar(known.casefold(), word) for word in wanted)
-        }
+        similar = set()
+        for person in self.ledger.list_people():
+            for known in filter(None, person):
+                if any(_is_similar(known.casefold(), word) for word in wanted):
+                    similar.add(known)
         length = len("".join(wanted))
         return sorted(similar, key=lambda known: (abs(len(known) - length), known))[:MAX_SUGGESTIONS]
 
@@ -172,12 +171,11 @@ class PersonFinder:
 
     def _add_rows_of_folders(self, person: PersonRecords, match: PersonQueryMatch) -> PersonRecords:
         words = [word for word in (match.key, *match.row_ids) if word]
-        rows = [
-            row
-            for row in self._search_folders(words)
-            if (row.row.key and self._resolve_key(row.row.key)) == match.key
-            and (match.key is not None or row.row.row_id in match.row_ids)
-        ]
+        rows = []
+        for row in self._search_folders(words):
+            key = row.row.key and self._resolve_key(row.row.key)
+            if key == match.key and (key is not None or row.row.row_id in match.row_ids):
+                rows.append(row)
         all_rows = sorted((*rows, *person.rows), key=lambda row: row.first_started) if rows else person.rows
         return replace(person, rows=tuple(all_rows))
 

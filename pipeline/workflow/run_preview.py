@@ -83,12 +83,11 @@ def describe_preview(preview: RunPreview, language: str) -> Iterator[Message]:
     elif not preview.rows:
         yield make_message("forecast_unread" if preview.all_rosters_refused else "forecast_nobody")
     else:
-        counts = [
-            make_message("forecast_others", n=n)
-            if status is Status.READY
-            else f"{render(f'status.{status}', language)} {n}"
-            for status, n in sorted(preview.unsent_rows.items(), key=lambda count: -count[1])
-        ]
+        counts: list[Message | str] = []
+        for status, n in sorted(preview.unsent_rows.items(), key=lambda count: -count[1]):
+            is_ready = status is Status.READY
+            word = render(f"status.{status}", language)
+            counts.append(make_message("forecast_others", n=n) if is_ready else f"{word} {n}")
         yield make_message("forecast_nothing", n=preview.rows, why=join_messages(counts))
     if preview.review_counts is not None:
         right, wrong, elsewhere = preview.review_counts

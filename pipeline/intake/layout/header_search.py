@@ -237,11 +237,11 @@ def _extend_draft(
     longer = _draft_header([*draft.lines, below], aliases, merged)
     if not longer.is_complete:
         return None
-    reaches_down = any(
-        (merge := merged.beginning_at(line.number, column)) and merge.last_row >= below.number
-        for line in draft.lines
-        for column in own
-    )
+    reaches_down = False
+    for line in draft.lines:
+        for column in own:
+            merge = merged.beginning_at(line.number, column)
+            reaches_down |= merge is not None and merge.last_row >= below.number
     # 手机 and 邮箱 under 联系方式; a value under its title (居民身份证 under 证件类型) splits nothing
     splits_group = any(
         aliases.is_known(below.cells[column].display_text) or longer.titles[column].meaning
@@ -256,13 +256,12 @@ def _join_languages(draft: _HeaderDraft, below: _HeaderDraft) -> _HeaderDraft | 
     if any(ours[name] != theirs.get(name) for name in (Field.NAME, Field.NUMBER)):
         return None
     others = {**below.other_columns, **draft.other_columns}
-    titles = {
-        column: title
-        for column, title in below.titles.items()
-        if column not in draft.titles
-        or (title.meaning and not draft.titles[column].meaning and column not in others)
-    }
-    return _HeaderDraft([*draft.lines, *below.lines], {**draft.titles, **titles}, others)
+    titles = dict(draft.titles)
+    for column, title in below.titles.items():
+        above = draft.titles.get(column)
+        if above is None or (title.meaning and not above.meaning and column not in others):
+            titles[column] = title
+    return _HeaderDraft([*draft.lines, *below.lines], titles, others)
 
 
 def _draft_header(lines: Sequence[Line], aliases: ColumnAliases, merged: MergedCells) -> _HeaderDraft:

@@ -228,12 +228,11 @@ class MergedCellCursor:
     def __init__(self, merged: MergedCells, header: Header) -> None:
         self._fields = {column: name for name, column in header.columns.items()}
         self._person_columns = (header.columns[Field.NAME], header.columns[Field.NUMBER])
-        self._coming = deque(
-            merge
-            for merge in sorted(merged)
-            if merge.first_row > header.last_line
-            and any(merge.first_column <= column <= merge.last_column for column in self._fields)
-        )
+        self._coming: deque[Merge] = deque()
+        for merge in sorted(merged):
+            columns = range(merge.first_column, merge.last_column + 1)
+            if merge.first_row > header.last_line and not self._fields.keys().isdisjoint(columns):
+                self._coming.append(merge)
         self._open: dict[int, tuple[Merge, RawCell | None]] = {}  # column -> merged cell over it, its content
 
     def apply(self, line: Line) -> VisibleLine:

@@ -118,23 +118,24 @@ class ComposedNames:
     def _divide(self, variant: FileNameVariant, row: int) -> Sequence[str] | None:
         """Return the values of a row that a stem is made of, the strongest evidence first; None where it is not."""
         values = self._get_values(row)
-        divisions = [
-            parts
-            for parts in _list_divisions(variant.comparison_key, values)
-            if len(parts) > 1
-            and values.get_evidence(parts) is not None
-            and not _may_be_count(parts, values)
-            and not (values.evidence.get(parts[-1]) == NAME and may_be_longer_name(variant, parts[-1]))
-        ]
+        divisions = []
+        for parts in _list_divisions(variant.comparison_key, values):
+            if len(parts) < 2 or values.get_evidence(parts) is None or _may_be_count(parts, values):
+                continue
+            ends_with_name = values.evidence.get(parts[-1]) == NAME
+            if not (ends_with_name and may_be_longer_name(variant, parts[-1])):
+                divisions.append(parts)
         return min(divisions, key=lambda parts: STRENGTH[values.get_evidence(parts) or NAME], default=None)
 
     def _has_number_of_another(self, parts: Iterable[str], row: int) -> bool:
         """Return whether a part is an identity number that the row does not have."""
-        return any(
-            self._evidence[other][part] == NUMBER and part not in self._evidence[row]
-            for part in parts
-            for other in self._rows_by_part.get(part, ())
-        )
+        for part in parts:
+            owners = self._rows_by_part.get(part, ())
+            if part not in self._evidence[row] and any(
+                self._evidence[other][part] == NUMBER for other in owners
+            ):
+                return True
+        return False
 
     def _list_rivals(self, parts: Sequence[str], row: int) -> Iterator[int]:
         """Yield the other rows that a file may mean although a value in its name is not theirs."""

@@ -254,16 +254,12 @@ class EarlierEvidence:
 
     def _is_claimed(self, person: _Person) -> bool:
         """Return whether an earlier row of another name had the doctor's number."""
-        candidates = [*self._by_key.get(person.key, ()), *self._without_key]
-        return any(
-            bearer.name
-            and bearer.name not in person.names
-            and (
-                (bearer.key and bearer.key == person.key)
-                or not person.traces.isdisjoint(bearer.digits.split())
-            )
-            for bearer in candidates
-        )
+        for bearer in (*self._by_key.get(person.key, ()), *self._without_key):
+            if bearer.name and bearer.name not in person.names:
+                has_key = bool(bearer.key) and bearer.key == person.key
+                if has_key or not person.traces.isdisjoint(bearer.digits.split()):
+                    return True
+        return False
 
     # -- what this run adds
 

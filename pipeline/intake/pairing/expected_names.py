@@ -220,14 +220,12 @@ def get_department_match(
     if encodings:
         return "own", min(encodings)
     own_bare = {get_bare_name(name) for name in own}
-    is_foreign = any(
-        name in known_departments or (is_department(name) and get_bare_name(name) not in own_bare)
-        for part in part_names
-        for name in part
-    )
-    if not is_foreign:
-        return "", ""
-    return "other" if departments else "some", ""
+    for part in part_names:
+        for name in part:
+            is_other = is_department(name) and get_bare_name(name) not in own_bare
+            if name in known_departments or is_other:
+                return "other" if departments else "some", ""
+    return "", ""
 
 
 @lru_cache(maxsize=4096)  # departments come again

@@ -388,15 +388,14 @@ def _match_given(
     for candidate in index.candidates:
         if candidate.size in sizes and (image := sources.get_image_if_readable(candidate)) is not None:
             by_digest[image.sha256].append(candidate)
-    return {
-        row: [
-            ImageMatch(candidate, GIVEN, candidate.stem)
-            for digest in digests
-            for candidate in by_digest[digest]
-        ]
-        for row, doctor in enumerate(doctors)
-        if (digests := sorted(earlier.list_given(doctor)))
-    }
+    given: dict[int, list[ImageMatch]] = {}
+    for row, doctor in enumerate(doctors):
+        digests = sorted(earlier.list_given(doctor))
+        if digests:
+            given[row] = []
+        for digest in digests:
+            given[row] += [ImageMatch(candidate, GIVEN, candidate.stem) for candidate in by_digest[digest]]
+    return given
 
 
 def _list_unassigned(

@@ -62,12 +62,11 @@ def explain_shared_files(
     """Return the problem of files that fit another person of the roster as well, or another department."""
     doctor = doctors[row]
     files = list_texts(show_path(match.candidate.relative_path, doctor) for match in fitting)
-    others = {
-        other
-        for match in fitting
-        for other in matches.shared.get(match.candidate, ())
-        if matches.person_ids[other] != matches.person_ids[row]
-    }
+    others = set()
+    for match in fitting:
+        for rival in matches.shared.get(match.candidate, ()):
+            if matches.person_ids[rival] != matches.person_ids[row]:
+                others.add(rival)
     if others:
         other = list_texts(describe_row(doctors[other]) for other in sorted(others))
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, other=other)

@@ -38,12 +38,13 @@ def list_usable_rosters(paths: Sequence[Path]) -> list[Path]:
 
 def list_other_files(paths: Sequence[Path]) -> list[Path]:
     """Return what folders hold besides rosters, without debris and sub-folders: mostly pictures."""
-    return [
-        file
-        for folder in filter(_is_folder, paths)
-        for file in sorted(folder.iterdir())
-        if file.suffix.lower() not in ROSTER_SUFFIXES and not file.name.startswith(_DEBRIS) and file.is_file()
-    ]
+    files = []
+    for folder in filter(_is_folder, paths):
+        for file in sorted(folder.iterdir()):
+            is_other = file.suffix.lower() not in ROSTER_SUFFIXES and not file.name.startswith(_DEBRIS)
+            if is_other and file.is_file():
+                files.append(file)
+    return files
 
 
 def list_lock_files(paths: Sequence[Path]) -> list[Path]:

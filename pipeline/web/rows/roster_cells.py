@@ -70,11 +70,9 @@ class RosterCells:
         line's name. Raises RosterChanged where there is none.
         """
         with self._lock:
-            readings = [
-                reading
-                for digest in dict.fromkeys([sha256, self.follow(sha256)])
-                for reading in self._list_rosters(digest)
-            ]
+            readings: list[RosterReading] = []
+            for digest in dict.fromkeys([sha256, self.follow(sha256)]):
+                readings += self._list_rosters(digest)
         readings.sort(key=lambda reading: not _is_named_as(reading.path, line))
         for reading in readings:
             rows = [row for row in reading.rows if _is_row_of(row, line)]

@@ -124,12 +124,11 @@ class Grid:
         first, last = rows.compute_index(box.y1), rows.compute_index(box.y2)
         if height <= 0 or row >= MAX_ROW or column >= MAX_COLUMN or last - first > _MOST_ROWS:
             return None
-        shares = [
-            (index, (below - above) / height)
-            for index in range(first, last + 1)
-            if (below := min(rows.get_start(index + 1), box.y2))
-            > (above := max(rows.get_start(index), box.y1))
-        ]
+        shares = []
+        for index in range(first, last + 1):
+            above, below = max(rows.get_start(index), box.y1), min(rows.get_start(index + 1), box.y2)
+            if below > above:
+                shares.append((index, (below - above) / height))
         if not shares:
             return None
         begins_row = any(abs(rows.get_start(index) - box.y1) <= _EMU_PIXEL for index in (first, first + 1))

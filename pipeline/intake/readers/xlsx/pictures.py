@@ -195,12 +195,13 @@ class PlacedPictures:
         if metadata is None:
             return ()
         types = [kind.get("name") for kind in metadata.iterfind("{*}metadataTypes/{*}metadataType")]
-        values = [
-            _parse_index(bound.get("i")) if bound is not None else None
-            for future in metadata.iterfind("{*}futureMetadata")
-            if future.get("name") == _TYPE
-            for bound in (block.find(".//{*}rvb") for block in future.iterfind("{*}bk"))
-        ]
+        values = []
+        for future in metadata.iterfind("{*}futureMetadata"):
+            if future.get("name") != _TYPE:
+                continue
+            for block in future.iterfind("{*}bk"):
+                bound = block.find(".//{*}rvb")
+                values.append(_parse_index(bound.get("i")) if bound is not None else None)
         refs = []
         for block in metadata.iterfind("{*}valueMetadata/{*}bk"):
             records = [
