@@ -17,7 +17,7 @@ from pipeline.autosign.calls import AutoSignCalls, CallObserver, CallResources, 
 from pipeline.domain.auto_sign import AutoSignCall, CallEnd, CallKind
 from pipeline.domain.masking import Masker
 from pipeline.domain.run import Halt, Traffic
-from pipeline.errors import LeaseLost, LedgerError
+from pipeline.errors import LedgerError
 from pipeline.esign.auto_sign_calls import (
     CallReading,
     LinkReading,
@@ -117,11 +117,8 @@ class JournalledCalls:
                 hit_failpoint(f"autosign: {call.kind} answered")
                 now = self.resources.clock.now()
                 await self.resources.ledger.end_auto_sign_call(trace_id, end, now=now)
-        except LeaseLost as error:
-            run_state.halt("LEASE_LOST", error.reason, 6)
-            return
         except LedgerError as error:
-            run_state.halt("LEDGER", error.reason, 74)
+            run_state.halt_for_ledger(error)
             return
         hit_failpoint(f"autosign: {call.kind} entered")
         facts = {"key": call.key, "verdict": end.verdict, "code": end.code, "call": trace_id}

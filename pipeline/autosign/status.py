@@ -23,7 +23,7 @@ from pipeline.domain.auto_sign import (
     get_last_change,
 )
 from pipeline.domain.run import Halt, Traffic
-from pipeline.errors import LeaseLost, LedgerError
+from pipeline.errors import LedgerError
 from pipeline.esign.auto_sign_calls import CallReading, StatusReading, build_status_query, read_status
 from pipeline.esign.responses import Reply
 from pipeline.support.failpoints import hit_failpoint
@@ -167,11 +167,8 @@ class StatusInquiry:
                 return
             hit_failpoint("autosign: answered")
             await self.resources.ledger.record_auto_sign_answer(answer)
-        except LeaseLost as error:
-            run_state.halt("LEASE_LOST", error.reason, 6)
-            return
         except LedgerError as error:
-            run_state.halt("LEDGER", error.reason, 74)
+            run_state.halt_for_ledger(error)
             return
         hit_failpoint("autosign: entered")
         LOG.info("asked", extra={"key": doctor.key, "code": answer.code, "request_id": answer.request_id})

@@ -14,6 +14,7 @@ from pipeline.clock import Clock, stamp
 from pipeline.domain.run import EXIT_SEVERITY, Halt, HaltExit, Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import is_of_settings
+from pipeline.errors import LeaseLost, LedgerError
 from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import RunGuards
 from pipeline.sending.call_metrics import OUTAGE, CallMetrics
@@ -87,6 +88,13 @@ class RunState:
                 detail = {**detail, **self.settings}
             self.halted = Halt(code, message, exit_code, detail)
             LOG.error("halted", extra={"code": code, "exit": exit_code})
+
+    def halt_for_ledger(self, error: LedgerError) -> None:
+        """Stop the run because the ledger cannot be written, or another run has taken it over."""
+        if isinstance(error, LeaseLost):
+            self.halt("LEASE_LOST", error.reason, 6)
+        else:
+            self.halt("LEDGER", error.reason, 74)
 
     def halt_for(self, verdict: Verdict) -> None:
         """Stop the run for an answer that every other row would get as well."""

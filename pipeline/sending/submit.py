@@ -14,7 +14,7 @@ from pipeline.clock import stamp
 from pipeline.domain.roster import Field, PreparedImage
 from pipeline.domain.run import RowOutcome, RowPlan, RunObserver, Status
 from pipeline.domain.seals import Verdict
-from pipeline.errors import LeaseLost, LedgerError, NotReadNow
+from pipeline.errors import LedgerError, NotReadNow
 from pipeline.intake.images import image_files
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.messages.catalogue import make_message
@@ -159,11 +159,8 @@ class Submission:
             result = SendResult(
                 Status.NOT_SENT, problems=(describe_unread_image(job.row_plan.doctor, error),)
             )
-        except LeaseLost as error:
-            self.context.run_state.halt("LEASE_LOST", error.reason, 6)
-            result = _interrupted(job)
         except LedgerError as error:
-            self.context.run_state.halt("LEDGER", error.reason, 74)
+            self.context.run_state.halt_for_ledger(error)
             result = _interrupted(job)
         except LedgerConflict as conflict:
             LOG.exception("the ledger refused an attempt", extra={"row_id": job.request.row_id})

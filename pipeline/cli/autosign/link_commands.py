@@ -11,6 +11,7 @@ import click
 from pipeline.cli.autosign.status_commands import (
     EXIT_ATTENTION,
     choose_one_doctor,
+    open_doctors,
     open_resources,
     split_words,
 )
@@ -53,19 +54,10 @@ def make_links(session: Session, words: tuple[str, ...], *, renew: bool, sms: bo
     config = session.require_config()
     rosters, query = split_words(words)
     with record_command(session, "autosign", config) as recorder:
-        from pipeline.autosign.doctors import open_sealed_doctors
         from pipeline.autosign.printable_page import require_qr_codes
 
         require_qr_codes()
-        opening = open_sealed_doctors(
-            config,
-            session.clock,
-            rosters,
-            run=recorder.run,
-            invocation=session.invocation,
-            warnings=session,
-        )
-        with opening as opened, recorder.write_log(recorder.own_folder):
+        with open_doctors(recorder, rosters) as opened:
             doctors = choose_one_doctor(opened, query)
             return _make_links(recorder, opened, doctors, renew=renew, sms=sms, yes=yes)
 
@@ -112,15 +104,9 @@ def cancel_links(session: Session, words: tuple[str, ...], *, all_open: bool, ye
     if bool(words) == all_open:
         raise UsageError("autosign.cancel.whose", then=("autosign", "cancel", "--help"))
     config = session.require_config()
-    with record_command(session, "autosign", config) as recorder:
-        from pipeline.autosign.doctors import open_sealed_doctors
-
-        opening = open_sealed_doctors(
-            config, session.clock, run=recorder.run, invocation=session.invocation, warnings=session
-        )
-        with opening as opened, recorder.write_log(recorder.own_folder):
-            doctors = choose_one_doctor(opened, list(map(restore_argument, words)))
-            return _cancel_links(recorder, opened, doctors, yes=yes or not all_open)
+    with record_command(session, "autosign", config) as recorder, open_doctors(recorder) as opened:
+        doctors = choose_one_doctor(opened, list(map(restore_argument, words)))
+        return _cancel_links(recorder, opened, doctors, yes=yes or not all_open)
 
 
 def _cancel_links(

@@ -52,23 +52,31 @@ def show_status(session: Session, words: tuple[str, ...]) -> int:
 
     config = session.require_config()
     rosters, query = split_words(words)
-    with record_command(session, "autosign", config) as recorder:
-        from pipeline.autosign.doctors import open_sealed_doctors
+    recording = record_command(session, "autosign", config)
+    with recording as recorder, open_doctors(recorder, rosters) as opened:
+        chosen = choose_one_doctor(opened, query)
+        report = _query_doctors(recorder, opened, chosen, ask_all=bool(query))
+        code = _compute_exit_code(report, opened)
+        _print_report(session, report, opened)
+        return recorder.record_calls(report.traffic, report.halt, code)
 
-        opening = open_sealed_doctors(
-            config,
-            session.clock,
-            rosters,
-            run=recorder.run,
-            invocation=session.invocation,
-            warnings=session,
-        )
-        with opening as opened, recorder.write_log(recorder.own_folder):
-            chosen = choose_one_doctor(opened, query)
-            report = _query_doctors(recorder, opened, chosen, ask_all=bool(query))
-            code = _compute_exit_code(report, opened)
-            _print_report(session, report, opened)
-            return recorder.record_calls(report.traffic, report.halt, code)
+
+@contextmanager
+def open_doctors(recorder: RunRecorder, rosters: Sequence[Path] = ()) -> Iterator[OpenDoctors]:
+    """Yield the sealed doctors of rosters, by default of the configured ones, while the log of the command is written."""
+    from pipeline.autosign.doctors import open_sealed_doctors
+
+    session = recorder.session
+    opening = open_sealed_doctors(
+        recorder.config,
+        session.clock,
+        rosters,
+        run=recorder.run,
+        invocation=session.invocation,
+        warnings=session,
+    )
+    with opening as opened, recorder.write_log(recorder.own_folder):
+        yield opened
 
 
 def split_words(words: Sequence[str]) -> tuple[list[Path], list[str]]:
