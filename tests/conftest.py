@@ -1,8 +1,10 @@
 """Gives every test a registry of ledgers of its own and no keyring, never the user's; sets the limits of hypothesis."""
 
 import gc
+import os
 import signal
 from itertools import count
+from pathlib import Path
 
 import desktop
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 
+CHECKOUT = Path(__file__).parents[1]
 LONGEST = {
     "test_traps.py",
     "test_crash.py",
@@ -67,4 +70,13 @@ def postgres_server():
 
 @pytest.fixture(autouse=True)
 def own_state_home(state_homes, monkeypatch):
+    """Give a test its state folder; fail it where it leaves something in the checkout, from which tests are started."""
     monkeypatch.setenv("XDG_STATE_HOME", str(state_homes / str(next(_numbers))))
+    before = _list_checkout()
+    yield
+    assert _list_checkout() == before, "the test, or one that ran at the same time, wrote into the checkout"
+
+
+def _list_checkout():
+    """Return the entries of the checkout but for the caches of tools, whose names begin with a dot."""
+    return {name for name in os.listdir(CHECKOUT) if not name.startswith((".", "__"))}

@@ -39,7 +39,8 @@ def test_the_demo_ends_as_the_sample_describes(tmp_path, capsys):
     assert record["requests"] == {}
 
 
-def test_the_csv_roster_of_the_sample_gives_the_rows_that_the_demo_gives(tmp_path):
+def test_the_csv_roster_of_the_sample_gives_the_rows_that_the_demo_gives(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     out = tmp_path / "out"
     roster = SAMPLE / "roster-gb18030.csv"
     assert main(["check", str(roster), "--seals", str(SAMPLE / "seals"), "--out", str(out)]) == 3
