@@ -125,7 +125,7 @@ if not LONG:  # `make attack` has them all
         (0.5, in_group, EVEN, -1),
     ]
     MERGED = [("ABCDEF", by_one, 0), ("AB", by_two, 0), ("C", by_place, -0.45)]
-    TITLES_OF_NO_SEAL, TITLES_OF_SEALS = TITLES_OF_NO_SEAL[:4], TITLES_OF_SEALS[:2]
+    TITLES_OF_NO_SEAL, TITLES_OF_SEALS = ("照片", "Picture"), TITLES_OF_SEALS[:1]
 
 
 @pytest.mark.parametrize(("share", "anchor", "heights", "way"), SLIPPED)
@@ -146,10 +146,11 @@ def test_a_column_of_pictures_that_slipped_makes_no_seal(stage, share, anchor, h
     assert drifted[0].startswith("sheet a: most pictures of column C overlap two rows")
     assert drifted[0] in ended.output
 
-    write_roster(stage, list_tops(heights), anchor, heights=heights)
-    assert stage.go("run").code == 0
-    stage.assert_clean()
-    assert len(stage.service.seals) == DOCTORS
+    if LONG or anchor is in_group:  # by their other anchors `make test` seals pictures below
+        write_roster(stage, list_tops(heights), anchor, heights=heights)
+        assert stage.go("run").code == 0
+        stage.assert_clean()
+        assert len(stage.service.seals) == DOCTORS
 
 
 @pytest.mark.parametrize("anchor", ANCHORS if LONG else [by_place])
@@ -229,7 +230,7 @@ def test_pictures_that_are_too_tall_for_their_rows_but_begin_on_their_edges(stag
     assert all("IMAGE_AMBIGUOUS" in row["codes"] for row in stage.outcomes())
 
 
-@pytest.mark.parametrize("title", ["照片", "图片"])
+@pytest.mark.parametrize("title", ["照片", "图片"] if LONG else ["照片"])
 def test_overlapping_portraits_do_not_hold_the_seals(stage, title):
     write_roster(stage, list_tops(EVEN, -15), titles=[*TITLES[:2], title, *TITLES[3:]])
     for serial in range(1, DOCTORS + 1):
