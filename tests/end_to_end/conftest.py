@@ -2,11 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from crash_support import Zygote
@@ -143,6 +147,31 @@ class Hospital:
         return sum(call.action == CREATE for call in self.service.received)
 
 
+def start_hospital(
+    folder: Path, *, rules: Rules | None = None, tenants=(SANDBOX,), faults=(), **manners
+) -> Hospital:
+    """Start the sandbox of a hospital in this folder, which `furnish` fills."""
+    clock = ServiceClock()
+    service = FakeService(rules or Rules(limiter="none"), tenants=tenants)
+    manners = {"clock": clock, **manners}
+    thread = SandboxThread(Sandbox(service, faults=parse_faults({"faults": list(faults)}), **manners))
+    thread.__enter__()
+    return Hospital(folder, thread, service_clock=clock)
+
+
+def furnish(hospital: Hospital, **api) -> None:
+    """Make the folders, secrets and configuration of a hospital."""
+    for folder in ("seals", "secrets"):
+        (hospital.folder / folder).mkdir(exist_ok=True)
+    secrets = hospital.folder / "secrets"
+    (secrets / "tencent__secret_id").write_text(SANDBOX.secret_id)
+    (secrets / "tencent__secret_key").write_text(SANDBOX.secret_key)
+    (secrets / "ledger__secret").write_text("the-operator's-secret-of-the-tests")
+    for secret in secrets.iterdir():
+        secret.chmod(0o600)
+    hospital.configure(**api)
+
+
 @pytest.fixture
 def hospital_with(tmp_path, monkeypatch, request):
     """Make a hospital whose sandbox has these rules, faults and manners."""
@@ -152,26 +181,13 @@ def hospital_with(tmp_path, monkeypatch, request):
         monkeypatch.delenv(variable)
     opened = []
 
-    def make(*, rules: Rules | None = None, tenants=(SANDBOX,), faults=(), api=None, **manners) -> Hospital:
-        service = FakeService(rules or Rules(limiter="none"), tenants=tenants)
-        clock = ServiceClock()
-        manners = {"clock": clock, **manners}
-        sandbox = Sandbox(service, faults=parse_faults({"faults": list(faults)}), **manners)
-        thread = SandboxThread(sandbox)
-        thread.__enter__()
-        opened.append(thread)
-        hospital = Hospital(tmp_path, thread, service_clock=clock)
+    def make(*, api=None, **manners) -> Hospital:
+        hospital = start_hospital(tmp_path, **manners)
+        opened.append(hospital.sandbox)
         # SERVER_LEDGER=1: the same tests with the ledger on a server; those that look into the ledger's file fail
         if os.environ.get("SERVER_LEDGER"):
             hospital.ledger = request.getfixturevalue("postgres_server").make_database()
-        for folder in ("seals", "secrets"):
-            (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / "secrets" / "tencent__secret_id").write_text(SANDBOX.secret_id)
-        (tmp_path / "secrets" / "tencent__secret_key").write_text(SANDBOX.secret_key)
-        (tmp_path / "secrets" / "ledger__secret").write_text("the-operator's-secret-of-the-tests")
-        for secret in (tmp_path / "secrets").iterdir():
-            secret.chmod(0o600)
-        hospital.configure(**(api or {}))
+        furnish(hospital, **(api or {}))
         return hospital
 
     yield make
@@ -182,6 +198,64 @@ def hospital_with(tmp_path, monkeypatch, request):
 @pytest.fixture
 def hospital(hospital_with):
     return hospital_with()
+
+
+class Scene:
+    """A hospital as a play left it; each test of the module begins with the same files, address, registry and service."""
+
+    def __init__(self, hospital: Hospital, copies: Path) -> None:
+        self._hospital, self._copies = hospital, copies
+        shutil.copytree(hospital.folder, copies / "folder")
+        shutil.copytree(os.environ["XDG_STATE_HOME"], copies / "registry")
+        self._service = self._copy(vars(hospital.service))
+
+    def put_back(self) -> Hospital:
+        shutil.rmtree(self._hospital.folder)
+        shutil.copytree(self._copies / "folder", self._hospital.folder)
+        shutil.copytree(self._copies / "registry", os.environ["XDG_STATE_HOME"])
+        vars(self._hospital.service).update(self._copy(self._service))
+        self._hospital.service_clock.ahead = 0.0
+        return replace(self._hospital)
+
+    @staticmethod
+    def _copy(service: dict) -> dict:
+        """Copy the state of a service, which goes on with its random identifiers: an answer that repeats one is none."""
+        return deepcopy(service, {id(value): value for value in service.values() if isinstance(value, Random)})
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """Hold the scenes of a module by what played them, and end their sandboxes with it."""
+    played: dict[Callable, Scene] = {}
+    opened: list[SandboxThread] = []
+
+    def put(play: Callable[[Hospital], None], **manners) -> Hospital:
+        if play not in played:
+            hospital = start_hospital(tmp_path_factory.mktemp(play.__name__), **manners)
+            opened.append(hospital.sandbox)
+            furnish(hospital)
+            play(hospital)
+            played[play] = Scene(hospital, tmp_path_factory.mktemp("scene"))
+            return replace(hospital)
+        return played[play].put_back()
+
+    yield put
+    for thread in opened:
+        thread.__exit__()
+
+
+@pytest.fixture
+def scene(scenes, hospital_with):
+    """Give a hospital as this function leaves it: it plays once in a module, and the hospital is put back for each test."""
+    if not os.environ.get("SERVER_LEDGER"):
+        return scenes
+
+    def play_anew(play, **manners):
+        hospital = hospital_with(**manners)
+        play(hospital)
+        return hospital
+
+    return play_anew
 
 
 @pytest.fixture

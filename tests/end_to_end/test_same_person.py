@@ -51,20 +51,27 @@ def row_of(hospital, file="outcomes.jsonl", card=RIGHT) -> dict:
     return row
 
 
-@pytest.fixture
-def sealed(hospital):
-    """Three doctors have their seals."""
+def seal_three(hospital):
+    """Let three doctors have their seals."""
     hospital.seal_doctors(3)
-    return hospital
+
+
+def hold_first(hospital):
+    """Correct the number of the first of three sealed doctors, and scan the picture again."""
+    hospital.seal_doctors(3)
+    scan_anew(hospital)
+    hospital.roster([person(), *others(2, 3)])
+    assert hospital.go("run") == 3
 
 
 @pytest.fixture
-def held(sealed):
-    """The first one's number was corrected and the picture scanned again."""
-    scan_anew(sealed)
-    sealed.roster([person(), *others(2, 3)])
-    assert sealed.go("run") == 3
-    return sealed
+def sealed(scene):
+    return scene(seal_three)
+
+
+@pytest.fixture
+def held(scene):
+    return scene(hold_first)
 
 
 def assert_held(hospital, *, evidence):
@@ -85,8 +92,11 @@ def test_a_corrected_number_is_held_whatever_became_of_the_picture(sealed, pictu
     sealed.roster([person(), *others(2, 3)])
     assert sealed.go("run") == 3
     assert_held(sealed, evidence="SealId " + list_made_seals(sealed)[name(1)])
-    assert sealed.go("run") == 3, "and in the next run as well"
-    assert len(seals_of(sealed)) == 1
+
+
+def test_a_held_row_stays_held_in_the_next_run(held):
+    assert held.go("run") == 3
+    assert_held(held, evidence="SealId " + list_made_seals(held)[name(1)])
 
 
 @pytest.mark.parametrize(
@@ -378,6 +388,8 @@ def test_a_kill_at_every_write_of_the_decision_loses_nothing(held, word, tmp_pat
         assert {"ledger: before the receipts", "ledger: before the commit", "ledger: after the commit"} <= {
             point for point, _ in points
         }
+        if not LONG:
+            points = list(dict(points).items())  # each of them once, where it is passed last
         for point, count in points:
             afresh()
             made_before = len(held.service.seals)
@@ -396,17 +408,19 @@ def test_a_kill_at_every_write_of_the_decision_loses_nothing(held, word, tmp_pat
 # -- a create without a verdict in place of the seal
 
 
-@pytest.fixture
-def lost(hospital_with):
-    """The first doctor's seal was made, its answer lost; then the number was corrected."""
-    hospital = hospital_with(faults=[fault("reset_after", nth=(1,))])
+def lose_answer(hospital):
+    """Make the first doctor's seal, whose answer is lost; then correct the number."""
     hospital.roster([person(card=WRONG)])
     draw_seal(hospital.folder / "seals" / "00001.png", 1)
     assert hospital.run_to_end("run") == (3, {"unknown": 1})
     scan_anew(hospital)
     hospital.roster([person()])
     assert hospital.go("run") == 3
-    return hospital
+
+
+@pytest.fixture
+def lost(scene):
+    return scene(lose_answer, faults=[fault("reset_after", nth=(1,))])
 
 
 def test_a_create_without_a_verdict_holds_a_corrected_number_too(lost):
@@ -483,8 +497,7 @@ def test_the_list_shows_both_and_the_two_commands(held, capsys):
     assert "may be a known doctor" in report
 
 
-@pytest.mark.parametrize("query", ["吕布", "呂布", "呂 布"])
-def test_a_name_is_asked_for_in_any_spelling(hospital, query, capsys):
+def test_a_name_is_asked_for_in_any_spelling(hospital, capsys):
     """Rows with a usable number, and one without, which is the same doctor's by the staff number."""
     for serial in (1, 2):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
@@ -494,11 +507,12 @@ def test_a_name_is_asked_for_in_any_spelling(hospital, query, capsys):
     assert hospital.go("run") == 3
     hospital.roster([person(card=f"{WRONG[:-1]}?", known_as="呂布"), *others(2)])
     assert hospital.go("run") == 3
-    capsys.readouterr()
-    assert hospital.go("explain", query) == 0
-    stdout_text = capsys.readouterr().out
-    for words in ("呂布", "also written as: 吕布", "Sealed", "CONTENT_CHANGED", "To correct"):
-        assert words in stdout_text, words
+    for query in ("吕布", "呂布", "呂 布"):
+        capsys.readouterr()
+        assert hospital.go("explain", query) == 0
+        stdout_text = capsys.readouterr().out
+        for words in ("呂布", "also written as: 吕布", "Sealed", "CONTENT_CHANGED", "To correct"):
+            assert words in stdout_text, (query, words)
 
 
 def test_an_adopted_seal_is_known_by_another_spelling(hospital):
