@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -19,23 +20,32 @@ LONG = bool(os.environ.get("CRASH"))  # make crash
 ID = "yD" + "a1B2" * 7 + "zz"
 
 
-@pytest.fixture
-def unsettled(hospital_with):
-    """Doctor 2's answer was lost after executing, doctor 3's before."""
-    hospital = hospital_with(faults=[fault("reset_after", nth=(2,)), fault("reset_before", nth=(3,))])
+LOST = [fault("reset_after", nth=(2,)), fault("reset_before", nth=(3,))]  # the answers of the second create, and of the third
+
+
+def lose_answers(hospital):
+    """Lose one answer after the create was executed, and one before."""
     hospital.doctors(4)
     assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 2})
-    return hospital
+
+
+def lose_answers_and_change_a_picture(hospital):
+    """Replace the picture of doctor 5 after the seal was made, too."""
+    lose_answers(hospital)
+    hospital.doctors(5)
+    hospital.go("run")
+    draw_seal(hospital.folder / "seals" / "00005.png", 77)
+    assert hospital.run_to_end("run") == (3, {"unchanged": 2, "unknown": 2, "changed": 1})
 
 
 @pytest.fixture
-def changed_too(unsettled):
-    """Beside them doctor 5's picture was replaced after the seal was made."""
-    unsettled.doctors(5)
-    unsettled.go("run")
-    draw_seal(unsettled.folder / "seals" / "00005.png", 77)
-    unsettled.go("run")
-    assert unsettled.statuses() == {"unchanged": 2, "unknown": 2, "changed": 1}
+def unsettled(scene):
+    return scene(lose_answers, faults=LOST)
+
+
+@pytest.fixture
+def changed_too(scene):
+    return scene(lose_answers_and_change_a_picture, faults=LOST)
 
 
 def test_the_list_names_what_to_search_for(unsettled, capsys):
@@ -128,8 +138,8 @@ def test_a_misspelt_name_is_suggested_where_it_has_a_case(unsettled, capsys):
     assert printed.rstrip().endswith(f" resolve {who}")
 
 
-@pytest.mark.usefixtures("changed_too")
-def test_one_doctor_is_shown_with_the_commands_that_explain_shows(unsettled, capsys):
+def test_one_doctor_is_shown_with_the_commands_that_explain_shows(changed_too, capsys):
+    unsettled = changed_too
     seal_id = list_made_seals(unsettled)[name(5)]
     (who, row), *_ = read_unknown_rows(unsettled).items()
     for query, commands in (
@@ -208,7 +218,8 @@ def test_a_seal_that_was_overlooked_is_not_called_a_taken_name(unsettled):
     assert unsettled.service.list_duplicates() == {}
 
 
-def test_a_refused_decision_ends_with_the_command_that_helps(unsettled, changed_too, capsys):
+def test_a_refused_decision_ends_with_the_command_that_helps(changed_too, capsys):
+    unsettled = changed_too
     who, row = next(iter(read_unknown_rows(unsettled).items()))
     seal_id = list_made_seals(unsettled)[name(5)]
     for arguments, then in (
@@ -288,13 +299,16 @@ def test_rows_that_contradict_each_other_hide_no_create_without_a_verdict(unsett
     assert ends == [("unknown", ["ROW_DUPLICATE"], row["trace_id"])] * 2
 
 
-@pytest.fixture
-def changed(hospital):
-    """Doctor 1's picture was replaced after the seal was made."""
+def change_a_picture(hospital):
+    """Replace the picture of doctor 1 after the seal was made."""
     hospital.seal_doctors(3)
     draw_seal(hospital.folder / "seals" / "00001.png", 77)
     assert hospital.run_to_end("run") == (3, {"changed": 1, "unchanged": 2})
-    return hospital
+
+
+@pytest.fixture
+def changed(scene):
+    return scene(change_a_picture)
 
 
 def test_kept_content_is_unchanged_in_later_runs(changed):
@@ -444,8 +458,7 @@ def test_the_list_names_only_the_options_that_fit(unsettled, capsys):
         assert (f"{option} " in printed) is fits, printed
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_number_of_another_doctor_leads_to_the_roster_and_a_run(hospital, capsys, language):
+def test_a_number_of_another_doctor_leads_to_the_roster_and_a_run(hospital, capsys):
     """`resolve` and `explain` do not name each other for ever."""
     hospital.seal_doctors(2)
     other = ["李四", make_row(1)[1], *make_row(1)[2:3], "00077", "内科"]
@@ -455,7 +468,7 @@ def test_a_number_of_another_doctor_leads_to_the_roster_and_a_run(hospital, caps
         "zh": "就改正名单并保存，再运行下面的命令",
         "en": "correct the roster, save, then run the command",
     }
-    for command in ("resolve", "explain"):
+    for command, language in product(("resolve", "explain"), correct_it):
         capsys.readouterr()
         hospital.go("--lang", language, command, "李四")
         printed = "".join(capsys.readouterr())
