@@ -222,23 +222,16 @@ def test_no_accident_in_a_correction_gives_a_doctor_another_ones_picture(hospita
     assert wrong_pictures(hospital) == []
     assert second_seals(hospital) == 0
     assert code in {3, 7}, "it is said"
-
-
-@pytest.mark.parametrize("play", [SWAPPED, REUSED, ROTATED], ids=["swapped", "reused", "rotated"])
-def test_what_was_refused_so_is_refused_again_when_it_comes_back_unchanged(hospital, play):
-    hand_in(hospital, play(hospital), "run")
-    made = len(hospital.service.seals)
-    for way in ("run", "retry"):
-        assert hospital.go(way) == 3
-    assert len(hospital.service.seals) == made
-    assert wrong_pictures(hospital) == []
-
-
-def test_a_row_for_another_doctor_names_the_doctor_whose_picture_it_was(hospital):
-    assert hand_in(hospital, REUSED(hospital), "run") == 3
-    row = {line["name"]: line for line in hospital.outcomes()}[name(9)]
-    assert "IMAGE_AMBIGUOUS" in row["codes"]
-    assert any(name(1) in problem["message"] for problem in row["problems"])
+    if play is REUSED:  # the row for another doctor names the one whose picture it was
+        row = {line["name"]: line for line in hospital.outcomes()}[name(9)]
+        assert "IMAGE_AMBIGUOUS" in row["codes"]
+        assert any(name(1) in problem["message"] for problem in row["problems"])
+    if play in (SWAPPED, REUSED, ROTATED):  # and it is refused again when it comes back unchanged
+        made = len(hospital.service.seals)
+        for again in ("run", "retry"):
+            assert hospital.go(again) == 3
+        assert len(hospital.service.seals) == made
+        assert wrong_pictures(hospital) == []
 
 
 # ---- what a clerk does rightly: it is sealed, with the doctor's own picture
@@ -338,8 +331,14 @@ def test_what_a_clerk_corrects_keeps_the_doctors_own_picture(hospital, correctio
 STEMS = {"name": name, "number": number, "staff number": staff}
 
 
-@pytest.mark.parametrize("stem", STEMS)
-@pytest.mark.parametrize("order", [(2, 1), (2, 3, 4, 5, 1)], ids=["swapped", "shifted"])
+@pytest.mark.parametrize(
+    ("stem", "order"),
+    [
+        (stem, order)
+        for index, stem in enumerate(STEMS)
+        for order in ([(2, 1), (2, 3, 4, 5, 1)] if ALL_WAYS else [((2, 1), (2, 3, 4, 5, 1))[index % 2]])
+    ],
+)
 def test_a_picture_column_that_contradicts_the_names_of_its_files_seals_no_doctor(hospital, stem, order):
     serials = sorted(order)
     rows = [row(serial, f"{STEMS[stem](other)}.png") for serial, other in zip(serials, order, strict=True)]
@@ -442,8 +441,14 @@ def adopt(hospital, serial: int, who: str) -> None:
     assert hospital.go("adopt", str(hospital.folder / "old.xlsx"), "--why", "the old system") == 0
 
 
-@pytest.mark.parametrize("file", ["张伟.png", "内科/张伟.png", "内科张伟.png"])
-@pytest.mark.parametrize("listed", [False, True], ids=["gone", "listed"])
+@pytest.mark.parametrize(
+    ("file", "listed"),
+    [
+        (file, listed)
+        for index, file in enumerate(("张伟.png", "内科/张伟.png", "内科张伟.png"))
+        for listed in ((False, True) if ALL_WAYS else (index == 1,))
+    ],
+)
 def test_a_namesake_does_not_get_an_adopted_doctors_picture(hospital, file, listed):
     adopt(hospital, 1, "张伟")
     rows = [row(2, who="张伟"), *([row(1, who="张伟")] if listed else [])]
@@ -472,7 +477,7 @@ def with_floats(hospital, *floats: tuple[str, int], headers=(*HEADERS, "印章�
     book.save(hospital.folder / "inbox" / "roster.xlsx")
 
 
-@pytest.mark.parametrize("column", ["E", "G", "A"])
+@pytest.mark.parametrize("column", ["E", "G", "A"] if ALL_WAYS else ["E"])
 def test_a_second_picture_that_floats_over_a_text_column_is_a_second_candidate(hospital, column):
     with_floats(hospital, ("F", 1), (column, 2))
     assert hospital.go("run") == 3
@@ -494,42 +499,37 @@ def test_a_photo_or_the_same_picture_again_is_no_second_candidate(hospital, colu
     assert wrong_pictures(hospital) == []
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_new_picture_next_to_the_one_of_the_seal_is_seen_and_not_sent(hospital, capsys, language):
+def test_a_new_picture_next_to_the_one_of_the_seal_is_seen_and_not_sent(hospital, capsys):
     """Console, Summary, report, sheet All and `explain` speak of it, also in a run that repeats the last one."""
     hospital.seal_doctors(3)
     new = hospital.folder / "seals" / f"{name(1)}.png"
     draw_seal(new, 77)
-    used, others = (
-        ("现有印章用的是 00001.png", f"如果 {name(1)}.png 是新的印章图片")
-        if language == "zh"
-        else ("the seal was made from 00001.png", f"If {name(1)}.png is the new picture")
-    )
-    step = (
-        "1 位医生已有印章" if language == "zh" else "1 doctor has a seal, and pictures that may or may not be"
-    )
-    for _ in range(3):
+    used = {"zh": "现有印章用的是 00001.png", "en": "the seal was made from 00001.png"}
+    others = {"zh": f"如果 {name(1)}.png 是新的印章图片", "en": f"If {name(1)}.png is the new picture"}
+    step = {"zh": "1 位医生已有印章", "en": "1 doctor has a seal, and pictures that may or may not be"}
+    for language in ("zh", "en", "en"):
         for picture in (hospital.folder / "seals").iterdir():
             os.utime(picture, (1_700_000_000, 1_700_000_000))
+        capsys.readouterr()
         assert main(hospital.command("run", language=language)) == 0
         assert hospital.statuses() == {"unchanged": 3}
-        assert step in capsys.readouterr().err
+        assert step[language] in capsys.readouterr().err
         results = openpyxl.load_workbook(hospital.newest / "results.xlsx")
         summary = "\n".join(str(cell) for line in results.worksheets[0].values for cell in line if cell)
-        assert step in summary
+        assert step[language] in summary
         assert "不需要处理" not in summary
         assert "Nothing to do" not in summary
         (reason,) = [
             line[2] for line in results.worksheets[1].iter_rows(min_row=2, values_only=True) if line[2]
         ]
-        assert used in reason
-        assert others in reason
-        assert step in (hospital.newest / "report.html").read_text("utf-8")
-    main(hospital.command("explain", name(1), language=language))
-    explained = capsys.readouterr().out
-    assert used in explained
-    assert "内容相同" not in explained
-    assert "is unchanged" not in explained
+        assert used[language] in reason
+        assert others[language] in reason
+        assert step[language] in (hospital.newest / "report.html").read_text("utf-8")
+        main(hospital.command("explain", name(1), language=language))
+        explained = capsys.readouterr().out
+        assert used[language] in explained
+        assert "内容相同" not in explained
+        assert "is unchanged" not in explained
     assert len(hospital.service.seals) == 3
     (hospital.folder / "seals" / "00001.png").unlink()
     assert hospital.run_to_end("run") == (3, {"unchanged": 2, "changed": 1})
