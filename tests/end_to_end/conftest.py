@@ -220,7 +220,9 @@ class Scene:
     @staticmethod
     def _copy(service: dict) -> dict:
         """Copy the state of a service, which goes on with its random identifiers: an answer that repeats one is none."""
-        return deepcopy(service, {id(value): value for value in service.values() if isinstance(value, Random)})
+        return deepcopy(
+            service, {id(value): value for value in service.values() if isinstance(value, Random)}
+        )
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,10 @@ LONG = bool(os.environ.get("CRASH"))  # make crash
 ID = "yD" + "a1B2" * 7 + "zz"
 
 
-LOST = [fault("reset_after", nth=(2,)), fault("reset_before", nth=(3,))]  # the answers of the second create, and of the third
+LOST = [  # the answers of the second create, and of the third
+    fault("reset_after", nth=(2,)),
+    fault("reset_before", nth=(3,)),
+]
 
 
 def lose_answers(hospital):
