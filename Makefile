@@ -88,8 +88,9 @@ gauntlet: .venv/dev ## comparison with the official SDK under faults: duplicates
 	$(BIN)/python bench/gauntlet.py
 
 trap: .venv/dev  ## twenty generated hospitals full of mistakes, marked copies of each format (about 10 min)
-	TRAP_SEEDS=20 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/generated_rosters/test_traps.py \
-		tests/generated_rosters/test_damaged_numbers.py tests/end_to_end/test_marked_copies.py tests/end_to_end/test_plain_copies.py
+	TRAP_SEEDS=20 PIXEL_SEEDS=2 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/generated_rosters/test_traps.py \
+		tests/generated_rosters/test_damaged_numbers.py tests/end_to_end/test_marked_copies.py tests/end_to_end/test_plain_copies.py \
+		tests/end_to_end/test_sent_pixels.py
 
 ocr: .venv/ocr   ## the name read in the picture, with the models of the extra "ocr"; no network
 	$(BIN)/python -m pytest -q tests/intake/images/test_name_ocr.py tests/end_to_end/test_pictures_config.py
