@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from pty_support import run_on_terminal
 from run_support import wait_until
 from wire_support import fault
 
@@ -148,7 +149,6 @@ def test_a_reader_who_has_seen_enough_is_no_trouble(hospital_with):
     hospital.doctors(3)
     for arguments, code in (
         (("--json", "run"), 3),
-        (("--json", "explain", "00001"), 0),
         (("--help",), 0),
     ):
         ended, printed = piped(hospital, *arguments)
@@ -217,25 +217,21 @@ def test_a_request_on_its_way_waits_for_no_other(hospital_with, zygote, capsys):
     assert "Sent, not answered yet" not in capsys.readouterr().out
 
 
-def test_ctrl_c_stops_a_sandbox(hospital):
-    process = hospital.start("sandbox", "--port", "0")
-    assert "Ctrl-C" in process.stderr.readline()
+def test_ctrl_c_stops_a_sandbox(hospital, zygote):
+    process = zygote.start(hospital, "sandbox", "--port", "0")
+    wait_until(lambda: process.printed.exists() and "Ctrl-C" in process.printed.read_text("utf-8"))
     process.send_signal(signal.SIGINT)
-    _, stderr_text = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert stderr_text.splitlines()[-1] == "The sandbox has stopped."
+    assert process.wait() == 0
+    assert process.printed.read_text("utf-8").splitlines()[-1] == "The sandbox has stopped."
 
 
 def test_the_service_is_not_called_before_the_keys_are_there(hospital):
     """At a terminal there is a question; what would fail after it fails before."""
     hospital.doctors(1)
     (hospital.folder / "secrets" / "tencent__secret_key").unlink()
-    ours, theirs = os.openpty()
-    os.write(ours, b"n\n")
-    process = hospital.start("run", stdin=theirs, HOME=str(hospital.folder))
-    _, stderr_text = process.communicate(timeout=60)
-    os.close(ours)
-    os.close(theirs)
-    assert process.returncode == 4
-    assert "[y/N]" not in stderr_text
+    code, seen = run_on_terminal(
+        hospital.command("run"), columns=200, typed=b"n\n", HOME=str(hospital.folder)
+    )
+    assert code == 4
+    assert "[y/N]" not in seen
     assert hospital.service.received == []

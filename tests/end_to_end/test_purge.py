@@ -1,7 +1,6 @@
 """`purge`: what is too old, and one doctor's data, go; what prevents a second seal stays."""
 
 import json
-import os
 import re
 import shutil
 import sqlite3
@@ -12,10 +11,9 @@ import openpyxl
 import pytest
 from crash_support import Zygote
 from people import make_row, name, number
+from pty_support import run_on_terminal
 from run_support import draw_seal
 from wire_support import fault
-
-pytestmark = pytest.mark.usefixtures("marked_copies_on")
 
 
 def search_bytes(folder, *words):
@@ -43,14 +41,19 @@ def write_doctors(hospital, *serials, file="roster.xlsx"):
         draw_seal(hospital.folder / "seals" / f"{make_staff_no(serial)}.png", serial)
 
 
-@pytest.fixture
-def sealed(hospital):
-    """Three doctors with seals after three runs, one of them by a corrected roster."""
+def seal_three(hospital):
+    """Seal three doctors; check and run again."""
+    hospital.marked_copies = True
+    hospital.configure()
     write_doctors(hospital, 1, 2, 3)
     assert hospital.go("run", "--yes") == 0
     assert hospital.go("check") == 0
     assert hospital.go("run", "--yes") == 0
-    return hospital
+
+
+@pytest.fixture
+def sealed(scene):
+    return scene(seal_three)
 
 
 def find_traces(hospital, serial):
@@ -67,14 +70,10 @@ def find_traces(hospital, serial):
 
 def test_a_declined_purge_removes_nothing(sealed):
     traces = find_traces(sealed, 2)
-    ours, theirs = os.openpty()
-    with sealed.start("purge", "--person", name(2), stdin=theirs) as child:
-        os.close(theirs)
-        os.write(ours, b"n\n")
-        _, stderr_text = child.communicate(timeout=60)
-    os.close(ours)
-    assert child.returncode == 0
-    assert stderr_text.rstrip().endswith("Nothing was removed.")
+    words = sealed.command("purge", "--person", name(2))
+    code, seen = run_on_terminal(words, columns=200, typed=b"n\n")
+    assert code == 0
+    assert seen.rstrip().endswith("Nothing was removed.")
     assert find_traces(sealed, 2) == traces
 
 
@@ -138,6 +137,7 @@ def test_a_doctor_whose_create_is_unknown_is_resolved_first(hospital_with, capsy
     assert find_traces(hospital, 1)
 
 
+@pytest.mark.usefixtures("marked_copies_on")
 def test_a_row_that_never_had_a_seal_goes_as_well(hospital):
     hospital.doctors(1)
     hospital.roster([("王小明", "1101011990", None, "77", "内科")], file="bad.xlsx")
@@ -148,6 +148,7 @@ def test_a_row_that_never_had_a_seal_goes_as_well(hospital):
     assert hospital.go("ledger", "check") == 0
 
 
+@pytest.mark.usefixtures("marked_copies_on")
 def test_other_rows_no_longer_name_the_doctor(hospital):
     """A row names the doctor's picture as its own."""
     rows = [
@@ -165,6 +166,7 @@ def test_other_rows_no_longer_name_the_doctor(hospital):
     assert hospital.go("ledger", "check") == 0
 
 
+@pytest.mark.usefixtures("marked_copies_on")
 def test_results_are_one_object_a_line_and_purged_whatever_ends_a_line_within_a_cell(hospital):
     """JSON allows these characters as they are, and other programs end a line at them."""
     odd_name = f"{name(2)}\u2028\u2029\x85"

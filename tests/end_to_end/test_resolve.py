@@ -10,6 +10,7 @@ import pytest
 from command_lines import require_typable
 from crash_support import Zygote
 from people import make_row, name
+from pty_support import run_on_terminal
 from resolution_support import list_made_seals, read_unknown_rows, run_later
 from run_support import draw_seal
 from wire_support import fault
@@ -438,14 +439,10 @@ def test_a_decision_that_cannot_be_right_names_the_reason_first(
 
 def test_an_odd_seal_id_is_asked_about_on_a_terminal(unsettled):
     who = next(iter(read_unknown_rows(unsettled)))
-    ours, theirs = os.openpty()
-    with unsettled.start("resolve", who, "--seal-id", "yDnotaseal", stdin=theirs) as child:
-        os.close(theirs)
-        os.write(ours, b"n\n")
-        _, stderr_text = child.communicate(timeout=60)
-    os.close(ours)
-    assert child.returncode == 0
-    assert "Nothing was recorded." in stderr_text
+    words = unsettled.command("resolve", who, "--seal-id", "yDnotaseal")
+    code, seen = run_on_terminal(words, columns=200, typed=b"n\n")
+    assert code == 0
+    assert "Nothing was recorded." in seen
     assert who in read_unknown_rows(unsettled)
 
 

@@ -9,8 +9,11 @@ from crash_support import Zygote
 REPOSITORY = Path(__file__).parents[2]
 
 
-def run_on_terminal(words, *, columns, folder=REPOSITORY, output=None, **environment):
-    """Return the exit code, and all that was written to the terminal; ``output`` is a file for the data."""
+def run_on_terminal(words, *, columns, folder=REPOSITORY, output=None, typed=b"", **environment):
+    """Return the exit code, and all that was written to the terminal; ``output`` is a file for the data.
+
+    ``typed`` is what a person types, before any question.
+    """
     import fcntl
     import pty
     import struct
@@ -18,6 +21,7 @@ def run_on_terminal(words, *, columns, folder=REPOSITORY, output=None, **environ
 
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    os.write(ours, typed)
     seen: list[bytes] = []
     reader = Thread(target=_read_to_the_end, args=(ours, seen))
     reader.start()
