@@ -67,11 +67,20 @@ def read_truth(config):
         return json.load(response)
 
 
+@pytest.fixture(scope="module")
+def made_projects(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("projects")
+    for name in ("mine", "theirs"):
+        make_project(folder / name)
+    return folder
+
+
 @pytest.fixture
-def projects(tmp_path, capsys):
-    configs = [make_project(tmp_path / name) for name in ("mine", "theirs")]
+def projects(made_projects, tmp_path, capsys):
+    """Return the configurations of two folders, copied from those that were made once."""
+    shutil.copytree(made_projects, tmp_path, dirs_exist_ok=True)
     capsys.readouterr()
-    return configs
+    return [tmp_path / name / "config.yaml" for name in ("mine", "theirs")]
 
 
 def test_two_folders_have_ports_and_keys_of_their_own(projects):
@@ -162,22 +171,22 @@ def test_a_port_that_is_taken_names_its_holder_and_a_free_one(projects, capsys):
         assert "sandbox --port 0" in printed
 
 
-@pytest.mark.parametrize("body", [b"[1]", b"no JSON", b'{"owner":7}'])
-def test_a_port_of_another_program_is_called_so_with_its_answer(projects, capsys, body):
+def test_a_port_of_another_program_is_called_so_with_its_answer(projects, capsys):
     config = projects[0]
-    with StrangeServer(answer("200 OK", body)) as server:
-        text = config.read_text("utf-8").replace(f":{find_port(config)}", f":{server.port}")
-        config.write_text(text, "utf-8")
-        for language, words in (
-            ("en", "in use by another program (no sandbox: it answers HTTP 200)"),
-            ("zh", "已被其他程序（不是沙盒，应答 HTTP 200）占用"),
-        ):
-            assert main(["--lang", language, "-c", str(config), "sandbox"]) == 2
-            assert words in capsys.readouterr().err
-        assert main(["--lang", "en", "-c", str(config), "doctor"]) == 5
-        printed = capsys.readouterr()
-        assert "names a free port" in " ".join(printed.out.split())
-        assert printed.err.rstrip().endswith(" sandbox")
+    for body in (b"[1]", b"no JSON", b'{"owner":7}'):
+        with StrangeServer(answer("200 OK", body)) as server:
+            text = config.read_text("utf-8").replace(f":{find_port(config)}", f":{server.port}")
+            config.write_text(text, "utf-8")
+            for language, words in (
+                ("en", "in use by another program (no sandbox: it answers HTTP 200)"),
+                ("zh", "已被其他程序（不是沙盒，应答 HTTP 200）占用"),
+            ):
+                assert main(["--lang", language, "-c", str(config), "sandbox"]) == 2
+                assert words in capsys.readouterr().err
+            assert main(["--lang", "en", "-c", str(config), "doctor"]) == 5
+            printed = capsys.readouterr()
+            assert "names a free port" in " ".join(printed.out.split())
+            assert printed.err.rstrip().endswith(" sandbox")
 
 
 def test_a_program_that_answers_no_http_is_called_so_by_its_name_or_its_silence(projects, capsys):

@@ -184,7 +184,7 @@ def test_after_every_end_the_next_step_is_named(hospital_with, say, how, command
 )
 def test_a_run_that_did_not_come_to_its_end(hospital_with, zygote, say, number, text_part):
     hospital = hospital_with(latency=0.5)
-    hospital.doctors(40)
+    hospital.doctors(12)
     process = zygote.start(hospital, "run", "--yes")
     wait_until(lambda: hospital.creates() >= 2)
     printed, last = say(hospital, "status")
@@ -342,7 +342,7 @@ def test_the_line_of_a_run_in_progress_and_of_one_that_was_killed(hospital_with,
     if store == "server":
         hospital.ledger = request.getfixturevalue("postgres_server").make_database()
         hospital.configure()
-    hospital.doctors(40)
+    hospital.doctors(12)
     process = zygote.start(hospital, "run", "--yes")
     wait_until(lambda: hospital.creates() >= 2)
     os.kill(process.pid, signal.SIGSTOP)  # nothing changes while it is read twice
