@@ -172,3 +172,8 @@ def test_the_runbook_holds_every_exit_code_and_the_tables_that_are_made(language
     assert [
         code for code, advice in list_halts().items() if advice.who == "it" and code not in module.TYPED
     ] == []
+
+
+def test_the_glossary_is_short():
+    text = (REPOSITORY / "docs" / "en" / "glossary.md").read_text("utf-8")
+    assert 30 <= len(re.findall(r"^\| (?!word |---)", text, re.MULTILINE)) <= 45
