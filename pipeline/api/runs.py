@@ -120,12 +120,12 @@ def check(
     request = _build_request("check", config, loaded, clock, {**options, "ledger": ledger})
     run_request.refuse_results(_list_paths(rosters))
     if loaded.api.placeholders and ledger is None:
-        report = import_run.run_check(request, loaded, ledger=None, site_key=None, clock=clock)
+        ended = import_run.run_check(request, loaded, ledger=None, site_key=None, clock=clock)
     else:
         given = _use_given_ledger(loaded, ledger, site_key)
         with given or tenant_ledger.open_ledger_for_check(loaded, clock) as (journal, key):
-            report = import_run.run_check(request, loaded, ledger=journal, site_key=key, clock=clock)
-    return _finish(report, loaded, options)
+            ended = import_run.run_check(request, loaded, ledger=journal, site_key=key, clock=clock)
+    return _finish(ended, loaded, options)
 
 
 @check_arguments
@@ -231,13 +231,13 @@ async def _run_import(
             observer=reporter,
             prepare_in_thread=True,
         )
-        report = await import_run.run_import(request, config, resources)
-        if report is None:  # cancelled before the first call: nothing happened
+        ended = await import_run.run_import(request, config, resources)
+        if ended is None:  # cancelled before the first call: nothing happened
             raise asyncio.CancelledError
-        reporter.report_unsent(report.outcomes)
+        reporter.report_unsent(ended.list_whole_outcomes())
         latest = run_request.get_latest_folder(config, request)
         held = HeldRun(ledger, clock)
-        return await asyncio.to_thread(_finish, report, config, options, latest=latest, held=held)
+        return await asyncio.to_thread(_finish, ended, config, options, latest=latest, held=held)
 
 
 async def _drain_when_cancelled(work: Coroutine[None, None, Result], stop: StopSignal) -> Result:
@@ -343,7 +343,7 @@ class _CallersCredentials:
 
 
 def _finish(
-    report: RunReport,
+    ended: run_plan.EndedRun,
     config: Config,
     options: SendOptions,
     *,
@@ -351,9 +351,9 @@ def _finish(
     held: HeldRun | None = None,
 ) -> Result:
     language = choose_language(options.get("language") or config.language)
-    presenter = Presenter.for_report(report, language)
+    presenter = Presenter.for_report(ended.report, language)
     report, files = finish_run(
-        report,
+        ended,
         config,
         presenter,
         latest=latest,
@@ -361,4 +361,4 @@ def _finish(
         writes_files=options.get("write", True),
     )
     call_run_end_hooks(report, config, held=held)
-    return Result(report, files, language)
+    return Result(replace(report, outcomes=ended.list_whole_outcomes()), files, language)

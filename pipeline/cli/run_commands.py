@@ -65,10 +65,11 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     with opened as (ledger, site_key):
         if has_tenant and ledger is None:
             session.inform("check_without_ledger", path=config.name_ledger())
-        report = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
+        ended = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
+    report = ended.report
     if report.preview is not None:
         session.print_changes(report.preview.changes)
-    code = write_and_print_results(session, config, report, latest=None)
+    code = write_and_print_results(session, config, ended, latest=None)
     is_ready = any(outcome.status is Status.READY for outcome in report.outcomes)
     if is_ready and not has_tenant and not session.quiet:
         if session.read_config_if_any() is None:
@@ -212,6 +213,7 @@ def report(session: Session, *, run_id: str | None) -> int:
     from pipeline.cli.run_display import write_and_print_results
     from pipeline.config.named_paths import read_passwords
     from pipeline.workflow.rebuild import rebuild_report
+    from pipeline.workflow.run_plan import EndedRun
     from pipeline.workflow.tenant_ledger import open_configured_ledger
 
     config = session.require_ready_config()
@@ -227,7 +229,8 @@ def report(session: Session, *, run_id: str | None) -> int:
             passwords=read_passwords(config, os.environ),
         )
     run_report = replace(run_report, invocation=session.invocation)
-    write_and_print_results(session, config, run_report, latest=None, is_rebuilt=True)
+    ended = EndedRun(run_report, [outcome.row_plan for outcome in run_report.outcomes])
+    write_and_print_results(session, config, ended, latest=None, is_rebuilt=True)
     return 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.cli.context import Session
 from pipeline.cli.terminal import STATUS_TONES
@@ -49,6 +50,9 @@ from pipeline.reports.totals import NEEDS_NOTHING, describe_auto_sign
 from pipeline.workflow.finish import finish_run
 from pipeline.workflow.run_report import count_auto_sign
 
+if TYPE_CHECKING:
+    from pipeline.workflow.run_plan import EndedRun
+
 YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
 MAX_ROWS_NAMED = 2  # of one reason
@@ -82,7 +86,7 @@ def _hide_numpy() -> Iterator[None]:
 def write_and_print_results(
     session: Session,
     config: Config,
-    report: RunReport,
+    ended: EndedRun,
     *,
     latest: Path | None,
     ledger: Ledger | None = None,
@@ -93,12 +97,13 @@ def write_and_print_results(
 
     ``ledger`` is the one that the run holds.
     """
-    report = replace(report, latest=None if report.command == "retry" else latest)
+    report = replace(ended.report, latest=None if ended.report.command == "retry" else latest)
     presenter = Presenter.for_report(report, session.spoken)
     file_presenter = replace(presenter, language=session.language)
     try:
         with _hide_numpy():
-            report, written = finish_run(report, config, file_presenter, latest=latest, ledger=ledger)
+            ended = replace(ended, report=report)
+            report, written = finish_run(ended, config, file_presenter, latest=latest, ledger=ledger)
     except OSError:
         if report.latest is not None and (report.out / REPORT_PAGE).exists():  # only the copies failed
             folders = {"path": report.out, "latest": report.latest}

@@ -22,7 +22,7 @@ from pipeline.cli.context import Session, warn_of_pictures
 from pipeline.cli.run_log import RunRecorder, remove_lone_log
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
-from pipeline.domain.run import RowOutcome, RunObserver, RunPreview, RunReport, RunRequest
+from pipeline.domain.run import RowOutcome, RunObserver, RunPreview, RunRequest
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.esign.signing import CredentialsFinder
 from pipeline.intake.readers.discover import list_usable_rosters
@@ -33,6 +33,7 @@ from pipeline.workflow import tenant_ledger
 if TYPE_CHECKING:
     from pipeline.cli.run_progress import Progress
     from pipeline.esign.rate_limiter import Limiter
+    from pipeline.workflow.run_plan import EndedRun
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 BREAK = getattr(
@@ -90,9 +91,9 @@ def run_command(
                         outages=progress.outages,
                         was_silent=session.several is not None and session.several.was_silent(config),
                     )
-                    report = asyncio.run(import_run.run_import(request, config, resources))
-                if report is not None:
-                    return _write_results(recorder, ledger, report, latest=latest, steps=steps)
+                    ended = asyncio.run(import_run.run_import(request, config, resources))
+                if ended is not None:
+                    return _write_results(recorder, ledger, ended, latest=latest, steps=steps)
             recorder.log_end(0)
     if is_new_folder:
         remove_lone_log(request.out)
@@ -103,18 +104,18 @@ def run_command(
 
 
 def _write_results(
-    recorder: RunRecorder, ledger: DatabaseLedger, report: RunReport, *, latest: Path | None, steps: bool
+    recorder: RunRecorder, ledger: DatabaseLedger, ended: EndedRun, *, latest: Path | None, steps: bool
 ) -> int:
     """Write and print the results; where the disk refuses them, the run is recorded without them."""
     from pipeline.cli.run_display import write_and_print_results
 
     session, config = recorder.session, recorder.config
     if session.several is not None:
-        session.several.record_end(config, report)
+        session.several.record_end(config, ended.report)
     try:
-        code = write_and_print_results(session, config, report, latest=latest, ledger=ledger, steps=steps)
+        code = write_and_print_results(session, config, ended, latest=latest, ledger=ledger, steps=steps)
     except Exception as error:
-        code = recorder.record_unwritten_results(ledger, report, error)
+        code = recorder.record_unwritten_results(ledger, ended.report, error)
         if not isinstance(error, OSError):
             raise
         disk_trouble = DiskTrouble.of(error)

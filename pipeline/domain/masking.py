@@ -12,10 +12,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as _field
 from pathlib import Path
+from typing import Any
 
 from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.message import Message, change_text
-from pipeline.domain.roster import Change, Doctor, Field, Problem
+from pipeline.domain.roster import Cell, CellKind, Change, Doctor, Field, Problem
 
 _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 _NOT_ALNUM = re.compile(r"[^0-9A-Za-z]+")
@@ -38,26 +39,36 @@ _SHORTEST = 7
 _FIRST = _SHORTEST - 2  # digits that make a number of it
 _REMEMBERED = 4096  # texts
 _LEAST_HIDDEN = 4  # characters of a number that was masked
+SHORTEST_NUMBER = 8  # characters of a cell; the last four of a shorter one would be half of it
+HOLDING_NUMBERS = (CellKind.TEXT, CellKind.NUMBER)
+_EXACT_DIGITS = 15  # that a cell with a number keeps
+_EXPONENT = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)  # 1.10101E+17
+_LOST_DIGITS = "0E+17"  # in place of a number that lost digits
+_PERSONAL_FIELDS = tuple(field for field, definition in FIELDS.items() if definition.is_personal)
 _OUR_DETAILS = frozenset({"seal", "trace", "day"})  # of a problem's detail: they quote no cell
 _QUOTED_CELL = "found"  # of a problem's detail
 
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """Personal values that are searched in texts."""
+    """Personal values that are searched in texts, by their hashes: whoever has a masker has no value."""
 
-    values: frozenset[str] = _field(default=frozenset(), repr=False)
+    hashes: frozenset[int] = frozenset()  # of this process alone
     lengths: tuple[int, ...] = ()  # of the values, longest first
 
     @classmethod
     def of(cls, values: Collection[str]) -> _Values:
         """Return these values."""
-        return cls(frozenset(values), tuple(sorted({len(value) for value in values}, reverse=True)))
+        lengths = sorted({len(value) for value in values}, reverse=True)
+        return cls(frozenset(map(hash, values)), tuple(lengths))
 
     def measure(self, text: str, start: int) -> int:
         """Return the length of the longest value that begins at ``start`` of a text, else 0."""
         rest = len(text) - start
-        return next((n for n in self.lengths if n <= rest and text[start : start + n] in self.values), 0)
+        for length in self.lengths:
+            if length <= rest and hash(text[start : start + length]) in self.hashes:
+                return length
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +77,16 @@ class Masker:
 
     _numbers: _Values = _Values()  # every number of the roster, folded to plain upper-case letters and digits
     _texts: _Values = _Values()  # in lower case: personal values of any form
-    # texts masked so far: a row's file, folder and sheet come again with the next row
-    _masked: dict[str, str] = _field(default_factory=dict, repr=False, compare=False)
+    # texts that need no mask: a row's file, folder and sheet come again with the next row
+    _clean: set[str] = _field(default_factory=set, repr=False, compare=False)
 
     @classmethod
     def of_doctors(cls, doctors: Iterable[Doctor]) -> Masker:
         """Return a masker for the personal values of these rows, both as used and as written, however wrong they are."""
-        fields = [field for field, definition in FIELDS.items() if definition.is_personal]
         numbers: set[str] = set()
         texts: set[str] = set()
         for doctor in doctors:
-            cells = list(_list_cells(doctor, fields))
+            cells = list(_list_cells(doctor, _PERSONAL_FIELDS))
             numbers.update(_list_numbers(doctor, cells))
             texts.update(
                 text.lower() for field, text in cells if field not in _NUMBER_MASKS and len(text) >= _SHORTEST
@@ -85,17 +95,17 @@ class Masker:
 
     def mask_text(self, text: str) -> str:
         """Hide, inside any text, the personal values of the roster and every run of 15 or more digits."""
-        if len(text) < _SHORTEST or not (self._texts.values or _DIGIT.search(text)):
+        if len(text) < _SHORTEST or not (self._texts.hashes or _DIGIT.search(text)):
             return text
         if isinstance(text, Message):
             return text.change(self.mask_text)
-        masked = self._masked.get(text)
-        if masked is None:
-            masked = self._mask_inside(text, everything=False)
-            if self._numbers.values or self._texts.values:
-                if len(self._masked) >= _REMEMBERED:
-                    self._masked.clear()  # names of pictures, mostly; what comes again is soon back
-                self._masked[text] = masked
+        if text in self._clean:
+            return text
+        masked = self._mask_inside(text, everything=False)
+        if masked == text and (self._numbers.hashes or self._texts.hashes):
+            if len(self._clean) >= _REMEMBERED:
+                self._clean.clear()  # names of pictures, mostly; what comes again is soon back
+            self._clean.add(text)
         return masked
 
     def mask_every_number(self, text: str) -> str:
@@ -140,13 +150,59 @@ class Masker:
                 detail[key] = self._mask_detail(text, everything=is_personal and key not in _OUR_DETAILS)
         return replace(problem, detail=detail)
 
+    def hide_doctor(self, doctor: Doctor, problems: Iterable[Problem]) -> Doctor:
+        """Return a row as results show it, without a whole number; ``problems`` are all of the row.
+
+        Of its cells those of fields and of problems are left. Names of files stay: they lead to the files.
+        """
+        values: dict[str, Any] = {}
+        for field in _PERSONAL_FIELDS:
+            value = value_of(doctor, field)
+            if value is not None:
+                values[FIELDS[field].attribute or field.value] = mask_value(field, str(value))
+        row, shown = doctor.row, {problem.cell for problem in problems}
+        fields = {cell.column: field for field, cell in row.fields.items()}
+        cells = [cell for cell in row.cells if cell.column in fields or row.address_of(cell) in shown]
+        return replace(
+            doctor,
+            row=replace(
+                row,
+                cells=tuple(self._hide_cell(cell, fields.get(cell.column)) for cell in cells),
+                fields={field: self._hide_cell(cell, field) for field, cell in row.fields.items()},
+                problems=self.hide_problems(row.problems),
+            ),
+            problems=self.hide_problems(doctor.problems),
+            changes=tuple(self._hide_change(change) for change in doctor.changes),
+            **values,
+        )
+
+    def hide_problems(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        """Return problems that show no value of a personal field."""
+        return tuple(
+            self.mask_problem(problem) if problem.field in _PERSONAL_FIELDS else problem
+            for problem in problems
+        )
+
+    def _hide_change(self, change: Change) -> Change:
+        before, after = self.mask_change(change)
+        return replace(change, before=before, after=after)
+
+    def _hide_cell(self, cell: Cell, field: Field | None) -> Cell:
+        if field is Field.NUMBER:
+            text = mask_number_cell(cell)
+        elif field is Field.MOBILE:
+            text = self.mask_every_number(cell.display_text)
+        else:
+            text = self.mask_text(cell.display_text)
+        return cell._replace(value=None, display_text=text)
+
     def _mask_detail(self, text: str, *, everything: bool) -> str:
         masked: str = change_text(text, lambda part: self._mask_inside(part, everything=everything))
         return masked
 
     def _mask_inside(self, text: str, *, everything: bool) -> str:
         """Mask the personal values in a text; with ``everything`` also texts that only look like a number."""
-        if self._texts.values:
+        if self._texts.hashes:
             text = self._mask_values(text)
         if len(text) < _SHORTEST or not _DIGIT.search(text):
             return text
@@ -224,6 +280,21 @@ def mask_id(text: str) -> str:
     if len(text) >= 8 and text.isalnum():  # the usual case, 100,000 times a run
         return "*" * (len(text) - 4) + text[-4:]
     return text if _is_masked(text, shown=4) else _star(text, keep=_tail(text))
+
+
+def has_lost_digits(cell: Cell) -> bool:
+    """Return whether the number of a cell lost its last digits: the end of the cell is none of them."""
+    if cell.kind is CellKind.NUMBER and sum(map(str.isdigit, cell.display_text)) > _EXACT_DIGITS:
+        return True
+    return cell.kind in HOLDING_NUMBERS and _EXPONENT.fullmatch(cell.display_text.strip()) is not None
+
+
+def mask_number_cell(cell: Cell) -> str:
+    """Return what a cell for an identity number shows: of a number the last four characters; short texts as they are."""
+    if has_lost_digits(cell):
+        return _LOST_DIGITS
+    is_long = sum(map(str.isalnum, cell.display_text)) >= SHORTEST_NUMBER
+    return mask_id(cell.display_text) if is_long else cell.display_text
 
 
 def mask_value(field: Field, text: str) -> str:

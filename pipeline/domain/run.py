@@ -108,15 +108,12 @@ class Judgements:
     site_key: SiteKey
     by_id: Mapping[str, Judgement] = _field(default_factory=dict)
 
-    def is_right(self, doctor: Doctor, image: ImageFile) -> bool:
+    def is_right(self, key: str, name: str, image: ImageFile) -> bool:
         """Return whether a person judged these bytes right for a doctor whose row was held."""
-        if doctor.key is None or doctor.name is None:
-            return False
-        return self.get_review(doctor, image).judged == "right"
+        return self.get_review(key, name, image).judged == "right"
 
-    def get_review(self, doctor: Doctor, image: ImageFile, seal_name: str = "") -> Review:
+    def get_review(self, key: str, name: str, image: ImageFile, seal_name: str = "") -> Review:
         """Return the pairing of a doctor with a picture; a row that is held has no seal name."""
-        key, name = doctor.key or "", doctor.name or ""
         held_id = self.site_key.judgement(key, name, "", image.sha256)
         held = self.by_id.get(held_id)
         if not seal_name:
@@ -147,6 +144,7 @@ class RowPlan:
     # this may be their corrected number, or their picture: held until a person decides
     possibly_same: PersonHistory | None = None
     index: int = 0  # of the row in its plan
+    person: int | None = None  # equal for rows of one person, where the doctors have no keys
 
     @property
     def create_count(self) -> int:
@@ -345,9 +343,8 @@ class RunReport:
     latest: Path | None = None  # where a copy of the results lies
     workbook: str = "results.xlsx"  # a numbered sibling's name where a program held the file open
     copies: Mapping[Path, Path] = _field(default_factory=dict)  # roster -> its marked copy
-    masker: Masker | None = _field(
-        default=None, repr=False
-    )  # of the rows' numbers; None: is still to be made
+    # of the rows' numbers, which the outcomes no longer hold; None: they hold them, it is still to be made
+    masker: Masker | None = _field(default=None, repr=False)
     auto_sign: AutoSignCounts | None = None  # of everybody in the ledger; None: the service was never asked
 
     @property

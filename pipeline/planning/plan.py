@@ -278,7 +278,9 @@ class _Planner:
         )
         if not (is_concerned and doctor.key and doctor.name and row_plan.seal_name):
             return row_plan
-        review = rules.judgements.get_review(doctor, doctor.picture, row_plan.seal_name)
+        review = rules.judgements.get_review(
+            doctor.key or "", doctor.name or "", doctor.picture, row_plan.seal_name
+        )
         judged, row_plan = review.judged, replace(row_plan, review=review)
         if row_plan.status is Status.READY and (
             judged == "wrong" or (rules.require_review and judged != "right")

@@ -86,7 +86,7 @@ def offer_held_image(
     errors = [problem for problem in row_plan.problems if problem.severity == "error"]
     if len(errors) > 1:
         return row_plan
-    row_plan = replace(row_plan, review=judgements.get_review(doctor, image))
+    row_plan = replace(row_plan, review=judgements.get_review(doctor.key or "", doctor.name or "", image))
     earlier = people.get(errors[0].detail.get("person", ""))
     if earlier is None or not (earlier.seal or earlier.unresolved_attempt):
         return row_plan

@@ -184,10 +184,10 @@ def _load_previews(chosen: Sequence[RowOutcome], previews: PreviewLoader | None)
 
 def _count_people(pairs: Iterable[tuple[Value, RowOutcome]]) -> Counter[Value]:
     """Count the people, not the rows, of each value."""
-    people: dict[Value, set[str]] = defaultdict(set)
+    people: dict[Value, set[str | int]] = defaultdict(set)
     for value, outcome in pairs:
-        doctor = outcome.doctor
-        people[value].add(doctor.key or doctor.number or doctor.row_id or str(id(outcome)))
+        person = outcome.row_plan.person
+        people[value].add(outcome.doctor.key or (id(outcome) if person is None else person))
     return Counter({value: len(keys) for value, keys in people.items()})
 
 

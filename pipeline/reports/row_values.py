@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.clock import stamp
 from pipeline.domain.fields import FIELDS, list_result_fields, value_of
-from pipeline.domain.masking import Masker, mask_answer, mask_id, mask_value
-from pipeline.domain.roster import Cell, CellKind, Doctor, Field
+from pipeline.domain.masking import (
+    HOLDING_NUMBERS,
+    SHORTEST_NUMBER,
+    Masker,
+    has_lost_digits,
+    mask_answer,
+    mask_id,
+    mask_number_cell,
+    mask_value,
+)
+from pipeline.domain.roster import Cell, Doctor, Field
 from pipeline.domain.run import RETRYABLE_STATUSES, RowOutcome, RunReport, Status, is_redundant_copy
 
 if TYPE_CHECKING:
@@ -22,10 +30,6 @@ if TYPE_CHECKING:
 Mask = Callable[[str], str]
 
 SEALED_STATUSES = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
-_SHORTEST_NUMBER = 8  # characters; the last four of a shorter one would be half of it
-_HOLDING_NUMBERS = (CellKind.TEXT, CellKind.NUMBER)
-_EXACT_DIGITS = 15  # that a cell with a number keeps
-_EXPONENT = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)  # 1.10101E+17
 
 
 def list_retried_rows(report: RunReport) -> tuple[RowOutcome, ...]:
@@ -65,32 +69,22 @@ def mask_doctor_id(doctor: Doctor) -> str | None:
     if doctor.number:
         return mask_id(doctor.number)
     cell = doctor.row.fields.get(Field.NUMBER)
-    if cell is None or cell.kind not in _HOLDING_NUMBERS or len(cell.display_text) < _SHORTEST_NUMBER:
+    if cell is None or cell.kind not in HOLDING_NUMBERS or len(cell.display_text) < SHORTEST_NUMBER:
         return None
-    return None if _is_damaged(cell) else mask_id(cell.display_text)
+    return None if has_lost_digits(cell) else mask_id(cell.display_text)
 
 
 def show_doctor_id(doctor: Doctor, presenter: Presenter) -> str:
     """Return the masked identity number as people read it."""
     cell = doctor.row.fields.get(Field.NUMBER)
-    if doctor.number is None and cell is not None and _is_damaged(cell):
+    if doctor.number is None and cell is not None and has_lost_digits(cell):
         return presenter.render("number.damaged")
     return mask_doctor_id(doctor) or ""
 
 
 def show_number_cell(cell: Cell, presenter: Presenter) -> str:
     """Return what a cell for an identity number holds: of a number the last four characters."""
-    if _is_damaged(cell):
-        return presenter.render("number.damaged")
-    is_long = sum(map(str.isalnum, cell.display_text)) >= _SHORTEST_NUMBER
-    return mask_id(cell.display_text) if is_long else cell.display_text
-
-
-def _is_damaged(cell: Cell) -> bool:
-    """Return whether a number lost its last digits: the end of the cell is none of them."""
-    if cell.kind is CellKind.NUMBER and sum(map(str.isdigit, cell.display_text)) > _EXACT_DIGITS:
-        return True
-    return cell.kind in _HOLDING_NUMBERS and _EXPONENT.fullmatch(cell.display_text.strip()) is not None
+    return presenter.render("number.damaged") if has_lost_digits(cell) else mask_number_cell(cell)
 
 
 def display_seal_name(outcome: RowOutcome) -> str | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
@@ -18,6 +19,9 @@ from pipeline.reports.totals import verify_totals
 from pipeline.support.progress_file import write_step
 from pipeline.workflow.recorded_runs import LATEST, RUN
 
+if TYPE_CHECKING:
+    from pipeline.workflow.run_plan import EndedRun  # it imports Pillow
+
 
 def load_report_modules() -> None:
     """Import the modules that only the results need, while a run waits for its rate limit."""
@@ -27,7 +31,7 @@ def load_report_modules() -> None:
 
 
 def finish_run(
-    report: RunReport,
+    ended: EndedRun,
     config: Config,
     presenter: Presenter,
     *,
@@ -47,6 +51,7 @@ def finish_run(
     from pipeline.workflow.marked_copies import MarkedCopies  # noqa: PLC0415 - reads rosters
     from pipeline.workflow.stage_settings import build_image_examiner  # noqa: PLC0415 - a run that ended early reads no picture
 
+    report = ended.report
     verify_totals(report)
     write_step("results")
     report = note_takeover(report, ledger, config)
@@ -58,7 +63,7 @@ def finish_run(
         previews=build_image_examiner(config),
         latest=None if report.command == "retry" else latest,
     )
-    copies = MarkedCopies(report, config.columns, presenter, latest) if config.marked_copies else None
+    copies = MarkedCopies(ended, config.columns, presenter, latest) if config.marked_copies else None
     if copies is not None:
         report = copies.write_copies_to_correct(report)
     writer.write_workbook(report)

@@ -20,7 +20,6 @@ from pipeline.domain.run import (
     RowOutcome,
     RowPlan,
     RunPreview,
-    RunReport,
     RunRequest,
     Status,
     compute_exit_code,
@@ -52,12 +51,14 @@ from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
 from pipeline.workflow.roster_changes import describe_changes
 from pipeline.workflow.run_plan import (
+    EndedRun,
     LedgerView,
     PairedRows,
     RunInputs,
     RunPlan,
     RunResources,
     RunStart,
+    exchange_plan,
 )
 from pipeline.workflow.run_preview import preview_run
 from pipeline.workflow.run_report import (
@@ -106,7 +107,7 @@ def prepare_run(
             config,
             started,
             inputs,
-            pairs.matches.doctors,
+            pictures=[doctor.picture for doctor in pairs.matches.doctors if doctor.picture is not None],
             unassigned_images=pairs.matches.unassigned_files,
             absent_unresolved=absent_unresolved,
         ),
@@ -120,20 +121,26 @@ def prepare_run(
 
 def run_check(
     request: RunRequest, config: Config, *, ledger: Ledger | None, site_key: SiteKey | None, clock: Clock
-) -> RunReport:
+) -> EndedRun:
     """Find everything that a run would find, pictures decoded, without a call."""
     plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
-    outcomes = tuple(map(RowOutcome.of_plan, plan.row_plans))
+    hidden, masker = _hide_numbers(plan)
+    outcomes = tuple(map(RowOutcome.of_plan, hidden.row_plans))
     ready = [row_plan for row_plan in plan.row_plans if row_plan.status is Status.READY]
     halt = None
     if ledger is not None:
         record = stage_settings.build_run_record(request, config, plan.report.started)
         halt = _check_guards(plan, ready, request, config, ledger=ledger, record=record)
-    preview = _preview_check(plan, ready, request, config, ledger=ledger, site_key=site_key)
+    preview = preview_run(hidden.row_plans, ready, plan.report.files, config, None)
+    if ledger is not None:
+        changes = describe_changes(ledger, request, plan.report, outcomes, Presenter("en", masker))
+        preview = replace(preview, changes=changes)
+    requests = _name_rows(plan, config, site_key).list_rows(plan.row_plans)
+    row_plans = plan.row_plans
     if site_key is None:
-        outcomes = tuple(map(_remove_key, outcomes))
-    return replace(
-        plan.report,
+        row_plans, outcomes = _remove_keys(row_plans, outcomes)
+    report = replace(
+        hidden.report,
         finished=clock.now(),
         exit=compute_exit_code(outcomes, plan.report.files, halt),
         tenant=config.tenant if site_key else plan.report.tenant,
@@ -141,11 +148,15 @@ def run_check(
         halt=halt,
         notices=(*plan.report.notices, *list_exposed_files(config, ())),
         site_digest=site_key.reviews() if site_key else None,
-        preview=replace(preview, stopped_by_guard=halt is not None),
+        preview=replace(
+            preview, requests=requests, has_keys=site_key is not None, stopped_by_guard=halt is not None
+        ),
+        masker=masker,
     )
+    return EndedRun(report, row_plans)
 
 
-async def run_import(request: RunRequest, config: Config, resources: RunResources) -> RunReport | None:
+async def run_import(request: RunRequest, config: Config, resources: RunResources) -> EndedRun | None:
     """Send what has to be sent; None when the preview was not confirmed, and then nothing happened."""
     from pipeline.workflow import send_rows  # noqa: PLC0415 - `check` imports no aiohttp
 
@@ -158,32 +169,36 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
             raise name_review_page(error, request.review, config) from error
     plan = await _prepare(request, config, resources, review)
     start = await _decide_start(plan, request, config, resources)
-    presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
-    preview = _preview(plan, start, request, config, review)
+    hidden, masker = _hide_numbers(plan)
+    presenter = Presenter("en", masker)
+    preview = _preview(hidden, start, request, config, review)
     if resources.observer.shows_changes:
-        planned = map(RowOutcome.of_plan, plan.row_plans)
+        planned = map(RowOutcome.of_plan, hidden.row_plans)
         changes = describe_changes(resources.ledger, request, plan.report, planned, presenter)
         preview = replace(preview, changes=changes)
     if not resources.observer.confirm(preview):
         return None
-    initial_outcomes = _record_start(plan, start, resources, review, presenter)
-    sent = await send_rows.send_rows(plan, start, request, config, resources, masker=presenter.masker)
+    ledger = resources.ledger
+    initial_outcomes = _record_start(hidden, start, ledger, review, presenter)
+    ledger.record_person_digests(compute_new_digests(plan.row_plans, resources.site_key))
+    sent = await send_rows.send_rows(plan, start, request, config, resources, masker=masker)
     outcomes = _merge_outcomes(initial_outcomes, sent.outcomes)
     exposed = list_exposed_files(config, start.credentials.files if start.credentials else ())
     report = replace(
-        plan.report,
+        hidden.report,
         finished=resources.clock.now(),
         exit=send_rows.compute_run_exit_code(
-            request, plan, outcomes, sent, covered=start.covered, signal=resources.stop.signal
+            request, hidden, outcomes, sent, covered=start.covered, signal=resources.stop.signal
         ),
         outcomes=outcomes,
         traffic=sent.traffic,
         halt=sent.halt,
         notices=(*plan.report.notices, *exposed, *sent.notices),
         site_digest=site_digest,
-        masker=presenter.masker,
+        masker=masker,
     )
-    return record_run_end(report, resources.ledger, initial_outcomes, presenter, plan.images)
+    report = record_run_end(report, ledger, initial_outcomes, presenter, plan.images)
+    return EndedRun(report, plan.row_plans)
 
 
 # -- the steps before the network
@@ -288,24 +303,20 @@ def _name_rows(plan: RunPlan, config: Config, site_key: SiteKey | None) -> RowNa
     return RowNames.of_files(site_key, plan.report.files, config.digest_text())
 
 
-def _preview_check(
-    plan: RunPlan,
-    ready: Sequence[RowPlan],
-    request: RunRequest,
-    config: Config,
-    *,
-    ledger: Ledger | None,
-    site_key: SiteKey | None,
-) -> RunPreview:
-    """Return what a run would do, with the rows that it would send."""
-    preview = preview_run(plan.row_plans, ready, plan.report.files, config, None)
-    names = _name_rows(plan, config, site_key)
-    preview = replace(preview, requests=names.list_rows(plan.row_plans), has_keys=site_key is not None)
-    if ledger is None:
-        return preview
-    presenter = Presenter("en", Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans))
-    planned = map(RowOutcome.of_plan, plan.row_plans)
-    return replace(preview, changes=describe_changes(ledger, request, plan.report, planned, presenter))
+def _hide_numbers(plan: RunPlan) -> tuple[RunPlan, Masker]:
+    """Return the plan as all may see it that do not send: its rows hold no whole number and no request; and their masker."""
+    masker = Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans)
+    row_plans = []
+    for row_plan in plan.row_plans:
+        doctor = masker.hide_doctor(row_plan.doctor, row_plan.problems)
+        problems = masker.hide_problems(row_plan.problems)
+        row_plans.append(replace(row_plan, doctor=doctor, request=None, problems=problems))
+    files = []
+    for file in plan.report.unassigned_images:
+        similar = tuple(masker.hide_doctor(doctor, ()) for doctor in file.similar)
+        files.append(replace(file, similar=similar))
+    report = replace(plan.report, unassigned_images=files)
+    return replace(plan, row_plans=tuple(row_plans), report=report), masker
 
 
 # -- the steps of a run that sends
@@ -363,21 +374,20 @@ def _preview(
     plan: RunPlan, start: RunStart, request: RunRequest, config: Config, review: SavedReview | None
 ) -> RunPreview:
     """Return what the run is about to do."""
-    preview = preview_run(
-        plan.row_plans, start.ready, plan.report.files, config, start.halt, limit=request.limit
-    )
+    ready = [plan.row_plans[row_plan.index] for row_plan in start.ready]
+    preview = preview_run(plan.row_plans, ready, plan.report.files, config, start.halt, limit=request.limit)
     return replace(preview, review_counts=review.count(plan.row_plans)) if review else preview
 
 
 def _record_start(
     plan: RunPlan,
     start: RunStart,
-    resources: RunResources,
+    ledger: Ledger,
     review: SavedReview | None,
     presenter: Presenter,
 ) -> tuple[RowOutcome, ...]:
     """Enter in the ledger how the run begins; return the outcome of each row before anything is sent."""
-    ledger, record = resources.ledger, start.record
+    record = start.record
     initial_outcomes = tuple(map(RowOutcome.of_plan, plan.row_plans))
     ledger.record_files(plan.file_stats)
     report = replace(plan.report, outcomes=initial_outcomes)
@@ -385,26 +395,44 @@ def _record_start(
     if review is not None:
         review.record_new(ledger, record.started, record.user)
     record_rows(ledger, record.run, initial_outcomes, presenter)
-    ledger.record_person_digests(compute_new_digests(plan.row_plans, resources.site_key))
     return initial_outcomes
 
 
 # -- the outcomes of the rows
 
 
-def _remove_key(outcome: RowOutcome) -> RowOutcome:
-    """Return an outcome without the person's key: it was made with a key that is no secret."""
-    doctor = replace(outcome.doctor, key=None)
-    return replace(outcome, row_plan=replace(outcome.row_plan, doctor=doctor))
+def _remove_keys(
+    row_plans: Sequence[RowPlan], outcomes: Sequence[RowOutcome]
+) -> tuple[tuple[RowPlan, ...], tuple[RowOutcome, ...]]:
+    """Return plans and outcomes without keys of people: they were made with a key that is no secret. People are numbered."""
+    people: dict[str, int] = {}
+    whole, hidden = [], []
+    for row_plan, outcome in zip(row_plans, outcomes, strict=True):
+        key = row_plan.doctor.key
+        person = people.setdefault(key, len(people)) if key else None
+        whole.append(_remove_key(row_plan, person))
+        hidden.append(replace(outcome, row_plan=_remove_key(outcome.row_plan, person)))
+    return tuple(whole), tuple(hidden)
+
+
+def _remove_key(row_plan: RowPlan, person: int | None) -> RowPlan:
+    return replace(row_plan, doctor=replace(row_plan.doctor, key=None), person=person)
 
 
 def _merge_outcomes(
     initial_outcomes: Sequence[RowOutcome], sent: Iterable[RowOutcome]
 ) -> tuple[RowOutcome, ...]:
-    """Return one outcome a row, in the order of the plan: of those that were to be sent, and of all others."""
+    """Return one outcome a row, in the order of the plan: of those that were to be sent, and of all others.
+
+    The numbers of those that were sent are hidden, as those of the others are.
+    """
     by_index = {outcome.row_plan.index: outcome for outcome in sent}
     outcomes = []
     for outcome in initial_outcomes:
-        unsent = RowOutcome.not_sent(outcome.row_plan) if outcome.status is Status.READY else outcome
-        outcomes.append(by_index.get(outcome.row_plan.index, unsent))
+        if outcome.row_plan.index in by_index:
+            outcomes.append(exchange_plan(by_index[outcome.row_plan.index], outcome.row_plan))
+        elif outcome.status is Status.READY:
+            outcomes.append(RowOutcome.not_sent(outcome.row_plan))
+        else:
+            outcomes.append(outcome)
     return tuple(outcomes)

@@ -41,6 +41,7 @@ from pipeline.workflow.roster_copies import (
     look_over,
     read_unchanged,
 )
+from pipeline.workflow.run_plan import EndedRun
 
 LOG = logging.getLogger(__name__)
 MAX_ROWS = 20_000  # of all rosters of a run that openpyxl copies: it takes half a second for a thousand rows
@@ -50,11 +51,12 @@ class MarkedCopies:
     """Writes the marked copies of a run in place of those of the last one, also into ``latest``."""
 
     def __init__(
-        self, report: RunReport, columns: Mapping[str, str], presenter: Presenter, latest: Path | None
+        self, ended: EndedRun, columns: Mapping[str, str], presenter: Presenter, latest: Path | None
     ) -> None:
         """Remove the last run's copies; ``columns`` are the configuration's."""
+        report = ended.report
         self._outcomes: defaultdict[Path, list[RowOutcome]] = defaultdict(list)
-        for outcome in report.outcomes:
+        for outcome in ended.list_whole_outcomes():
             self._outcomes[outcome.doctor.row.origin.path].append(outcome)
         self._copies: dict[Path, Path] = {}  # roster -> its copy
         self._notes: dict[Path, str] = {}  # roster -> why it has no copy, or that its copy is made anew

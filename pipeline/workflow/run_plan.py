@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.domain.roster import Doctor, FileReport, FileStat, Row
-from pipeline.domain.run import Halt, Judgement, Judgements, RowPlan, RunObserver, RunReport
+from pipeline.domain.run import Halt, Judgement, Judgements, RowOutcome, RowPlan, RunObserver, RunReport
 from pipeline.domain.seals import Bearer, LedgerSnapshot
 from pipeline.domain.site_key import PLAIN_KEY, SiteKey
 from pipeline.esign.signing import CredentialsFinder, CredentialsSource
@@ -71,6 +71,29 @@ class RunPlan:
     new_bearers: Sequence[Bearer] = ()  # what the rows show that the ledger does not hold yet
     seal_counts: SealCounts = NO_SEALS  # not counted where there is nothing to send
     untrusted_answer: Halt | None = None  # nothing is sent before it is resolved
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """A run after its end: the report, whose rows hold no whole number, and the plan of the rows, which hold them."""
+
+    report: RunReport
+    row_plans: Sequence[RowPlan] = field(repr=False)
+
+    def list_whole_outcomes(self) -> list[RowOutcome]:
+        """Return the outcomes with the numbers that the rosters hold, for the marked copies."""
+        return [
+            exchange_plan(outcome, row_plan)
+            for outcome, row_plan in zip(self.report.outcomes, self.row_plans, strict=True)
+        ]
+
+
+def exchange_plan(outcome: RowOutcome, row_plan: RowPlan) -> RowOutcome:
+    """Return an outcome with another form of its row's plan: with whole numbers, or without them."""
+    if row_plan is outcome.row_plan:
+        return outcome
+    later = outcome.problems[len(outcome.row_plan.problems) :]
+    return replace(outcome, row_plan=row_plan, problems=(*row_plan.problems, *later))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.config.settings import Config
 from pipeline.domain.message import Message
-from pipeline.domain.roster import Field, FileReport
+from pipeline.domain.roster import Doctor, FileReport
 from pipeline.domain.run import (
     CheckedPlan,
     Halt,
@@ -17,7 +17,6 @@ from pipeline.domain.run import (
     Status,
     count_shown_statuses,
 )
-from pipeline.domain.seals import SealRequest
 from pipeline.errors import UsageError
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message, render
@@ -39,18 +38,18 @@ def preview_run(
     chosen = ready[:limit] if halt is None else ()
     chosen_indexes = {row_plan.index for row_plan in chosen}
     contract = get_contract(config)
-    requests = [row_plan.request for row_plan in chosen if row_plan.request]
-    pictures = [row_plan.doctor.picture for row_plan in chosen if row_plan.doctor.picture]
+    doctors = [row_plan.doctor for row_plan in chosen]
     binds_licences = "license_type" in contract.optional_parameters
     return RunPreview(
         rows=len(row_plans),
-        creates=len(requests),
-        licences=sum(map(_binds_licence, requests)) if binds_licences else 0,
+        creates=len(doctors),
+        licences=sum(map(_binds_licence, doctors)) if binds_licences else 0,
         large_images=sum(
-            contract.is_heavy(picture.size) and not request.values.get(Field.SEAL_IMAGE_COMPRESS)
-            for picture, request in zip(pictures, requests, strict=True)
+            contract.is_heavy(doctor.picture.size) and not doctor.seal_image_compress
+            for doctor in doctors
+            if doctor.picture is not None
         ),
-        seconds=len(requests) / config.limits.requests_per_second,
+        seconds=len(doctors) / config.limits.requests_per_second,
         unsent_rows=count_shown_statuses(
             RowOutcome.of_plan(row_plan) for row_plan in row_plans if row_plan.index not in chosen_indexes
         ),
@@ -59,10 +58,9 @@ def preview_run(
     )
 
 
-def _binds_licence(request: SealRequest) -> bool:
+def _binds_licence(doctor: Doctor) -> bool:
     """Return whether a create binds a paid licence: 0 asks for it, and so does auto-sign without a licence type."""
-    license_type = request.values.get(Field.LICENSE_TYPE)
-    return license_type == 0 or (license_type is None and bool(request.values.get(Field.ENABLE_AUTO_SIGN)))
+    return doctor.license_type == 0 or (doctor.license_type is None and bool(doctor.enable_auto_sign))
 
 
 def describe_target(config: Config) -> Message:

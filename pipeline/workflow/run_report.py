@@ -19,7 +19,7 @@ from pipeline.config.environment import get_misread_name
 from pipeline.config.named_paths import LEDGER_SECRET_FILE, ROSTER_PASSWORD_FILE, SERVER_PASSWORD_FILE
 from pipeline.config.settings import Config
 from pipeline.domain.auto_sign import AutoSignCounts
-from pipeline.domain.roster import Doctor, FileReport, UnassignedFile
+from pipeline.domain.roster import FileReport, ImageFile, UnassignedFile
 from pipeline.domain.run import (
     INTERRUPTED,
     Halt,
@@ -94,8 +94,8 @@ def start_report_of_rows(
     config: Config,
     started: float,
     inputs: RunInputs,
-    doctors: Iterable[Doctor],
     *,
+    pictures: Iterable[ImageFile],
     unassigned_images: Sequence[UnassignedFile],
     absent_unresolved: int,
 ) -> RunReport:
@@ -111,7 +111,7 @@ def start_report_of_rows(
         roster_folders=request.roster_folders,
         are_seals_empty=request.seals is not None and not (images.candidates or images.unreadable),
         are_seals_misread=request.seals is not None and get_misread_name(request.seals) is not None,
-        notices=(*list_open_rosters(files), *list_hard_links(doctors, images.candidates)),
+        notices=(*list_open_rosters(files), *list_hard_links(pictures, images.candidates)),
         absent_unresolved=absent_unresolved,
         invocation=request.invocation,
         arguments=request.arguments,
@@ -280,11 +280,12 @@ def list_open_rosters(files: Iterable[FileReport]) -> Iterator[Notice]:
             yield Notice("ROSTER_OPEN", {"files": report.path.name, "lock": lock.name})
 
 
-def list_hard_links(doctors: Iterable[Doctor], candidates: Iterable[Candidate]) -> Iterator[Notice]:
+def list_hard_links(pictures: Iterable[ImageFile], candidates: Iterable[Candidate]) -> Iterator[Notice]:
     """Yield one notice where pictures of doctors are hard links; ``candidates`` are the files of the picture folder."""
     suspects = {str(candidate.path) for candidate in candidates if candidate.may_be_linked}
-    pictures = (doctor.picture for doctor in doctors if suspects)
-    locations = dict.fromkeys(picture.location for picture in pictures if picture and not picture.stored_path)
+    if not suspects:
+        return
+    locations = dict.fromkeys(picture.location for picture in pictures if not picture.stored_path)
     linked = [path for path in map(Path, filter(suspects.__contains__, locations)) if _is_hard_link(path)]
     if linked:
         yield Notice("IMAGE_HARD_LINK", {"n": str(len(linked)), "file": linked[0].name})

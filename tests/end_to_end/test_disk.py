@@ -64,7 +64,8 @@ def run(hospital, method, nth, error=None):
             clock=clock,
             stop=StopSignal(),
         )
-        return await import_run.run_import(request, config, resources)
+        ended = await import_run.run_import(request, config, resources)
+        return ended.report
 
     try:
         return asyncio.run(through())

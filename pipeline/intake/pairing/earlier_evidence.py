@@ -189,7 +189,9 @@ class EarlierEvidence:
 
     def is_judged_right(self, doctor: Doctor, image: ImageFile) -> bool:
         """Return whether a person judged these bytes right for the doctor."""
-        return self._records.judgements.is_right(doctor, image)
+        if doctor.key is None or doctor.name is None:
+            return False
+        return self._records.judgements.is_right(doctor.key, doctor.name, image)
 
     def _list_ties(self, image: ImageFile, *, path: bool) -> list[Bearer]:
         """Return the earlier doctors who had these bytes, or a file at this path, else those who had these pixels."""
