@@ -44,7 +44,6 @@ HOLDING_NUMBERS = (CellKind.TEXT, CellKind.NUMBER)
 _EXACT_DIGITS = 15  # that a cell with a number keeps
 _EXPONENT = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)  # 1.10101E+17
 _LOST_DIGITS = "0E+17"  # in place of a number that lost digits
-_PERSONAL_FIELDS = tuple(field for field, definition in FIELDS.items() if definition.is_personal)
 _OUR_DETAILS = frozenset({"seal", "trace", "day"})  # of a problem's detail: they quote no cell
 _QUOTED_CELL = "found"  # of a problem's detail
 
@@ -83,10 +82,11 @@ class Masker:
     @classmethod
     def of_doctors(cls, doctors: Iterable[Doctor]) -> Masker:
         """Return a masker for the personal values of these rows, both as used and as written, however wrong they are."""
+        fields = _list_personal_fields()
         numbers: set[str] = set()
         texts: set[str] = set()
         for doctor in doctors:
-            cells = list(_list_cells(doctor, _PERSONAL_FIELDS))
+            cells = list(_list_cells(doctor, fields))
             numbers.update(_list_numbers(doctor, cells))
             texts.update(
                 text.lower() for field, text in cells if field not in _NUMBER_MASKS and len(text) >= _SHORTEST
@@ -156,7 +156,7 @@ class Masker:
         Of its cells those of fields and of problems are left. Names of files stay: they lead to the files.
         """
         values: dict[str, Any] = {}
-        for field in _PERSONAL_FIELDS:
+        for field in _list_personal_fields():
             value = value_of(doctor, field)
             if value is not None:
                 values[FIELDS[field].attribute or field.value] = mask_value(field, str(value))
@@ -178,10 +178,11 @@ class Masker:
 
     def hide_problems(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
         """Return problems that show no value of a personal field."""
-        return tuple(
-            self.mask_problem(problem) if problem.field in _PERSONAL_FIELDS else problem
-            for problem in problems
-        )
+        hidden = []
+        for problem in problems:
+            is_personal = problem.field is not None and FIELDS[problem.field].is_personal
+            hidden.append(self.mask_problem(problem) if is_personal else problem)
+        return tuple(hidden)
 
     def _hide_change(self, change: Change) -> Change:
         before, after = self.mask_change(change)
@@ -241,6 +242,10 @@ class Masker:
             if length:
                 yield start, start + length
             start += length or 1
+
+
+def _list_personal_fields() -> list[Field]:
+    return [field for field, definition in FIELDS.items() if definition.is_personal]
 
 
 def _list_cells(doctor: Doctor, fields: Iterable[Field]) -> Iterator[tuple[Field, str]]:

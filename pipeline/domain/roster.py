@@ -89,6 +89,9 @@ class CardType(StrEnum):
     OTHER_CARD_TYPE = "OTHER_CARD_TYPE"
 
 
+RosterList = tuple[Path, str | None]  # a roster file and its sheet
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The place of a row: its number as Excel shows it, or the physical line on which a text record starts."""
@@ -101,6 +104,11 @@ class Origin:
     def file(self) -> str:
         """The base name."""
         return self.path.name
+
+    @property
+    def roster_list(self) -> RosterList:
+        """The file and the sheet."""
+        return self.path, self.sheet
 
     @property
     def position(self) -> str:
@@ -352,6 +360,11 @@ class Doctor:
     def display_department(self) -> str | None:
         """The department that people see: the row's, else the one after which its sheet is named."""
         return self.department or self.sheet_department
+
+    @property
+    def has_ward_alone(self) -> bool:
+        """Whether its department can only be known from the name of its list: there is no column for it."""
+        return self.department is None and Field.DEPARTMENT not in self.row.fields
 
     @property
     def comparable_staff_no(self) -> str | None:

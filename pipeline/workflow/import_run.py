@@ -34,7 +34,7 @@ from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
 from pipeline.intake.pairing.image_index import ImageListing, index_images, list_images
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.intake.pairing.picture_column import list_contested_files
-from pipeline.intake.pairing.wards import assign_sheet_departments
+from pipeline.intake.pairing.wards import name_sheet_wards
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.planning.checked_plan import RowNames, get_changed_plan_halt
@@ -106,7 +106,8 @@ def prepare_run(
             request,
             config,
             started,
-            inputs,
+            files=inputs.files,
+            images=inputs.images,
             pictures=[doctor.picture for doctor in pairs.matches.doctors if doctor.picture is not None],
             unassigned_images=pairs.matches.unassigned_files,
             absent_unresolved=absent_unresolved,
@@ -221,7 +222,22 @@ def _validate(inputs: RunInputs, config: Config, view: LedgerView, clock: Clock)
         row_ids=inputs.row_ids,
         known_keys=view.known_keys,
     )
-    return assign_sheet_departments(unite_persons(doctors, view.snapshot))
+    return _assign_sheet_departments(unite_persons(doctors, view.snapshot))
+
+
+def _assign_sheet_departments(doctors: Sequence[Doctor]) -> list[Doctor]:
+    """Return the doctors, those without a department column with the ward after which their sheet is named.
+
+    It is shown to people. It finds no picture, goes into no seal name, and is no content of a row.
+    """
+    lists = {doctor.row.origin.roster_list for doctor in doctors if doctor.has_ward_alone}
+    departments = {doctor.department for doctor in doctors if doctor.department}
+    wards = name_sheet_wards(lists, departments)
+    assigned = []
+    for doctor in doctors:
+        ward = wards.get(doctor.row.origin.roster_list) if doctor.has_ward_alone else None
+        assigned.append(replace(doctor, sheet_department=ward) if ward else doctor)
+    return assigned
 
 
 def _pair(

@@ -58,7 +58,7 @@ from pipeline.workflow.recorded_runs import RUN
 # it imports Pillow, which a run that finds the lock taken does not need
 if TYPE_CHECKING:
     from pipeline.intake.images.prepare import ImageExaminer
-    from pipeline.workflow.run_plan import RunInputs
+    from pipeline.intake.pairing.image_index import ImageListing
 
 LOG = logging.getLogger(__name__)
 _MOST_DIGESTED = 500  # pictures of rejected rows, at the end of one run
@@ -93,14 +93,14 @@ def start_report_of_rows(
     request: RunRequest,
     config: Config,
     started: float,
-    inputs: RunInputs,
     *,
+    files: Sequence[FileReport],
+    images: ImageListing,
     pictures: Iterable[ImageFile],
     unassigned_images: Sequence[UnassignedFile],
     absent_unresolved: int,
 ) -> RunReport:
     """Return the part of a report that is known from the plan."""
-    files, images = inputs.files, inputs.images
     return replace(
         start_report(config, run=request.run, command=request.command, started=started, out=request.out),
         files=tuple(files),

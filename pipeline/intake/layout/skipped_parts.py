@@ -92,13 +92,16 @@ class SkippedLineLog:
         self._last = 0
         self._texts_left = _MOST_TEXTS
 
-    def add(self, line: Line, line_class: LineClass | None) -> None:
-        """Account for a line, and for the gap before it; None for a doctor's."""
-        if line.number > self._last + 1:
-            self._append(SkippedLine(self._sheet, self._last + 1, line.number - 1, "blank"))
-        if line_class is not None:
-            self._append(SkippedLine(self._sheet, line.number, line.last, line_class, self._keep_text(line)))
-        self._last = line.last
+    def add(self, line: Line, line_class: LineClass) -> None:
+        """Account for a line, and for the gap before it."""
+        self.pass_over(line.number, line.last)
+        self._append(SkippedLine(self._sheet, line.number, line.last, line_class, self._keep_text(line)))
+
+    def pass_over(self, first: int, last: int) -> None:
+        """Account for the gap before lines; they are a doctor's, or are added."""
+        if first > self._last + 1:
+            self._append(SkippedLine(self._sheet, self._last + 1, first - 1, "blank"))
+        self._last = last
 
     def add_examples(self, rows: Iterable[Row], ends: Mapping[int, int]) -> None:
         """Add rows that were taken for doctors and are examples; ``ends`` are the last lines of rows that span several."""

@@ -246,12 +246,13 @@ class _TableReader:
         visible = self._cursor.apply(line)
         images = self._images.take_images(line.number, line.images)
         line_class = self._classify(line, visible)
-        self._skipped.add(line, line_class)
         if line_class is not None:
+            self._skipped.add(line, line_class)
             self._lines_above.append(line)
             if images and self._rows and self._rows[-1].origin.row == visible.continued_line:
                 self._add_images_to_last_row(images)
             return
+        self._skipped.pass_over(line.number, line.last)
         self._lines_above.clear()
         if line.end > line.number:
             self._record_ends[line.number] = line.end

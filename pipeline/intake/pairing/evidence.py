@@ -21,7 +21,7 @@ from pipeline.intake.pairing.expected_names import (
     match_by_name,
 )
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
-from pipeline.intake.pairing.wards import Wards, has_ward_alone
+from pipeline.intake.pairing.wards import Wards
 
 # --- which row may mean which file
 
@@ -83,12 +83,14 @@ def compute_image_matches(doctors: Sequence[Doctor], index: ImageIndex) -> Image
     rows = [
         row
         for row, (person, doctor) in enumerate(zip(person_ids, doctors, strict=True))
-        if by_row[row] and person not in departments and has_ward_alone(doctor)
+        if by_row[row] and person not in departments and doctor.has_ward_alone
     ]
     if rows:
-        wards = Wards(person_ids, doctors, chain.from_iterable(departments.values()), index)
+        lists = [doctor.row.origin.roster_list for doctor in doctors]
+        wards = Wards(person_ids, lists, chain.from_iterable(departments.values()), index)
         for row in rows:
-            by_row[row] = [wards.note_ward(match, person_ids[row], doctors[row]) for match in by_row[row]]
+            roster, _ = lists[row]
+            by_row[row] = [wards.note_ward(match, person_ids[row], roster) for match in by_row[row]]
     return ImageMatches(person_ids, by_row, named, shared)
 
 

@@ -59,13 +59,14 @@ from pipeline.intake.pairing.expected_names import (
     NUMBER,
     STRENGTH,
     ImageMatch,
+    list_names,
 )
 from pipeline.intake.pairing.file_names import BLANK_STEP
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources
 from pipeline.intake.pairing.match_problems import add_problem, list_texts, make_problem, show_path
-from pipeline.intake.pairing.picture_column import PictureEntry, read_picture_entry
-from pipeline.intake.pairing.similar_names import SimilarNames
+from pipeline.intake.pairing.picture_column import PictureEntry, read_entry_text, read_picture_entry
+from pipeline.intake.pairing.similar_names import RowWords, SimilarNames
 from pipeline.intake.pairing.zip_files import UnreadableFile
 from pipeline.messages.catalogue import join_texts, make_message
 
@@ -176,7 +177,8 @@ def match_images(
         matched = [matcher.match_row(row) for row in range(len(doctors))]
         unassigned = [candidate for candidate in index.candidates if candidate not in matcher.used]
         missing = [row for row, doctor in enumerate(matched) if doctor is None]
-        similar_names = SimilarNames(doctors, missing, unassigned)
+        words = list(map(_collect_words, doctors)) if missing or unassigned else []
+        similar_names = SimilarNames(words, missing, unassigned)
         unassigned_files = tuple(_list_unassigned(unassigned, doctors, similar_names, sources))
     problems = match_problems.explain_missing(doctors, missing, index, similar_names)
     for row, missing_image in zip(missing, problems, strict=True):
@@ -187,6 +189,11 @@ def match_images(
         unassigned_files=unassigned_files,
         stats=sources.new_stats,
     )
+
+
+def _collect_words(doctor: Doctor) -> RowWords:
+    """Return the words of a row after which a file may be named."""
+    return RowWords(list_names(doctor), doctor.staff_no, read_entry_text(doctor) or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
-from pipeline.domain.roster import Doctor, fold_staff_no
+from pipeline.domain.roster import fold_staff_no
 from pipeline.intake.pairing import file_names, picture_column
 from pipeline.intake.pairing.composed_names import list_pieces
-from pipeline.intake.pairing.expected_names import list_names
 from pipeline.intake.pairing.image_index import Candidate
 
 ZEROS, NEAR = "image.zeros", "image.near"  # how a file resembles a row: a message of `files.toml`
@@ -27,11 +27,20 @@ _SHORTEST_NAME = 2  # characters of a name that a file name holds: 新的石磊�
 _MOST_ROWS = 8  # of one file
 
 
+@dataclass(frozen=True, slots=True)
+class RowWords:
+    """The words of a row after which a file may be named, its number left out."""
+
+    names: Sequence[str] = field(repr=False)
+    staff_no: str | None
+    entry: str = field(repr=False)  # of the picture column
+
+
 class SimilarNames:
     """The files that no row matches, the rows that each resembles, and the nearest file of each row."""
 
     def __init__(
-        self, doctors: Sequence[Doctor], missing: Sequence[int], unassigned: Iterable[Candidate]
+        self, rows: Sequence[RowWords], missing: Sequence[int], unassigned: Iterable[Candidate]
     ) -> None:
         """Compare the files with the rows; those that are ``missing`` a picture come first."""
         # the files by comparison keys, as dictionaries without values: each once, in the order given
@@ -44,11 +53,11 @@ class SimilarNames:
         self._rows: defaultdict[Candidate, list[int]] = defaultdict(list)
         compared = _MAX_ROWS if len(self._by_name) <= _MAX_NAMES else 0
         for number, row in enumerate(missing):
-            pairs = self._list_files(doctors[row], by_letters=number < compared)
+            pairs = self._list_files(rows[row], by_letters=number < compared)
             self._add_row(row, pairs)
-        others = set(range(len(doctors))).difference(missing) if self._by_name else ()
+        others = set(range(len(rows))).difference(missing) if self._by_name else ()
         for row in sorted(others):
-            self._add_row(row, ((file, NEAR) for file in self._list_files_of_name(doctors[row])))
+            self._add_row(row, ((file, NEAR) for file in self._list_files_of_name(rows[row])))
 
     def get_nearest_file(self, row: int) -> tuple[Candidate, str] | None:
         """Return the file that resembles a row most, and the key of the message on how it does."""
@@ -76,38 +85,39 @@ class SimilarNames:
         if files:
             self._files[row] = files
 
-    def _list_files(self, doctor: Doctor, *, by_letters: bool) -> Iterator[tuple[Candidate, str]]:
+    def _list_files(self, words: RowWords, *, by_letters: bool) -> Iterator[tuple[Candidate, str]]:
         """Yield the files that resemble a row without a picture, the nearest first.
 
         A spreadsheet takes leading zeros off a staff number: 12 may be 0012. A part of the name may be the doctor's.
         """
-        if staff_no := doctor.comparable_staff_no:
+        if words.staff_no:
+            staff_no = fold_staff_no(words.staff_no)
             for candidate in self._by_number.get(file_names.comparison_key(staff_no), ()):
                 yield candidate, ZEROS
-        for candidate in self._list_near_files(doctor, by_letters=by_letters):
+        for candidate in self._list_near_files(words, by_letters=by_letters):
             yield candidate, NEAR
 
-    def _list_near_files(self, doctor: Doctor, *, by_letters: bool) -> Iterator[Candidate]:
-        yield from self._list_files_of_name(doctor)
-        yield from self._by_part.get(file_names.comparison_key(doctor.staff_no or ""), ())
+    def _list_near_files(self, words: RowWords, *, by_letters: bool) -> Iterator[Candidate]:
+        yield from self._list_files_of_name(words)
+        yield from self._by_part.get(file_names.comparison_key(words.staff_no or ""), ())
         if by_letters:
-            for name in self._list_names_by_letters(doctor):
+            for name in self._list_names_by_letters(words):
                 yield from self._by_name[name]
 
-    def _list_names_by_letters(self, doctor: Doctor) -> Iterator[str]:
+    def _list_names_by_letters(self, words: RowWords) -> Iterator[str]:
         """Yield the names of files that begin with the doctor's name, hold it, or are most alike."""
-        own_name = "".join(list_names(doctor)[:1])
+        own_name = "".join(words.names[:1])
         own_key = file_names.comparison_key(own_name)
         if len(own_key) >= _SHORTEST_NAME:
             holding = [name for name in self._by_name if own_key in name]
             yield from sorted(holding, key=lambda name: not name.startswith(own_key))
-        entry = picture_column.read_entry_text(doctor) or ""
+        entry = words.entry
         wanted = picture_column.get_entry_stem(entry) if picture_column.names_file(entry) else own_name
         yield from difflib.get_close_matches(
             file_names.comparison_key(wanted), self._by_name, n=_MOST_ALIKE, cutoff=0.5
         )
 
-    def _list_files_of_name(self, doctor: Doctor) -> Iterator[Candidate]:
+    def _list_files_of_name(self, words: RowWords) -> Iterator[Candidate]:
         """Yield the files of which a whole part is the doctor's name."""
-        for name in list_names(doctor):
+        for name in words.names:
             yield from self._by_part.get(file_names.comparison_key(name), ())

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline.domain.roster import Doctor, Field
+from pipeline.domain.roster import RosterList
 from pipeline.intake.pairing.expected_names import (
     NAME,
     ImageMatch,
@@ -23,7 +23,6 @@ from pipeline.intake.pairing.expected_names import (
 )
 from pipeline.intake.pairing.image_index import ImageIndex
 
-_List = tuple[Path, str | None]  # a roster file and its sheet
 _FEWEST = 2  # wards in the names of lists: with fewer, folders that look like wards need not be those of the doctors
 # what a list is called behind its ward: 骨科医师名单
 _LIST_ENDING = re.compile(
@@ -49,27 +48,26 @@ class Wards:
     def __init__(
         self,
         person_ids: Sequence[Hashable],
-        doctors: Sequence[Doctor],
+        lists_of_rows: Sequence[RosterList],
         departments: Iterable[str],
         index: ImageIndex,
     ) -> None:
         """Collect the wards of all lists and departments, and the names of the folders that hold pictures."""
         self._departments = {_get_ward_name(make_department_key(name)) for name in departments} - {""}
-        origins = [doctor.row.origin for doctor in doctors]
-        lists = _read_lists({(origin.path, origin.sheet) for origin in origins}, self._departments)
+        lists = _read_lists(set(lists_of_rows), self._departments)
         self._of_lists = frozenset(filter(None, lists.values()))
         self._by_file: defaultdict[Path, set[str]] = defaultdict(set)
         for (path, _), ward in lists.items():
             self._by_file[path] |= {ward} - {""}
         # who is in two lists works in both wards
         self._own: defaultdict[Hashable, set[str]] = defaultdict(set)
-        for person, origin in zip(person_ids, origins, strict=True):
-            self._own[person] |= {lists[origin.path, origin.sheet]} - {""}
+        for person, one in zip(person_ids, lists_of_rows, strict=True):
+            self._own[person] |= {lists[one]} - {""}
         folders = {id(one.folder): one.folder.part_names for one in index.candidates}
         names = {name for parts in folders.values() for part in parts for name in part}
         self._folders = frozenset(map(_get_ward_name, names))
 
-    def note_ward(self, match: ImageMatch, person: Hashable, doctor: Doctor) -> ImageMatch:
+    def note_ward(self, match: ImageMatch, person: Hashable, roster: Path) -> ImageMatch:
         """Return the match of a row without a department column, with the ward where its file lies in a ward's folder.
 
         A folder belongs to another ward if it has the name of a roster, or if it looks like a ward and the names of the lists
@@ -78,7 +76,7 @@ class Wards:
         if match.evidence != NAME:
             return match
         own = self._own[person]
-        of_file = self._by_file[doctor.row.origin.path]
+        of_file = self._by_file[roster]
         lists, known = (self._of_lists, self._of_lists | self._departments) if own else (of_file, of_file)
         wards = {_get_ward_name(name) for part in match.candidate.folder.part_names for name in part}
         if not own.isdisjoint(wards):
@@ -90,24 +88,14 @@ class Wards:
         return replace(match, ward="other") if is_other else match
 
 
-def assign_sheet_departments(doctors: Sequence[Doctor]) -> list[Doctor]:
-    """Return the doctors, those without a department column with the ward after which their sheet is named.
-
-    It is shown to people. It finds no picture, goes into no seal name, and is no content of a row.
-    """
-    departments = {_get_ward_name(make_department_key(one.department)) for one in doctors if one.department}
-    rows = [doctor.row.origin for doctor in doctors if has_ward_alone(doctor)]
-    sheets = _read_sheets({(origin.path, origin.sheet) for origin in rows}, departments - {""})
-    shown = {one: _cut_ward(one[1], ward) for one, ward in sheets.items() if one[1] and ward}
-    assigned = []
-    for doctor in doctors:
-        origin = doctor.row.origin
-        department = shown.get((origin.path, origin.sheet)) if has_ward_alone(doctor) else None
-        assigned.append(replace(doctor, sheet_department=department) if department else doctor)
-    return assigned
+def name_sheet_wards(lists: Iterable[RosterList], departments: Iterable[str]) -> dict[RosterList, str | None]:
+    """Return the wards after which sheets are named, as the sheets write them; ``departments`` are those of all rows."""
+    known = {_get_ward_name(make_department_key(name)) for name in departments}
+    sheets = _read_sheets(lists, known - {""})
+    return {one: _cut_ward(one[1], ward) for one, ward in sheets.items() if one[1] and ward}
 
 
-def _read_lists(lists: Iterable[_List], departments: Collection[str]) -> dict[_List, str]:
+def _read_lists(lists: Iterable[RosterList], departments: Collection[str]) -> dict[RosterList, str]:
     """Return the ward after which each sheet is named, or else its file; "" where neither is."""
     wards = _read_sheets(lists, departments)
     for one, ward in wards.items():
@@ -117,7 +105,7 @@ def _read_lists(lists: Iterable[_List], departments: Collection[str]) -> dict[_L
     return wards
 
 
-def _read_sheets(lists: Iterable[_List], departments: Collection[str]) -> dict[_List, str]:
+def _read_sheets(lists: Iterable[RosterList], departments: Collection[str]) -> dict[RosterList, str]:
     """Return the ward after which each sheet is named; "" where it is named after none."""
     names = {(path, sheet): _get_ward_name(make_department_key(sheet or "")) for path, sheet in lists}
     wards = {one: name if _is_ward(name, departments) else "" for one, name in names.items()}
@@ -140,11 +128,6 @@ def _cut_ward(sheet: str | None, ward: str) -> str | None:
         return None
     start = sheet.casefold().find(ward)
     return sheet.strip() if start < 0 else sheet[start : start + len(ward)]
-
-
-def has_ward_alone(doctor: Doctor) -> bool:
-    """Return whether a row's department can only be known from the name of its list: there is no column for it."""
-    return doctor.department is None and Field.DEPARTMENT not in doctor.row.fields
 
 
 @lru_cache(maxsize=4096)  # folders come again with every file in them
