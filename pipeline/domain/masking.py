@@ -156,10 +156,12 @@ class Masker:
         Of its cells those of fields and of problems are left. Names of files stay: they lead to the files.
         """
         values: dict[str, Any] = {}
-        for field in _list_personal_fields():
+        for field, definition in FIELDS.items():
             value = value_of(doctor, field)
-            if value is not None:
-                values[FIELDS[field].attribute or field.value] = mask_value(field, str(value))
+            if value is not None and definition.is_personal:
+                values[definition.attribute or field.value] = mask_value(field, str(value))
+            elif isinstance(value, str):  # a number may stand in any cell
+                values[definition.attribute or field.value] = self.mask_text(value)
         row, shown = doctor.row, {problem.cell for problem in problems}
         fields = {cell.column: field for field, cell in row.fields.items()}
         cells = [cell for cell in row.cells if cell.column in fields or row.address_of(cell) in shown]

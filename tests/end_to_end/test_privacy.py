@@ -6,6 +6,9 @@ import json
 import shutil
 import stat
 import zipfile
+from collections.abc import Collection, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -17,8 +20,12 @@ from resolution_support import run_later
 from run_support import draw_seal
 from wire_support import CREATE, UPLOAD
 
+from pipeline.clock import SystemClock
+from pipeline.config.settings import load
 from pipeline.domain.masking import mask_text
+from pipeline.domain.run import RunRequest
 from pipeline.sandbox.gateway import SANDBOX
+from pipeline.workflow.import_run import run_check
 
 PASSWORD = "canary-password-of-a-workbook"
 UPLOADED, LOST, REFUSED, ERROR, BY_NUMBER, WRONG, NUMERIC, TWO_MOBILES, SPACED, WELL = range(
@@ -266,3 +273,38 @@ def test_no_number_in_a_file_name_reaches_a_file_or_the_console(numbered, capfd)
     )
     pages = kept["Unpaired pictures"]
     assert pages.max_row > 5, "what nobody got is told, masked"
+
+
+def list_texts(value):
+    """Yield every text that an object holds, also inside others."""
+    if isinstance(value, str | Path):
+        yield str(value)
+    elif isinstance(value, Mapping):
+        yield from list_texts([*value, *value.values()])
+    elif isinstance(value, Collection) and not isinstance(value, bytes):
+        for part in value:
+            yield from list_texts(part)
+    elif is_dataclass(value):
+        yield from list_texts([getattr(value, entry.name) for entry in fields(value)])
+
+
+def test_the_report_of_a_run_holds_no_whole_number(hospital):
+    """The rows of the plan hold them: for what is sent, and for the marked copies."""
+    hospital.roster(
+        [
+            (name(1), number(1), mobile(1), "00001", number(21)),  # a number where no field expects one
+            (name(2), f"{number(2)}9", mobile(2), "00002", "内科"),
+            (f"{name(3)}{number(3)}", "无", mobile(3), "00003", "内科"),
+            (name(4), f"{number(4)[:6]} {number(4)[6:]}", f"{mobile(4)}/{mobile(24)}", "00004", "内科"),
+            (name(5), number(1), mobile(5), "00005", "内科"),  # one number with two names
+        ]
+    )
+    config = load(hospital.folder / "config.yaml", {})
+    request = RunRequest("check", "r", (hospital.folder / "inbox",), None, hospital.folder / "out" / "r")
+    ended = run_check(request, config, ledger=None, site_key=None, clock=SystemClock())
+    numbers = [number(n) for n in (1, 2, 3, 21)] + [mobile(n) for n in (1, 2, 3, 4, 5, 24)]
+    whole = "\n".join(list_texts(ended.row_plans))
+    assert [one for one in numbers if one not in whole] == []
+    shown = "\n".join(list_texts(ended.report))
+    assert name(1) in shown
+    assert [one for one in [*numbers, number(4)[6:]] if one in shown] == []
