@@ -50,7 +50,7 @@ _QUOTED_CELL = "found"  # of a problem's detail
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """Personal values that are searched in texts, by their hashes: whoever has a masker has no value."""
+    """Personal values that are searched in texts, by their hashes: a masker holds no value."""
 
     hashes: frozenset[int] = frozenset()  # of this process alone
     lengths: tuple[int, ...] = ()  # of the values, longest first
