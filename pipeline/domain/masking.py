@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.message import Message, change_text
-from pipeline.domain.roster import Cell, CellKind, Change, Doctor, Field, Problem
+from pipeline.domain.roster import Cell, CellKind, Change, Doctor, Field, Problem, Row
 
 _NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 _NOT_ALNUM = re.compile(r"[^0-9A-Za-z]+")
@@ -162,21 +162,28 @@ class Masker:
                 values[definition.attribute or field.value] = mask_value(field, str(value))
             elif isinstance(value, str):  # a number may stand in any cell
                 values[definition.attribute or field.value] = self.mask_text(value)
-        row, shown = doctor.row, {problem.cell for problem in problems}
-        fields = {cell.column: field for field, cell in row.fields.items()}
-        cells = [cell for cell in row.cells if cell.column in fields or row.address_of(cell) in shown]
         return replace(
             doctor,
-            row=replace(
-                row,
-                cells=tuple(self._hide_cell(cell, fields.get(cell.column)) for cell in cells),
-                fields={field: self._hide_cell(cell, field) for field, cell in row.fields.items()},
-                problems=self.hide_problems(row.problems),
-            ),
+            row=self._hide_row(doctor.row, {problem.cell for problem in problems}),
             problems=self.hide_problems(doctor.problems),
             changes=tuple(self._hide_change(change) for change in doctor.changes),
             **values,
         )
+
+    def _hide_row(self, row: Row, shown: Collection[str | None]) -> Row:
+        """Return a row with the cells of its fields, and those whose addresses are ``shown``."""
+        whole, hidden, fields = {}, {}, {}
+        for field, cell in row.fields.items():
+            whole[cell.column], fields[cell.column] = cell, field
+            hidden[field] = self._hide_cell(cell, field)
+        cells = []
+        for cell in row.cells:
+            if cell == whole.get(cell.column):
+                cells.append(hidden[fields[cell.column]])
+            elif cell.column in whole or row.address_of(cell) in shown:
+                cells.append(self._hide_cell(cell, fields.get(cell.column)))
+        problems = self.hide_problems(row.problems)
+        return Row(row.origin, tuple(cells), hidden, row.hidden, row.pictures, problems)
 
     def hide_problems(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
         """Return problems that show no value of a personal field."""
@@ -194,7 +201,8 @@ class Masker:
         if field is Field.NUMBER:
             text = mask_number_cell(cell)
         elif field is Field.MOBILE:
-            text = self.mask_every_number(cell.display_text)
+            is_plain = _MOBILE.fullmatch(cell.display_text) is not None  # the usual case
+            text = (mask_mobile if is_plain else self.mask_every_number)(cell.display_text)
         else:
             text = self.mask_text(cell.display_text)
         return cell._replace(value=None, display_text=text)
