@@ -26,9 +26,10 @@ def halt_of(state: str, *folders) -> dict:
 
 
 def empty(inbox, *, gone: bool) -> None:
-    for file in inbox.iterdir():
-        file.unlink()
-    if gone:
+    if inbox.exists():
+        for file in inbox.iterdir():
+            file.unlink()
+    if gone and inbox.exists():
         inbox.rmdir()
 
 
@@ -39,32 +40,32 @@ def test_an_inbox_that_never_held_a_roster_is_nothing_to_do(hospital):
     assert pipeline.run(hospital.folder / "config.yaml").exit == 0
 
 
-@pytest.mark.parametrize("gone", [True, False], ids=["gone", "empty"])
-def test_an_inbox_that_held_a_roster_stops_the_run(hospital, capsys, gone):
+def test_an_inbox_that_held_a_roster_stops_the_run(hospital, capsys):
     hospital.seal_doctors(1)
     results = (hospital.folder / "out" / "latest" / "results.xlsx").read_bytes()
     inbox = hospital.folder / "inbox"
-    empty(inbox, gone=gone)
-    capsys.readouterr()
-    for command in ("run", "check"):
+    for gone, command in ((False, "check"), (False, "run"), (True, "check"), (True, "run")):
+        empty(inbox, gone=gone)
+        capsys.readouterr()
         assert hospital.go(command) == 5
         printed = "".join(capsys.readouterr())
         assert f"there is no roster {'folder' if gone else 'in'} {inbox}, but earlier runs" in printed
         assert "shared folder" in printed
         assert printed.endswith(f" {command}\n")
         assert halted(hospital) == halt_of("missing" if gone else "empty", inbox)
-        if command == "run":
-            assert (hospital.folder / "out" / "latest" / "results.xlsx").read_bytes() == results
-    assert hospital.go("status") == 0
-    printed = "".join(capsys.readouterr())
-    assert f"run {hospital.runs[-2].name}" in printed
-    assert f"there is no roster {'folder' if gone else 'in'} {inbox}, but earlier runs" in printed
-    assert printed.endswith(" run\n")
-    assert hospital.go("status", "--lang", "zh") == 0
-    assert f"{inbox} {'不存在' if gone else '里没有名单'}，而以前的运行" in "".join(capsys.readouterr())
-    hospital.go("--json", "status")
-    assert json.loads(capsys.readouterr().out)["last_run"]["halted"]["code"] == "ROSTER_MISSING"
-    assert pipeline.run(hospital.folder / "config.yaml").exit == 5
+        assert (hospital.folder / "out" / "latest" / "results.xlsx").read_bytes() == results
+        if command == "check":
+            continue
+        assert hospital.go("status") == 0
+        printed = "".join(capsys.readouterr())
+        assert f"run {hospital.runs[-1].name}" in printed
+        assert f"there is no roster {'folder' if gone else 'in'} {inbox}, but earlier runs" in printed
+        assert printed.endswith(" run\n")
+        assert hospital.go("status", "--lang", "zh") == 0
+        assert f"{inbox} {'不存在' if gone else '里没有名单'}，而以前的运行" in "".join(capsys.readouterr())
+        hospital.go("--json", "status")
+        assert json.loads(capsys.readouterr().out)["last_run"]["halted"]["code"] == "ROSTER_MISSING"
+        assert pipeline.run(hospital.folder / "config.yaml").exit == 5
     assert hospital.go("run", "--accept-guards") == 0
 
 
@@ -113,12 +114,12 @@ def ask_ledger(hospital, statement: str) -> list[tuple]:
         return ledger.execute(statement).fetchall()
 
 
-COMMITTED = [("ledger: after the commit", count) for count in (1, 2, 3, 4)]
+COMMITTED = [("ledger: after the commit", count) for count in (1, 2)]
 
 
 @pytest.mark.parametrize(
     ("content", "positions"),
-    [("doctors", [*COMMITTED, (ANSWERED, 1)]), ("nothing that can be read", COMMITTED[:2])],
+    [("doctors", [*COMMITTED, (ANSWERED, 1)]), ("nothing that can be read", COMMITTED)],
     ids=["read", "refused"],
 )
 def test_a_killed_run_counts_for_the_folder_alone_that_it_read(hospital, zygote, content, positions):
@@ -133,16 +134,16 @@ def test_a_killed_run_counts_for_the_folder_alone_that_it_read(hospital, zygote,
         is_entered = bool(ask_ledger(hospital, "SELECT 1 FROM run"))
         entered += is_entered
         hidden = roster.rename(hospital.folder / "roster.xlsx")
-        assert zygote.run(hospital)["code"] == (5 if is_entered else 0), count
+        assert hospital.go("run") == (5 if is_entered else 0), count
         if is_entered:
             assert halted(hospital) == halt_of("empty", roster.parent), count
         hidden.rename(roster)
-        for _ in range(2):
-            assert zygote.run(hospital)["code"] != 5, count
+        assert hospital.go("run") != 5, count
+        assert hospital.go("check") != 5, count
         for part in ("state", "out"):
             shutil.rmtree(hospital.folder / part)
         hospital.service.reset()
-    assert entered
+    assert 0 < entered, positions
 
 
 def test_a_retry_counts_for_no_folder_that_was_empty(hospital):
@@ -178,18 +179,16 @@ def break_roster(hospital, kind: str) -> None:
     assert hospital.go("run") == (5 if kind == "gone" else 7)
 
 
-@pytest.mark.parametrize("kinds", [["gone"], ["refused"], ["refused", "gone", "refused"]], ids=len)
-def test_after_broken_rosters_one_without_rows_stops_the_run(hospital, kinds):
+def test_after_broken_rosters_one_without_rows_stops_the_run(hospital):
     """They are compared with the last run that read every roster, until a run without these doctors is accepted."""
     extra = add_empty_folder(hospital)
     hospital.doctors(12)
     (hospital.folder / "inbox" / "roster.xlsx").rename(extra / HR)
     hospital.seal_doctors(4, start=20)
-    for kind in kinds:
+    hospital.roster([], file="../empty.xlsx")
+    for kind in ("refused", "gone", "refused"):
         break_roster(hospital, kind)
-    hospital.roster([], file="empty.xlsx")
-    (hospital.folder / "inbox" / "empty.xlsx").rename(extra / HR)
-    for _ in range(2):
+        shutil.copy(hospital.folder / "empty.xlsx", extra / HR)
         assert hospital.go("run") == 5
         assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "16 → 4"}
     assert hospital.go("run", "--accept-guards") == 0
@@ -199,26 +198,25 @@ def test_after_broken_rosters_one_without_rows_stops_the_run(hospital, kinds):
 
 
 def test_a_roster_that_was_never_read_leaves_the_other_one_its_guard(hospital):
-    hospital.doctors(12)
+    hospital.doctors(2)
     other = hospital.folder / "inbox" / HR
     other.write_bytes(b"")
-    for _ in range(2):
-        assert hospital.go("run") == 7
+    assert hospital.go("run") == 7
     assert hospital.go("export", "--leavers") == 2, "whose doctors the other one holds is not known"
     other.unlink()
     hospital.roster([])
     assert hospital.go("run") == 5
-    assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "12 → 0"}
-    hospital.doctors(12)
+    assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "2 → 0"}
+    hospital.doctors(2)
     assert hospital.go("run") == 0
 
 
 def seal_two_rosters(hospital):
-    """Seal twelve doctors of the first folder and four of the second; return its roster."""
+    """Seal two doctors of the first folder and one of the second; return its roster."""
     extra = add_empty_folder(hospital)
-    hospital.doctors(4, start=20)
+    hospital.doctors(1, start=20)
     (hospital.folder / "inbox" / "roster.xlsx").rename(extra / HR)
-    hospital.seal_doctors(12)
+    hospital.seal_doctors(2)
     return extra / HR
 
 
@@ -229,7 +227,7 @@ def test_while_one_roster_is_refused_the_other_one_keeps_its_guard(hospital):
         assert hospital.go("run") == 7
     hospital.roster([])
     assert hospital.go("run") == 5
-    assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "12 → 0"}
+    assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "2 → 0"}
     assert hospital.go("run", "--accept-guards") == 7
     assert hospital.go("run") == 7
 
@@ -242,16 +240,15 @@ def test_a_refused_file_of_another_name_may_hold_the_doctors_who_are_missing(hos
 
 
 def test_a_smaller_roster_of_which_a_sheet_is_never_read_is_accepted_once(hospital):
-    hospital.seal_doctors(12)
+    hospital.seal_doctors(10)
     hospital.doctors(4)
     roster = hospital.folder / "inbox" / "roster.xlsx"
     book = openpyxl.load_workbook(roster)
     book.create_sheet("B").append(people.make_row(5))
     book.save(roster)
-    for _ in range(2):
-        assert hospital.go("run") == 5
+    assert hospital.go("check") == 5
     assert hospital.go("run", "--accept-guards") == 7
-    assert hospital.go("run") == 7
+    assert hospital.go("check") == 7
 
 
 def test_a_run_without_one_roster_makes_the_rows_of_the_others_known_to_no_guard(hospital, capsys):
@@ -262,7 +259,7 @@ def test_a_run_without_one_roster_makes_the_rows_of_the_others_known_to_no_guard
     hospital.seal_doctors(2)
     config = hospital.folder / "config.yaml"
     config.write_text(config.read_text("utf-8").replace("guards: {", "guards: {new_rows: 3, "), "utf-8")
-    hospital.doctors(9)
+    hospital.doctors(6)
     hidden = (extra / HR).rename(hospital.folder / HR)
     assert hospital.go("run") == 5
     assert halted(hospital)["code"] == "ROSTER_MISSING"
@@ -271,8 +268,8 @@ def test_a_run_without_one_roster_makes_the_rows_of_the_others_known_to_no_guard
     assert json.loads(capsys.readouterr().out)["seals"] == []
     hidden.rename(extra / HR)
     assert hospital.go("run") == 5
-    assert halted(hospital) == {"code": "TOO_MANY_NEW", "message": "7 > 3"}
-    assert hospital.run_to_end("run", "--accept-guards") == (0, {"sealed": 7, "unchanged": 4})
+    assert halted(hospital) == {"code": "TOO_MANY_NEW", "message": "4 > 3"}
+    assert hospital.run_to_end("run", "--accept-guards") == (0, {"sealed": 4, "unchanged": 4})
 
 
 def test_a_configured_folder_that_is_gone_is_a_wrong_path_until_a_run_has_read_a_roster_there(
@@ -313,29 +310,28 @@ def move(hospital):
     hospital.configure()
 
 
-@pytest.mark.parametrize("kind", ["gone", "empty", "without rows", "one of two"])
-def test_a_folder_that_was_moved_keeps_its_guards(hospital, capsys, kind):
-    hospital.doctors(12)
-    if kind == "one of two":
+@pytest.mark.parametrize("folders", [1, 2])
+def test_a_folder_that_was_moved_keeps_its_guards(hospital, capsys, folders):
+    hospital.doctors(1)
+    if folders == 2:
         add_empty_folder(hospital)
     assert hospital.go("run") == 0
     move(hospital)
-    if kind == "one of two":
+    if folders == 2:
         config = hospital.folder / "config.yaml"
         config.write_text(config.read_text("utf-8") + "roster: [inbox, extra]\n", "utf-8")
     capsys.readouterr()
     assert hospital.go("check") == 0
     assert "The rosters are as in run" in capsys.readouterr().err
-    if kind == "without rows":
-        hospital.roster([])
-    else:
-        empty(hospital.folder / "inbox", gone=kind == "gone")
+    hospital.roster([])
+    assert hospital.go("check") == 5
+    assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "1 → 0"}
+    inbox = hospital.folder / "inbox"
+    for gone in (False, True):
+        empty(inbox, gone=gone)
+        assert hospital.go("check") == 5
+        assert halted(hospital) == halt_of("missing" if gone else "empty", inbox)
     assert hospital.go("run") == 5
-    if kind == "without rows":
-        assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "12 → 0"}
-    else:
-        state = "missing" if kind == "gone" else "empty"
-        assert halted(hospital) == halt_of(state, hospital.folder / "inbox")
 
 
 def test_after_a_move_the_rows_of_a_refused_roster_have_not_gone_away(hospital):
@@ -346,4 +342,4 @@ def test_after_a_move_the_rows_of_a_refused_roster_have_not_gone_away(hospital):
     (hospital.folder / "extra" / HR).write_bytes(b"")
     hospital.roster([])
     assert hospital.go("run") == 5
-    assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "12 → 0"}
+    assert halted(hospital) == {"code": "ROSTER_SHRUNK", "message": "2 → 0"}
