@@ -88,7 +88,7 @@ def test_a_copy_without_its_wal_is_refused_and_rebuilt(
     hospital, zygote, own_folder, capsys, monkeypatch, tmp_path, machine, out
 ):
     """kill -9 in a run, then the three files were copied and the write-ahead log was not."""
-    kill_in_a_run(hospital, zygote, 40, seals=15)
+    kill_in_a_run(hospital, zygote, 12, seals=5)
     forget_wal(hospital)
     if out == "tidied away":
         shutil.rmtree(hospital.folder / "out")
@@ -112,10 +112,10 @@ def test_an_older_ledger_with_newer_receipts_is_refused_and_rebuilt(
     monkeypatch.delenv("ESIGN_IMPORT_LEDGER_REGISTRY")
     arguments = ("run", "--out", str(hospital.folder / "results")) if out == "fixed" else ("run",)
     state = hospital.folder / "state"
-    hospital.doctors(3)
+    hospital.doctors(1)
     assert hospital.go(*arguments) == 0
     shutil.copy(state / "ledger.sqlite3", tmp_path / "last week")
-    hospital.doctors(6)
+    hospital.doctors(2)
     assert hospital.go(*arguments, "--accept-guards") == 0
     assert hospital.go(*arguments) == 0
     shutil.copy(tmp_path / "last week", state / "ledger.sqlite3")
@@ -123,12 +123,12 @@ def test_an_older_ledger_with_newer_receipts_is_refused_and_rebuilt(
         shutil.rmtree(hospital.folder / "out")
     forget_registry(monkeypatch, tmp_path)
     stderr_text = refuse(hospital, capsys, code=74, arguments=arguments)
-    assert "submissions: 3, seals: 3" in stderr_text
+    assert "submissions: 1, seals: 1" in stderr_text
     assert stderr_text.rstrip().endswith("ledger rebuild")
     refuse(hospital, capsys, code=74, arguments=("check",))
     assert hospital.go("ledger", "check") == 74
     assert hospital.go("ledger", "rebuild") == 0
-    assert hospital.run_to_end(*arguments) == (0, {"unchanged": 6})
+    assert hospital.run_to_end(*arguments) == (0, {"unchanged": 2})
     assert second_seals(hospital) == 0
 
 
@@ -139,11 +139,11 @@ def put_back(hospital, older):
 
 
 def two_runs(hospital, tmp_path, *arguments):
-    """Run over three doctors, keep a copy of the state folder, run over six."""
-    hospital.doctors(3)
+    """Run over one doctor, keep a copy of the state folder, run over two."""
+    hospital.doctors(1)
     assert hospital.go("run", *arguments) == 0
     shutil.copytree(hospital.folder / "state", tmp_path / "older")
-    hospital.doctors(6)
+    hospital.doctors(2)
     assert hospital.go("run", "--accept-guards", *arguments) == 0
 
 
@@ -180,7 +180,7 @@ def test_after_adopted_seals_and_an_accepted_older_ledger_no_doctor_is_looked_up
     assert hospital.go("adopt", str(results)) == 0
     refuse(hospital, capsys, code=2)
     assert hospital.go("run", "--new-ledger") == 0
-    assert hospital.run_to_end("run") == (0, {"unchanged": 6})
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
     assert second_seals(hospital) == 0
 
 
@@ -188,7 +188,7 @@ def test_an_older_ledger_that_was_accepted_is_not_asked_about_again(hospital, ow
     """What a later run made is entered from its results and its log, which stay where they are."""
     two_runs(hospital, tmp_path)
     put_back(hospital, tmp_path / "older")
-    hospital.doctors(3)
+    hospital.doctors(1)
     refuse(hospital, capsys, code=2)
     assert hospital.go("run", "--new-ledger") == 2
     assert "ledger recover" in capsys.readouterr().err
@@ -202,9 +202,9 @@ def test_the_log_of_a_killed_run_refuses_an_older_ledger(
     hospital, zygote, own_folder, capsys, monkeypatch, tmp_path
 ):
     """Ledger and receipts are of before that run, on a machine whose registry does not know them."""
-    hospital.seal_doctors(3)
+    hospital.seal_doctors(1)
     shutil.copytree(hospital.folder / "state", tmp_path / "older")
-    kill_in_a_run(hospital, zygote, 20, seals=12)
+    kill_in_a_run(hospital, zygote, 8, seals=4)
     put_back(hospital, tmp_path / "older")
     forget_registry(monkeypatch, tmp_path)
     assert "log.jsonl" in refuse(hospital, capsys, code=2)
@@ -213,9 +213,9 @@ def test_the_log_of_a_killed_run_refuses_an_older_ledger(
 def test_an_older_backup_is_reported_by_restore_and_check_and_refused_by_a_run(
     hospital, own_folder, capsys, tmp_path
 ):
-    hospital.seal_doctors(3)
+    hospital.seal_doctors(1)
     assert hospital.go("ledger", "backup", str(tmp_path / "backup")) == 0
-    hospital.doctors(6)
+    hospital.doctors(2)
     assert hospital.go("run", "--accept-guards") == 0
     for folder in ("state", "out"):
         shutil.rmtree(hospital.folder / folder)
@@ -227,17 +227,17 @@ def test_an_older_backup_is_reported_by_restore_and_check_and_refused_by_a_run(
 
 
 def test_a_restored_ledger_is_the_tenants_again(hospital, own_folder, tmp_path):
-    hospital.seal_doctors(3)
+    hospital.seal_doctors(1)
     assert hospital.go("ledger", "backup", str(tmp_path / "backup")) == 0
     for folder in ("state", "out"):
         shutil.rmtree(hospital.folder / folder)
-    hospital.doctors(2, start=11)
+    hospital.doctors(1, start=11)
     assert hospital.go("run", "--new-ledger") == 0
     for folder in ("state", "out"):
         shutil.rmtree(hospital.folder / folder)
     assert hospital.go("ledger", "restore", str(tmp_path / "backup")) == 0
-    hospital.doctors(3)
-    assert hospital.run_to_end("run") == (0, {"unchanged": 3})
+    hospital.doctors(1)
+    assert hospital.run_to_end("run") == (0, {"unchanged": 1})
     assert second_seals(hospital) == 0
 
 
@@ -255,9 +255,9 @@ def go_in(hospital, folder, *arguments):
 
 
 def test_of_two_copies_of_a_project_one_is_used(hospital, own_folder, capsys, tmp_path_factory):
-    hospital.seal_doctors(3)
+    hospital.seal_doctors(1)
     copy = copy_project(hospital, tmp_path_factory.mktemp("copies") / "copy")
-    hospital.doctors(5)
+    hospital.doctors(2)
     shutil.copy(hospital.folder / "inbox" / "roster.xlsx", copy / "inbox" / "roster.xlsx")
     shutil.copytree(hospital.folder / "seals", copy / "seals", dirs_exist_ok=True)
     capsys.readouterr()
@@ -271,7 +271,7 @@ def test_of_two_copies_of_a_project_one_is_used(hospital, own_folder, capsys, tm
 
 
 def test_a_project_that_was_moved_goes_on(hospital, own_folder, tmp_path_factory):
-    hospital.seal_doctors(3)
+    hospital.seal_doctors(1)
     moved = tmp_path_factory.mktemp("moved") / "project"
     copy_project(hospital, moved)
     shutil.rmtree(hospital.folder / "state")
@@ -282,21 +282,21 @@ def test_a_project_that_was_moved_goes_on(hospital, own_folder, tmp_path_factory
 def test_a_second_ledger_of_the_tenant_is_refused_until_it_is_accepted(
     hospital, own_folder, capsys, monkeypatch
 ):
-    hospital.seal_doctors(3)
+    hospital.seal_doctors(2)
     shutil.rmtree(hospital.folder / "out")
     monkeypatch.setenv("ESIGN_IMPORT_LEDGER", "other/ledger.sqlite3")
     capsys.readouterr()
     assert hospital.go("run") == 2
     assert "state/ledger.sqlite3" in capsys.readouterr().err
     assert not (hospital.folder / "other").exists() or not list((hospital.folder / "other").glob("*.sqlite3"))
-    assert hospital.creates() == 3
+    assert hospital.creates() == 2
     monkeypatch.setenv("ESIGN_IMPORT_LEDGER_REGISTRY", "warn")
     assert hospital.go("run", "--limit", "1") == 0
     assert capsys.readouterr().err.count("Warning: According to the registry") == 1
 
 
 def test_a_lost_ledger_is_known_to_the_registry_alone(hospital, own_folder, capsys):
-    hospital.seal_doctors(2)
+    hospital.seal_doctors(1)
     shutil.rmtree(hospital.folder / "out")
     for part in (hospital.folder / "state").iterdir():
         if part.is_file():
@@ -304,11 +304,11 @@ def test_a_lost_ledger_is_known_to_the_registry_alone(hospital, own_folder, caps
     capsys.readouterr()
     assert hospital.go("run") == 2
     assert "registry" in capsys.readouterr().err
-    assert hospital.creates() == 2
+    assert hospital.creates() == 1
 
 
 def test_a_hard_linked_ledger_is_a_copy(hospital, own_folder, capsys, tmp_path):
-    hospital.seal_doctors(2)
+    hospital.seal_doctors(1)
     second = hospital.folder / "second"
     second.mkdir()
     for part in PARTS:
@@ -327,7 +327,7 @@ def test_a_hard_linked_ledger_is_a_copy(hospital, own_folder, capsys, tmp_path):
 def test_a_changed_line_of_the_receipts_stops_the_run_and_is_written_again(
     hospital, own_folder, capsys, position
 ):
-    hospital.seal_doctors(3)
+    hospital.seal_doctors(1)
     receipts = hospital.folder / "state" / "receipts.jsonl"
     lines = receipts.read_bytes().splitlines(keepends=True)
     number = {"first": 0, "midst": len(lines) // 2, "last": len(lines) - 1}[position]
@@ -349,7 +349,7 @@ def test_a_registry_that_cannot_be_written_is_reported_and_ends_no_run(
 ):
     (tmp_path / "a file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "a file"))
-    hospital.seal_doctors(2)
+    hospital.seal_doctors(1)
     assert "XDG_STATE_HOME" in capsys.readouterr().err
     assert hospital.go("run") == 0
 
@@ -374,7 +374,7 @@ def test_a_run_whose_lock_or_ledger_was_taken_away_sends_nothing_more(
     hospital, zygote, own_folder, monkeypatch, accident, registry, exit_code
 ):
     monkeypatch.setenv("ESIGN_IMPORT_LEDGER_REGISTRY", registry)
-    process = hold_in_the_midst(hospital, zygote, doctors=30, seals=4)
+    process = hold_in_the_midst(hospital, zygote, doctors=12, seals=3)
     state = hospital.folder / "state"
     if accident == "lock deleted":
         (state / "ledger.sqlite3.lock").unlink()
@@ -393,28 +393,28 @@ def test_a_run_whose_lock_or_ledger_was_taken_away_sends_nothing_more(
     assert process.wait() == exit_code
     if accident != "lock deleted":
         assert second == 6
-    assert len(hospital.service.seals) < 30 or registry == "warn"
+    assert len(hospital.service.seals) < 12 or registry == "warn"
     assert second_seals(hospital) == 0
 
 
 def test_names_of_the_doctors_stand_in_no_file_of_the_registry(hospital, own_folder):
-    hospital.seal_doctors(2)
+    hospital.seal_doctors(1)
     texts = [path.read_text() for path in own_folder.rglob("*") if path.is_file()]
     assert len(texts) >= 2
-    assert not any(name(serial) in text for serial in (1, 2) for text in texts)
+    assert not any(name(1) in text for text in texts)
     assert all(path.stat().st_mode & 0o077 == 0 for path in own_folder.rglob("*"))
     record = next(json.loads(text) for text in texts if text.startswith("{"))
     assert Path(record["path"]) == (hospital.folder / "state" / "ledger.sqlite3").resolve()
 
 
-@pytest.mark.parametrize(("adopted", "code", "unknown"), [("all", 0, 0), ("the first", 3, 2)])
+@pytest.mark.parametrize(("adopted", "code", "unknown"), [("all", 0, 0), ("the first", 3, 1)])
 def test_after_an_adoption_the_creates_of_the_lost_ledger_are_recovered(
     hospital, capsys, adopted, code, unknown
 ):
     """State and key are lost; the results of one run or of both are adopted in their place."""
-    hospital.seal_doctors(3)
+    hospital.seal_doctors(1)
     first = hospital.newest / "results.xlsx"
-    hospital.seal_doctors(5)
+    hospital.seal_doctors(2)
     results = first if adopted == "the first" else hospital.newest / "results.xlsx"
     shutil.rmtree(hospital.folder / "state")
     with (hospital.folder / "config.yaml").open("a") as config:
@@ -428,7 +428,7 @@ def test_after_an_adoption_the_creates_of_the_lost_ledger_are_recovered(
         assert "--new-ledger" not in printed
         assert printed.rstrip().endswith("ledger recover")
     assert hospital.go("ledger", "recover", "--yes") == code
-    statuses = {"unchanged": 5 - unknown} | ({"unknown": unknown} if unknown else {})
+    statuses = {"unchanged": 2 - unknown} | ({"unknown": unknown} if unknown else {})
     assert hospital.run_to_end("run") == (code, statuses)
     assert hospital.service.list_duplicates() == {}
     assert hospital.go("ledger", "check") == 0
