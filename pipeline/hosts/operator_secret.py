@@ -26,6 +26,7 @@ from pipeline.hosts.schema import lock_shared_schema, make_shared_schema
 
 MIN_SECRET_CHARS = 20
 _SALT_BYTES = 16
+SCRYPT_COST = 2**14  # 16 MB of memory and 50 ms for each try
 _KEY_BYTES = 32  # of the cipher, and of the check value
 _READ_CHECK = "SELECT salt, check_value FROM esign_import.operator_secret"
 _LEDGERS = """
@@ -67,8 +68,8 @@ class _Derived(NamedTuple):
 
 @lru_cache(maxsize=16)
 def _derive(secret: str, salt: bytes) -> _Derived:
-    """Return what a secret and a salt give. It takes 50 ms, and the ledgers of a database have one salt as a rule."""
-    derived = hashlib.scrypt(secret.encode(), salt=salt, n=2**14, r=8, p=1, dklen=2 * _KEY_BYTES)
+    """Return what a secret and a salt give. The ledgers of a database have one salt as a rule."""
+    derived = hashlib.scrypt(secret.encode(), salt=salt, n=SCRYPT_COST, r=8, p=1, dklen=2 * _KEY_BYTES)
     return _Derived(derived[:_KEY_BYTES], derived[_KEY_BYTES:])
 
 

@@ -671,7 +671,7 @@ RECORD = RunRecord("r1", "run", 1.0, "h", 1, "u", (), None, "out", None, "d", "v
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(steps=STEPS)
 def test_a_snapshot_equals_a_model_of_what_was_written(kind, request, steps):
     with fresh(kind, request) as ledger:
@@ -893,7 +893,7 @@ RUNS = st.lists(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(runs=RUNS)
 def test_every_run_keeps_its_last_status_of_every_row(kind, request, runs):
     with fresh(kind, request) as ledger:

@@ -16,6 +16,7 @@ from server_wire import ServerWire
 from pipeline.clock import SystemClock
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import LeaseLost, LedgerError, UsageError
+from pipeline.hosts import operator_secret
 from pipeline.hosts.connection import connect_server
 from pipeline.hosts.lease import Lease
 from pipeline.hosts.ledger import open_server_ledger
@@ -32,6 +33,7 @@ from pipeline.hosts.secret_rotation import KeyState, SecretRotation
 from pipeline.hosts.server_store import ServerStore
 from pipeline.support import failpoints
 
+COST = operator_secret.SCRYPT_COST
 LONG = os.environ.get("HOSTS") == "1"  # make hosts
 OTHER = "the secret of a host that was set up otherwise"
 NEW = "the operator's secret from today on"
@@ -43,6 +45,14 @@ CONTENT = """
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE relkind = 'r' AND nspname LIKE 'esign%' ORDER BY 1, 2
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cheap_tries():
+    """Let a try of a secret cost next to nothing; one test sets the true cost."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(operator_secret, "SCRYPT_COST", 2**4)
+        yield
 
 
 @pytest.fixture
@@ -182,7 +192,8 @@ def test_a_database_of_an_earlier_version_takes_the_secret_of_its_ledgers(addres
     assert read_secret_check(admin).is_of(SECRET)
 
 
-def test_the_check_value_shows_nothing_of_the_cipher_and_differs_from_database_to_database():
+def test_the_check_value_shows_nothing_of_the_cipher_and_differs_from_database_to_database(monkeypatch):
+    monkeypatch.setattr(operator_secret, "SCRYPT_COST", COST)
     first, second = SecretCheck.make(SECRET), SecretCheck.make(SECRET)
     assert first.salt != second.salt
     assert first.value != second.value
@@ -338,9 +349,8 @@ def test_a_rotation_that_is_killed_anywhere_is_typed_again(address, site_keys):
     former, new = NEW, SECRET
     points = list_points(address, new, former)
     assert len(points) > 3 * len(TENANTS)
-    numbers = {
-        point: number for number, point in enumerate(points[:-3])
-    }  # in the middle: of the second ledger
+    # in the middle: of the second ledger
+    numbers = {point: number for number, point in enumerate(points[:-3])}
     assert len(numbers) == 6
     for number, point in (
         enumerate(points) if LONG else ((number, point) for point, number in numbers.items())
