@@ -143,7 +143,7 @@ def test_a_killed_run_counts_for_the_folder_alone_that_it_read(hospital, zygote,
         for part in ("state", "out"):
             shutil.rmtree(hospital.folder / part)
         hospital.service.reset()
-    assert 0 < entered, positions
+    assert entered > 0, positions
 
 
 def test_a_retry_counts_for_no_folder_that_was_empty(hospital):
