@@ -178,10 +178,10 @@ def test_each_row_ends_in_the_exact_class_of_what_became_of_its_answer(inline, p
     names = list(STRIKES)[part::3]
     rows = 2 * len(names) + 1
     hospital.doctors(rows)
-    doctors, left = {}, iter(names)
+    doctors, following = {}, iter(names)
 
     def strike(connection: Connection) -> None:
-        name = next(left)
+        name = next(following)
         read = connection.request
 
         def read_and_note() -> bytes:
