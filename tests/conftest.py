@@ -67,6 +67,24 @@ def postgres_server():
         yield server
 
 
+@pytest.fixture(scope="session")
+def shared_browser():
+    """The browser of this process; tests use it by `chromium`."""
+    with desktop.browser() as opened:
+        shared = desktop.SharedBrowser(opened)
+        yield shared
+        shared.resume()
+
+
+@pytest.fixture
+def chromium(shared_browser):
+    """The browser of this process, whose profiles the test finds empty."""
+    desktop.find_program("chromium")
+    shared_browser.resume()
+    yield shared_browser
+    shared_browser.pause()
+
+
 @pytest.fixture(autouse=True)
 def own_state_home(state_homes, monkeypatch):
     """Give a test its state folder; fail it where it leaves something in the checkout, from which tests are started."""

@@ -14,6 +14,7 @@ from random import Random
 
 import pytest
 from crash_support import Zygote
+from desktop import browser_aside
 from people import make_row
 from roster_support import write_roster
 from run_support import QuickClock, draw_seal, newest_results
@@ -93,7 +94,8 @@ class Hospital:
         return ["--config", str(self.folder / "config.yaml"), "--lang", language, *arguments]
 
     def go(self, *arguments: str, clock: SystemClock | None = None) -> int:
-        return main(self.command(*arguments), clock=clock or QuickClock())
+        with browser_aside():
+            return main(self.command(*arguments), clock=clock or QuickClock())
 
     def run_to_end(self, *arguments: str, clock: SystemClock | None = None) -> tuple[int, dict[str, int]]:
         """Return a command's exit code and how many rows ended in which status."""

@@ -4,13 +4,14 @@ under REQUIRE_DESKTOP=1 they fail.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -89,9 +90,68 @@ def browser() -> Iterator:
             opened.close()
 
 
-def list_violations(tab):
-    """Return what axe-core finds on a page: the rule, and the elements."""
-    tab.evaluate(AXE.read_text("utf-8"))
+class SharedBrowser:
+    """The Chromium of all tests of this process, with profiles that are used again: a new one takes 0.7 s of processor time.
+
+    Playwright's event loop counts as the running one of this thread between `resume` and `pause` alone; at another time it
+    would be in the way of every other loop.
+    """
+
+    def __init__(self, opened: Any) -> None:
+        self._browser = opened
+        self._loop = asyncio.get_running_loop()
+        self._profiles: dict[tuple, list] = {}  # settings -> profiles that nothing uses
+        self._used: list[tuple[tuple, Any]] = []
+        asyncio._set_running_loop(None)
+
+    def resume(self) -> None:
+        """Let a test use the browser."""
+        asyncio._set_running_loop(self._loop)
+
+    def pause(self) -> None:
+        """Empty the profiles that the test has used."""
+        for settings, profile in self._used:
+            for tab in profile.pages:
+                tab.evaluate("try { localStorage.clear() } catch {}")
+                tab.close()
+            profile.clear_cookies()
+            profile.clear_permissions()
+            self._profiles.setdefault(settings, []).append(profile)
+        self._used.clear()
+        asyncio._set_running_loop(None)
+
+    def take_profile(self, **settings: Any) -> Any:
+        """Return an empty profile (playwright's BrowserContext) that no other tab of this test has."""
+        key = tuple(sorted(settings.items()))
+        kept = self._profiles.get(key)
+        profile = kept.pop() if kept else self._browser.new_context(ignore_https_errors=True, **settings)
+        self._used.append((key, profile))
+        return profile
+
+    def open_tab(self, *, width: int = 1280, height: int = 800, **settings: Any) -> Any:
+        """Return an empty page of this size in a profile of its own."""
+        tab = self.take_profile(**settings).new_page()
+        tab.set_viewport_size({"width": width, "height": height})
+        return tab
+
+
+@contextmanager
+def browser_aside() -> Iterator[None]:
+    """Run what has an event loop of its own while a test uses the browser."""
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
+
+
+def list_violations(tab, *rules: str):
+    """Return what axe-core finds on a page by all its rules, or by these: the rule, and the elements."""
+    if not tab.evaluate("'axe' in window"):
+        tab.evaluate(AXE.read_text("utf-8"))
     return tab.evaluate(
-        "async () => (await axe.run()).violations.map(it => [it.id, it.nodes.map(node => node.html.slice(0, 200))])"
+        """async rules => (await axe.run(rules.length ? { runOnly: rules } : {})).violations
+            .map(it => [it.id, it.nodes.map(node => node.html.slice(0, 200))])""",
+        list(rules),
     )

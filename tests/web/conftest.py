@@ -1,7 +1,6 @@
 """The page of a small hospital, whose runs go to a real sandbox."""
 
 import pytest
-from desktop import browser
 from end_to_end.conftest import hospital, hospital_with, marked_copies_on, signals_as_before
 from page_support import PageThread
 from run_support import wait_until
@@ -15,12 +14,6 @@ def page(hospital):
     with PageThread(hospital.folder / "config.yaml") as opened:
         yield opened
         assert opened.failures == []
-
-
-@pytest.fixture(scope="module")  # an open one would be in the way of another module's event loop
-def chromium():
-    with browser() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -44,15 +37,10 @@ def prepared(hospital, tmp_path):
 
 @pytest.fixture
 def shown(chromium):
-    """Open a page in a fresh profile; console messages and requests to anywhere else are collected."""
-    contexts = []
+    """Open a page in an empty profile; console messages and requests to anywhere else are collected."""
 
-    def show(page, path="/", *, language="zh-CN", width=1280, **settings):
-        context = chromium.new_context(
-            locale=language, viewport={"width": width, "height": 800}, accept_downloads=True, **settings
-        )
-        contexts.append(context)
-        tab = context.new_page()
+    def show(page, path="/", *, language="zh-CN", **settings):
+        tab = chromium.open_tab(locale=language, **settings)
         tab.troubles = []
         tab.on("console", lambda value: tab.troubles.append(value.text))
         tab.on("pageerror", lambda error: tab.troubles.append(str(error)))
@@ -69,6 +57,4 @@ def shown(chromium):
             tab.goto(page.origin + path)
         return tab
 
-    yield show
-    for context in contexts:
-        context.close()
+    return show

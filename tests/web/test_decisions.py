@@ -371,14 +371,7 @@ def test_a_question_to_the_service_is_recorded_and_refutes_nothing(unsettled, la
 
 
 @pytest.mark.browser
-def test_decided_in_a_browser(hospital_with, later_page, shown):
-    unsettled = hospital_with(faults=FAULTS)
-
-    def send():
-        with unsettled.start("run", "--yes") as child:  # the browser has the event loop of this process
-            child.communicate()
-
-    leave_unsettled(unsettled, send)
+def test_decided_in_a_browser(unsettled, later_page, shown):
     lost, never = sorted(read_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
     page = later_page(unsettled)
     tab = shown(page, "/cases", language="en-US")

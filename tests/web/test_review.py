@@ -356,8 +356,7 @@ def test_judgements_that_come_together_are_all_entered(hospital, page):
 @pytest.mark.browser
 def test_judged_by_keyboard(hospital, page, shown):
     hospital.doctors(4)
-    with hospital.start("check") as child:
-        child.communicate()
+    assert hospital.go("check") == 0
     tab = shown(page, "/review", language="en-US")
     expect(tab.locator(".seal-card[aria-current] h2")).to_have_text(name(1))
     tab.keyboard.press("1")

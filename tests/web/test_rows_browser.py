@@ -12,8 +12,7 @@ pytestmark = pytest.mark.browser
 def test_a_row_is_opened_judged_and_corrected_by_keyboard(hospital, shown):
     hospital.doctors(3)
     hospital.roster([make_row(1), make_row(2, number=number(2)[:17]), make_row(3, name=HOSTILE)])
-    with hospital.start("check") as process:
-        process.communicate()
+    assert hospital.go("check") == 3
     with PageThread(hospital.folder / "config.yaml") as page:
         tab = shown(page, "/rows")
         tab.keyboard.press("j")

@@ -50,8 +50,7 @@ def start(folder, *arguments):
 @pytest.mark.browser
 def test_a_folder_is_made_and_the_page_goes_on_in_the_same_browser(tmp_path, chromium):
     with start(tmp_path, "--listen", "127.0.0.1:0") as (process, url):
-        context = chromium.new_context(locale="en")
-        tab = context.new_page()
+        tab = chromium.open_tab(locale="en-US")
         tab.goto(url)
         expect(tab.locator("h1")).to_have_text("Set up")
         assert tab.locator("nav").count() == 1
@@ -75,7 +74,6 @@ def test_a_folder_is_made_and_the_page_goes_on_in_the_same_browser(tmp_path, chr
         tab.get_by_role("button", name="Set up").click()
         expect(tab.locator("h1")).to_have_text("Home", timeout=30_000)
         assert json.loads(process.stdout.readline())["url"].startswith(url.partition("?")[0])
-        context.close()
     config = load(tmp_path / "config.yaml", {})
     assert (config.api.app_id, config.api.organization_open_id) == (VALUES["app_id"], "org_hospital")
     for name in ("secret_id", "secret_key"):
