@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import openpyxl
 import pytest
-from desktop import browser
 
 from pipeline.domain.run import Status
 from pipeline.reports.styles import COLOURS
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -32,7 +25,7 @@ def test_a_status_has_the_same_colours_everywhere(files, chromium):
         for cell in sheet["B"]
         if cell.value in words
     }
-    page = chromium.new_page()
+    page = chromium.open_tab()
     look = """it => [getComputedStyle(it).backgroundColor, getComputedStyle(it).color].map(
         c => "#" + c.match(/\\d+/g).map(n => Number(n).toString(16).padStart(2, "0")).join("").toUpperCase())"""
 
@@ -46,13 +39,11 @@ def test_a_status_has_the_same_colours_everywhere(files, chromium):
     assert of_workbook == expected
     assert read_colours("report.html", ".tile.{}") == expected
     assert read_colours("review.html", ".chip.{}") == expected
-    page.close()
 
 
 @pytest.mark.parametrize("name", ["report.html", "review.html"])
 def test_without_a_script_nothing_is_offered_that_does_not_work(files, chromium, name):
-    context = chromium.new_context(java_script_enabled=False)
-    page = context.new_page()
+    page = chromium.open_tab(java_script_enabled=False)
     page.goto(files[name].as_uri())
     assert page.locator(".copy").count() == 0
     other = page.locator(".pages a").first
@@ -62,4 +53,3 @@ def test_without_a_script_nothing_is_offered_that_does_not_work(files, chromium,
     else:
         assert page.locator("noscript").inner_text()
         assert page.locator(".steps .command:visible").count() > 0
-    context.close()

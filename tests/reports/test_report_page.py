@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from catalogue_support import PROBLEM_CODES
-from desktop import SMALL_TARGETS, browser, find_program
+from desktop import SMALL_TARGETS, find_program
 from reports.conftest import write_all
 
 from pipeline.domain.roster import Field, FileReport
@@ -68,12 +68,6 @@ def traffic(calls=120) -> Traffic:
     return Traffic(requests, 20.0, 0.9512, 1, 20, meter.summarize())
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as opened:
-        yield opened.new_context()
-
-
 @dataclass
 class Opened:
     """A page and everything it said or asked for."""
@@ -98,9 +92,10 @@ class Opened:
 def show(chromium):
     """Open a file in a window; afterwards it must have said nothing and asked for nothing but itself."""
     pages = []
+    profile = chromium.take_profile()
 
     def opened(path: Path, *, wide: int = 1200, scheme: str = "light") -> Opened:
-        page = Opened(chromium.new_page())
+        page = Opened(profile.new_page())
         page.page.set_viewport_size({"width": wide, "height": 800})
         page.page.emulate_media(color_scheme=scheme)
         page.page.on("console", lambda message: page.messages.append(message.text))
@@ -115,7 +110,6 @@ def show(chromium):
     for page, address in pages:
         assert page.messages == []
         assert page.asked == [address]
-        page.page.close()
 
 
 @pytest.fixture
@@ -324,7 +318,7 @@ def test_hostile_texts_are_only_texts(show, scene, make, report):
 
 @pytest.mark.browser
 def test_only_its_own_style_and_script_are_allowed(chromium, report):
-    page = chromium.new_page()
+    page = chromium.open_tab()
     messages = []
     page.on("console", lambda message: messages.append(message.text))
     page.goto(report().as_uri())
@@ -345,7 +339,6 @@ def test_only_its_own_style_and_script_are_allowed(chromium, report):
     assert page.evaluate("window.broken") is None
     assert page.evaluate("getComputedStyle(document.body).color") != "rgb(255, 0, 0)"
     assert sum("Content Security Policy" in text for text in messages) == 4
-    page.close()
 
 
 @pytest.mark.browser
@@ -388,7 +381,7 @@ def test_a_reason_and_a_total_lead_to_their_rows(show, report, hospital):
 
 @pytest.mark.parametrize("has_clipboard", [True, False])
 @pytest.mark.browser
-def test_commands_and_codes_are_copied_also_without_a_clipboard(show, report, chromium, has_clipboard):
+def test_commands_and_codes_are_copied_also_without_a_clipboard(show, report, has_clipboard):
     page = show(report()).page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"] if has_clipboard else [])
     if not has_clipboard:
@@ -410,7 +403,6 @@ def test_commands_and_codes_are_copied_also_without_a_clipboard(show, report, ch
         assert page.evaluate(clipboard) == wanted
         assert holder.locator("button.copy").evaluate("it => it === document.activeElement")
     assert page.locator("#rows dl.all").count() == 1, "a copy button does not close its row"
-    page.context.clear_permissions()
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -9,7 +9,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from desktop import SMALL_TARGETS, browser
+from desktop import SMALL_TARGETS
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -46,34 +46,13 @@ class Copies:
         return ImagePreview(self._copies[int(image.sha256, 16) % len(self._copies)])
 
 
-@pytest.fixture(scope="module")  # an open one would be in the way of another module's event loop
-def chromium():
-    with browser() as opened:
-        yield opened
-
-
-def open_profile(chromium):
-    return chromium.new_context(viewport={"width": 1366, "height": 660}, accept_downloads=True, offline=True)
-
-
-@pytest.fixture(scope="module")  # a profile costs more than the test of a page in it
-def profile(chromium):
-    """Return a profile that each test finds and leaves empty."""
-    with open_profile(chromium) as opened:
-        yield opened
-
-
 @pytest.fixture
-def shown(chromium, profile):
+def shown(chromium):
     """Open a page in an empty profile; console errors and requests to anywhere are collected."""
-    more_profiles, pages = [], []
 
     def show(path: Path, *, context=None):
-        if context is None and pages:
-            context = open_profile(chromium)
-            more_profiles.append(context)
-        page = (context or profile).new_page()
-        pages.append(page)
+        page = (context or chromium.take_profile(offline=True)).new_page()
+        page.set_viewport_size({"width": 1366, "height": 660})
         page.troubles = []
         page.on(
             "console",
@@ -92,14 +71,7 @@ def shown(chromium, profile):
         page.goto(path.as_uri())
         return page
 
-    yield show
-    for page in pages:
-        if page.context is profile:
-            page.evaluate("localStorage.clear()")
-            page.close()
-    profile.clear_permissions()
-    for opened in more_profiles:
-        opened.close()
+    return show
 
 
 def build_run_report(scene, make, count: int, **changes):
