@@ -92,16 +92,17 @@ class Opened:
 def show(chromium):
     """Open a file in a window; afterwards it must have said nothing and asked for nothing but itself."""
     pages = []
-    profile = chromium.take_profile()
 
     def opened(path: Path, *, wide: int = 1200, scheme: str = "light") -> Opened:
-        page = Opened(profile.new_page())
-        page.page.set_viewport_size({"width": wide, "height": 800})
+        page = Opened(chromium.open_tab(width=wide))
         page.page.emulate_media(color_scheme=scheme)
-        page.page.on("console", lambda message: page.messages.append(message.text))
-        page.page.on("pageerror", lambda error: page.messages.append(str(error)))
-        page.page.on("dialog", lambda dialog: (page.messages.append(dialog.message), dialog.dismiss()))
-        page.page.on("request", lambda request: page.asked.append(request.url))
+        for event, hear in (
+            ("console", lambda message: page.messages.append(message.text)),
+            ("pageerror", lambda error: page.messages.append(str(error))),
+            ("dialog", lambda dialog: (page.messages.append(dialog.message), dialog.dismiss())),
+            ("request", lambda request: page.asked.append(request.url)),
+        ):
+            chromium.listen(page.page, event, hear)
         page.page.goto(path.as_uri())
         pages.append((page, path.as_uri()))
         return page
@@ -434,7 +435,10 @@ def test_the_page_fits_a_phone_and_a_tablet(show, report, language, wide):
 def test_the_page_follows_the_dark_mode_of_the_browser(show, report):
     path = report()
     look = "(e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color])(document.body)"
-    (light, ink), (dark, pale) = (show(path, scheme=entry).page.evaluate(look) for entry in ("light", "dark"))
+    page = show(path).page
+    light, ink = page.evaluate(look)
+    page.emulate_media(color_scheme="dark")
+    dark, pale = page.evaluate(look)
 
     def brightness(colour):
         return sum(map(int, re.findall(r"\d+", colour)[:3]))

@@ -51,23 +51,26 @@ def shown(chromium):
     """Open a page in an empty profile; console errors and requests to anywhere are collected."""
 
     def show(path: Path, *, context=None):
-        page = (context or chromium.take_profile(offline=True)).new_page()
-        page.set_viewport_size({"width": 1366, "height": 660})
+        size = {"width": 1366, "height": 660}
+        if context:
+            page = context.new_page()
+            page.set_viewport_size(size)
+        else:
+            page = chromium.open_tab(offline=True, **size)
         page.troubles = []
-        page.on(
-            "console",
-            lambda value: page.troubles.append(value.text) if value.type in {"error", "warning"} else 0,
-        )
-        page.on("pageerror", lambda error: page.troubles.append(str(error)))
-        page.on(
-            "request",
-            lambda asked: (
+
+        def hear_message(message):
+            if message.type in {"error", "warning"}:
+                page.troubles.append(message.text)
+
+        def hear_request(asked):
+            if not asked.url.startswith(("data:", "blob:", path.as_uri())):
                 page.troubles.append(asked.url)
-                if not asked.url.startswith(("data:", "blob:", path.as_uri()))
-                else 0
-            ),
-        )
-        page.on("dialog", lambda dialog: page.troubles.append(dialog.message))
+
+        chromium.listen(page, "console", hear_message)
+        chromium.listen(page, "pageerror", lambda error: page.troubles.append(str(error)))
+        chromium.listen(page, "request", hear_request)
+        chromium.listen(page, "dialog", lambda dialog: page.troubles.append(dialog.message))
         page.goto(path.as_uri())
         return page
 

@@ -8,7 +8,7 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -91,7 +91,7 @@ def browser() -> Iterator:
 
 
 class SharedBrowser:
-    """The Chromium of all tests of this process, with profiles that are used again: a new one takes 0.7 s of processor time.
+    """The Chromium of all tests of this process, with tabs that are used again: the first page of a new one takes a second.
 
     Playwright's event loop counts as the running one of this thread between `resume` and `pause` alone; at another time it
     would be in the way of every other loop.
@@ -100,8 +100,9 @@ class SharedBrowser:
     def __init__(self, opened: Any) -> None:
         self._browser = opened
         self._loop = asyncio.get_running_loop()
-        self._profiles: dict[tuple, list] = {}  # settings -> profiles that nothing uses
+        self._profiles: dict[tuple, list] = {}  # settings -> unused profiles, each with one empty tab
         self._used: list[tuple[tuple, Any]] = []
+        self._listeners: list[tuple[Any, str, Callable]] = []
         asyncio._set_running_loop(None)
 
     def resume(self) -> None:
@@ -110,29 +111,41 @@ class SharedBrowser:
 
     def pause(self) -> None:
         """Empty the profiles that the test has used."""
+        for tab, event, listener in self._listeners:
+            tab.remove_listener(event, listener)
+        self._listeners.clear()
         for settings, profile in self._used:
             for tab in profile.pages:
-                tab.evaluate("try { localStorage.clear() } catch {}")
+                tab.evaluate("try { localStorage.clear(); sessionStorage.clear() } catch {}")
+            for tab in profile.pages[1:]:
                 tab.close()
+            (tab,) = profile.pages
+            tab.unroute_all()
+            tab.emulate_media(media="null", color_scheme="null")
+            tab.goto("about:blank")
             profile.clear_cookies()
             profile.clear_permissions()
             self._profiles.setdefault(settings, []).append(profile)
         self._used.clear()
         asyncio._set_running_loop(None)
 
-    def take_profile(self, **settings: Any) -> Any:
-        """Return an empty profile (playwright's BrowserContext) that no other tab of this test has."""
-        key = tuple(sorted(settings.items()))
-        kept = self._profiles.get(key)
-        profile = kept.pop() if kept else self._browser.new_context(ignore_https_errors=True, **settings)
-        self._used.append((key, profile))
-        return profile
-
     def open_tab(self, *, width: int = 1280, height: int = 800, **settings: Any) -> Any:
-        """Return an empty page of this size in a profile of its own."""
-        tab = self.take_profile(**settings).new_page()
+        """Return an empty page of this size in an empty profile that no other tab of this test has."""
+        key = tuple(sorted(settings.items()))
+        if self._profiles.get(key):
+            profile = self._profiles[key].pop()
+        else:
+            profile = self._browser.new_context(ignore_https_errors=True, **settings)
+            profile.new_page()
+        self._used.append((key, profile))
+        (tab,) = profile.pages
         tab.set_viewport_size({"width": width, "height": height})
         return tab
+
+    def listen(self, tab: Any, event: str, listener: Callable) -> None:
+        """Let a function hear an event of a tab while this test lasts."""
+        tab.on(event, listener)
+        self._listeners.append((tab, event, listener))
 
 
 @contextmanager

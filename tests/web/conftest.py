@@ -42,10 +42,14 @@ def shown(chromium):
     def show(page, path="/", *, language="zh-CN", **settings):
         tab = chromium.open_tab(locale=language, **settings)
         tab.troubles = []
-        tab.on("console", lambda value: tab.troubles.append(value.text))
-        tab.on("pageerror", lambda error: tab.troubles.append(str(error)))
-        tab.on("dialog", lambda dialog: tab.troubles.append(dialog.message))
-        tab.on(
+        for event, describe in (
+            ("console", lambda message: message.text),
+            ("pageerror", str),
+            ("dialog", lambda dialog: dialog.message),
+        ):
+            chromium.listen(tab, event, lambda value, describe=describe: tab.troubles.append(describe(value)))
+        chromium.listen(
+            tab,
             "request",
             lambda asked: tab.troubles.append(asked.url) if not asked.url.startswith(page.origin) else None,
         )
