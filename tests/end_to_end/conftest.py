@@ -50,7 +50,7 @@ class Hospital:
     settings: dict = field(default_factory=dict)
     ledger: str | None = None  # the address of a server; None: the default file
     organization: str = SANDBOX.organization_open_id
-    requests_per_second: int = 1000
+    requests_per_second: float = 1000
     direct_ledger: str | None = None  # the same, past a wire that breaks
     service_clock: ServiceClock = field(default_factory=ServiceClock)
 

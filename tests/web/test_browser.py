@@ -230,9 +230,9 @@ def test_another_page_in_the_same_browser_gets_nothing(busy, shown, tmp_path):
 
 @pytest.fixture
 def slow(hospital_with):
-    """A hospital with thirty doctors whose run lasts half a minute, unless it is stopped; checked."""
+    """A hospital with thirty doctors whose run lasts more than a minute, unless it is stopped; checked."""
     hospital = hospital_with()
-    hospital.requests_per_second = 1
+    hospital.requests_per_second = 0.4
     hospital.configure()
     hospital.doctors(30)
     assert hospital.go("check") == 0
