@@ -233,10 +233,11 @@ def scenes(tmp_path_factory):
     played: dict[Callable, Scene] = {}
     opened: list[SandboxThread] = []
 
-    def put(play: Callable[[Hospital], None], **manners) -> Hospital:
+    def put(play: Callable[[Hospital], None], *, make_ledger=lambda: None, **manners) -> Hospital:
         if play not in played:
             hospital = start_hospital(tmp_path_factory.mktemp(play.__name__), **manners)
             opened.append(hospital.sandbox)
+            hospital.ledger = make_ledger()
             furnish(hospital)
             play(hospital)
             played[play] = Scene(hospital, tmp_path_factory.mktemp("scene"))

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+import psycopg
 import pytest
 from people import make_row
 from run_support import wait_until
@@ -36,14 +37,12 @@ class Hosts:
 
     hospital: object
     server: object
-    state_homes: object
+    state_home: str
     monkeypatch: object
 
     def use(self, host: str) -> None:
         """Let commands run on this host from now on."""
-        self.monkeypatch.setenv(
-            "XDG_STATE_HOME", str(self.state_homes / f"{self.hospital.folder.name}-{host}")
-        )
+        self.monkeypatch.setenv("XDG_STATE_HOME", f"{self.state_home}-{host}")
 
     def copy_database(self, source: str, target: str) -> None:
         with self.server.connect() as connection:
@@ -79,21 +78,38 @@ class Hosts:
         return [number for (_, number), count in seals.items() if count > 1]
 
 
+MANNERS = {"rules": Rules(limiter="none", unique_names="off"), "tenants": (SANDBOX, OTHER)}
+
+
 @pytest.fixture
-def hosts(hospital_with, postgres_server, state_homes, monkeypatch):
-    hospital = hospital_with(rules=Rules(limiter="none", unique_names="off"), tenants=(SANDBOX, OTHER))
+def hosts(hospital_with, postgres_server, monkeypatch):
+    hospital = hospital_with(**MANNERS)
     hospital.ledger = postgres_server.make_database()
-    made = Hosts(hospital, postgres_server, state_homes, monkeypatch)
+    made = Hosts(hospital, postgres_server, os.environ["XDG_STATE_HOME"], monkeypatch)
     made.configure()
     return made
 
 
-def lose_a_run(hosts):
-    """Let host one run twice, with a backup in between that is put back afterwards."""
-    hosts.use("one")
-    hosts.hospital.seal_doctors(DOCTORS)
-    hosts.back_up()
-    hosts.hospital.seal_doctors(DOCTORS + NEW)
+@pytest.fixture
+def lost(scene, postgres_server, monkeypatch):
+    """Let host one run twice, with a backup in between that the test puts back; played once in this module."""
+    made = Hosts(None, postgres_server, os.environ["XDG_STATE_HOME"], monkeypatch)
+    made.use("one")
+    made.hospital = scene(run_twice, make_ledger=postgres_server.make_database, **MANNERS)
+    for name in ("", "_backup"):
+        made.copy_database(f"{made.database}_played{name}", f"{made.database}{name}")
+    return made
+
+
+def run_twice(hospital):
+    with psycopg.connect(hospital.ledger.rpartition("/")[0] + "/postgres", autocommit=True) as connection:
+        database = urlsplit(hospital.ledger).path[1:]
+        hosts = Hosts(hospital, None, "", None)
+        hosts.configure()
+        hospital.seal_doctors(DOCTORS)
+        connection.execute(f'CREATE DATABASE "{database}_played_backup" TEMPLATE "{database}"')
+        hospital.seal_doctors(DOCTORS + NEW)
+        connection.execute(f'CREATE DATABASE "{database}_played" TEMPLATE "{database}"')
 
 
 def remove_last_run(hosts):
@@ -102,15 +118,14 @@ def remove_last_run(hosts):
     shutil.rmtree(hosts.hospital.folder / "out" / "latest")
 
 
-def test_the_host_of_the_lost_run_knows_its_receipts(hosts, capsys):
-    lose_a_run(hosts)
-    shutil.rmtree(hosts.hospital.folder / "out")
-    hosts.restore()
-    assert hosts.hospital.go("run") == 2
+def test_the_host_of_the_lost_run_knows_its_receipts(lost, capsys):
+    shutil.rmtree(lost.hospital.folder / "out")
+    lost.restore()
+    assert lost.hospital.go("run") == 2
     error = capsys.readouterr().err
     assert "is older than the registry" in error
     assert error.rstrip().endswith(" ledger recover")
-    assert hosts.list_second_seals() == []
+    assert lost.list_second_seals() == []
 
 
 def test_a_run_that_is_typed_in_the_folder_of_the_configuration_notes_how_far_it_got_too(
@@ -123,20 +138,19 @@ def test_a_run_that_is_typed_in_the_folder_of_the_configuration_notes_how_far_it
     assert {path.suffix for path in Path("out/.ledger").iterdir()} == {".json", ".receipts"}
 
 
-def test_the_schema_of_one_hospital_that_is_put_back_alone_contradicts_the_database(hosts, capsys):
-    lose_a_run(hosts)
-    shutil.rmtree(hosts.hospital.folder / "out")
-    with hosts.server.connect(hosts.database) as connection:
+def test_the_schema_of_one_hospital_that_is_put_back_alone_contradicts_the_database(lost, capsys):
+    shutil.rmtree(lost.hospital.folder / "out")
+    with lost.server.connect(lost.database) as connection:
         rows = connection.execute(
             "SELECT ledger, tenant, ledger_id, recoveries, receipts, attempts FROM esign_import.progress"
         ).fetchall()
-    hosts.restore()
-    with hosts.server.connect(hosts.database) as connection:
+    lost.restore()
+    with lost.server.connect(lost.database) as connection:
         connection.execute("UPDATE esign_import.progress SET receipts = %s, attempts = %s", rows[0][4:])
-    hosts.use("two")
-    assert hosts.hospital.go("run") == 2
+    lost.use("two")
+    assert lost.hospital.go("run") == 2
     assert "esign_import.progress" in capsys.readouterr().err
-    assert hosts.list_second_seals() == []
+    assert lost.list_second_seals() == []
 
 
 # -- `ledger recover`
@@ -196,26 +210,25 @@ def assert_refused(hosts, capsys, evidence):
     "remains",
     ["all", "log", "outcomes", "counts", "nothing shared"] if LONG else ["outcomes", "counts"],
 )
-def test_no_doctor_of_a_run_that_ended_is_made_twice(hosts, capsys, remains):
-    lose_a_run(hosts)
-    evidence = leave(hosts, remains)
-    hosts.restore()
-    hosts.use("two")
-    hospital = hosts.hospital
-    assert_refused(hosts, capsys, evidence)
-    shown = recover(hosts, capsys, exit_code=3)
+def test_no_doctor_of_a_run_that_ended_is_made_twice(lost, capsys, remains):
+    evidence = leave(lost, remains)
+    lost.restore()
+    lost.use("two")
+    hospital = lost.hospital
+    assert_refused(lost, capsys, evidence)
+    shown = recover(lost, capsys, exit_code=3)
     assert shown["entered"] is False
     assert hospital.go("run") == 2, "nothing was entered"
     named, suspected = (0, NEW) if remains in {"counts", "nothing shared"} else (NEW, 0)
     sealed = NEW if remains in {"all", "log"} else 0
-    entered = recover(hosts, capsys, "--yes", exit_code=0 if sealed else 3)
+    entered = recover(lost, capsys, "--yes", exit_code=0 if sealed else 3)
     assert (entered["named"], entered["suspected"], entered["sealed"]) == (named, suspected, sealed)
-    assert recover(hosts, capsys, "--yes", exit_code=0)["entered"] is False
+    assert recover(lost, capsys, "--yes", exit_code=0)["entered"] is False
     statuses = {"unchanged": DOCTORS + sealed} | ({} if sealed else {"unknown": NEW})
     for host in ("two", "one", "three"):
-        hosts.use(host)
+        lost.use(host)
         assert hospital.run_to_end("run") == (0 if sealed else 3, statuses), host
-    assert hosts.list_second_seals() == []
+    assert lost.list_second_seals() == []
     assert hospital.creates() == DOCTORS + NEW + (remains == "nothing shared")
 
 
@@ -254,105 +267,99 @@ def test_no_doctor_of_a_run_that_was_killed_is_made_twice(hosts, zygote, capsys,
 
 
 @pytest.mark.parametrize(("remains", "held"), [("outcomes", (NEW, 0, NEW)), ("log", (0, NEW, 0))])
-def test_a_doctor_whose_row_has_changed_since_is_not_made_twice(hosts, capsys, remains, held):
+def test_a_doctor_whose_row_has_changed_since_is_not_made_twice(lost, capsys, remains, held):
     """The outcomes name the person; the log alone names a row that is in no roster, so every doctor is held."""
-    lose_a_run(hosts)
-    hospital = hosts.hospital
+    hospital = lost.hospital
     if remains == "log":
         (hospital.newest / "outcomes.jsonl").unlink()
-    hosts.restore()
-    hosts.use("two")
+    lost.restore()
+    lost.use("two")
     hospital.roster([make_row(serial, department="外科") for serial in range(1, DOCTORS + NEW + 1)])
     _, suspected, sealed = held
-    entered = recover(hosts, capsys, "--yes", exit_code=0 if sealed else 3)
+    entered = recover(lost, capsys, "--yes", exit_code=0 if sealed else 3)
     assert (entered["named"], entered["suspected"], entered["sealed"]) == held
     assert hospital.run_to_end("run") == (
         0 if sealed else 3,
         {"unchanged": DOCTORS + sealed} | ({"unknown": suspected} if suspected else {}),
     )
-    assert hosts.list_second_seals() == []
+    assert lost.list_second_seals() == []
 
 
-def test_creates_that_two_lost_runs_name_are_counted_once(hosts, capsys):
+def test_creates_that_two_lost_runs_name_are_counted_once(lost, capsys):
     """The results of a third one are gone: the registry alone shows that it created seals."""
-    lose_a_run(hosts)
-    hospital = hosts.hospital
+    hospital = lost.hospital
     assert hospital.run_to_end("run") == (0, {"unchanged": DOCTORS + NEW})
     hospital.seal_doctors(DOCTORS + 2 * NEW)
-    remove_last_run(hosts)
-    hosts.restore()
-    hosts.use("two")
-    entered = recover(hosts, capsys, "--yes", exit_code=3)
+    remove_last_run(lost)
+    lost.restore()
+    lost.use("two")
+    entered = recover(lost, capsys, "--yes", exit_code=3)
     assert (entered["named"], entered["suspected"], entered["sealed"]) == (NEW, NEW, NEW)
     assert hospital.run_to_end("run") == (3, {"unchanged": DOCTORS + NEW, "unknown": NEW})
-    assert hosts.list_second_seals() == []
+    assert lost.list_second_seals() == []
 
 
 @pytest.mark.parametrize(
     "point",
     ["ledger: before the commit", "ledger: after the commit"] if LONG else ["ledger: before the commit"],
 )
-def test_a_recovery_that_is_killed_is_typed_again(hosts, zygote, capsys, point):
-    lose_a_run(hosts)
-    hosts.restore()
-    hosts.use("two")
-    last = zygote.run(hosts.hospital, "ledger", "recover")["points"]
+def test_a_recovery_that_is_killed_is_typed_again(lost, zygote, capsys, point):
+    lost.restore()
+    lost.use("two")
+    last = zygote.run(lost.hospital, "ledger", "recover")["points"]
     assert point not in last, "nothing is written"
     for count in range(1, 20):
-        ended = zygote.run(hosts.hospital, "ledger", "recover", "--yes", **{"name": point, "pass": count})
+        ended = zygote.run(lost.hospital, "ledger", "recover", "--yes", **{"name": point, "pass": count})
         if ended["signal"] is None:
             break
     assert count > 1
-    assert hosts.hospital.go("ledger", "recover", "--yes") == 0
+    assert lost.hospital.go("ledger", "recover", "--yes") == 0
     for host in ("two", "one"):
-        hosts.use(host)
-        assert hosts.hospital.run_to_end("run") == (0, {"unchanged": DOCTORS + NEW})
-    assert hosts.list_second_seals() == []
+        lost.use(host)
+        assert lost.hospital.run_to_end("run") == (0, {"unchanged": DOCTORS + NEW})
+    assert lost.list_second_seals() == []
 
 
-def test_a_host_that_saw_more_than_the_recovery_is_refused_until_it_recovers(hosts, capsys):
+def test_a_host_that_saw_more_than_the_recovery_is_refused_until_it_recovers(lost, capsys):
     """The host of the lost run was away when another one recovered without its results."""
-    lose_a_run(hosts)
-    shutil.rmtree(hosts.hospital.folder / "out")
-    hosts.restore()
-    hosts.use("two")
-    hospital = hosts.hospital
+    shutil.rmtree(lost.hospital.folder / "out")
+    lost.restore()
+    lost.use("two")
+    hospital = lost.hospital
     assert hospital.go("ledger", "recover", "--yes") == 0, "this host has seen nothing of it"
-    hosts.use("one")
+    lost.use("one")
     assert hospital.go("run") == 2
-    assert recover(hosts, capsys, "--yes", exit_code=3)["suspected"] == NEW
+    assert recover(lost, capsys, "--yes", exit_code=3)["suspected"] == NEW
     for host in ("one", "two"):
-        hosts.use(host)
+        lost.use(host)
         assert hospital.run_to_end("run") == (3, {"unchanged": DOCTORS, "unknown": NEW})
-    assert hosts.list_second_seals() == []
+    assert lost.list_second_seals() == []
 
 
-def test_a_database_that_is_put_back_once_more_lacks_the_recovery(hosts, capsys):
-    lose_a_run(hosts)
-    remove_last_run(hosts)
-    hosts.restore()
-    hosts.use("two")
-    hospital = hosts.hospital
-    assert recover(hosts, capsys, "--yes", exit_code=3)["suspected"] == NEW
-    hosts.restore()
+def test_a_database_that_is_put_back_once_more_lacks_the_recovery(lost, capsys):
+    remove_last_run(lost)
+    lost.restore()
+    lost.use("two")
+    hospital = lost.hospital
+    assert recover(lost, capsys, "--yes", exit_code=3)["suspected"] == NEW
+    lost.restore()
     for host in ("two", "three"):
-        hosts.use(host)
+        lost.use(host)
         assert hospital.go("run") == 2, host
-    assert recover(hosts, capsys, "--yes", exit_code=3)["suspected"] == NEW
+    assert recover(lost, capsys, "--yes", exit_code=3)["suspected"] == NEW
     for host in ("three", "two"):
-        hosts.use(host)
+        lost.use(host)
         assert hospital.run_to_end("run") == (3, {"unchanged": DOCTORS, "unknown": NEW}), host
-    assert hosts.list_second_seals() == []
+    assert lost.list_second_seals() == []
 
 
-def test_a_new_ledger_is_no_way_past_a_recovery(hosts, capsys):
+def test_a_new_ledger_is_no_way_past_a_recovery(lost, capsys):
     """It would send again what a log names; the registry still counts it afterwards."""
-    lose_a_run(hosts)
-    hosts.restore()
-    assert hosts.hospital.go("run", "--new-ledger") == 2
+    lost.restore()
+    assert lost.hospital.go("run", "--new-ledger") == 2
     assert "Enter them first with `esign-import ledger recover`" in capsys.readouterr().err
-    assert recover(hosts, capsys, exit_code=3)["missing_receipts"] > 0
-    assert hosts.list_second_seals() == []
+    assert recover(lost, capsys, exit_code=3)["missing_receipts"] > 0
+    assert lost.list_second_seals() == []
 
 
 # -- a backup that is older than the ledger
