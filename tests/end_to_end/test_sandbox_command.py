@@ -240,7 +240,7 @@ def test_sandboxes_of_one_user_do_not_contradict_one_another(projects, capsys):
 
 
 def test_demos_have_keys_and_ports_of_their_own(tmp_path):
-    for name in ("first", "second", "first"):
+    for name in ("first", "second"):
         assert main(["--lang", "en", "demo", "--rows", "1", "--out", str(tmp_path / name)]) == 3
     first, second = (tmp_path / name / "config.yaml" for name in ("first", "second"))
     assert find_port(first) != find_port(second)
