@@ -35,13 +35,16 @@ def cells(serial, **values):
     return tuple((right | values).values())
 
 
-@pytest.fixture
-def listed(hospital):
-    """A hospital whose first run sealed three doctors."""
+def seal_three(hospital):
+    """Seal three doctors; a fourth has a picture."""
     hospital.doctors(4)
     hospital.roster([cells(serial) for serial in (1, 2, 3)], headers=HEADERS)
     assert hospital.go("run") == 0
-    return hospital
+
+
+@pytest.fixture
+def listed(scene):
+    return scene(seal_three)
 
 
 def check(hospital, capsys, *options, language="en"):

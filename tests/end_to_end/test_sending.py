@@ -81,7 +81,7 @@ def test_the_canary_is_the_first_row_that_reaches_a_create(hospital_with):
 @pytest.mark.parametrize("do", ["http_502", "close"])
 def test_an_outage_of_the_file_host_stops_the_run(hospital_with, do):
     hospital = hospital_with(faults=[{"match": {"action": UPLOAD, "from": 2}, "do": do}])
-    hospital.doctors(60)
+    hospital.doctors(30)
     assert hospital.go("run") == 5
     # whichever comes first: the minutes without an answer, or the calls that may be repeated
     assert hospital.record()["halted"]["code"] in {"OUTAGE", "ATTEMPT_BUDGET"}
@@ -89,7 +89,7 @@ def test_an_outage_of_the_file_host_stops_the_run(hospital_with, do):
 
 def test_internal_errors_for_ever_are_an_outage(hospital_with):
     hospital = hospital_with(faults=[{"match": {"action": CREATE, "from": 2}, "do": "internal_error_before"}])
-    hospital.doctors(60)
+    hospital.doctors(30)
     assert hospital.go("run") == 5
     assert hospital.record()["halted"]["code"] in {"OUTAGE", "TOO_MANY_UNKNOWN"}
 

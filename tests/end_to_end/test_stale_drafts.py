@@ -50,8 +50,7 @@ def list_drafts(folder: Path) -> list[Path]:
 
 
 @pytest.mark.usefixtures("marked_copies_on")
-@pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("point", KILLS)
+@pytest.mark.parametrize(("point", "count"), [*((point, 1) for point in KILLS), (KILLS[-1], 2)])
 def test_the_draft_of_a_killed_run_is_removed_by_a_later_one(hospital, zygote, point, count):
     hospital.doctors(2)
     assert zygote.run(hospital, **{"name": point, "pass": count})["signal"] == 9

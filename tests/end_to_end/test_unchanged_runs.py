@@ -7,7 +7,6 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from people import make_row, name, number
 from result_sheet import ResultSheet
 from run_support import draw_seal
@@ -65,34 +64,43 @@ def read_outcomes(hospital) -> list[dict]:
     return [{**outcome, "run": ""} for outcome in hospital.outcomes()]
 
 
-@pytest.fixture(params=["file", "server"])
-def ward(hospital, request):
-    if request.param == "server":
-        hospital.ledger = request.getfixturevalue("postgres_server").make_database()
-        hospital.configure()
-    seal_ward(hospital)
-    return hospital
-
-
-def test_a_run_without_changes_makes_no_call_and_finds_the_same(ward):
-    assert ward.go("-q", "run") == 3
-    first, calls = read_outcomes(ward), len(ward.service.received)
-    assert ward.statuses() == {"unchanged": 7, "changed": 1, "rejected": 4}
-    for _ in range(2):
-        assert ward.go("-q", "run") == 3
-        assert read_outcomes(ward) == first
-    assert len(ward.service.received) == calls
-
-
-def test_a_run_without_changes_opens_no_picture_of_a_sealed_doctor(hospital):
+def test_a_run_without_changes_makes_no_call_and_finds_the_same(hospital, postgres_server):
+    """With the ledger on a server."""
+    hospital.ledger = postgres_server.make_database()
+    hospital.configure()
     seal_ward(hospital)
     assert hospital.go("-q", "run") == 3
+    first, calls = read_outcomes(hospital), len(hospital.service.received)
+    assert hospital.statuses() == {"unchanged": 7, "changed": 1, "rejected": 4}
+    assert hospital.go("-q", "run") == 3
+    assert read_outcomes(hospital) == first
+    assert len(hospital.service.received) == calls
+
+
+def test_a_run_without_changes_opens_no_picture_of_a_sealed_doctor_and_adds_a_run_alone_to_the_ledger(
+    hospital,
+):
+    """The entries of its rows are extended: thousands of runs of one roster take the place of a few."""
+    seal_ward(hospital)
+    assert hospital.go("-q", "run") == 3
+    first, calls = read_outcomes(hospital), len(hospital.service.received)
+    assert hospital.statuses() == {"unchanged": 7, "changed": 1, "rejected": 4}
+
+    def read(table: str) -> list[tuple]:
+        with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as ledger:
+            return list(ledger.execute(f"SELECT * FROM {table} ORDER BY 1, 2"))
+
+    runs, attempts, lines, files = map(read, ("run", "attempt", "row_line", "file_stat"))
     target = hospital.folder / "opened"
     words = hospital.command("-q", "run")
     watched = [sys.executable, "-c", WATCHED, str(hospital.folder / "seals"), str(target), *words]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     ended = subprocess.run(watched, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 3, ended.stderr
+    assert read_outcomes(hospital) == first
+    assert len(hospital.service.received) == calls
+    assert len(read("run")) == len(runs) + 1
+    assert (read("attempt"), read("row_line"), read("file_stat")) == (attempts, lines, files)
     sealed = {
         Path(outcome["picture"]["path"]).name
         for outcome in hospital.outcomes()
@@ -105,18 +113,3 @@ def test_a_run_without_changes_opens_no_picture_of_a_sealed_doctor(hospital):
     unpaired = ResultSheet(hospital.newest / "results.xlsx", "sheet.unpaired")
     drawn = {image.anchor._from.row + 1 for image in unpaired.sheet._images}
     assert unpaired.get_row_number("File", "没有人.png") in drawn
-
-
-def test_a_run_without_changes_adds_a_run_to_the_ledger_and_no_line_of_a_row(hospital):
-    """The entries of its rows are extended: thousands of runs of one roster take the place of a few."""
-    seal_ward(hospital)
-    assert hospital.go("-q", "run") == 3
-
-    def read(table: str) -> list[tuple]:
-        with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as ledger:
-            return list(ledger.execute(f"SELECT * FROM {table} ORDER BY 1, 2"))
-
-    runs, attempts, lines, files = map(read, ("run", "attempt", "row_line", "file_stat"))
-    assert hospital.go("-q", "run") == 3
-    assert len(read("run")) == len(runs) + 1
-    assert (read("attempt"), read("row_line"), read("file_stat")) == (attempts, lines, files)
