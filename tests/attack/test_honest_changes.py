@@ -305,7 +305,7 @@ def open_dozen(clerk: Clerk, mend: Callable[[Person], Person] = lambda member: m
 def test_an_unchanged_hospital_has_nothing_held(stage, form):
     clerk = Clerk(stage, file=f"roster.{form}")
     clerk.list(*open_dozen(clerk))
-    for _ in range(10 if LONG else 3):
+    for _ in range(10 if LONG else 2):
         clerk.run(code=0)
         assert_all_sealed(clerk, *range(1, 13))
 

@@ -255,8 +255,9 @@ def test_no_doctor_gets_another_doctors_picture(stage, edit, evidence, form, com
     copy.book.save(stage.folder / "inbox" / "改好.xlsx")
     stage.go(command)
     stage.assert_clean()
-    stage.go("run")
-    stage.assert_clean()
+    if LONG:
+        stage.go("run")
+        stage.assert_clean()
 
 
 @pytest.mark.parametrize(("evidence", "form", "command"), WAYS if LONG else WAYS[:1])

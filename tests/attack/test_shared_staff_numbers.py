@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import openpyxl
-import pytest
 from attack.stage import HEADERS, Stage, person
 
 GROUP = "staff numbers"
 SHARED = "10001"
+WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
 
 
-def set_up(stage: Stage, *rows: tuple[str, ...], file: str = f"{SHARED}.png") -> None:
+def set_up(stage: Stage, *rows: tuple[str, ...]) -> None:
     """Write two doctors' rows; the file that bears the staff number shows the first one's seal."""
     for serial in (1, 2):
         stage.know(serial)
-    stage.draw(1, file)
+    stage.draw(1, f"{SHARED}.png")
     stage.roster(rows)
+
+
+def set_up_pairs(stage: Stage, *pairs: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
+    """Write pairs of doctors who share a staff number; its file shows the first one's seal. Another doctor is sound."""
+    alone = len(pairs) * 2 + 1
+    for serial in range(1, alone + 1):
+        stage.know(serial)
+    for pair, (row, _) in enumerate(pairs):
+        stage.draw(2 * pair + 1, f"{row[3]}.png")
+    stage.draw(alone, "90000.png")
+    stage.roster([*(row for pair in pairs for row in pair), make_row(alone, "90000")])
+
+
+def share(pair: int) -> str:
+    """Return the staff number of a pair; the doctors of pair 0 have the serials 1 and 2."""
+    return str(int(SHARED) + pair)
 
 
 def make_row(serial: int, staff_no: str = SHARED, **changed: str) -> tuple[str, ...]:
@@ -33,11 +51,17 @@ def require_sealed(stage: Stage, sealed: int = 0) -> None:
     assert len(stage.service.seals) == sealed
 
 
-@pytest.mark.parametrize("written", [SHARED, " 10001 ", "１０００１", "010001"])
-def test_the_file_of_a_shared_staff_number_is_given_to_neither(stage, written):
-    set_up(stage, make_row(1), make_row(2, written))
-    require_sealed(stage)
-    for outcome in stage.outcomes():
+def test_the_file_of_a_shared_staff_number_is_given_to_neither(stage):
+    spellings = (share(0), f" {share(1)} ", share(2).translate(WIDE), f"0{share(3)}")
+    pairs = [
+        (make_row(2 * pair + 1, share(pair)), make_row(2 * pair + 2, written))
+        for pair, written in enumerate(spellings)
+    ]
+    set_up_pairs(stage, *pairs)
+    require_sealed(stage, 1)
+    *outcomes, _ = stage.outcomes()
+    assert len(outcomes) == 8
+    for outcome in outcomes:
         assert "STAFF_NO_DUPLICATE" in outcome["codes"]
         (warning,) = [problem for problem in outcome["problems"] if problem["code"] == "STAFF_NO_DUPLICATE"]
         assert warning["severity"] == "warning"
@@ -45,23 +69,30 @@ def test_the_file_of_a_shared_staff_number_is_given_to_neither(stage, written):
         assert warning["cell"].startswith("D")
 
 
-@pytest.mark.parametrize("serial", [1, 2])
-def test_a_row_with_a_file_of_its_own_is_sealed(stage, serial):
-    set_up(stage, make_row(1), make_row(2))
-    stage.draw(serial, f"{person(serial).number}.png")
+def test_a_row_with_a_file_of_its_own_is_sealed(stage):
+    pairs = [(make_row(2 * pair + 1, share(pair)), make_row(2 * pair + 2, share(pair))) for pair in (0, 1)]
+    set_up_pairs(stage, *pairs)
+    for serial in (1, 4):  # the first of one pair, the second of the other
+        stage.draw(serial, f"{person(serial).number}.png", drawing=2)
+    require_sealed(stage, 3)
+    assert set(stage.seals_of()) == {1, 4, 5}
+
+
+FAULTS = ({"mobile": "123"}, {"number": "110101199003071234"}, {"number": ""}, {"name": "?"})
+
+
+def test_a_shared_staff_number_with_one_rejected_row(stage):
+    pairs = []
+    for place, fault in product((0, 1), FAULTS):
+        first = 2 * len(pairs) + 1
+        faults = [fault if place == 0 else {}, fault if place == 1 else {}]
+        rows = [
+            make_row(first + index, share(len(pairs)), **changed) for index, changed in enumerate(faults)
+        ]
+        pairs.append(tuple(rows))
+    set_up_pairs(stage, *pairs)
     require_sealed(stage, 1)
-    (seal,) = stage.service.seals
-    assert seal.number == person(serial).number
-
-
-@pytest.mark.parametrize("serial", [1, 2])
-@pytest.mark.parametrize(
-    "fault", [{"mobile": "123"}, {"number": "110101199003071234"}, {"number": ""}, {"name": "?"}]
-)
-def test_a_shared_staff_number_with_one_rejected_row(stage, serial, fault):
-    rows = [make_row(other, **(fault if other == serial else {})) for other in (1, 2)]
-    set_up(stage, *rows)
-    require_sealed(stage)
+    assert [row["status"] for row in stage.outcomes()] == ["rejected"] * 16 + ["sealed"]
 
 
 def test_a_shared_staff_number_with_one_hidden_row(stage):
