@@ -8,9 +8,12 @@ from pathlib import Path
 import desktop
 import pytest
 from hypothesis import HealthCheck, settings
+from walks import count_examples
 
 # on a busy machine making the input of a test may take long: that says nothing about the test
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "busy", deadline=None, max_examples=count_examples(100), suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("busy")
 
 CHECKOUT = Path(__file__).parents[1]

@@ -86,9 +86,7 @@ def test_a_shared_staff_number_with_one_rejected_row(stage):
     for place, fault in product((0, 1), FAULTS):
         first = 2 * len(pairs) + 1
         faults = [fault if place == 0 else {}, fault if place == 1 else {}]
-        rows = [
-            make_row(first + index, share(len(pairs)), **changed) for index, changed in enumerate(faults)
-        ]
+        rows = [make_row(first + index, share(len(pairs)), **changed) for index, changed in enumerate(faults)]
         pairs.append(tuple(rows))
     set_up_pairs(stage, *pairs)
     require_sealed(stage, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import pytest
 from image_support import describe_changes, difference, digest, encoded, on_white, opened, ready, seal, turned
@@ -13,6 +14,7 @@ from pipeline.intake.images.encode import MIN_SIDE
 INK = (196, 30, 38)
 
 
+@cache
 def brush(side: int = 300, ink: tuple[int, int, int] = INK) -> Image.Image:
     """Draw strokes with soft edges, one of them fading out to the right (RGBA)."""
     drawn = Image.new("L", (4 * side, 4 * side))
@@ -108,18 +110,20 @@ def test_a_tiny_name_is_not_trimmed_below_the_least_side(tmp_path):
     assert MIN_SIDE <= min(prepared.width, prepared.height) <= 30
 
 
+BOTH = {"trim": True, "transparent": True}
+
+
 @pytest.mark.parametrize(
-    "clean", [{"trim": True}, {"transparent": True}, {"trim": True, "transparent": True}]
-)
-@pytest.mark.parametrize(
-    "paper",
+    ("paper", "clean"),
     [
-        shaded,
-        lambda paper: paper.point(lambda level: level * 200 // 255),
-        ImageChops.invert,
-        lambda paper: ImageChops.multiply(paper, Image.new("RGB", (1000, 800), (255, 240, 190))),
+        (shaded, {"trim": True}),
+        (shaded, {"transparent": True}),
+        (shaded, BOTH),
+        (lambda paper: paper.point(lambda level: level * 200 // 255), BOTH),
+        (ImageChops.invert, BOTH),
+        (lambda paper: ImageChops.multiply(paper, Image.new("RGB", (1000, 800), (255, 240, 190))), BOTH),
     ],
-    ids=["shadow", "grey", "negative", "yellow"],
+    ids=["shadow, trim", "shadow, transparent", "shadow", "grey", "negative", "yellow"],
 )
 def test_what_is_not_on_clean_white_paper_is_left_as_it_is(tmp_path, paper, clean):
     prepared = ready(tmp_path, encoded(paper(sheet(brush())), "JPEG"), **clean)
@@ -138,8 +142,9 @@ def test_white_letters_in_a_block_of_colour_are_not_cut_out_of_it(tmp_path):
     assert (prepared.width, prepared.height) == (300, 300)
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG"])
-@pytest.mark.parametrize("ink", [INK, (26, 26, 30), (28, 58, 140)])
+@pytest.mark.parametrize(
+    ("form", "ink"), [("PNG", INK), ("JPEG", INK), ("PNG", (26, 26, 30)), ("JPEG", (28, 58, 140))]
+)
 def test_paper_made_clear_leaves_ink_without_a_white_rim(tmp_path, form, ink):
     paper = sheet(brush(ink=ink), (400, 400), (50, 50), dust=0)
     prepared = ready(

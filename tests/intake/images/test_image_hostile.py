@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 
 import pytest
 from image_support import chunk, describe_changes, encoded, noise, put, ready, refused, seal, with_chunk
@@ -42,9 +43,9 @@ def pngs() -> Iterator[tuple[str, bytes, str]]:
     yield "iCCP", with_chunk(plain, chunk(b"iCCP", b"a\0\0" + bomb)), CORRUPT
     yield "iTXt", with_chunk(plain, chunk(b"iTXt", b"a\0\1\0\0\0" + bomb)), CORRUPT
     yield "100 zTXt", with_chunk(plain, chunk(b"zTXt", b"a\0\0" + packed(1_000_000)) * 100), CORRUPT
-    yield "120,000 chunks", with_chunk(plain, chunk(b"tEXt", b"") * 120_000), READY
-    rows = zlib.compress(b"".join(b"\0" + noise(600, 1).tobytes() for _ in range(600)), 0)
-    head, tail = png(600, 600).partition(chunk(b"IDAT", zlib.compress(bytes(100_000))))[::2]
+    yield "30,000 chunks", with_chunk(plain, chunk(b"tEXt", b"") * 30_000), READY
+    rows = zlib.compress(b"".join(b"\0" + noise(300, 1).tobytes() for _ in range(300)), 0)
+    head, tail = png(300, 300).partition(chunk(b"IDAT", zlib.compress(bytes(100_000))))[::2]
     body = b"".join(chunk(b"IDAT", rows[start : start + 5]) for start in range(0, len(rows), 5))
     yield "IDAT by 5 bytes", head + body + tail, READY
 
@@ -53,13 +54,13 @@ def jpegs() -> Iterator[tuple[str, bytes, str]]:
     plain = encoded(SOLID, "JPEG", progressive=True)
     last = plain.rindex(b"\xff\xda")
     data = last + 2 + int.from_bytes(plain[last + 2 : last + 4], "big")
-    yield "50,000 segments", plain[:2] + b"\xff\xe1\x00\x02" * 50_000 + plain[2:], READY
+    yield "30,000 segments", plain[:2] + b"\xff\xe1\x00\x02" * 30_000 + plain[2:], READY
     yield "1,000 scans", plain[:last] + plain[last:-2] * 1000 + plain[-2:], READY
     large = encoded(Image.new("L", (6000, 6000), 255), "JPEG", progressive=True)
     final = large.rindex(b"\xff\xda")
     yield "100 scans of 36 MP", large[:final] + large[final:-2] * 100 + large[-2:], CORRUPT
     yield "filled gap", plain[:last] + b"\xff" * 5_000_000 + plain[last:], READY
-    yield "filled data", plain[:data] + b"\xff" * 5_000_000 + b"\x00" + plain[data:], READY
+    yield "filled data", plain[:data] + b"\xff" * 2_000_000 + b"\x00" + plain[data:], READY
     baseline = encoded(seal(400, mode="L"), "JPEG")
     start = baseline.index(b"\xff\xda") + 10
     yield "a million restarts", baseline[:start] + b"\xff\xd0" * 1_000_000 + baseline[start:], CORRUPT
@@ -84,8 +85,8 @@ def others() -> Iterator[tuple[str, bytes, str]]:
     yield "GIF, 20,000 comments", gif[:first] + b"!\xfe\x01x\0" * 20_000 + gif[first:], READY
     yield "GIF, 20,000 comments behind", gif[:-1] + b"!\xfe\x01x\0" * 20_000 + b";", READY
     yield (
-        "GIF, 1,100,000 blocks",
-        gif[:first] + b"!\xfe" + b"\x01x" * 1_100_000 + b"\0" + gif[first:],
+        "GIF, 300,000 blocks",
+        gif[:first] + b"!\xfe" + b"\x01x" * 300_000 + b"\0" + gif[first:],
         READY,
     )
 
@@ -158,10 +159,9 @@ print(json.dumps([codes, int(line.split()[1]) // 1024]))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
-@pytest.mark.parametrize("kind", [pngs, jpegs, others], ids=lambda kind: kind.__name__)
-def test_hostile_files_cost_little_memory(tmp_path, kind):
+def test_hostile_files_cost_little_memory(tmp_path):
     expected = {}
-    for number, (name, data, code) in enumerate(kind()):
+    for number, (name, data, code) in enumerate(chain(pngs(), jpegs(), others())):
         (tmp_path / f"{number}.bin").write_bytes(data)
         expected[str(number)] = (name, code)
     run = subprocess.run(

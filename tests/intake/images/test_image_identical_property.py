@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_support import encoded, make_examiner, opened, put
 from PIL import Image, ImageOps
+from walks import count_examples
 
 from pipeline.intake.images.decode import decoding_file
 from pipeline.intake.images.image_files import ImageRefused
@@ -80,7 +81,7 @@ def find_plainly(images):
     return first
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=count_examples(120), deadline=None)
 @given(st.data())
 def test_the_same_pictures_are_found_as_by_looking_at_every_point(data):
     bases = data.draw(st.lists(drawings(), min_size=1, max_size=2))

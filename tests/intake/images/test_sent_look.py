@@ -16,7 +16,7 @@ SEEDS = range(int(os.environ.get("PIXEL_SEEDS", "1")))
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_is_sent_looks_as_the_file_does(tmp_path, seed):
-    compared = (prepare_and_compare(tmp_path, file) for file in choose_files(seed, 4 * len(MAKERS)))
+    compared = (prepare_and_compare(tmp_path, file) for file in choose_files(seed, 2 * len(MAKERS)))
     assert list(filter(None, compared)) == []
 
 
@@ -47,8 +47,13 @@ def line(side: int, width: int) -> Image.Image:
     return sheet
 
 
-@pytest.mark.parametrize(("side", "width"), [(40, 1), (120, 1), (250, 1), (600, 2), (1500, 3)])
-@pytest.mark.parametrize("quality", [95, 92, 80])
+@pytest.mark.parametrize(
+    ("side", "width", "quality"),
+    [
+        *((40, 1, 95), (40, 1, 80), (120, 1, 95), (120, 1, 92), (120, 1, 80)),
+        *((250, 1, 80), (600, 2, 95), (600, 2, 80), (1500, 3, 80)),
+    ],
+)
 def test_a_jpeg_or_a_scaled_picture_that_lacks_a_stroke_is_refused(side, width, quality):
     with_stroke, without = line(side, width), seal(side, mode="RGB")
     assert not is_refused(with_stroke, encode_image(with_stroke, "JPEG", quality=quality), "JPEG")

@@ -7,6 +7,7 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from people import name, number
+from walks import count_examples
 
 from pipeline.domain.roster import CellKind, EmbeddedImage, ImageFile
 from pipeline.errors import FileRefused
@@ -51,7 +52,7 @@ def floating(row, column):
     st.booleans(),
     st.sampled_from(["名单", "说明", None]),
 )
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=count_examples(250), deadline=None)
 def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet):
     physical, position = [], 1
     for cells, more in ([(HEADER, 0)] if headed else []) + lines:
@@ -96,7 +97,7 @@ def test_nothing_is_lost_and_nothing_twice(lines, merges, places, headed, sheet)
     st.lists(LINE.filter(lambda cells: not {1, 2} <= cells.keys() or cells in (DOCTOR, HEADER)), max_size=12)
 )
 @example([{0: text_cell("姓名"), 4: text_cell("身份证号")}, DOCTOR])  # under a header of other columns
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=count_examples(150), deadline=None)
 def test_a_whole_doctor_is_a_row_wherever_she_stands(lines):
     numbered = [Line(2 + index, dict(sorted(cells.items()))) for index, cells in enumerate(lines) if cells]
     try:

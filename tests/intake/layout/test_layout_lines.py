@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import cycle
 
 import openpyxl
-import pytest
 from people import name, number
 
 from pipeline.intake.read_rosters import read_rosters
@@ -171,18 +171,29 @@ def test_enough_lines_are_judged():
     assert len(NO_PERSON) + len(A_PERSON) >= 80
 
 
-@pytest.mark.parametrize(("line", "why"), NO_PERSON, ids=str)
-def test_lines_that_are_no_doctor(tmp_path, line, why):
-    rows, report = reading(tmp_path / "a.xlsx", FIRST, line, SECOND)
-    assert [row.origin.row for row in rows] == [2, 4]
-    assert whys(report) == {1: "header", 3: why}
+def among_doctors(lines):
+    """Return lines each of which stands behind a doctor and before another one, and the number of each."""
+    listed = [line for pair in zip(cycle((FIRST, SECOND)), lines) for line in pair]
+    return [*listed, FIRST], range(3, 3 + 2 * len(lines), 2)
 
 
-@pytest.mark.parametrize("line", A_PERSON, ids=str)
-def test_a_line_that_may_be_a_doctor_is_never_dropped(tmp_path, line):
-    rows, report = reading(tmp_path / "a.xlsx", FIRST, line, SECOND)
-    assert [row.origin.row for row in rows] == [2, 3, 4]
-    assert whys(report) == {1: "header"}
+def test_lines_that_are_no_doctor(tmp_path):
+    lines, numbers = among_doctors([line for line, _ in NO_PERSON])
+    rows, report = reading(tmp_path / "a.xlsx", *lines)
+    assert [row.origin.row for row in rows] == [number - 1 for number in (*numbers, numbers[-1] + 2)]
+    skipped = whys(report)
+    shown = [(line, skipped.get(number)) for number, (line, _) in zip(numbers, NO_PERSON, strict=True)]
+    assert shown == NO_PERSON
+    assert len(skipped) == len(NO_PERSON) + 1
+
+
+def test_a_line_that_may_be_a_doctor_is_never_dropped(tmp_path):
+    lines, numbers = among_doctors(A_PERSON)
+    rows, report = reading(tmp_path / "a.xlsx", *lines)
+    skipped = whys(report)
+    assert [line for number, line in zip(numbers, A_PERSON, strict=True) if number in skipped] == []
+    assert skipped == {1: "header"}
+    assert [row.origin.row for row in rows] == [*range(2, 2 * len(A_PERSON) + 3)]
 
 
 def test_a_line_of_a_long_text_is_judged_by_its_beginning_in_no_time(tmp_path):

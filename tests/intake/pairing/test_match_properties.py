@@ -13,6 +13,7 @@ from image_support import make_examiner
 from pair_support import doctor, fill
 from people import number
 from readable_key import ReadableKey
+from walks import count_examples
 
 from pipeline.domain.roster import Field
 from pipeline.domain.seals import Bearer
@@ -104,7 +105,7 @@ def outcomes(doctors, content, folder):
     }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=count_examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows, files, st.randoms(use_true_random=False))
 def test_order_changes_no_match_and_every_row_has_a_picture_or_a_problem(
     people, content, shuffler: random.Random
@@ -131,7 +132,7 @@ def test_order_changes_no_match_and_every_row_has_a_picture_or_a_problem(
     assert all(len(people) == 1 for people in owners.values())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=count_examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows, files, files)
 @example([("李文", 1, None, None, "李文.png")], {"李文 .png": b"one"}, {"李文.png": b"another"})
 def test_one_file_more_takes_pictures_away_or_gives_a_missing_one(people, content, more):
@@ -154,7 +155,7 @@ def test_one_file_more_takes_pictures_away_or_gives_a_missing_one(people, conten
             assert now is None or "IMAGE_AMBIGUOUS" in codes
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=count_examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows, st.lists(st.text("张李文章王x1_-. ", min_size=1, max_size=8), max_size=6))
 def test_a_name_that_holds_more_than_expected_matches_no_one(people, stems_):
     doctors = doctors_of(people)
@@ -182,7 +183,7 @@ plain_files = st.dictionaries(
 )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=count_examples(250), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(
