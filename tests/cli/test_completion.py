@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 from desktop import find_program
+from people import name
+from small_hospital import open_small_hospital
 
 from pipeline.cli.app import main
 
 REPOSITORY = Path(__file__).parents[2]
+SERIALS = (1, 2, 3, 4)
+NAME = name(1)
 # prints what bash offers after the words of a command line
 BASH_SCRIPT = """
 eval "$SCRIPT"
@@ -69,12 +73,15 @@ def complete(tmp_path, environment, bash_script):
     return complete_line
 
 
-def test_bash_completes_commands_options_and_values(complete):
+def test_bash_completes_commands_and_values(complete):
     assert sorted(complete("re")) == ["report", "resolve", "retry"]
-    assert complete("ledger", "ba") == ["backup"]
-    assert complete("run", "--li") == ["--limit"]
     assert complete("--lang", "") == ["zh", "en"]
-    assert complete("completion", "z") == ["zsh"]
+
+
+def test_commands_options_and_values_are_completed(offer):
+    assert offer("ledger", "ba") == ["backup"]
+    assert offer("run", "--li") == ["--limit"]
+    assert offer("completion", "z") == ["zsh"]
 
 
 @pytest.fixture
@@ -98,31 +105,29 @@ def offer(tmp_path, monkeypatch, capfd):
 def hospital(tmp_path_factory):
     """Return the folder of a hospital that has run once, with its configuration."""
     folder = tmp_path_factory.mktemp("hospital")
-    with pytest.MonkeyPatch.context() as monkeypatch:
+    with open_small_hospital(folder, SERIALS), pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
-        assert main(["--lang", "en", "demo"]) == 3
-    return folder / "demo"
+        assert main(["--lang", "en", "run", "--yes"]) == 0
+    return folder
 
 
 def test_bash_completes_people_of_the_ledger_and_of_the_last_results(complete, offer, hospital):
-    assert complete("explain", "沈国", folder=hospital) == ["沈国梁"]
-    assert offer("explain", "沈国梁", "0100", folder=hospital)[:2] == ["01001", "01002"]
+    assert complete("explain", NAME[:2], folder=hospital) == [NAME]
+    assert offer("explain", NAME, "0000", folder=hospital)[:2] == ["00001", "00002"]
     for words in (["resolve"], ["certify"], ["purge", "--person"], ["run", "--only"]):
-        assert offer(*words, "沈国", folder=hospital) == ["沈国梁"], words
-    names = offer("explain", "", folder=hospital)
-    assert 40 < len(names) <= 100
-    assert not [name for name in names if name.isdigit()]
+        assert offer(*words, NAME[:2], folder=hospital) == [NAME], words
+    assert sorted(offer("explain", "", folder=hospital)) == sorted(map(name, SERIALS)), "and no numbers"
 
 
 def test_people_come_from_the_last_check_where_there_is_no_ledger(offer, hospital, tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text((hospital / "config.yaml").read_text("utf-8"), "utf-8")
-    for name in ("inbox", "secrets"):
-        shutil.copytree(hospital / name, tmp_path / name)
-    assert offer("explain", "沈国") == []
+    for folder in ("inbox", "seals", "secrets"):
+        shutil.copytree(hospital / folder, tmp_path / folder)
+    assert offer("explain", NAME[:2]) == []
     with monkeypatch.context() as typed:
         typed.delenv("_ESIGN_IMPORT_COMPLETE")
-        assert main(["-q", "check"]) == 3
-    assert offer("run", "--only", "沈国") == ["沈国梁"]
+        assert main(["-q", "check"]) == 0
+    assert offer("run", "--only", NAME[:2]) == [NAME]
 
 
 def test_runs_are_completed(offer, hospital):
@@ -162,13 +167,13 @@ def test_people_are_completed_without_what_a_run_needs(hospital):
             **os.environ,
             "PYTHONPATH": str(REPOSITORY),
             "_ESIGN_IMPORT_COMPLETE": "powershell_complete",
-            "COMP_WORDS": "explain\n沈国",
+            "COMP_WORDS": f"explain\n{NAME[:2]}",
         },
         capture_output=True,
         encoding="utf-8",
         check=True,
     )
-    assert done.stdout.splitlines() == ["沈国梁\t01001"]
+    assert done.stdout.splitlines() == [f"{NAME}\t00001"]
     heavy = {"aiohttp", "asyncio", "jinja2", "openpyxl", "pandas", "PIL", "tqdm", "xlsxwriter"}
     assert heavy & set(done.stderr.split()) == set()
 

@@ -3,15 +3,14 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from small_hospital import open_small_hospital
 
 from pipeline.cli.app import cli
 from pipeline.cli.help import list_all_commands
 
-SAMPLE = Path(__file__).parents[2] / "sample_data"
 NETWORK = {"aiohttp", "pipeline.esign.client", "pipeline.sending.submit", "tencentcloud", "tqdm"}
 SENDING = {"asyncio", "pipeline.cli.run_session", "pipeline.esign.rate_limiter", "ssl"}
 TABLES = {"pandas", "numpy", "openpyxl"}
@@ -62,28 +61,28 @@ def test_help_imports_nothing_that_only_a_command_needs(tmp_path):
     assert packages <= OUR_LIGHT_PACKAGES
 
 
-def test_check_imports_no_network_and_no_pandas(tmp_path):
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Return the folder of a run, and all modules that it imported."""
+    folder = tmp_path_factory.mktemp("hospital")
+    with open_small_hospital(folder, (1, 2, 3), wrong=1):
+        codes, modules, _ = run_commands([["run", "--yes"]], folder)
+    assert codes == [3]
+    return SimpleNamespace(folder=folder, modules=modules)
+
+
+def test_check_imports_no_network_and_no_pandas(run):
     """`check` is `run` cut before the network, in its imports as well; openpyxl, which marks copies, finds no numpy."""
-    check = ["check", str(SAMPLE / "roster.xlsx"), "--seals", str(SAMPLE / "seals")]
-    codes, modules, _ = run_commands([check], tmp_path)
+    codes, modules, _ = run_commands([["check"]], run.folder)
     assert codes == [3]
     assert (NETWORK | SENDING | {"pandas", "numpy"}) & modules == set()
     assert {"pydantic", "xlsxwriter", "openpyxl"} <= modules
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """Return the folder of a run, and all modules that it imported."""
-    folder = tmp_path_factory.mktemp("demo")
-    codes, modules, _ = run_commands([["demo"]], folder)
-    assert codes == [3]
-    return SimpleNamespace(folder=folder, modules=modules)
-
-
-def test_status_reads_the_ledger_and_imports_nothing_that_reads_rosters(demo):
+def test_status_reads_the_ledger_and_imports_nothing_that_reads_rosters(run):
     """`status` costs at most 0.3 s of CPU because of this."""
-    codes, modules, printed = run_commands([["--config", "demo/config.yaml", "status"]], demo.folder)
-    assert (codes, "People with a seal: 47" in printed) == ([0], True)
+    codes, modules, printed = run_commands([["--lang", "en", "status"]], run.folder)
+    assert (codes, "People with a seal: 3" in printed) == ([0], True)
     of_rosters = {
         f"pipeline.intake.{name}" for name in ("fields", "images", "layout", "pairing", "readers.model")
     }
@@ -99,8 +98,9 @@ def test_status_reads_the_ledger_and_imports_nothing_that_reads_rosters(demo):
     assert (NETWORK | SENDING | TABLES | of_rosters | of_others) & modules == set()
 
 
-def test_a_run_with_a_ledger_in_a_file_imports_nothing_of_a_server(demo):
-    modules = demo.modules
+def test_a_run_with_a_ledger_in_a_file_imports_nothing_of_a_server(run):
+    modules = run.modules
+    assert {"aiohttp", "pipeline.sending.submit"} <= modules
     assert {name.split(".")[0] for name in modules} & {"psycopg", "procrastinate", "cryptography"} == set()
     assert not {"pipeline.ledger.maintenance", "pipeline.ledger.purge"} & modules
     assert not {name for name in modules if name.startswith("pipeline.hosts")}

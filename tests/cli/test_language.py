@@ -183,21 +183,28 @@ def test_faults_of_the_yaml_are_reported_in_chinese(tmp_path, capsys, text, line
 WRONG = ("x y", "[]", "{}", "[[1]]", "{a: b}", "null", "1e999", "-1", "1.5", "nan", '""', "9" * 5000)
 
 
+def nest(values):
+    """Return keys of the configuration in one YAML mapping; all have this value."""
+    inner = (f"{name}: {nest(value) if isinstance(value, dict) else value}" for name, value in values.items())
+    return "{" + ", ".join(inner) + "}"
+
+
 def test_every_kind_of_wrong_value_is_reported_in_chinese(tmp_path):
+    """Each value stands under every key at once: what is wrong has a line for each."""
     english = re.compile(r"\b(should|must|Input|valid|unable|expected|or)\b", re.IGNORECASE)
     reported = set()
-    for key in list_keys():
-        for value in WRONG:
-            text = value
-            for name in reversed(key[1:]):
-                text = f"{{{name}: {text}}}"
-            text = f"{key[0]}: {text}"
-            (tmp_path / "c.yaml").write_text(text, "utf-8")
-            try:
-                load(tmp_path / "c.yaml", {})
-            except ConfigError as error:
-                reported.add(error.render("zh").replace(str(tmp_path), ""))
-    assert len(reported) > 80
+    for value in WRONG:
+        values = {}
+        for *groups, key in list_keys():
+            group = values
+            for name in groups:
+                group = group.setdefault(name, {})
+            group[key] = value
+        (tmp_path / "c.yaml").write_text(nest(values), "utf-8")
+        with pytest.raises(ConfigError) as caught:
+            load(tmp_path / "c.yaml", {})
+        reported |= {*caught.value.render("zh").replace(str(tmp_path), "").splitlines()}
+    assert len(reported) > 400
     assert [row for row in reported if english.search(row) or not HAN.search(row)] == []
 
 
