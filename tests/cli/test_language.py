@@ -1,6 +1,7 @@
 """The language of messages: how it is found, that every text exists in both, and what a poor console gets."""
 
 import ast
+import io
 import os
 import re
 import subprocess
@@ -220,29 +221,51 @@ def test_lines_break_between_wide_characters_and_never_before_a_stop():
     assert wrap_text("用 esign-import 运行", 12) == ["用", "esign-import", "运行"]
 
 
-@pytest.mark.parametrize("encoding", ["gbk", "ascii"])
-def test_a_console_without_chinese_gets_english(tmp_path, encoding):
-    """Names with 𠮷 and · are written as the console can; where it has no Chinese at all, English is spoken."""
+CHECK = ["--lang", "zh", "--json", "check", "名单𠮷.csv", "--out", "o"]
+
+
+def assert_console_copes(code, out, err, folder):
+    """Names with 𠮷 and · are written as the console can."""
+    assert code == 3, err
+    assert "Traceback" not in err
+    assert ("\\xb7" in err, "\\u201c" in err) == (False, False)
+    assert "check" in err.splitlines()[-1]
+    assert b'"run"' in out
+    assert "𠮷田·古丽" in (folder / "o" / "plan.jsonl").read_text("utf-8")
+
+
+@pytest.fixture
+def rare_names(tmp_path):
+    """Write a roster with a rare character and a dot in names."""
     (tmp_path / "名单𠮷.csv").write_text("姓名,证件号码\n𠮷田·古丽,1101\n张三,\n", "utf-8")
+
+
+def test_a_console_of_gbk_gets_chinese(rare_names, tmp_path):
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("LC_", "ESIGN_IMPORT_"))
     }
-    environment |= {"PYTHONIOENCODING": encoding, "LC_ALL": "C.UTF-8", "PYTHONPATH": str(HERE)}
+    environment |= {"PYTHONIOENCODING": "gbk", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(HERE)}
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "--lang", "zh", "--json", "check", "名单𠮷.csv", "--out", "o"],
+        [sys.executable, "-m", "pipeline", *CHECK],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
         check=False,
     )
-    stderr_text = done.stderr.decode(encoding)
-    assert done.returncode == 3, stderr_text
-    assert "Traceback" not in stderr_text
-    assert ("\\xb7" in stderr_text, "\\u201c" in stderr_text) == (False, False)
-    assert ("待改" in stderr_text) == (encoding == "gbk")
-    assert "check" in stderr_text.splitlines()[-1]
-    assert b'"run"' in done.stdout
-    assert "𠮷田·古丽" in (tmp_path / "o" / "plan.jsonl").read_text("utf-8")
+    stderr_text = done.stderr.decode("gbk")
+    assert_console_copes(done.returncode, done.stdout, stderr_text, tmp_path)
+    assert "待改" in stderr_text
+
+
+def test_a_console_without_chinese_gets_english(rare_names, tmp_path, monkeypatch):
+    for stream in ("stdout", "stderr"):
+        errors = "strict" if stream == "stdout" else "backslashreplace"
+        monkeypatch.setattr(sys, stream, io.TextIOWrapper(io.BytesIO(), "ascii", errors))
+    monkeypatch.chdir(tmp_path)
+    code = main(CHECK)
+    out, err = (stream.buffer.getvalue() for stream in (sys.stdout, sys.stderr))
+    assert_console_copes(code, out, err.decode("ascii"), tmp_path)
+    assert "To correct" in err.decode("ascii")
 
 
 @pytest.mark.parametrize(
