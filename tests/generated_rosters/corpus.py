@@ -92,12 +92,15 @@ SHAPES = (
 )  # fmt: skip
 
 
-def corpus(seed: int, way: str = "folder", *, times: int = 2, plain: int = 220) -> Corpus:
-    """Return a hospital; ``way`` says how its pictures come, ``times`` how often each trap occurs."""
+def corpus(seed: int, way: str = "folder", *, times: int = 2, plain: int = 220, step: int = 1) -> Corpus:
+    """Return a hospital; ``way`` says how its pictures come, ``times`` how often each trap occurs.
+
+    With a ``step`` of 2 every second trap of each kind occurs.
+    """
     cast = Cast(seed, way)
     files, styled = _files(cast)
     tables = [table for table, _ in styled]
-    traps = [trap for trap in TRAPS if way in trap.ways for _ in range(times)]
+    traps = [trap for trap in TRAPS[::step] if way in trap.ways for _ in range(times)]
     cast.dice.shuffle(traps)
     used: dict[str, set[int]] = {}
     for trap in traps:

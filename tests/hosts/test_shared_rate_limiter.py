@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import os
 import subprocess
 import sys
 from contextlib import closing, contextmanager
@@ -101,7 +102,7 @@ async def read_row(limiter, column):
     return await asyncio.wrap_future(limiter._rows._submit(read))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(3 if os.environ.get("HOSTS") else 1))  # make hosts
 async def test_a_single_process_has_the_pace_of_the_limiter_in_memory(address, clock, seed):
     """Random calls, pauses and refusals: every call leaves at the same moment."""
     dice = Random(seed)
@@ -225,23 +226,23 @@ async def test_slots_and_throttles_of_the_last_minute_are_counted(address, clock
             (use,) = (await read_overview(connector)).quotas
             return use
 
-    with share(address, clock, rate=10) as one, share(address, clock, rate=10) as other:
+    with share(address, clock, rate=4) as one, share(address, clock, rate=4) as other:
         clock.move(60 - (clock.now() + clock.AHEAD) % 60)  # a minute of the server begins
-        await send(one, 150)
-        await send(other, 150)
+        await send(one, 60)
+        await send(other, 60)
         use = await read_use()
-        assert (use.requests_per_second, round(use.slots), use.throttles) == (10, 300, 0)
+        assert (use.requests_per_second, round(use.slots), use.throttles) == (4, 120, 0)
         assert use.share == pytest.approx(0.5)
         one.record_throttle(ACTION, None, None)
-        other.record_throttle(ACTION, 10, 11)
+        other.record_throttle(ACTION, 4, 5)
         assert await read_row(one, "version") + await read_row(other, "version") > 0
         assert (await read_use()).throttles == 2
         clock.move(60)
-        assert round((await read_use()).slots) == pytest.approx(150, abs=30), "half of that minute has passed"
+        assert round((await read_use()).slots) == pytest.approx(60, abs=12), "half of that minute has passed"
         assert (await read_use()).throttles == 0
-        await send(one, 30)
-        assert round((await read_use()).slots) == pytest.approx(165, abs=20), (
-            "30, and the rest of the minute before"
+        await send(one, 12)
+        assert round((await read_use()).slots) == pytest.approx(66, abs=8), (
+            "12, and the rest of the minute before"
         )
         clock.move(120)
         assert (await read_use()).slots == 0

@@ -174,8 +174,11 @@ def test_a_sandbox_project_runs_at_once(tmp_path, monkeypatch, capsys):
     with SandboxThread(Sandbox(FakeService(tenants=(read_tenant(folder),)))) as service:
         monkeypatch.setenv("ESIGN_IMPORT_API__ENDPOINT", service.url)
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "registry"))
-        assert main(["--config", str(folder / "config.yaml"), "--lang", "en", "run", "--yes"]) == 3
-    assert "Sealed 47" in capsys.readouterr().err
+        assert (
+            main(["--config", str(folder / "config.yaml"), "--lang", "en", "run", "--yes", "--limit", "3"])
+            == 3
+        )
+    assert "Sealed 3\n" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")

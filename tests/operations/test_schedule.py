@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -59,7 +60,7 @@ def tmp_path():
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, capsys):
+def folder(tmp_path, monkeypatch, new_hospital):
     """Return the folder of a new hospital, whose name is hard to quote; the places of timers are empty."""
     monkeypatch.setattr(installed_schedules, "SYSTEM_UNITS", tmp_path / "units")
     monkeypatch.setattr(schedule, "SYSTEM_UNITS", tmp_path / "units")
@@ -81,9 +82,16 @@ def folder(tmp_path, monkeypatch, capsys):
         (tmp_path / name).write_text(script)
         (tmp_path / name).chmod(0o755)
     hospital = tmp_path / "第一 医院 5%$x"
-    assert main(["init", str(hospital), "--yes", "--environment", "test", *IDS]) == 0
-    capsys.readouterr()
+    shutil.copytree(new_hospital, hospital)
     return hospital
+
+
+@pytest.fixture(scope="module")
+def new_hospital(tmp_path_factory):
+    """Return the folder that `init` makes."""
+    folder = tmp_path_factory.mktemp("new") / "hospital"
+    assert main(["init", str(folder), "--yes", "--environment", "test", *IDS]) == 0
+    return folder
 
 
 def call(folder, *words):
