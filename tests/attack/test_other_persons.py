@@ -41,7 +41,7 @@ def own(stage):
 
 @pytest.mark.parametrize(
     ("suffix", "phone"),
-    product(SUFFIXES, ["联系电话", "手机号"]) if LONG else [(".xlsx", "联系电话"), (".csv", "手机号")],
+    [*product(SUFFIXES, ["联系电话", "手机号"])] if LONG else [(".xlsx", "联系电话"), (".csv", "手机号")],
 )
 def test_the_mobile_of_a_relative_is_not_sent(stage, own, suffix, phone):
     titles = ["姓名", "证件号码", "工号", "家属姓名", "与本人关系", phone]
