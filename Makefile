@@ -79,7 +79,7 @@ bench-hosts: .venv/dev ## one quota for 1, 4 and 12 processes, and a small hospi
 hosts: .venv/dev ## several hosts: dead, stopped and cut off processes, a server that crashes or is put back, storms, workers (about 20 min)
 	HOSTS=1 $(BIN)/python -m pytest -q tests/end_to_end/test_workers.py tests/end_to_end/test_server_ledger.py \
 		tests/end_to_end/test_server_faults.py tests/end_to_end/test_profiles.py tests/end_to_end/test_restored_databases.py \
-		tests/ledger/test_server_commits.py tests/ledger/test_server_secret.py
+		tests/ledger/test_server_commits.py tests/ledger/test_server_secret.py tests/hosts/test_shared_rate_limiter.py
 
 chaos: .venv/dev ## ten hospitals on two hosts for CHAOS minutes: kills, stops, cuts, server crashes, an older database put back (60 min)
 	CHAOS=$(or $(CHAOS),60) $(BIN)/python -m pytest -q -s tests/end_to_end/test_server_faults.py -k chaos
@@ -87,10 +87,14 @@ chaos: .venv/dev ## ten hospitals on two hosts for CHAOS minutes: kills, stops, 
 gauntlet: .venv/dev ## comparison with the official SDK under faults: duplicates, false successes, false failures (3 min)
 	$(BIN)/python bench/gauntlet.py
 
-trap: .venv/dev  ## twenty generated hospitals full of mistakes, marked copies of each format (about 10 min)
+trap: .venv/dev  ## twenty generated hospitals full of mistakes, marked copies of each format, all examples of the properties (about 10 min)
 	TRAP_SEEDS=20 PIXEL_SEEDS=2 $(BIN)/python -m pytest -q -n 2 --dist loadscope tests/generated_rosters/test_traps.py \
 		tests/generated_rosters/test_damaged_numbers.py tests/end_to_end/test_marked_copies.py tests/end_to_end/test_plain_copies.py \
-		tests/end_to_end/test_sent_pixels.py
+		tests/end_to_end/test_sent_pixels.py tests/intake/test_conflicts.py tests/intake/images/test_ink.py \
+		tests/intake/images/test_image_identical_property.py tests/intake/images/test_sent_look.py \
+		tests/intake/layout/test_layout_invariants.py tests/intake/pairing/test_match_properties.py \
+		tests/intake/pairing/test_wards.py tests/intake/readers/test_read_xlsx.py tests/intake/fields tests/domain \
+		tests/sending tests/test_sample_data.py
 
 ocr: .venv/ocr   ## the name read in the picture, with the models of the extra "ocr"; no network
 	$(BIN)/python -m pytest -q tests/intake/images/test_name_ocr.py tests/end_to_end/test_pictures_config.py
