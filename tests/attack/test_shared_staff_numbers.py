@@ -83,9 +83,9 @@ FAULTS = ({"mobile": "123"}, {"number": "110101199003071234"}, {"number": ""}, {
 
 def test_a_shared_staff_number_with_one_rejected_row(stage):
     pairs = []
-    for place, fault in product((0, 1), FAULTS):
+    for rejected, fault in product((0, 1), FAULTS):
         first = 2 * len(pairs) + 1
-        faults = [fault if place == 0 else {}, fault if place == 1 else {}]
+        faults = [fault if rejected == 0 else {}, fault if rejected == 1 else {}]
         rows = [make_row(first + index, share(len(pairs)), **changed) for index, changed in enumerate(faults)]
         pairs.append(tuple(rows))
     set_up_pairs(stage, *pairs)
