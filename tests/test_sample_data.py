@@ -18,6 +18,7 @@ from catalogue_support import PROBLEM_CODES
 from fontTools.ttLib import TTFont
 from openpyxl import load_workbook
 from PIL import Image, ImageOps
+from walks import WHOLE
 
 SAMPLE = Path(__file__).parent.parent / "sample_data"
 SEALS = SAMPLE / "seals"
@@ -75,7 +76,8 @@ def cases() -> dict[int, Case]:
 @pytest.fixture(scope="module")
 def drawn_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sample")
-    subprocess.run([sys.executable, SAMPLE / "make.py", folder], check=True, capture_output=True)
+    command = [sys.executable, SAMPLE / "make.py", folder, "1" if WHOLE else "5"]
+    subprocess.run(command, check=True, capture_output=True)
     return folder
 
 
@@ -206,6 +208,9 @@ def test_pictures_have_the_format_of_their_names_and_a_bounded_size(monkeypatch)
     kinds = Counter()
     for path in pictures():
         with Image.open(path) as image:
+            if path.name == "邵逸.png":
+                assert image.size == (6614, 9354)
+                continue
             image.load()
             assert {"PNG": ".png", "JPEG": ".jpg"}[str(image.format)] == path.suffix
             kinds[image.format, image.mode] += 1
@@ -214,8 +219,8 @@ def test_pictures_have_the_format_of_their_names_and_a_bounded_size(monkeypatch)
             blank = all(low == high for low, high in upright.convert("RGB").getextrema())
         assert path.stat().st_size < 300_000
         assert turned is (path.name == "06003.jpg")
-        if path.name in {"06003.jpg", "邵逸.png"}:
-            assert upright.size == {"06003.jpg": (3000, 4000), "邵逸.png": (6614, 9354)}[path.name]
+        if path.name == "06003.jpg":
+            assert upright.size == (3000, 4000)
         else:
             assert min(upright.size) >= 100
             assert max(upright.size) <= 800
@@ -264,10 +269,13 @@ def test_drawing_again_gives_the_same_files(drawn_again):
             path.relative_to(folder) for path in (folder / "seals").rglob("*.*") if path.is_file()
         }
 
-    assert files(drawn_again) == files(SAMPLE)
+    assert len(files(drawn_again)) > 10
+    assert files(drawn_again) <= files(SAMPLE)
+    if WHOLE:
+        assert files(drawn_again) == files(SAMPLE)
     differing = [
         str(name)
-        for name in files(SAMPLE)
+        for name in files(drawn_again)
         if (drawn_again / name).read_bytes() != (SAMPLE / name).read_bytes()
     ]
     assert differing == []

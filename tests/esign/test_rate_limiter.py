@@ -257,8 +257,8 @@ async def test_calls_that_leave_late_stay_apart_from_the_next_and_lose_no_slot(c
     assert len(departures) >= (departures[-1] - departures[0]) / spacing - 1
 
 
-@pytest.mark.parametrize("rate", [0.5, 3, 20, 50, 1000])
-async def test_no_second_of_ours_holds_more_than_the_limit_at_any_rate(clock, rate):
+@pytest.mark.parametrize(("rate", "seconds"), [(0.5, 60), (3, 60), (20, 60), (50, 60), (1000, 12)])
+async def test_no_second_of_ours_holds_more_than_the_limit_at_any_rate(clock, rate, seconds):
     limiter = AdaptiveRateLimiter(rate, clock)
-    await _spacing(limiter, clock, 60 if rate < 100 else 20)  # 20,000 departures are enough
+    await _spacing(limiter, clock, seconds)
     assert max_in_rolling_second(limiter.list_departures(ACTION)) <= max(1, rate)

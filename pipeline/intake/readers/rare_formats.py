@@ -199,14 +199,14 @@ def read_in_child(kind: str, data: bytes, *, max_rows: int) -> ChildBook:
     if not book.facts.get("ready"):
         raise NotReadNow(OSError("the process that reads the file does not start"))
     if book.facts.get("refused"):
-        raise _make_refusal(book.facts)
+        raise make_refusal(book.facts)
     if not book.facts.get("complete"):
         finding = watcher.exceeded or make_message("file.reader_exit", code=process.returncode)
         raise FileRefused("FILE_SUSPICIOUS", {"found": finding})
     return book
 
 
-def _make_refusal(facts: Mapping[str, Any]) -> FileRefused:
+def make_refusal(facts: Mapping[str, Any]) -> FileRefused:
     """Return the refusal that the child found; its words are keys of ``files.toml`` where they have one."""
     code, finding, arguments = str(facts["refused"]), str(facts["finding"]), facts["arguments"]
     if not finding:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from format_support import read_in_this_process
+
+from pipeline.intake.readers import rare_formats
 
 
 @pytest.fixture
@@ -13,3 +16,9 @@ def work(tmp_path):
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "a.xlsx"
+
+
+@pytest.fixture
+def no_child_process(monkeypatch):
+    """Let files of rare formats be read in this process; test_child_process.py has what the other one is for."""
+    monkeypatch.setattr(rare_formats, "read_in_child", read_in_this_process)

@@ -12,6 +12,7 @@ from pipeline.domain.roster import Field
 from pipeline.intake.readers.child.program import Refused
 from pipeline.intake.readers.model import Merge
 
+pytestmark = pytest.mark.usefixtures("no_child_process")
 NUMBER = "11010119900307123X"
 OTHER = "110101199003070011"
 

@@ -21,6 +21,7 @@ from pipeline.intake.readers.model import ReadOptions
 from pipeline.messages.catalogue import render_text
 from pipeline.messages.problems import render_problem
 
+pytestmark = pytest.mark.usefixtures("no_child_process")
 PASSWORD = "处方2026!"
 NUMBER = "11010119900307123X"
 

@@ -19,6 +19,7 @@ from pipeline.intake.read_rosters import is_results_workbook, read_rosters
 from pipeline.intake.readers.discover import expand_paths
 from pipeline.messages.problems import render_problem
 
+pytestmark = pytest.mark.usefixtures("no_child_process")
 NUMBER = "11010119900307123X"
 TABLE = f"姓名,身份证号\n张三,{NUMBER}\n".encode()
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504

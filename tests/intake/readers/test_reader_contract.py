@@ -13,6 +13,7 @@ from pipeline.intake.layout.column_titles import ColumnAliases
 from pipeline.intake.read_rosters import open_book, read_rosters
 from pipeline.intake.readers.model import DEFAULT_OPTIONS, Merge, ReadOptions
 
+pytestmark = pytest.mark.usefixtures("no_child_process")
 NUMBER = "11010119900307123X"
 PAGE = Page(
     "内科",

@@ -22,6 +22,7 @@ from format_support import list_cells, read_file, read_here, shown
 
 from pipeline.messages.catalogue import render_text
 
+pytestmark = pytest.mark.usefixtures("no_child_process")
 NUMBER = "11010119900307123X"
 RECALC_ID = record(0x01C1, bytes(8))  # what Excel writes and xlwt does not
 

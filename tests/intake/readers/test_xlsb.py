@@ -15,6 +15,7 @@ from python_calamine import CalamineWorkbook
 
 from pipeline.intake.readers.child.program import Refused
 
+pytestmark = pytest.mark.usefixtures("no_child_process")
 NUMBER = "11010119900307123X"
 
 

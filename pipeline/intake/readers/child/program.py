@@ -16,7 +16,7 @@ from enum import StrEnum
 from importlib import import_module
 from io import BytesIO
 from math import isfinite
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from xml.etree.ElementTree import Element, iterparse
 from xml.parsers import expat
 
@@ -112,19 +112,24 @@ def main(description: str) -> None:
     output = Output(stream, max_rows=task["max_rows"], max_cells=task["max_cells"])
     output.write_facts(ready=True)
     stream.flush()
+    read_file(reader, sys.stdin.buffer.read(), output, max_memory=task["max_memory"])
+    stream.flush()
+
+
+def read_file(reader: Any, data: bytes, output: Output, *, max_memory: int) -> None:
+    """Write what the module of a kind finds in a file, or why the file is refused."""
     try:
-        reader.read(sys.stdin.buffer.read(), output)
+        reader.read(data, output)
         output.write_facts(complete=True)
     except Refused as refusal:
         output.write_facts(refused=refusal.code, finding=refusal.finding, arguments=refusal.arguments)
     except MemoryError:
-        limit = task["max_memory"] // 1_000_000
+        limit = max_memory // 1_000_000
         output.write_facts(
             refused="FILE_SUSPICIOUS", finding="file.reader_memory", arguments={"limit": limit}
         )
     except Exception:  # noqa: BLE001  whatever a damaged file leads to
         output.write_facts(refused="FILE_CORRUPT", finding=reader.DAMAGED, arguments={})
-    stream.flush()
 
 
 def _limit_resources(max_memory: int, max_seconds: int) -> None:
