@@ -58,7 +58,8 @@ def repeated(rows: int, columns: int) -> bytes:
     )
 
 
-READY = "import signal; print('{\"ready\":true}', flush=True)\n"
+# the alarm ends a child that nobody kills
+READY = "import signal; signal.alarm(20); print('{\"ready\":true}', flush=True)\n"
 ENTITIES = '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]>'
 
 
