@@ -183,7 +183,7 @@ plain_files = st.dictionaries(
 )
 
 
-@settings(max_examples=count_examples(250), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(
