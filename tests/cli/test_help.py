@@ -49,7 +49,7 @@ def test_every_command_is_listed_with_a_whole_sentence_in_one_line_of_80_columns
 def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(language, capsys, monkeypatch):
     for words in list_command_lines():
         whole = print_help(capsys, monkeypatch, language, 1000, *words, "--help")
-        for columns in (60, 120):
+        for columns in (60, 120) if language == "en" else (60,):
             text = print_help(capsys, monkeypatch, language, columns, *words, "--help")
             assert max(map(measure_width, text.splitlines())) <= min(columns, 100) - 2
             if language == "en":
