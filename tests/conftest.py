@@ -30,7 +30,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # so does a shell for wha
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests that use PostgreSQL's server; put the longest first, so that none starts when the others end."""
+    """Mark the tests that use the shared PostgreSQL server; put the longest first, so that none starts when the others end."""
     for item in items:
         if "postgres_server" in item.fixturenames:
             item.add_marker("server")

@@ -85,6 +85,7 @@ async def test_a_worker_is_alive_until_it_was_silent_for_too_long(url):
         assert not (await read_overview(connector)).has_worker
 
 
+@pytest.mark.server
 async def test_a_server_that_goes_away_meanwhile_is_named():
     async def read_after(server):
         async with queue_at(server.make_database()) as (connector, _):

@@ -291,6 +291,7 @@ async def test_clocks_ten_minutes_apart_do_not_matter(address):
     assert max_in_rolling_second(tuple(moments)) <= 50
 
 
+@pytest.mark.server
 async def test_a_server_that_is_away_for_a_moment_is_waited_for_and_not_for_ever(monkeypatch):
     with run_server() as server, share(ServerAddress(server.make_database())) as limiter:
         await send(limiter)

@@ -32,7 +32,7 @@ from pipeline.ledger.protocol import (
     RunRecord,
 )
 
-KINDS = ("sqlite", "postgres", "memory")
+KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.server), "memory")
 KNOWN_BY = {"name": "王小明", "id_masked": "**************0011", "staff_no_digest": "", "mobile_digest": ""}
 CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
 

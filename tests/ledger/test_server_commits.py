@@ -24,6 +24,7 @@ from pipeline.ledger.receipts import FIRST_PREVIOUS, is_next_line
 from pipeline.ledger.registry import ReceiptCounter
 from pipeline.support.failpoints import enable_failpoint
 
+pytestmark = pytest.mark.server
 LONG = bool(os.environ.get("HOSTS"))  # make hosts
 
 

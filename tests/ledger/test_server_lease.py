@@ -333,6 +333,7 @@ def test_a_database_without_what_all_hospitals_share_is_read_and_completed_by_a_
         open_server_ledger(address, TENANT, now=NOW, secret=SECRET)[0].close()
 
 
+@pytest.mark.server
 def test_copies_of_a_server_fsync_off_a_standby_and_an_older_backup(tmp_path, attempt, run_record):
     """What a server may become from one run to the next; the registry of this host knows how far the ledger had got."""
     registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
