@@ -1,6 +1,7 @@
 """`autosign links` and `cancel`: who gets which link, SMS once, and what a kill may cost."""
 
 import json
+import os
 import re
 from datetime import datetime
 
@@ -28,8 +29,7 @@ def sealed(hospital_with):
 
     def make(faults=(), **rules):
         hospital = hospital_with(rules=Rules(limiter="none", **rules), faults=faults)
-        hospital.doctors(4)
-        assert hospital.go("run") == 0
+        hospital.seal_doctors(4, write=False)
         assert hospital.go("autosign", "status") == 0
         return hospital
 
@@ -225,6 +225,12 @@ POINTS = (
     "results: before links.xlsx takes its name",
     "results: before links.html takes its name",
 )
+if not os.environ.get("CRASH"):  # make crash
+    POINTS = tuple(
+        point
+        for point in POINTS
+        if point.endswith(("answered", "before the commit", "links.html takes its name"))
+    )
 
 
 @pytest.mark.parametrize("point", POINTS)

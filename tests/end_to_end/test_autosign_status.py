@@ -89,7 +89,7 @@ def test_states_are_kept_and_only_who_is_due_is_asked_again(hospital, capsys):
 
 
 def test_the_text_names_the_doctors_who_cannot_sign_and_the_next_step(hospital, capsys):
-    hospital.seal_doctors(3)
+    hospital.seal_doctors(3, write=False)
     control(hospital, 1, seal="own")
     control(hospital, 2, seal="other")
     capsys.readouterr()
@@ -108,7 +108,7 @@ def test_the_text_names_the_doctors_who_cannot_sign_and_the_next_step(hospital, 
 
 def test_a_service_that_does_not_allow_the_query_costs_one_call_and_one_sentence(hospital_with, capsys):
     hospital = hospital_with(latency=0.2)  # others would leave before the answer comes
-    hospital.seal_doctors(5)
+    hospital.seal_doctors(5, write=False)
     hospital.service.auto_sign.control({"do": "white_list", "state": "forbidden"}, 0.0)
     capsys.readouterr()
     assert hospital.go("autosign", "status") == 4
@@ -134,7 +134,7 @@ def test_a_service_that_does_not_allow_the_query_costs_one_call_and_one_sentence
 def test_a_call_that_reads_is_repeated_on_any_doubt_and_a_refusal_is_kept(hospital_with, capsys, do, code):
     faults = [fault(do, action=STATUS, nth=(2, 3))]
     hospital = hospital_with(rules=Rules(limiter="none"), faults=faults)
-    hospital.seal_doctors(4)
+    hospital.seal_doctors(4, write=False)
     exit_code, report = query_status(hospital, capsys)
     codes = [doctor["code"] for doctor in report["doctors"] if doctor["code"]]
     assert codes == ([code, code] if code else [])
@@ -153,7 +153,7 @@ def read_entered(hospital) -> int:
 
 
 def test_what_was_answered_survives_a_kill_and_a_signal_and_is_not_asked_again(hospital, zygote, capsys):
-    hospital.seal_doctors(12)
+    hospital.seal_doctors(12, write=False)
     for serial in range(1, 13):
         control(hospital, serial, seal="own")
     hospital.requests_per_second = 20  # a second's calls would share one commit
@@ -175,7 +175,7 @@ def test_what_was_answered_survives_a_kill_and_a_signal_and_is_not_asked_again(h
 def test_calls_are_made_at_the_pace_of_the_quota_however_slow_the_answers(hospital_with, capsys):
     """Twenty a second with half a second for each answer: one after the other it would be two."""
     hospital = hospital_with(rules=Rules(limiter="none"), latency=0.5)
-    hospital.seal_doctors(40)
+    hospital.seal_doctors(40, write=False)
     hospital.requests_per_second = 20
     hospital.configure()
     assert query_status(hospital, capsys)[1]["asked"] == 40
@@ -250,7 +250,7 @@ def test_a_query_that_fails_after_a_run_is_a_warning_and_the_run_keeps_its_exit_
 
 
 def test_an_outage_stops_the_calls_after_a_while_and_the_same_command_goes_on(hospital, capsys):
-    hospital.seal_doctors(5)
+    hospital.seal_doctors(5, write=False)
     control(hospital, 1, seal="own")
     with refusing_port() as port:
         hospital.configure(endpoint=f"http://127.0.0.1:{port}")
@@ -280,7 +280,7 @@ def test_a_card_that_the_call_does_not_know_is_not_asked_for(hospital_with, caps
 
 
 def test_a_signal_while_it_is_asked_after_a_run_leaves_the_exit_code_of_the_run(hospital, zygote):
-    hospital.seal_doctors(6)
+    hospital.seal_doctors(6, write=False)
     hospital.requests_per_second = 20
     hospital.configure()
     set_after_run(hospital)

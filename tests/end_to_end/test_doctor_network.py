@@ -146,9 +146,11 @@ def list_faults(findings, topic="network"):
     return [finding for finding in findings if (finding["topic"], finding["level"]) == (topic, "fault")]
 
 
-def require_fault(hospital, capsys, words, cure, *, topic="network", exit_code=5, faults=1):
+def require_fault(
+    hospital, capsys, words, cure, *, topic="network", exit_code=5, faults=1, languages=("en", "zh")
+):
     """Require one fault, with its cure, in both languages; everything behind it is examined as well."""
-    for language in ("en", "zh"):
+    for language in languages:
         code, findings = examine(hospital, capsys, language)
         assert code == exit_code, findings
         assert findings[-1]["topic"] == "versions"
@@ -173,7 +175,9 @@ def test_an_answer_that_is_not_the_services_is_a_finding(hospital, capsys, name)
     strike, words, cure = ANSWERS[name]
     with StrangeServer(strike) as server:
         hospital.configure(endpoint=server.url, timeout_seconds=choose_seconds(strike))
-        require_fault(hospital, capsys, words, cure)
+        # one answer of each cure in Chinese as well
+        is_first = next(other for other, (*_, its_cure) in ANSWERS.items() if its_cure == cure) == name
+        require_fault(hospital, capsys, words, cure, languages=("en", "zh") if is_first else ("en",))
 
 
 def test_it_is_found_without_keys_and_at_the_file_host_alone(hospital, capsys):

@@ -33,15 +33,13 @@ def assert_drained(hospital) -> None:
     assert hospital.service.list_duplicates() == {}
 
 
-def test_sighup_drains_however_often_it_comes(slow):
-    run = slow.start("run", "--yes")
+def test_sighup_drains_however_often_it_comes(slow, zygote):
+    run = zygote.start(slow, "run", "--yes")
     wait_until(lambda: len(slow.service.seals) >= 2)
     for _ in range(3):
         run.send_signal(signal.SIGHUP)
-    stderr_text = run.stderr.read()
-    run.stderr.close()
     assert run.wait() == 143
-    assert "Stopping" in stderr_text
+    assert "Stopping" in run.printed.read_text("utf-8")
     assert_drained(slow)
 
 
@@ -66,6 +64,7 @@ def test_closing_the_terminal_drains(slow):
 
 
 def test_a_run_under_nohup_goes_on(slow):
+    slow.doctors(12)
     run = subprocess.Popen(
         ["nohup", sys.executable, "-m", "pipeline", *slow.command("run", "--yes")],
         stdin=subprocess.DEVNULL,
@@ -76,4 +75,4 @@ def test_a_run_under_nohup_goes_on(slow):
     wait_until(lambda: len(slow.service.seals) >= 2)
     run.send_signal(signal.SIGHUP)
     assert run.wait(timeout=120) == 0
-    assert slow.statuses() == {"sealed": 20}
+    assert slow.statuses() == {"sealed": 12}

@@ -167,7 +167,7 @@ def test_the_copy_of_a_run_without_changes_reveals_a_lost_ledger(hospital, tmp_p
 
 def test_a_disk_that_failed_at_the_end_of_a_run_left_no_older_ledger(hospital):
     """Its run.json counts what the ledger entered, though the ledger never heard of the run's end."""
-    hospital.seal_doctors(2)
+    hospital.seal_doctors(1)
     with sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3") as ledger:
         ledger.execute("UPDATE run SET finished = NULL, exit = NULL, record = NULL")
     assert hospital.go("run") == 0
@@ -247,32 +247,36 @@ def spoil(hospital, how):
                 held.commit()
 
 
-@pytest.mark.parametrize(
-    ("how", "zh", "en", "then"),
-    [
-        ("no key", "不在了", "is missing", "ledger check"),
-        ("another key", "不是本台账创建时的密钥", "not the one this ledger was created with", "ledger check"),
-        ("no database", "无法读取台账", "cannot be read", "ledger rebuild"),
-        ("empty", "不是本程序的台账", "not a ledger of esign-import", "ledger rebuild"),
-        ("damaged inside", "台账", "ledger", "ledger rebuild"),
-        ("no receipts", "不全", "are incomplete", "run"),
-        ("a receipt changed", "第 3 行已损坏", "Line 3 of the receipts", "ledger rebuild"),
-        ("two stories", "不一致", "disagree", "ledger restore --help"),
-    ],
-)
-def test_ledger_check_names_each_damage_and_the_next_command(unsettled, capsys, how, zh, en, then):
-    spoil(unsettled, how)
-    for language, text_part in (("zh", zh), ("en", en)):
-        capsys.readouterr()
-        assert unsettled.go("--lang", language, "ledger", "check") == 74
-        stderr_text = capsys.readouterr().err
-        assert text_part in stderr_text
-        assert stderr_text.rstrip().endswith(f" {then}"), stderr_text
-        assert "Error" not in stderr_text
-        assert bool(HAN.search(stderr_text)) == (language == "zh")
-    if then == "ledger rebuild":
-        assert unsettled.go("ledger", "rebuild") == 0
-        assert unsettled.go("ledger", "check") == 0
+DAMAGES = [
+    ("no key", "不在了", "is missing", "ledger check"),
+    ("another key", "不是本台账创建时的密钥", "not the one this ledger was created with", "ledger check"),
+    ("no database", "无法读取台账", "cannot be read", "ledger rebuild"),
+    ("empty", "不是本程序的台账", "not a ledger of esign-import", "ledger rebuild"),
+    ("damaged inside", "台账", "ledger", "ledger rebuild"),
+    ("no receipts", "不全", "are incomplete", "run"),
+    ("a receipt changed", "第 3 行已损坏", "Line 3 of the receipts", "ledger rebuild"),
+    ("two stories", "不一致", "disagree", "ledger restore --help"),
+]
+
+
+def test_ledger_check_names_each_damage_and_the_next_command(unsettled, capsys, tmp_path):
+    state = unsettled.folder / "state"
+    shutil.copytree(state, tmp_path / "kept")
+    for how, zh, en, then in DAMAGES:
+        spoil(unsettled, how)
+        for language, text_part in (("zh", zh), ("en", en)):
+            capsys.readouterr()
+            assert unsettled.go("--lang", language, "ledger", "check") == 74, how
+            stderr_text = capsys.readouterr().err
+            assert text_part in stderr_text, how
+            assert stderr_text.rstrip().endswith(f" {then}"), stderr_text
+            assert "Error" not in stderr_text, how
+            assert bool(HAN.search(stderr_text)) == (language == "zh"), how
+        if then == "ledger rebuild":
+            assert unsettled.go("ledger", "rebuild") == 0, how
+            assert unsettled.go("ledger", "check") == 0, how
+        shutil.rmtree(state)
+        shutil.copytree(tmp_path / "kept", state)
 
 
 def test_ledger_check_lists_what_it_checked(unsettled, capsys):
