@@ -234,19 +234,20 @@ class Scene:
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
     """Hold the scenes of a module by what played them, and end their sandboxes with it."""
-    played: dict[Callable, Scene] = {}
+    played: dict[tuple[str, str], Scene] = {}
     opened: list[SandboxThread] = []
 
     def put(play: Callable[[Hospital], None], *, make_ledger=lambda: None, **manners) -> Hospital:
-        if play not in played:
+        key = play.__qualname__, repr(manners)
+        if key not in played:
             hospital = start_hospital(tmp_path_factory.mktemp(play.__name__), **manners)
             opened.append(hospital.sandbox)
             hospital.ledger = make_ledger()
             furnish(hospital)
             play(hospital)
-            played[play] = Scene(hospital, tmp_path_factory.mktemp("scene"))
+            played[key] = Scene(hospital, tmp_path_factory.mktemp("scene"))
             return replace(hospital)
-        return played[play].put_back()
+        return played[key].put_back()
 
     yield put
     for thread in opened:

@@ -79,13 +79,17 @@ def test_an_old_results_workbook_begins_a_new_ledger_after_the_old_was_lost(hosp
 
 
 @pytest.fixture
-def lost(hospital, tmp_path):
+def lost(scene):
     """The ledger is lost; a results workbook is left, and returned open at its sheet of all rows."""
-    hospital.seal_doctors(3)
-    kept = tmp_path / "kept.xlsx"
-    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", kept)
-    for folder in ("state", "out"):
-        shutil.rmtree(hospital.folder / folder)
+
+    def play(hospital):
+        hospital.seal_doctors(3)
+        shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", hospital.folder / "kept.xlsx")
+        for folder in ("state", "out"):
+            shutil.rmtree(hospital.folder / folder)
+
+    hospital = scene(play)
+    kept = hospital.folder / "kept.xlsx"
     book = openpyxl.load_workbook(kept)
     return hospital, kept, book, book["All"]
 

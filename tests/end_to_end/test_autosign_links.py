@@ -24,14 +24,15 @@ DAY = 86_400.0
 
 
 @pytest.fixture
-def sealed(hospital_with):
+def sealed(scene):
     """A hospital of four sealed doctors who were asked for: none is open."""
 
-    def make(faults=(), **rules):
-        hospital = hospital_with(rules=Rules(limiter="none", **rules), faults=faults)
+    def play(hospital):
         hospital.seal_doctors(4, write=False)
         assert hospital.go("autosign", "status") == 0
-        return hospital
+
+    def make(faults=(), **rules):
+        return scene(play, rules=Rules(limiter="none", **rules), faults=faults)
 
     return make
 

@@ -12,11 +12,14 @@ def allow_probing(hospital):
     path.write_text(path.read_text("utf-8") + "unknown: probe\n", "utf-8")
 
 
-def make_hospital(hospital_with, *, names="code", do="reset_after"):
-    hospital = hospital_with(rules=Rules(limiter="none", unique_names=names), faults=[fault(do, nth=(3,))])
+def play_first_run(hospital):
     hospital.doctors(3)
     assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 1})
-    return hospital
+
+
+def make_hospital(scene, *, names="code", do="reset_after"):
+    rules = Rules(limiter="none", unique_names=names)
+    return scene(play_first_run, rules=rules, faults=[fault(do, nth=(3,))])
 
 
 def get_sealed_name(hospital):
@@ -30,8 +33,8 @@ def open_auto_sign(hospital, who, seal_id):
 
 
 @pytest.mark.parametrize("names", ["code", "bare"])
-def test_a_tenant_that_refuses_is_certified_and_may_be_probed(hospital_with, names):
-    hospital = make_hospital(hospital_with, names=names)
+def test_a_tenant_that_refuses_is_certified_and_may_be_probed(scene, names):
+    hospital = make_hospital(scene, names=names)
     assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
     sent = hospital.creates()
@@ -61,16 +64,16 @@ def test_a_probe_that_was_not_executed_leaves_the_row_unresolved(hospital_with):
     assert hospital.statuses() == {"unchanged": 2, "exists": 1}, "not a name that is taken: the seal is ours"
 
 
-def test_a_create_that_never_took_effect_is_made_by_its_probe(hospital_with):
-    hospital = make_hospital(hospital_with, do="reset_before")
+def test_a_create_that_never_took_effect_is_made_by_its_probe(scene):
+    hospital = make_hospital(scene, do="reset_before")
     assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
     assert run_later(hospital, "run") == 0
     assert hospital.statuses() == {"sealed": 1, "unchanged": 2}
 
 
-def test_a_tenant_that_does_not_refuse_is_never_probed(hospital_with, capsys):
-    hospital = make_hospital(hospital_with, names="off")
+def test_a_tenant_that_does_not_refuse_is_never_probed(scene, capsys):
+    hospital = make_hospital(scene, names="off")
     assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 3
     assert "second seal" in capsys.readouterr().err
     allow_probing(hospital)
@@ -79,27 +82,27 @@ def test_a_tenant_that_does_not_refuse_is_never_probed(hospital_with, capsys):
     assert hospital.creates() == sent
 
 
-def test_without_evidence_nothing_is_probed(hospital_with, capsys):
-    hospital = make_hospital(hospital_with)
+def test_without_evidence_nothing_is_probed(scene, capsys):
+    hospital = make_hospital(scene)
     allow_probing(hospital)
     assert run_later(hospital, "run") == 2
     assert "certify" in capsys.readouterr().err
     assert run_later(hospital, "resolve", next(iter(read_unknown_rows(hospital))), "--probe") == 2
 
 
-def test_a_certificate_expires(hospital_with):
+def test_a_certificate_expires(scene):
     class MuchLater(LaterClock):
         def now(self):
             return super().now() + 91 * 86_400
 
-    hospital = make_hospital(hospital_with)
+    hospital = make_hospital(scene)
     assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
     assert run_later(hospital, "run", clock=MuchLater()) == 2
 
 
-def test_nothing_is_probed_before_the_signature_has_expired(hospital_with):
-    hospital = make_hospital(hospital_with)
+def test_nothing_is_probed_before_the_signature_has_expired(scene):
+    hospital = make_hospital(scene)
     assert hospital.go("certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
     sent = hospital.creates()
@@ -108,10 +111,10 @@ def test_nothing_is_probed_before_the_signature_has_expired(hospital_with):
     assert hospital.go("resolve", next(iter(read_unknown_rows(hospital))), "--probe") == 2
 
 
-def test_a_row_that_is_no_longer_the_same_is_not_probed(hospital_with):
+def test_a_row_that_is_no_longer_the_same_is_not_probed(scene):
     from run_support import draw_seal
 
-    hospital = make_hospital(hospital_with)
+    hospital = make_hospital(scene)
     who = next(iter(read_unknown_rows(hospital)))
     assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
@@ -122,8 +125,8 @@ def test_a_row_that_is_no_longer_the_same_is_not_probed(hospital_with):
     assert hospital.creates() == sent
 
 
-def test_one_row_is_probed_on_demand_and_no_other(hospital_with):
-    hospital = make_hospital(hospital_with, do="reset_before")
+def test_one_row_is_probed_on_demand_and_no_other(scene):
+    hospital = make_hospital(scene, do="reset_before")
     hospital.doctors(5)
     assert run_later(hospital, "certify", get_sealed_name(hospital), "--yes") == 0
     allow_probing(hospital)
@@ -133,19 +136,19 @@ def test_one_row_is_probed_on_demand_and_no_other(hospital_with):
     assert len(hospital.service.seals) == 3
 
 
-def test_probing_needs_the_configuration(hospital_with):
-    hospital = make_hospital(hospital_with)
+def test_probing_needs_the_configuration(scene):
+    hospital = make_hospital(scene)
     assert run_later(hospital, "resolve", next(iter(read_unknown_rows(hospital))), "--probe") == 2
 
 
-def test_only_a_sealed_doctor_can_be_certified_with(hospital_with):
-    hospital = make_hospital(hospital_with)
+def test_only_a_sealed_doctor_can_be_certified_with(scene):
+    hospital = make_hospital(scene)
     assert run_later(hospital, "certify", "没有此人", "--yes") == 2
     assert run_later(hospital, "certify", next(iter(read_unknown_rows(hospital))), "--yes") == 2
 
 
-def test_a_look_up_confirms_a_seal_and_never_disproves_one(hospital_with, capsys):
-    hospital = make_hospital(hospital_with)
+def test_a_look_up_confirms_a_seal_and_never_disproves_one(scene, capsys):
+    hospital = make_hospital(scene)
     who = next(iter(read_unknown_rows(hospital)))
     assert run_later(hospital, "resolve", who, "--look-up") == 3
     assert "may still exist" in capsys.readouterr().err
@@ -156,8 +159,8 @@ def test_a_look_up_confirms_a_seal_and_never_disproves_one(hospital_with, capsys
     assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == list_made_seals(hospital)
 
 
-def test_an_older_seal_does_not_confirm_an_unknown_create(hospital_with):
-    hospital = make_hospital(hospital_with)
+def test_an_older_seal_does_not_confirm_an_unknown_create(scene):
+    hospital = make_hospital(scene)
     who = next(iter(read_unknown_rows(hospital)))
     older = next(row["seal_id"] for row in hospital.outcomes() if row["status"] == "sealed")
     open_auto_sign(hospital, who, older)
@@ -210,8 +213,8 @@ def test_the_next_verdict_ends_the_warning(hospital_with, capsys):
     assert who not in capsys.readouterr().err
 
 
-def test_a_ledger_older_than_a_run_certifies_nothing(hospital_with, capsys):
-    hospital = make_hospital(hospital_with)
+def test_a_ledger_older_than_a_run_certifies_nothing(scene, capsys):
+    hospital = make_hospital(scene)
     assert run_later(hospital, "ledger", "backup", str(hospital.folder / "old")) == 0
     hospital.doctors(4)
     assert run_later(hospital, "run") == 3

@@ -26,11 +26,14 @@ def halted(hospital):
 
 
 @pytest.fixture
-def sealed(hospital):
+def sealed(scene):
     """A hospital whose ledger has two seals, and whose roster has three doctors more."""
-    hospital.seal_doctors(2, write=False)
-    hospital.doctors(5)
-    return hospital
+
+    def play(hospital):
+        hospital.seal_doctors(2, write=False)
+        hospital.doctors(5)
+
+    return scene(play)
 
 
 def test_what_the_check_showed_is_sent(sealed):

@@ -44,12 +44,23 @@ def read_texts(sheet):
 
 
 @pytest.fixture
-def ward(hospital):
+def ward(scene):
     """Three doctors: the first is sealed, the second lacks a digit of the number, the third has a short mobile."""
-    draw(hospital, 1, 2, 3)
-    hospital.roster([make_row(1), make_row(2, number=number(2)[:17]), make_row(3, mobile="154")])
-    assert hospital.run_to_end("run") == (3, {"sealed": 1, "rejected": 2})
-    return hospital
+
+    def play(hospital):
+        draw(hospital, 1, 2, 3)
+        hospital.roster([make_row(1), make_row(2, number=number(2)[:17]), make_row(3, mobile="154")])
+        assert hospital.run_to_end("run") == (3, {"sealed": 1, "rejected": 2})
+
+    return scene(play)
+
+
+@pytest.fixture
+def marked_ward(ward):
+    """The same; what is checked or run from now on has marked copies."""
+    ward.marked_copies = True
+    ward.configure()
+    return ward
 
 
 RIGHT = {
@@ -104,15 +115,15 @@ def test_the_exit_code_of_a_retry_counts_no_row_that_is_new(ward):
     assert ward.go("run") == 3
 
 
-@pytest.mark.usefixtures("marked_copies_on")
 @pytest.mark.parametrize("file", ["roster.xlsx", "改好了.xlsx"])
-def test_a_retry_sends_the_rows_of_a_corrected_copy(ward, file):
+def test_a_retry_sends_the_rows_of_a_corrected_copy(marked_ward, file):
     """It replaces the roster: under the same name, or beside it."""
-    book = openpyxl.load_workbook(ward.newest / "rosters" / "roster.xlsx")
+    assert marked_ward.go("check") == 3
+    book = openpyxl.load_workbook(marked_ward.newest / "rosters" / "roster.xlsx")
     book.active["B3"].value, book.active["C4"].value = number(2), make_row(3)[2]
     book.active.insert_rows(2)
-    book.save(ward.folder / "inbox" / file)
-    assert ward.run_to_end("retry") == (0, {"sealed": 2, "unchanged": 1})
+    book.save(marked_ward.folder / "inbox" / file)
+    assert marked_ward.run_to_end("retry") == (0, {"sealed": 2, "unchanged": 1})
 
 
 @pytest.mark.parametrize("move", [False, True])
@@ -238,10 +249,9 @@ def test_to_fix_names_cell_title_and_what_is_wrong_and_holds_no_complete_number(
         assert number(serial)[6:14] not in texts
 
 
-@pytest.mark.usefixtures("marked_copies_on")
-def test_to_fix_names_the_marked_copy_and_links_to_its_folder(ward):
-    assert ward.go("check") == 3
-    sheet = ResultSheet(ward.newest / "results.xlsx")
+def test_to_fix_names_the_marked_copy_and_links_to_its_folder(marked_ward):
+    assert marked_ward.go("check") == 3
+    sheet = ResultSheet(marked_ward.newest / "results.xlsx")
     assert sheet.read_column("Marked copy to correct") == ["roster.xlsx", "roster.xlsx"]
     assert sheet.cell(2, "Marked copy to correct").hyperlink.target == "rosters"
 

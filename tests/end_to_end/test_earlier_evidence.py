@@ -42,15 +42,18 @@ class Clerk:
 
 
 @pytest.fixture
-def clerk(hospital):
+def clerk(scene):
     """The newcomer's row is held."""
-    hospital.seal_doctors(2)
-    clerk = Clerk(hospital)
-    clerk.list_newcomer()
-    row = clerk.run()
-    assert (row["status"], row["codes"], row["picture"]) == ("rejected", ["IMAGE_AMBIGUOUS"], None)
-    assert number(NEWCOMER) not in clerk.numbers_sealed
-    return clerk
+
+    def play(hospital):
+        hospital.seal_doctors(2)
+        clerk = Clerk(hospital)
+        clerk.list_newcomer()
+        row = clerk.run()
+        assert (row["status"], row["codes"], row["picture"]) == ("rejected", ["IMAGE_AMBIGUOUS"], None)
+        assert number(NEWCOMER) not in clerk.numbers_sealed
+
+    return Clerk(scene(play))
 
 
 def test_the_reason_names_both_doctors_the_row_the_run_and_the_ways_out(clerk):

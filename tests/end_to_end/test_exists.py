@@ -16,12 +16,14 @@ TAKEN = fault({"code": "FailedOperation.ExistSameSealName"})
 
 
 @pytest.fixture
-def sealed_before(request, hospital_with):
+def sealed_before(request, scene):
     """Two doctors have seals that this ledger does not know; the service refuses a name it has, by a code or by words alone."""
-    hospital = hospital_with(rules=Rules(limiter="none", unique_names=getattr(request, "param", "code")))
-    hospital.seal_doctors(2, write=False)
-    shutil.rmtree(hospital.folder / "state")
-    return hospital
+
+    def play(hospital):
+        hospital.seal_doctors(2, write=False)
+        shutil.rmtree(hospital.folder / "state")
+
+    return scene(play, rules=Rules(limiter="none", unique_names=getattr(request, "param", "code")))
 
 
 def own_names(hospital, names: dict[int, str], *, rows: int) -> None:
@@ -186,16 +188,20 @@ def test_the_sheet_names_the_command_of_each_row(hospital_with):
     assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 3})
 
 
-def many_before(hospital_with, count=7):
-    hospital = hospital_with()
-    set_limits(hospital, 1000, 1)
-    hospital.seal_doctors(count, write=False)
-    shutil.rmtree(hospital.folder / "state")
-    return hospital
+@pytest.fixture
+def many_before(scene):
+    """Seven doctors have seals that this ledger does not know."""
+
+    def play(hospital):
+        set_limits(hospital, 1000, 1)
+        hospital.seal_doctors(7, write=False)
+        shutil.rmtree(hospital.folder / "state")
+
+    return scene(play)
 
 
-def test_a_new_ledger_next_to_old_seals_stops_after_three_names(hospital_with, capsys):
-    hospital = many_before(hospital_with)
+def test_a_new_ledger_next_to_old_seals_stops_after_three_names(many_before, capsys):
+    hospital = many_before
     assert hospital.go("run") == 5
     assert hospital.record()["halted"]["code"] == "SEALS_EXIST"
     assert 3 <= hospital.statuses()["exists"] <= 6
@@ -204,8 +210,8 @@ def test_a_new_ledger_next_to_old_seals_stops_after_three_names(hospital_with, c
     assert hospital.service.list_duplicates() == {}
 
 
-def test_the_guard_can_be_switched_off_and_asks_nothing_of_a_ledger_with_seals(hospital_with):
-    hospital = many_before(hospital_with)
+def test_the_guard_can_be_switched_off_and_asks_nothing_of_a_ledger_with_seals(many_before):
+    hospital = many_before
     path = hospital.folder / "config.yaml"
     text = path.read_text("utf-8")
     path.write_text(
@@ -215,9 +221,9 @@ def test_the_guard_can_be_switched_off_and_asks_nothing_of_a_ledger_with_seals(h
     path.write_text(text, "utf-8")
 
 
-def test_the_first_doctors_that_were_sealed_alone_do_not_end_the_watch(hospital_with, capsys):
+def test_the_first_doctors_that_were_sealed_alone_do_not_end_the_watch(many_before, capsys):
     """The documented way: one doctor first. The others have seals that the ledger does not know."""
-    hospital = many_before(hospital_with)
+    hospital = many_before
     hospital.doctors(1, start=20)
     assert hospital.run_to_end("run", "--limit", "1") == (0, {"sealed": 1})
     hospital.doctors(7)
@@ -230,8 +236,8 @@ def test_the_first_doctors_that_were_sealed_alone_do_not_end_the_watch(hospital_
     assert hospital.service.list_duplicates() == {}
 
 
-def test_adopted_seals_do_not_end_the_seals_exist_guard(hospital_with):
-    hospital = many_before(hospital_with)
+def test_adopted_seals_do_not_end_the_seals_exist_guard(many_before):
+    hospital = many_before
     book = openpyxl.Workbook()
     book.active.append(("姓名", "身份证号", "印章ID"))
     for seal in hospital.service.seals[:2]:
@@ -243,8 +249,8 @@ def test_adopted_seals_do_not_end_the_seals_exist_guard(hospital_with):
     assert hospital.service.list_duplicates() == {}
 
 
-def test_names_that_exist_are_counted_over_small_runs(hospital_with):
-    hospital = many_before(hospital_with)
+def test_names_that_exist_are_counted_over_small_runs(many_before):
+    hospital = many_before
     exits = [hospital.go("run", "--limit", "1") for _ in range(4)]
     assert exits == [3, 3, 5, 5], "the third one, and then the first of each run"
     assert hospital.creates() == 7 + 4

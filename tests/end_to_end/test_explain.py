@@ -52,15 +52,17 @@ def facts(capsys):
 
 
 @pytest.fixture
-def hospital(hospital_with):
+def hospital(scene):
     """One run: 2 lost after executing, 4 damaged in the roster, 5 (the fourth create) refused, the others sealed."""
-    hospital = hospital_with(faults=[fault("reset_after", nth=(2,)), fault(REFUSAL, nth=(4,))])
-    hospital.doctors(6)
-    roster = rows()
-    roster[3] = damaged(roster[3])
-    hospital.roster(roster)
-    assert hospital.run_to_end("run") == (3, {"sealed": 3, "unknown": 1, "rejected": 1, "failed": 1})
-    return hospital
+
+    def play(hospital):
+        hospital.doctors(6)
+        roster = rows()
+        roster[3] = damaged(roster[3])
+        hospital.roster(roster)
+        assert hospital.run_to_end("run") == (3, {"sealed": 3, "unknown": 1, "rejected": 1, "failed": 1})
+
+    return scene(play, faults=[fault("reset_after", nth=(2,)), fault(REFUSAL, nth=(4,))])
 
 
 def by_status(hospital, status):

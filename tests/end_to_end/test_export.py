@@ -21,13 +21,14 @@ FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # staff nu
 
 
 @pytest.fixture
-def two_runs(hospital):
+def two_runs(scene):
     """Make a hospital with two doctors of a first run and one of a second."""
-    hospital.doctors(2)
-    assert hospital.go("run") == 0
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
-    return hospital
+
+    def play(hospital):
+        hospital.seal_doctors(2)
+        hospital.seal_doctors(3)
+
+    return scene(play)
 
 
 def read_json(hospital, capsys, *arguments):

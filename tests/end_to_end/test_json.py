@@ -95,16 +95,19 @@ def read_document(capsys):
 
 
 @pytest.fixture
-def hospital(hospital_with, tmp_path, monkeypatch):
+def hospital(scene, tmp_path, monkeypatch):
     """Make a hospital with two sealed doctors and one whose create got no answer."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nothing"))
-    hospital = hospital_with(faults=[{"match": {"user_name": name(2)}, "do": "reset_after"}])
-    hospital.doctors(3)
-    assert hospital.go("run") == 3
-    (hospital.folder / "adopted.csv").write_text("姓名,证件号码,印章ID\n", "utf-8")
-    (hospital.folder / "leavers.csv").write_text(f"姓名,证件号码\n{name(1)},{number(1)}\n", "utf-8")
-    (hospital.folder / "empty").mkdir()
-    assert hospital.go("ledger", "backup", str(hospital.folder / "earlier")) == 0
+
+    def play(hospital):
+        hospital.doctors(3)
+        assert hospital.go("run") == 3
+        (hospital.folder / "adopted.csv").write_text("姓名,证件号码,印章ID\n", "utf-8")
+        (hospital.folder / "leavers.csv").write_text(f"姓名,证件号码\n{name(1)},{number(1)}\n", "utf-8")
+        (hospital.folder / "empty").mkdir()
+        assert hospital.go("ledger", "backup", str(hospital.folder / "earlier")) == 0
+
+    hospital = scene(play, faults=[{"match": {"user_name": name(2)}, "do": "reset_after"}])
     monkeypatch.chdir(hospital.folder)
     return hospital
 

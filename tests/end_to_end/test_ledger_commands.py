@@ -16,11 +16,12 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
 @pytest.fixture
-def unsettled(hospital_with):
-    hospital = hospital_with(faults=[fault("truncated_json", nth=(3,))])
-    hospital.doctors(4)
-    assert hospital.go("run") == 3
-    return hospital
+def unsettled(scene):
+    def play(hospital):
+        hospital.doctors(4)
+        assert hospital.go("run") == 3
+
+    return scene(play, faults=[fault("truncated_json", nth=(3,))])
 
 
 def test_a_lost_ledger_comes_back_and_no_doctor_is_created_again(unsettled, capsys):
