@@ -81,7 +81,7 @@ def positions(hospital, parts=()) -> list[tuple[str, int]]:
 def choose_one_of_each_kind(everywhere: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """Return the points of a create, the ledger's while creates are in the air, and what differs before and after."""
     later = {(name, 8) for name in COMMIT} | {("a piece of the body is sent", 2)}
-    first = ("ledger: before the commit", "UploadFiles: answered", CREATE, "create:", *RESULTS)
+    first = ("UploadFiles: answered", f"{CREATE}: before the headers", ANSWERED, "create:", *RESULTS)
     return [
         (name, count)
         for name, count in everywhere

@@ -44,6 +44,7 @@ class LedgerBench:
         )
         ledger.close()
         self._connection = server.connect()
+        self._readers: list = []  # connections that the next ledger uses again: each costs as much as a short test
         tables = self._connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = %s", [self.schema]
         )
@@ -64,9 +65,14 @@ class LedgerBench:
         address = ServerAddress(self.server.make_url(port=port))
         writer = PostgresWriter(address, self.schema, lease or self.lease, counters, **options)
         ledger = PostgresLedger(address, self.schema, site_key=self.site_key, writer=writer)
+        readers = ledger._free_readers if port is None else []
+        readers += self._readers
+        self._readers = []
         try:
             yield ledger
         finally:
+            self._readers = [*readers]
+            readers.clear()
             ledger.close()
 
     def restore_lease(self) -> None:
@@ -95,5 +101,7 @@ class LedgerBench:
 
     def close(self) -> None:
         """End its connections."""
+        for reader in self._readers:
+            reader.close()
         self.lease.release()
         self._connection.close()
