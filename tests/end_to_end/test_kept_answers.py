@@ -34,6 +34,18 @@ def kill(hospital, zygote, name: str, count: int) -> Path:
     return hospital.runs[-1]
 
 
+@pytest.fixture
+def killed(scene):
+    """A run over two doctors was killed once the second answer was kept and not entered."""
+
+    def play(hospital):
+        hospital.doctors(2)
+        with Zygote() as zygote:
+            kill(hospital, zygote, KEPT, 2)
+
+    return scene(play, latency=0.05, rules=Rules(limiter="none", unique_names="off"))
+
+
 def read_answers(folder: Path) -> list[dict]:
     lines = (folder / "log.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines if '"kept_answer"' in line]
@@ -44,17 +56,13 @@ def add_answers(path: Path, *lines: object) -> None:
         stream.writelines(json.dumps(line) + "\n" for line in lines)
 
 
-def test_a_run_killed_between_an_answer_and_its_commit_loses_nothing(hospital, zygote, capsys):
-    hospital.doctors(2)
-    kill(hospital, zygote, KEPT, 2)
-    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+def test_a_run_killed_between_an_answer_and_its_commit_loses_nothing(killed, capsys):
+    assert killed.run_to_end("run") == (0, {"unchanged": 2})
     assert "1 doctor" in capsys.readouterr().err
-    assert {row["seal_id"] for row in hospital.outcomes()} == {
-        seal.seal_id for seal in hospital.service.seals
-    }
-    assert hospital.go("explain", "00002") == 0
+    assert {row["seal_id"] for row in killed.outcomes()} == {seal.seal_id for seal in killed.service.seals}
+    assert killed.go("explain", "00002") == 0
     assert "answer kept by run" in capsys.readouterr().out
-    assert hospital.go("ledger", "check") == 0
+    assert killed.go("ledger", "check") == 0
 
 
 def test_a_disk_that_refuses_every_write_loses_no_answer(hospital, zygote):
@@ -91,22 +99,19 @@ def test_answers_that_no_file_takes_are_printed_and_can_be_put_back(hospital):
     assert hospital.service.list_duplicates() == {}
 
 
-def test_an_answer_that_only_the_outcomes_keep_is_taken(hospital, zygote):
+def test_an_answer_that_only_the_outcomes_keep_is_taken(killed):
     """The log was lost, or the run was one of the Python API, which writes none."""
-    hospital.doctors(2)
-    folder = kill(hospital, zygote, KEPT, 2)
+    folder = killed.runs[-1]
     answers = read_answers(folder)
     (folder / "log.jsonl").unlink()
     add_answers(folder / "outcomes.jsonl", *answers)
-    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+    assert killed.run_to_end("run") == (0, {"unchanged": 2})
 
 
-def test_a_decision_finds_the_answer_before_a_person_has_to_know_it(hospital, zygote, capsys):
-    hospital.doctors(2)
-    kill(hospital, zygote, KEPT, 2)
-    assert hospital.go("resolve", "00002", "--not-created", "--sure") == 2
+def test_a_decision_finds_the_answer_before_a_person_has_to_know_it(killed, capsys):
+    assert killed.go("resolve", "00002", "--not-created", "--sure") == 2
     assert "has the seal" in capsys.readouterr().err
-    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+    assert killed.run_to_end("run") == (0, {"unchanged": 2})
 
 
 def test_what_the_site_key_did_not_prove_settles_nothing(hospital, zygote):
@@ -153,39 +158,36 @@ def test_what_the_site_key_did_not_prove_settles_nothing(hospital, zygote):
     assert hospital.service.list_duplicates() == {}
 
 
-def test_a_pipe_in_place_of_the_outcomes_does_not_hold_the_run_up(hospital, zygote):
-    hospital.doctors(2)
-    folder = kill(hospital, zygote, KEPT, 2)
+def test_a_pipe_in_place_of_the_outcomes_does_not_hold_the_run_up(killed):
+    folder = killed.runs[-1]
     os.mkfifo(folder / "outcomes.jsonl")
-    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+    assert killed.run_to_end("run") == (0, {"unchanged": 2})
 
 
-def test_a_line_that_ends_within_a_character_hides_no_create(hospital, zygote):
+def test_a_line_that_ends_within_a_character_hides_no_create(killed):
     """The process was killed, or the disk was full, in the middle of it."""
-    hospital.doctors(2)
-    folder = kill(hospital, zygote, KEPT, 2)
+    folder = killed.runs[-1]
     with (folder / "log.jsonl").open("ab") as log:
         log.write('{"event": "医'.encode()[:-1] + b"\n")
-    state = hospital.folder / "state"
-    kept = state.rename(hospital.folder / "kept")
-    assert hospital.go("run") == 2, "the log shows that there was a ledger"
+    state = killed.folder / "state"
+    kept = state.rename(killed.folder / "kept")
+    assert killed.go("run") == 2, "the log shows that there was a ledger"
     shutil.rmtree(state, ignore_errors=True)
     kept.rename(state)
-    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+    assert killed.run_to_end("run") == (0, {"unchanged": 2})
 
 
-def test_what_a_person_decided_meanwhile_stays(hospital, zygote, capsys):
+def test_what_a_person_decided_meanwhile_stays(killed, capsys):
     """The answer lay where no command could see it until a person had found the seal in the console."""
-    hospital.doctors(2)
-    folder = kill(hospital, zygote, KEPT, 2)
-    hidden = folder.rename(hospital.folder / folder.name)
-    assert hospital.go("run") == 3
-    (held,) = [row for row in hospital.outcomes() if row["status"] == "unknown"]
-    made = next(seal.seal_id for seal in hospital.service.seals if seal.name == held["name"])
-    assert hospital.go("resolve", held["trace_id"], "--seal-id", made) == 0
+    folder = killed.runs[-1]
+    hidden = folder.rename(killed.folder / folder.name)
+    assert killed.go("run") == 3
+    (held,) = [row for row in killed.outcomes() if row["status"] == "unknown"]
+    made = next(seal.seal_id for seal in killed.service.seals if seal.name == held["name"])
+    assert killed.go("resolve", held["trace_id"], "--seal-id", made) == 0
     hidden.rename(folder)
     capsys.readouterr()
-    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+    assert killed.run_to_end("run") == (0, {"unchanged": 2})
     assert "answer" not in capsys.readouterr().err
 
 

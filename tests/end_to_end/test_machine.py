@@ -351,7 +351,7 @@ class Hospital(SimulatedHospital):
 def test_random_runs_of_a_hospital(hospital_with, tmp_path):
     hospital = hospital_with(api={"timeout_seconds": 2})
     profile = settings(
-        max_examples=int(LONG or 0) or 4,
+        max_examples=int(LONG or 0) or 3,
         stateful_step_count=40 if LONG else 11,
         derandomize=not LONG,
         deadline=None,

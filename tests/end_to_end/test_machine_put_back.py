@@ -16,8 +16,8 @@ from pipeline.sandbox.actions import Rules
 class Machine:
     """A hospital's folders and the user's registry, as a snapshot holds them."""
 
-    def __init__(self, hospital, kept: Path) -> None:
-        registry = Path(os.environ["XDG_STATE_HOME"])
+    def __init__(self, hospital) -> None:
+        registry, kept = Path(os.environ["XDG_STATE_HOME"]), hospital.folder / "snapshot"
         self._folders = {hospital.folder / name: kept / name for name in ("state", "out")} | {
             registry: kept / "registry"
         }
@@ -34,20 +34,23 @@ class Machine:
 
 
 @pytest.fixture
-def put_back(hospital_with, tmp_path_factory):
+def put_back(scene):
     """Three doctors are sealed after the snapshot; returns the hospital, its machine, and a folder that did not go back."""
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    hospital = hospital_with(rules=Rules(limiter="none", unique_names="off"))
-    with (hospital.folder / "config.yaml").open("a", encoding="utf-8") as config:
-        config.write("ledger_registry: strict\n")  # as in production
-    hospital.seal_doctors(2)
-    machine = Machine(hospital, tmp_path_factory.mktemp("snapshot"))
-    machine.take_snapshot()
-    hospital.seal_doctors(5)
-    assert hospital.go("ledger", "backup", str(elsewhere / "ledger.backup")) == 0
-    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", elsewhere / "results.xlsx")
-    shutil.copy(hospital.folder / "state" / "receipts.jsonl", elsewhere / "receipts.jsonl")
-    return hospital, machine, elsewhere
+
+    def play(hospital):
+        with (hospital.folder / "config.yaml").open("a", encoding="utf-8") as config:
+            config.write("ledger_registry: strict\n")  # as in production
+        hospital.seal_doctors(1)
+        Machine(hospital).take_snapshot()
+        hospital.seal_doctors(4)
+        elsewhere = hospital.folder / "elsewhere"
+        elsewhere.mkdir()
+        assert hospital.go("ledger", "backup", str(elsewhere / "ledger.backup")) == 0
+        shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", elsewhere / "results.xlsx")
+        shutil.copy(hospital.folder / "state" / "receipts.jsonl", elsewhere / "receipts.jsonl")
+
+    hospital = scene(play, rules=Rules(limiter="none", unique_names="off"))
+    return hospital, Machine(hospital), hospital.folder / "elsewhere"
 
 
 @pytest.mark.parametrize("elsewhere", ["out", "registry"])
@@ -77,6 +80,6 @@ def test_what_the_runbook_asks_for_leaves_no_one_to_create(put_back, repair: Cal
     hospital, machine, elsewhere = put_back
     machine.put_back()
     repair(hospital, elsewhere)
-    assert hospital.run_to_end("run") == (0, {"unchanged": 5})
+    assert hospital.run_to_end("run") == (0, {"unchanged": 4})
     assert hospital.service.list_duplicates() == {}
-    assert hospital.creates() == 5
+    assert hospital.creates() == 4

@@ -29,8 +29,6 @@ from pipeline.messages.areas import get_words
 from pipeline.reports.styles import FAULT
 from pipeline.workflow import marked_copies
 
-pytestmark = pytest.mark.usefixtures("marked_copies_on")
-
 MOBILE = "15400000001"
 PLAIN = (
     "the marked copy is made anew as an .xlsx: it has the content of each cell, not the formats and formulas"
@@ -75,13 +73,30 @@ def correct(copy, target, **cells):
     book.save(target)
 
 
-@pytest.fixture
-def ward(hospital):
-    """Three doctors: the second lacks a digit of the number."""
+def write_ward(hospital):
+    """Write three doctors: the second lacks a digit of the number."""
     hospital.doctors(3)
     roster = hospital.folder / "inbox" / "roster.xlsx"
     correct(roster, roster, B3=number(2)[:17])
+
+
+@pytest.fixture
+def ward(hospital, marked_copies_on):
+    write_ward(hospital)
     return hospital
+
+
+@pytest.fixture
+def ward_after_run(scene):
+    """The same after a run."""
+
+    def play(hospital):
+        hospital.marked_copies = True
+        hospital.configure()
+        write_ward(hospital)
+        assert hospital.go("run") == 3
+
+    return scene(play)
 
 
 def test_a_copy_shows_what_became_of_each_row_and_which_cell_to_correct(ward, capfd):
@@ -155,8 +170,8 @@ def test_a_corrected_copy_is_the_roster_of_the_next_run(ward):
     assert ward.creates() == 3
 
 
-def test_a_corrected_copy_replaces_its_roster(ward, capsys):
-    assert ward.go("run") == 3
+def test_a_corrected_copy_replaces_its_roster(ward_after_run, capsys):
+    ward = ward_after_run
     inbox = ward.folder / "inbox"
     correct(get_copy(ward), inbox / "改好.xlsx", B3=number(2)[:16])  # still wrong
 
@@ -244,7 +259,7 @@ def save_rich_roster(path):
             package.writestr(part, data)
 
 
-def test_a_copy_keeps_the_workbook_as_it_is(hospital):
+def test_a_copy_keeps_the_workbook_as_it_is(hospital, marked_copies_on):
     (hospital.folder / "inbox").mkdir()
     roster = hospital.folder / "inbox" / "名单.xlsx"
     save_rich_roster(roster)
@@ -357,7 +372,7 @@ def list_contents(paths):
 
 @pytest.mark.skipif(not os.environ.get("TRAP_SEEDS"), reason="make trap")
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_copy_of_a_generated_roster_reads_like_it(hospital, seed):
+def test_a_copy_of_a_generated_roster_reads_like_it(hospital, marked_copies_on, seed):
     inbox = hospital.folder / "inbox"
     inbox.mkdir()
     names = [plan.name for plan in save_without_pictures(corpus(seed, times=1, plain=1), inbox)]
@@ -516,8 +531,8 @@ def test_rosters_with_rows_to_correct_are_copied_as_they_are_before_there_are_to
     }
 
 
-def test_a_retry_brings_the_copies_of_the_last_run_up_to_date(ward):
-    assert ward.go("run") == 3
+def test_a_retry_brings_the_copies_of_the_last_run_up_to_date(ward_after_run):
+    ward = ward_after_run
     latest = ward.folder / "out" / "latest"
     results = (latest / "results.xlsx").read_bytes()
     correct(latest / "rosters" / "roster.xlsx", ward.folder / "inbox" / "roster.xlsx", B3=number(2))
@@ -531,8 +546,8 @@ def test_a_retry_brings_the_copies_of_the_last_run_up_to_date(ward):
     assert (latest / "results.xlsx").read_bytes() == results, "a copy of the last run"
 
 
-def test_the_folder_of_copies_holds_copies_alone(ward):
-    ward.go("run")
+def test_the_folder_of_copies_holds_copies_alone(ward_after_run):
+    ward = ward_after_run
     for folder in (ward.newest, ward.folder / "out" / "latest"):
         assert [path.name for path in (folder / "rosters").iterdir()] == ["roster.xlsx"]
 
@@ -546,8 +561,8 @@ def test_the_summary_has_the_note_of_a_copy_that_is_made_anew(ward, monkeypatch)
     assert any(PLAIN in str(cell.value) for line in summary.iter_rows() for cell in line)
 
 
-def test_a_copy_that_was_edited_where_it_lies_is_kept(ward):
-    ward.go("run")
+def test_a_copy_that_was_edited_where_it_lies_is_kept(ward_after_run):
+    ward = ward_after_run
     latest = ward.folder / "out" / "latest" / "rosters" / "roster.xlsx"
     correct(latest, latest, B3="改了一半")
     (ward.folder / "inbox" / "roster.xlsx").rename(ward.folder / "inbox" / "新.xlsx")
@@ -607,8 +622,8 @@ def change_titles(ward, _):
     config.write_text(config.read_text("utf-8") + "\ncolumns: {未知: staff_no}\n", "utf-8")
 
 
-def test_a_copy_is_carried_forward_where_it_would_be_the_same(ward, monkeypatch):
-    ward.go("run")
+def test_a_copy_is_carried_forward_where_it_would_be_the_same(ward_after_run, monkeypatch):
+    ward = ward_after_run
     ward.go("run")  # the others are unchanged by now
     made = watch_read(monkeypatch)
     latest = ward.folder / "out" / "latest"
@@ -650,8 +665,8 @@ def watch_read(monkeypatch):
     return read
 
 
-def test_only_the_copy_is_read_once_more(ward, monkeypatch):
-    ward.go("run")
+def test_only_the_copy_is_read_once_more(ward_after_run, monkeypatch):
+    ward = ward_after_run
     read = watch_read(monkeypatch)
     roster = ward.folder / "inbox" / "roster.xlsx"
     correct(roster, roster, C3="154")

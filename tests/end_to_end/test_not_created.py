@@ -10,14 +10,15 @@ from pipeline.sandbox.actions import Rules
 
 
 @pytest.fixture
-def overlooked(hospital_with):
+def overlooked(scene):
     """Doctor 2's create was carried out and its answer lost; this service takes a second seal of the same name."""
-    hospital = hospital_with(
-        rules=Rules(limiter="none", unique_names="off"), faults=[fault("reset_after", nth=(2,))]
-    )
-    hospital.doctors(3)
-    assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 1})
-    return hospital
+
+    def play(hospital):
+        hospital.doctors(3)
+        assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 1})
+
+    rules = Rules(limiter="none", unique_names="off")
+    return scene(play, rules=rules, faults=[fault("reset_after", nth=(2,))])
 
 
 def sealed(hospital) -> str:
@@ -107,9 +108,9 @@ def test_a_seal_made_by_hand_certifies_no_place(overlooked):
     assert run_later(overlooked, "certify", who, "--console", "shown") == 2
 
 
-@pytest.mark.parametrize("options", [("--console", "shown", "--auto-sign"), ("--console", "perhaps")])
-def test_certify_accepts_one_place_at_a_time(overlooked, options):
-    assert run_later(overlooked, "certify", sealed(overlooked), *options) == 2
+def test_certify_accepts_one_place_at_a_time(overlooked):
+    for options in (("--console", "shown", "--auto-sign"), ("--console", "perhaps")):
+        assert run_later(overlooked, "certify", sealed(overlooked), *options) == 2
 
 
 class SetAhead(SystemClock):
