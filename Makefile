@@ -63,8 +63,8 @@ crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random k
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/end_to_end/test_crash.py tests/end_to_end/test_machine.py \
 		tests/end_to_end/test_same_person.py tests/end_to_end/test_ledger_load.py tests/ledger/test_ledger_load.py \
 		tests/end_to_end/test_three_runs.py tests/end_to_end/test_adopt.py tests/end_to_end/test_resolve.py \
-		tests/end_to_end/test_autosign_kill.py \
-		-k "not (same_person or adopt or resolve) or kill"
+		tests/end_to_end/test_autosign_kill.py tests/end_to_end/test_autosign_links.py \
+		-k "not (same_person or adopt or resolve or autosign_links) or kill"
 
 bench: .venv/dev ## every figure next to its baseline; writes docs/{en,zh}/performance.md (about 45 min on an idle machine)
 	PYTHONPATH=. $(BIN)/python -m bench
