@@ -19,7 +19,7 @@ def crowded(hospital):
     return hospital
 
 
-@pytest.mark.parametrize("few", [15, 20])
+@pytest.mark.parametrize("few", [19, 24])
 def test_too_few_descriptors_damage_no_picture(crowded, zygote, few):
     """What is imported when the results are written is there already: here files are to run short, not modules."""
     printed = crowded.folder / "printed"
