@@ -16,15 +16,13 @@ CANCEL = "ChannelCancelUserAutoSignEnableUrl"
 
 
 @pytest.fixture
-def hospital_of_leavers(hospital_with):
+def hospital_of_leavers(scene):
     """Five sealed doctors with open auto-sign, two of whom no longer stand in the roster."""
 
-    def make(faults=()):
-        hospital = hospital_with(rules=Rules(limiter="none"), faults=faults)
+    def play(hospital):
         hospital.marked_copies = True
         hospital.configure()
-        hospital.doctors(5)
-        assert hospital.go("run") == 0
+        hospital.seal_doctors(5)
         now = hospital.service_clock.now()
         for seal in hospital.service.seals:
             hospital.service.open_auto_sign(seal)
@@ -33,7 +31,9 @@ def hospital_of_leavers(hospital_with):
             )
         hospital.roster([make_row(serial) for serial in (1, 2, 3)])
         assert hospital.go("run", "--accept-guards") == 0
-        return hospital
+
+    def make(faults=()):
+        return scene(play, faults=faults)
 
     return make
 

@@ -13,7 +13,6 @@ from roster_support import write_roster
 
 from pipeline import Config
 from pipeline.clock import SystemClock
-from pipeline.sandbox.actions import Rules
 from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 ACTIONS = {
@@ -57,14 +56,17 @@ def list_kills():
         yield from ((kind, step, count) for step in (*steps, *LEDGER) for count in (1, 3))
 
 
+def seal_and_ask(hospital):
+    hospital.seal_doctors(4)
+    assert hospital.go("autosign", "status") == 0
+
+
 @pytest.fixture
-def prepared(hospital_with):
+def prepared(scene):
     """Four sealed doctors with a link each; two of them open, with another seal where that is what is tested."""
 
     def make(kind: str):
-        hospital = hospital_with(rules=Rules(limiter="none"))
-        hospital.seal_doctors(4)
-        assert hospital.go("autosign", "status") == 0
+        hospital = scene(seal_and_ask)
         if kind == "enable_link":
             return hospital
         assert hospital.go("autosign", "links") == 0

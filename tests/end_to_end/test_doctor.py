@@ -146,6 +146,16 @@ FAULTS = {  # what is planted: how, the topic and level of its finding, words of
 }  # fmt: skip
 
 
+@pytest.fixture
+def one_seal(scene):
+    """A doctor was sealed."""
+
+    def play(hospital):
+        hospital.seal_doctors(1)
+
+    return scene(play)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_planted_fault_is_found(hospital, capsys, monkeypatch, fault):
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
@@ -250,9 +260,9 @@ def test_a_clock_that_is_nearly_right_is_in_order(hospital, capsys):
 
 @pytest.mark.parametrize("elsewhere", ["out", "registry"])
 def test_results_or_a_registry_on_a_network_disk_are_noted_by_doctor(
-    hospital, capsys, monkeypatch, tmp_path, elsewhere
+    one_seal, capsys, monkeypatch, tmp_path, elsewhere
 ):
-    hospital.seal_doctors(1)
+    hospital = one_seal
     folder = {"out": hospital.folder / "out", "registry": default_folder()}[elsewhere]
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"1 0 0:1 / / rw - ext4 /dev/a rw\n2 1 0:2 / {folder} rw - cifs //nas/esign rw\n")
@@ -278,8 +288,8 @@ def test_a_certificate_that_is_not_trusted_is_named(hospital, capsys):
     assert any("issuer of the certificate" in finding["text"] for finding in findings)
 
 
-def test_a_run_in_progress_is_no_fault(hospital, capsys):
-    hospital.seal_doctors(1)
+def test_a_run_in_progress_is_no_fault(one_seal, capsys):
+    hospital = one_seal
     with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="another", now=0.0):
         code, findings = examine(hospital, capsys)
     assert code == 0
@@ -306,8 +316,8 @@ def test_rights_are_those_of_the_user_who_runs_it(hospital):
 
 
 @needs_rights
-def test_a_stale_side_file_of_the_ledger_is_named(hospital):
-    hospital.seal_doctors(1)
+def test_a_stale_side_file_of_the_ledger_is_named(one_seal):
+    hospital = one_seal
     side_file = hospital.folder / "state" / "ledger.sqlite3-shm"
     side_file.write_bytes(b"")
     side_file.chmod(0o444)

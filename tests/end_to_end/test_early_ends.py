@@ -48,11 +48,21 @@ def read_last_run(folder) -> tuple[dict, list[dict]]:
     return record, [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
 
 
+@pytest.fixture
+def one_seal(scene):
+    """A doctor was sealed."""
+
+    def play(hospital):
+        hospital.seal_doctors(1)
+
+    return scene(play)
+
+
 @pytest.mark.parametrize(
     ("break_it", "code", "halt_code", "expected"), CAUSES, ids=[cause[0].__name__ for cause in CAUSES]
 )
-def test_a_run_that_ends_early_leaves_its_record(hospital, capsys, break_it, code, halt_code, expected):
-    hospital.seal_doctors(1)
+def test_a_run_that_ends_early_leaves_its_record(one_seal, capsys, break_it, code, halt_code, expected):
+    hospital = one_seal
     hospital.doctors(2)
     arguments = break_it(hospital) or []
     assert hospital.go("run", *arguments) == code
@@ -72,8 +82,8 @@ def test_a_run_that_ends_early_leaves_its_record(hospital, capsys, break_it, cod
         assert expected in printed
 
 
-def test_a_command_that_was_to_send_leaves_its_record_whichever_it_is(hospital):
-    hospital.seal_doctors(1)
+def test_a_command_that_was_to_send_leaves_its_record_whichever_it_is(one_seal):
+    hospital = one_seal
     take_credentials(hospital)
     (hospital.folder / "inbox" / "roster.xlsx").unlink()
     hospital.doctors(2)
@@ -89,8 +99,8 @@ def test_a_command_that_was_to_send_leaves_its_record_whichever_it_is(hospital):
         assert log[-1]["exit"] == record["exit"]
 
 
-def test_a_well_run_has_a_first_and_a_last_line_too(hospital):
-    hospital.seal_doctors(1)
+def test_a_well_run_has_a_first_and_a_last_line_too(one_seal):
+    hospital = one_seal
     _, log = read_last_run(hospital.runs[-1])
     assert (log[0]["message"], log[-1]["message"], log[-1]["exit"]) == ("the run begins", "the run ends", 0)
 
@@ -151,8 +161,8 @@ def test_a_run_that_breaks_after_sending_records_its_seals(hospital, capsys):
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_results_that_cannot_be_copied_name_the_folder_that_holds_them(hospital, capsys, language):
-    hospital.seal_doctors(1)
+def test_results_that_cannot_be_copied_name_the_folder_that_holds_them(one_seal, capsys, language):
+    hospital = one_seal
     workbook = hospital.folder / "out" / "latest" / "results.xlsx"
     workbook.unlink()
     (workbook / "folder").mkdir(parents=True)

@@ -83,6 +83,16 @@ def forget_registry(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
 
 
+@pytest.fixture
+def one_seal(scene, own_folder):
+    """A doctor was sealed; the registry of the tests is strict."""
+
+    def play(hospital):
+        hospital.seal_doctors(1)
+
+    return scene(play, rules=Rules(limiter="none", unique_names="off"))
+
+
 @pytest.mark.parametrize(("machine", "out"), [("the same", "there"), ("another", "tidied away")])
 def test_a_copy_without_its_wal_is_refused_and_rebuilt(
     hospital, zygote, own_folder, capsys, monkeypatch, tmp_path, machine, out
@@ -199,10 +209,10 @@ def test_an_older_ledger_that_was_accepted_is_not_asked_about_again(hospital, ow
 
 
 def test_the_log_of_a_killed_run_refuses_an_older_ledger(
-    hospital, zygote, own_folder, capsys, monkeypatch, tmp_path
+    one_seal, zygote, own_folder, capsys, monkeypatch, tmp_path
 ):
     """Ledger and receipts are of before that run, on a machine whose registry does not know them."""
-    hospital.seal_doctors(1)
+    hospital = one_seal
     shutil.copytree(hospital.folder / "state", tmp_path / "older")
     kill_in_a_run(hospital, zygote, 8, seals=4)
     put_back(hospital, tmp_path / "older")
@@ -211,9 +221,9 @@ def test_the_log_of_a_killed_run_refuses_an_older_ledger(
 
 
 def test_an_older_backup_is_reported_by_restore_and_check_and_refused_by_a_run(
-    hospital, own_folder, capsys, tmp_path
+    one_seal, own_folder, capsys, tmp_path
 ):
-    hospital.seal_doctors(1)
+    hospital = one_seal
     assert hospital.go("ledger", "backup", str(tmp_path / "backup")) == 0
     hospital.doctors(2)
     assert hospital.go("run", "--accept-guards") == 0
@@ -226,8 +236,8 @@ def test_an_older_backup_is_reported_by_restore_and_check_and_refused_by_a_run(
     refuse(hospital, capsys, code=2)
 
 
-def test_a_restored_ledger_is_the_tenants_again(hospital, own_folder, tmp_path):
-    hospital.seal_doctors(1)
+def test_a_restored_ledger_is_the_tenants_again(one_seal, own_folder, tmp_path):
+    hospital = one_seal
     assert hospital.go("ledger", "backup", str(tmp_path / "backup")) == 0
     for folder in ("state", "out"):
         shutil.rmtree(hospital.folder / folder)
@@ -254,8 +264,8 @@ def go_in(hospital, folder, *arguments):
         hospital.folder = own
 
 
-def test_of_two_copies_of_a_project_one_is_used(hospital, own_folder, capsys, tmp_path_factory):
-    hospital.seal_doctors(1)
+def test_of_two_copies_of_a_project_one_is_used(one_seal, own_folder, capsys, tmp_path_factory):
+    hospital = one_seal
     copy = copy_project(hospital, tmp_path_factory.mktemp("copies") / "copy")
     hospital.doctors(2)
     shutil.copy(hospital.folder / "inbox" / "roster.xlsx", copy / "inbox" / "roster.xlsx")
@@ -270,8 +280,8 @@ def test_of_two_copies_of_a_project_one_is_used(hospital, own_folder, capsys, tm
     assert second_seals(hospital) == 0
 
 
-def test_a_project_that_was_moved_goes_on(hospital, own_folder, tmp_path_factory):
-    hospital.seal_doctors(1)
+def test_a_project_that_was_moved_goes_on(one_seal, own_folder, tmp_path_factory):
+    hospital = one_seal
     moved = tmp_path_factory.mktemp("moved") / "project"
     copy_project(hospital, moved)
     shutil.rmtree(hospital.folder / "state")
@@ -295,8 +305,8 @@ def test_a_second_ledger_of_the_tenant_is_refused_until_it_is_accepted(
     assert capsys.readouterr().err.count("Warning: According to the registry") == 1
 
 
-def test_a_lost_ledger_is_known_to_the_registry_alone(hospital, own_folder, capsys):
-    hospital.seal_doctors(1)
+def test_a_lost_ledger_is_known_to_the_registry_alone(one_seal, own_folder, capsys):
+    hospital = one_seal
     shutil.rmtree(hospital.folder / "out")
     for part in (hospital.folder / "state").iterdir():
         if part.is_file():
@@ -307,8 +317,8 @@ def test_a_lost_ledger_is_known_to_the_registry_alone(hospital, own_folder, caps
     assert hospital.creates() == 1
 
 
-def test_a_hard_linked_ledger_is_a_copy(hospital, own_folder, capsys, tmp_path):
-    hospital.seal_doctors(1)
+def test_a_hard_linked_ledger_is_a_copy(one_seal, own_folder, capsys, tmp_path):
+    hospital = one_seal
     second = hospital.folder / "second"
     second.mkdir()
     for part in PARTS:
@@ -325,9 +335,9 @@ def test_a_hard_linked_ledger_is_a_copy(hospital, own_folder, capsys, tmp_path):
 
 @pytest.mark.parametrize("position", ["first", "midst", "last"])
 def test_a_changed_line_of_the_receipts_stops_the_run_and_is_written_again(
-    hospital, own_folder, capsys, position
+    one_seal, own_folder, capsys, position
 ):
-    hospital.seal_doctors(1)
+    hospital = one_seal
     receipts = hospital.folder / "state" / "receipts.jsonl"
     lines = receipts.read_bytes().splitlines(keepends=True)
     number = {"first": 0, "midst": len(lines) // 2, "last": len(lines) - 1}[position]
@@ -397,8 +407,8 @@ def test_a_run_whose_lock_or_ledger_was_taken_away_sends_nothing_more(
     assert second_seals(hospital) == 0
 
 
-def test_names_of_the_doctors_stand_in_no_file_of_the_registry(hospital, own_folder):
-    hospital.seal_doctors(1)
+def test_names_of_the_doctors_stand_in_no_file_of_the_registry(one_seal, own_folder):
+    hospital = one_seal
     texts = [path.read_text() for path in own_folder.rglob("*") if path.is_file()]
     assert len(texts) >= 2
     assert not any(name(1) in text for text in texts)
@@ -409,10 +419,10 @@ def test_names_of_the_doctors_stand_in_no_file_of_the_registry(hospital, own_fol
 
 @pytest.mark.parametrize(("adopted", "code", "unknown"), [("all", 0, 0), ("the first", 3, 1)])
 def test_after_an_adoption_the_creates_of_the_lost_ledger_are_recovered(
-    hospital, capsys, adopted, code, unknown
+    one_seal, capsys, adopted, code, unknown
 ):
     """State and key are lost; the results of one run or of both are adopted in their place."""
-    hospital.seal_doctors(1)
+    hospital = one_seal
     first = hospital.newest / "results.xlsx"
     hospital.seal_doctors(2)
     results = first if adopted == "the first" else hospital.newest / "results.xlsx"
