@@ -148,29 +148,43 @@ def put_back(hospital, older):
     shutil.copytree(older, state)
 
 
-def two_runs(hospital, tmp_path, *arguments):
-    """Run over one doctor, keep a copy of the state folder, run over two."""
-    hospital.doctors(1)
-    assert hospital.go("run", *arguments) == 0
-    shutil.copytree(hospital.folder / "state", tmp_path / "older")
-    hospital.doctors(2)
-    assert hospital.go("run", "--accept-guards", *arguments) == 0
+ELSEWHERE = "elsewhere"  # where the results lie with --out
+
+
+@pytest.fixture
+def two_runs(scene, own_folder):
+    """Return what runs over one doctor, keeps a copy of the state folder, `older`, and runs over two."""
+
+    def run_twice(hospital, *arguments):
+        hospital.doctors(1)
+        assert hospital.go("run", *arguments) == 0
+        shutil.copytree(hospital.folder / "state", hospital.folder / "older")
+        hospital.doctors(2)
+        assert hospital.go("run", "--accept-guards", *arguments) == 0
+
+    def run_elsewhere(hospital):
+        run_twice(hospital, "--out", str(hospital.folder / ELSEWHERE))
+
+    def make(*, elsewhere=False):
+        rules = Rules(limiter="none", unique_names="off")
+        return scene(run_elsewhere if elsewhere else run_twice, rules=rules)
+
+    return make
 
 
 @pytest.mark.parametrize("traces", ["registry", "run", "quiet run", "check"])
 def test_a_state_folder_put_back_whole_from_an_older_copy_is_refused(
-    hospital, own_folder, capsys, monkeypatch, tmp_path, traces
+    two_runs, capsys, monkeypatch, tmp_path, traces
 ):
     """Its ledger and receipts agree: the registry finds it, or any result that shows a later seal."""
-    elsewhere = ("--out", str(tmp_path / "elsewhere"))
-    two_runs(hospital, tmp_path, *(() if traces == "run" else elsewhere))
+    hospital = two_runs(elsewhere=traces != "run")
     if traces in {"quiet run", "check"}:
         shutil.rmtree(hospital.folder / "out")
         assert hospital.go("run" if traces == "quiet run" else "check") == 0
-    put_back(hospital, tmp_path / "older")
+    put_back(hospital, hospital.folder / "older")
     if traces == "registry":
         shutil.rmtree(hospital.folder / "out")
-        shutil.rmtree(tmp_path / "elsewhere")
+        shutil.rmtree(hospital.folder / ELSEWHERE)
     else:
         forget_registry(monkeypatch, tmp_path)
     stderr_text = refuse(hospital, capsys, code=2)
@@ -180,12 +194,12 @@ def test_a_state_folder_put_back_whole_from_an_older_copy_is_refused(
 
 
 def test_after_adopted_seals_and_an_accepted_older_ledger_no_doctor_is_looked_up_again(
-    hospital, own_folder, capsys, tmp_path
+    two_runs, capsys, tmp_path
 ):
-    two_runs(hospital, tmp_path)
+    hospital = two_runs()
     results = tmp_path / "results.xlsx"
     shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", results)
-    put_back(hospital, tmp_path / "older")
+    put_back(hospital, hospital.folder / "older")
     refuse(hospital, capsys, code=2)
     assert hospital.go("adopt", str(results)) == 0
     refuse(hospital, capsys, code=2)
@@ -194,10 +208,10 @@ def test_after_adopted_seals_and_an_accepted_older_ledger_no_doctor_is_looked_up
     assert second_seals(hospital) == 0
 
 
-def test_an_older_ledger_that_was_accepted_is_not_asked_about_again(hospital, own_folder, capsys, tmp_path):
+def test_an_older_ledger_that_was_accepted_is_not_asked_about_again(two_runs, capsys):
     """What a later run made is entered from its results and its log, which stay where they are."""
-    two_runs(hospital, tmp_path)
-    put_back(hospital, tmp_path / "older")
+    hospital = two_runs()
+    put_back(hospital, hospital.folder / "older")
     hospital.doctors(1)
     refuse(hospital, capsys, code=2)
     assert hospital.go("run", "--new-ledger") == 2

@@ -211,18 +211,23 @@ def test_a_roster_that_was_never_read_leaves_the_other_one_its_guard(hospital):
     assert hospital.go("run") == 0
 
 
-def seal_two_rosters(hospital):
-    """Seal two doctors of the first folder and one of the second; return its roster."""
-    extra = add_empty_folder(hospital)
-    hospital.doctors(1, start=20)
-    (hospital.folder / "inbox" / "roster.xlsx").rename(extra / HR)
-    hospital.seal_doctors(2)
-    return extra / HR
+@pytest.fixture
+def two_rosters(scene):
+    """Two doctors of the first folder and one of the second are sealed."""
+
+    def play(hospital):
+        extra = add_empty_folder(hospital)
+        hospital.doctors(1, start=20)
+        (hospital.folder / "inbox" / "roster.xlsx").rename(extra / HR)
+        hospital.seal_doctors(2)
+
+    return scene(play)
 
 
-def test_while_one_roster_is_refused_the_other_one_keeps_its_guard(hospital):
+def test_while_one_roster_is_refused_the_other_one_keeps_its_guard(two_rosters):
     """The rows of the refused file have not gone away."""
-    seal_two_rosters(hospital).write_bytes(b"")
+    hospital = two_rosters
+    (hospital.folder / "extra" / HR).write_bytes(b"")
     for _ in range(2):
         assert hospital.go("run") == 7
     hospital.roster([])
@@ -232,8 +237,8 @@ def test_while_one_roster_is_refused_the_other_one_keeps_its_guard(hospital):
     assert hospital.go("run") == 7
 
 
-def test_a_refused_file_of_another_name_may_hold_the_doctors_who_are_missing(hospital):
-    seal_two_rosters(hospital)
+def test_a_refused_file_of_another_name_may_hold_the_doctors_who_are_missing(two_rosters):
+    hospital = two_rosters
     roster = hospital.folder / "inbox" / "roster.xlsx"
     roster.rename(roster.with_name("new.xlsx")).write_bytes(b"")
     assert hospital.go("run") == 7
@@ -334,8 +339,8 @@ def test_a_folder_that_was_moved_keeps_its_guards(hospital, capsys, folders):
     assert hospital.go("run") == 5
 
 
-def test_after_a_move_the_rows_of_a_refused_roster_have_not_gone_away(hospital):
-    seal_two_rosters(hospital)
+def test_after_a_move_the_rows_of_a_refused_roster_have_not_gone_away(two_rosters):
+    hospital = two_rosters
     move(hospital)
     config = hospital.folder / "config.yaml"
     config.write_text(config.read_text("utf-8") + "roster: [inbox, extra]\n", "utf-8")
