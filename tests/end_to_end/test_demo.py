@@ -39,8 +39,10 @@ def test_the_demo_ends_as_the_sample_describes(tmp_path, capsys, monkeypatch):
     assert not any(str(SAMPLE) in text for text in texts)
 
     capsys.readouterr()
-    assert main(["--lang", "zh", *arguments]) == 3
-    assert "退出码是 3" in capsys.readouterr().err
+    assert main(["--json", "--lang", "zh", *arguments]) == 3
+    shown = capsys.readouterr()
+    assert "退出码是 3" in shown.err
+    assert "error" not in json.loads(shown.out), "one document"
     record = json.loads((latest / "run.json").read_text("utf-8"))
     assert record["statuses"]["unchanged"] == 47
     assert record["requests"] == {}
