@@ -43,7 +43,7 @@ def list_kills():
         prefix = "autosign" if kind == "status" else f"autosign: {kind}"
         own = f"{prefix}: answered" if kind == "status" else f"{prefix} answered"
         if not os.environ.get("CRASH"):
-            if kind != "enable_link":  # test_autosign_links kills it at each step
+            if kind != "enable_link":  # test_autosign_links kills it
                 yield kind, own, 2
             continue
         steps = [

@@ -99,7 +99,7 @@ def hold(known: LedgerSnapshot) -> None:
             assert owners[person.seal_name] == key
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(events=EVENTS)
 def test_two_ledgers_give_a_seal_name_the_same_owner_and_the_receipts_restore_it(events):
     with TemporaryDirectory() as folder:

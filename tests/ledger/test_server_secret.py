@@ -352,6 +352,8 @@ def test_a_rotation_that_is_killed_anywhere_is_typed_again(address, site_keys):
     # in the middle: of the second ledger
     numbers = {point: number for number, point in enumerate(points[:-3])}
     assert len(numbers) == 6
+    if not LONG:
+        numbers = {point: numbers[point] for point in numbers if "after" in point or "committed" in point}
     for number, point in (
         enumerate(points) if LONG else ((number, point) for point, number in numbers.items())
     ):
