@@ -15,7 +15,7 @@ import pytest
 from leaks import Canary, leaks, members
 from openpyxl import load_workbook
 from openpyxl.drawing.image import Image
-from people import name, number
+from people import complete_number, name, number
 from resolution_support import run_later
 from run_support import draw_seal
 from wire_support import CREATE, UPLOAD
@@ -308,3 +308,21 @@ def test_the_report_of_a_run_holds_no_whole_number(hospital):
     shown = "\n".join(list_texts(ended.report))
     assert name(1) in shown
     assert [one for one in [*numbers, number(4)[6:]] if one in shown] == []
+
+
+def test_a_check_without_keys_and_numbers_counts_namesakes_and_not_rows(hospital):
+    twins = (complete_number(f"{number(2)[:6]}{year}0101{number(2)[14:17]}") for year in range(1950, 2000))
+    twin = next(other for other in twins if other[-4:] == number(2)[-4:])
+    # one doctor on two rows; two doctors whose names and last four digits are equal
+    rows = [(name(1), number(1)), (name(1), number(1)), (name(2), number(2)), (name(2), twin)]
+    hospital.roster([(*person, None, f"{serial:05d}", "内科") for serial, person in enumerate(rows, 1)])
+    for serial in range(1, 5):
+        draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
+    hospital.go("--lang", "en", "check")
+    cards = (hospital.newest / "review.html").read_text("utf-8").split('<article class="card"')[1:]
+    hints = {
+        of_name: [name(of_name) in card and "doctors have this name" in card for card in cards]
+        for of_name in (1, 2)
+    }
+    assert hints[1].count(True) == 0
+    assert hints[2].count(True) == 2
