@@ -311,10 +311,12 @@ def test_the_report_of_a_run_holds_no_whole_number(hospital):
 
 
 def test_a_check_without_keys_and_numbers_counts_namesakes_and_not_rows(hospital):
-    twins = (complete_number(f"{number(2)[:6]}{year}0101{number(2)[14:17]}") for year in range(1950, 2000))
-    twin = next(other for other in twins if other[-4:] == number(2)[-4:])
+    candidates = (
+        complete_number(f"{number(2)[:6]}{year}0101{number(2)[14:17]}") for year in range(1950, 2000)
+    )
+    namesake = next(other for other in candidates if other[-4:] == number(2)[-4:])
     # one doctor on two rows; two doctors whose names and last four digits are equal
-    rows = [(name(1), number(1)), (name(1), number(1)), (name(2), number(2)), (name(2), twin)]
+    rows = [(name(1), number(1)), (name(1), number(1)), (name(2), number(2)), (name(2), namesake)]
     hospital.roster([(*person, None, f"{serial:05d}", "内科") for serial, person in enumerate(rows, 1)])
     for serial in range(1, 5):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
