@@ -50,6 +50,7 @@ PARSER_TEXTS: Mapping[str, str] = {
     "bracket before text": "config.parser.value_in_quotes",
     "full-width colon": "config.parser.wide_colon",
     "expected <block end>": "config.parser.indentation",
+    "expected '<document start>'": "config.parser.indentation",
     "expected the node content": "config.parser.no_value",
     "unexpected end of stream": "config.parser.quotes",
     "unknown escape character": "config.parser.backslash",
@@ -93,7 +94,7 @@ def read_document(path: Path) -> Document:
     except UnicodeDecodeError as error:
         raise ConfigError([make_message("config.not_utf8", path=path)]) from error
     try:
-        root = YAML(typ="rt", pure=True).compose(text)
+        root = YAML(typ="safe", pure=True).compose(text)
     except YAMLError as error:
         raise ConfigError([_describe_syntax_error(path, *_get_syntax_error(text, error))]) from error
     except RecursionError as error:

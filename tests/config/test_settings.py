@@ -28,6 +28,7 @@ def _faults(tmp_path, text, environment=None) -> str:
     ("api: {app_id: 0123}\n", {}, "api.app_id", "0123"),
     ("api: {app_id: no}\n", {}, "api.app_id", "no"),
     ("api: {app_id: 1e5}\n", {}, "api.app_id", "1e5"),
+    ("seal_name: >-\n  {name}\n  处方章\n", {}, "seal_name", "{name} 处方章"),  # a text folded over two lines
     ("api: {proxy: 'http://me:pass@proxy.hospital:3128'}\n", {}, "api.proxy", "http://me:pass@proxy.hospital:3128"),
     ("api: {contract: inline, enable_auto_sign: true, license_type: 1}\n", {}, "api.license_type", 1),
     ("api: {endpoint: 'https://essbasic.test.ess.tencent.cn'}\n", {}, "api.file_endpoint", "https://file.test.ess.tencent.cn"),
@@ -48,6 +49,7 @@ def test_what_a_key_is_after_file_and_environment(tmp_path, text, environment, k
     ("seals: &a x\nout: *a\n", "aliases"),
     ("api: {\nlanguage: ]\n", "config.yaml:2"),
     ("seals: a: b\n", "put it in quotes"),
+    ("seals: a\n}\n", "config.yaml:2: the indentation does not match"),
     ("api: {endpoint: 'http://127.0.0.1:1', file_endpoint: 'https://file.ess.tencent.cn'}\n", "different environments"),
     ("api: {license_type: 1}\n", "only allowed with contract: inline"),
     ("api: {contract: inline, enable_auto_sign: true}\n", "license_type"),
