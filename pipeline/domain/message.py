@@ -27,7 +27,7 @@ class Message(str):
 
     def __new__(cls, key: str, arguments: Mapping[str, object], words: Sequence[str]) -> Self:
         """Make a message; ``words`` are what the catalogue has under the key."""
-        text = super().__new__(cls, _fill(key, arguments, words, "en"))
+        text = super().__new__(cls, fill_text(key, arguments, words, "en"))
         text.key, text.arguments, text.words = key, dict(arguments), words
         return text
 
@@ -39,7 +39,7 @@ class Message(str):
 
     def render(self, language: str) -> str:
         """Return the text in ``zh`` or ``en``, what fills its blanks in the same language."""
-        return _fill(self.key, self.arguments, self.words, language)
+        return fill_text(self.key, self.arguments, self.words, language)
 
     def change(self, change: Callable[[str], str]) -> Message:
         """Return the message with ``change`` applied to its arguments, for example to mask numbers."""
@@ -50,7 +50,8 @@ class Message(str):
         return Message(self.key, changed, self.words)
 
 
-def _fill(key: str, arguments: Mapping[str, object], words: Sequence[str], language: str) -> str:
+def fill_text(key: str, arguments: Mapping[str, object], words: Sequence[str], language: str) -> str:
+    """Return a text in ``zh`` or ``en`` with its blanks filled; ``words`` are what the catalogue has under the key."""
     zh, en, *en_one = words
     if language == "zh":
         text = zh

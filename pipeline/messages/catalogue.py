@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline.domain.message import LIST, Message
+from pipeline.domain.message import LIST, Message, fill_text
 from pipeline.messages.areas import get_texts, get_words, is_known
 
 
@@ -39,7 +39,7 @@ def join_texts(texts: Iterable[str]) -> str:
 
 def render(key: str, language: str, /, **arguments: object) -> str:
     """Return a text of the catalogue in ``zh`` or ``en``."""
-    return make_message(key, **arguments).render(language)
+    return fill_text(key, arguments, get_texts(key), language)
 
 
 def render_text(text: str, language: str) -> str:
