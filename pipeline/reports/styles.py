@@ -56,6 +56,10 @@ class Styles:
     def __init__(self, book: Workbook) -> None:
         self._book = book
         self._formats: dict[frozenset[tuple[str, object]], Format] = {}
+        self.of_statuses = {
+            status: self.make_cell_format(**colour_status(status), bold=True, align="center")
+            for status in COLOURS
+        }
 
     def make_format(self, **properties: object) -> Format:
         """Return a format: our font and ink, centred in the row's height, changed by ``properties``."""

@@ -14,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from pipeline.domain.run import SHOWN_STATUSES, RunReport, ShownStatus
+from pipeline.domain.run import RunReport, ShownStatus
 from pipeline.reports.folder_links import FolderLinks
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import (
@@ -29,7 +29,6 @@ from pipeline.reports.styles import (
     Workbook,
     Worksheet,
     clean_text,
-    colour_status,
     count_lines,
     estimate_width,
     measure_height,
@@ -129,10 +128,6 @@ class TableSheet(Generic[Row]):
             styles.make_cell_format(**{**wrap, **column.look, **LINKED}) if column.is_link else None
             for column in columns
         ]
-        self._status_formats = {
-            status: styles.make_cell_format(**colour_status(status), bold=True, align="center")
-            for status in SHOWN_STATUSES
-        }
         self._titles = [
             context.presenter.render(column.key) if column.title is None else column.title
             for column in columns
@@ -247,12 +242,14 @@ class TableSheet(Generic[Row]):
         return value.text if isinstance(value, LinkedText) else str(value)
 
     def _write_cell(self, index: int, column: SheetColumn[Row], value: CellValue) -> None:
+        form = self._formats[index]
         if isinstance(value, int):
-            self.sheet.write_number(self.row_count, index, value, self._formats[index])
+            self.sheet.write_number(self.row_count, index, value, form)
             return
         if isinstance(value, LinkedText) and self._write_link(index, value):
             return
-        form = self._status_formats[value] if isinstance(value, ShownStatus) else self._formats[index]
+        if isinstance(value, ShownStatus):
+            form = self._context.styles.of_statuses[value]
         if value or not column.is_hidden:
             _write_text(self.sheet, self.row_count, index, self._get_text(value), form)
 
