@@ -11,7 +11,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import chain, count
+from itertools import chain, count, takewhile
 from pathlib import Path
 from threading import Event
 
@@ -158,7 +158,7 @@ def _move(temporary: Path, path: Path, *, numbered: bool, replace: Replace) -> P
 
 def make_folder(folder: Path) -> Path:
     """Make a folder and its missing parents with 0700 unless shared, under any umask; an existing folder keeps its mode."""
-    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    missing = list(takewhile(lambda parent: not parent.exists(), chain([folder], folder.parents)))
     for parent in reversed(missing):
         parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
         set_folder_access(parent)

@@ -172,7 +172,8 @@ def allow_unsupported() -> Iterator[None]:
 
 def _get_access(path: Path) -> FolderAccess:
     absolute = path.absolute()
-    return next((_shared[parent] for parent in (absolute, *absolute.parents) if parent in _shared), _PRIVATE)
+    above = [folder for folder in _shared if absolute.is_relative_to(folder)]
+    return _shared[max(above, key=lambda folder: len(folder.parts))] if above else _PRIVATE
 
 
 def _set_access(path: Path, access: FolderAccess, mode: int, private_mode: int) -> None:
