@@ -25,7 +25,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from pipeline.domain.masking import mask_text
 from pipeline.domain.name_key import make_name_key
@@ -324,7 +324,8 @@ def _list_bearers(doctor: Doctor, site_key: SiteKey, run: str) -> Iterator[Beare
     if not (key or names or digits):
         return  # nothing is known of the person
     origin = doctor.row.origin
-    shown = Bearer(
+    make_bearer = partial(
+        Bearer,
         key=key,
         name=site_key.digest(make_name_key(names[0])) if names else "",
         staff_no=person.staff_no,
@@ -341,12 +342,12 @@ def _list_bearers(doctor: Doctor, site_key: SiteKey, run: str) -> Iterator[Beare
     contested = list_contested_files(doctor)
     is_tied = doctor.picture is not None and doctor.held_image is None
     if not (is_tied or contested):
-        yield shown
+        yield make_bearer()
     if doctor.picture is not None and is_tied:
         path = "" if doctor.evidence == CELL else site_key.digest(doctor.picture.location)
-        yield replace(shown, path=path, picture=doctor.picture.sha256)
+        yield make_bearer(path=path, picture=doctor.picture.sha256)
     for image in contested:
-        yield replace(shown, path=site_key.digest(image.location), picture=image.sha256, is_contested=True)
+        yield make_bearer(path=site_key.digest(image.location), picture=image.sha256, is_contested=True)
 
 
 def list_number_traces(row: Row) -> list[str]:
