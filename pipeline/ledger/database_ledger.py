@@ -24,7 +24,7 @@ from pipeline.ledger.progress import identify_ledger
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Attempt, Connection, RunRecord
 from pipeline.ledger.receipts import Fact
 from pipeline.ledger.schema import count_receipts
-from pipeline.ledger.summary import read_summary
+from pipeline.ledger.summary import read_known_runs, read_summary
 
 LOG = logging.getLogger(__name__)
 Arguments = ParamSpec("Arguments")
@@ -137,6 +137,7 @@ class DatabaseLedger(ABC):
 
     identify = _read_by(identify_ledger)
     read_summary = _read_by(read_summary)
+    read_known_runs = _read_by(read_known_runs)
 
     def count_receipts(self) -> int:
         return self._read(count_receipts)

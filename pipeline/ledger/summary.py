@@ -6,13 +6,15 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from dataclasses import field as _field
+from typing import NamedTuple
 
 from pipeline.domain.auto_sign import AutoSignRecord
 from pipeline.ledger.attempts import REFUSED_SINCE_LAST_SEAL
 from pipeline.ledger.auto_sign import read_records
+from pipeline.ledger.decisions import read_accepted_runs
 from pipeline.ledger.protocol import Connection, RunRecord
 from pipeline.ledger.run_history import get_last_run, list_keys_of_rows
-from pipeline.ledger.schema import OPEN_ATTEMPT, select_columns
+from pipeline.ledger.schema import OPEN_ATTEMPT, count_receipts, select_columns
 
 _OPEN_CREATES = (
     "SELECT uuid, run, signed_at, coalesce(verdict, 'unknown') AS verdict, content_name AS name, "  # noqa: S608 - our own words
@@ -66,6 +68,23 @@ def read_summary(connection: Connection, *, status: str, kinds: Collection[str])
         undecided_rows=_count_undecided_rows(connection, last_run, status) if last_run else 0,
         last_kind=last_kind,
         auto_sign=tuple(read_records(connection).values()),
+    )
+
+
+class KnownRuns(NamedTuple):
+    """What a ledger holds of runs at one moment, as the results of earlier runs are compared with it."""
+
+    known_runs: Collection[str]
+    accepted_runs: Collection[str]
+    last_run: str | None
+    receipts: int
+
+
+def read_known_runs(connection: Connection) -> KnownRuns:
+    """Read which runs the ledger holds, the newest of them, and how far it has got."""
+    runs = [run for (run,) in connection.execute("SELECT run FROM run ORDER BY number")]
+    return KnownRuns(
+        runs, read_accepted_runs(connection), runs[-1] if runs else None, count_receipts(connection)
     )
 
 

@@ -81,16 +81,12 @@ class TenantResults:
 
     def list_lacking_runs(self, ledger: DatabaseLedger) -> Mapping[str, Path]:
         """Return the runs whose results here show creates or seals that the ledger lacks, with the file that shows them."""
-        last = ledger.get_last_run()
         return list_lacking_runs(
             self._out,
             self._tenant,
-            known_runs=ledger.run_ids(),
-            accepted_runs=ledger.list_accepted_runs(),
             known_seals=cache(ledger.list_seal_ids),
             known_attempts=cache(ledger.attempt_ids),
-            last_run=last.run if last else None,
-            receipts=ledger.count_receipts(),
+            **ledger.read_known_runs()._asdict(),
         )
 
 
