@@ -264,9 +264,10 @@ def refuse_rounded_numbers(
     }
     judged = list(identities)
     for index, (row, identity, number) in enumerate(zip(rows, identities, digits, strict=True)):
-        if number is None or _is_known(identity, is_known):
-            continue
-        if any(kind(number) for kind in roundings.get(_identify_sheet(row), ())):
+        is_rounded = number is not None and any(
+            kind(number) for kind in roundings.get(_identify_sheet(row), ())
+        )
+        if is_rounded and not _is_known(identity, is_known):
             judged[index] = _refuse_rounded(row, identity)
     return judged
 
