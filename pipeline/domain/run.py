@@ -110,7 +110,7 @@ class Judgements:
 
     def is_right(self, key: str, name: str, image: ImageFile) -> bool:
         """Return whether a person judged these bytes right for a doctor whose row was held."""
-        return self.get_review(key, name, image).judged == "right"
+        return bool(self.by_id) and self.get_review(key, name, image).judged == "right"
 
     def get_review(self, key: str, name: str, image: ImageFile, seal_name: str = "") -> Review:
         """Return the pairing of a doctor with a picture; a row that is held has no seal name."""
