@@ -43,8 +43,7 @@ from pipeline.intake.fields.text_fields import (
 )
 from pipeline.messages.problems import build_problem
 
-# how each field's text begins within a row's content
-_LABELLED = tuple((field, f"{field}=") for field in Field)
+_POSITIONS = {field: position for position, field in enumerate(Field)}  # within a row's content
 _ATTRIBUTES = tuple((field, FIELDS[field].attribute or field.value) for field in READERS)
 
 
@@ -94,13 +93,8 @@ def assign_row_ids(rows: Sequence[Row], site_key: SiteKey | None) -> Iterator[st
             yield None
             continue
         fields = row.fields
-        parts = tuple(
-            [
-                label + cell.display_text
-                for field, label in _LABELLED
-                if (cell := fields.get(field)) is not None
-            ]
-        )
+        in_order = sorted(fields, key=_POSITIONS.__getitem__)
+        parts = [f"{field}={fields[field].display_text}" for field in in_order]
         first = site_key.row(parts, 0)
         nth = equal_rows[first]
         equal_rows[first] = nth + 1
@@ -141,14 +135,15 @@ class _RowReader:
         """Return the values of a row by attribute, its problems and changes; ``identity`` was read before."""
         results: dict[Field, FieldResult[Any]] = {}
         context = FieldContext(row, self._settings, results)
+        cells = dict(row.fields)
         for field, read in READERS.items():
-            cell = row.fields.get(field)
+            cell = cells.get(field)
             results[field] = (
                 self._read_absent(field, read, context)
                 if cell is None
                 else _read_field(field, read, cell, context)
             )
-        in_order = [identity if field is Field.NUMBER else results.get(field) for field, _ in _LABELLED]
+        in_order = [identity if field is Field.NUMBER else results.get(field) for field in _POSITIONS]
         eventful = [
             result for result in in_order if result is not None and (result.problems or result.changes)
         ]
