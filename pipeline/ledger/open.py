@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from hmac import compare_digest
 from pathlib import Path
 from secrets import token_bytes
@@ -25,8 +25,6 @@ from pipeline.ledger.disk import (
 from pipeline.ledger.ownership import Ownership
 from pipeline.ledger.progress import identify_ledger
 from pipeline.ledger.receipt_sync import receipts_path, require_complete_ledger, synchronize_receipts
-from pipeline.ledger.receipts import Receipts
-from pipeline.ledger.registry import read_identity
 from pipeline.ledger.sqlite_ledger import SqliteLedger, SqliteWriter, connect, explain_read_error
 from pipeline.ledger.tenant import change_tenant, read_tenant, require_tenant
 from pipeline.messages.catalogue import make_message
@@ -73,11 +71,7 @@ def open_ledger(
             _inspect_ledger(path, site_key, ownership)
         writer = None
         if not readonly:
-            receipts = _prepare_for_writing(path, tenant, ownership, now)
-            connection = connect(path, readonly=False)
-            counters = ownership.register(str(path.resolve()), read_identity(path))
-            ownership.watch_file(path)
-            writer = SqliteWriter(path, connection, receipts=receipts, counters=counters, ownership=ownership)
+            writer = _open_writer(path, tenant, ownership, now)
     except sqlite3.Error as error:
         raise explain_read_error(path, error) from error
     except OSError as error:
@@ -146,18 +140,24 @@ def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None
     ownership.inspect(path, identity, SqliteLedger(path, site_key=site_key))
 
 
-def _prepare_for_writing(path: Path, tenant: str, ownership: Ownership, now: float) -> Receipts:
-    """Prepare a ledger for writing: file modes, tenant, receipts and attempts."""
+def _open_writer(path: Path, tenant: str, ownership: Ownership, now: float) -> SqliteWriter:
+    """Prepare a ledger for writing (file modes, tenant, receipts and attempts) and return what writes it."""
     key_path(path).chmod(FILE_MODE)
     path.chmod(FILE_MODE)
     disk.fill_reserve(path)
-    with closing(connect(path, readonly=False)) as connection:
+    with ExitStack() as opened:
+        connection = opened.enter_context(closing(connect(path, readonly=False)))
         is_passed_on = False
         if (former := read_tenant(connection)) != tenant:
             if ownership.registry is not None:
                 ownership.registry.forget(former, path)
             is_passed_on = change_tenant(connection, tenant)
-        return synchronize_receipts(path, connection, now, anew=is_passed_on)
+        receipts = synchronize_receipts(path, connection, now, anew=is_passed_on)
+        counters = ownership.register(str(path.resolve()), identify_ledger(connection))
+        ownership.watch_file(path)
+        writer = SqliteWriter(path, connection, receipts=receipts, counters=counters, ownership=ownership)
+        opened.pop_all()
+    return writer
 
 
 def require_no_lost_ledger(path: Path, ownership: Ownership) -> None:
