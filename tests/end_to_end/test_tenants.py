@@ -123,12 +123,7 @@ def test_another_tenants_ledger_is_refused_with_the_probable_cause_and_its_cure(
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")
 def test_the_question_names_where_the_seals_are_made_and_from_what(hospital):
     hospital.doctors(1)
-    ours, theirs = os.openpty()
-    with hospital.start("run", stdin=theirs) as child:
-        os.close(theirs)
-        os.write(ours, b"n\n")
-        _, stderr_text = child.communicate(timeout=60)
-    os.close(ours)
+    _, stderr_text = run_on_terminal(hospital.command("run"), columns=400, typed=b"n\n")
     organisation = hospital.folder.joinpath("config.yaml").read_text().split("organization_open_id: ")[1]
     organisation = json.loads(organisation.splitlines()[0])
     target = f"Sending to the sandbox on this machine, organisation {organisation}"

@@ -6,6 +6,7 @@ import urllib.parse
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 ENCODINGS = ("utf-8", "gb18030", "utf-16-le", "utf-16-be")
@@ -19,9 +20,12 @@ class Canary:
     kind: str  # secret | number | mobile | name | picture
     text: str | bytes
 
-    @property
-    def needles(self) -> dict[str, bytes]:
-        """Every disguise -> the bytes to look for."""
+    @cached_property
+    def needles(self) -> dict[bytes, str]:
+        """The bytes to look for -> the first disguise that gives them; of plain ASCII many are the same."""
+        return {needle: disguise for disguise, needle in reversed(self._list_disguises().items())}
+
+    def _list_disguises(self) -> dict[str, bytes]:
         if isinstance(self.text, bytes):
             return {"raw": self.text, "hex": self.text.hex().encode(), **_base64("", self.text)}
         findings = {
@@ -64,7 +68,7 @@ def leaks(location: str, data: bytes, canaries: list[Canary]) -> Iterator[tuple[
     """Yield (place, kind, disguise, what) for each canary that stands in some bytes."""
     compact = data.translate(None, SEPARATORS)
     for canary in canaries:
-        for disguise, needle in canary.needles.items():
+        for needle, disguise in canary.needles.items():
             if needle in data:
                 yield location, canary.kind, disguise, str(canary.text)
         if canary.kind in {"number", "mobile"} and canary.text.encode() in compact:
