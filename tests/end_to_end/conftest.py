@@ -212,7 +212,9 @@ class Scene:
     def __init__(self, hospital: Hospital, copies: Path) -> None:
         self._hospital, self._copies = hospital, copies
         shutil.copytree(hospital.folder, copies / "folder")
-        shutil.copytree(os.environ["XDG_STATE_HOME"], copies / "registry")
+        registry = Path(os.environ["XDG_STATE_HOME"])
+        registry.mkdir(exist_ok=True)  # a check notes nothing in it
+        shutil.copytree(registry, copies / "registry")
         self._service = self._copy(vars(hospital.service))
 
     def put_back(self) -> Hospital:

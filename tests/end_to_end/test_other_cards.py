@@ -23,9 +23,8 @@ def roster(hospital, *numbers):
     hospital.roster([("马丁", card_number, "护照", "00001") for card_number in numbers], headers=HEADERS)
 
 
-@pytest.mark.parametrize("first", WAYS)
-def test_each_form_of_the_number_belongs_to_one_person_with_one_seal(abroad, first):
-    roster(abroad, first)
+def test_each_form_of_the_number_belongs_to_one_person_with_one_seal(abroad):
+    roster(abroad, WAYS[-1])
     assert abroad.go("run") == 0
     for number in WAYS:
         roster(abroad, number)
@@ -41,12 +40,15 @@ def test_two_forms_of_a_number_in_one_roster_are_one_person_twice(abroad):
     assert len(abroad.service.seals) == 1
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_the_auto_sign_query_is_not_sent_for_a_card_that_it_does_not_take(abroad, capsys, language):
+def test_the_auto_sign_query_is_not_sent_for_a_card_that_it_does_not_take(abroad, capsys):
     roster(abroad, WAYS[0])
     assert abroad.go("run") == 0
     calls = len(abroad.service.received)
-    assert abroad.go("--lang", language, "certify", "00001", "--auto-sign") == 2
-    expected = "只接受居民身份证" if language == "zh" else "the auto-sign query takes resident identity cards"
-    assert expected in capsys.readouterr().err
+    for language, expected in (
+        ("zh", "只接受居民身份证"),
+        ("en", "the auto-sign query takes resident identity cards"),
+    ):
+        capsys.readouterr()
+        assert abroad.go("--lang", language, "certify", "00001", "--auto-sign") == 2
+        assert expected in capsys.readouterr().err
     assert len(abroad.service.received) == calls

@@ -21,8 +21,12 @@ UNMATCHED = tuple(f"scan-{serial}.png" for serial in range(1, 8))
 
 
 @pytest.fixture
-def ward(hospital):
-    """A roster of six doctors, of whom one has a picture that can be used, and eight files of nobody's, one damaged."""
+def ward(scene):
+    return scene(check_ward)
+
+
+def check_ward(hospital):
+    """Check a roster of six doctors, of whom one has a picture that can be used, and eight files of nobody's, one damaged."""
     rows = [(name(serial), number(serial), f"{serial:05d}") for serial in range(LONELY, MISSING + 1)]
     hospital.roster(rows, headers=HEADERS)
     seals = hospital.folder / "seals"
@@ -36,7 +40,7 @@ def ward(hospital):
         draw_seal(seals / file, serial)
     draw_seal(seals / f"{name(MISSING)}-old.png", 60)
     (seals / "damaged.png").write_bytes((seals / UNMATCHED[0]).read_bytes()[:60])
-    return hospital
+    assert hospital.go("check") == 3
 
 
 def list_drawn_rows(sheet: ResultSheet) -> Counter[int]:
@@ -75,7 +79,6 @@ def list_expected(both: tuple[str, str]) -> dict[str, tuple[str, str]]:
 
 
 def test_every_list_shows_the_picture_and_its_rows(ward):
-    assert ward.go("check") == 3
     expected = list_expected((name_row(TWIN), name_row(OTHER_TWIN)))
 
     unpaired = ResultSheet(ward.newest / "results.xlsx", "sheet.unpaired")
@@ -94,7 +97,6 @@ def test_every_list_shows_the_picture_and_its_rows(ward):
 
 
 def test_a_line_to_fix_shows_the_pictures_that_it_is_about(ward):
-    ward.go("check")
     to_fix = ResultSheet(ward.newest / "results.xlsx")
     drawn = list_drawn_rows(to_fix)
     assert {to_fix.read(row, "Name"): drawn[row] for row in to_fix.rows} == {
@@ -107,7 +109,6 @@ def test_a_line_to_fix_shows_the_pictures_that_it_is_about(ward):
 
 
 def test_a_card_without_a_picture_of_its_own_shows_those_that_it_may_be(ward):
-    ward.go("check")
     page = (ward.newest / "review.html").read_text("utf-8")
     cards = {
         re.search("<h2>(.*?)</h2>", card)[1]: card
