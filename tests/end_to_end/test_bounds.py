@@ -11,9 +11,8 @@ from wire_support import CREATE, fault, set_limits
 from pipeline.clock import SystemClock
 from pipeline.config.sections import Api
 from pipeline.config.settings import Config
-from pipeline.domain.roster import Field, ImageFile
+from pipeline.domain.roster import Doctor, ImageFile, Origin, Row
 from pipeline.domain.run import RowPlan, Status
-from pipeline.domain.seals import SealContent, SealRequest
 from pipeline.esign.client import MAX_REPLY_BYTES, Client, NoAnswer
 from pipeline.esign.products import ESSBASIC
 from pipeline.esign.responses import SeenAnswers
@@ -63,20 +62,16 @@ def _config(hospital) -> Config:
 
 
 def planned(*, size=10, compress=None, auto_sign=None, licence=None) -> RowPlan:
-    content = SealContent("n", "d", "ID_CARD", None, None, None, "p", None)
-    request = SealRequest(
-        "k",
+    doctor = Doctor(
+        Row(Origin(Path("a.xlsx"), None, 2), (), {}),
         "r",
-        "张三处方章",
-        {
-            Field.ENABLE_AUTO_SIGN: auto_sign,
-            Field.LICENSE_TYPE: licence,
-            Field.SEAL_IMAGE_COMPRESS: compress,
-        },
-        content,
+        "k",
+        enable_auto_sign=auto_sign,
+        license_type=licence,
+        seal_image_compress=compress,
+        picture=ImageFile.from_path(Path("a.png"), "p", size),
     )
-    doctor = type("Doctor", (), {"picture": ImageFile.from_path(Path("a.png"), "p", size)})()
-    return RowPlan(doctor, Status.READY, "张三处方章", None, request)
+    return RowPlan(doctor, Status.READY, "张三处方章", None)
 
 
 @pytest.mark.parametrize(
