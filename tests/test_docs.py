@@ -77,15 +77,14 @@ def test_no_text_promises_what_no_document_of_the_service_states(wrong):
     assert [path for path, text in texts.items() if re.search(wrong, text)] == []
 
 
-@pytest.mark.parametrize("code", ADVICE)
-def test_every_advice_names_actor_cause_and_cure_in_both_languages(code):
-    advice = ADVICE[code]
-    assert is_known(f"who.{advice.who}")
-    for message in (advice.meaning.render, advice.todo.render):
-        assert HAN.search(message("zh"))
-        assert message("zh").endswith("。")
-        assert not HAN.search(message("en").replace(INTERFACE, ""))
-        assert message("en").endswith(".")
+def test_every_advice_names_actor_cause_and_cure_in_both_languages():
+    for code, advice in ADVICE.items():
+        assert is_known(f"who.{advice.who}"), code
+        for message in (advice.meaning.render, advice.todo.render):
+            assert HAN.search(message("zh")), code
+            assert message("zh").endswith("。"), code
+            assert not HAN.search(message("en").replace(INTERFACE, "")), code
+            assert message("en").endswith("."), code
 
 
 @pytest.mark.parametrize(
