@@ -203,7 +203,7 @@ def read_published(hospital) -> dict[Path, bytes]:
 
 def test_a_stopped_run_that_is_revived_after_another_took_over_sends_nothing_more(hospital, capsys):
     """Both have one registry, as two containers with one folder of state have, and it is strict, as in production."""
-    hospital.doctors(24)
+    hospital.doctors(30)
     hospital.marked_copies = True
     hospital.configure()
     with (hospital.folder / "config.yaml").open("a") as config:
@@ -305,7 +305,7 @@ def silence_between_transactions(hospital, wire, *names: str) -> None:
 def test_a_server_that_crashes_in_mid_run_and_comes_back(hospital_with, seconds):
     """The run waits for a minute; after that it ends with 74, and the next one goes on."""
     hospital = hospital_with(latency=0.05, rules=Rules(limiter="none", unique_names="off"))
-    hospital.doctors(30 if LONG else 20)
+    hospital.doctors(30)
     with run_server() as server:
         use_server(hospital, server.make_url())
         with started(hospital, "run") as process:

@@ -184,7 +184,7 @@ def test_after_every_end_the_next_step_is_named(hospital_with, say, how, command
 )
 def test_a_run_that_did_not_come_to_its_end(hospital_with, zygote, say, number, text_part):
     hospital = hospital_with(latency=0.5)
-    hospital.doctors(12)
+    hospital.doctors(40)
     process = zygote.start(hospital, "run", "--yes")
     wait_until(lambda: hospital.creates() >= 2)
     printed, last = say(hospital, "status")

@@ -34,7 +34,7 @@ raise SystemExit(main({command!r}))
 @pytest.mark.parametrize(("sent", "code"), [("SIGUSR1", 143), ("SIGINT", 130)])
 def test_ctrl_break_and_ctrl_c_drain(hospital_with, sent, code):
     hospital = hospital_with(rules=Rules(limiter="none"), latency=0.1)
-    hospital.doctors(24)
+    hospital.doctors(40)
     run = subprocess.Popen(
         [sys.executable, "-c", AS_ON_WINDOWS.format(command=hospital.command("run", "--yes"))],
         stderr=subprocess.PIPE,

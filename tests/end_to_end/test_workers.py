@@ -41,7 +41,7 @@ class Group:
 
     def __init__(self, hospital, url, hospitals):
         self.folder, self.service, self.write_roster = hospital.folder, hospital.service, hospital.roster
-        self.command, self.go = hospital.command, hospital.go
+        self.command, self.go, self.sandbox = hospital.command, hospital.go, hospital.sandbox._sandbox
         self.url, self.workers, self.connection = url, [], None
         profiles = "".join(
             f"  {name}: {{api: {{organization_open_id: org_{name}, operator_open_id: operator_{name}}}}}\n"
@@ -185,7 +185,8 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     """Health, metrics and each line of the worker show it; it ends once a newer version has come to the database."""
     port = get_free_port()
     group = group_with("east", latency=0.8)
-    group.add_doctors("east", range(1, 21))
+    group.add_doctors("east", range(1, 31))
+    monkeypatch.setenv("ESIGN_IMPORT_LIMITS__CONCURRENCY", "4")  # the run lasts until it is cancelled
     worker = group.start_worker("--json", stalled_seconds=6, listen=port)
     wait_until(lambda: group.count_creates() >= 2)
     assert group.go("hosts", "status") == 0
@@ -216,7 +217,8 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert "the run ends after the requests in progress" in capsys.readouterr().out
     wait_until(group.list_days)
     assert group.list_days() == [("east", 143, 1)]
-    assert group.count_creates() < 20
+    assert group.count_creates() < 30
+    group.sandbox.latency = 0.0
     wait_until(lambda: '"worker.cancelled"' in worker.read_log())
     wait_until(lambda: group.query("SELECT status FROM procrastinate_jobs") != [("doing",)])
     assert group.query("SELECT status FROM procrastinate_jobs") == [("failed",)], "it is not tried again"
@@ -230,7 +232,7 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert "resumed; its queued job is run" in capsys.readouterr().out
     wait_until(group.list_days)
     assert group.list_days() == [("east", 0, 1)]
-    assert group.count_creates() == 20
+    assert group.count_creates() == 30
     assert group.service.list_duplicates() == {}
     metrics = read_page(port, "/metrics")
     assert 'esign_import_hospital_last_exit_code{hospital="east"} 0.0' in metrics
