@@ -1,4 +1,7 @@
-"""The numbered path of the page on several hosts, typed as it stands there: ten hospitals, a real server, two workers."""
+"""The numbered path of the page on several hosts, typed as it stands there: ten hospitals, a real server, two workers.
+
+`make test` has three of them.
+"""
 
 import json
 import os
@@ -21,7 +24,8 @@ from pipeline.cli.app import main
 from pipeline.sandbox.gateway import SANDBOX
 
 DOCS = Path(__file__).parents[2] / "docs"
-HOSPITALS = [f"hospital{number:02d}" for number in range(1, 11)]
+COUNT = 10 if os.environ.get("HOSTS") else 3  # `make hosts` has as many hospitals as the page
+HOSPITALS = [f"hospital{number:02d}" for number in range(1, COUNT + 1)]
 TENANTS = tuple(
     replace(
         SANDBOX,
@@ -56,7 +60,7 @@ def list_commands(section):
 
 @pytest.fixture
 def shared_folder(hospital_with, postgres_server, monkeypatch):
-    """A shared folder with rosters of two of the ten hospitals; the machine's folders and the addresses are the test's."""
+    """A shared folder with rosters of two of the hospitals; the machine's folders and the addresses are the test's."""
     hospital = hospital_with(tenants=TENANTS)
     hospital.doctors(3)
     for name in HOSPITALS[:2]:
@@ -73,7 +77,7 @@ def shared_folder(hospital_with, postgres_server, monkeypatch):
 
 
 def write_configuration(section, hospital):
-    """Write the configuration of the page, with the ten hospitals of which it shows the first two."""
+    """Write the configuration of the page, with the hospitals, of which it shows the first two."""
     (text,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
     shown, _, _ = text.partition("  hospital02")
     (line,) = [line for line in shown.splitlines() if "hospital01" in line]

@@ -29,7 +29,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     while not condition():
         looked = time.monotonic() - now
         assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(min(max(0.005, 4 * looked), 0.1))
+        time.sleep(min(max(0.005, 9 * looked), 0.1))
         now = time.monotonic()
 
 

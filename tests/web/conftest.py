@@ -1,5 +1,8 @@
 """The page of a small hospital, whose runs go to a real sandbox."""
 
+from functools import partial
+
+import argon2
 import pytest
 from end_to_end.conftest import hospital, hospital_with, marked_copies_on, signals_as_before
 from page_support import PageThread
@@ -14,6 +17,13 @@ def page(hospital):
     with PageThread(hospital.folder / "config.yaml") as opened:
         yield opened
         assert opened.failures == []
+
+
+@pytest.fixture
+def quick_digests(monkeypatch):
+    """Let a digest of a password take milliseconds; `test_users` holds what it takes otherwise."""
+    quick = partial(argon2.PasswordHasher, time_cost=1, memory_cost=8192, parallelism=1)
+    monkeypatch.setattr(argon2, "PasswordHasher", quick)
 
 
 @pytest.fixture

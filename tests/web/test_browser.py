@@ -279,7 +279,7 @@ def test_the_file_of_axe_is_that_of_the_package():
     assert hashlib.sha256(AXE.read_bytes()).hexdigest() == AXE_DIGEST
 
 
-def test_signing_in_by_password(hospital_with, chromium):
+def test_signing_in_by_password(hospital_with, chromium, quick_digests):
     """Over TLS, by keyboard; a wrong password leaves the name to be typed again."""
     hospital = hospital_with()
     hospital.doctors(1)

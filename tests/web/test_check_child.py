@@ -37,7 +37,8 @@ def list_children():
     return checks
 
 
-def test_its_results_are_the_newest(hospital):
+def test_the_newest_results_are_those_of_the_last_check_that_read_a_roster(hospital):
+    """Without a roster there are none; a check that fails keeps its sentence, and the results before."""
     hospital.doctors(2)
     with opened(hospital) as checks:
         assert checks.newest is None
@@ -47,9 +48,26 @@ def test_its_results_are_the_newest(hospital):
         assert checks.progress is None
         assert checks.newest == end.folder == hospital.newest
         assert hospital.statuses() == {"ready": 2}
+
+        (hospital.folder / "inbox" / "roster.xlsx").unlink()
+        end = check(checks)
+        assert (end.exit, end.folder) == (0, None)
+        assert end.run is not None
+        assert checks.newest is None
+
         hospital.roster([make_row(1), make_row(5, number="12")])
         assert check(checks).exit == 3
-        assert checks.newest == checks.end.folder != end.folder
+        before = checks.newest
+        assert before is not None
+        assert before == checks.end.folder
+
+        hospital.go("run")
+        (hospital.folder / "state" / "ledger.sqlite3.key").unlink()
+        end = check(checks, "zh")
+        assert (end.exit, end.run, end.folder) == (74, None, None)
+        assert "ledger.sqlite3.key" in end.errors
+        assert any("\u4e00" <= sign <= "\u9fff" for sign in end.errors)
+        assert checks.newest == before
 
 
 def test_the_newest_is_found_after_a_restart_and_is_a_check_alone(hospital):
@@ -66,34 +84,6 @@ def test_the_newest_is_found_after_a_restart_and_is_a_check_alone(hospital):
         strange = {**record, "run": other.name, "tenant": "another"}
         (other / "run.json").write_text(json.dumps(strange), "utf-8")
         assert checks.newest == kept
-
-
-def test_without_a_roster_there_is_no_newest_check(hospital):
-    hospital.doctors(1)
-    with opened(hospital) as checks:
-        check(checks)
-        assert checks.newest is not None
-        (hospital.folder / "inbox" / "roster.xlsx").unlink()
-        end = check(checks)
-        assert (end.exit, end.folder) == (0, None)
-        assert end.run is not None
-        assert checks.newest is None
-        hospital.doctors(1)
-        check(checks)
-        assert checks.newest is not None
-
-
-def test_one_that_fails_keeps_its_sentence_and_the_results_before(hospital):
-    hospital.doctors(1)
-    with opened(hospital) as checks:
-        before = check(checks).folder
-        hospital.go("run")
-        (hospital.folder / "state" / "ledger.sqlite3.key").unlink()
-        end = check(checks, "zh")
-        assert (end.exit, end.run, end.folder) == (74, None, None)
-        assert "ledger.sqlite3.key" in end.errors
-        assert any("\u4e00" <= sign <= "\u9fff" for sign in end.errors)
-        assert checks.newest == before
 
 
 def test_a_newer_one_ends_an_older_one_first(hospital):
@@ -148,6 +138,12 @@ def test_its_progress_is_its_step_and_what_is_done_of_it(hospital, monkeypatch):
     with opened(hospital) as checks:
         checks.start()
         steps = set()
-        while (progress := checks.progress) is not None:
-            steps.add(progress.step)
+
+        def has_ended():
+            progress = checks.progress
+            if progress is not None:
+                steps.add(progress.step)
+            return progress is None
+
+        wait_until(has_ended)
         assert steps & {"rosters", "pictures", "results"}

@@ -6,7 +6,7 @@ import re
 import pytest
 from page_support import PageThread
 from people import make_row, name
-from run_support import draw_seal
+from run_support import draw_seal, wait_until
 from wire_support import fault
 
 
@@ -159,16 +159,20 @@ def test_the_next_start_of_the_schedule_is_shown(hospital, tmp_path, monkeypatch
 
 def test_a_run_in_progress_is_shown_and_asked_for_often(hospital_with):
     hospital = hospital_with(latency=1.0)
-    hospital.doctors(12)
+    hospital.doctors(3)
     with PageThread(hospital.folder / "config.yaml") as page:
         inside = page.enter()
-        text = ""
+        texts = []
+
+        def is_under_way():
+            assert running.poll() is None
+            texts.append(inside.get("/now").text)
+            return "正在进行" in texts[-1]
+
         with hospital.start("run") as running:
-            while "正在进行" not in text:
-                assert running.poll() is None
-                text = inside.get("/now").text
+            wait_until(is_under_way)
             running.communicate()
-        assert 'hx-trigger="every 2s"' in text
+        assert 'hx-trigger="every 2s"' in texts[-1]
         text = inside.get("/now").text
         assert "正在进行" not in text
         assert 'hx-trigger="every 20s"' in text

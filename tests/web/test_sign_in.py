@@ -16,6 +16,8 @@ from pipeline.web.server import PageServer
 from pipeline.web.site import PAGE_LOG
 from pipeline.web.users import FREE_ATTEMPTS, PasswordChecker, UserFile
 
+pytestmark = pytest.mark.usefixtures("quick_digests")
+
 PASSWORD = "four words are enough"
 HEADER = "X_Forwarded_User"
 
@@ -29,8 +31,8 @@ class MovableClock(SystemClock):
         return super().monotonic() + self.moved
 
 
-@pytest.fixture(scope="module")
-def digest():
+@pytest.fixture
+def digest(quick_digests):
     return PasswordChecker().digest("wang", PASSWORD)
 
 

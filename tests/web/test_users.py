@@ -22,12 +22,16 @@ PASSWORD = "four words are enough"
 
 
 @pytest.fixture
-def add(hospital, monkeypatch):
+def add(hospital, monkeypatch, quick_digests):
     def add_user(name, role, password=PASSWORD):
         monkeypatch.setattr("sys.stdin", io.StringIO(password + "\n"))
         return hospital.go("user", "add", name, "--role", role)
 
     return add_user
+
+
+def test_a_digest_takes_a_guesser_as_long_as_argon2_advises():
+    assert PasswordChecker().digest("wang", PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_users_are_added_listed_changed_and_removed(hospital, add, capsys):
@@ -107,7 +111,7 @@ def test_after_some_wrong_passwords_there_is_a_growing_wait():
     assert attempts.get_wait("name a") == 0
 
 
-def test_a_name_that_no_user_has_takes_as_long_as_a_wrong_password():
+def test_a_name_that_no_user_has_takes_as_long_as_a_wrong_password(quick_digests):
     """Of the CPU of this thread: a page that answers at once names its users."""
     checker = PasswordChecker()
     user = PageUser("wang", Role.LOOK, "", checker.digest("wang", PASSWORD))
