@@ -4,11 +4,18 @@ from functools import partial
 
 import argon2
 import pytest
-from end_to_end.conftest import hospital, hospital_with, marked_copies_on, signals_as_before
+from end_to_end.conftest import (
+    hospital,
+    hospital_with,
+    marked_copies_on,
+    scene,
+    scenes,
+    signals_as_before,
+)
 from page_support import PageThread
 from run_support import wait_until
 
-__all__ = ["hospital", "hospital_with", "marked_copies_on", "signals_as_before"]
+__all__ = ["hospital", "hospital_with", "marked_copies_on", "scene", "scenes", "signals_as_before"]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from case_forms import decide, list_cases
 from page_support import PageThread
 from people import name
-from resolution_support import list_made_seals, read_unknown_rows
+from resolution_support import list_made_seals
 from web.test_review import judge
 from wire_support import fault
 
@@ -19,15 +19,18 @@ POINTS = ("receipts: before the fsync", "ledger: before the commit", "ledger: af
 
 
 @pytest.fixture
-def unsettled(hospital_with):
+def unsettled(scene):
     """Doctor 2's answer was lost after the seal was made; doctor 4 has not been sent yet."""
-    hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
+    hospital = scene(leave_unsettled, faults=[fault("reset_after", nth=(2,))])
+    (who,) = [row["name"] for row in hospital.outcomes("plan.jsonl") if row["status"] == "unknown"]
+    return hospital, who
+
+
+def leave_unsettled(hospital):
     hospital.doctors(3)
     assert hospital.go("run") == 3
-    (who,) = read_unknown_rows(hospital)
     hospital.doctors(4)
     assert hospital.go("check") in {0, 3}
-    return hospital, who
 
 
 def kill_at(hospital, point, act):

@@ -45,23 +45,21 @@ def later_page(request):
         assert page.failures == []
 
 
-def leave_unsettled(hospital, send):
+def leave_unsettled(hospital):
     """Of doctors 2 to 4 lose one answer after executing, one before; then replace the picture of doctor 5's seal."""
     hospital.doctors(5)
     hospital.roster([make_row(1), make_row(5)])  # no other create may be the third or fourth
-    send()
+    hospital.go("run")
     hospital.roster([make_row(serial) for serial in range(1, 6)])
-    send()
+    hospital.go("run")
     assert len(read_unknown_rows(hospital)) == 2
     draw_seal(hospital.folder / "seals" / "00005.png", 77)
 
 
 @pytest.fixture
-def unsettled(hospital_with):
+def unsettled(scene):
     """Of doctors 2 to 4 one answer was lost after executing, one before; doctor 5's picture was replaced after the seal."""
-    hospital = hospital_with(faults=FAULTS)
-    leave_unsettled(hospital, lambda: hospital.go("run"))
-    return hospital
+    return scene(leave_unsettled, faults=FAULTS)
 
 
 def read_decisions(hospital):
@@ -167,12 +165,13 @@ def test_every_refusal_of_the_command_line_is_that_of_the_page(unsettled, later_
     assert read_decisions(unsettled) == []
 
 
-def test_a_late_copy_is_waited_for(unsettled, page):
+def test_a_late_copy_is_waited_for(unsettled):
     who = next(iter(read_unknown_rows(unsettled)))
-    inside = page.enter(Accept_Language="en")
-    answer = decide(inside, who, "not_created", sure="yes")
-    assert "may still be carried out until" in read_answer(answer)[0]
-    assert read_decisions(unsettled) == []
+    with PageThread(unsettled.folder / "config.yaml") as page:
+        answer = decide(page.enter(Accept_Language="en"), who, "not_created", sure="yes")
+        assert "may still be carried out until" in read_answer(answer)[0]
+        assert read_decisions(unsettled) == []
+        assert page.failures == []
 
 
 def test_a_seal_id_of_an_odd_length_is_asked_about(unsettled, later_page):

@@ -58,12 +58,15 @@ def open_page(hospital):
 
 
 @pytest.fixture
-def checked(hospital):
+def checked(scene):
     """A hospital with two seals and three doctors more, checked."""
+    return scene(check_newcomers)
+
+
+def check_newcomers(hospital):
     hospital.seal_doctors(2)
     hospital.doctors(5)
     assert hospital.go("check") == 0
-    return hospital
 
 
 def test_before_a_check_there_is_nothing_to_send(page):
