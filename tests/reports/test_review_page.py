@@ -162,11 +162,12 @@ def test_the_judged_card_stays_in_view(path, shown):
     page = shown(path)
     for _ in range(TO_JUDGE - 1):
         press(page, "1")
-        box = page.locator(".card[aria-current=true]").bounding_box()
-        head = page.locator(".top").bounding_box()
-        dock = page.locator(".dock").bounding_box()
-        assert head["y"] + head["height"] <= box["y"] + 1
-        assert box["y"] + 260 <= dock["y"], "seal and name are seen whole"
+        head_end, card, dock = page.evaluate(
+            """() => [".top", ".card[aria-current=true]", ".dock"].map(it => document.querySelector(it).getBoundingClientRect())
+                .map((box, index) => index ? box.top : box.bottom)"""
+        )
+        assert head_end <= card + 1
+        assert card + 260 <= dock, "seal and name are seen whole"
 
 
 def test_the_saved_file_holds_the_judgements_alone(path, shown, tmp_path):

@@ -80,8 +80,11 @@ def convert(source: Path, form: str, folder: Path) -> Path:
 def browser() -> Iterator:
     """Open Debian's Chromium under playwright; yields its Browser (sync API)."""
     path = find_program("chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(
+        timeout=30_000
+    )  # for what never comes about; a busy machine takes more than the usual 5 s
     with sync_playwright() as player:
         opened = player.chromium.launch(executable_path=path, args=list(_QUIET))
         try:
@@ -110,24 +113,30 @@ class SharedBrowser:
         asyncio._set_running_loop(self._loop)
 
     def pause(self) -> None:
-        """Empty the profiles that the test has used."""
-        for tab, event, listener in self._listeners:
-            tab.remove_listener(event, listener)
-        self._listeners.clear()
-        for settings, profile in self._used:
-            for tab in profile.pages:
-                tab.evaluate("try { localStorage.clear(); sessionStorage.clear() } catch {}")
-            for tab in profile.pages[1:]:
-                tab.close()
-            (tab,) = profile.pages
-            tab.unroute_all()
-            tab.emulate_media(media="null", color_scheme="null")
-            tab.goto("about:blank")
-            profile.clear_cookies()
-            profile.clear_permissions()
-            self._profiles.setdefault(settings, []).append(profile)
-        self._used.clear()
-        asyncio._set_running_loop(None)
+        """Empty the profiles that the test has used; one that cannot be emptied is not used again."""
+        listeners, self._listeners = self._listeners, []
+        used, self._used = self._used, []
+        try:
+            for tab, event, listener in listeners:
+                tab.remove_listener(event, listener)
+            for settings, profile in used:
+                self._empty(profile)
+                self._profiles.setdefault(settings, []).append(profile)
+        finally:
+            asyncio._set_running_loop(None)
+
+    @staticmethod
+    def _empty(profile: Any) -> None:
+        for tab in profile.pages:
+            tab.evaluate("try { localStorage.clear(); sessionStorage.clear() } catch {}")
+        for tab in profile.pages[1:]:
+            tab.close()
+        (tab,) = profile.pages
+        tab.unroute_all()
+        tab.emulate_media(media="null", color_scheme="null")
+        tab.goto("about:blank")
+        profile.clear_cookies()
+        profile.clear_permissions()
 
     def open_tab(self, *, width: int = 1280, height: int = 800, **settings: Any) -> Any:
         """Return an empty page of this size in an empty profile that no other tab of this test has."""
