@@ -151,6 +151,11 @@ class SharedBrowser:
         tab.set_viewport_size({"width": width, "height": height})
         return tab
 
+    def close_profile(self, tab: Any) -> None:
+        """Close the profile of a tab with its connections, for whose end a page over TLS waits."""
+        self._used = [(settings, profile) for settings, profile in self._used if profile is not tab.context]
+        tab.context.close()
+
     def listen(self, tab: Any, event: str, listener: Callable) -> None:
         """Let a function hear an event of a tab while this test lasts."""
         tab.on(event, listener)

@@ -304,3 +304,4 @@ def test_signing_in_by_password(hospital_with, chromium, quick_digests):
         expect(tab.locator("h1")).to_have_text("Home")
         tab.get_by_role("button", name="Sign out").click()
         expect(tab.get_by_label("Password")).to_be_visible()
+        chromium.close_profile(tab)
