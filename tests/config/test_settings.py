@@ -49,7 +49,7 @@ def test_what_a_key_is_after_file_and_environment(tmp_path, text, environment, k
     ("seals: &a x\nout: *a\n", "aliases"),
     ("api: {\nlanguage: ]\n", "config.yaml:2"),
     ("seals: a: b\n", "put it in quotes"),
-    ("seals: a\n}\n", "config.yaml:2: the indentation does not match"),
+    (" seals: a\nout: b\n", "config.yaml:2: the indentation does not match"),
     ("api: {endpoint: 'http://127.0.0.1:1', file_endpoint: 'https://file.ess.tencent.cn'}\n", "different environments"),
     ("api: {license_type: 1}\n", "only allowed with contract: inline"),
     ("api: {contract: inline, enable_auto_sign: true}\n", "license_type"),
