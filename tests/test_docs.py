@@ -13,6 +13,7 @@ from bench.several_hosts import print_paper
 from pipeline.cli.app import main
 from pipeline.domain.roster import IGNORED, Field
 from pipeline.domain.service_codes import CODES
+from pipeline.ledger import schema
 from pipeline.messages.areas import get_words, is_known
 from pipeline.messages.problems import (
     build_problem,
@@ -157,6 +158,13 @@ def test_a_sentence_without_a_source_is_gone(language, wrong, right):
     message = "\n".join(page.read_text("utf-8") for page in pages)
     assert not re.search(wrong, message)
     assert right in message
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "version of the schema"), ("zh", "结构版本")])
+def test_the_version_of_the_schema_is_that_of_the_ledger(language, title):
+    text = (REPOSITORY / "docs" / language / "upgrading.md").read_text("utf-8")
+    (stated,) = re.findall(rf"^\| {title} \| ([0-9]+)", text, re.MULTILINE)
+    assert int(stated) == schema.VERSION
 
 
 def test_the_version_has_its_section():

@@ -11,11 +11,12 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from pipeline.domain.masking import hide_names
 from pipeline.domain.row_record import RowLine
+from pipeline.domain.seals import SealContent
 from pipeline.errors import LedgerError
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipt_sync import make_all_receipts, read_position, receipts_path, write_position
@@ -26,6 +27,12 @@ from pipeline.support.failpoints import hit_failpoint
 
 PURGE = "purge"  # kind of the decision that records it
 REMOVED = "purged"  # how the text in place of a seal name begins
+_KEPT_CONTENT = frozenset({"id_type", "scene_key"})  # of SealContent: what says nothing of the person
+_OVERWRITTEN_CONTENT = ", ".join(
+    f"content_{attribute.name} = {'NULL' if 'None' in str(attribute.type) else repr('')}"
+    for attribute in fields(SealContent)
+    if attribute.name not in _KEPT_CONTENT
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +153,8 @@ def _overwrite_person(connection: Connection, key: str, names: Collection[str]) 
         "(SELECT 1 FROM seal WHERE seal.key = person.key AND ended_by IS NULL) THEN seal_name END WHERE key = ?",
         (key,),
     )
-    content = (
-        "content_name = '', content_number = '', content_mobile = NULL, content_seal_name = NULL, "
-        "content_picture = '', content_pixels = NULL"
-    )
     for table in ("attempt", "seal"):
-        statement = f"UPDATE {table} SET {content} WHERE key = ? AND content_name IS NOT NULL"  # noqa: S608 - our own words
+        statement = f"UPDATE {table} SET {_OVERWRITTEN_CONTENT} WHERE key = ? AND content_name IS NOT NULL"  # noqa: S608 - our own words
         connection.execute(statement, (key,))
     messages = connection.execute("SELECT uuid, message FROM attempt WHERE key = ? AND message <> ''", (key,))
     for uuid, message in messages.fetchall():

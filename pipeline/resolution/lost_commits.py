@@ -385,7 +385,16 @@ class _HeldAttempts:
             required = {name: values[name] or "" for name in ("name", "number", "id_type", "picture")}
             return SealContent(**{**values, **required}, pixels=None)
         assert create is not None
-        return SealContent(create.name or "", "", "", None, None, None, create.picture or "", None)
+        return SealContent(
+            name=create.name or "",
+            number="",
+            id_type="",
+            scene_key=None,
+            mobile=None,
+            seal_name=None,
+            picture=create.picture or "",
+            pixels=None,
+        )
 
     def _make_verdict(self, create: RecordedCreate | None, row_plan: RowPlan | None) -> Verdict:
         if create is None:

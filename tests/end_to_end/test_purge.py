@@ -15,6 +15,8 @@ from pty_support import run_on_terminal
 from run_support import draw_seal
 from wire_support import fault
 
+from pipeline.ledger.schema import CONTENT_COLUMNS
+
 
 def search_bytes(folder, *words):
     """Return the files below a folder that hold one of these texts, as UTF-8, UTF-16 or JSON escapes."""
@@ -68,6 +70,17 @@ def find_traces(hospital, serial):
     return state | outcomes
 
 
+def list_purged_contents(hospital):
+    """Return what is left of the purged contents, of attempts and seals: a mapping each, of columns to values."""
+    contents = []
+    with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as connection:
+        connection.row_factory = sqlite3.Row
+        for table in ("attempt", "seal"):
+            rows = connection.execute(f"SELECT {CONTENT_COLUMNS} FROM {table} WHERE content_name = ''")
+            contents += map(dict, rows)
+    return contents
+
+
 def test_a_declined_purge_removes_nothing(sealed):
     traces = find_traces(sealed, 2)
     words = sealed.command("purge", "--person", name(2))
@@ -86,6 +99,11 @@ def test_nothing_of_the_doctor_is_left_and_the_seal_is_known(sealed, capsys):
     for part in (seals[name(2)], "would be created again", "roster.xlsx", "G0002.png"):
         assert part in stderr_text
     assert find_traces(sealed, 2) == set()
+    contents = list_purged_contents(sealed)
+    assert len(contents) == 2, "of the attempt and the seal"
+    assert [{column for column, value in content.items() if value} for content in contents] == [
+        {"content_id_type", "content_scene_key"}
+    ] * 2
     assert len(search_bytes(sealed.folder / "state", name(1))) >= 2, "the others are there"
     assert search_bytes(sealed.folder / "out", name(2)) == set()
     assert not [*(sealed.folder / "out").rglob("*.xlsx"), *(sealed.folder / "out").rglob("*.html")]
