@@ -236,7 +236,7 @@ async def _run_import(
             raise asyncio.CancelledError
         reporter.report_unsent(ended.list_whole_outcomes())
         latest = run_request.get_latest_folder(config, request)
-        held = HeldRun(ledger, clock)
+        held = HeldRun(ledger, clock, ended.row_plans)
         return await asyncio.to_thread(_finish, ended, config, options, latest=latest, held=held)
 
 

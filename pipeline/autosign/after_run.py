@@ -6,6 +6,7 @@ The results of the run are written by then, and its exit code stands: they show 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import closing
 
 from pipeline.autosign.calls import CallResources
@@ -15,7 +16,7 @@ from pipeline.clock import Clock
 from pipeline.config.sections import parse_age
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
-from pipeline.domain.run import SIGNALLED, RunReport
+from pipeline.domain.run import SIGNALLED, RowPlan, RunReport
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import Ledger
@@ -30,8 +31,10 @@ LOG = logging.getLogger(__name__)
 COMMANDS = frozenset({"run", "retry"})
 
 
-def query_after_run(report: RunReport, config: Config, *, ledger: Ledger, clock: Clock) -> None:
-    """Ask for the sealed doctors of a run's rosters who are due.
+def query_after_run(
+    report: RunReport, config: Config, *, row_plans: Sequence[RowPlan], ledger: Ledger, clock: Clock
+) -> None:
+    """Ask for the sealed doctors of a run's rosters who are due; ``row_plans`` hold their whole numbers.
 
     Not after a run that was stopped or interrupted: what stopped it would stop this as well. Raises UsageError where the
     asking was stopped, EsignImportError where there are no credentials.
@@ -39,7 +42,6 @@ def query_after_run(report: RunReport, config: Config, *, ledger: Ledger, clock:
     was_stopped = report.halt is not None or report.exit > SIGNALLED
     if report.command not in COMMANDS or was_stopped or not isinstance(ledger, DatabaseLedger):
         return
-    row_plans = [outcome.row_plan for outcome in report.outcomes]
     doctors = list_sealed_doctors(row_plans, ledger.snapshot().people)
     with closing(make_limiter(config, clock)) as limiter:
         resources = CallResources(

@@ -111,7 +111,7 @@ def write_and_print_results(
             session.alert("results_without_latest", **masked)
         raise
     if not is_rebuilt:
-        held = HeldRun(ledger, session.clock) if ledger is not None else None
+        held = HeldRun(ledger, session.clock, ended.row_plans) if ledger is not None else None
         if held is not None and config.autosign.after_run:
             session.inform("autosign.after_run")
         call_run_end_hooks(report, config, session.warn_of_hook, held)

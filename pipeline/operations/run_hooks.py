@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.named_paths import list_secret_folders
 from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
-from pipeline.domain.run import RunReport
+from pipeline.domain.run import RowPlan, RunReport
 from pipeline.errors import EsignImportError, HookFailed
 from pipeline.operations.replaced_files import FOLDER, get_page_folder, remove_replaced_after_run
 from pipeline.support.atomic_files import remove_stale_drafts
@@ -48,10 +48,11 @@ def list_run_start_hooks(config: Config) -> Iterator[tuple[str, RunStartHook]]:
 
 @dataclass(frozen=True, slots=True)
 class HeldRun:
-    """What a run that has ended still holds: its ledger, and its clock."""
+    """What a run that has ended still holds: its ledger, its clock, and the plan of its rows with whole numbers."""
 
     ledger: Ledger
     clock: Clock
+    row_plans: Sequence[RowPlan] = field(repr=False)
 
 
 def list_run_end_hooks(config: Config, held: HeldRun | None = None) -> Iterator[tuple[str, RunEndHook]]:
@@ -70,7 +71,8 @@ def list_run_end_hooks(config: Config, held: HeldRun | None = None) -> Iterator[
     if config.autosign.after_run and held is not None:
         from pipeline.autosign.after_run import query_after_run
 
-        yield "autosign.after_run", partial(query_after_run, ledger=held.ledger, clock=held.clock)
+        query = partial(query_after_run, row_plans=held.row_plans, ledger=held.ledger, clock=held.clock)
+        yield "autosign.after_run", query
     if config.backup.folder is not None:
         from pipeline.operations.backup import back_up_after_run
 
