@@ -286,13 +286,18 @@ def value_of(doctor: Doctor, field: Field) -> object:
     return getattr(doctor, FIELDS[field].attribute or field.value)
 
 
-# the key of each field in a row's record, first of those that decide nothing about the seal
-RESULT_FIELDS = sorted(
-    ((definition.result, field) for field, definition in FIELDS.items() if definition.result),
-    key=lambda result: FIELDS[result[1]].content is not None,
-)
-# without those that outcomes.jsonl does not have
-OUTCOME_FIELDS = [(name, field) for name, field in RESULT_FIELDS if FIELDS[field].is_in_outcomes]
+def list_result_fields(*, in_ledger: bool) -> list[tuple[str, Field]]:
+    """Return the key of each field in a row's record: first of those that decide nothing about the seal.
+
+    ``in_ledger`` adds the fields that outcomes.jsonl does not have.
+    """
+    shown = [
+        (definition.result, field, definition.content is not None)
+        for field, definition in FIELDS.items()
+        if definition.result and (definition.is_in_outcomes or in_ledger)
+    ]
+    first = [(name, field) for name, field, is_content in shown if not is_content]
+    return first + [(name, field) for name, field, is_content in shown if is_content]
 
 
 def set_value(doctor: Doctor, field: Field, value: object) -> Doctor:

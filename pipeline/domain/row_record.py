@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from dataclasses import field as _field
 from typing import Any
 
-from pipeline.domain.fields import OUTCOME_FIELDS, RESULT_FIELDS
+from pipeline.domain.fields import list_result_fields
 from pipeline.domain.masking import hide_names
 from pipeline.domain.roster import Change, Field, ImageSize, ImageSizes, Severity
 from pipeline.domain.run import Judged, Status
@@ -138,7 +138,7 @@ class RowLine:
             "codes": list(self.codes),
             "problems": [_dump_problem(problem) for problem in self.problems],
             "changes": [_dump_change(change) for change in self.changes],
-            **{name: self.get(field) for name, field in OUTCOME_FIELDS},
+            **{name: self.get(field) for name, field in list_result_fields(in_ledger=False)},
             "picture": _dump_picture(self.picture) if self.picture else None,
             "seal_id": self.seal_id,
             "request_id": self.request_id,
@@ -150,7 +150,7 @@ class RowLine:
 
     def to_whole_dict(self) -> dict[str, Any]:
         """Return the line of the ledger and of plan.jsonl: from it the row is shown again, in either language."""
-        line = self.to_dict() | {name: self.get(field) for name, field in RESULT_FIELDS}
+        line = self.to_dict() | {name: self.get(field) for name, field in list_result_fields(in_ledger=True)}
         line["words"] = [problem.detail for problem in self.problems]
         if self.service is not None and self.service.words is not None:
             line["answer"] = self.service.words
@@ -180,7 +180,7 @@ class RowLine:
             codes=tuple(line["codes"]),
             problems=tuple(map(_load_problem, line["problems"], words)),
             changes=tuple(map(_load_change, line["changes"])),
-            values={field: line.get(name) for name, field in RESULT_FIELDS},
+            values={field: line.get(name) for name, field in list_result_fields(in_ledger=True)},
             picture=_load_picture(picture) if picture else None,
             seal_id=line["seal_id"],
             request_id=line["request_id"],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clock import stamp
-from pipeline.domain.fields import RESULT_FIELDS
+from pipeline.domain.fields import list_result_fields
 from pipeline.domain.masking import Masker, hide_names
 from pipeline.domain.message import Message
 from pipeline.domain.results_format import COPIES
@@ -60,6 +60,7 @@ def _strip_outcome(outcome: RowOutcome, failure: Problem) -> RowOutcome:
 def _record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> RowLine:
     doctor = outcome.doctor
     origin = doctor.row.origin
+    fields = list_result_fields(in_ledger=True)
     return RowLine(
         run=run,
         file=presenter.mask_text(origin.file),
@@ -72,7 +73,7 @@ def _record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> R
         codes=tuple(dict.fromkeys(problem.code for problem in outcome.problems)),
         problems=tuple(_record_problem(problem, presenter) for problem in outcome.problems),
         changes=tuple(_mask_change(change, presenter) for change in doctor.changes),
-        values={field: display_field(outcome, field, presenter.mask_text) for _, field in RESULT_FIELDS},
+        values={field: display_field(outcome, field, presenter.mask_text) for _, field in fields},
         picture=_record_picture(outcome, presenter),
         seal_id=get_confirmed_seal_id(outcome),
         request_id=outcome.request_id,

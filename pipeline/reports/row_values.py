@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.clock import stamp
-from pipeline.domain.fields import FIELDS, RESULT_FIELDS, value_of
+from pipeline.domain.fields import FIELDS, list_result_fields, value_of
 from pipeline.domain.masking import (
     HOLDING_NUMBERS,
     SHORTEST_NUMBER,
@@ -150,7 +150,7 @@ _COLUMNS: Mapping[str, Callable[[RowOutcome, Mask], object]] = {
     "status": lambda outcome, _: outcome.status.value,
     "codes": lambda outcome, _: list(dict.fromkeys(problem.code for problem in outcome.problems)),
     "reasons": lambda outcome, _: list_blocking_codes(outcome),
-    **{name: _show_field(field) for name, field in RESULT_FIELDS},
+    **{name: _show_field(field) for name, field in list_result_fields(in_ledger=True)},
     "picture": lambda outcome, mask: _masked(_picture(outcome), mask),
     "picture_sha256": lambda outcome, _: outcome.doctor.picture and outcome.doctor.picture.sha256,
     "picture_bytes": lambda outcome, _: _get_given(outcome, "bytes"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.domain.fields import FIELDS, OUTCOME_FIELDS, RESULT_FIELDS
+from pipeline.domain.fields import FIELDS, list_result_fields
 from pipeline.domain.masking import mask_id, mask_mobile
 from pipeline.domain.roster import Change, Field, ImageSize
 from pipeline.domain.row_record import RecordedAnswer, RecordedPicture, RecordedProblem, RowLine
@@ -38,7 +38,9 @@ LINES = st.builds(
     codes=st.lists(TEXTS, max_size=2).map(tuple),
     problems=st.lists(PROBLEMS, max_size=2).map(tuple),
     changes=st.lists(st.builds(Change, FIELD, TEXTS, TEXTS, TEXTS), max_size=2).map(tuple),
-    values=st.fixed_dictionaries({field: st.none() | TEXTS for _, field in RESULT_FIELDS}),
+    values=st.fixed_dictionaries(
+        {field: st.none() | TEXTS for _, field in list_result_fields(in_ledger=True)}
+    ),
     picture=st.none()
     | st.builds(
         RecordedPicture,
@@ -71,11 +73,11 @@ def test_all_that_outcomes_jsonl_shows_of_a_row_survives_its_line(line):
 
 def test_each_result_of_the_table_of_fields_has_a_key_of_its_own():
     names = [definition.result for definition in FIELDS.values() if definition.result]
-    assert sorted(names) == sorted(name for name, _ in RESULT_FIELDS)
+    assert sorted(names) == sorted(name for name, _ in list_result_fields(in_ledger=True))
     assert len(names) == len(set(names))
-    assert {field for _, field in RESULT_FIELDS} - {field for _, field in OUTCOME_FIELDS} == {
-        Field.DEPARTMENT
-    }
+    assert {field for _, field in list_result_fields(in_ledger=True)} - {
+        field for _, field in list_result_fields(in_ledger=False)
+    } == {Field.DEPARTMENT}
 
 
 @given(LINES)
