@@ -27,7 +27,7 @@ from pipeline.support.failpoints import hit_failpoint
 
 PURGE = "purge"  # kind of the decision that records it
 REMOVED = "purged"  # how the text in place of a seal name begins
-_KEPT_CONTENT = frozenset({"id_type", "scene_key"})  # of SealContent: what says nothing of the person
+_KEPT_CONTENT = frozenset({"id_type", "scene_key"})  # of SealContent: not about the person
 _OVERWRITTEN_CONTENT = ", ".join(
     f"content_{attribute.name} = {'NULL' if 'None' in str(attribute.type) else repr('')}"
     for attribute in fields(SealContent)
