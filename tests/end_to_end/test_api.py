@@ -806,7 +806,7 @@ except KeyboardInterrupt:
     child = subprocess.Popen([sys.executable, "-c", code], cwd=HOUSE, stdout=pipe, stderr=pipe, text=True)
     asyncio.run(reached(slow, 2))
     child.send_signal(signal.SIGINT)
-    # errors of the listener are logged, and nobody has set up logging: nothing else is printed;
+    # errors of the listener are logged, and logging is not set up: nothing else is printed;
     # the first line: neither the command line nor what is needed only later was imported
     assert child.communicate(timeout=60) == ("[]\ninterrupted\n", "")
     assert slow.record()["exit"] == 130

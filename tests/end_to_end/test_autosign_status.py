@@ -218,6 +218,7 @@ def test_a_run_asks_afterwards_and_everything_shows_who_can_sign(hospital, capsy
     assert count_queries(hospital) == 4
     assert "with a seal, of whom" not in read_summary(hospital), "the results were written before"
     assert hospital.go("run") == 0
+    assert count_queries(hospital) == 7, "who can sign is not asked for again so soon"
     assert line in read_summary(hospital)
     assert line in (hospital.newest / "report.html").read_text("utf-8")
     states = {"open": 1, "other_seal": 1, "not_open": 2}

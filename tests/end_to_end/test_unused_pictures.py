@@ -26,7 +26,7 @@ def ward(scene):
 
 
 def check_ward(hospital):
-    """Check a roster of six doctors, of whom one has a picture that can be used, and eight files of nobody's, one damaged."""
+    """Check a roster of six doctors, of whom one has a picture that can be used, and eight files that fit no row, one damaged."""
     rows = [(name(serial), number(serial), f"{serial:05d}") for serial in range(LONELY, MISSING + 1)]
     hospital.roster(rows, headers=HEADERS)
     seals = hospital.folder / "seals"

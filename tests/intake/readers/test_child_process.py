@@ -58,7 +58,7 @@ def repeated(rows: int, columns: int) -> bytes:
     )
 
 
-# the alarm ends a child that nobody kills
+# the alarm ends a child that was not killed
 READY = "import signal; signal.alarm(20); print('{\"ready\":true}', flush=True)\n"
 ENTITIES = '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]>'
 
