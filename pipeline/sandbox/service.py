@@ -65,7 +65,7 @@ class CallAnswer:
 
 
 class FakeService:
-    """One region of the service with its tenants; ``seed`` makes its identifiers repeatable.
+    """One region of the service with its tenants.
 
     ``owner`` is the configuration or the user that it was started for; ``list_current_tenants`` returns its tenants as they are now.
     """
@@ -75,14 +75,13 @@ class FakeService:
         rules: Rules | None = None,
         *,
         tenants: Sequence[Tenant] = (SANDBOX,),
-        seed: int | None = None,
         owner: str = "",
         list_current_tenants: Callable[[], Sequence[Tenant]] = list,
     ) -> None:
         self.rules = rules or Rules()
         self.tenants = tuple(tenants)
         self.owner, self._list_current_tenants = owner, list_current_tenants
-        self._random = random.Random(seed)  # noqa: S311  identifiers of a stand-in guard nothing
+        self._random = random.Random()  # noqa: S311  identifiers of a stand-in guard nothing
         self.reset()
 
     def reset(self) -> None:

@@ -172,7 +172,7 @@ class Stage:
 def stage(corpus: Corpus, folder: Path, *, marked_copies: bool = False) -> Iterator[Stage]:
     """Lay a corpus out and open a sandbox on a socket for it."""
     seals = lay_out(corpus, folder)
-    service = FakeService(Rules(limiter="none"), seed=corpus.seed)
+    service = FakeService(Rules(limiter="none"))
     with SandboxThread(Sandbox(service)) as sandbox, _undisturbed():
         _configure(folder, sandbox.url, marked_copies=marked_copies)
         yield Stage(folder, service, seals)

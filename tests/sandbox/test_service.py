@@ -17,7 +17,7 @@ def text(data):
 
 
 def test_a_file_that_was_uploaded_becomes_a_seal(send_request, create, upload, png, now):
-    service = FakeService(seed=1)
+    service = FakeService()
     got = send_request(service, upload(png), UPLOAD).response
     assert got["TotalCount"] == 1
     assert got["Deadline"] == int(now + 600)
@@ -31,11 +31,6 @@ def test_a_file_that_was_uploaded_becomes_a_seal(send_request, create, upload, p
     assert (seal.contract, seal.trace_id, seal.scene_key) == ("file_id", "trace-1", "OTHER")
     assert service.pictures[seal.picture] == png
     assert not service.list_duplicates()
-
-
-def test_equal_seeds_give_equal_identifiers(send_request, create):
-    first, second = (send_request(FakeService(seed=5), create()).response for _ in range(2))
-    assert first == second
 
 
 def test_the_service_is_not_idempotent(send_request, create, number):
@@ -297,7 +292,7 @@ def test_an_answer_given_in_place_of_executing_still_passes_the_gateway(send_req
 
 
 def test_the_report_holds_every_request(send_request, create, number, now):
-    service = FakeService(Rules(rate=1), seed=3)
+    service = FakeService(Rules(rate=1))
     send_request(service, create(7), arrived=now - 0.5, more={"X_TC_TraceId": "t-1"})
     send_request(service, create(7), steady=now + 0.1)
     reported = service.build_report(now)
