@@ -4,9 +4,11 @@ import hashlib
 import io
 from dataclasses import replace
 
+import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from openpyxl.drawing.image import Image as Drawing
 from page_support import make_site
 from people import make_row, name, number
 from PIL import Image
@@ -356,3 +358,60 @@ def test_a_picture_given_under_a_corrected_number_passes_to_the_person(ward):
     assert ward.hospital.go("resolve", name(1), "--same-person") == 0
     row = ward.run()[1]
     assert (row["status"], row["picture"] and row["picture"]["sha256"]) == ("changed", ward.digest)
+
+
+# -- pictures in the roster
+
+
+class DrawnRoster:
+    """A roster whose row of doctor 1 shows a picture; a file of the doctor's staff number is another one."""
+
+    def __init__(self, ward):
+        self.ward = ward
+        draw_seal(ward.seals / "00001.png", 11)
+        self.drawn = ward.hospital.folder / "drawn.png"
+        draw_seal(self.drawn, 12)
+
+    def save(self, cell):
+        """Write the roster with the drawing over a cell."""
+        self.ward.save()
+        path = self.ward.hospital.folder / "inbox" / "roster.xlsx"
+        book = openpyxl.load_workbook(path)
+        book.active.cell(1, 6, "印章")
+        drawing = Drawing(str(self.drawn))
+        drawing.width, drawing.height = 60, 16
+        book.active.add_image(drawing, cell)
+        book.save(path)
+
+    def give(self, chosen, other):
+        """Give doctor 1 one of both pictures; the other one was shown as well."""
+        rows, _ = read_rosters([self.ward.hospital.folder / "inbox"])
+        (row,) = [row for row in rows if row.cells[1].display_text == number(1)]
+        digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in (chosen, other)}
+        image = ImageFile.from_path(chosen, digests[chosen], chosen.stat().st_size)
+        self.ward.decide(
+            lambda decisions: decisions.give(decisions.identify(row), image, "wang", [digests[other]])
+        )
+
+
+@pytest.mark.parametrize("cell", ["F2", "C2", "H2"], ids=["seal column", "mobile column", "beside"])
+def test_a_picture_in_the_row_that_was_not_chosen_is_not_asked_about_again(ward, cell):
+    drawn = DrawnRoster(ward)
+    drawn.save(cell)
+    assert ward.run("check")[1]["codes"] == ["IMAGE_AMBIGUOUS"]
+    drawn.give(ward.seals / "00001.png", drawn.drawn)
+    assert ward.run("check")[1]["status"] == "ready"
+    assert ward.run()[1]["status"] == "sealed"
+    assert sent_pictures(ward)[number(1)] == (ward.seals / "00001.png").read_bytes()
+    draw_seal(drawn.drawn, 13)
+    drawn.save(cell)
+    assert ward.run("check")[1]["codes"] == ["IMAGE_AMBIGUOUS"], "other bytes in the cell that was set aside"
+
+
+@pytest.mark.parametrize("cell", ["F2", "C2", "H2"], ids=["seal column", "mobile column", "beside"])
+def test_a_picture_in_the_row_that_was_chosen_is_sent(ward, cell):
+    drawn = DrawnRoster(ward)
+    drawn.save(cell)
+    drawn.give(drawn.drawn, ward.seals / "00001.png")
+    assert ward.run()[1]["status"] == "sealed"
+    assert sent_pictures(ward)[number(1)] == drawn.drawn.read_bytes()
