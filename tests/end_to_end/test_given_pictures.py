@@ -372,14 +372,14 @@ class DrawnRoster:
         self.drawn = ward.hospital.folder / "drawn.png"
         draw_seal(self.drawn, 12)
 
-    def save(self, cell):
-        """Write the roster with the drawing over a cell."""
+    def save(self, cell, height=16):
+        """Write the roster with the drawing over a cell; one of 60 pixels lies between rows."""
         self.ward.save()
         path = self.ward.hospital.folder / "inbox" / "roster.xlsx"
         book = openpyxl.load_workbook(path)
         book.active.cell(1, 6, "印章")
         drawing = Drawing(str(self.drawn))
-        drawing.width, drawing.height = 60, 16
+        drawing.width, drawing.height = 60, height
         book.active.add_image(drawing, cell)
         book.save(path)
 
@@ -415,3 +415,14 @@ def test_a_picture_in_the_row_that_was_chosen_is_sent(ward, cell):
     drawn.give(drawn.drawn, ward.seals / "00001.png")
     assert ward.run()[1]["status"] == "sealed"
     assert sent_pictures(ward)[number(1)] == drawn.drawn.read_bytes()
+
+
+def test_a_picture_between_rows_that_was_not_chosen_is_not_asked_about_in_place_of_a_lost_one(ward):
+    drawn = DrawnRoster(ward)
+    (ward.seals / "00001.png").unlink()
+    drawn.save("C2", height=60)
+    assert ward.run("check")[1]["codes"] == ["IMAGE_AMBIGUOUS"]
+    drawn.give(ward.seals / "scan.png", drawn.drawn)
+    assert ward.run("check")[1]["status"] == "ready"
+    (ward.seals / "scan.png").unlink()
+    assert ward.run("check")[1]["codes"] == ["IMAGE_MISSING"]
