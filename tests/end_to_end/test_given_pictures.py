@@ -373,7 +373,7 @@ class DrawnRoster:
         draw_seal(self.drawn, 12)
 
     def save(self, cell, height=16):
-        """Write the roster with the drawing over a cell; one of 60 pixels lies between rows."""
+        """Write the roster with the drawing over a cell; one of 40 pixels lies between two rows."""
         self.ward.save()
         path = self.ward.hospital.folder / "inbox" / "roster.xlsx"
         book = openpyxl.load_workbook(path)
@@ -420,7 +420,7 @@ def test_a_picture_in_the_row_that_was_chosen_is_sent(ward, cell):
 def test_a_picture_between_rows_that_was_not_chosen_is_not_asked_about_in_place_of_a_lost_one(ward):
     drawn = DrawnRoster(ward)
     (ward.seals / "00001.png").unlink()
-    drawn.save("C2", height=60)
+    drawn.save("F2", height=40)
     assert ward.run("check")[1]["codes"] == ["IMAGE_AMBIGUOUS"]
     drawn.give(ward.seals / "scan.png", drawn.drawn)
     assert ward.run("check")[1]["status"] == "ready"
