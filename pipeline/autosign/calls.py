@@ -26,7 +26,7 @@ from pipeline.esign.responses import Reply
 from pipeline.esign.signing import CredentialsFinder
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.messages.catalogue import make_message
-from pipeline.planning.guards import Guards, RunGuards
+from pipeline.planning.guards import GuardLimits, RunGuards
 from pipeline.sending.call_context import (
     MAX_SENDS,
     BreakerOpened,
@@ -265,7 +265,7 @@ async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncI
         resources.stop.event,
         clock,
         resources.outages or OutageMonitor(clock),
-        ReadGuards(Guards(patience=config.guards.give_up_minutes * 60)),
+        ReadGuards(GuardLimits(patience=config.guards.give_up_minutes * 60)),
         describe_keys(config, credentials),
         is_encrypted=config.api.encryption.is_on,
     )

@@ -32,7 +32,7 @@ from pipeline.intake.fields.normalize import (
 from pipeline.intake.fields.person_name import is_surely_other_name
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing.expected_names import CELL, COLUMN, GIVEN, NUMBER
-from pipeline.intake.pairing.picture_column import list_contested_files
+from pipeline.intake.pairing.picture_column import list_contested_images
 from pipeline.messages.problems import build_problem
 
 IndexedProblem = tuple[int, Problem]
@@ -200,7 +200,7 @@ def _list_contested_images(
     """
     claimants: defaultdict[str, list[int]] = defaultdict(list)
     for index, doctor in enumerate(doctors):
-        for file in list_contested_files(doctor):
+        for file in list_contested_images(doctor):
             if key := identical_images.get(file.sha256, file.sha256):
                 claimants[key].append(index)
     if not claimants:

@@ -124,7 +124,7 @@ def list_answers() -> Mapping[str, Advice]:
 @cache
 def list_halts() -> Mapping[str, Advice]:
     """Return the advice on why a run stops before its end (run.json, ``halted.code``)."""
-    halts = {code: _make_advice(f"halts.{code}") for code in _list_names("halts.")}
+    halts = {code: _make_advice(f"halt_advice.{code}") for code in _list_names("halt_advice.")}
     return {**halts, "SEAL_ID_REUSED": list_answers()["SEAL_ID_REUSED"]}
 
 

@@ -43,7 +43,7 @@ RUNS_SEARCHED = 50  # back to the last complete run over the same rosters, befor
 
 
 @dataclass(frozen=True, slots=True)
-class Guards:
+class GuardLimits:
     """The limits at which a run stops; None is never."""
 
     new_rows: int | None = 200  # people that no earlier run has seen …
@@ -56,9 +56,9 @@ class Guards:
     deadline: time | None = None  # local
     patience: float = 900.0  # seconds without an answer, then the run gives up
 
-    def accept_all(self) -> Guards:
+    def accept_all(self) -> GuardLimits:
         """Return the limits of a run whose guards are accepted: deadline and patience remain."""
-        return Guards(None, 0.0, None, None, False, False, False, self.deadline, self.patience)
+        return GuardLimits(None, 0.0, None, None, False, False, False, self.deadline, self.patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ NO_SEALS = SealCounts()
 
 
 def check_plan(
-    guards: Guards,
+    guards: GuardLimits,
     ledger: Ledger,
     record: RunRecord,
     *,
@@ -117,7 +117,7 @@ def get_missing_rosters_halt(emptied_folders: Sequence[str]) -> Halt | None:
 
 
 def _check_new_people(
-    newcomers: Mapping[str, str | None], guards: Guards, ledger: Ledger, record: RunRecord, live_seals: int
+    newcomers: Mapping[str, str | None], guards: GuardLimits, ledger: Ledger, record: RunRecord, live_seals: int
 ) -> Halt | None:
     """Stop a run with too many people that no earlier run has seen; in a first run, without seals, all are new."""
     if guards.new_rows is None or not live_seals:
@@ -137,7 +137,7 @@ def _check_new_people(
 
 
 def _check_shrunk_roster(
-    people: int, guards: Guards, ledger: Ledger, record: RunRecord, files: Sequence[FileReport]
+    people: int, guards: GuardLimits, ledger: Ledger, record: RunRecord, files: Sequence[FileReport]
 ) -> Halt | None:
     """Stop a run that lacks too many people of the last runs; the rows of an unread file have not gone away.
 
@@ -332,7 +332,7 @@ def require_certificate(ledger: Ledger, contract: str, now: float) -> None:
         raise UsageError("usage.not_certified", days=CERTIFICATE_DAYS, contract=contract)
 
 
-def compute_deadline(guards: Guards, now: datetime) -> datetime | None:
+def compute_deadline(guards: GuardLimits, now: datetime) -> datetime | None:
     """Return the moment at which a run that begins ``now`` (with its zone) has to stop."""
     if guards.deadline is None:
         return None
@@ -346,7 +346,7 @@ def compute_deadline(guards: Guards, now: datetime) -> datetime | None:
 class RunGuards:
     """Counts the answers of a run, and stops it where they have too much in common."""
 
-    guards: Guards = Guards()
+    guards: GuardLimits = GuardLimits()
     own_seals: int = 0  # as in SealCounts, those of this run included
     existing_names: int = 0
     # codes of the last definite answers; None: a seal was made

@@ -33,7 +33,7 @@ from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
 from pipeline.intake.pairing.image_index import ImageListing, index_images, list_images
 from pipeline.intake.pairing.match import MatchResult, match_images
-from pipeline.intake.pairing.picture_column import list_contested_files
+from pipeline.intake.pairing.picture_column import list_contested_images
 from pipeline.intake.pairing.wards import name_sheet_wards
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -269,7 +269,7 @@ def _flag_conflicts(matches: MatchResult, view: LedgerView, examiner: ImageExami
     """Return the matched doctors with the problems of several rows with each other."""
     # the pictures of doctors who have a seal are not opened again
     unsealed = [doctor for doctor in matches.doctors if doctor.key not in view.known_keys]
-    contested = [image for doctor in unsealed for image in list_contested_files(doctor)]
+    contested = [image for doctor in unsealed for image in list_contested_images(doctor)]
     pictures = [doctor.picture for doctor in unsealed if doctor.picture is not None] + contested
     examiner.examine_all(pictures)
     identical = examiner.group_identical(pictures) | dict.fromkeys(examiner.list_blank(pictures), "")

@@ -18,7 +18,7 @@ from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRe
 from pipeline.intake.pairing.image_index import ImageListing
 from pipeline.intake.pairing.match import MatchResult
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.planning.guards import NO_SEALS, Guards, SealCounts
+from pipeline.planning.guards import NO_SEALS, GuardLimits, SealCounts
 
 if TYPE_CHECKING:  # they import asyncio: `check` does not need it
     from pipeline.esign.rate_limiter import Limiter
@@ -102,7 +102,7 @@ class RunStart:
 
     ready: Sequence[RowPlan]
     covered: frozenset[int] | None  # of a retry: the indexes of the row plans that it covers
-    guards: Guards
+    guards: GuardLimits
     record: RunRecord
     halt: Halt | None  # a guard, or an answer that is not resolved
     credentials: CredentialsSource | None  # None: there is nothing to send, or it is forbidden

@@ -29,7 +29,7 @@ from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.protocol import Ledger
 from pipeline.planning.checked_plan import RowNames, list_chosen_lines, list_chosen_rows
 from pipeline.planning.covered_rows import list_retried_rows, list_rows_of
-from pipeline.planning.guards import Guards, RunGuards, compute_deadline
+from pipeline.planning.guards import GuardLimits, RunGuards, compute_deadline
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.run_state import RunState
 from pipeline.workflow.stage_settings import (
@@ -241,7 +241,7 @@ def count_workers(config: Config) -> int:
     return config.limits.concurrency * (2 if get_contract(config).needs_upload else 1)
 
 
-def _compute_deadline_timestamp(guards: Guards, now: float) -> float | None:
+def _compute_deadline_timestamp(guards: GuardLimits, now: float) -> float | None:
     """Return the unix second at which this run has to stop."""
     moment = compute_deadline(guards, datetime.fromtimestamp(now, UTC).astimezone())
     return moment.timestamp() if moment else None

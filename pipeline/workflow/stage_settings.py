@@ -28,7 +28,7 @@ from pipeline.intake.images.prepare import ImageComparer, ImageExaminer
 from pipeline.intake.readers.model import HEADER, ReadOptions
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.planning.guards import Guards
+from pipeline.planning.guards import GuardLimits
 from pipeline.planning.plan import PlanRules
 from pipeline.version import __version__
 
@@ -238,10 +238,10 @@ def _list_image_settings(config: Config) -> tuple[Path, int, bool, bool]:
 # -- the plan
 
 
-def build_guards(request: RunRequest, config: Config) -> Guards:
+def build_guards(request: RunRequest, config: Config) -> GuardLimits:
     """Return the limits at which a run stops; a retry is not judged by what is new or gone."""
     limits = config.guards.model_dump(exclude={"give_up_minutes"})
-    guards = Guards(**limits, patience=config.guards.give_up_minutes * 60)
+    guards = GuardLimits(**limits, patience=config.guards.give_up_minutes * 60)
     if request.command == "retry":
         guards = replace(guards, new_rows=None, shrunk=None)
     return guards.accept_all() if request.accept_guards else guards

@@ -11,7 +11,7 @@ from wire_support import CREATE, fault, set_limits
 
 from pipeline.clock import SystemClock
 from pipeline.domain.run import Status
-from pipeline.planning.guards import Guards, RunGuards, compute_deadline
+from pipeline.planning.guards import GuardLimits, RunGuards, compute_deadline
 
 REFUSED = {"code": "InvalidParameter.CardNumber"}
 
@@ -218,11 +218,11 @@ def test_a_retry_is_not_judged_by_what_is_gone(hospital_with):
 
 def test_the_deadline_is_the_next_one():
     now = datetime.now(UTC).astimezone()
-    assert compute_deadline(Guards(deadline=time(6)), now.replace(hour=5, minute=0)).hour == 6
-    assert compute_deadline(Guards(deadline=time(6)), now.replace(hour=6, minute=0)) > now.replace(
+    assert compute_deadline(GuardLimits(deadline=time(6)), now.replace(hour=5, minute=0)).hour == 6
+    assert compute_deadline(GuardLimits(deadline=time(6)), now.replace(hour=6, minute=0)) > now.replace(
         hour=6, minute=0
     )
-    assert compute_deadline(Guards(), now) is None
+    assert compute_deadline(GuardLimits(), now) is None
 
 
 class Morning(SystemClock):

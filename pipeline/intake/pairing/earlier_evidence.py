@@ -48,7 +48,7 @@ from pipeline.intake.pairing.expected_names import (
     list_names,
 )
 from pipeline.intake.pairing.image_index import list_variants
-from pipeline.intake.pairing.picture_column import list_contested_files
+from pipeline.intake.pairing.picture_column import list_contested_images
 
 _TRACE_CHARS = 10  # hexadecimal: enough to compare the few numbers of one name
 _ANOTHERS_NUMBER = "ID_NAME_CONFLICT"  # the row's number is perhaps another person's
@@ -339,7 +339,7 @@ def _list_bearers(doctor: Doctor, site_key: SiteKey, run: str) -> Iterator[Beare
         ),
         run=run,
     )
-    contested = list_contested_files(doctor)
+    contested = list_contested_images(doctor)
     is_tied = doctor.picture is not None and doctor.held_image is None
     if not (is_tied or contested):
         yield make_bearer()

@@ -91,7 +91,7 @@ def get_entry_stem(text: str) -> str:
     return file_names.split_extension(get_file_of_path(text) or text)[0]
 
 
-def list_contested_files(doctor: Doctor) -> list[ImageFile]:
+def list_contested_images(doctor: Doctor) -> list[ImageFile]:
     """Return the files that may be a row's and are not used: they may be another row's, or they show different pictures.
 
     A picture in the roster (▣ H12) is none of them: its place there decides whose it is, and a person corrects the place.
