@@ -117,7 +117,11 @@ def get_missing_rosters_halt(emptied_folders: Sequence[str]) -> Halt | None:
 
 
 def _check_new_people(
-    newcomers: Mapping[str, str | None], guards: GuardLimits, ledger: Ledger, record: RunRecord, live_seals: int
+    newcomers: Mapping[str, str | None],
+    guards: GuardLimits,
+    ledger: Ledger,
+    record: RunRecord,
+    live_seals: int,
 ) -> Halt | None:
     """Stop a run with too many people that no earlier run has seen; in a first run, without seals, all are new."""
     if guards.new_rows is None or not live_seals:
