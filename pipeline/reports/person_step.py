@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.clock import shown, stamp
 from pipeline.domain.roster import Field
 from pipeline.domain.row_tasks import RowTask, choose_task, get_detail, get_known_person
-from pipeline.domain.run import EndedRow, Status, has_doubtful_picture
+from pipeline.domain.run import EndedRow, Status, has_doubtful_picture, is_held_problem
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import get_problem_kind_if_known
 from pipeline.messages.service_errors import get_halt_advice, get_refusal_advice
@@ -118,7 +118,8 @@ def _follow_advice(person: PersonState) -> NextStep:
 def _correct_row(person: PersonState) -> NextStep:
     row, build = person.row, person.command_line.build
     known_person = get_known_person(row) if row else ""
-    name = str(get_detail(row, "IMAGE_AMBIGUOUS", "earlier").get("name", ""))
+    held = filter(is_held_problem, row.problems if row else ())
+    name = next((str(problem.detail.get("name", "")) for problem in held), "")
     if known_person:
         commands = (
             build("resolve", known_person, "--same-person"),

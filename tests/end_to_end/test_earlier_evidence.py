@@ -145,7 +145,7 @@ def test_the_rows_of_a_run_that_a_guard_stopped_are_evidence(hospital):
 
 def test_the_next_step_is_a_decision_and_no_retry(clerk, capsys):
     clerk.run()
-    assert "1 row was not sent: its picture may be an earlier doctor's" in (steps := capsys.readouterr().err)
+    assert "1 row was not sent: its picture may be another doctor's" in (steps := capsys.readouterr().err)
     assert steps.rstrip().endswith(" resolve")
     assert " retry" not in steps
     clerk.hospital.go("explain", name(NEWCOMER))

@@ -199,6 +199,14 @@ def test_a_picture_that_also_bears_another_doctors_name_goes_to_neither(ward):
     assert (done[2]["status"], done[2]["codes"]) == ("rejected", ["IMAGE_AMBIGUOUS"])
 
 
+def test_a_given_file_that_bears_a_strangers_number_is_sent(ward):
+    """A person saw the picture and the name of its file; that person is in no roster."""
+    (ward.seals / "scan.png").rename(ward.seals / f"{number(30)}.png")
+    ward.give(1, f"{number(30)}.png")
+    assert ward.run()[1]["status"] == "sealed"
+    assert sent_pictures(ward)[number(1)] == ward.bytes
+
+
 # -- one of several pictures
 
 

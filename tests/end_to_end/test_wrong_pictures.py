@@ -536,3 +536,66 @@ def test_a_new_picture_next_to_the_one_of_the_seal_is_seen_and_not_sent(hospital
     new.unlink()
     draw_seal(hospital.folder / "seals" / "00001.png", 1)
     assert hospital.run_to_end("run") == (0, {"unchanged": 3})
+
+
+# -- files that bear the number of somebody who is in no roster and in no ledger
+
+STRANGER = 30
+
+
+@pytest.fixture
+def shifted(hospital):
+    """The picture column of doctor 1 names the file of somebody who has left; that of doctor 2 is right."""
+    files = [(f"{number(STRANGER)}.png", STRANGER), (f"{number(1)}.png", 1), (f"{number(2)}.png", 2)]
+    rows = [row(1, f"{number(STRANGER)}.png"), row(2, f"{number(2)}.png")]
+    set_up(hospital, rows, headers=WITH_PICTURE, files=files)
+    assert statuses_by_name(hospital) == {name(1): ["rejected", "IMAGE_AMBIGUOUS"], name(2): ["sealed"]}
+    return hospital
+
+
+def statuses_by_name(hospital) -> dict[str, list[str]]:
+    return {line["name"]: [line["status"], *line["codes"]] for line in hospital.outcomes()}
+
+
+def correct_entry(hospital):
+    hospital.roster([row(1, f"{number(1)}.png"), row(2, f"{number(2)}.png")], headers=WITH_PICTURE)
+
+
+def correct_number(hospital):
+    """The file was right; the number was another doctor's."""
+    hospital.roster(
+        [row(STRANGER, f"{number(STRANGER)}.png"), row(2, f"{number(2)}.png")], headers=WITH_PICTURE
+    )
+
+
+def decide(hospital):
+    assert hospital.go("resolve", name(1), "--keep") == 0
+
+
+@pytest.mark.parametrize(("correct", "sealed", "picture"), [
+    (correct_entry, 1, 1),
+    (correct_number, STRANGER, STRANGER),
+    (decide, 1, STRANGER),  # a person says that the picture is the doctor's
+])  # fmt: skip
+def test_a_file_that_bears_a_strangers_number_is_sent_for_nobody_until_it_is_corrected_or_decided(
+    shifted, correct, sealed, picture
+):
+    assert shifted.go("check") == 3
+    (line,) = [line for line in shifted.outcomes("plan.jsonl") if line["name"] == name(1)]
+    assert line["codes"] == ["IMAGE_AMBIGUOUS"]
+    assert f"resolve {name(1)} --keep" in line["problems"][0]["message"]
+    assert number(STRANGER) not in line["problems"][0]["message"]
+    correct(shifted)
+    shifted.go("run", "--yes")
+    made = {seal.number: shifted.service.pictures[seal.picture] for seal in shifted.service.seals}
+    assert made == {number(2): drawn(shifted.folder, 2), number(sealed): drawn(shifted.folder, picture)}
+
+
+def test_explain_and_the_console_name_the_decision_about_a_strangers_file(shifted, capsys):
+    shifted.go("run", "--yes")
+    assert "1 row was not sent: its picture may be another doctor's" in capsys.readouterr().err
+    shifted.go("explain", name(1))
+    explained = capsys.readouterr().out
+    assert f"resolve {name(1)} --keep" in explained.split("What happened")[0]
+    assert "another person's identity number" in explained
+    assert number(STRANGER) not in explained

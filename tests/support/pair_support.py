@@ -14,7 +14,7 @@ from pipeline.intake.pairing.match import MatchResult, match_images
 
 # made up; the check digits fit
 NUMBER = "110101199003070732"
-OTHER_NUMBER = "110101198505051232"
+OTHER_NUMBER = "110101198505051238"
 X_NUMBER = "11010119900307109X"
 
 

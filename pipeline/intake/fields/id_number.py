@@ -397,6 +397,7 @@ _IDENTITY_NUMBER = re.compile(
     r"(?![0-9A-Za-z])"
 )
 _ROUNDED = re.compile(r"[1-8]\.\d{2,14}[Ee]\+1[47]")
+_WHOLE_NUMBER = re.compile(rf"(?<![0-9]){PROVINCES}[0-9]{{4}}(?:19|20)[0-9]{{9}}[0-9Xx](?![0-9])")
 _SAMPLE = re.compile(r"示例|样例|范例|示范|例如|格式|[例如][:：]|example|sample", re.IGNORECASE)
 
 
@@ -409,3 +410,9 @@ def holds_identity_number(kind: CellKind, value: object, text: str) -> bool:
     text = unicodedata.normalize("NFKC", text[:_READ])
     number = _IDENTITY_NUMBER.search(text) or _ROUNDED.fullmatch(text.strip())
     return number is not None and _SAMPLE.search(text) is None
+
+
+def list_whole_numbers(text: str) -> list[str]:
+    """Return the numbers of 18 characters in a text whose birth date and check character are right, their X in upper case."""
+    found = [hit[0].upper() for hit in _WHOLE_NUMBER.finditer(unicodedata.normalize("NFKC", text))]
+    return [number for number in found if _read_birth(number) and number[17] == check_character(number[:17])]

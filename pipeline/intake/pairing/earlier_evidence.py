@@ -13,6 +13,10 @@ other person, even if the first person is not in the rosters of this run. One of
 
 Bytes that a person saw next to the given ones and did not choose are no evidence for this doctor, whatever names them.
 
+A file whose name or folder holds a whole identity number is that person's and no other doctor's, also where no run has
+seen the person. The row's own numbers, those that a person decided to be the doctor's, a picture that was judged right or
+given to the doctor are no doubt.
+
 For a doctor with a seal, or with a create without a verdict, nothing is sent: the matched picture is compared, and the
 file is not tied to the doctor.
 
@@ -34,6 +38,7 @@ from pipeline.domain.run import Judgements
 from pipeline.domain.seals import Bearer, GivenPicture
 from pipeline.domain.site_key import PLAIN_KEY, SiteKey
 from pipeline.intake.conflicts import KEPT_DIGITS, get_kept_digits
+from pipeline.intake.fields.id_number import list_whole_numbers
 from pipeline.intake.fields.normalize import drop_spaces, fold_width, get_field_text, is_placeholder
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.images.prepare import ImageExaminer
@@ -147,11 +152,18 @@ class EarlierEvidence:
         others = {other for given in self._given.get(doctor.key or "", ()) for other in given.others}
         return others.difference(self.list_given(doctor))
 
-    def get_other_bearer(self, doctor: Doctor, match: ImageMatch, image: ImageFile | None) -> Bearer | None:
-        """Return an earlier doctor whose picture a file may be, None where it is evidence for the row.
+    def get_other_person(
+        self, doctor: Doctor, match: ImageMatch, image: ImageFile | None
+    ) -> Bearer | str | None:
+        """Return an earlier doctor, else the identity number, of the person whose picture a file may be.
 
-        ``image`` is what the file holds, None where that cannot be read.
+        None where the file is evidence for the row. ``image`` is what the file holds, None where that cannot be read.
         """
+        bearer = self._get_other_bearer(doctor, match, image)
+        return bearer or self._get_other_number(doctor, match, image)
+
+    def _get_other_bearer(self, doctor: Doctor, match: ImageMatch, image: ImageFile | None) -> Bearer | None:
+        """Return an earlier doctor whose picture a file may be, None where it is evidence for the row."""
         if match.evidence == NUMBER or not (self._records.bearers or self._given):
             return None
         person = _Person(doctor, self._records.site_key)
@@ -165,6 +177,28 @@ class EarlierEvidence:
         if any(not tie.is_contested for tie in ties):
             return None
         return self._choose_other(self._list_namesakes(doctor, match, person), person)
+
+    def _get_other_number(self, doctor: Doctor, match: ImageMatch, image: ImageFile | None) -> str | None:
+        """Return a whole identity number in the path of a file that is not the doctor's, None where there is none."""
+        if match.evidence == NUMBER or doctor.number is None:
+            return None
+        numbers = list_whole_numbers(match.candidate.relative_path)
+        if not numbers:
+            return None
+        if image is not None and (
+            self.is_judged_right(doctor, image) or image.sha256 in self.list_given(doctor)
+        ):
+            return None
+        own = _list_numbers_of_row(doctor)
+        others = (
+            number for number in numbers if number not in own and not self._is_earlier_number(doctor, number)
+        )
+        return next(others, None)
+
+    def _is_earlier_number(self, doctor: Doctor, number: str) -> bool:
+        """Return whether a person decided that a number is the doctor's under an earlier or a corrected number."""
+        same, key = self._records.same_persons, self._records.site_key.person(number)
+        return doctor.key is not None and same.get(key, key) == same.get(doctor.key, doctor.key)
 
     def get_other_owner(self, doctor: Doctor, image: ImageFile) -> Bearer | None:
         """Return an earlier doctor whose picture a file is, by its bytes, pixels or path, independent of its name.
@@ -348,6 +382,13 @@ def _list_bearers(doctor: Doctor, site_key: SiteKey, run: str) -> Iterator[Beare
         yield make_bearer(path=path, picture=doctor.picture.sha256)
     for image in contested:
         yield make_bearer(path=site_key.digest(image.location), picture=image.sha256, is_contested=True)
+
+
+def _list_numbers_of_row(doctor: Doctor) -> set[str]:
+    """Return the identity numbers in a row but for those in its picture entry."""
+    entry = doctor.row.fields.get(Field.PICTURE)
+    texts = [cell.display_text for cell in doctor.row.cells if cell is not entry]
+    return {doctor.number or "", *(number for text in texts for number in list_whole_numbers(text))}
 
 
 def list_number_traces(row: Row) -> list[str]:

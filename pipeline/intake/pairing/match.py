@@ -116,6 +116,15 @@ class _Option:
 
 
 @dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A picture that may be another person's: an earlier doctor's, or that of the identity number in its path."""
+
+    source: str  # as shown
+    image: ImageFile | None  # None where the file cannot be read
+    owner: Bearer | str
+
+
+@dataclass(frozen=True, slots=True)
 class _Choice:
     """What a person chose among the pictures that may be a doctor's."""
 
@@ -286,37 +295,44 @@ class _RowMatcher:
         """Return the pictures that are evidence for the doctor, and whether all may be an earlier doctor's.
 
         What earlier runs saw never decides between tonight's pictures: one that may be an earlier doctor's is left out only where there is
-        one that is surely the doctor's own. Raises _RowRefused where there is no other picture, unless nothing is sent for the doctor.
+        one that is surely the doctor's own. A file that bears another person's number is never used beside others. Raises _RowRefused where there is no other picture, unless nothing is sent for the doctor.
         """
-        doubts: list[tuple[str, ImageFile | None, Bearer]] = []
-        own_matches, own_cells = [], []
-        for match in matches:
-            image = self.sources.get_image_if_readable(match.candidate)
-            if bearer := self.earlier.get_other_bearer(doctor, match, image):
-                doubts.append((show_path(match.candidate.relative_path, doctor), image, bearer))
-            else:
-                own_matches.append(match)
-        for cell in cells:
-            if bearer := self.earlier.get_other_bearer_of_cell(doctor, cell):
-                doubts.append((f"▣ {cell.address}", cell.picture, bearer))
-            else:
-                own_cells.append(cell)
+        own_matches, own_cells, doubts = self._separate_doubts(doctor, matches, cells)
         if not doubts:
             return matches, cells, False
-        if own_matches or own_cells:
+        has_own = bool(own_matches or own_cells)
+        if has_own:
             certain_matches = [match for match in own_matches if self._is_certain(doctor, match)]
             certain_cells = [cell for cell in own_cells if self.earlier.is_judged_right(doctor, cell.picture)]
             if certain_matches or certain_cells:
                 return certain_matches, tuple(certain_cells), False
-            if self.earlier.is_settled(doctor):
-                return own_matches, tuple(own_cells), False
-            return matches, cells, False
         if self.earlier.is_settled(doctor):
-            return matches, cells, True
-        files, images, bearers = zip(*doubts, strict=True)
-        problem = match_problems.explain_earlier_bearers(doctor, files, bearers)
+            return (own_matches, tuple(own_cells), False) if has_own else (matches, cells, True)
+        owners = [doubt.owner for doubt in doubts]
+        if has_own and all(isinstance(owner, Bearer) for owner in owners):
+            return matches, cells, False
+        problem = match_problems.explain_other_owners(doctor, [doubt.source for doubt in doubts], owners)
+        images = [doubt.image for doubt in doubts]
         held = images[0] if len({image and image.sha256 for image in images}) == 1 else None
         raise _RowRefused(problem, held_image=held)
+
+    def _separate_doubts(
+        self, doctor: Doctor, matches: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
+    ) -> tuple[list[ImageMatch], list[EmbeddedImage], list[_Doubt]]:
+        """Return the files and the pictures in cells that are evidence for the doctor, and those that may be another person's."""
+        own_matches, own_cells, doubts = [], [], []
+        for match in matches:
+            image = self.sources.get_image_if_readable(match.candidate)
+            if owner := self.earlier.get_other_person(doctor, match, image):
+                doubts.append(_Doubt(show_path(match.candidate.relative_path, doctor), image, owner))
+            else:
+                own_matches.append(match)
+        for cell in cells:
+            if bearer := self.earlier.get_other_bearer_of_cell(doctor, cell):
+                doubts.append(_Doubt(f"▣ {cell.address}", cell.picture, bearer))
+            else:
+                own_cells.append(cell)
+        return own_matches, own_cells, doubts
 
     def _is_certain(self, doctor: Doctor, match: ImageMatch) -> bool:
         """Return whether a file bears the doctor's number, or a person judged it right."""

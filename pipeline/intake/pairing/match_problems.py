@@ -77,17 +77,15 @@ def explain_shared_files(
     return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, department=department)
 
 
-def explain_earlier_bearers(doctor: Doctor, files: Sequence[str], bearers: Sequence[Bearer]) -> Problem:
-    """Return the problem of pictures that may be earlier doctors', and who these are."""
-    bearer = bearers[0]
-    detail = {
-        "found": list_texts(files),
-        "name": mask_file_name(doctor.display_name or "—"),
-        "earlier": bearer.shown_name or "—",
-        "place": bearer.position,
-        "run": bearer.run,
-        "person": bearer.key,
-    }
+def explain_other_owners(doctor: Doctor, files: Sequence[str], owners: Sequence[Bearer | str]) -> Problem:
+    """Return the problem of pictures that may be other people's: earlier doctors, or people known by their number alone."""
+    detail = {"found": list_texts(files), "name": mask_file_name(doctor.display_name or "—")}
+    bearer = next((owner for owner in owners if isinstance(owner, Bearer)), None)
+    if bearer is None:
+        detail["other_number"] = mask_id(str(owners[0]))
+    else:
+        detail["earlier"] = bearer.shown_name or "—"
+        detail["place"], detail["run"], detail["person"] = bearer.position, bearer.run, bearer.key
     return make_problem("IMAGE_AMBIGUOUS", doctor, **detail)
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from image_support import encoded, make_examiner, put, seal
-from pair_support import NUMBER, OTHER_NUMBER, doctor, fill
+from pair_support import NUMBER, OTHER_NUMBER, X_NUMBER, doctor, fill
 from readable_key import ReadableKey
 
-from pipeline.domain.roster import Doctor, EmbeddedImage, Field, ImageFile
+from pipeline.domain.masking import mask_id
+from pipeline.domain.roster import Cell, CellKind, Doctor, EmbeddedImage, Field, ImageFile
 from pipeline.domain.run import Judgement, Judgements
 from pipeline.domain.seals import Bearer
 from pipeline.intake.pairing import image_index
@@ -246,3 +247,68 @@ def test_a_row_of_another_persons_number_is_remembered_by_what_it_shows(tmp_path
     )
     assert bearer.key == ""
     assert bearer.digits
+
+
+# -- files that bear an identity number, of whomever
+
+
+SPOUSE = Cell("H", "配偶", OTHER_NUMBER, CellKind.TEXT, OTHER_NUMBER)
+
+
+@pytest.mark.parametrize(("file", "entry"), [
+    (f"{OTHER_NUMBER}.png", f"{OTHER_NUMBER}.png"),
+    (f"{OTHER_NUMBER}.png", OTHER_NUMBER),
+    (f"李娜-{OTHER_NUMBER}-内科.png", f"李娜-{OTHER_NUMBER}-内科.png"),
+    (f"张伟-{OTHER_NUMBER}.png", f"张伟-{OTHER_NUMBER}"),
+    (f"{OTHER_NUMBER}/签名.png", f"{OTHER_NUMBER}/签名.png"),
+    (f"{OTHER_NUMBER}/签名.png", "签名.png"),
+    (f"{OTHER_NUMBER}/张伟.png", None),
+    (f"{OTHER_NUMBER}/1001.png", None),
+    (f"{OTHER_NUMBER}/{NUMBER}/签名.png", "签名.png"),
+])  # fmt: skip
+@pytest.mark.parametrize("records", [make_records(), make_records(ZHANG)], ids=["nobody", "the doctor"])
+def test_a_file_that_bears_another_persons_number_is_held(tmp_path, records, file, entry):
+    """No run has ever seen the other person."""
+    (paired,) = pair(tmp_path, {file: b"seal"}, records, zhang(picture=entry)).doctors
+    (problem,) = paired.errors
+    assert problem.code == "IMAGE_AMBIGUOUS"
+    assert problem.detail["other_number"] == mask_id(OTHER_NUMBER)
+    assert (paired.picture, paired.held_image.sha256) == (None, pair_digest(b"seal"))
+
+
+@pytest.mark.parametrize(("file", "entry", "changes"), [
+    (f"{NUMBER}.png", f"{NUMBER}.png", {}),
+    (f"{OTHER_NUMBER}/{NUMBER}.png", None, {}),  # the file's own name decides
+    (f"{X_NUMBER.lower()}.png", X_NUMBER.lower(), {"number": X_NUMBER}),
+    (f"{OTHER_NUMBER[:17]}0.png", f"{OTHER_NUMBER[:17]}0", {}),  # its check character is wrong
+    (f"1{OTHER_NUMBER}.png", f"1{OTHER_NUMBER}", {}),
+    (f"{OTHER_NUMBER[:6]}20269905{OTHER_NUMBER[14:]}.png", f"{OTHER_NUMBER[:6]}20269905{OTHER_NUMBER[14:]}", {}),
+    (f"{OTHER_NUMBER}.png", OTHER_NUMBER, {"more": [SPOUSE]}),  # a value of the row
+])  # fmt: skip
+def test_a_file_with_no_number_but_the_rows_own_is_used(tmp_path, file, entry, changes):
+    (paired,) = pair(tmp_path, {file: b"seal"}, make_records(), zhang(picture=entry, **changes)).doctors
+    assert (paired.errors, paired.picture.sha256) == ((), pair_digest(b"seal"))
+
+
+def test_what_a_person_decided_about_a_file_with_a_number_counts(tmp_path):
+    file = f"{OTHER_NUMBER}.png"
+    digest = pair_digest(b"seal")
+    key = ReadableKey()
+    judged = Judgements(key, {key.judgement(OWN, "张伟", "", digest): Judgement("right", 0.0)})
+    corrected = make_records(same_persons={OTHER: OWN})
+    for records in (make_records(judgements=judged), corrected):
+        (paired,) = pair(tmp_path, {file: b"seal"}, records, zhang(picture=file)).doctors
+        assert (paired.errors, paired.picture.sha256) == ((), digest)
+
+
+def test_a_settled_doctor_is_compared_with_a_file_that_bears_another_number(tmp_path):
+    """Nothing is sent."""
+    records = make_records(settled_keys={OWN})
+    (paired,) = pair(tmp_path, {f"{OTHER_NUMBER}.png": b"seal"}, records, zhang(picture=OTHER_NUMBER)).doctors
+    assert (paired.errors, paired.picture is paired.held_image) == ((), True)
+
+
+def test_the_same_picture_in_another_folder_does_not_clear_a_file_with_a_number(tmp_path):
+    files = {f"{OTHER_NUMBER}/签名.png": b"seal", "内科/签名.png": b"seal"}
+    (paired,) = pair(tmp_path, files, make_records(), zhang(picture="签名.png")).doctors
+    assert [problem.detail["other_number"] for problem in paired.errors] == [mask_id(OTHER_NUMBER)]
