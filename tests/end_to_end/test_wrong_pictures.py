@@ -577,7 +577,7 @@ def decide(hospital):
     (correct_number, STRANGER, STRANGER),
     (decide, 1, STRANGER),  # a person says that the picture is the doctor's
 ])  # fmt: skip
-def test_a_file_that_bears_a_strangers_number_is_sent_for_nobody_until_it_is_corrected_or_decided(
+def test_a_file_that_bears_a_strangers_number_is_held_until_a_correction_or_a_decision(
     shifted, correct, sealed, picture
 ):
     assert shifted.go("check") == 3

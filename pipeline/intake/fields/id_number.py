@@ -414,5 +414,7 @@ def holds_identity_number(kind: CellKind, value: object, text: str) -> bool:
 
 def list_whole_numbers(text: str) -> list[str]:
     """Return the numbers of 18 characters in a text whose birth date and check character are right, their X in upper case."""
-    found = [hit[0].upper() for hit in _WHOLE_NUMBER.finditer(unicodedata.normalize("NFKC", text))]
-    return [number for number in found if _read_birth(number) and number[17] == check_character(number[:17])]
+    numbers = [hit[0].upper() for hit in _WHOLE_NUMBER.finditer(unicodedata.normalize("NFKC", text))]
+    return [
+        number for number in numbers if _read_birth(number) and number[17] == check_character(number[:17])
+    ]
