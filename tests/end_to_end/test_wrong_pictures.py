@@ -599,3 +599,37 @@ def test_explain_and_the_console_name_the_decision_about_a_strangers_file(shifte
     assert f"resolve {name(1)} --keep" in explained.split("What happened")[0]
     assert "another person's identity number" in explained
     assert number(STRANGER) not in explained
+
+
+# -- files that hold a name among other words
+
+
+def scan_of(serial: int) -> str:
+    return f"2026-内科{name(serial)}_签名(扫描).png"
+
+
+def test_entries_that_slipped_by_a_line_name_files_that_hold_another_name(hospital):
+    """The correction is held as well: an earlier run saw two doctors for each picture. A person decides."""
+    serials = (1, 2, 3)
+    slipped = [row(serial, scan_of(serial % 3 + 1)) for serial in serials]
+    set_up(hospital, slipped, headers=WITH_PICTURE, files=[(scan_of(serial), serial) for serial in serials])
+    held = {name(serial): ["rejected", "IMAGE_AMBIGUOUS"] for serial in serials}
+    assert statuses_by_name(hospital) == held
+    assert name(2) in hospital.outcomes()[0]["problems"][0]["message"]
+    set_up(hospital, [row(serial, scan_of(serial)) for serial in serials], headers=WITH_PICTURE)
+    assert statuses_by_name(hospital) == held
+    for serial in serials:
+        assert hospital.go("resolve", name(serial), "--keep") == 0
+    assert hospital.go("run", "--yes") == 0
+    assert len(hospital.service.seals) == 3
+    assert wrong_pictures(hospital) == []
+
+
+def test_an_entry_names_the_file_of_a_doctor_whom_an_earlier_run_saw_without_a_picture(hospital):
+    set_up(hospital, [row(2), row(3)], headers=WITH_PICTURE)
+    set_up(hospital, [row(1, scan_of(2))], headers=WITH_PICTURE, files=[(scan_of(2), 2), (scan_of(1), 1)])
+    assert statuses_by_name(hospital) == {name(1): ["rejected", "IMAGE_AMBIGUOUS"]}
+    assert "resolve" in hospital.outcomes()[0]["problems"][0]["message"]
+    set_up(hospital, [row(1, scan_of(1))], headers=WITH_PICTURE)
+    assert statuses_by_name(hospital) == {name(1): ["sealed"]}
+    assert wrong_pictures(hospital) == []

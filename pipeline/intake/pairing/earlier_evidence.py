@@ -51,6 +51,7 @@ from pipeline.intake.pairing.expected_names import (
     ImageMatch,
     bears_name,
     list_names,
+    list_other_names,
 )
 from pipeline.intake.pairing.image_index import list_variants
 from pipeline.intake.pairing.picture_column import list_contested_images
@@ -246,11 +247,16 @@ class EarlierEvidence:
             if bears_name(match, doctor):
                 return [bearer for bearer in bearers if bearer.name in person.names]
             return list(bearers)
-        return list(self._list_bearers_of_stem(match, person)) if match.evidence == COLUMN else []
+        return list(self._list_bearers_of_stem(doctor, match, person)) if match.evidence == COLUMN else []
 
-    def _list_bearers_of_stem(self, match: ImageMatch, person: _Person) -> Iterator[Bearer]:
-        """Yield the earlier doctors whose name, staff number or identity number the stem of an entry's file is."""
+    def _list_bearers_of_stem(self, doctor: Doctor, match: ImageMatch, person: _Person) -> Iterator[Bearer]:
+        """Yield the earlier doctors whose name, staff number or identity number the stem of an entry's file is.
+
+        Also those whose name stands in it among other words.
+        """
         site_key = self._records.site_key
+        for other in list_other_names(match.candidate, doctor) if self._by_name else ():
+            yield from self._by_name.get(site_key.digest(other), ())
         for variant in list_variants(match.candidate):
             name = site_key.digest(make_name_key(variant.base))
             staff_no = site_key.digest(fold_staff_no(variant.base))

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor
 from pipeline.intake.conflicts import compute_person_ids
 from pipeline.intake.fields.normalize import is_placeholder
@@ -17,6 +18,8 @@ from pipeline.intake.pairing.expected_names import (
     STAFF_NO,
     ImageMatch,
     bears_name,
+    list_names,
+    list_other_names,
     make_department_key,
     match_by_name,
 )
@@ -168,18 +171,14 @@ def _list_owners(person_ids: Sequence[Hashable], rows: Sequence[tuple[int, Image
 
 
 def list_contested_files(
-    entry_matches: Sequence[Sequence[ImageMatch]], matches: ImageMatches
+    doctors: Sequence[Doctor], entry_matches: Sequence[Sequence[ImageMatch]], matches: ImageMatches
 ) -> Mapping[Candidate, frozenset[int]]:
     """Return the files that a row's picture entry names and another row's doctor bears by name, with all these rows.
 
-    A file that fits both (namesakes) belongs to the entry.
+    A file that fits both (namesakes) belongs to the entry. A file that holds another doctor's name among other words
+    (2026_内科张伟_签名) is contested as well, unless it holds the row's own identity number.
     """
-    naming: defaultdict[Candidate, list[int]] = defaultdict(list)
-    for row, entry in enumerate(entry_matches):
-        own = {match.candidate for match in matches.by_row[row]} if entry else ()
-        for match in entry:
-            if match.candidate not in own:
-                naming[match.candidate].append(row)
+    naming = _list_naming_rows(entry_matches, matches)
     if not naming:
         return {}
     bearing: defaultdict[Candidate, list[int]] = defaultdict(list)
@@ -187,10 +186,50 @@ def list_contested_files(
         for match in fitting:
             if match.candidate in naming:
                 bearing[match.candidate].append(row)
+    rows_by_name = _list_rows_by_name(doctors)
     contested: dict[Candidate, frozenset[int]] = {}
     for candidate, rows in naming.items():
         people = {matches.person_ids[row] for row in rows}
-        others = [row for row in bearing[candidate] if {matches.person_ids[row]} != people]
-        if others:
-            contested[candidate] = frozenset((*rows, *others))
+        others = {row for row in bearing[candidate] if {matches.person_ids[row]} != people}
+        involved = {*rows, *others} if others else set()
+        for row in rows:
+            if named := _list_rows_named_in(candidate, row, doctors, rows_by_name, matches):
+                involved.update({row, *named})
+        if involved:
+            contested[candidate] = frozenset(involved)
     return contested
+
+
+def _list_naming_rows(
+    entry_matches: Sequence[Sequence[ImageMatch]], matches: ImageMatches
+) -> Mapping[Candidate, Sequence[int]]:
+    """Return the files that entries name and that are not their row's by name, with these rows."""
+    naming: defaultdict[Candidate, list[int]] = defaultdict(list)
+    for row, entry in enumerate(entry_matches):
+        own = {match.candidate for match in matches.by_row[row]} if entry else ()
+        for match in entry:
+            if match.candidate not in own:
+                naming[match.candidate].append(row)
+    return naming
+
+
+def _list_rows_named_in(
+    candidate: Candidate,
+    row: int,
+    doctors: Sequence[Doctor],
+    rows_by_name: Mapping[str, Sequence[int]],
+    matches: ImageMatches,
+) -> set[int]:
+    """Return the rows of other people whose name stands in the name of a file, beside what is the row's own."""
+    names = list_other_names(candidate, doctors[row])
+    rows = {other for name in names for other in rows_by_name.get(name, ())}
+    return {other for other in rows if matches.person_ids[other] != matches.person_ids[row]}
+
+
+def _list_rows_by_name(doctors: Sequence[Doctor]) -> Mapping[str, Sequence[int]]:
+    """Return the rows by the name keys of their doctors."""
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for row, doctor in enumerate(doctors):
+        for name in {make_name_key(name) for name in list_names(doctor)}:
+            rows[name].append(row)
+    return rows

@@ -179,7 +179,7 @@ def match_images(
     with ImageSources(known_files, images.store, now) as sources:
         entries = [read_picture_entry(doctor, index) for doctor in doctors]
         entry_matches = [entry.named for entry in entries]
-        contested = list_contested_files(entry_matches, matches)
+        contested = list_contested_files(doctors, entry_matches, matches)
         earlier = earlier or EarlierEvidence()
         given = _match_given(doctors, index, sources, earlier)
         matcher = _RowMatcher(doctors, matches, entries, contested, given, sources, images, earlier)
@@ -295,7 +295,8 @@ class _RowMatcher:
         """Return the pictures that are evidence for the doctor, and whether all may be an earlier doctor's.
 
         What earlier runs saw never decides between tonight's pictures: one that may be an earlier doctor's is left out only where there is
-        one that is surely the doctor's own. A file that bears another person's number is never used beside others. Raises _RowRefused where there is no other picture, unless nothing is sent for the doctor.
+        one that is surely the doctor's own. One picture that is the doctor's by one file and may be another's by a second file is nobody's.
+        A file that bears another person's number is never used beside others. Raises _RowRefused where there is no other picture, unless nothing is sent for the doctor.
         """
         own_matches, own_cells, doubts = self._separate_doubts(doctor, matches, cells)
         if not doubts:
@@ -309,12 +310,23 @@ class _RowMatcher:
         if self.earlier.is_settled(doctor):
             return (own_matches, tuple(own_cells), False) if has_own else (matches, cells, True)
         owners = [doubt.owner for doubt in doubts]
-        if has_own and all(isinstance(owner, Bearer) for owner in owners):
-            return matches, cells, False
-        problem = match_problems.explain_other_owners(doctor, [doubt.source for doubt in doubts], owners)
         images = [doubt.image for doubt in doubts]
+        if has_own and all(isinstance(owner, Bearer) for owner in owners):
+            own_images = [self.sources.get_image_if_readable(match.candidate) for match in own_matches]
+            own_images += [cell.picture for cell in own_cells]
+            if not self._are_one_image([*own_images, *images]):
+                return matches, cells, False
+        problem = match_problems.explain_other_owners(doctor, [doubt.source for doubt in doubts], owners)
         held = images[0] if len({image and image.sha256 for image in images}) == 1 else None
         raise _RowRefused(problem, held_image=held)
+
+    def _are_one_image(self, images: Sequence[ImageFile | None]) -> bool:
+        """Return whether pictures are certainly one; not where one of them cannot be read now."""
+        readable = [image for image in images if image is not None]
+        try:
+            return len(readable) == len(images) and self.images.are_same_image(readable)
+        except NotReadNow:
+            return False
 
     def _separate_doubts(
         self, doctor: Doctor, matches: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]

@@ -107,6 +107,37 @@ def test_a_picture_that_another_doctor_had_is_none(tmp_path, contested, by, file
     assert is_held(tmp_path, file, make_records(ZHANG, tied), zhang(picture=entry))
 
 
+@pytest.mark.parametrize(("file", "held"), [
+    ("李娜.png", True),
+    ("1002.png", True),
+    ("2026-李娜_签名.png", True),
+    ("内科李娜.png", True),
+    ("1002李娜.png", True),
+    ("1001_李娜_旧.png", True),
+    ("张伟-李娜.png", True),
+    ("2026-张伟_签名.png", False),
+    ("scan07.png", False),
+    (f"李娜_{NUMBER}.png", False),
+])  # fmt: skip
+def test_a_file_of_the_picture_column_that_holds_an_earlier_doctors_name(tmp_path, file, held):
+    records = make_records(ZHANG, LI)
+    assert is_held(tmp_path, file, records, zhang(picture=file)) is held
+    assert not is_held(tmp_path / "new", file, make_records(ZHANG), zhang(picture=file))
+
+
+@pytest.mark.parametrize("other", [b"seal", b"another"])
+def test_a_picture_that_another_file_may_give_to_an_earlier_doctor_is_nobodys(tmp_path, other):
+    """Different pictures are several; in a row of a doctor with a seal they are compared."""
+    records = make_records(ZHANG, replace(LI, staff_no="1001"))
+    files = {"张伟.png": b"seal", "1001.png": other}
+    (paired,) = pair(tmp_path / "a", files, records, zhang()).doctors
+    assert (paired.picture, [problem.code for problem in paired.errors]) == (None, ["IMAGE_AMBIGUOUS"])
+    assert bool(paired.errors[0].detail.get("earlier")) is (other == b"seal")
+    settled = replace(records, settled_keys={OWN})
+    (paired,) = pair(tmp_path / "b", files, settled, zhang()).doctors
+    assert paired.picture.name == "张伟.png"
+
+
 def pair_digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

@@ -516,3 +516,67 @@ def test_problems_found_earlier_stay_in_front(tmp_path):
     assert [problem.code for problem in again.problems] == ["IMAGE_MISSING", "IMAGE_MISSING"]
     (paired_doctors,) = paired(tmp_path, {"张伟印章.png": b"seal"}, first).doctors
     assert [problem.code for problem in paired_doctors.problems] == ["IMAGE_MISSING", "IMAGE_NAME_FUZZY"]
+
+
+# -- the picture column names a file that holds another doctor's name
+
+OTHERS_FILES = {
+    "whole": "李文章.png",
+    "with a suffix": "李文章签名图.png",
+    "behind a department": "内科李文章.png",
+    "among signs": "2026-李文章_签名(扫描).png",
+    "with a digit": "李文章 (12).png",
+    "in other characters": "2026_李⽂章.png",
+    "beside the staff number": "1001_李文章_旧.png",
+    "beside the own name": "张伟-李文章.png",
+    "glued to the own name": "张伟李文章.png",
+    "in GBK": "2026_李文章.png".encode("gbk").decode("latin-1"),
+}
+
+
+@pytest.mark.parametrize("file", OTHERS_FILES.values(), ids=OTHERS_FILES)
+@pytest.mark.parametrize("entry", ["name", "stem"])
+def test_an_entry_whose_file_holds_another_doctors_name_is_refused(tmp_path, file, entry):
+    text = file if entry == "name" else file.removesuffix(".png")
+    rows = (
+        doctor("张伟", staff_no="1001", picture=text),
+        doctor("李文章", number=OTHER_NUMBER, row=3, staff_no="2002"),
+    )
+    first, second = paired(tmp_path, {file: b"seal"}, *rows).doctors
+    assert (first.picture, [problem.code for problem in first.errors]) == (None, ["IMAGE_AMBIGUOUS"])
+    assert first.errors[0].detail["other"].endswith(" 3")
+    assert second.picture is None
+
+
+@pytest.mark.parametrize("file", [
+    "2026-张伟_签名.png",
+    "张伟新章.png",
+    f"李文章_{NUMBER}.png",  # the own identity number
+    "文章.png",
+    "李文.png",
+    "扫描12.png",
+    "章李文.png",
+])  # fmt: skip
+def test_an_entry_whose_file_holds_no_other_doctors_name_is_used(tmp_path, file):
+    rows = doctor("张伟", picture=file), doctor("李文章", number=OTHER_NUMBER, row=3)
+    assert got(tmp_path, {file: b"seal"}, *rows)[0] == (file, "column", [])
+
+
+@pytest.mark.parametrize(("own", "other", "file", "is_used"), [
+    ("欧阳文章", "文章", "内科欧阳文章_旧.png", True),  # the end of the own name
+    ("文章", "欧阳文章", "内科欧阳文章_旧.png", False),
+    ("李文", "李文章", "内科李文章_旧.png", False),
+    ("李文章", "李文", "内科李文章_旧.png", True),
+    ("阿依古丽·买买提", "买买提", "内科阿依古丽.买买提_旧.png", True),
+    ("买买提", "阿依古丽·买买提", "2026_阿依古丽.买买提_旧.png", False),
+    ("张伟", "张伟", "2026_张伟_旧.png", True),  # a namesake: the entry says whose it is
+])  # fmt: skip
+def test_names_that_hold_each_other(tmp_path, own, other, file, is_used):
+    rows = doctor(own, picture=file), doctor(other, number=OTHER_NUMBER, row=3)
+    (found, _, codes), _ = got(tmp_path, {file: b"seal"}, *rows)
+    assert (found, codes) == ((file, []) if is_used else (None, ["IMAGE_AMBIGUOUS"]))
+
+
+def test_a_persons_other_row_does_not_contest_the_entry(tmp_path):
+    rows = doctor("张伟", picture="2026_张卫.png"), doctor("张卫", row=3)  # one number
+    assert got(tmp_path, {"2026_张卫.png": b"seal"}, *rows)[0][0] == "2026_张卫.png"

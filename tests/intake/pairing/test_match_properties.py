@@ -197,6 +197,9 @@ plain_files = st.dictionaries(
     ),
     plain_files,
 )
+@example(
+    [("张伟", 0, None, None, None), ("张伟", 0, "12", None, None)], {"张伟.png": b"one", "12.png": b"one"}
+)
 def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(people, content):
     """Judged by the file's path alone, apart from the code that pairs."""
     doctors = [replace(entry, key=f"k{entry.number}") for entry in doctors_of(people)]
