@@ -530,6 +530,8 @@ OTHERS_FILES = {
     "beside the staff number": "1001_李文章_旧.png",
     "beside the own name": "张伟-李文章.png",
     "glued to the own name": "张伟李文章.png",
+    "before the own name": "李文章张伟.png",
+    "with a suffix before a sign": "2026_李文章签名_旧.png",
     "in GBK": "2026_李文章.png".encode("gbk").decode("latin-1"),
 }
 
