@@ -295,7 +295,7 @@ class _RowMatcher:
         """Return the pictures that are evidence for the doctor, and whether all may be an earlier doctor's.
 
         What earlier runs saw never decides between tonight's pictures: one that may be an earlier doctor's is left out only where there is
-        one that is surely the doctor's own. One picture that is the doctor's by one file and may be another's by a second file is nobody's.
+        one that is surely the doctor's own. One picture that is the doctor's by one file and may be another's by a second file is not used.
         A file that bears another person's number is never used beside others. Raises _RowRefused where there is no other picture, unless nothing is sent for the doctor.
         """
         own_matches, own_cells, doubts = self._separate_doubts(doctor, matches, cells)

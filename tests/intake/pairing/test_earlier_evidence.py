@@ -138,7 +138,7 @@ def test_a_picture_that_another_file_may_give_to_an_earlier_doctor_is_nobodys(tm
     assert paired.picture.name == "张伟.png"
 
 
-def test_a_picture_in_the_row_beside_a_file_that_may_be_an_earlier_doctors(tmp_path):
+def test_a_picture_in_the_row_and_a_file_that_may_be_an_earlier_doctors(tmp_path):
     records = make_records(ZHANG, replace(LI, staff_no="1001"), images=make_examiner(tmp_path))
     cell = EmbeddedImage("H", 2, ImageFile("a.xlsx", "内科!H2", pair_digest(b"seal"), 4))
     for data in (b"seal", b"another"):

@@ -575,8 +575,8 @@ def test_an_entry_whose_file_holds_no_other_doctors_name_is_used(tmp_path, file)
 ])  # fmt: skip
 def test_names_that_hold_each_other(tmp_path, own, other, file, is_used):
     rows = doctor(own, picture=file), doctor(other, number=OTHER_NUMBER, row=3)
-    (found, _, codes), _ = got(tmp_path, {file: b"seal"}, *rows)
-    assert (found, codes) == ((file, []) if is_used else (None, ["IMAGE_AMBIGUOUS"]))
+    (file_used, _, codes), _ = got(tmp_path, {file: b"seal"}, *rows)
+    assert (file_used, codes) == ((file, []) if is_used else (None, ["IMAGE_AMBIGUOUS"]))
 
 
 def test_a_persons_other_row_does_not_contest_the_entry(tmp_path):
