@@ -176,6 +176,7 @@ class SqliteLedger(DatabaseLedger):
         self._idle: list[sqlite3.Connection] = []  # connections that read without a fault, each outside a transaction
 
     def close(self) -> None:
+        """Close every connection."""
         while self._idle:
             self._idle.pop().close()
         super().close()
