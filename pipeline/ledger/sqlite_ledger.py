@@ -173,7 +173,9 @@ class SqliteLedger(DatabaseLedger):
     def __init__(self, path: Path, *, site_key: SiteKey, writer: SqliteWriter | None = None) -> None:
         super().__init__(site_key=site_key, writer=writer)
         self._path = path
-        self._idle: list[sqlite3.Connection] = []  # connections that read without a fault, each outside a transaction
+        self._idle: list[
+            sqlite3.Connection
+        ] = []  # connections that read without a fault, each outside a transaction
 
     def close(self) -> None:
         """Close every connection."""

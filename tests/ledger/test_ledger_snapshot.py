@@ -42,7 +42,9 @@ async def test_a_later_read_uses_an_earlier_connection_and_sees_what_was_written
         assert fourth is not failed
         assert people.read_snapshot(fourth, ReadableKey(sign="")).people.keys() == {"p1"}
     ledger.close()
-    assert [file.path for file in Process().open_files() if Path(file.path).parent == ledger_path.parent] == []
+    assert [
+        file.path for file in Process().open_files() if Path(file.path).parent == ledger_path.parent
+    ] == []
 
 
 async def test_a_person_keeps_the_newest_name_and_the_first_seal_name(ledger, attempt, raw):
