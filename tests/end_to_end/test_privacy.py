@@ -225,7 +225,7 @@ def numbered(hospital_with):
     (hospital.folder / "secrets" / "roster__password").write_text(PASSWORD)
     seals = hospital.folder / "seals"
     places = (
-        seals / FOLDER / "00001.png", seals / f"内科 {SPACED_OUT}" / "00002.png", seals / "00003.png",
+        seals / FOLDER / f"{number(1)}.png", seals / f"内科 {SPACED_OUT}" / f"{number(2)}.png", seals / "00003.png",
         seals / f"{ACCOUNT}.png", seals / f"{number(4)}.png",
     )  # fmt: skip
     for serial, picture_path in enumerate(places, start=1):

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -176,9 +176,14 @@ def _user_exists(name: str) -> bool:
     return False
 
 
-def get_free_port() -> int:
-    """Return a port below those that systems hand out, so that it is free again after the server was killed."""
+def get_free_port(following: int = 0) -> int:
+    """Return a port below those that systems hand out, so that it is free again after the server was killed.
+
+    So many ports that follow it are free as well.
+    """
     while True:
         port = random.randrange(15_000, 32_000)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        with suppress(OSError), ExitStack() as stack:
+            for each in range(port, port + following + 1):
+                stack.enter_context(socket.create_server(("127.0.0.1", each)))
             return port

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 from command_lines import require_typable
 from page_support import make_site
+from postgres_server import get_free_port
 from run_support import wait_until
 
 from pipeline.cli.app import main
@@ -172,8 +173,7 @@ def test_every_hospital_has_a_page_of_its_own(hospital):
         file.write(
             'profiles:\n  east: {api: {organization_open_id: "east"}}\n  west: {api: {organization_open_id: "west"}}\n'
         )
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = get_free_port(following=2)
     with start_page(hospital, "--json", "--all", "serve", "--listen", f"127.0.0.1:{port}") as process:
         lines = [json.loads(process.stdout.readline()) for _ in range(3)]
         ports = [int(re.search(r":(\d+)/", line["url"])[1]) for line in lines]

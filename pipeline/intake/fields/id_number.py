@@ -397,7 +397,9 @@ _IDENTITY_NUMBER = re.compile(
     r"(?![0-9A-Za-z])"
 )
 _ROUNDED = re.compile(r"[1-8]\.\d{2,14}[Ee]\+1[47]")
-_WHOLE_NUMBER = re.compile(rf"(?<![0-9]){PROVINCES}[0-9]{{4}}(?:19|20)[0-9]{{9}}[0-9Xx](?![0-9])")
+_WHOLE_NUMBER = re.compile(
+    rf"(?<![0-9])({PROVINCES}[0-9]{{4}})[ -]?((?:19|20)[0-9]{{6}})[ -]?([0-9]{{3}}[0-9Xx])(?![0-9])"
+)
 _SAMPLE = re.compile(r"示例|样例|范例|示范|例如|格式|[例如][:：]|example|sample", re.IGNORECASE)
 
 
@@ -413,8 +415,12 @@ def holds_identity_number(kind: CellKind, value: object, text: str) -> bool:
 
 
 def list_whole_numbers(text: str) -> list[str]:
-    """Return the numbers of 18 characters in a text whose birth date and check character are right, their X in upper case."""
-    numbers = [hit[0].upper() for hit in _WHOLE_NUMBER.finditer(unicodedata.normalize("NFKC", text))]
+    """Return the numbers of 18 characters in a text whose birth date and check character are right, their X in upper case.
+
+    Blanks or hyphens may part the digits as on the card: 110101 19900307 0732.
+    """
+    hits = _WHOLE_NUMBER.findall(unicodedata.normalize("NFKC", text))
+    numbers = ["".join(groups).upper() for groups in hits]
     return [
         number for number in numbers if _read_birth(number) and number[17] == check_character(number[:17])
     ]

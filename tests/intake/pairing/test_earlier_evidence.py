@@ -302,6 +302,7 @@ SPOUSE = Cell("H", "配偶", OTHER_NUMBER, CellKind.TEXT, OTHER_NUMBER)
     (f"李娜-{OTHER_NUMBER}-内科.png", f"李娜-{OTHER_NUMBER}-内科.png"),
     (f"张伟-{OTHER_NUMBER}.png", f"张伟-{OTHER_NUMBER}"),
     (f"{OTHER_NUMBER}/签名.png", f"{OTHER_NUMBER}/签名.png"),
+    (f"{OTHER_NUMBER[:6]} {OTHER_NUMBER[6:14]}-{OTHER_NUMBER[14:]}/签名.png", "签名.png"),
     (f"{OTHER_NUMBER}/签名.png", "签名.png"),
     (f"{OTHER_NUMBER}/张伟.png", None),
     (f"{OTHER_NUMBER}/1001.png", None),
