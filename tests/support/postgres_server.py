@@ -184,6 +184,6 @@ def get_free_port(following: int = 0) -> int:
     while True:
         port = random.randrange(15_000, 32_000)
         with suppress(OSError), ExitStack() as stack:
-            for each in range(port, port + following + 1):
-                stack.enter_context(socket.create_server(("127.0.0.1", each)))
+            for wanted in range(port, port + following + 1):
+                stack.enter_context(socket.create_server(("127.0.0.1", wanted)))
             return port
