@@ -9,7 +9,6 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,7 @@ def read_document(path: Path) -> Document:
     except UnicodeDecodeError as error:
         raise ConfigError([make_message("config.not_utf8", path=path)]) from error
     try:
-        root = _compose(text)
+        root = YAML(typ="safe", pure=True).compose(text)
     except YAMLError as error:
         raise ConfigError([_describe_syntax_error(path, *_get_syntax_error(text, error))]) from error
     except RecursionError as error:
@@ -107,13 +106,6 @@ def read_document(path: Path) -> Document:
     if reader.faults:
         raise ConfigError(reader.faults)
     return Document(values, reader.lines)
-
-
-@lru_cache(maxsize=4)
-def _compose(text: str) -> Node | None:
-    """Return the nodes of a YAML text; a page and a program that imports this one read the same text again and again."""
-    root: Node | None = YAML(typ="safe", pure=True).compose(text)
-    return root
 
 
 def _get_syntax_error(text: str, error: YAMLError) -> tuple[int, str]:

@@ -137,8 +137,7 @@ def _inspect_ledger(path: Path, site_key: SiteKey, ownership: Ownership) -> None
         seen = registry.get_progress(identity.ledger_id) if registry else None
         is_behind = seen is None or identity.count_missing_receipts(seen) > 0
         require_complete_ledger(path, connection, may_be_behind=is_behind)
-    with closing(SqliteLedger(path, site_key=site_key)) as ledger:
-        ownership.inspect(path, identity, ledger)
+    ownership.inspect(path, identity, SqliteLedger(path, site_key=site_key))
 
 
 def _open_writer(path: Path, tenant: str, ownership: Ownership, now: float) -> SqliteWriter:

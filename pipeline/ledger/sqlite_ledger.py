@@ -164,47 +164,25 @@ class SqliteWriter(CommitQueue):
 
 
 class SqliteLedger(DatabaseLedger):
-    """A ledger in a file; `open_ledger` (open.py) opens it.
-
-    Of reads at the same time each has a connection of its own. A later read uses the connection of an earlier one: a new
-    connection reads the whole schema before its first statement.
-    """
+    """A ledger in a file; `open_ledger` (open.py) opens it. Every read has a connection of its own."""
 
     def __init__(self, path: Path, *, site_key: SiteKey, writer: SqliteWriter | None = None) -> None:
         super().__init__(site_key=site_key, writer=writer)
         self._path = path
-        self._idle: list[
-            sqlite3.Connection
-        ] = []  # connections that read without a fault, each outside a transaction
-
-    def close(self) -> None:
-        """Close every connection."""
-        while self._idle:
-            self._idle.pop().close()
-        super().close()
 
     @contextmanager
     def _open_reader(self) -> Iterator[sqlite3.Connection]:
         try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connect()
+            connection = connect(self._path, readonly=True)
+        except sqlite3.Error as error:
+            raise explain_read_error(self._path, error) from error
         try:
             connection.execute("BEGIN")
             yield connection
-            connection.execute("COMMIT")
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, sqlite3.Error):
-                raise explain_read_error(self._path, error) from error
-            raise
-        self._idle.append(connection)
-
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            return connect(self._path, readonly=True)
         except sqlite3.Error as error:
             raise explain_read_error(self._path, error) from error
+        finally:
+            connection.close()
 
 
 def explain_write_error(path: Path, error: sqlite3.Error | OSError) -> LedgerError:

@@ -40,9 +40,8 @@ def _faults(tmp_path, text, environment=None) -> str:
 ])  # fmt: skip
 def test_what_a_key_is_after_file_and_environment(tmp_path, text, environment, key, value):
     section, _, last = key.rpartition(".")
-    for _ in range(2):  # the second time the text is not parsed again
-        config = _load(tmp_path, text, environment)
-        assert getattr(getattr(config, section) if section else config, last) == value
+    config = _load(tmp_path, text, environment)
+    assert getattr(getattr(config, section) if section else config, last) == value
 
 
 @pytest.mark.parametrize(("text", "words"), [
@@ -62,8 +61,7 @@ def test_what_a_key_is_after_file_and_environment(tmp_path, text, environment, k
     )),
 ])  # fmt: skip
 def test_a_fault_of_the_file_is_named(tmp_path, text, words):
-    for _ in range(2):  # the second time the text is not parsed again
-        assert words in _faults(tmp_path, text)
+    assert words in _faults(tmp_path, text)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-from psutil import Process
 from readable_key import ReadableKey
 
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import SealContent, Verdict
-from pipeline.errors import LedgerError
 from pipeline.ledger import snapshot as people
 
 CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
@@ -23,28 +18,6 @@ async def test_a_reader_sees_one_moment_while_others_write(ledger, attempt):
         await ledger.open_attempt(attempt("p2"))
         assert people.read_snapshot(connection, ReadableKey(sign="")) == before
     assert ledger.snapshot().people.keys() == {"p1", "p2"}
-
-
-async def test_a_later_read_uses_an_earlier_connection_and_sees_what_was_written_since(
-    ledger, ledger_path, attempt
-):
-    """Reads at the same time have two, one that failed is not used again, and none is left open."""
-    assert ledger.snapshot().people.keys() == set()
-    with ledger._open_reader() as first, ledger._open_reader() as second:
-        assert first is not second
-    await ledger.open_attempt(attempt("p1"))
-    with ledger._open_reader() as third:
-        assert third in {first, second}
-        assert people.read_snapshot(third, ReadableKey(sign="")).people.keys() == {"p1"}
-    with pytest.raises(LedgerError), ledger._open_reader() as failed:
-        failed.execute("SELECT 1 FROM nothing")
-    with ledger._open_reader() as fourth:
-        assert fourth is not failed
-        assert people.read_snapshot(fourth, ReadableKey(sign="")).people.keys() == {"p1"}
-    ledger.close()
-    assert [
-        file.path for file in Process().open_files() if Path(file.path).parent == ledger_path.parent
-    ] == []
 
 
 async def test_a_person_keeps_the_newest_name_and_the_first_seal_name(ledger, attempt, raw):
