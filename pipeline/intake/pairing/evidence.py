@@ -7,7 +7,6 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor
 from pipeline.intake.conflicts import compute_person_ids
 from pipeline.intake.fields.normalize import is_placeholder
@@ -18,15 +17,11 @@ from pipeline.intake.pairing.expected_names import (
     STAFF_NO,
     ImageMatch,
     bears_name,
-    list_names,
-    list_other_names,
     make_department_key,
     match_by_name,
 )
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.wards import Wards
-
-# --- which row may mean which file
 
 _SHAREABLE = frozenset({STAFF_NO, NAME})  # two people may have the same; an identity number belongs to one
 FOREIGN = "other"  # of a match's department: no evidence, and a name alone next to it is none either
@@ -165,71 +160,3 @@ def _list_owners(person_ids: Sequence[Hashable], rows: Sequence[tuple[int, Image
     if owners or len(whole) in (0, len(rows)):
         return owners
     return {person_ids[row] for row, match in whole if match.department != FOREIGN}
-
-
-# --- files that an entry names and another person bears
-
-
-def list_contested_files(
-    doctors: Sequence[Doctor], entry_matches: Sequence[Sequence[ImageMatch]], matches: ImageMatches
-) -> Mapping[Candidate, frozenset[int]]:
-    """Return the files that a row's picture entry names and another row's doctor bears by name, with all these rows.
-
-    A file that fits both (namesakes) belongs to the entry. A file that holds another doctor's name among other words
-    (2026_内科张伟_签名) is contested as well, unless it holds the row's own identity number.
-    """
-    naming = _list_naming_rows(entry_matches, matches)
-    if not naming:
-        return {}
-    bearing: defaultdict[Candidate, list[int]] = defaultdict(list)
-    for row, fitting in enumerate(matches.fitting):
-        for match in fitting:
-            if match.candidate in naming:
-                bearing[match.candidate].append(row)
-    rows_by_name = _list_rows_by_name(doctors)
-    contested: dict[Candidate, frozenset[int]] = {}
-    for candidate, rows in naming.items():
-        people = {matches.person_ids[row] for row in rows}
-        others = {row for row in bearing[candidate] if {matches.person_ids[row]} != people}
-        involved = {*rows, *others} if others else set()
-        for row in rows:
-            if named := _list_rows_named_in(candidate, row, doctors, rows_by_name, matches):
-                involved.update({row, *named})
-        if involved:
-            contested[candidate] = frozenset(involved)
-    return contested
-
-
-def _list_naming_rows(
-    entry_matches: Sequence[Sequence[ImageMatch]], matches: ImageMatches
-) -> Mapping[Candidate, Sequence[int]]:
-    """Return the files that entries name and that are not their row's by name, with these rows."""
-    naming: defaultdict[Candidate, list[int]] = defaultdict(list)
-    for row, entry in enumerate(entry_matches):
-        own = {match.candidate for match in matches.by_row[row]} if entry else ()
-        for match in entry:
-            if match.candidate not in own:
-                naming[match.candidate].append(row)
-    return naming
-
-
-def _list_rows_named_in(
-    candidate: Candidate,
-    row: int,
-    doctors: Sequence[Doctor],
-    rows_by_name: Mapping[str, Sequence[int]],
-    matches: ImageMatches,
-) -> set[int]:
-    """Return the rows of other people whose name stands in the name of a file, beside what is the row's own."""
-    names = list_other_names(candidate, doctors[row])
-    rows = {other for name in names for other in rows_by_name.get(name, ())}
-    return {other for other in rows if matches.person_ids[other] != matches.person_ids[row]}
-
-
-def _list_rows_by_name(doctors: Sequence[Doctor]) -> Mapping[str, Sequence[int]]:
-    """Return the rows by the name keys of their doctors."""
-    rows: defaultdict[str, list[int]] = defaultdict(list)
-    for row, doctor in enumerate(doctors):
-        for name in {make_name_key(name) for name in list_names(doctor)}:
-            rows[name].append(row)
-    return rows

@@ -145,6 +145,13 @@ def bears_name(match: ImageMatch, doctor: Doctor) -> bool:
     return any(make_name_key(name) in stem for name in list_names(doctor))
 
 
+def bears_number(candidate: Candidate, doctor: Doctor) -> bool:
+    """Return whether a file's name holds the doctor's identity number, among whatever other words."""
+    number = file_names.comparison_key(doctor.number or "")
+    stems = {variant.stem for variant in list_variants(candidate)} if number else ()
+    return any(number in _TOKEN.findall(file_names.comparison_key(stem)) for stem in stems)
+
+
 def list_other_names(candidate: Candidate, doctor: Doctor) -> set[str]:
     """Return the name keys of the texts in a file's name that may be another person's name.
 
@@ -152,11 +159,10 @@ def list_other_names(candidate: Candidate, doctor: Doctor) -> set[str]:
     the doctor's own name is none (欧阳文章: 文章), nor is anything beside the doctor's identity number.
     """
     own = [key for name in list_names(doctor) if (key := make_name_key(name))]
-    number = file_names.comparison_key(doctor.number or "")
     others: set[str] = set()
+    if bears_number(candidate, doctor):
+        return others
     for stem in {variant.stem for variant in list_variants(candidate)}:
-        if number and number in _TOKEN.findall(file_names.comparison_key(stem)):
-            return set()
         for forms in file_names.list_han_words(stem):
             for word in map(make_name_key, forms):
                 others.update(_list_ends(word))

@@ -3,7 +3,7 @@
 How a doctor's picture is found:
 
 1. The picture column. A file it names wins over every other file, unless by its own name it is another person's: then
-   no one gets it (``evidence.list_contested_files``). An entry that can only mean a file and finds none is IMAGE_MISSING
+   no one gets it (``contested_files``). An entry that can only mean a file and finds none is IMAGE_MISSING
    and nothing else is tried: an older picture of the same name must not take its place. An entry that means no file
    (已交, √) is passed over.
    A picture that a person gave to the doctor counts in addition to all of these, by its bytes; those that the person saw and
@@ -44,11 +44,11 @@ from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.intake.images.image_files import MAX_BYTES
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing import match_problems, picture_column
+from pipeline.intake.pairing.contested_files import ContestedFiles
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
 from pipeline.intake.pairing.evidence import (
     ImageMatches,
     compute_image_matches,
-    list_contested_files,
     may_be_other_wards,
 )
 from pipeline.intake.pairing.expected_names import (
@@ -179,7 +179,7 @@ def match_images(
     with ImageSources(known_files, images.store, now) as sources:
         entries = [read_picture_entry(doctor, index) for doctor in doctors]
         entry_matches = [entry.named for entry in entries]
-        contested = list_contested_files(doctors, entry_matches, matches)
+        contested = ContestedFiles(doctors, entry_matches, matches).list_rows()
         earlier = earlier or EarlierEvidence()
         given = _match_given(doctors, index, sources, earlier)
         matcher = _RowMatcher(doctors, matches, entries, contested, given, sources, images, earlier)

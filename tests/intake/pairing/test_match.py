@@ -582,3 +582,23 @@ def test_names_that_hold_each_other(tmp_path, own, other, file, is_used):
 def test_a_persons_other_row_does_not_contest_the_entry(tmp_path):
     rows = doctor("张伟", picture="2026_张卫.png"), doctor("张卫", row=3)  # one number
     assert got(tmp_path, {"2026_张卫.png": b"seal"}, *rows)[0][0] == "2026_张卫.png"
+
+
+@pytest.mark.parametrize(("entries", "files", "is_used"), [
+    (("李文章/签名.png", "张伟/签名.png"), ("张伟/签名.png", "李文章/签名.png"), False),  # slipped by a line
+    (("张伟/签名.png", "李文章/签名.png"), ("张伟/签名.png", "李文章/签名.png"), True),
+    (("李文章/01.png", "李文章/02.png"), ("李文章/01.png", "李文章/02.png"), True),  # who collected the pictures
+    (("李文章/01.png", None), ("李文章/01.png", "李文章/02.png"), False),
+    (("李文章/张伟新.png", None), ("李文章/张伟新.png",), True),
+    ((f"李文章/{NUMBER}新.png", None), (f"李文章/{NUMBER}新.png",), True),
+    (("李文章组/01.png", None), ("李文章组/01.png",), True),
+    (("内科/李文章/01.png", None), ("内科/李文章/01.png",), False),
+])  # fmt: skip
+def test_a_folder_called_by_another_doctors_name(tmp_path, entries, files, is_used):
+    rows = [
+        doctor("张伟", picture=entries[0]),
+        doctor("李文章", number=OTHER_NUMBER, row=3, picture=entries[1]),
+    ]
+    first = paired(tmp_path, {file: file.encode() for file in files}, *rows).doctors[0]
+    assert ([problem.code for problem in first.errors] == []) is is_used
+    assert first.picture is None or first.picture.path.relative_to(tmp_path).as_posix().endswith(entries[0])
