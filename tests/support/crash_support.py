@@ -82,6 +82,14 @@ class Zygote:
         if stopped_at is not None:
             order |= {"name": stopped_at, "pass": 1, "signals": [signal.SIGSTOP]}
         self._order(folder, arguments, order)
+        return self._read_start(printed)
+
+    def fork(self, words: list[str], *, output: Path, **order) -> ForkedRun:
+        """Start any command line in a child; what it prints goes to ``output``."""
+        self._send(words, {"announce": True, "output": str(output), **order})
+        return self._read_start(output)
+
+    def _read_start(self, printed: Path) -> ForkedRun:
         run = ForkedRun(int(self._process.stdout.readline()), self._process.stdout, printed)
         self._started.append(run)
         return run

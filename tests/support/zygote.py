@@ -3,10 +3,10 @@
 Reads one JSON object a line, ``{"words", "name", "pass", "signals", "fail", "random"}``, answers with one: ``{"code",
 "signal", "points"}``. The child gets signals (SIGKILL unless told) when it passes the point of this name for the
 ``pass``-th time, or with ``fail`` (an errno) meets a disk that fails there; ``random`` kills it after so many seconds,
-wherever it is. ``output`` names a file for what it prints; ``environment`` holds all its variables; ``limits`` are
+wherever it is. ``output`` names a file for what it prints, ``errors`` another one for stderr; ``environment`` holds all its variables; ``limits`` are
 its resource limits by name. With ``announce`` its process number comes in a line of its own, before it has ended.
 ``later`` moves both of its clocks on by so many seconds, ``jump`` the wall clock alone; with ``unhurried`` back-off
-takes its time. It runs in ``folder``, if told, and ``terminal`` is the terminal of all its streams, but of its data
+takes its time. With ``session`` it leads a session of its own. It runs in ``folder``, if told, and ``terminal`` is the terminal of all its streams, but of its data
 where ``output`` names a file.
 """
 
@@ -116,6 +116,8 @@ def run(order: dict, log: int) -> int:
 
 def direct_streams(order: dict) -> None:
     """Give the child its folder, its streams, and the name under which a person calls the program."""
+    if order.get("session"):
+        os.setsid()
     os.chdir(order.get("folder", "."))
     sys.argv[0] = str(Path(pipeline.__file__).with_name("__main__.py"))
     terminal = order.get("terminal")
@@ -127,7 +129,10 @@ def direct_streams(order: dict) -> None:
         output = os.open(order.get("output", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(output, 1)
         if not terminal:
-            os.dup2(output, 2)
+            errors = (
+                os.open(order["errors"], os.O_WRONLY | os.O_CREAT, 0o600) if "errors" in order else output
+            )
+            os.dup2(errors, 2)
     if terminal:  # the objects of this process take their streams for pipes or files
         for stream, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
             setattr(sys, name, open(stream, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for its life

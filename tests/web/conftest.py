@@ -12,10 +12,27 @@ from end_to_end.conftest import (
     scenes,
     signals_as_before,
 )
+from forked_program import ForkedProgram
 from page_support import PageThread
 from run_support import wait_until
 
+from pipeline.web import check_child
+from pipeline.web.send import run_child
+
 __all__ = ["hospital", "hospital_with", "marked_copies_on", "scene", "scenes", "signals_as_before"]
+
+
+@pytest.fixture(autouse=True)
+def forked_checks(request, monkeypatch):
+    """Let the checks of a page be forked from a process that has imported everything; `test_check_child` starts real ones."""
+    if request.path.name != "test_check_child.py":
+        monkeypatch.setattr(check_child, "start_own_program", ForkedProgram)
+
+
+@pytest.fixture
+def forked_runs(monkeypatch):
+    """Let the runs of a page be forked as well, where a test is about what the page shows of them."""
+    monkeypatch.setattr(run_child, "start_own_program", ForkedProgram)
 
 
 @pytest.fixture

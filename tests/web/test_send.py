@@ -89,7 +89,7 @@ def test_the_preview_shows_what_a_run_would_do(checked):
         assert text.count('name="row"') == 3
 
 
-def test_the_run_is_started_recorded_and_shown(checked, capsys):
+def test_the_run_is_started_recorded_and_shown(forked_runs, checked, capsys):
     """By a user who may send; who may only look is offered nothing."""
     with (checked.folder / "config.yaml").open("a", encoding="utf-8") as file:
         file.write('web: {url: "https://esign.hospital.example", trusted_proxy: "127.0.0.1"}\n')
@@ -125,7 +125,7 @@ def test_the_run_is_started_recorded_and_shown(checked, capsys):
         assert page.failures == []
 
 
-def test_the_rows_that_are_ticked_alone_are_sent(checked):
+def test_the_rows_that_are_ticked_alone_are_sent(forked_runs, checked):
     with open_page(checked) as (_, inside):
         check = read_check(inside.get("/send").text)
         form = [("check", check), ("which", "chosen"), ("row", "3"), ("row", "5")]
@@ -163,7 +163,7 @@ def test_ticks_stay_while_one_searches(checked):
         assert inside.post("/send/rows", {"check": "20200101-000000-000"}).status == 409
 
 
-def test_a_plan_that_has_changed_sends_nothing_and_is_checked_again(checked):
+def test_a_plan_that_has_changed_sends_nothing_and_is_checked_again(forked_runs, checked):
     with open_page(checked) as (_, inside):
         first = read_check(inside.get("/send").text)
         checked.doctors(6)
@@ -175,7 +175,7 @@ def test_a_plan_that_has_changed_sends_nothing_and_is_checked_again(checked):
         assert "现在要提交的与检查时看到的不一样" in inside.get(f"/runs/{run}").text
 
 
-def test_a_guard_is_shown_and_passed_only_by_its_own_box(checked):
+def test_a_guard_is_shown_and_passed_only_by_its_own_box(forked_runs, checked):
     path = checked.folder / "config.yaml"
     text = path.read_text("utf-8").replace("guards: {give_up_minutes: 0.02}", "guards: {new_rows: 1}")
     path.write_text(text, "utf-8")
