@@ -23,6 +23,7 @@ LONGEST = {
     "test_plain_copies.py",
 }  # modules of tests that take 10 s and more
 _numbers = count()
+gc.disable()  # while modules are imported and tests collected: none of it is garbage; `pytest_collection_finish` turns it on
 if hasattr(signal, "SIGHUP"):  # `nohup` ignores it, and what the tests start would inherit that
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # so does a shell for what it starts in the background
@@ -42,6 +43,7 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -53,6 +53,7 @@ class QuickClock(SystemClock):
 
 def import_everything() -> None:
     """Import what a run imports when it needs it, so that no child has to."""
+    gc.disable()  # none of it is garbage
     for module in pkgutil.walk_packages(pipeline.__path__, "pipeline."):
         import_module(module.name)
     for name in ("pandas.core.reshape.reshape", "pythonjsonlogger.json"):
@@ -61,6 +62,7 @@ def import_everything() -> None:
     check_a_roster()
     gc.collect()
     gc.freeze()  # a child that collected garbage would copy every page of what is imported
+    gc.enable()
 
 
 def check_a_roster() -> None:
