@@ -6,16 +6,22 @@ The sandbox's own truth judges: the picture of every seal must be the one drawn 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
 import openpyxl
 import pytest
 from openpyxl.drawing.image import Image as Drawing
+from page_support import make_site
 from people import name, number
-from run_support import draw_seal
+from PIL import Image
+from run_support import QuickClock, draw_seal
 
 from pipeline.cli.app import main
+from pipeline.domain.roster import ImageFile
+from pipeline.intake.read_rosters import read_rosters
+from pipeline.resolution.given_pictures import open_picture_decisions
 
 HEADERS = ("姓名", "证件号码", "手机号", "工号", "科室")
 WITH_PICTURE = (*HEADERS, "印章图片")
@@ -633,3 +639,63 @@ def test_an_entry_names_the_file_of_a_doctor_whom_an_earlier_run_saw_without_a_p
     set_up(hospital, [row(1, scan_of(1))], headers=WITH_PICTURE)
     assert statuses_by_name(hospital) == {name(1): ["sealed"]}
     assert wrong_pictures(hospital) == []
+
+
+# -- entries that repeat the name or the staff number, and pictures that come later
+
+
+@pytest.mark.parametrize("file", ["张伟.png", "00001.png"])
+@pytest.mark.parametrize("with_entry", [True, False])
+def test_the_entry_of_a_newcomer_repeats_what_a_leaver_was_called(hospital, file, with_entry):
+    """The leaver's picture was scanned again and lies in another folder."""
+    entry = file if with_entry else ""
+    set_up(hospital, [row(1, entry, who="张伟")], headers=WITH_PICTURE, files=[(file, 1)])
+    (hospital.folder / "seals" / file).unlink()
+    drawn(hospital.folder, 1)
+    with Image.open(hospital.folder / "truth1.png") as picture:
+        (hospital.folder / "seals" / "2025").mkdir()
+        picture.resize((240, 120)).save(hospital.folder / "seals" / "2025" / file)
+    newcomer = (*row(2, who="张伟")[:3], staff(1), "外科", entry)
+    set_up(hospital, [newcomer], headers=WITH_PICTURE)
+    assert [seal.number for seal in hospital.service.seals] == [number(1)]
+    assert hospital.outcomes()[0]["codes"] == ["IMAGE_AMBIGUOUS"]
+
+
+@pytest.mark.parametrize("way", ["kept", "given and withdrawn"])
+def test_a_decision_before_a_run_that_does_not_send_is_none_for_what_comes_later(hospital, way):
+    """Another 张伟 has a seal made elsewhere; a picture of that doctor lies there, or comes."""
+    book = openpyxl.Workbook()
+    book.active.append(("姓名", "身份证号", "印章ID"))
+    book.active.append(("张伟", number(1), "yD" + "1" * 30))
+    book.save(hospital.folder / "old.xlsx")
+    assert hospital.go("adopt", str(hospital.folder / "old.xlsx"), "--why", "old system") == 0
+    first = 2 if way == "kept" else 1
+    set_up(hospital, [row(2, who="张伟")], headers=WITH_PICTURE, files=[("张伟.png", first)])
+    assert hospital.outcomes()[0]["codes"] == ["IMAGE_AMBIGUOUS"]
+    file = hospital.folder / "seals" / "张伟.png"
+    if way == "kept":
+        assert hospital.go("resolve", "张伟", "--keep") == 0
+    else:
+        given = decide_pictures(
+            hospital, lambda decisions, doctor, image: decisions.give(doctor, image, "wang")
+        )
+    set_up(hospital, [(*row(2, who="张伟")[:2], "1", *row(2)[3:])], headers=WITH_PICTURE)
+    assert hospital.outcomes()[0]["codes"] == ["MOBILE_INVALID"]
+    if way == "kept":
+        file.write_bytes(drawn(hospital.folder, 1))
+    else:
+        decide_pictures(hospital, lambda decisions, *_: decisions.withdraw(given.key, given.picture, "wang"))
+    set_up(hospital, [row(2, who="张伟")], headers=WITH_PICTURE)
+    assert hospital.outcomes()[0]["codes"] == ["IMAGE_AMBIGUOUS"]
+    assert not hospital.service.seals
+
+
+def decide_pictures(hospital, act):
+    """Act as the page does, with the only doctor of the roster and the picture 张伟.png."""
+    path = hospital.folder / "seals" / "张伟.png"
+    data = path.read_bytes()
+    image = ImageFile.from_path(path, hashlib.sha256(data).hexdigest(), len(data))
+    ((roster_row,), _) = read_rosters([hospital.folder / "inbox"])
+    site = make_site(hospital.folder / "config.yaml", QuickClock())
+    with open_picture_decisions(site.config, site.clock) as decisions:
+        return act(decisions, decisions.identify(roster_row), image)

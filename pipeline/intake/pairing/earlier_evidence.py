@@ -8,7 +8,8 @@ other person, even if the first person is not in the rosters of this run. One of
 * a reviewer judged this picture right for this doctor;
 * a person gave these bytes to this doctor, and no earlier run gave them to another one: for every other doctor they are then as
   good as given by an earlier run. That an earlier run saw them contested counts no more: the person decided it;
-* an earlier run gave this file to this doctor, and no run saw it with another doctor;
+* an earlier run gave these bytes or pixels to this doctor, not by a decision that was withdrawn, and no run saw them with
+  another doctor. Other bytes at the same path are another picture;
 * otherwise, no other doctor is known by the name or staff number that matches the file.
 
 Bytes that a person saw next to the given ones and did not choose are no evidence for this doctor, whatever names them.
@@ -45,6 +46,7 @@ from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.expected_names import (
     CELL,
     COLUMN,
+    GIVEN,
     NAME,
     NUMBER,
     STAFF_NO,
@@ -175,9 +177,19 @@ class EarlierEvidence:
             ties = [tie for tie in ties if not tie.is_contested]
         if other := self._choose_other(ties, person):
             return other
-        if any(not tie.is_contested for tie in ties):
-            return None
-        return self._choose_other(self._list_namesakes(doctor, match, person), person)
+        other = self._choose_other(self._list_namesakes(doctor, match, person), person)
+        own_ties = [tie for tie in ties if not tie.is_contested]
+        return None if other is None or self._had_picture(own_ties, image) else other
+
+    def _had_picture(self, ties: Sequence[Bearer], image: ImageFile | None) -> bool:
+        """Return whether one of these bearers had the very picture: other bytes at its path are another one."""
+        if image is None or not ties:
+            return False
+        if any(tie.picture == image.sha256 for tie in ties):
+            return True
+        images = self._records.images
+        pixels = images.examine(image).pixels if images is not None else None
+        return pixels is not None and any(tie.pixels == pixels for tie in ties)
 
     def _get_other_number(self, doctor: Doctor, match: ImageMatch, image: ImageFile | None) -> str | None:
         """Return a whole identity number in the path of a file that is not the doctor's, None where there is none."""
@@ -385,7 +397,9 @@ def _list_bearers(doctor: Doctor, site_key: SiteKey, run: str) -> Iterator[Beare
         yield make_bearer()
     if doctor.picture is not None and is_tied:
         path = "" if doctor.evidence == CELL else site_key.digest(doctor.picture.location)
-        yield make_bearer(path=path, picture=doctor.picture.sha256)
+        # a picture that a person gave is evidence by that decision alone, until it is withdrawn
+        is_given = doctor.evidence == GIVEN
+        yield make_bearer(path=path, picture=doctor.picture.sha256, is_contested=is_given)
     for image in contested:
         yield make_bearer(path=site_key.digest(image.location), picture=image.sha256, is_contested=True)
 

@@ -248,7 +248,7 @@ class _RowMatcher:
         try:
             others = [match for match in fitting if match.candidate not in choice.files]
             self._require_own(row, others, has_own=bool(valid or cells))
-            valid, cells, is_doubtful = self._leave_out_earlier(doctor, valid, cells)
+            valid, cells, is_doubtful = self._leave_out_earlier(row, valid, cells)
             if not (valid or cells):
                 _require_none_between(doctor, choice)
             if not (valid or cells):
@@ -290,7 +290,7 @@ class _RowMatcher:
         return tuple(filter(None, images))
 
     def _leave_out_earlier(
-        self, doctor: Doctor, matches: Sequence[ImageMatch], cells: tuple[EmbeddedImage, ...]
+        self, row: int, matches: Sequence[ImageMatch], cells: tuple[EmbeddedImage, ...]
     ) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...], bool]:
         """Return the pictures that are evidence for the doctor, and whether all may be an earlier doctor's.
 
@@ -298,7 +298,8 @@ class _RowMatcher:
         one that is surely the doctor's own. One picture that is the doctor's by one file and may be another's by a second file is not used.
         A file that bears another person's number is never used beside others. Raises _RowRefused where there is no other picture, unless nothing is sent for the doctor.
         """
-        own_matches, own_cells, doubts = self._separate_doubts(doctor, matches, cells)
+        doctor = self.doctors[row]
+        own_matches, own_cells, doubts = self._separate_doubts(row, matches, cells)
         if not doubts:
             return matches, cells, False
         has_own = bool(own_matches or own_cells)
@@ -329,13 +330,19 @@ class _RowMatcher:
             return False
 
     def _separate_doubts(
-        self, doctor: Doctor, matches: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
+        self, row: int, matches: Sequence[ImageMatch], cells: Sequence[EmbeddedImage]
     ) -> tuple[list[ImageMatch], list[EmbeddedImage], list[_Doubt]]:
-        """Return the files and the pictures in cells that are evidence for the doctor, and those that may be another person's."""
+        """Return the files and the pictures in cells that are evidence for the doctor, and those that may be another person's.
+
+        An entry that only repeats the doctor's name or number is no better evidence than the name of the file.
+        """
+        doctor = self.doctors[row]
+        by_name = {match.candidate: match for match in self.matches.fitting[row]}
         own_matches, own_cells, doubts = [], [], []
         for match in matches:
             image = self.sources.get_image_if_readable(match.candidate)
-            if owner := self.earlier.get_other_person(doctor, match, image):
+            evident = by_name.get(match.candidate, match) if match.evidence == COLUMN else match
+            if owner := self.earlier.get_other_person(doctor, evident, image):
                 doubts.append(_Doubt(show_path(match.candidate.relative_path, doctor), image, owner))
             else:
                 own_matches.append(match)

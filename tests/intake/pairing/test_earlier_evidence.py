@@ -14,7 +14,7 @@ from readable_key import ReadableKey
 from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import Cell, CellKind, Doctor, EmbeddedImage, Field, ImageFile
 from pipeline.domain.run import Judgement, Judgements
-from pipeline.domain.seals import Bearer
+from pipeline.domain.seals import Bearer, GivenPicture
 from pipeline.intake.pairing import image_index
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords, list_number_traces
 from pipeline.intake.pairing.match import MatchResult, match_images
@@ -154,9 +154,50 @@ def pair_digest(data: bytes) -> str:
 
 def test_the_doctors_own_file_of_an_earlier_run_is_evidence_although_a_namesake_is_known(tmp_path):
     namesake = replace(LI, name="张伟")
-    own = replace(ZHANG, path=str(tmp_path / "seals" / "张伟.png"))
-    assert not is_held(tmp_path, "张伟.png", make_records(own, namesake), zhang())
-    assert is_held(tmp_path, "张伟.png", make_records(replace(own, is_contested=True), namesake), zhang())
+    own = replace(ZHANG, path=str(tmp_path / "seals" / "张伟.png"), picture=pair_digest(b"seal"))
+    for entry in (None, "张伟.png"):
+        assert not is_held(tmp_path, "张伟.png", make_records(own, namesake), zhang(picture=entry))
+        contested = make_records(replace(own, is_contested=True), namesake)
+        assert is_held(tmp_path, "张伟.png", contested, zhang(picture=entry))
+
+
+def test_other_bytes_at_the_own_path_are_no_evidence_where_a_namesake_is_known(tmp_path):
+    own = replace(ZHANG, path=str(tmp_path / "seals" / "张伟.png"), picture=pair_digest(b"earlier"))
+    assert is_held(tmp_path, "张伟.png", make_records(own, replace(LI, name="张伟")), zhang())
+    assert not is_held(tmp_path, "张伟.png", make_records(own, LI), zhang())
+
+
+def test_the_own_pixels_are_evidence_where_a_namesake_is_known(tmp_path):
+    drawn = put(tmp_path, encoded(seal(), "TIFF"))
+    images = make_examiner(tmp_path)
+    own = replace(ZHANG, path=str(tmp_path / "a" / "seals" / "1001.png"), pixels=images.compute_pixels(drawn))
+    records = make_records(own, replace(LI, staff_no="1001"), images=images)
+    for data, held in ((encoded(seal(), "PNG"), False), (encoded(seal(121), "PNG"), True)):
+        assert is_held(tmp_path / "a", "1001.png", records, zhang(), data=data) is held
+
+
+@pytest.mark.parametrize(("file", "entry"), [
+    ("1001.png", "1001.png"),
+    ("张伟.png", "张伟"),
+    ("张伟签名.png", "张伟签名.png"),
+    ("2025/张伟.png", r"D:\印章\张伟.png"),
+    ("1001张伟.png", "1001张伟.png"),
+    ("内科张伟.png", "内科张伟.png"),
+])  # fmt: skip
+def test_an_entry_that_repeats_name_or_staff_number_is_no_better_evidence(tmp_path, file, entry):
+    bearer = replace(LI, name="张伟", staff_no="1001")
+    assert is_held(tmp_path, file, make_records(ZHANG, bearer), zhang(picture=entry, department="内科"))
+    assert not is_held(tmp_path / "b", file, make_records(ZHANG, LI), zhang(picture=entry, department="内科"))
+
+
+def test_a_picture_that_a_person_gave_ties_itself_only_as_long_as_it_is_given(tmp_path):
+    file = GivenPicture(OWN, pair_digest(b"seal"), size=4)
+    records = make_records(replace(LI, name="张伟"), given=[file])
+    paired = pair(tmp_path, {"张伟.png": b"seal"}, records, zhang()).doctors
+    (bearer,) = EarlierEvidence(records).list_new_bearers(paired, "r1")
+    assert (bearer.picture, bearer.is_contested) == (pair_digest(b"seal"), True)
+    withdrawn = make_records(replace(LI, name="张伟"), bearer)
+    assert is_held(tmp_path, "张伟.png", withdrawn, zhang())
 
 
 def test_an_entry_that_names_another_doctors_file_is_none(tmp_path):
