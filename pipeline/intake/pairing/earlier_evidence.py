@@ -53,8 +53,8 @@ from pipeline.intake.pairing.expected_names import (
     ImageMatch,
     bears_name,
     list_names,
-    list_other_names,
 )
+from pipeline.intake.pairing.file_texts import FileTexts
 from pipeline.intake.pairing.image_index import list_variants
 from pipeline.intake.pairing.picture_column import list_contested_images
 
@@ -156,16 +156,19 @@ class EarlierEvidence:
         return others.difference(self.list_given(doctor))
 
     def get_other_person(
-        self, doctor: Doctor, match: ImageMatch, image: ImageFile | None
+        self, doctor: Doctor, match: ImageMatch, image: ImageFile | None, texts: FileTexts
     ) -> Bearer | str | None:
         """Return an earlier doctor, else the identity number, of the person whose picture a file may be.
 
-        None where the file is evidence for the row. ``image`` is what the file holds, None where that cannot be read.
+        None where the file is evidence for the row. ``image`` is what the file holds, None where that cannot be read;
+        ``texts`` knows what in the names of the files of entries may be another person's.
         """
-        bearer = self._get_other_bearer(doctor, match, image)
+        bearer = self._get_other_bearer(doctor, match, image, texts)
         return bearer or self._get_other_number(doctor, match, image)
 
-    def _get_other_bearer(self, doctor: Doctor, match: ImageMatch, image: ImageFile | None) -> Bearer | None:
+    def _get_other_bearer(
+        self, doctor: Doctor, match: ImageMatch, image: ImageFile | None, texts: FileTexts
+    ) -> Bearer | None:
         """Return an earlier doctor whose picture a file may be, None where it is evidence for the row."""
         if match.evidence == NUMBER or not (self._records.bearers or self._given):
             return None
@@ -177,7 +180,7 @@ class EarlierEvidence:
             ties = [tie for tie in ties if not tie.is_contested]
         if other := self._choose_other(ties, person):
             return other
-        other = self._choose_other(self._list_namesakes(doctor, match, person), person)
+        other = self._choose_other(self._list_namesakes(doctor, match, person, texts), person)
         own_ties = [tie for tie in ties if not tie.is_contested]
         return None if other is None or self._had_picture(own_ties, image) else other
 
@@ -250,7 +253,9 @@ class EarlierEvidence:
             return ties
         return list(self._by_pixels.get(images.examine(image).pixels or "", ()))
 
-    def _list_namesakes(self, doctor: Doctor, match: ImageMatch, person: _Person) -> list[Bearer]:
+    def _list_namesakes(
+        self, doctor: Doctor, match: ImageMatch, person: _Person, texts: FileTexts
+    ) -> list[Bearer]:
         """Return the earlier doctors who bore the name or staff number by which a file is found, or that an entry names."""
         if match.evidence == NAME:
             return [bearer for name in person.names for bearer in self._by_name.get(name, ())]
@@ -259,16 +264,23 @@ class EarlierEvidence:
             if bears_name(match, doctor):
                 return [bearer for bearer in bearers if bearer.name in person.names]
             return list(bearers)
-        return list(self._list_bearers_of_stem(doctor, match, person)) if match.evidence == COLUMN else []
+        if match.evidence != COLUMN:
+            return []
+        names = texts.list_other_names(match, doctor)
+        numbers = texts.list_other_tokens(match, doctor)
+        return [*self._list_bearers_of_texts(names, numbers), *self._list_bearers_of_stem(match, person)]
 
-    def _list_bearers_of_stem(self, doctor: Doctor, match: ImageMatch, person: _Person) -> Iterator[Bearer]:
-        """Yield the earlier doctors whose name, staff number or identity number the stem of an entry's file is.
+    def _list_bearers_of_texts(self, names: Iterable[str], numbers: Iterable[str]) -> Iterator[Bearer]:
+        """Yield the earlier doctors whose name or staff number is one of these."""
+        digest = self._records.site_key.digest
+        for name in names if self._by_name else ():
+            yield from self._by_name.get(digest(name), ())
+        for number in numbers if self._by_staff_no else ():
+            yield from self._by_staff_no.get(digest(fold_staff_no(number)), ())
 
-        Also those whose name stands in it among other words.
-        """
+    def _list_bearers_of_stem(self, match: ImageMatch, person: _Person) -> Iterator[Bearer]:
+        """Yield the earlier doctors whose name, staff number or identity number the stem of an entry's file is."""
         site_key = self._records.site_key
-        for other in list_other_names(match.candidate, doctor) if self._by_name else ():
-            yield from self._by_name.get(site_key.digest(other), ())
         for variant in list_variants(match.candidate):
             name = site_key.digest(make_name_key(variant.base))
             staff_no = site_key.digest(fold_staff_no(variant.base))

@@ -19,7 +19,7 @@ from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, Field
 from pipeline.intake.fields.normalize import get_field_text, is_placeholder
 from pipeline.intake.pairing import file_names
-from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex, list_variants
+from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
 
 COLUMN, CELL, NUMBER, STAFF_NO, NAME = "column", "cell", "id_card_number", "staff_no", "name"
 GIVEN = "given"  # a person gave these bytes to this doctor
@@ -35,8 +35,6 @@ _ORDERS = [
     )
     for order in orders.split()
 ]
-_TOKEN = re.compile(r"[a-z0-9]+")
-_NAME_LENGTHS = (2, 3, 4)  # of a name behind a department or another word: 内科张伟
 _PLAIN_JOINTS = ("", "_", "-", " ")  # so joined, a stem is what was expected to the letter
 MAX_VARIANTS = 256  # files looked at for one stem: who has more has to tidy up, and nothing is decided
 _READY = frozenset({".png", ".jpg", ".jpeg"})  # taken before one that must be converted
@@ -143,39 +141,6 @@ def bears_name(match: ImageMatch, doctor: Doctor) -> bool:
     """Return whether a file that is found by a staff number bears the doctor's name as well: 1001张伟."""
     stem = make_name_key(match.candidate.stem)
     return any(make_name_key(name) in stem for name in list_names(doctor))
-
-
-def bears_number(candidate: Candidate, doctor: Doctor) -> bool:
-    """Return whether a file's name holds the doctor's identity number, among whatever other words."""
-    number = file_names.comparison_key(doctor.number or "")
-    stems = {variant.stem for variant in list_variants(candidate)} if number else ()
-    return any(number in _TOKEN.findall(file_names.comparison_key(stem)) for stem in stems)
-
-
-def list_other_names(candidate: Candidate, doctor: Doctor) -> set[str]:
-    """Return the name keys of the texts in a file's name that may be another person's name.
-
-    A text is a run of Chinese characters, without known suffixes, or its end: 2026_内科张伟签名 holds 张伟. What is part of
-    the doctor's own name is none (欧阳文章: 文章), nor is anything beside the doctor's identity number.
-    """
-    own = [key for name in list_names(doctor) if (key := make_name_key(name))]
-    others: set[str] = set()
-    if bears_number(candidate, doctor):
-        return others
-    for stem in {variant.stem for variant in list_variants(candidate)}:
-        for forms in file_names.list_han_words(stem):
-            for word in map(make_name_key, forms):
-                others.update(_list_ends(word))
-                if word.endswith(tuple(own)):
-                    for name in own:
-                        others.update(_list_ends(word.removesuffix(name)))
-                    break  # what would be stripped is part of the name: 李文章
-    return {text for text in others if not any(name.endswith(text) for name in own)}
-
-
-def _list_ends(word: str) -> set[str]:
-    """Return a word and its ends that are as long as names."""
-    return {word, *(word[-length:] for length in _NAME_LENGTHS)}
 
 
 def _list_pieces(doctor: Doctor, departments: tuple[str, ...]) -> tuple[Sequence[_Part | None], ...]:

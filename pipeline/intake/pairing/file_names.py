@@ -66,7 +66,6 @@ _MISTAKES = {
     "cp1252": (_GBK, _UTF_8),
 }
 _HAN = re.compile(r"[\u3400-\u9fff]")
-_HAN_RUN = re.compile(r"[\u3400-\u9fff][\u3400-\u9fff·]+")
 _BEYOND_LATIN = re.compile("[^\x00-\u2e7f]")  # in none of the three Western code pages
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # the 27 signs that Windows has where latin-1 has control characters; the other five bytes stay what they are
@@ -132,15 +131,6 @@ def strip_known_suffixes(stem: str) -> tuple[tuple[str, str], ...]:
         rest = base
         forms.append((rest, whole[len(rest) :].strip(_SEPARATORS)))
     return tuple(forms)
-
-
-def list_han_words(stem: str) -> list[list[str]]:
-    """Return the runs of Chinese characters in a stem, each as it is and without known suffixes.
-
-    ``2026_内科张伟签名(扫描)`` gives 内科张伟签名 with 内科张伟, and 扫描.
-    """
-    runs = _HAN_RUN.findall(comparison_key(unicodedata.normalize("NFKC", stem)))
-    return [[base for base, _ in strip_known_suffixes(run)] for run in runs]
 
 
 def seal_may_end_name(name: str) -> bool:

@@ -62,6 +62,7 @@ from pipeline.intake.pairing.expected_names import (
     list_names,
 )
 from pipeline.intake.pairing.file_names import BLANK_STEP
+from pipeline.intake.pairing.file_texts import FileTexts
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources
 from pipeline.intake.pairing.match_problems import add_problem, list_texts, make_problem, show_path
@@ -179,10 +180,11 @@ def match_images(
     with ImageSources(known_files, images.store, now) as sources:
         entries = [read_picture_entry(doctor, index) for doctor in doctors]
         entry_matches = [entry.named for entry in entries]
-        contested = ContestedFiles(doctors, entry_matches, matches).list_rows()
+        texts = FileTexts(doctors, entry_matches, matches.person_ids)
+        contested = ContestedFiles(doctors, entry_matches, matches, texts).list_rows()
         earlier = earlier or EarlierEvidence()
         given = _match_given(doctors, index, sources, earlier)
-        matcher = _RowMatcher(doctors, matches, entries, contested, given, sources, images, earlier)
+        matcher = _RowMatcher(doctors, matches, entries, contested, texts, given, sources, images, earlier)
         matched = [matcher.match_row(row) for row in range(len(doctors))]
         unassigned = [candidate for candidate in index.candidates if candidate not in matcher.used]
         missing = [row for row, doctor in enumerate(matched) if doctor is None]
@@ -213,6 +215,7 @@ class _RowMatcher:
     matches: ImageMatches
     entries: Sequence[PictureEntry]
     contested: Mapping[Candidate, frozenset[int]]
+    texts: FileTexts
     given: Mapping[
         int, Sequence[ImageMatch]
     ]  # by row: the files with the bytes that a person gave to the doctor
@@ -342,7 +345,7 @@ class _RowMatcher:
         for match in matches:
             image = self.sources.get_image_if_readable(match.candidate)
             evident = by_name.get(match.candidate, match) if match.evidence == COLUMN else match
-            if owner := self.earlier.get_other_person(doctor, evident, image):
+            if owner := self.earlier.get_other_person(doctor, evident, image, self.texts):
                 doubts.append(_Doubt(show_path(match.candidate.relative_path, doctor), image, owner))
             else:
                 own_matches.append(match)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from image_support import make_examiner
@@ -532,6 +533,11 @@ OTHERS_FILES = {
     "glued to the own name": "张伟李文章.png",
     "before the own name": "李文章张伟.png",
     "with a suffix before a sign": "2026_李文章签名_旧.png",
+    "before a title": "李文章主任签名.png",
+    "between words": "内科李文章副主任医师扫描.png",
+    "the staff number": "工号20020.png",
+    "the staff number and a date": "20020_20260301.png",
+    "the mobile": "13812345678.png",
     "in GBK": "2026_李文章.png".encode("gbk").decode("latin-1"),
 }
 
@@ -542,7 +548,7 @@ def test_an_entry_whose_file_holds_another_doctors_name_is_refused(tmp_path, fil
     text = file if entry == "name" else file.removesuffix(".png")
     rows = (
         doctor("张伟", staff_no="1001", picture=text),
-        doctor("李文章", number=OTHER_NUMBER, row=3, staff_no="2002"),
+        replace(doctor("李文章", number=OTHER_NUMBER, row=3, staff_no="20020"), mobile="13812345678"),
     )
     first, second = paired(tmp_path, {file: b"seal"}, *rows).doctors
     assert (first.picture, [problem.code for problem in first.errors]) == (None, ["IMAGE_AMBIGUOUS"])
@@ -558,9 +564,15 @@ def test_an_entry_whose_file_holds_another_doctors_name_is_refused(tmp_path, fil
     "李文.png",
     "扫描12.png",
     "章李文.png",
+    "IMG_2002.png",  # a short staff number may count pictures
+    "1001_20260301.png",
+    "20020_1001.png",  # beside the own staff number
 ])  # fmt: skip
 def test_an_entry_whose_file_holds_no_other_doctors_name_is_used(tmp_path, file):
-    rows = doctor("张伟", picture=file), doctor("李文章", number=OTHER_NUMBER, row=3)
+    rows = (
+        doctor("张伟", staff_no="1001", picture=file),
+        doctor("李文章", number=OTHER_NUMBER, row=3, staff_no="2002"),
+    )
     assert got(tmp_path, {file: b"seal"}, *rows)[0] == (file, "column", [])
 
 
@@ -591,14 +603,33 @@ def test_a_persons_other_row_does_not_contest_the_entry(tmp_path):
     (("李文章/01.png", None), ("李文章/01.png", "李文章/02.png"), False),
     (("李文章/张伟新.png", None), ("李文章/张伟新.png",), True),
     ((f"李文章/{NUMBER}新.png", None), (f"李文章/{NUMBER}新.png",), True),
-    (("李文章组/01.png", None), ("李文章组/01.png",), True),
+    (("李文章组/01.png", "李文章组/02.png"), ("李文章组/01.png", "李文章组/02.png"), True),
+    (("00001李文章_医师/01.png", None), ("00001李文章_医师/01.png",), False),
+    (("2002/01.png", None), ("2002/01.png",), False),
+    (("2002李文章/01.png", None), ("2002李文章/01.png",), False),
+    (("1001/01.png", None), ("1001/01.png",), True),
+    (("2003/01.png", None), ("2003/01.png",), True),
     (("内科/李文章/01.png", None), ("内科/李文章/01.png",), False),
 ])  # fmt: skip
 def test_a_folder_called_by_another_doctors_name(tmp_path, entries, files, is_used):
     rows = [
-        doctor("张伟", picture=entries[0]),
-        doctor("李文章", number=OTHER_NUMBER, row=3, picture=entries[1]),
+        doctor("张伟", staff_no="1001", picture=entries[0]),
+        doctor("李文章", number=OTHER_NUMBER, row=3, staff_no="2002", picture=entries[1]),
     ]
     first = paired(tmp_path, {file: file.encode() for file in files}, *rows).doctors[0]
     assert ([problem.code for problem in first.errors] == []) is is_used
     assert first.picture is None or first.picture.path.relative_to(tmp_path).as_posix().endswith(entries[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "staff_no"), [("朝阳医院", None), ("院区朝阳", None), ("20260301", "20260301")]
+)
+@pytest.mark.parametrize(("count", "is_used"), [(3, False), (4, True)])
+def test_what_several_files_hold_is_the_name_of_no_doctor(tmp_path, text, staff_no, count, is_used):
+    files = [f"{text}_{index}.png" for index in range(1, count + 1)]
+    rows = [
+        doctor(f"张{index}", number=None, row=index + 1, picture=file) for index, file in enumerate(files, 1)
+    ]
+    rows.append(doctor("朝阳", number=OTHER_NUMBER, row=99, staff_no=staff_no))
+    result = paired(tmp_path, {file: file.encode() for file in files}, *rows)
+    assert [bool(one.picture) for one in result.doctors[:-1]] == [is_used] * count
