@@ -20,7 +20,7 @@ from pipeline.intake.pairing.expected_names import ImageMatch, bears_name, list_
 from pipeline.intake.pairing.file_names import comparison_key
 from pipeline.intake.pairing.image_index import Candidate, list_variants
 
-_HAN_RUN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af·]{2,}")
+_HAN_RUN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af·]{2,}")
 _TOKEN = re.compile(r"[a-z0-9]+")
 _NAME_LENGTHS = (2, 3, 4)  # characters of most Chinese names
 _COMMON = 4  # files: what so many of them hold is no one's name
