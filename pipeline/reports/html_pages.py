@@ -41,8 +41,9 @@ _DARK: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def make_environment(*folders: Path) -> Environment:
-    """Return what compiles the templates of folders: every value is escaped, and a missing one is an error."""
+@cache
+def get_environment(*folders: Path) -> Environment:
+    """Return what compiles the templates of folders, each once: every value is escaped, and a missing one is an error."""
     environment = Environment(
         loader=FileSystemLoader(folders),
         autoescape=True,
@@ -55,11 +56,6 @@ def make_environment(*folders: Path) -> Environment:
     return environment
 
 
-@cache
-def _get_environment() -> Environment:
-    return make_environment(TEMPLATES)
-
-
 def embed_image(data: bytes, kind: str) -> str:
     """Return the address of a picture that lies in the page itself; ``kind`` is png or jpeg."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
@@ -67,7 +63,7 @@ def embed_image(data: bytes, kind: str) -> str:
 
 def load_template(name: str) -> Template:
     """Return a template of a page, compiled once."""
-    return _get_environment().get_template(name)
+    return get_environment(TEMPLATES).get_template(name)
 
 
 def write_page(

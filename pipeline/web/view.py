@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.reports import html_pages
-from pipeline.reports.html_pages import make_environment
+from pipeline.reports.html_pages import get_environment
 from pipeline.reports.presenter import Presenter
 from pipeline.version import PROGRAM, __version__
 from pipeline.web.entrance import Entrance
@@ -100,7 +100,7 @@ class PageView:
         self._tenant = tenant
         self._entrance = entrance
         self._report_failure = report_failure
-        self._environment = make_environment(TEMPLATES, html_pages.TEMPLATES)
+        self._environment = get_environment(TEMPLATES, html_pages.TEMPLATES)
 
     def render(
         self,
