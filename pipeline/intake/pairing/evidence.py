@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Final
 
 from pipeline.domain.roster import Doctor
 from pipeline.intake.conflicts import compute_person_ids
@@ -17,14 +19,18 @@ from pipeline.intake.pairing.expected_names import (
     STAFF_NO,
     ImageMatch,
     bears_name,
+    get_department_match,
     make_department_key,
     match_by_name,
 )
-from pipeline.intake.pairing.image_index import Candidate, ImageIndex
+from pipeline.intake.pairing.file_names import comparison_key, is_count
+from pipeline.intake.pairing.image_index import Candidate, ImageIndex, list_variants
+from pipeline.intake.pairing.picture_column import PictureEntry
 from pipeline.intake.pairing.wards import Wards
 
+_PATH_SIGNS = re.compile(r"[/\\]")
 _SHAREABLE = frozenset({STAFF_NO, NAME})  # two people may have the same; an identity number belongs to one
-FOREIGN = "other"  # of a match's department: no evidence, and a name alone next to it is none either
+FOREIGN: Final = "other"  # of a match's department: no evidence, and a name alone next to it is none either
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class ImageMatches:
     # all that fit a row, also those whose file belongs to a better match
     fitting: Sequence[Sequence[ImageMatch]] = field(repr=False)
     shared: Mapping[Candidate, Sequence[int]] = field(repr=False)  # with the indices of all their rows
+    named: Sequence[Sequence[ImageMatch]] = field(repr=False)  # the files that each row's entry names
 
     def valid_matches(self, matches: Sequence[ImageMatch]) -> list[ImageMatch]:
         """Return the matches that are evidence for their row.
@@ -45,8 +52,8 @@ class ImageMatches:
         valid = [
             match
             for match in matches
-            if match.evidence == COLUMN
-            or (match.candidate not in self.shared and match.department != FOREIGN)
+            if match.department != FOREIGN
+            and (match.evidence == COLUMN or match.candidate not in self.shared)
         ]
         has_foreign = any(match.department == FOREIGN for match in matches)
         are_weak = all(match.evidence == NAME and not match.department for match in valid)
@@ -57,13 +64,17 @@ def may_be_other_wards(valid: Iterable[ImageMatch]) -> bool:
     """Return whether a file lies in another ward's folder and no better evidence than a name supports the row's matches."""
     matches = list(valid)
     return any(match.ward == "other" for match in matches) and all(
-        match.evidence == NAME and match.ward != "own" for match in matches
+        match.evidence in (NAME, COLUMN) and match.ward != "own" for match in matches
     )
 
 
-def compute_image_matches(doctors: Sequence[Doctor], index: ImageIndex) -> ImageMatches:
+def compute_image_matches(
+    doctors: Sequence[Doctor], entries: Sequence[PictureEntry], index: ImageIndex
+) -> ImageMatches:
     """Return who may mean which file; it does not depend on the order of rows or files.
 
+    An entry names a file by its name alone. Where that says only which of a folder's pictures it is (1.png, 签名.png), the folder
+    decides as it does for a name.
     Among namesakes a file belongs to the one whose department its folder or its stem names, if that is one alone.
     """
     person_ids = compute_person_ids(doctors)
@@ -78,10 +89,14 @@ def compute_image_matches(doctors: Sequence[Doctor], index: ImageIndex) -> Image
     by_row = list(named)
     shared = _resolve_shared_files(person_ids, by_row)
     _share_files_of_staff_numbers(person_ids, doctors, by_row, shared)
+    of_entries = [
+        [_note_department(match, entry.text or "", of_row, known) for match in entry.named]
+        for of_row, entry in zip(of_rows, entries, strict=True)
+    ]
     rows = [
         row
         for row, (person, doctor) in enumerate(zip(person_ids, doctors, strict=True))
-        if by_row[row] and person not in departments and doctor.has_ward_alone
+        if (by_row[row] or of_entries[row]) and person not in departments and doctor.has_ward_alone
     ]
     if rows:
         lists = [doctor.row.origin.roster_list for doctor in doctors]
@@ -89,7 +104,35 @@ def compute_image_matches(doctors: Sequence[Doctor], index: ImageIndex) -> Image
         for row in rows:
             roster, _ = lists[row]
             by_row[row] = [wards.note_ward(match, person_ids[row], roster) for match in by_row[row]]
-    return ImageMatches(person_ids, by_row, named, shared)
+            of_entries[row] = [
+                wards.note_ward(match, person_ids[row], roster)
+                if depends_on_folder(match, entries[row].text or "")
+                else match
+                for match in of_entries[row]
+            ]
+    return ImageMatches(person_ids, by_row, named, shared, of_entries)
+
+
+def depends_on_folder(match: ImageMatch, text: str) -> bool:
+    """Return whether the file that an entry names says in its folder alone whose it is, and the entry does not name that folder."""
+    folders = match.candidate.relative_path.split("/")[:-1]
+    parts = [comparison_key(part) for part in _PATH_SIGNS.split(text)[:-1]]
+    is_named = bool(folders) and comparison_key(folders[-1]) in parts
+    return bool(folders) and not is_named and is_count(match.candidate.stem)
+
+
+def _note_department(
+    match: ImageMatch, text: str, departments: Sequence[str], known_departments: Collection[str]
+) -> ImageMatch:
+    """Return an entry's match, as foreign where its folder is another department's or not the one that the entry names."""
+    if not depends_on_folder(match, text):
+        return match
+    names_other_folder = len([part for part in _PATH_SIGNS.split(text) if part]) > 1
+    variant = next(iter(list_variants(match.candidate)), None)
+    if variant is not None and not names_other_folder:
+        department, _ = get_department_match(variant, departments, known_departments)
+        return replace(match, department=department) if department == FOREIGN else match
+    return replace(match, department=FOREIGN) if names_other_folder else match
 
 
 def _collect_departments(

@@ -43,6 +43,11 @@ _SUFFIX = re.compile(
     r"|\([1-9]\)\Z",
     re.IGNORECASE,
 )
+# says which of a folder's pictures it is, not whose: 01, 签名, sign2
+_COUNT = re.compile(
+    rf"(?:(?:{_KINDS})*(?:{_SEALS}|{_FORMS})+|seal|sign|signature|stamp|image|img|scan|picture)?[ _-]?[0-9]{{0,3}}",
+    re.IGNORECASE,
+)
 _MOST_SUFFIXES, _MOST_EXTENSIONS = 8, 8  # one behind the other
 _LAST = frozenset("章印名字鉴模签片样图照件本贝yY)0123456789")  # what a suffix can end with
 _GLUED = 3  # characters of a name from which on a 章 that is glued to it cannot be its last: 李文章 is a name
@@ -131,6 +136,11 @@ def strip_known_suffixes(stem: str) -> tuple[tuple[str, str], ...]:
         rest = base
         forms.append((rest, whole[len(rest) :].strip(_SEPARATORS)))
     return tuple(forms)
+
+
+def is_count(stem: str) -> bool:
+    """Return whether a stem says which of a folder's pictures a file is, and not whose: 01, 签名."""
+    return _COUNT.fullmatch(_compose(stem).strip()) is not None
 
 
 def seal_may_end_name(name: str) -> bool:

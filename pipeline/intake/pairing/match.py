@@ -176,12 +176,14 @@ def match_images(
     people use the same picture is found by ``conflicts``. ``earlier`` knows the doctors of earlier runs. Raises OSError where
     the work folder cannot be written.
     """
-    matches = compute_image_matches(doctors, index)
+    read_entries = [read_picture_entry(doctor, index) for doctor in doctors]
+    matches = compute_image_matches(doctors, read_entries, index)
     with ImageSources(known_files, images.store, now) as sources:
-        entries = [read_picture_entry(doctor, index) for doctor in doctors]
-        entry_matches = [entry.named for entry in entries]
-        texts = FileTexts(doctors, entry_matches, matches.person_ids)
-        contested = ContestedFiles(doctors, entry_matches, matches, texts).list_rows()
+        entries = [
+            replace(entry, named=named) for entry, named in zip(read_entries, matches.named, strict=True)
+        ]
+        texts = FileTexts(doctors, matches.named, matches.person_ids)
+        contested = ContestedFiles(doctors, matches.named, matches, texts).list_rows()
         earlier = earlier or EarlierEvidence()
         given = _match_given(doctors, index, sources, earlier)
         matcher = _RowMatcher(doctors, matches, entries, contested, texts, given, sources, images, earlier)

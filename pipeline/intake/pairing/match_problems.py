@@ -12,7 +12,7 @@ from pipeline.domain.seals import Bearer
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names, picture_column
 from pipeline.intake.pairing.evidence import ImageMatches
-from pipeline.intake.pairing.expected_names import ImageMatch, list_names
+from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch, list_names
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.picture_column import PictureEntry
 from pipeline.intake.pairing.similar_names import SimilarNames
@@ -73,6 +73,8 @@ def explain_shared_files(
     if any(match.ward == "other" for match in fitting):
         sheet = mask_file_name(doctor.row.origin.sheet or doctor.row.origin.file)
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, ward=sheet)
+    if any(match.evidence == COLUMN for match in fitting):
+        return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, folder="other")
     department = mask_file_name(doctor.department or "—")
     return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, department=department)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline.domain.roster import RosterList
 from pipeline.intake.pairing.expected_names import (
+    COLUMN,
     NAME,
     ImageMatch,
     get_bare_name,
@@ -73,7 +74,7 @@ class Wards:
         A folder belongs to another ward if it has the name of a roster, or if it looks like a ward and the names of the lists
         show that folders are wards. For a row whose own ward is unknown, only the lists of its own file count.
         """
-        if match.evidence != NAME:
+        if match.evidence not in (NAME, COLUMN):
             return match
         own = self._own[person]
         of_file = self._by_file[roster]

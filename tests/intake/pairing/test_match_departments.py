@@ -167,3 +167,29 @@ def test_a_placeholder_is_no_department(tmp_path, department):
     rows = doctor(department=department), doctor(number=OTHER_NUMBER, department="外科")
     folder = department.replace("/", "x")
     assert got(tmp_path, {f"{folder}/张伟.png": b"one"}, *rows) == [(None, None, ["IMAGE_AMBIGUOUS"])] * 2
+
+
+# -- an entry whose file says in its folder alone whose it is
+
+
+@pytest.mark.parametrize(("file", "entry", "is_used"), [
+    ("内科/1.png", "1.png", False),
+    ("内科/1.png", "1", False),
+    ("内科/签名.png", "签名.png", False),
+    ("内科/sign2.png", "sign2", False),
+    ("内科/1.png", r"D:\签名\外科\1.png", False),
+    ("王芳/签名.png", r"D:\印章\张伟\签名.png", False),
+    ("外科/1.png", "1.png", True),
+    ("外科/1.png", r"D:\签名\外科\1.png", True),
+    ("2026新增/1.png", "1.png", True),
+    ("1.png", r"D:\签名\外科\1.png", True),
+    ("内科/1.png", "内科/1.png", True),  # the entry says so
+    ("内科/IMG_0012.png", "IMG_0012.png", True),  # such a name is in one folder
+    ("2026/IMG_0012.png", r"D:\签名\IMG_0012.png", True),
+    ("内科/张伟新.png", "张伟新.png", True),
+])  # fmt: skip
+def test_the_folder_of_a_picture_that_is_only_counted(tmp_path, file, entry, is_used):
+    (result,) = paired(tmp_path, {file: b"seal"}, doctor("张伟", department="外科", picture=entry)).doctors
+    assert bool(result.picture) is is_used
+    errors = [(problem.code, problem.detail.get("folder")) for problem in result.errors]
+    assert errors == ([] if is_used else [("IMAGE_AMBIGUOUS", "other")])
