@@ -101,7 +101,7 @@ class FileTexts:
         folder = _get_folder(match.candidate)
         if not folder or len(self._people_by_folder[folder]) > 1 or bears_name(match, doctor):
             return _NO_PARTS
-        return _Parts.of([folder.rpartition("/")[2].removesuffix(".zip")])
+        return _Parts.of([folder.rpartition("/")[2]])
 
     def _list_spans(self, word: str) -> Iterator[tuple[str, int, int]]:
         """Yield the texts in a word that are as long as names, and the word itself, each with its place."""

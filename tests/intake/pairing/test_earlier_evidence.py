@@ -148,6 +148,18 @@ def test_a_picture_in_the_row_and_a_file_that_may_be_an_earlier_doctors(tmp_path
         assert bool(paired.errors[0].detail.get("earlier")) is (data == b"seal")
 
 
+@pytest.mark.parametrize(("file", "held"), [
+    ("2026_阿依古丽·买买提_旧.png", True),
+    ("工号10020.png", True),
+    ("工号10020_张伟1001.png", False),
+    ("阿依古丽·买买提/签名.png", True),
+    ("10020/签名.png", True),
+])  # fmt: skip
+def test_a_file_that_holds_a_long_name_or_a_staff_number_of_an_earlier_doctor(tmp_path, file, held):
+    earlier = replace(LI, name="阿依古丽买买提", staff_no="10020")
+    assert is_held(tmp_path, file, make_records(ZHANG, earlier), zhang(picture=file)) is held
+
+
 def pair_digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

@@ -633,3 +633,27 @@ def test_what_several_files_hold_is_the_name_of_no_doctor(tmp_path, text, staff_
     rows.append(doctor("朝阳", number=OTHER_NUMBER, row=99, staff_no=staff_no))
     result = paired(tmp_path, {file: file.encode() for file in files}, *rows)
     assert [bool(one.picture) for one in result.doctors[:-1]] == [is_used] * count
+
+
+def test_a_number_beside_the_own_staff_number_contests_nothing(tmp_path):
+    rows = (
+        doctor("张伟", staff_no="1001", picture="20020_1001.png"),
+        doctor("李文章", number=OTHER_NUMBER, row=3, staff_no="20020"),
+    )
+    assert got(tmp_path, {"20020_1001.png": b"seal"}, *rows)[0] == ("20020_1001.png", "column", [])
+
+
+def test_a_long_name_among_other_words(tmp_path):
+    file = "内科阿依古丽·买买提签名.png"
+    rows = doctor("张伟", picture=file), doctor("阿依古丽·买买提", number=OTHER_NUMBER, row=3)
+    assert got(tmp_path, {file: b"seal"}, *rows)[0][2] == ["IMAGE_AMBIGUOUS"]
+
+
+def test_an_entry_says_which_of_two_namesakes_a_file_is(tmp_path):
+    rows = doctor("张伟", picture="张伟.png"), doctor("张伟", number=OTHER_NUMBER, row=3)
+    assert got(tmp_path, {"张伟.png": b"seal"}, *rows)[0] == ("张伟.png", "column", [])
+
+
+def test_a_file_that_a_persons_other_row_matches_is_the_persons(tmp_path):
+    rows = doctor("张伟", picture="张卫.png"), doctor("张卫", row=3)  # one number
+    assert got(tmp_path, {"张卫.png": b"seal"}, *rows)[0] == ("张卫.png", "column", [])
