@@ -73,7 +73,7 @@ def compute_image_matches(
 ) -> ImageMatches:
     """Return who may mean which file; it does not depend on the order of rows or files.
 
-    An entry names a file by its name alone. Where that says only which of a folder's pictures it is (1.png, 签名.png), the folder
+    An entry names a file by its name alone. Where that names only which of a folder's pictures it is (1.png, 签名.png), the folder
     decides as it does for a name.
     Among namesakes a file belongs to the one whose department its folder or its stem names, if that is one alone.
     """
@@ -114,7 +114,7 @@ def compute_image_matches(
 
 
 def depends_on_folder(match: ImageMatch, text: str) -> bool:
-    """Return whether the file that an entry names says in its folder alone whose it is, and the entry does not name that folder."""
+    """Return whether the file that an entry names shows in its folder alone whose it is, and the entry does not name that folder."""
     folders = match.candidate.relative_path.split("/")[:-1]
     parts = [comparison_key(part) for part in _PATH_SIGNS.split(text)[:-1]]
     is_named = bool(folders) and comparison_key(folders[-1]) in parts

@@ -43,7 +43,7 @@ _SUFFIX = re.compile(
     r"|\([1-9]\)\Z",
     re.IGNORECASE,
 )
-# says which of a folder's pictures it is, not whose: 01, 签名, sign2
+# names which of a folder's pictures it is, not whose: 01, 签名, sign2
 _COUNT = re.compile(
     rf"(?:(?:{_KINDS})*(?:{_SEALS}|{_FORMS})+|seal|sign|signature|stamp|image|img|scan|picture)?[ _-]?[0-9]{{0,3}}",
     re.IGNORECASE,
@@ -139,7 +139,7 @@ def strip_known_suffixes(stem: str) -> tuple[tuple[str, str], ...]:
 
 
 def is_count(stem: str) -> bool:
-    """Return whether a stem says which of a folder's pictures a file is, and not whose: 01, 签名."""
+    """Return whether a stem names which of a folder's pictures a file is, and not whose: 01, 签名."""
     return _COUNT.fullmatch(_compose(stem).strip()) is not None
 
 

@@ -635,7 +635,7 @@ def test_what_several_files_hold_is_the_name_of_no_doctor(tmp_path, text, staff_
     assert [bool(one.picture) for one in result.doctors[:-1]] == [is_used] * count
 
 
-def test_a_number_beside_the_own_staff_number_contests_nothing(tmp_path):
+def test_the_own_staff_number_counts_more_than_another_number(tmp_path):
     rows = (
         doctor("张伟", staff_no="1001", picture="20020_1001.png"),
         doctor("李文章", number=OTHER_NUMBER, row=3, staff_no="20020"),
