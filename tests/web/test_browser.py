@@ -40,10 +40,7 @@ ADDRESSES = (
 )
 
 
-@pytest.fixture
-def busy(hospital_with):
-    """A hospital with rows to correct, an unknown one, and texts that are scripts."""
-    hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
+def play_busy(hospital):
     hospital.doctors(4)
     (hospital.folder / "inbox" / "roster.xlsx").unlink()
     hospital.roster(
@@ -52,6 +49,12 @@ def busy(hospital_with):
     )
     assert hospital.go("run", "--yes") == 3
     assert hospital.go("check") == 3
+
+
+@pytest.fixture
+def busy(scene):
+    """A hospital with rows to correct, an unknown one, and texts that are scripts."""
+    hospital = scene(play_busy, faults=[fault("reset_after", nth=(2,))])
     with PageThread(hospital.folder / "config.yaml") as page:
         yield hospital, page
         assert page.failures == []
@@ -241,7 +244,7 @@ def slow(hospital_with):
         assert page.failures == []
 
 
-def test_some_are_chosen_sent_and_stopped(slow, shown):
+def test_some_are_chosen_sent_and_stopped(forked_runs, slow, shown):
     hospital, page = slow
     tab = shown(page, "/send")
     expect(tab.locator("#rows")).to_be_hidden()
@@ -254,7 +257,7 @@ def test_some_are_chosen_sent_and_stopped(slow, shown):
     tab.route("**/send/events*", lambda route: route.abort())  # without a stream the page asks
     tab.locator("#order .primary").focus()
     tab.keyboard.press("Enter")
-    expect(tab.locator("#live .ended li").first).to_contain_text(name(3), timeout=60_000)
+    expect(tab.locator("#live .ended")).to_contain_text(name(3), timeout=60_000)
     expect(tab.locator("#live .amount")).to_contain_text("/ 10")
     tab.unroute("**/send/events*")
     tab.troubles.clear()
