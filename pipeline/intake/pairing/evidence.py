@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor
 from pipeline.intake.conflicts import compute_person_ids
 from pipeline.intake.fields.normalize import is_placeholder
@@ -19,14 +20,16 @@ from pipeline.intake.pairing.expected_names import (
     STAFF_NO,
     ImageMatch,
     bears_name,
+    get_bare_name,
     get_department_match,
+    list_names,
     make_department_key,
     match_by_name,
 )
 from pipeline.intake.pairing.file_names import comparison_key, is_count
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex, list_variants
 from pipeline.intake.pairing.picture_column import PictureEntry
-from pipeline.intake.pairing.wards import Wards
+from pipeline.intake.pairing.wards import Wards, is_part_of_ward
 
 _PATH_SIGNS = re.compile(r"[/\\]")
 _SHAREABLE = frozenset({STAFF_NO, NAME})  # two people may have the same; an identity number belongs to one
@@ -89,6 +92,7 @@ def compute_image_matches(
     by_row = list(named)
     shared = _resolve_shared_files(person_ids, by_row)
     _share_files_of_staff_numbers(person_ids, doctors, by_row, shared)
+    _share_files_of_namesakes(person_ids, doctors, departments, by_row, shared)
     of_entries = [
         [_note_department(match, entry.text or "", of_row, known) for match in entry.named]
         for of_row, entry in zip(of_rows, entries, strict=True)
@@ -194,6 +198,45 @@ def _share_files_of_staff_numbers(
                 for match in by_row[row]:
                     if match.evidence == STAFF_NO and not bears_name(match, doctors[row]):
                         shared.setdefault(match.candidate, rows)
+
+
+def _share_files_of_namesakes(
+    person_ids: Sequence[Hashable],
+    doctors: Sequence[Doctor],
+    departments: Mapping[Hashable, Sequence[str]],
+    by_row: Sequence[Sequence[ImageMatch]],
+    shared: dict[Candidate, list[int]],
+) -> None:
+    """Add to ``shared`` the files found by a name that another person has as well, in whatever spelling (吕布, 呂布).
+
+    A department excludes the other person only where that one's department is known, and is no part of it.
+    """
+    rows_of: defaultdict[str, list[int]] = defaultdict(list)
+    for row, doctor in enumerate(doctors):
+        for name in {make_name_key(name) for name in list_names(doctor)}:
+            rows_of[name].append(row)
+    for rows in rows_of.values():
+        if len({person_ids[row] for row in rows}) == 1:
+            continue
+        for row in rows:
+            others = [other for other in rows if person_ids[other] != person_ids[row]]
+            own = _list_bare_departments(departments.get(person_ids[row], ()))
+            near = [other for other in others if _may_be_near(departments.get(person_ids[other], ()), own)]
+            for match in by_row[row]:
+                rivals = near if match.department == "own" else others
+                if match.evidence == NAME and rivals:
+                    shared.setdefault(match.candidate, [row, *rivals])
+
+
+def _list_bare_departments(departments: Iterable[str]) -> list[str]:
+    return [get_bare_name(make_department_key(name)) for name in departments]
+
+
+def _may_be_near(departments: Collection[str], others: Collection[str]) -> bool:
+    """Return whether a person's departments are not known, or may be one with some other bare name (内科一病区: 内科)."""
+    return not departments or any(
+        is_part_of_ward(name, others) for name in _list_bare_departments(departments)
+    )
 
 
 def _list_owners(person_ids: Sequence[Hashable], rows: Sequence[tuple[int, ImageMatch]]) -> set[Hashable]:

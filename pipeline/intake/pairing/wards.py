@@ -84,7 +84,7 @@ class Wards:
             return replace(match, ward="own")
         are_folders = len(lists) >= _FEWEST and not self._folders.isdisjoint(lists)
         is_other = not known.isdisjoint(wards) or (
-            are_folders and any(is_department(ward) and not _is_part(ward, own) for ward in wards)
+            are_folders and any(is_department(ward) and not is_part_of_ward(ward, own) for ward in wards)
         )
         return replace(match, ward="other") if is_other else match
 
@@ -137,6 +137,6 @@ def _get_ward_name(name: str) -> str:
     return _LIST_ENDING.sub("", get_bare_name(name), count=1)
 
 
-def _is_part(ward: str, own: Iterable[str]) -> bool:
-    """Return whether two names may mean one ward: 口腔科 and 口腔, 骨科 and 骨科一病区."""
+def is_part_of_ward(ward: str, own: Iterable[str]) -> bool:
+    """Return whether a name and one of others may mean one ward: 口腔科 and 口腔, 骨科 and 骨科一病区."""
     return any(ward.startswith(name) or name.startswith(ward) for name in own)

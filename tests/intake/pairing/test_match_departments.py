@@ -65,12 +65,25 @@ def test_a_department_does_not_separate_its_own_namesakes(tmp_path):
     ]
 
 
-def test_a_namesake_without_a_department_has_no_part_in_it(tmp_path):
-    rows = MEDICINE, doctor(number=OTHER_NUMBER)
-    assert got(tmp_path, {"内科/张伟.png": b"one"}, *rows) == [
-        ("内科/张伟.png", "name", []),
-        (None, None, ["IMAGE_MISSING"]),
+@pytest.mark.parametrize("department", [None, "-", "内科一病区", "内科（东区）"])
+@pytest.mark.parametrize("file", ["内科/张伟.png", "内科张伟.png", "内科-张伟.png"])
+def test_a_namesake_whose_department_is_unknown_or_a_part_of_it_may_be_meant(tmp_path, file, department):
+    """Some lists name the department in the first row of its block alone."""
+    rows = MEDICINE, doctor(number=OTHER_NUMBER, department=department)
+    assert got(tmp_path, {file: b"one"}, *rows)[0] == (None, None, ["IMAGE_AMBIGUOUS"])
+    other = doctor(number=OTHER_NUMBER, department="心内科")
+    assert got(tmp_path, {file: b"one"}, MEDICINE, other)[0] == (file, "name", [])
+
+
+@pytest.mark.parametrize("names", [("吕布", "呂布"), ("阿依古丽·买买提", "阿依古丽买买提"), ("于飞", "於飞")])
+def test_two_spellings_of_one_name_are_namesakes(tmp_path, names):
+    rows = [doctor(names[0]), doctor(names[1], number=OTHER_NUMBER, row=3)]
+    assert got(tmp_path, {f"{names[0]}.png": b"one"}, *rows)[0] == (None, None, ["IMAGE_AMBIGUOUS"])
+    rows = [
+        doctor(names[0], department="内科"),
+        doctor(names[1], number=OTHER_NUMBER, row=3, department="外科"),
     ]
+    assert got(tmp_path, {f"内科/{names[0]}.png": b"one"}, *rows)[0][1] == "name"
 
 
 def test_a_file_in_the_department_of_neither_goes_to_no_one(tmp_path):
