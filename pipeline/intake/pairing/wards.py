@@ -83,8 +83,10 @@ class Wards:
         if not own.isdisjoint(wards):
             return replace(match, ward="own")
         are_folders = len(lists) >= _FEWEST and not self._folders.isdisjoint(lists)
+        # an entry whose file is only counted (1.png) needs no other lists: its own ward's folder is missing
         is_other = not known.isdisjoint(wards) or (
-            are_folders and any(is_department(ward) and not is_part_of_ward(ward, own) for ward in wards)
+            (are_folders or (match.evidence == COLUMN and bool(own)))
+            and any(is_department(ward) and not is_part_of_ward(ward, own) for ward in wards)
         )
         return replace(match, ward="other") if is_other else match
 

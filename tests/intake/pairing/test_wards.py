@@ -169,3 +169,21 @@ def test_names_of_sheets_turn_pairings_into_questions_and_nothing_else(people, c
             assert now == QUESTION
             assert then[1] == "name"
             assert "/" in then[0]
+
+
+@pytest.mark.parametrize(("file", "entry", "is_used"), [
+    ("内科/1.png", "1.png", False),
+    ("内科/签名.png", "签名.png", False),
+    ("外科/1.png", "1.png", True),
+    ("2026/1.png", "1.png", True),
+    ("内科/1.png", "内科/1.png", True),
+    ("内科/IMG_0012.png", "IMG_0012.png", True),
+])  # fmt: skip
+@pytest.mark.parametrize(("sheet", "roster"), [("外科", "全院.xlsx"), ("Sheet1", "外科医师名单.xlsx")])
+def test_an_entry_whose_file_is_only_counted_takes_it_from_its_own_ward(
+    tmp_path, sheet, roster, file, entry, is_used
+):
+    """The own ward's folder has not come yet."""
+    (one,) = paired(tmp_path, {file: b"one"}, listed(sheet, file=roster, picture=entry)).doctors
+    assert bool(one.picture) is is_used
+    assert [problem.code for problem in one.errors] == ([] if is_used else ["IMAGE_AMBIGUOUS"])
