@@ -615,19 +615,30 @@ def scan_of(serial: int) -> str:
 
 
 def test_entries_that_slipped_by_a_line_name_files_that_hold_another_name(hospital):
-    """The correction is held as well: an earlier run saw two doctors for each picture. A person decides."""
     serials = (1, 2, 3)
     slipped = [row(serial, scan_of(serial % 3 + 1)) for serial in serials]
     set_up(hospital, slipped, headers=WITH_PICTURE, files=[(scan_of(serial), serial) for serial in serials])
-    held = {name(serial): ["rejected", "IMAGE_AMBIGUOUS"] for serial in serials}
-    assert statuses_by_name(hospital) == held
+    assert statuses_by_name(hospital) == {name(serial): ["rejected", "IMAGE_AMBIGUOUS"] for serial in serials}
     assert name(2) in hospital.outcomes()[0]["problems"][0]["message"]
     set_up(hospital, [row(serial, scan_of(serial)) for serial in serials], headers=WITH_PICTURE)
-    assert statuses_by_name(hospital) == held
-    for serial in serials:
-        assert hospital.go("resolve", name(serial), "--keep") == 0
-    assert hospital.go("run", "--yes") == 0
-    assert len(hospital.service.seals) == 3
+    assert statuses_by_name(hospital) == {name(serial): ["sealed"] for serial in serials}
+    assert wrong_pictures(hospital) == []
+
+
+def test_an_entry_that_names_the_file_of_another_rows_entry_refuses_both(hospital):
+    rows = [row(1, scan_of(2)), row(2, scan_of(2))]
+    set_up(hospital, rows, headers=WITH_PICTURE, files=[(scan_of(2), 2), (scan_of(1), 1)])
+    assert statuses_by_name(hospital) == {name(serial): ["rejected", "IMAGE_AMBIGUOUS"] for serial in (1, 2)}
+    assert not hospital.service.seals
+
+
+def test_a_file_that_holds_another_name_and_is_right_is_kept(hospital):
+    """Doctor 2 collected the picture of doctor 1."""
+    set_up(hospital, [row(1, scan_of(2)), row(2)], headers=WITH_PICTURE, files=[(scan_of(2), 1)])
+    assert statuses_by_name(hospital)[name(1)] == ["rejected", "IMAGE_AMBIGUOUS"]
+    assert hospital.go("resolve", name(1), "--keep") == 0
+    hospital.go("run", "--yes")
+    assert [seal.number for seal in hospital.service.seals] == [number(1)]
     assert wrong_pictures(hospital) == []
 
 

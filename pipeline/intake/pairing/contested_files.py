@@ -1,8 +1,9 @@
 """Files that a row's picture entry names and that are another doctor's by their name: no one gets them.
 
-A file is another doctor's if that doctor's row matches it by name (``evidence``), or if its name or its folder holds the
-doctor's name, staff number or mobile (``file_texts``). A file that fits the row of the entry by its name as well (namesakes)
-belongs to the entry.
+A file is another doctor's if that doctor's row matches it by name (``evidence``). If its name or its folder only holds the
+doctor's name, staff number or mobile (``file_texts``), it is another's where that doctor's entry names it as well; otherwise
+it may be another's, and a person decides. A file that fits the row of the entry by its name as well (namesakes) belongs
+to the entry.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ class ContestedFiles:
         """Index the files that entries name, and the rows by the names and numbers of their doctors."""
         self._doctors, self._person_ids, self._texts = doctors, matches.person_ids, texts
         self._naming: defaultdict[Candidate, list[tuple[int, ImageMatch]]] = defaultdict(list)
+        self._users: defaultdict[Candidate, set[int]] = defaultdict(set)  # the rows whose entries name a file
         for row, entry in enumerate(entry_matches):
             own = {match.candidate for match in matches.by_row[row]} if entry else ()
             for match in entry:
+                self._users[match.candidate].add(row)
                 if match.candidate not in own:
                     self._naming[match.candidate].append((row, match))
         self._rows_by_name: defaultdict[str, list[int]] = defaultdict(list)
@@ -64,11 +67,20 @@ class ContestedFiles:
             bearing = {row for row in self._bearing[candidate] if {self._person_ids[row]} != people}
             involved = {*bearing, *(row for row, _ in entries)} if bearing else set()
             for row, match in entries:
-                if others := self._list_rows_in_name(row, match):
+                if others := self._list_rows_in_name(row, match) & self._users[candidate]:
                     involved.update({row, *others})
             if involved:
                 contested[candidate] = frozenset(involved)
         return contested
+
+    def list_doubts(self) -> Mapping[tuple[Candidate, int], Sequence[int]]:
+        """Return, by file and row of an entry, the rows of the doctors of whom the file holds name or number."""
+        doubts: dict[tuple[Candidate, int], Sequence[int]] = {}
+        for candidate, entries in self._naming.items():
+            for row, match in entries:
+                if others := self._list_rows_in_name(row, match):
+                    doubts[candidate, row] = sorted(others)
+        return doubts
 
     def _list_rows_in_name(self, row: int, match: ImageMatch) -> set[int]:
         """Return the rows of other people whose name or number the file of a row's entry, or its folder, holds."""

@@ -201,9 +201,7 @@ class EarlierEvidence:
         numbers = list_whole_numbers(match.candidate.relative_path)
         if not numbers:
             return None
-        if image is not None and (
-            self.is_judged_right(doctor, image) or image.sha256 in self.list_given(doctor)
-        ):
+        if image is not None and self.is_decided(doctor, image):
             return None
         own = _list_numbers_of_row(doctor)
         others = (
@@ -236,6 +234,10 @@ class EarlierEvidence:
     def is_settled(self, doctor: Doctor) -> bool:
         """Return whether nothing is sent for a doctor: the picture is only compared with that of the seal."""
         return doctor.key in self._records.settled_keys
+
+    def is_decided(self, doctor: Doctor, image: ImageFile) -> bool:
+        """Return whether a person judged these bytes right for the doctor, or gave them to the doctor."""
+        return self.is_judged_right(doctor, image) or image.sha256 in self.list_given(doctor)
 
     def is_judged_right(self, doctor: Doctor, image: ImageFile) -> bool:
         """Return whether a person judged these bytes right for the doctor."""

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
+from pipeline.domain.masking import mask_text
 from pipeline.domain.roster import (
     MAX_SHOWN_IMAGES,
     Doctor,
@@ -183,10 +184,21 @@ def match_images(
             replace(entry, named=named) for entry, named in zip(read_entries, matches.named, strict=True)
         ]
         texts = FileTexts(doctors, matches.named, matches.person_ids)
-        contested = ContestedFiles(doctors, matches.named, matches, texts).list_rows()
+        contested = ContestedFiles(doctors, matches.named, matches, texts)
         earlier = earlier or EarlierEvidence()
         given = _match_given(doctors, index, sources, earlier)
-        matcher = _RowMatcher(doctors, matches, entries, contested, texts, given, sources, images, earlier)
+        matcher = _RowMatcher(
+            doctors,
+            matches,
+            entries,
+            contested.list_rows(),
+            contested.list_doubts(),
+            texts,
+            given,
+            sources,
+            images,
+            earlier,
+        )
         matched = [matcher.match_row(row) for row in range(len(doctors))]
         unassigned = [candidate for candidate in index.candidates if candidate not in matcher.used]
         missing = [row for row, doctor in enumerate(matched) if doctor is None]
@@ -217,6 +229,7 @@ class _RowMatcher:
     matches: ImageMatches
     entries: Sequence[PictureEntry]
     contested: Mapping[Candidate, frozenset[int]]
+    doubts: Mapping[tuple[Candidate, int], Sequence[int]]  # the rows of whom an entry's file may be
     texts: FileTexts
     given: Mapping[
         int, Sequence[ImageMatch]
@@ -347,7 +360,8 @@ class _RowMatcher:
         for match in matches:
             image = self.sources.get_image_if_readable(match.candidate)
             evident = by_name.get(match.candidate, match) if match.evidence == COLUMN else match
-            if owner := self.earlier.get_other_person(doctor, evident, image, self.texts):
+            owner = self.earlier.get_other_person(doctor, evident, image, self.texts)
+            if owner := owner or self._get_other_doctor(row, match, image):
                 doubts.append(_Doubt(show_path(match.candidate.relative_path, doctor), image, owner))
             else:
                 own_matches.append(match)
@@ -357,6 +371,16 @@ class _RowMatcher:
             else:
                 own_cells.append(cell)
         return own_matches, own_cells, doubts
+
+    def _get_other_doctor(self, row: int, match: ImageMatch, image: ImageFile | None) -> Bearer | None:
+        """Return the doctor of another row whose name or number the file of an entry holds, unless a person decided."""
+        rows = self.doubts.get((match.candidate, row), ())
+        doctor = self.doctors[row]
+        if not rows or (image is not None and self.earlier.is_decided(doctor, image)):
+            return None
+        other = self.doctors[rows[0]]
+        name, position = mask_text(other.display_name or ""), match_problems.describe_row(other)
+        return Bearer(key=other.key or "", shown_name=name, position=position)
 
     def _is_certain(self, doctor: Doctor, match: ImageMatch) -> bool:
         """Return whether a file bears the doctor's number, or a person judged it right."""
