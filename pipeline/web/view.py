@@ -37,6 +37,7 @@ HTMX_SETTINGS = json.dumps(
         "allowEval": False,
         "allowScriptTags": False,
         "historyCacheSize": 0,
+        "defaultSettleDelay": 0,  # a form that is put in belongs to htmx at once, not after 20 ms
         "selfRequestsOnly": True,
         "responseHandling": [{"code": "204", "swap": False}, {"code": ".*", "swap": True}],
     }

@@ -78,6 +78,7 @@ def test_files_are_pasted(hospital, chromium):
     with PageThread(hospital.folder / "config.yaml") as page:
         tab = chromium.open_tab(locale="en-US")
         tab.goto(page.addresses[-1])
+        tab.wait_for_url(f"{page.origin}/")
         tab.goto(f"{page.origin}/drop")
         tab.evaluate(
             """() => {

@@ -354,6 +354,22 @@ def test_judgements_that_come_together_are_all_entered(hospital, page):
 
 
 @pytest.mark.browser
+def test_a_card_is_judged_again_the_moment_it_is_back(hospital, page, shown):
+    """Its form belongs to the script by then: else the browser would open the answer in place of the page."""
+    hospital.doctors(1)
+    assert hospital.go("check") == 0
+    tab = shown(page, "/review", language="en-US")
+    tab.evaluate(
+        """document.addEventListener("htmx:afterSwap", () => Promise.resolve().then(
+            () => document.querySelector('[name="judged"][value="right"]').click()), {once: true})"""
+    )
+    tab.keyboard.press("2")
+    expect(tab.locator("#count-right")).to_have_text("1")
+    assert tab.url == f"{page.origin}/review"
+    assert len(read_judgements(hospital)) == 2
+
+
+@pytest.mark.browser
 def test_judged_by_keyboard(hospital, page, shown):
     hospital.doctors(4)
     assert hospital.go("check") == 0
