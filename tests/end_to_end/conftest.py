@@ -101,10 +101,8 @@ class Hospital:
     def run_to_end(self, *arguments: str, clock: SystemClock | None = None) -> tuple[int, dict[str, int]]:
         """Return a command's exit code and how many rows ended in which status: not of a check that a page made meanwhile."""
         code = self.go(*arguments, clock=clock)
-        records = [
-            self.record(),
-            *(json.loads((run / "run.json").read_text("utf-8")) for run in self.runs[::-1]),
-        ]
+        files = [self.newest / "run.json", *(run / "run.json" for run in self.runs[::-1])]
+        records = (json.loads(file.read_text("utf-8")) for file in files if file.exists())
         record = next(record for record in records if record["command"] in arguments)
         return code, {status: rows for status, rows in record["statuses"].items() if rows}
 
