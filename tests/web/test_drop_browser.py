@@ -74,6 +74,24 @@ def test_a_clerk_drops_everything_and_sees_the_check(hospital, desktop, shown):
         assert page.failures == []
 
 
+def test_a_question_that_is_open_stays_open_when_the_page_is_refreshed(hospital, shown):
+    hospital.doctors(1)
+    with PageThread(hospital.folder / "config.yaml") as page:
+        tab = shown(page, "/drop")
+        tab.locator("#stored .remove summary").click()
+        refreshed = "document.body.dispatchEvent(new Event('dropped'))"
+        with tab.expect_response(lambda answer: "/drop/now" in answer.url):
+            hospital.roster([make_row(2)], file="b.xlsx")
+            tab.evaluate(refreshed)
+        expect(tab.locator("#stored tbody tr")).to_have_count(2)
+        expect(tab.locator("#stored .remove[open]")).to_have_count(1)
+        expect(tab.locator("#stored .remove[open] form button")).to_be_visible()
+        tab.locator("#stored .remove[open] form button").click()
+        expect(tab.locator("#stored tbody tr")).to_have_count(1)
+        expect(tab.locator("#stored .remove[open]")).to_have_count(0)
+        assert list_names(hospital.folder / "inbox") == ["b.xlsx"]
+
+
 def test_files_are_pasted(hospital, chromium):
     with PageThread(hospital.folder / "config.yaml") as page:
         tab = chromium.open_tab(locale="en-US")

@@ -138,4 +138,17 @@
   document.addEventListener("paste", (event) => {
     if (event.clipboardData.files.length) takeTransfer(event.clipboardData);
   });
+
+  // what is open stays open when the page is refreshed while a check runs
+  const listRemovals = () => Array.from(document.querySelectorAll("#drop-now details.remove"));
+  const readFile = (removal) => removal.querySelector('[name="file"]').value;
+  let open = [];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const isRefresh = event.detail.target.id === "drop-now" && event.detail.requestConfig.verb === "get";
+    open = isRefresh ? listRemovals().filter((removal) => removal.open).map(readFile) : [];
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const removal of listRemovals()) if (open.includes(readFile(removal))) removal.open = true;
+    open = [];
+  });
 })();
