@@ -402,7 +402,7 @@ class DrawnRoster:
         )
 
 
-@pytest.mark.parametrize("cell", ["F2", "C2", "H2"], ids=["seal column", "mobile column", "beside"])
+@pytest.mark.parametrize("cell", ["F2", "C2", "H2"], ids=["seal column", "mobile column", "no title"])
 def test_a_picture_in_the_row_that_was_not_chosen_is_not_asked_about_again(ward, cell):
     drawn = DrawnRoster(ward)
     drawn.save(cell)
@@ -416,7 +416,7 @@ def test_a_picture_in_the_row_that_was_not_chosen_is_not_asked_about_again(ward,
     assert ward.run("check")[1]["codes"] == ["IMAGE_AMBIGUOUS"], "other bytes in the cell that was set aside"
 
 
-@pytest.mark.parametrize("cell", ["F2", "C2", "H2"], ids=["seal column", "mobile column", "beside"])
+@pytest.mark.parametrize("cell", ["F2", "C2", "H2"], ids=["seal column", "mobile column", "no title"])
 def test_a_picture_in_the_row_that_was_chosen_is_sent(ward, cell):
     drawn = DrawnRoster(ward)
     drawn.save(cell)

@@ -544,14 +544,14 @@ def test_a_new_picture_next_to_the_one_of_the_seal_is_seen_and_not_sent(hospital
     assert hospital.run_to_end("run") == (0, {"unchanged": 3})
 
 
-# -- files that bear the number of somebody who is in no roster and in no ledger
+# -- files that bear the number of a person who is in no roster and in no ledger
 
 STRANGER = 30
 
 
 @pytest.fixture
 def shifted(hospital):
-    """The picture column of doctor 1 names the file of somebody who has left; that of doctor 2 is right."""
+    """The picture column of doctor 1 names the file of a person who has left; that of doctor 2 is right."""
     files = [(f"{number(STRANGER)}.png", STRANGER), (f"{number(1)}.png", 1), (f"{number(2)}.png", 2)]
     rows = [row(1, f"{number(STRANGER)}.png"), row(2, f"{number(2)}.png")]
     set_up(hospital, rows, headers=WITH_PICTURE, files=files)

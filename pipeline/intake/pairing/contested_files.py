@@ -9,13 +9,12 @@ to the entry.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor
 from pipeline.intake.fields.normalize import is_placeholder
 from pipeline.intake.pairing.evidence import ImageMatches
-from pipeline.intake.pairing.expected_names import ImageMatch, list_names
+from pipeline.intake.pairing.expected_names import ImageMatch, list_rows_by_name
 from pipeline.intake.pairing.file_names import comparison_key
 from pipeline.intake.pairing.file_texts import FileTexts
 from pipeline.intake.pairing.image_index import Candidate
@@ -41,16 +40,17 @@ class ContestedFiles:
                 self._users[match.candidate].add(row)
                 if match.candidate not in own:
                     self._naming[match.candidate].append((row, match))
-        self._rows_by_name: defaultdict[str, list[int]] = defaultdict(list)
+        self._rows_by_name: Mapping[str, Sequence[int]] = {}
         self._rows_by_number: defaultdict[str, list[int]] = defaultdict(list)  # staff numbers and mobiles
         self._bearing: defaultdict[Candidate, list[int]] = defaultdict(list)
         if self._naming:
             self._index_rows(matches)
+        # by file and row of an entry: the rows of the doctors of whom the file holds name or number
+        self.doubts = dict(self._list_doubts())
 
     def _index_rows(self, matches: ImageMatches) -> None:
+        self._rows_by_name = list_rows_by_name(self._doctors)
         for row, doctor in enumerate(self._doctors):
-            for name in {make_name_key(name) for name in list_names(doctor)}:
-                self._rows_by_name[name].append(row)
             for number in (doctor.staff_no, doctor.mobile):
                 if number and not is_placeholder(number):
                     self._rows_by_number[comparison_key(number)].append(row)
@@ -66,21 +66,18 @@ class ContestedFiles:
             people = {self._person_ids[row] for row, _ in entries}
             bearing = {row for row in self._bearing[candidate] if {self._person_ids[row]} != people}
             involved = {*bearing, *(row for row, _ in entries)} if bearing else set()
-            for row, match in entries:
-                if others := self._list_rows_in_name(row, match) & self._users[candidate]:
+            for row, _ in entries:
+                if others := self._users[candidate].intersection(self.doubts.get((candidate, row), ())):
                     involved.update({row, *others})
             if involved:
                 contested[candidate] = frozenset(involved)
         return contested
 
-    def list_doubts(self) -> Mapping[tuple[Candidate, int], Sequence[int]]:
-        """Return, by file and row of an entry, the rows of the doctors of whom the file holds name or number."""
-        doubts: dict[tuple[Candidate, int], Sequence[int]] = {}
+    def _list_doubts(self) -> Iterator[tuple[tuple[Candidate, int], Sequence[int]]]:
         for candidate, entries in self._naming.items():
             for row, match in entries:
                 if others := self._list_rows_in_name(row, match):
-                    doubts[candidate, row] = sorted(others)
-        return doubts
+                    yield (candidate, row), sorted(others)
 
     def _list_rows_in_name(self, row: int, match: ImageMatch) -> set[int]:
         """Return the rows of other people whose name or number the file of a row's entry, or its folder, holds."""

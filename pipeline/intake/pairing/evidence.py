@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
-from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor
 from pipeline.intake.conflicts import compute_person_ids
 from pipeline.intake.fields.normalize import is_placeholder
@@ -22,7 +21,7 @@ from pipeline.intake.pairing.expected_names import (
     bears_name,
     get_bare_name,
     get_department_match,
-    list_names,
+    list_rows_by_name,
     make_department_key,
     match_by_name,
 )
@@ -131,12 +130,17 @@ def _note_department(
     """Return an entry's match, as foreign where its folder is another department's or not the one that the entry names."""
     if not depends_on_folder(match, text):
         return match
-    names_other_folder = len([part for part in _PATH_SIGNS.split(text) if part]) > 1
-    variant = next(iter(list_variants(match.candidate)), None)
-    if variant is not None and not names_other_folder:
-        department, _ = get_department_match(variant, departments, known_departments)
-        return replace(match, department=department) if department == FOREIGN else match
-    return replace(match, department=FOREIGN) if names_other_folder else match
+    if _names_folder(text):
+        return replace(match, department=FOREIGN)
+    variant = next(iter(list_variants(match.candidate)))
+    department, _ = get_department_match(variant, departments, known_departments)
+    return replace(match, department=FOREIGN) if department == FOREIGN else match
+
+
+def _names_folder(text: str) -> bool:
+    """Return whether an entry names a folder; a drive (D:) and a folder of all pictures (印章图片) are none."""
+    folder = "".join(_PATH_SIGNS.split(text)[-2:-1])
+    return not folder.endswith(":") and not is_count(folder)
 
 
 def _collect_departments(
@@ -211,11 +215,7 @@ def _share_files_of_namesakes(
 
     A department excludes the other person only where that one's department is known, and is no part of it.
     """
-    rows_of: defaultdict[str, list[int]] = defaultdict(list)
-    for row, doctor in enumerate(doctors):
-        for name in {make_name_key(name) for name in list_names(doctor)}:
-            rows_of[name].append(row)
-    for rows in rows_of.values():
+    for rows in list_rows_by_name(doctors).values():
         if len({person_ids[row] for row in rows}) == 1:
             continue
         for row in rows:

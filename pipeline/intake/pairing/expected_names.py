@@ -9,7 +9,8 @@ off (``file_names``). Names with further values of the row are matched in ``comp
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -135,6 +136,15 @@ def list_names(doctor: Doctor) -> list[str]:
     """Return the name as it is used and as the roster writes it (阿依古丽.买买提): files follow either."""
     written = get_field_text(doctor.row, Field.NAME)
     return [name for name in dict.fromkeys((doctor.name, written)) if name]
+
+
+def list_rows_by_name(doctors: Sequence[Doctor]) -> Mapping[str, Sequence[int]]:
+    """Return the rows of each name, by the name key: spellings of one name are one."""
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for row, doctor in enumerate(doctors):
+        for name in {make_name_key(name) for name in list_names(doctor)}:
+            rows[name].append(row)
+    return rows
 
 
 def bears_name(match: ImageMatch, doctor: Doctor) -> bool:

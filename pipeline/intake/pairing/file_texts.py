@@ -1,7 +1,7 @@
 """Texts in the names of files that the picture column names: another doctor's name or staff number among other words.
 
 A text counts wherever it stands in a run of Chinese characters (2026_内科张伟主任签名), but not inside the row's own name
-(欧阳文章: 文章), not beside the row's own identity number, and not where several files hold it (the name of the hospital). The
+(欧阳文章: 文章), not in a name that holds the row's own identity number, and not where several files hold it (the name of the hospital). The
 folder of a file counts where the entries of one person alone name files in it: in a folder of several people's pictures
 it is called by who collected them.
 """

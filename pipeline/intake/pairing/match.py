@@ -192,7 +192,7 @@ def match_images(
             matches,
             entries,
             contested.list_rows(),
-            contested.list_doubts(),
+            contested.doubts,
             texts,
             given,
             sources,
@@ -314,7 +314,7 @@ class _RowMatcher:
 
         What earlier runs saw never decides between tonight's pictures: one that may be an earlier doctor's is left out only where there is
         one that is surely the doctor's own. One picture that is the doctor's by one file and may be another's by a second file is not used.
-        A file that bears another person's number is never used beside others. Raises _RowRefused where there is no other picture, unless nothing is sent for the doctor.
+        A file that bears another person's number is not used, whatever other files there are. Raises _RowRefused where there is no other picture, unless nothing is sent for the doctor.
         """
         doctor = self.doctors[row]
         own_matches, own_cells, doubts = self._separate_doubts(row, matches, cells)

@@ -528,8 +528,8 @@ OTHERS_FILES = {
     "among signs": "2026-李文章_签名(扫描).png",
     "with a digit": "李文章 (12).png",
     "in other characters": "2026_李⽂章.png",
-    "beside the staff number": "1001_李文章_旧.png",
-    "beside the own name": "张伟-李文章.png",
+    "with the own staff number": "1001_李文章_旧.png",
+    "with the own name": "张伟-李文章.png",
     "glued to the own name": "张伟李文章.png",
     "before the own name": "李文章张伟.png",
     "with a suffix before a sign": "2026_李文章签名_旧.png",
@@ -569,7 +569,7 @@ def test_an_entry_whose_file_holds_another_doctors_name_is_refused(tmp_path, fil
     "章李文.png",
     "IMG_2002.png",  # a short staff number may count pictures
     "1001_20260301.png",
-    "20020_1001.png",  # beside the own staff number
+    "20020_1001.png",  # with the own staff number
 ])  # fmt: skip
 def test_an_entry_whose_file_holds_no_other_doctors_name_is_used(tmp_path, file):
     rows = (

@@ -196,6 +196,10 @@ def test_a_placeholder_is_no_department(tmp_path, department):
     ("外科/1.png", r"D:\签名\外科\1.png", True),
     ("2026新增/1.png", "1.png", True),
     ("1.png", r"D:\签名\外科\1.png", True),
+    ("2026新增/1.png", r"D:\1.png", True),
+    ("2026新增/1.png", r"D:\印章图片\1.png", True),
+    ("内科/1.png", r"D:\印章图片\1.png", False),
+    ("2026新增/1.png", r"D:\外科\1.png", False),
     ("内科/1.png", "内科/1.png", True),  # the entry says so
     ("内科/IMG_0012.png", "IMG_0012.png", True),  # such a name is in one folder
     ("2026/IMG_0012.png", r"D:\签名\IMG_0012.png", True),
