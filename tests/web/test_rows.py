@@ -194,12 +194,11 @@ def test_a_roster_that_changed_in_excel_is_not_written(ward, page):
     form = read_form(inside.get(f"/rows/row/{key}").text)
     ward.roster([make_row(7), make_row(8), make_row(9)])
     before = hashlib.sha256((ward.folder / "inbox" / "roster.xlsx").read_bytes()).digest()
-    checks = len(ward.runs)
     answer = inside.post("/rows/save", {**form, "text": number(2)})
     assert "没有写入任何内容" in answer.text
     assert hashlib.sha256((ward.folder / "inbox" / "roster.xlsx").read_bytes()).digest() == before
-    wait_until(lambda: len(ward.runs) > checks)
-    assert inside.post("/rows/judge", {**form, "text": number(2)}).status in {404, 409}
+    # by the check that the page makes, once its rows are read
+    wait_until(lambda: inside.post("/rows/judge", {**form, "text": number(2)}).status in {404, 409})
 
 
 # -- what cannot be saved
