@@ -15,7 +15,6 @@ from pipeline.messages.problems import get_problem_kind, split_remedy
 from pipeline.messages.service_errors import (
     Advice,
     get_action_advice,
-    get_advice,
     list_answers,
     list_code_advice,
     list_halts,
@@ -120,8 +119,6 @@ TYPED: Mapping[str, str] = {
     "USAGE": "config validate",
     "CREDENTIALS_MISSING": "doctor",
     "ROLE_FAILED": "doctor",
-    "ENCRYPTION_KEYS_MISSING": "doctor",
-    "ENVELOPE_NOT_OPENED": "doctor",
     "LOCKED": "status",
     "LEDGER_REFUSED": "ledger check",
     "NOT_READ_NOW": "run",
@@ -142,8 +139,6 @@ TYPED: Mapping[str, str] = {
     "exists": "resolve",
     "unknown": "resolve",
 }
-# codes with which an encrypted envelope is refused: for certain before the call inside, or perhaps after it
-ENVELOPES = ("Envelope.InvalidParameter", "Envelope.FailedOperation")
 SHOWN_CODES = 3  # of a kind, in the runbook
 
 GROUPS = ("file", "row", "name", "identity", "mobile", "staff_no", "seal_name", "picture")
@@ -190,8 +185,7 @@ def page(language: str) -> str:
     lines += ["", f"## {say('actions')}", "", say("actions.intro"), ""]
     rows = _list_action_rows(language, say)
     lines += _table(("action", "code", "means", "who", "todo", "rerun"), rows, say)
-    envelopes = {f"{code} …": get_advice(code) for code in ENVELOPES}
-    for name, advised in (("answers", {**list_answers(), **envelopes}), ("halts", list_halts())):
+    for name, advised in (("answers", list_answers()), ("halts", list_halts())):
         lines += ["", f"## {say(name)}", "", say(f"{name}.intro"), ""]
         rows = [(f"`{code}`", *_advice(entry, language, say)) for code, entry in advised.items()]
         lines += _table(("code", "means", "who", "todo", "rerun"), rows, say)

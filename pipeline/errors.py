@@ -99,10 +99,6 @@ class RoleFailed(CredentialsMissing):
         self.reason = make_message("role.failed", source=source, why=why)
 
 
-class EncryptionKeysMissing(CredentialsMissing):
-    """The two keys of the encrypted transport were not found, or do not fit its cipher."""
-
-
 class Locked(EsignImportError):
     """Another process holds the run lock."""
 

@@ -20,7 +20,7 @@ HOME_OF_LIBRARY = {
     "PIL": "intake/images/",
     "aiohttp": ("esign/client.py", "esign/role.py", "hosts/worker_server.py", "sandbox/server.py", "web/"),
     "click": "cli/",
-    "cryptography": ("esign/encryption.py", "hosts/operator_secret.py", "sandbox/envelope.py"),
+    "cryptography": ("hosts/operator_secret.py",),
     "defusedxml": "intake/readers/",
     "filelock": "ledger/lock.py",
     "jinja2": ("operations/", "reports/"),

@@ -39,7 +39,7 @@ from pipeline.reports.row_values import to_frame
 from pipeline.sending.run_state import StopSignal
 from pipeline.workflow import import_run, run_plan, run_request, tenant_ledger
 from pipeline.workflow.finish import finish_run
-from pipeline.workflow.hosts_factory import make_limiter, share_envelope_quota
+from pipeline.workflow.hosts_factory import make_limiter
 from pipeline.workflow.run_report import start_report
 from pipeline.workflow.stage_settings import get_credentials_places
 
@@ -224,7 +224,7 @@ async def _run_import(
         resources = run_plan.RunResources(
             ledger=ledger,
             site_key=site_key,
-            limiter=share_envelope_quota(limiter, config),
+            limiter=limiter,
             credentials=_get_credentials(options.get("credentials"), config, clock),
             clock=clock,
             stop=stop,

@@ -38,7 +38,6 @@ from pipeline.sending.call_context import (
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.create import MAX_EXPIRED_WAITS
 from pipeline.sending.run_state import RunState, StopSignal
-from pipeline.workflow.hosts_factory import share_envelope_quota
 from pipeline.workflow.stage_settings import (
     build_agent,
     build_client,
@@ -267,7 +266,6 @@ async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncI
         resources.outages or OutageMonitor(clock),
         ReadGuards(GuardLimits(patience=config.guards.give_up_minutes * 60)),
         describe_keys(config, credentials),
-        is_encrypted=config.api.encryption.is_on,
     )
     limit = config.limits.requests_per_second
     waiting = ceil(min(limit, resources.workers))  # open connections that may wait for a slot
@@ -277,7 +275,7 @@ async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncI
     ):
         context = CallContext(
             client=client,
-            limiter=share_envelope_quota(resources.limiter, config),
+            limiter=resources.limiter,
             ledger=resources.ledger,
             site_key=resources.ledger.site_key,
             clock=clock,

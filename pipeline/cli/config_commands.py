@@ -340,7 +340,6 @@ def policy(session: Session, *, audit: bool, autosign: bool) -> int:
     contract = get_contract(config)
     product = contract.product
     uploads = (product.upload,) if contract.needs_upload else ()
-    envelope = (product.envelope,) if config.api.encryption.is_on else ()
     reading = (product.organization_seals, product.auto_sign_status)
     links = (
         product.auto_sign_enable_url,
@@ -348,7 +347,7 @@ def policy(session: Session, *, audit: bool, autosign: bool) -> int:
         product.auto_sign_cancel_url,
         product.auto_sign_disable,
     )
-    actions = (product.create, *uploads, *reading, *(links if autosign else ()), *envelope)
+    actions = (product.create, *uploads, *reading, *(links if autosign else ()))
     allowed = [f"{product.service}:{action}" for action in actions]
     if audit:
         allowed.append(f"{AUDIT_LOG.service}:{DESCRIBE_EVENTS}")

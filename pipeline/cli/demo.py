@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.config.settings import Config
-    from pipeline.sandbox.gateway import EnvelopeKeys, Tenant
+    from pipeline.sandbox.gateway import Tenant
     from pipeline.sandbox.server import Sandbox
 
 RIGHTS_ERRORS = frozenset({errno.EACCES, errno.EPERM})
@@ -355,7 +355,6 @@ def _make_tenant(session: Session, config: Config) -> Tenant:
         ids |= {"organization_open_id": api.organization, "operator_user_id": api.operator_user_id}
     elif not api.placeholders:
         ids |= {name: getattr(api, name) for name in ESSBASIC.ids}
-    ids["envelope"] = _read_envelope_keys(config)
     try:
         keys = get_credentials_places(config, session.clock).find()
     except CredentialsMissing:
@@ -363,21 +362,6 @@ def _make_tenant(session: Session, config: Config) -> Tenant:
     if not isinstance(keys, Credentials):
         return replace(SANDBOX, **ids)
     return replace(SANDBOX, **ids, secret_id=keys.secret_id, secret_key=keys.secret_key, token=keys.token)
-
-
-def _read_envelope_keys(config: Config) -> EnvelopeKeys | None:
-    """Return what opens the encrypted calls of a configuration; None where it has none, or lacks their keys."""
-    from pipeline.sandbox.gateway import EnvelopeKeys
-    from pipeline.workflow.stage_settings import build_encryption
-
-    try:
-        encryption = build_encryption(config)
-    except EsignImportError:  # `doctor` and `run` name what is missing
-        return None
-    if encryption is None:
-        return None
-    keys = encryption.keys
-    return EnvelopeKeys(encryption.cipher, encryption.digest, keys.encryption_key, keys.hmac_key)
 
 
 async def _explain_port(error: OSError, port: int, project: _Project) -> UsageError:

@@ -126,16 +126,16 @@ def _write_results(
 
 def _get_limiter(session: Session, config: Config) -> Limiter:
     """Return the rate limiter: of several hospitals with the same quota it is the same."""
-    from pipeline.workflow.hosts_factory import make_limiter, share_envelope_quota
+    from pipeline.workflow.hosts_factory import make_limiter
 
     several = session.several
     # with a ledger on a server the runs share slots, whichever limiter they have
     if several is None or config.is_ledger_on_server:
-        return share_envelope_quota(make_limiter(config, session.clock), config)
+        return make_limiter(config, session.clock)
     quota = several.share_quota(config.limits)
     if quota.limiter is None:
         quota.limiter = make_limiter(config, session.clock)
-    return share_envelope_quota(quota.limiter, config)
+    return quota.limiter
 
 
 @contextmanager

@@ -15,8 +15,7 @@ from pathlib import Path
 PREFIX = "ESIGN_IMPORT_"
 LEDGER_SECRET_VARIABLE = "ESIGN_IMPORT_LEDGER_SECRET"  # noqa: S105 - a name
 # secrets, which set no key of the configuration
-ENCRYPTION_VARIABLES = ("ESIGN_IMPORT_ENCRYPTION_KEY", "ESIGN_IMPORT_ENCRYPTION_HMAC_KEY")
-SECRET_VARIABLES = (LEDGER_SECRET_VARIABLE, *ENCRYPTION_VARIABLES)
+SECRET_VARIABLES = (LEDGER_SECRET_VARIABLE,)
 LANGUAGES = ("zh", "en")
 _CHINESE = 0x04  # Windows: the primary language of a language id, its low ten bits
 _NO_LANGUAGE = re.compile(r"(?:C|POSIX)(?:[.@].*)?\Z")

@@ -145,35 +145,6 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Encryption(Section):
-    """Calls in encrypted envelopes (CreateRequestWithEncryption); the keys are secrets, never in this file."""
-
-    algorithm: Literal["aes", "sm4"] | None = Key(
-        None, "sm4: SM4-CBC, aes: AES-CBC; null: no encryption of our own, TLS alone"
-    )
-    hmac: Literal["sha256", "sm3"] | None = Key(
-        None, "Digest of the signature; null: sm3 with sm4, sha256 with aes"
-    )
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.hmac is not None and self.algorithm is None:
-            raise make_fault("config.hmac_alone")
-        if self.hmac == "sm3" and self.algorithm == "aes":
-            raise make_fault("config.aes_sm3")
-        return self
-
-    @property
-    def is_on(self) -> bool:
-        """Whether calls are encrypted."""
-        return self.algorithm is not None
-
-    @property
-    def digest(self) -> Literal["sha256", "sm3"]:
-        """The digest of the signature."""
-        return self.hmac or ("sm3" if self.algorithm == "sm4" else "sha256")
-
-
 AUDIT_ENDPOINT = "https://cloudaudit.tencentcloudapi.com"
 
 
@@ -235,7 +206,6 @@ class Api(Section):
     )
     allow_other_card_type: bool = Key(False, "Allow OTHER_CARD_TYPE, if Tencent has enabled it")
     timeout_seconds: float = Key(45, "Seconds to wait for an answer, from the last byte sent", gt=0)
-    encryption: Encryption = Encryption()
     proxy: Annotated[str, AfterValidator(_require_proxy)] | None = Key(None, "HTTP proxy: http://host:port")
     ca_file: Path | None = Key(None, "File of a private certificate authority")
     audit: Audit = Audit()

@@ -38,9 +38,6 @@ OTHER_SANDBOX = "another sandbox: "
 # … of the sandbox of the configuration that calls, whose keys were changed since; its owner follows
 OWN_SANDBOX = "a sandbox with former keys: "
 SIGNATURE_REFUSED = "AuthFailure.SignatureFailure"
-ENVELOPE_PREFIX = (
-    "Envelope."  # ours, before the code with which an encrypted envelope was refused: see name_envelope_code
-)
 OPERATOR_REFUSED = "OperationDenied.UserNotInOrganization"
 TOKEN_REFUSED = "AuthFailure.TokenFailure"  # noqa: S105 - a code
 
@@ -283,30 +280,8 @@ def get_create_meaning(code: str, message: str) -> Meaning:
 
 
 def get_code_meaning(code: str) -> Meaning | None:
-    """Return the meaning of a code for a create; None for one that is not listed.
-
-    A refused envelope stops the run, as every other call would be refused like it. It proves that the call inside was not
-    executed, unless the code may also come from what happens after it: a FailedOperation, or one that proves nothing anyway.
-    """
-    if not code.startswith(ENVELOPE_PREFIX):
-        return CODES.get(code)
-    refused = code.removeprefix(ENVELOPE_PREFIX)
-    meaning = CODES.get(refused)
-    is_refusal = meaning in _STOPPING or (meaning == "row" and not refused.startswith("FailedOperation"))
-    return "contract" if is_refusal else "unknown"
-
-
-def name_envelope_code(code: str) -> str:
-    """Return the code of an error that came instead of an encrypted answer, as it is counted and shown.
-
-    What the gateway refuses before it looks into a call means the same with and without an envelope.
-    """
-    return code if CODES.get(code) in _OF_GATEWAY or code in _SIZES else f"{ENVELOPE_PREFIX}{code}"
-
-
-def is_envelope_refused(code: str) -> bool:
-    """Return whether a code is that of an envelope's own call, not of the call inside."""
-    return code.startswith(ENVELOPE_PREFIX)
+    """Return the meaning of a code for a create; None for one that is not listed."""
+    return CODES.get(code)
 
 
 def get_upload_meaning(code: str, message: str) -> Meaning:

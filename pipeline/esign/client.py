@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from statistics import median
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -35,9 +35,6 @@ from pipeline.esign.signing import CredentialsSource, authorization
 from pipeline.messages.catalogue import make_message
 from pipeline.support.failpoints import hit_failpoint
 from pipeline.version import __version__
-
-if TYPE_CHECKING:
-    from pipeline.esign.encryption import Encryption
 
 LOG = logging.getLogger(__name__)
 CONNECT_SECONDS = 10.0
@@ -147,7 +144,6 @@ class Client:
         region: str | None = None,
         proxy: str | None = None,
         ca_file: str | None = None,
-        encryption: Encryption | None = None,
     ) -> None:
         self._urls = {"general": URL(endpoint).with_path("/"), "file": URL(file_endpoint).with_path("/")}
         self.product = product
@@ -158,7 +154,6 @@ class Client:
         self._region = region
         self._proxy = proxy
         self._ca_file = ca_file
-        self._encryption = encryption
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         self.clock_offset = 0.0  # seconds to add to our clock, learnt from the service's Date
         self._skews: deque[float] = deque(maxlen=RECENT_SKEWS)
@@ -195,10 +190,6 @@ class Client:
         """Close what is open."""
         for session in self._sessions.values():
             await session.close()
-
-    def _get_encryption(self, action: str) -> Encryption | None:
-        """Return what encrypts a call; an upload is not: the envelope's call is documented for the general host alone."""
-        return None if action == self.product.upload else self._encryption
 
     def host_of(self, action: str) -> str:
         """Return the host (with a port where it is not the usual one) that an action goes to."""
@@ -246,11 +237,6 @@ class Client:
         ``before_send`` raises.
         """
         role = "file" if action == self.product.upload else "general"
-        encryption = self._get_encryption(action)
-        if encryption is not None:
-            # a large body would hold the calls of all other rows
-            body = await asyncio.to_thread(encryption.seal_call, action, body, self.answers)
-            body_sha256 = None
         keys = await self.credentials.get_current()
         headers = self._build_headers(action, trace_id)
         if keys.token:
@@ -288,9 +274,7 @@ class Client:
                 skew = self._read_skew(response.headers.get("Date"))
                 location = response.headers.get("Location")
                 reply = Reply(response.status, content, skew, location=location)
-                if encryption is not None:
-                    reply = encryption.open_reply(reply)
-                if self.answers.are_repeated(reply.list_ids()):
+                if reply.content is not None and self.answers.is_repeated(reply.content.request_id):
                     LOG.warning("an answer that was seen before", extra={"trace_id": trace_id})
                     return replace(reply, is_repeated=True)
                 return reply
@@ -306,7 +290,7 @@ class Client:
             "Content-Type": "application/json",
             "User-Agent": f"esign-import/{__version__}",
             "Accept-Encoding": "identity",
-            "X-TC-Action": action if self._get_encryption(action) is None else self.product.envelope,
+            "X-TC-Action": action,
             "X-TC-Version": self.product.version,
             "X-TC-Language": "zh-CN",
             "X-TC-TraceId": trace_id,

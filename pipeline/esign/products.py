@@ -94,7 +94,6 @@ class CloudService:
     service: str  # in the signature, also of the file host and of the test environment
     version: str
     upload: str = ""  # the action that goes to the file host
-    envelope: str = ""  # the action that carries another call, encrypted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +113,6 @@ class Product(CloudService):
     auto_sign_seal_url: str
     auto_sign_disable: str
     auto_sign_cancel_url: str
-    envelope: str = "CreateRequestWithEncryption"  # carries another call, encrypted; with a quota of its own
-    envelope_has_application: bool = True  # the envelope's ApplicationId is the AppId
 
 
 # the audit log of the account that owns the keys
@@ -156,7 +153,6 @@ ESS = Product(
     agent=CustomerAgent,
     ids=("organization", "operator_user_id"),
     other_keys=("seal_color", "process_seal"),
-    envelope_has_application=False,
     endpoints={
         "production": Endpoints("https://ess.tencentcloudapi.com", "https://file.ess.tencent.cn"),
         "test": Endpoints("https://ess.test.ess.tencent.cn", "https://file.test.ess.tencent.cn"),

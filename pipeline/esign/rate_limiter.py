@@ -18,7 +18,6 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -179,51 +178,6 @@ class Limiter(ABC):
     @cached_property
     def _departures(self) -> defaultdict[str, list[float]]:
         return defaultdict(list)  # made at the first use: a limiter of your own need not call __init__
-
-
-class SingleQuota(Limiter):
-    """A limiter in front of another one: all actions but those ``apart`` go as calls of one action, and share its quota.
-
-    So the gateway counts calls in encrypted envelopes: it does not see the action inside.
-    """
-
-    def __init__(self, limiter: Limiter, action: str, apart: Collection[str]) -> None:
-        self.behind, self._action, self._apart = limiter, action, frozenset(apart)
-
-    def _name(self, action: str) -> str:
-        return action if action in self._apart else self._action
-
-    async def acquire(self, action: str) -> None:
-        """Wait for the next slot."""
-        await self.behind.acquire(self._name(action))
-
-    async def record_departure(self, action: str) -> None:
-        """Record a departure."""
-        await self.behind.record_departure(self._name(action))
-
-    def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:
-        """Record a refusal for the rate."""
-        self.behind.record_throttle(self._name(action), granted, counted)
-
-    def record_answer(self, action: str, seconds: float) -> None:
-        """Record how long an answer took."""
-        self.behind.record_answer(self._name(action), seconds)
-
-    def take_turn(self, action: str) -> AbstractAsyncContextManager[None]:
-        """Wait until a call has a chance of a slot soon."""
-        return self.behind.take_turn(self._name(action))
-
-    def expect_rows(self, change: int) -> None:
-        """Add to the number of rows that are still to be sent."""
-        self.behind.expect_rows(change)
-
-    def list_departures(self, action: str) -> tuple[float, ...]:
-        """Return when calls that share this action's quota left."""
-        return self.behind.list_departures(self._name(action))
-
-    def close(self) -> None:
-        """Close the limiter behind."""
-        self.behind.close()
 
 
 def require_limiter(limiter: object) -> None:

@@ -33,8 +33,6 @@ def describe_reply_fault(reply: Reply) -> Message:
     detail: dict[str, object] = {"status": reply.status, "page": _describe_title(reply.body)}
     if reply.is_repeated and reply.status == HTTP_OK:
         return make_message("wire.repeated")
-    if reply.envelope_fault is not None:
-        return make_message(f"wire.{reply.envelope_fault}")
     if 300 <= reply.status < 400:  # redirects
         target = _shorten(_read_host(reply.location))
         return make_message("wire.redirect" if target else "wire.redirect_nowhere", target=target, **detail)

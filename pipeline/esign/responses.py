@@ -20,8 +20,6 @@ HTTP_OK = 200
 FILE_ID_SECONDS = 600  # how long a FileId is valid when its answer names no Deadline
 MAX_DEPRECATION = 500  # characters
 REPEATED, REUSED_FILE_ID = "repeated_answer", "reused_file_id"  # codes of ours
-# codes of ours for an answer to an encrypted call: not encrypted, of another key or changed, not to be decrypted
-NO_ENVELOPE, FORGED_ENVELOPE, DAMAGED_ENVELOPE = "no_envelope", "forged_envelope", "damaged_envelope"
 _OF_TWO = (
     object()
 )  # in place of the owner of a RequestId that two calls got, and a FileId that was given for two pictures
@@ -53,8 +51,7 @@ class Reply:
     """A whole reply: HTTP status, body, and how far the server's clock is ahead (seconds) where it sent a Date.
 
     ``is_repeated``: an earlier answer had its RequestId, so it is not the answer to this call. ``location`` is where a
-    redirect points, which is never followed. ``envelope_fault`` is the code of an encrypted call's answer that could not
-    be opened; of one that was, ``body`` is what was inside, and ``envelope_ids`` are the ids of the envelope.
+    redirect points, which is never followed.
     """
 
     status: int
@@ -62,8 +59,6 @@ class Reply:
     skew: float | None
     is_repeated: bool = False
     location: str | None = None
-    envelope_fault: str | None = None
-    envelope_ids: tuple[str, ...] = ()
     content: Answer | None = field(init=False)  # whatever the status; evidence, no proof
 
     def __post_init__(self) -> None:
@@ -73,26 +68,19 @@ class Reply:
     @property
     def answer(self) -> Answer | None:
         """The answer to this call; None where the reply proves nothing."""
-        is_own = self.status == HTTP_OK and not self.is_repeated and self.envelope_fault is None
-        return self.content if is_own else None
+        return self.content if self.status == HTTP_OK and not self.is_repeated else None
 
     @property
     def is_from_service(self) -> bool:
         """Whether the reply is surely the service's own and of this moment, so that its Date can be trusted."""
-        is_answer = self.content is not None and self.content.request_id is not None
-        return is_answer and not self.is_repeated and self.envelope_fault is None
+        return self.content is not None and self.content.request_id is not None and not self.is_repeated
 
     @property
     def fault(self) -> str:
         """The code of a reply without an answer."""
         if self.status != HTTP_OK:
             return f"http_{self.status}"
-        return REPEATED if self.is_repeated else self.envelope_fault or "unreadable"
-
-    def list_ids(self) -> frozenset[str]:
-        """Return the ids that no other answer may have."""
-        request_id = self.content.request_id if self.content is not None else None
-        return frozenset((*self.envelope_ids, *([request_id] if request_id else [])))
+        return REPEATED if self.is_repeated else "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,11 +292,6 @@ class SeenAnswers:
             return False
         self._request_ids[request_id] = _OF_TWO
         return True
-
-    def are_repeated(self, ids: Collection[str]) -> bool:
-        """Enter the ids of an answer; return whether an earlier answer had one of them."""
-        repeated = [answer_id for answer_id in ids if self.is_repeated(answer_id)]
-        return bool(repeated)
 
     def is_of_two_calls(self, request_id: str | None) -> bool:
         """Return whether two calls of this process got an answer with this RequestId: neither proves anything."""

@@ -26,7 +26,6 @@ from pipeline.domain.service_codes import (
     get_code_meaning,
     get_handling,
     get_listed_meaning,
-    is_envelope_refused,
 )
 from pipeline.messages.areas import get_words, is_known, list_keys
 from pipeline.messages.catalogue import make_message
@@ -63,7 +62,7 @@ _CURES: Mapping[str, str] = {
     "page": "page redirect redirect_nowhere",
     "denied": "denied",
     "gateway": "gateway other_status",
-    "changed_answer": "compressed charset cut_json repeated no_envelope forged_envelope damaged_envelope",
+    "changed_answer": "compressed charset cut_json repeated",
 }
 _CURE_OF_FAULT = {f"wire.{fault}": cure for cure, faults in _CURES.items() for fault in faults.split()}
 _OF_SERVICE = frozenset({"gateway", "no_answer"})  # cures of a service that was reached
@@ -137,7 +136,7 @@ def list_code_advice() -> Mapping[str, Advice]:
 
 def is_known_code(code: str) -> bool:
     """Return whether there is advice on a code."""
-    is_ours = code in list_answers() or code.startswith("http_") or is_envelope_refused(code)
+    is_ours = code in list_answers() or code.startswith("http_")
     return is_ours or code in CODES or code in list_code_advice()
 
 
@@ -160,8 +159,6 @@ def get_halt_advice(code: str, action: str = "") -> Advice | None:
 
     An upload stops the run with codes that are unlisted, or that only refuse a row where a create gets them.
     """
-    if is_envelope_refused(code):
-        return _advise_on_envelope(code)
     if (advice := get_action_advice(code, action)) is not None:
         return advice
     meaning = get_listed_meaning(code)
@@ -171,14 +168,6 @@ def get_halt_advice(code: str, action: str = "") -> Advice | None:
         list_halts().get(code)
         or list_code_advice().get(code)
         or (list_meanings()[meaning] if meaning else None)
-    )
-
-
-def _advise_on_envelope(code: str) -> Advice:
-    """Return the advice on an encrypted envelope that was refused: for certain before its call, or perhaps after it."""
-    meaning = get_listed_meaning(code)
-    return _make_advice(
-        "envelope.in_doubt" if meaning == "unknown" else "envelope.refused", get_handling(code)
     )
 
 
@@ -209,8 +198,6 @@ def is_network_fault(why: object) -> bool:
 
 def get_advice(code: str) -> Advice:
     """Return the advice on the answer to a create; an unlisted code proves nothing."""
-    if is_envelope_refused(code):
-        return _advise_on_envelope(code)
     own = list_code_advice().get(code) or list_answers().get(code)
     if own is not None:
         return own

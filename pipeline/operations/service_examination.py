@@ -6,18 +6,16 @@ import asyncio
 import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from pipeline.clock import Clock
-from pipeline.config.sections import Encryption as Settings
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_answer
 from pipeline.domain.message import Message
 from pipeline.domain.server_address import is_loopback
 from pipeline.domain.service_codes import OTHER_SANDBOX, get_listed_meaning, get_upload_meaning
-from pipeline.errors import CredentialsMissing, EncryptionKeysMissing, UsageError, reason_of
+from pipeline.errors import CredentialsMissing, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import build_liveness_check
 from pipeline.esign.reply_faults import describe_reply_fault
@@ -25,24 +23,15 @@ from pipeline.esign.responses import Reply
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.service_errors import make_network_cure
-from pipeline.operations.encryption_examination import (
-    examine_encryption,
-    is_envelope_at_fault,
-    set_encryption,
-)
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.reports.explanations import describe_failure
 from pipeline.workflow.stage_settings import (
     build_agent,
     build_client,
-    build_encryption,
     describe_keys,
     get_contract,
     get_credentials_places,
 )
-
-if TYPE_CHECKING:
-    from pipeline.esign.encryption import Encryption
 
 SKEWED, VERY_SKEWED = 30.0, 300.0  # seconds between this clock and the service's: warn, fault
 NETWORK_EXIT, CREDENTIALS_EXIT = 5, 4
@@ -62,12 +51,7 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
     except CredentialsMissing as error:
         yield _report_missing_keys(error)
     try:
-        encryption = build_encryption(config)
-    except (EncryptionKeysMissing, UsageError) as error:
-        yield _report_missing_encryption(error)
-        config, encryption = set_encryption(config, Settings()), None  # the hosts are examined all the same
-    try:
-        yield from asyncio.run(_ask_hosts(config, credentials, clock, encryption))
+        yield from asyncio.run(_ask_hosts(config, credentials, clock))
     except (OSError, UsageError):  # of the file of certificates, which has its finding
         why = make_message("doctor.not_asked")
         yield make_fault_finding(
@@ -84,11 +68,6 @@ def _report_missing_keys(error: CredentialsMissing) -> Finding:
     return Finding("credentials", "fault", text, cure, error.exit_code)
 
 
-def _report_missing_encryption(error: EncryptionKeysMissing | UsageError) -> Finding:
-    """Return the finding of keys, or of an extra, without which nothing can be encrypted."""
-    return Finding("encryption", "fault", error.as_message(), None, error.exit_code)
-
-
 def _judge_source(config: Config, credentials: CredentialsSource) -> Iterator[Finding]:
     """Name the source of keys; warn of those that expire without a renewal, and of a role that they come before."""
     if not isinstance(credentials, Credentials):
@@ -101,9 +80,7 @@ def _judge_source(config: Config, credentials: CredentialsSource) -> Iterator[Fi
         yield make_fault_finding("credentials", "role_unused", "role_unused.remedy", role=role, source=source)
 
 
-async def _ask_hosts(
-    config: Config, credentials: CredentialsSource | None, clock: Clock, encryption: Encryption | None
-) -> list[Finding]:
+async def _ask_hosts(config: Config, credentials: CredentialsSource | None, clock: Clock) -> list[Finding]:
     findings: list[Finding] = []
     try:
         if credentials is not None and not isinstance(credentials, Credentials):
@@ -126,9 +103,7 @@ async def _ask_hosts(
         if first is not None and not _is_of_cache(client, first):
             findings += _judge_clock(first)
         judged = None if config.api.placeholders else credentials
-        if reply is not None and judged is not None and encryption is not None:
-            findings.append(await examine_encryption(reply, config, judged, encryption, clock))
-        if reply is not None and judged is not None and not is_envelope_at_fault(reply):
+        if reply is not None and judged is not None:
             host = urlsplit(config.api.endpoint).hostname or ""
             findings += _judge_answer(reply, product.organization_seals, describe_keys(config, judged), host)
         is_same_host = client.host_of(product.upload) == client.host_of(product.organization_seals)
@@ -162,8 +137,7 @@ async def _ask_host(
     except (NotSent, NoAnswer) as error:
         finding = _report_silence(error.args[0], client.host_at_fault(action, error), config)
     else:
-        is_answer = received.answer is not None and received.is_from_service
-        if is_answer or received.envelope_fault is not None:
+        if received.answer is not None and received.is_from_service:
             reply = received
             key = "network.by_proxy" if config.api.proxy else "network.ok"
             finding = make_ok_finding("network", key, host=host)

@@ -49,7 +49,7 @@ from pipeline.messages.catalogue import make_message
 from pipeline.planning import guards
 from pipeline.reports.explanations import NO_DETAIL, describe_failure
 from pipeline.workflow import stage_settings
-from pipeline.workflow.hosts_factory import make_limiter, share_envelope_quota
+from pipeline.workflow.hosts_factory import make_limiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class ServiceAccess:
     def from_config(cls, config: Config, clock: Clock, ledger: Ledger | None) -> Self:
         """Find the credentials; raises CredentialsMissing."""
         credentials = stage_settings.get_credentials_places(config, clock).find()
-        limiter = share_envelope_quota(make_limiter(config, clock), config)
+        limiter = make_limiter(config, clock)
         return cls(config, credentials, limiter, clock, ledger)
 
     @property

@@ -167,8 +167,6 @@ class Actions:
         """Do what an admitted call asks and return the answer, or raise Refusal having done nothing."""
         if call.parameters is None:
             raise Refusal("InvalidParameter", "The request body is not a JSON object.")
-        if call.operation not in self._actions or (call.inner_action == UPLOAD):
-            raise Refusal("InvalidAction")  # only inside an envelope, which is no call of the file host
         shape = get_shape(call.operation, call.service)
         if call.operation == CREATE and self._rules.inline == "on" and call.service == ESSBASIC:
             del shape["FileId"]

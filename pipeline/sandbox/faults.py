@@ -17,9 +17,6 @@ faults:
   - match: {user_name: 李四}
     do: {replay: {user_name: 张三, nth: 1}}
 
-``envelope`` closes the encrypted answer to a call in a wrong form (signature, iv, padding, not_base64, other_key, plain,
-replayed: the first one once more, reflected: the call sent back) or a bare one (its fields outside ``Response``);
-``envelope_code`` refuses the envelope itself, in plain text.
 ``replay`` answers with what an earlier call was answered, to the letter: of the action, the name and the number that it
 names, else the last one of the same action. Its own call is executed all the same. ``same_file_id`` answers an upload
 with the FileIds of the first one.
@@ -41,7 +38,6 @@ from ruamel.yaml.error import YAMLError
 from pipeline.errors import UsageError, reason_of
 from pipeline.messages.catalogue import make_message
 from pipeline.sandbox.checks import SHAPES
-from pipeline.sandbox.envelope import FORMS, Form
 from pipeline.sandbox.gateway import MESSAGES, Call
 
 Kind = Literal[
@@ -67,8 +63,6 @@ Kind = Literal[
     "charset",
     "clock_skew",
     "deprecated",
-    "envelope",
-    "envelope_code",
 ]
 When = Literal["before", "after"]
 
@@ -132,7 +126,6 @@ class Fault:
     url: str = "https://elsewhere.invalid/"
     seal_id: str = ""
     earlier: Match = Match()  # which answer ``replay`` repeats
-    form: Form | None = None  # in which ``envelope`` closes an answer
 
     @property
     def breaks_before(self) -> bool:
@@ -244,19 +237,15 @@ def _parse_fault(item: object) -> Fault:
     return Fault(kind, match, **_read_value(kind, value))
 
 
-def _read_value(kind: Kind, value: Any) -> Mapping[str, Any]:  # noqa: C901, PLR0911 - one for each form
+def _read_value(kind: Kind, value: Any) -> Mapping[str, Any]:  # noqa: PLR0911 - one for each form
     """Return the attributes of a fault that its value gives."""
     match kind:
         case "delay_before" | "delay_after" | "clock_skew":
             return {"seconds": float(_take(value, (int, float), "5"))}
-        case "code" | "envelope_code":
+        case "code":
             return _read_error(value, None)
         case "internal_error_before" | "internal_error_after":
             return _read_error(value, "InternalError")
-        case "envelope":
-            if value not in FORMS:
-                raise _Misfit(value, FORMS)
-            return {"form": value}
         case "seal_id" | "deprecated":
             return {"seal_id" if kind == "seal_id" else "message": _take(value, str, "text")}
         case "replay":

@@ -29,7 +29,6 @@ SEAL_URL = "ChannelCreateUserAutoSignSealUrl"
 DISABLE = "ChannelDisableUserAutoSign"
 CANCEL_URL = "ChannelCancelUserAutoSignEnableUrl"
 
-ENVELOPE = "CreateRequestWithEncryption"  # carries one of the others
 DESCRIBE_EVENTS = "DescribeEvents"  # of the audit log
 
 ACTIONS = (
@@ -41,11 +40,8 @@ ACTIONS = (
     SEAL_URL,
     DISABLE,
     CANCEL_URL,
-    ENVELOPE,
     DESCRIBE_EVENTS,
 )
-
-_OF_BOTH = (UPLOAD, ENVELOPE)  # actions with the same name in both products
 
 Role = Literal["general", "file", "both"]
 
@@ -66,10 +62,7 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request whole; header names are in lower case, ``role`` is the host that it reached.
-
-    Of an envelope that was opened, ``parameters`` and ``inner_action`` are those of the call inside.
-    """
+    """A request whole; header names are in lower case, ``role`` is the host that it reached."""
 
     method: str
     query: str
@@ -78,17 +71,11 @@ class Call:
     role: Role
     connection: str
     parameters: Mapping[str, Any] | None = field(repr=False)  # None when the body is no JSON object
-    inner_action: str | None = None
-
-    @property
-    def wire_action(self) -> str:
-        """X-TC-Action, empty without one."""
-        return self.headers.get("x-tc-action", "")
 
     @property
     def action(self) -> str:
-        """The action that is asked for: that of the call inside where an envelope was opened."""
-        return self.wire_action if self.inner_action is None else self.inner_action
+        """X-TC-Action, empty without one."""
+        return self.headers.get("x-tc-action", "")
 
     @property
     def service(self) -> str:
@@ -121,7 +108,7 @@ class Call:
 
 def get_operation(action: str, service: str) -> str:
     """Return the name that an action has in essbasic; in ess most names lack ``Channel``."""
-    return f"Channel{action}" if service == ESS and action not in _OF_BOTH else action
+    return f"Channel{action}" if service == ESS and action != UPLOAD else action
 
 
 def read_call(
@@ -200,13 +187,9 @@ SECRET_ID_NOT_FOUND = "AuthFailure.SecretIdNotFound"  # noqa: S105 - a code
 
 
 class Refusal(Exception):
-    """The service refuses: ``Response.Error`` with this code and message.
+    """The service refuses: ``Response.Error`` with this code and message."""
 
-    ``is_of_gateway``: in an envelope's place, before anyone looks into it.
-    """
-
-    def __init__(self, code: str, message: str | None = None, *, is_of_gateway: bool = False) -> None:
-        self.is_of_gateway = is_of_gateway
+    def __init__(self, code: str, message: str | None = None) -> None:
         self.code = code
         self.message = message or MESSAGES.get(code) or MESSAGES[code.partition(".")[0]]
         super().__init__(code)
@@ -215,17 +198,7 @@ class Refusal(Exception):
 def build_throttle_refusal(count: float, rate: float) -> Refusal:
     """Return the refusal of one call too many, naming the calls of this second and the limit."""
     text = f"您当前每秒请求 `{count:g}` 次，超过了每秒频率上限 `{rate:g}` 次，请稍后重试。"
-    return Refusal("RequestLimitExceeded", text, is_of_gateway=True)
-
-
-@dataclass(frozen=True, slots=True)
-class EnvelopeKeys:
-    """The agreed algorithms and keys of a tenant's encrypted envelopes."""
-
-    cipher: Literal["aes", "sm4"]
-    digest: Literal["sha256", "sm3"]
-    key: bytes = field(repr=False)
-    hmac_key: bytes = field(repr=False)
+    return Refusal("RequestLimitExceeded", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +212,6 @@ class Tenant:
     operator_open_id: str
     operator_user_id: str = ""  # of the product ess, in which the hospital is the organisation of its keys
     token: str | None = field(default=None, repr=False)  # of a temporary credential
-    envelope: EnvelopeKeys | None = None  # None: not enabled
 
     @property
     def organization(self) -> str:
@@ -391,7 +363,7 @@ class Gateway:
             raise
         share = _get_rate_share(call)
         count = self._counter.count_call(
-            (secret_id, f"{call.service}:{call.wire_action}"), now=now, steady=steady, share=share
+            (secret_id, f"{call.service}:{call.action}"), now=now, steady=steady, share=share
         )
         if count is not None:
             raise build_throttle_refusal(count, self._counter.rate * share)
@@ -408,7 +380,7 @@ class Gateway:
 
 def _get_rate_share(call: Call) -> float:
     """Return how many times the usual rate an action has: 300 uploads a second in ess, all else 20."""
-    return 15 if call.service == ESS and call.wire_action == UPLOAD else 1
+    return 15 if call.service == ESS and call.action == UPLOAD else 1
 
 
 def _verify_call(call: Call, tenants: Sequence[Tenant], now: float) -> str:
@@ -427,7 +399,7 @@ def _verify_call(call: Call, tenants: Sequence[Tenant], now: float) -> str:
 def _check_request(call: Call) -> None:
     if call.method != "POST":
         raise Refusal("UnsupportedProtocol")
-    takes_files = call.role != "general" and call.wire_action == UPLOAD
+    takes_files = call.role != "general" and call.action == UPLOAD
     if len(call.body) > BODY_LIMIT and not takes_files:
         raise Refusal("RequestSizeLimitExceeded")
     if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -441,12 +413,12 @@ def _check_request(call: Call) -> None:
 
 
 def _check_action(call: Call) -> None:
-    if get_operation(call.wire_action, call.service) not in ACTIONS:
+    if get_operation(call.action, call.service) not in ACTIONS:
         raise Refusal("InvalidAction")
-    if call.role == "general" and call.wire_action == UPLOAD:
+    if call.role == "general" and call.action == UPLOAD:
         raise Refusal("InvalidAction", "action not exist")
-    if call.role == "file" and call.wire_action != UPLOAD:
+    if call.role == "file" and call.action != UPLOAD:
         raise Refusal("UnsupportedOperation", "操作禁止")
     is_of_audit = call.service == AUDIT
-    if call.headers["x-tc-version"] not in SERVICES or is_of_audit != (call.wire_action == DESCRIBE_EVENTS):
+    if call.headers["x-tc-version"] not in SERVICES or is_of_audit != (call.action == DESCRIBE_EVENTS):
         raise Refusal("NoSuchVersion")

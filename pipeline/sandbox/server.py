@@ -29,7 +29,6 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.errors import UsageError
 from pipeline.sandbox.actions import Seal
 from pipeline.sandbox.auto_sign import ControlError
-from pipeline.sandbox.envelope import AnswerCloser, Envelope
 from pipeline.sandbox.faults import EITHER_SIDE, Fault, Faults, parse_faults
 from pipeline.sandbox.gateway import CREATE, UPLOAD, Call, Refusal, Role, build_throttle_refusal, read_call
 from pipeline.sandbox.service import CallAnswer, FakeService
@@ -125,14 +124,13 @@ class Sandbox:
         if not whole:
             self.service.record_call(call, "incomplete", steady=self.clock.monotonic(), arrived=arrived)
             return _send_reply(request, SocketReply(end="close"), 0.0)
-        call, envelope = self.service.open_envelope(call)
         struck = self._faults.choose_faults(call)
         skew = sum(fault.seconds for fault in struck if fault.kind == "clock_skew")
-        reply = await self._answer_call(call, envelope, struck, arrived=arrived, skew=skew)
+        reply = await self._answer_call(call, struck, arrived=arrived, skew=skew)
         return _send_reply(request, reply, self.clock.now() + skew)
 
     async def _answer_call(
-        self, call: Call, envelope: Envelope | None, struck: Sequence[Fault], *, arrived: float, skew: float
+        self, call: Call, struck: Sequence[Fault], *, arrived: float, skew: float
     ) -> SocketReply:
         names = tuple(fault.name for fault in struck)
         await self._wait_seconds(
@@ -154,7 +152,7 @@ class Sandbox:
         )
         if answer.seal is not None and self.truth_file is not None:
             _append_seal(self.truth_file, answer.seal)
-        reply = build_spoiled_reply(call, answer, envelope, struck, self._given)
+        reply = build_spoiled_reply(call, answer, struck, self._given)
         self._given.keep(call, answer)
         await self._wait_seconds(self.latency + _sum_seconds(struck, "delay_after"))
         return reply
@@ -332,7 +330,6 @@ class GivenAnswers:
 
     def __init__(self) -> None:
         self._answers: list[tuple[str, str | None, CallAnswer]] = []  # action, UserName, answer
-        self.closer = AnswerCloser()
 
     def keep(self, call: Call, answer: CallAnswer) -> None:
         """Enter the answer to a call."""
@@ -365,8 +362,8 @@ def make_refusal(faults: Sequence[Fault], *, rate: float) -> Refusal | None:
             return build_throttle_refusal(rate + 1, rate)
         if fault.kind == "internal_error_before":
             return Refusal(fault.code or "InternalError", fault.message)
-        if fault.kind in {"code", "envelope_code"} and fault.code is not None:
-            return Refusal(fault.code, fault.message, is_of_gateway=fault.kind == "envelope_code")
+        if fault.kind == "code" and fault.code is not None:
+            return Refusal(fault.code, fault.message)
     return None
 
 
@@ -390,7 +387,6 @@ def build_broken_reply(fault: Fault) -> SocketReply:
 def build_spoiled_reply(
     call: Call,
     answer: CallAnswer,
-    envelope: Envelope | None,
     faults: Sequence[Fault],
     given: GivenAnswers,
 ) -> SocketReply:
@@ -400,11 +396,7 @@ def build_spoiled_reply(
     response = dict(answer.response)
     for fault in faults:
         response = _spoil(response, fault, given, executed=answer.executed)
-    body = _encode_response(response)
-    if envelope is not None and not answer.is_of_gateway:
-        form = next((fault.form for fault in faults if fault.form is not None), None)
-        body = given.closer.close(body, answer.response["RequestId"], envelope, form)
-    reply = SocketReply(body=body)
+    reply = SocketReply(body=_encode_response(response))
     for fault in faults:
         if fault.kind == "truncated_json":
             reply = replace(reply, body=reply.body[: len(reply.body) // 2])

@@ -9,14 +9,12 @@ import random
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.sandbox.actions import Actions, Rules, Seal
 from pipeline.sandbox.audit_log import AuditLog
 from pipeline.sandbox.checks import SHAPES, check_shape
-from pipeline.sandbox.envelope import Envelope, is_envelope, open_call
 from pipeline.sandbox.gateway import (
     CREATE,
     DESCRIBE_EVENTS,
@@ -46,22 +44,17 @@ class Received:
     connection: str  # the client's address and port
     number: str | None = field(repr=False)  # IdCardNumber of a create, or of a call about auto-sign
     seal_name: str | None
-    encrypted: bool = False  # it came in an envelope
     faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CallAnswer:
-    """The answer to one call, and whether the call was executed.
-
-    ``is_of_gateway``: an error of the gateway or of the envelope's own call, which is never encrypted.
-    """
+    """The answer to one call, and whether the call was executed."""
 
     code: str  # ok or the error code
     executed: bool
     response: Mapping[str, Any] = field(repr=False)  # the inside of ``Response``
     seal: Seal | None = None  # made by this very call
-    is_of_gateway: bool = False
 
 
 class FakeService:
@@ -98,13 +91,6 @@ class FakeService:
         self.seal_list = self._actions.seal_list
         self.audit_log = AuditLog(self.rules.audit_delay, self.rules.audit_shows)
 
-    def open_envelope(self, call: Call) -> tuple[Call, Envelope | None]:
-        """Return the call inside an envelope; as it came what is none, or cannot be opened: `receive_call` refuses that."""
-        if is_envelope(call):
-            with suppress(Refusal):
-                return open_call(call, self.tenants)
-        return call, None
-
     def receive_call(
         self,
         call: Call,
@@ -124,23 +110,14 @@ class FakeService:
         """
         request_id = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
         made_before = len(self.seals)
-        is_admitted = False
         try:
             tenants = self._gateway.admit_call(call, now=now, steady=steady, skew=skew)
-            if is_envelope(call) and call.inner_action is None:
-                open_call(call, tenants)  # raises why it was not opened before
-            is_admitted = instead is None or not instead.is_of_gateway
             if instead is not None:
                 raise instead
             response = self._execute_call(call, tenants, request_id, now + skew)
         except Refusal as refusal:
             error = {"Code": refusal.code, "Message": refusal.message}
-            answer = CallAnswer(
-                refusal.code,
-                False,
-                {"Error": error, "RequestId": request_id},
-                is_of_gateway=not is_admitted,
-            )
+            answer = CallAnswer(refusal.code, False, {"Error": error, "RequestId": request_id})
         else:
             seal = self.seals[-1] if len(self.seals) > made_before else None
             answer = CallAnswer("ok", True, {**response, "RequestId": request_id}, seal)
@@ -190,7 +167,6 @@ class FakeService:
                 connection=call.connection,
                 number=call.get_person_number(),
                 seal_name=call.get_text("SealName"),
-                encrypted=is_envelope(call),
                 faults=faults,
             )
         )

@@ -17,13 +17,13 @@ from pipeline.domain.masking import Masker, mask_id
 from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import KeptAnswer, SealRequest, Verdict
-from pipeline.domain.service_codes import TOKEN_REFUSED, is_envelope_refused, parse_stated_rate
+from pipeline.domain.service_codes import TOKEN_REFUSED, parse_stated_rate
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import RoleFailed
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import Contract, build_liveness_check
 from pipeline.esign.products import Agent, Product
-from pipeline.esign.rate_limiter import Limiter, SingleQuota
+from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.reply_faults import describe_reply_fault
 from pipeline.esign.responses import Reply, read_liveness
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
@@ -202,8 +202,6 @@ class CallContext:
             return False
         self._note_deprecation(action, reply)
         code, is_alive = read_liveness(reply)
-        if reply.envelope_fault is not None or is_envelope_refused(code):
-            self._halt_for_envelope(reply, code)
         if is_alive:
             self.client.update_clock_offset(reply)
         else:
@@ -211,15 +209,6 @@ class CallContext:
             self.run_state.outages.record_failure(self.client.host_of(action), cause)
         self.run_state.requests[action][code] += 1
         return is_alive
-
-    def _halt_for_envelope(self, reply: Reply, code: str) -> None:
-        """Stop the run: what a call that changes nothing met with, every create would meet with."""
-        if reply.envelope_fault is not None:
-            self.run_state.halt("ENVELOPE_NOT_OPENED", describe_reply_fault(reply), 4)
-        else:
-            answer = reply.answer
-            message = (answer.message if answer is not None else None) or ""
-            self.run_state.halt(code, self.masker.mask_answer(message), 4)
 
     def build_attempt(self, job: Job, trace_id: str) -> Attempt:
         """Return the ledger's entry of a create that is about to be sent."""
@@ -330,7 +319,7 @@ async def share_connection_slots(
     would each keep connections waiting until the server closes them, and the rate would be spent on closed ones.
     """
     by_limiter = _slots_in_use.setdefault(asyncio.get_running_loop(), {})
-    key = (id(limiter.behind if isinstance(limiter, SingleQuota) else limiter), size)
+    key = (id(limiter), size)
     shared = by_limiter.setdefault(key, _SharedSlots({action: asyncio.Semaphore(size) for action in actions}))
     shared.runs += 1
     try:

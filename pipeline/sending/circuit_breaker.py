@@ -40,8 +40,7 @@ class _State(Enum):
 class CircuitBreaker:
     """One for a run; ``give_up`` is called once it was not closed for ``patience`` seconds.
 
-    ``was_silent``: the service did not answer another hospital a moment ago. ``begins_open``: a liveness check comes
-    before the first call.
+    ``was_silent``: the service did not answer another hospital a moment ago.
     """
 
     def __init__(
@@ -52,14 +51,13 @@ class CircuitBreaker:
         wait: Wait,
         give_up: Callable[[str], None],
         was_silent: bool = False,
-        begins_open: bool = False,
     ) -> None:
         self._clock = clock
         self._patience = patience
         self._wait = wait
         self._give_up = give_up
         self.was_silent = was_silent  # and no check was answered since
-        self._state = _State.OPEN if was_silent or begins_open else _State.CLOSED
+        self._state = _State.OPEN if was_silent else _State.CLOSED
         self._recent: defaultdict[str, deque[bool]] = defaultdict(lambda: deque(maxlen=RECENT_CALLS))
         self._turn = asyncio.Lock()
         self._answers_in_a_row = 0

@@ -42,7 +42,6 @@ class RunState:
     guards: RunGuards = field(default_factory=RunGuards)
     settings: Mapping[str, str] = field(default_factory=dict)  # they explain a refusal of keys or ids
     was_silent: bool = False  # the service did not answer another hospital a moment ago
-    is_encrypted: bool = False  # a call that changes nothing tries the encrypted transport first
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     deprecated: dict[str, str] = field(default_factory=dict)  # action -> the service's warning
@@ -61,7 +60,6 @@ class RunState:
             wait=self._wait_out_outage,
             give_up=self._give_up,
             was_silent=self.was_silent,
-            begins_open=self.is_encrypted,
         )
         self.outages.begin(self.breaker)
 

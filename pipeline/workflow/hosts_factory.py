@@ -81,14 +81,3 @@ def make_limiter(config: Config, clock: Clock) -> Limiter:
     from pipeline.hosts.shared_rate_limiter import SharedRateLimiter  # noqa: PLC0415 - it needs the extra "postgres"
 
     return SharedRateLimiter(address, limits.quota, limits.requests_per_second, clock)
-
-
-def share_envelope_quota(limiter: Limiter, config: Config) -> Limiter:
-    """Return the limiter of a configuration's calls: in encrypted envelopes they all share the quota of the envelope."""
-    if not config.api.encryption.is_on:
-        return limiter
-    from pipeline.esign.rate_limiter import SingleQuota  # noqa: PLC0415 - `check` needs no asyncio
-    from pipeline.workflow.stage_settings import get_product  # noqa: PLC0415 - it imports Pillow
-
-    product = get_product(config)
-    return SingleQuota(limiter, product.envelope, (product.upload,))

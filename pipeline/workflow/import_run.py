@@ -380,7 +380,6 @@ async def _decide_start(
     # looked for before the question, so that it is not asked in vain
     credentials = resources.credentials.find() if ready and halt is None else None
     if credentials is not None:
-        stage_settings.build_encryption(config)
         await credentials.get_current()
     guards = stage_settings.build_guards(request, config)
     return RunStart(ready, covered, guards, record, halt, credentials)

@@ -36,7 +36,6 @@ from pipeline.domain.seals import Bearer
 from pipeline.errors import (
     CredentialsMissing,
     DiskTrouble,
-    EncryptionKeysMissing,
     EsignImportError,
     LeaseLost,
     LedgerError,
@@ -45,7 +44,6 @@ from pipeline.errors import (
     RoleFailed,
     UsageError,
 )
-from pipeline.esign.encryption_keys import ENCRYPTION_KEYS
 from pipeline.intake.pairing.image_index import Candidate
 from pipeline.intake.readers.discover import get_lock_file
 from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
@@ -64,7 +62,6 @@ LOG = logging.getLogger(__name__)
 _MOST_DIGESTED = 500  # pictures of rejected rows, at the end of one run
 CODES: tuple[tuple[type[EsignImportError], str], ...] = (
     (RoleFailed, "ROLE_FAILED"),
-    (EncryptionKeysMissing, "ENCRYPTION_KEYS_MISSING"),
     (CredentialsMissing, "CREDENTIALS_MISSING"),
     (Locked, "LOCKED"),
     (NotReadNow, "NOT_READ_NOW"),
@@ -303,7 +300,6 @@ def list_exposed_files(config: Config, secret_files: Sequence[Path]) -> Iterator
     """Yield one notice where rights let other users read a secret file, or a configuration that holds a password."""
     files = [*secret_files, *([config.secret_file] if config.secret_file else [])]
     names = [ROSTER_PASSWORD_FILE, LEDGER_SECRET_FILE, SERVER_PASSWORD_FILE]
-    names += [path.name for path in ENCRYPTION_KEYS.list_secret_files(Path())]
     files += [config.resolve_path(config.secrets_dir) / name for name in names] if config.secrets_dir else []
     exposed = [str(path) for path in dict.fromkeys(files) if is_exposed(path)]
     if exposed:

@@ -132,7 +132,6 @@ async def send_rows(
         run_guards,
         describe_keys(config, credentials),
         was_silent=resources.was_silent,
-        is_encrypted=config.api.encryption.is_on,
     )
     creates_in_flight = config.limits.concurrency
     begun = resources.clock.monotonic()

@@ -10,16 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
-from pipeline.config.environment import ENCRYPTION_VARIABLES
 from pipeline.config.sections import PLACEHOLDER
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
 from pipeline.domain.run import Judgements, RunRequest
 from pipeline.domain.site_key import SiteKey
-from pipeline.errors import UsageError
 from pipeline.esign.contracts import CONTRACTS, Contract
 from pipeline.esign.credentials import CredentialsPlaces
-from pipeline.esign.encryption_keys import EncryptionKeyPlaces
 from pipeline.esign.products import AUDIT_LOG, ESS, Agent, CloudService, PlatformAgent, Product
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
@@ -34,7 +31,6 @@ from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from pipeline.esign.client import Client
-    from pipeline.esign.encryption import Encryption
     from pipeline.esign.role import Role
 
 
@@ -62,9 +58,7 @@ def build_client(
 ) -> Client:
     """Return the HTTP client, not yet opened; an answer that ``ledger`` knows is none."""
     api = config.api
-    connection = ClientSettings(
-        get_product(config), api.endpoint, api.file_endpoint, api.region, build_encryption(config)
-    )
+    connection = ClientSettings(get_product(config), api.endpoint, api.file_endpoint, api.region)
     return connection.build(config, credentials, clock, ledger)
 
 
@@ -85,7 +79,6 @@ class ClientSettings:
     endpoint: str
     file_endpoint: str
     region: str | None
-    encryption: Encryption | None = None
 
     def build(
         self, config: Config, credentials: CredentialsSource, clock: Clock, ledger: Ledger | None
@@ -107,30 +100,7 @@ class ClientSettings:
             region=self.region,
             proxy=config.api.proxy,
             ca_file=_get_ca_file(config),
-            encryption=self.encryption,
         )
-
-
-def build_encryption(config: Config) -> Encryption | None:
-    """Return what puts calls into encrypted envelopes; None where none is configured.
-
-    Raises EncryptionKeysMissing, and UsageError where what it needs is not installed.
-    """
-    settings = config.api.encryption
-    if settings.algorithm is None:
-        return None
-    keys = EncryptionKeyPlaces(
-        environment=os.environ,
-        variables=ENCRYPTION_VARIABLES,
-        secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
-        organization=config.api.hospital.replace(PLACEHOLDER, ""),
-    ).find(settings.algorithm)
-    try:
-        from pipeline.esign.encryption import Encryption  # noqa: PLC0415 - it needs the extra "encryption"
-    except ImportError as error:
-        raise UsageError("encryption.no_extra") from error
-    application_id = config.api.app_id if get_product(config).envelope_has_application else None
-    return Encryption(settings.algorithm, settings.digest, keys, application_id)
 
 
 def get_organization(config: Config) -> str | None:

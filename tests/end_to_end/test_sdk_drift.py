@@ -7,7 +7,6 @@ the date: a field that is flagged later, and one whose flag is taken back, both 
 import json
 import re
 import warnings
-from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -17,7 +16,7 @@ from roster_support import write_roster
 from wire_support import fault
 
 from pipeline.esign.products import PRODUCTS
-from pipeline.sandbox.gateway import SANDBOX, EnvelopeKeys
+from pipeline.sandbox.gateway import SANDBOX
 
 MODELS = {
     "essbasic": "tencentcloud.essbasic.v20210526.models",
@@ -98,23 +97,16 @@ def bodies(hospital_with, capsys):
     """Make the commands of a configuration send what they can send; return the bodies that arrived, by action."""
 
     def send(**api):
-        keys = EnvelopeKeys("sm4", "sm3", b"SM4-CBC-Key-1234", b"the key of the HMAC")
         arrived = []
-        hospital = hospital_with(
-            faults=[fault("no_seal_id", nth=(2,))], api=api, tenants=(replace(SANDBOX, envelope=keys),)
-        )
+        hospital = hospital_with(faults=[fault("no_seal_id", nth=(2,))], api=api)
         service = hospital.service
         receive = service.receive_call
 
         def note_and_receive(call, **how):
-            arrived.append((call.wire_action, json.loads(call.body)))
-            if call.inner_action:
-                arrived.append((call.action, call.parameters))
+            arrived.append((call.action, json.loads(call.body)))
             return receive(call, **how)
 
         service.receive_call = note_and_receive
-        for file, text in (("key", "SM4-CBC-Key-1234"), ("hmac_key", "the key of the HMAC")):
-            (hospital.folder / "secrets" / f"tencent__encryption_{file}").write_text(text)
         hospital.doctors(3)
         assert hospital.go("run") == 3
         hospital.go("doctor")
@@ -132,20 +124,8 @@ def bodies(hospital_with, capsys):
     ("contract", "api"),
     [
         ("inline", ALL_OF_INLINE),
-        # of an envelope the body inside it is looked at too
-        (
-            "file_id",
-            {"proxy_operator_open_id": SANDBOX.operator_open_id, "encryption": {"algorithm": "sm4"}},
-        ),
-        (
-            "ess",
-            {
-                "product": "ess",
-                "process_seal": True,
-                "seal_color": "RED",
-                "encryption": {"algorithm": "sm4"},
-            },
-        ),
+        ("file_id", {"proxy_operator_open_id": SANDBOX.operator_open_id}),
+        ("ess", {"product": "ess", "process_seal": True, "seal_color": "RED"}),
     ],
     ids=["inline", "file_id", "ess"],
 )
@@ -158,7 +138,6 @@ def test_no_field_that_is_sent_is_flagged_by_the_newest_sdk(bodies, contract, ap
     if contract != "inline":
         expected |= {product.upload, product.auto_sign_enable_url, product.auto_sign_seal_url}
         expected |= {product.auto_sign_cancel_url, product.auto_sign_disable}
-    expected |= {product.envelope} if "encryption" in api else set()
     assert {action for action, _ in arrived} == expected
 
 

@@ -19,8 +19,7 @@ NO_ACTIONS = {
     "agent",
     "endpoints",
     "counts_pages",
-    "envelope",
-}  # no envelope without api.encryption
+}
 
 
 @pytest.mark.parametrize("contract", ["file_id", "inline"])

@@ -68,8 +68,6 @@ def test_every_kind_can_be_written_in_a_file():
         "code": "InvalidParameter",
         "seal_id": "x",
         "deprecated": "soon",
-        "envelope": "signature",
-        "envelope_code": "FailedOperation",
     }
     file = {"faults": [{"do": {kind: values[kind]} if kind in values else kind} for kind in KINDS]}
     assert [fault.kind for fault in parse_faults(file)] == list(KINDS)

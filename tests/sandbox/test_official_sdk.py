@@ -8,12 +8,9 @@ import pytest
 from tencentcloud.common.exception import TencentCloudSDKException
 from tencentcloud.essbasic.v20210526 import models
 
-from pipeline.esign.encryption import Encryption
-from pipeline.esign.encryption_keys import EncryptionKeys
-from pipeline.esign.responses import Reply, SeenAnswers
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.faults import Fault, Match
-from pipeline.sandbox.gateway import CANCEL_URL, CREATE, ENABLE_URL, MESSAGES, SANDBOX, EnvelopeKeys
+from pipeline.sandbox.gateway import CANCEL_URL, CREATE, ENABLE_URL, MESSAGES, SANDBOX
 from pipeline.sandbox.service import FakeService
 
 UPLOAD = "UploadFiles"
@@ -210,61 +207,3 @@ def test_any_code_can_be_answered_with_any_message(running, create):
     sandbox = running(faults=(Fault("code", code="FailedOperation.LicenseNoQuota", message="许可额度不足"),))
     refused = refusal_of(running.client(sandbox.url), CREATE, create())
     assert (refused.code, refused.message) == ("FailedOperation.LicenseNoQuota", "许可额度不足")
-
-
-ENVELOPES = {
-    "sm4": EnvelopeKeys("sm4", "sm3", b"SM4-CBC-Key-1234", b"the key of the HMAC"),
-    "aes": EnvelopeKeys("aes", "sha256", b"AES-CBC-Key-1234" * 2, b"the key of the HMAC"),
-}
-
-
-def make_encryption(keys):
-    own = EncryptionKeys(keys.key, keys.hmac_key)
-    return Encryption(keys.cipher, keys.digest, own, SANDBOX.app_id)
-
-
-@pytest.mark.parametrize("algorithm", ENVELOPES)
-def test_the_sdk_sends_an_encrypted_call_and_brings_its_answer(running, create, algorithm):
-    """Our envelope in the SDK's model, the sandbox's answer in the SDK's model, opened by us."""
-    keys, seen = ENVELOPES[algorithm], SeenAnswers()
-    encryption = make_encryption(keys)
-    sandbox = running(FakeService(tenants=(replace(SANDBOX, envelope=keys),)))
-    client = running.client(sandbox.url)
-    sealed = encryption.seal_call(CREATE, json.dumps(create()).encode(), seen)
-    request = typed(models.CreateRequestWithEncryptionRequest, json.loads(sealed))
-    answer = client.CreateRequestWithEncryption(request)
-    fields = {
-        name: getattr(answer, name) for name in ("IV", "EncryptedData", "EncryptionSignature", "RequestId")
-    }
-    reply = encryption.open_reply(Reply(200, json.dumps({"Response": fields}).encode(), None))
-    (seal,) = sandbox.service.seals
-    assert (reply.answer.fields["SealId"], reply.answer.request_id) == (seal.seal_id, seal.request_id)
-    (received,) = sandbox.service.received
-    assert (received.action, received.encrypted, received.code) == (CREATE, True, "ok")
-
-
-@pytest.mark.parametrize(
-    ("spoil", "code"),
-    [
-        (lambda call: call | {"EncryptionSignature": call["IV"]}, "InvalidParameter"),
-        (lambda call: call | {"EncryptedData": "*"}, "InvalidParameter"),
-        (lambda call: call | {"ApplicationId": "yDother"}, "ResourceNotFound.Application"),
-        (lambda call: {name: text for name, text in call.items() if name != "IV"}, "MissingParameter"),
-    ],
-)
-def test_an_envelope_that_cannot_be_opened_is_refused_in_plain_text(running, create, spoil, code):
-    keys = ENVELOPES["sm4"]
-    sandbox = running(FakeService(tenants=(replace(SANDBOX, envelope=keys),)))
-    sealed = make_encryption(keys).seal_call(CREATE, json.dumps(create()).encode(), SeenAnswers())
-    refused = refusal_of(
-        running.client(sandbox.url), "CreateRequestWithEncryption", spoil(json.loads(sealed))
-    )
-    assert refused.code == code
-    assert sandbox.service.seals == []
-
-
-def test_encrypted_calls_have_to_be_enabled(running, create):
-    sandbox = running()
-    sealed = make_encryption(ENVELOPES["sm4"]).seal_call(CREATE, json.dumps(create()).encode(), SeenAnswers())
-    refused = refusal_of(running.client(sandbox.url), "CreateRequestWithEncryption", json.loads(sealed))
-    assert refused.code == "OperationDenied.WhiteListForbid"

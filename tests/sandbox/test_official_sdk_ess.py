@@ -2,18 +2,14 @@
 
 import base64
 import json
-from dataclasses import replace
 
 import pytest
 from sandbox.test_official_sdk import refusal_of, typed
 from tencentcloud.ess.v20201111 import models
 from tencentcloud.ess.v20201111.ess_client import EssClient
 
-from pipeline.esign.encryption import Encryption
-from pipeline.esign.encryption_keys import EncryptionKeys
-from pipeline.esign.responses import Reply, SeenAnswers
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.gateway import SANDBOX, EnvelopeKeys
+from pipeline.sandbox.gateway import SANDBOX
 from pipeline.sandbox.service import FakeService
 
 OPERATOR = {"UserId": SANDBOX.operator_user_id}
@@ -103,18 +99,3 @@ def test_what_belongs_to_the_other_product_is_refused(running, create, of_custom
     assert refused.code == "UnknownParameter"
     assert refusal_of(platform, action, of_customer()).code == "InvalidAction"
     assert not sandbox.service.seals
-
-
-def test_the_sdk_sends_an_encrypted_call_and_brings_its_answer(running, of_customer):
-    """In ess the envelope names no application: the credential does."""
-    keys = EnvelopeKeys("sm4", "sm3", b"SM4-CBC-Key-1234", b"the key of the HMAC")
-    sandbox = running(FakeService(tenants=(replace(SANDBOX, envelope=keys),)))
-    encryption = Encryption("sm4", "sm3", EncryptionKeys(keys.key, keys.hmac_key), None)
-    body = json.dumps({"Operator": OPERATOR, "Limit": 1, "Offset": 0}).encode()
-    sealed = encryption.seal_call("DescribeOrganizationSeals", body, SeenAnswers())
-    request = typed(models.CreateRequestWithEncryptionRequest, json.loads(sealed))
-    answer = running.client(sandbox.url, kind=EssClient).CreateRequestWithEncryption(request)
-    names = ("IV", "EncryptedData", "EncryptionSignature", "RequestId")
-    fields = {name: getattr(answer, name) for name in names}
-    reply = encryption.open_reply(Reply(200, json.dumps({"Response": fields}).encode(), None))
-    assert "TotalCount" in reply.answer.fields
