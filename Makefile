@@ -10,7 +10,7 @@ OF_LINT := tests/test_architecture.py tests/test_references.py tests/test_vocabu
 BUNDLE ?= dist
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test quick attack lives crash bench bench-short bench-hosts hosts chaos gauntlet trap ocr lint docs pictures bundle wheelhouse format lock sample clean help
+.PHONY: demo test quick attack lives crash bench bench-short bench-hosts hosts chaos gauntlet trap ocr lint docs pictures bundle format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -111,10 +111,6 @@ docs: .venv/dev  ## write docs/{zh,en}/codes.md and docs/config.schema.json agai
 
 bundle:          ## a folder that runs without Python, by PyInstaller, in dist/, and starts it (about 2 minutes)
 	$(PYTHON) ops/bundle/build.py $(BUNDLE)
-
-wheelhouse:      ## the wheels for a host without internet access, in dist/wheelhouse, installed once without a network
-	$(PYTHON) ops/offline/wheelhouse.py build dist/wheelhouse
-	$(PYTHON) ops/offline/wheelhouse.py check dist/wheelhouse
 
 format: .venv/dev ## format the code
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
 """The name and the version of the program."""
 
-__version__ = "0.2.0"
+__version__ = "1.0.0"
 PROGRAM = "esign-import"

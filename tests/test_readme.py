@@ -89,7 +89,7 @@ def test_every_option_that_stands_there_exists(readme):
         "--find-links",
         "--strict",  # mypy's
         "--rm",  # docker's
-        "--from-file",  # kubectl's
+        "--only-binary",
     }
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", readme)) - options - of_pip - {"--help"} == set()
 

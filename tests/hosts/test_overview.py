@@ -16,7 +16,7 @@ DAY = date(2026, 11, 26)
 HOSPITALS = ("east", "north", "south", "west", "centre", "harbour")
 ENTER_WORKERS = (
     "INSERT INTO hospital_worker (id, host, pid, version, processes, stalled_seconds)"
-    " SELECT id, 'host' || id, 4711, '0.2.0', 2, 90 FROM procrastinate_workers"
+    " SELECT id, 'host' || id, 4711, '1.0.0', 2, 90 FROM procrastinate_workers"
 )
 
 
