@@ -10,7 +10,7 @@ OF_LINT := tests/test_architecture.py tests/test_references.py tests/test_vocabu
 BUNDLE ?= dist
 LOCK   := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --no-header
 
-.PHONY: demo test quick attack lives crash bench bench-short bench-hosts hosts chaos gauntlet trap ocr lint docs pictures bundle format lock sample clean help
+.PHONY: demo test quick attack lives crash bench bench-short bench-hosts hosts chaos gauntlet trap lint docs pictures bundle format lock sample clean help
 
 help:            ## this list
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -23,10 +23,6 @@ help:            ## this list
 
 .venv/dev: .venv/core requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@touch $@
-
-.venv/ocr: .venv/dev requirements-ocr.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ocr.lock
 	@touch $@
 
 demo: .venv/core ## import sample_data/ against the built-in sandbox; expects exit 3
@@ -94,9 +90,6 @@ trap: .venv/dev  ## twenty generated hospitals full of mistakes, marked copies o
 		tests/end_to_end/test_sent_pixels.py tests/intake tests/planning tests/config tests/esign tests/domain tests/sending \
 		tests/operations/test_init.py tests/reports/test_plain_copy.py tests/test_sample_data.py
 
-ocr: .venv/ocr   ## the name read in the picture, with the models of the extra "ocr"; no network
-	$(BIN)/python -m pytest -q tests/intake/images/test_name_ocr.py tests/end_to_end/test_pictures_config.py
-
 lint: .venv/dev  ## ruff, mypy --strict, import rules, dead code, tests of architecture, names, words and messages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -119,7 +112,6 @@ format: .venv/dev ## format the code
 lock:            ## renew the lock files (needs uv)
 	$(LOCK) pyproject.toml $(EXTRAS) --group build --output-file requirements.lock
 	$(LOCK) pyproject.toml $(EXTRAS) --group build --group dev --output-file requirements-dev.lock
-	$(LOCK) pyproject.toml $(EXTRAS) --extra ocr --group build --group dev --output-file requirements-ocr.lock
 	$(LOCK) --group pyproject.toml:bundle --output-file ops/bundle/requirements.lock
 
 sample: .venv/dev ## draw sample_data/ again

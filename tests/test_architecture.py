@@ -35,7 +35,6 @@ HOME_OF_LIBRARY = {
     "procrastinate": "hosts/",
     "psutil": ("intake/readers/rare_formats.py", "support/atomic_files.py", "support/own_program.py"),
     "python_calamine": (),  # in tests and bench alone
-    "rapidocr": "intake/images/name_ocr.py",
     "psycopg": "hosts/",
     "sqlite3": ("ledger/", "hosts/load.py"),
     "tencentcloud": (),  # in tests and bench alone

@@ -561,4 +561,3 @@ class Pictures(Section):
 
     trim: bool = Key(False, "Cut away the empty margin")
     transparent: bool = Key(False, "Make white paper transparent")
-    ocr: bool = Key(False, "Compare the name in the picture; needs the extra ocr")

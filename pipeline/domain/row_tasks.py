@@ -108,6 +108,6 @@ class PictureTask(StrEnum):
 def choose_picture_task(row: EndedRow) -> PictureTask:
     """Return what is done about a row's picture."""
     codes = {error.code for error in row.errors}
-    if codes & {"IMAGE_AMBIGUOUS", "IMAGE_SHARED", "IMAGE_NAME_MISMATCH"}:
+    if codes & {"IMAGE_AMBIGUOUS", "IMAGE_SHARED"}:
         return PictureTask.CHOOSE
     return PictureTask.PUT_IN if "IMAGE_MISSING" in codes else PictureTask.REPLACE

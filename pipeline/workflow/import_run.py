@@ -28,10 +28,8 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.intake.conflicts import add_unread_problems, flag_conflicts
 from pipeline.intake.fields.validate import assign_row_ids, validate_rows
-from pipeline.intake.images.name_ocr import check_names_in_images
 from pipeline.intake.images.prepare import ImageExaminer
-from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
-from pipeline.intake.pairing.image_index import ImageListing, index_images, list_images
+from pipeline.intake.pairing.image_index import index_images, list_images
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.intake.pairing.picture_column import list_contested_images
 from pipeline.intake.pairing.wards import name_sheet_wards
@@ -53,7 +51,6 @@ from pipeline.workflow.roster_changes import describe_changes
 from pipeline.workflow.run_plan import (
     EndedRun,
     LedgerView,
-    PairedRows,
     RunInputs,
     RunPlan,
     RunResources,
@@ -94,12 +91,20 @@ def prepare_run(
     doctors = _validate(inputs, config, view, clock)
     judgements = view.get_judgements(new_judgements)
     earlier = view.make_earlier_evidence(judgements, examiner)
-    pairs = _pair(doctors, inputs.images, config, view, earlier=earlier, examiner=examiner, now=started)
+    matches = match_images(
+        doctors,
+        index_images(inputs.images),
+        known_files=view.known_files,
+        now=started,
+        images=examiner,
+        earlier=earlier,
+    )
+    doctors = _flag_conflicts(matches, view, examiner)
     rules = stage_settings.build_plan_rules(
         request, config, view.person_digests, started, images=examiner, judgements=judgements
     )
-    row_plans = _plan(pairs, view, rules, to_send=to_send)
-    absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in pairs.doctors})
+    row_plans = _plan(doctors, view, rules, to_send=to_send)
+    absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in doctors})
     return RunPlan(
         row_plans=row_plans,
         report=start_report_of_rows(
@@ -108,14 +113,14 @@ def prepare_run(
             started,
             files=inputs.files,
             images=inputs.images,
-            pictures=[doctor.picture for doctor in pairs.matches.doctors if doctor.picture is not None],
-            unassigned_images=pairs.matches.unassigned_files,
+            pictures=[doctor.picture for doctor in matches.doctors if doctor.picture is not None],
+            unassigned_images=matches.unassigned_files,
             absent_unresolved=absent_unresolved,
         ),
-        file_stats=pairs.matches.stats,
+        file_stats=matches.stats,
         images=examiner,
         seal_counts=view.count_seals(),
-        new_bearers=earlier.list_new_bearers(pairs.doctors, request.run),
+        new_bearers=earlier.list_new_bearers(doctors, request.run),
         untrusted_answer=get_untrusted_answer_halt(view.snapshot.people.values()),
     )
 
@@ -240,31 +245,6 @@ def _assign_sheet_departments(doctors: Sequence[Doctor]) -> list[Doctor]:
     return assigned
 
 
-def _pair(
-    doctors: Sequence[Doctor],
-    images: ImageListing,
-    config: Config,
-    view: LedgerView,
-    *,
-    earlier: EarlierEvidence,
-    examiner: ImageExaminer,
-    now: float,
-) -> PairedRows:
-    """Find the picture of each row, and note what several rows have against each other."""
-    matches = match_images(
-        doctors,
-        index_images(images),
-        known_files=view.known_files,
-        now=now,
-        images=examiner,
-        earlier=earlier,
-    )
-    doctors = _flag_conflicts(matches, view, examiner)
-    if config.pictures.ocr:
-        doctors = check_names_in_images(doctors, work=config.resolve_path(config.work))
-    return PairedRows(doctors, matches)
-
-
 def _flag_conflicts(matches: MatchResult, view: LedgerView, examiner: ImageExaminer) -> list[Doctor]:
     """Return the matched doctors with the problems of several rows with each other."""
     # the pictures of doctors who have a seal are not opened again
@@ -281,9 +261,11 @@ def _flag_conflicts(matches: MatchResult, view: LedgerView, examiner: ImageExami
     )
 
 
-def _plan(pairs: PairedRows, view: LedgerView, rules: PlanRules, *, to_send: bool) -> tuple[RowPlan, ...]:
+def _plan(
+    doctors: Sequence[Doctor], view: LedgerView, rules: PlanRules, *, to_send: bool
+) -> tuple[RowPlan, ...]:
     """Compare the rows with the ledger: each has its status, or the request to send."""
-    row_plans = plan_rows(pairs.doctors, view.snapshot, rules)
+    row_plans = plan_rows(doctors, view.snapshot, rules)
     if not to_send:
         return tuple(row_plans)
     return tuple(prepare_images(row_plans, rules.images, view.snapshot))

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
-from pipeline.domain.roster import Doctor, FileReport, FileStat, Row
+from pipeline.domain.roster import FileReport, FileStat, Row
 from pipeline.domain.run import Halt, Judgement, Judgements, RowOutcome, RowPlan, RunObserver, RunReport
 from pipeline.domain.seals import Bearer, LedgerSnapshot
 from pipeline.domain.site_key import PLAIN_KEY, SiteKey
@@ -16,7 +16,6 @@ from pipeline.esign.signing import CredentialsFinder, CredentialsSource
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
 from pipeline.intake.pairing.image_index import ImageListing
-from pipeline.intake.pairing.match import MatchResult
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.planning.guards import NO_SEALS, GuardLimits, SealCounts
 
@@ -50,14 +49,6 @@ class RunInputs:
     row_ids: Sequence[str | None]  # without a site key none
     files: Sequence[FileReport]
     images: ImageListing
-
-
-@dataclass(frozen=True, slots=True)
-class PairedRows:
-    """The doctors with their pictures and the problems of rows with each other."""
-
-    doctors: Sequence[Doctor]
-    matches: MatchResult
 
 
 @dataclass(frozen=True, slots=True)

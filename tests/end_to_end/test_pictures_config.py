@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 
 import pytest
-from people import number
 from PIL import Image, ImageDraw
 
 
@@ -58,48 +56,6 @@ def test_a_zip_that_cannot_be_read_is_reported(hospital, capsys):
     (hospital.folder / "seals" / "more.zip").write_bytes(b"PK\x03\x04 no zip at all")
     assert hospital.go("run", "--yes") == 0
     assert "more.zip cannot be read" in capsys.readouterr().err
-
-
-@pytest.mark.skipif(importlib.util.find_spec("rapidocr") is not None, reason='the extra "ocr" is installed')
-def test_asking_for_the_names_without_the_extra_is_a_usage_error(hospital, capsys):
-    hospital.doctors(1)
-    asked(hospital, ocr=True)
-    assert hospital.go("run", "--yes") == 2
-    assert "ocr" in capsys.readouterr().err
-    assert not hospital.service.received
-
-
-@pytest.mark.skipif(importlib.util.find_spec("rapidocr") is None, reason="make ocr")
-def test_swapped_seals_are_stopped_by_check_and_run(hospital, drawn):
-    """Two doctors whose files were exchanged: neither is sent; a third one's seal shows her own name and is."""
-    people = ["李建国", "张伟", "欧阳慧"]
-    hospital.roster(
-        [
-            (person, number(serial), None, f"{serial:05}", "内科")
-            for serial, person in enumerate(people, start=1)
-        ]
-    )
-    for serial, shown in enumerate(["张伟", "李建国", "欧阳慧"], start=1):
-        (hospital.folder / "seals" / f"{serial:05}.png").write_bytes(drawn(shown))
-    asked(hospital, ocr=True)
-    for command in (["check"], ["run", "--yes"]):
-        assert hospital.go(*command) == 3
-        mismatches = {
-            row["name"]: "IMAGE_NAME_MISMATCH" in row["codes"]
-            for row in hospital.outcomes("plan.jsonl" if command == ["check"] else "outcomes.jsonl")
-        }
-        assert mismatches == {"李建国": True, "张伟": True, "欧阳慧": False}
-    assert [seal.name for seal in hospital.service.seals] == ["欧阳慧"]
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """Return what draws a name with the fonts of the sample."""
-    monkeypatch.syspath_prepend("sample_data")
-    import drawing
-    import entries
-
-    return lambda name: drawing.draw(entries.Drawing("x.png", name, entries.Look("strip", "red", "white")))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows tells no time of a file's entry")

@@ -7,7 +7,7 @@ import pytest
 from image_support import encoded, seal
 from PIL import Image
 
-from pipeline.intake.images import encode, ink, name_ocr
+from pipeline.intake.images import encode, ink
 from pipeline.intake.images.decode import ImageRefused, decode, open_image
 from pipeline.intake.images.prepare import make_preview
 
@@ -21,12 +21,6 @@ def small_copy(image: Image.Image) -> Image.Image:
 
 def clean(image: Image.Image) -> None:
     encode.clean_image(image, small_copy(image), trim=True, transparent=True)
-
-
-def arrange(image: Image.Image) -> None:
-    result = name_ocr.cut_seal(image)
-    if result is not None:
-        list(name_ocr.draw_views(result))
 
 
 def fit(image: Image.Image) -> None:
@@ -67,7 +61,6 @@ FUNCTIONS = (
     lambda image: ink.put_on_white(image.convert("RGBA")),
     encode.convert_to_srgb,
     clean,
-    arrange,
     fit,
     judge_ink,
     encode_all,
