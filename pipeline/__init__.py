@@ -22,19 +22,16 @@ if TYPE_CHECKING:
         NotReadNow,
         UsageError,
     )
-    from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter
     from pipeline.esign.signing import Credentials
     from pipeline.reports.totals import SumsError
 
 __all__ = [
-    "AdaptiveRateLimiter",
     "Config",
     "ConfigError",
     "Credentials",
     "CredentialsMissing",
     "EsignImportError",
     "LedgerError",
-    "Limiter",
     "Locked",
     "NotReadNow",
     "Result",
@@ -55,14 +52,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AdaptiveRateLimiter": "pipeline.esign.rate_limiter",
     "Config": "pipeline.config.settings",
     "ConfigError": "pipeline.errors",
     "Credentials": "pipeline.esign.signing",
     "CredentialsMissing": "pipeline.errors",
     "EsignImportError": "pipeline.errors",
     "LedgerError": "pipeline.errors",
-    "Limiter": "pipeline.esign.rate_limiter",
     "Locked": "pipeline.errors",
     "NotReadNow": "pipeline.errors",
     "Result": "pipeline.api.runs",

@@ -33,7 +33,6 @@ from pipeline.domain.roster import Problem
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.messages.problems import build_problem
-from pipeline.messages.python_arguments import name_python_arguments
 from pipeline.support.progress_file import record_progress
 from pipeline.support.rights import acting_user, describe_lacking_mode, is_there, owner_of
 from pipeline.support.terminal_text import quote
@@ -49,7 +48,6 @@ class EsignImportError(Exception):
     ids: tuple[
         str, ...
     ] = ()  # in its sentence; they are of no person and shown in full, unlike other numbers
-    is_for_python = False  # whether its sentence names arguments of the Python API in place of options
 
     def __init__(self, key: str, /, *, then: Sequence[str] = (), **detail: object) -> None:
         super().__init__(key)
@@ -59,8 +57,7 @@ class EsignImportError(Exception):
 
     def render(self, language: str) -> str:
         """Return the sentence in ``zh`` or ``en``."""
-        text = render(self.key, language, **self.detail)
-        return name_python_arguments(text) if self.is_for_python else text
+        return render(self.key, language, **self.detail)
 
     def as_message(self) -> Message:
         """Return the sentence as a message, which may stand in another one."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Annotated
 
-from pipeline.api.arguments import StrPath, check_arguments, load_ready_config, name_invocation
-from pipeline.clock import Clock, SystemClock
+from pipeline.api.arguments import Count, StrPath, Text, check_arguments, load_ready_config, name_invocation
+from pipeline.clock import SystemClock
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
 from pipeline.ledger.lock import read_user_name
@@ -21,59 +20,53 @@ from pipeline.workflow.hosts_factory import SummaryReader
 
 
 @check_arguments
-def status(config: Config | StrPath, *, clock: Clock | None = None) -> LedgerStatus:
+def status(config: Config | StrPath) -> LedgerStatus:
     """Return what the ledger holds: people, creates without an answer, the last run. It takes no lock.
 
     Where there is no ledger, its ``ledger`` is None.
     """
-    clock = clock or SystemClock()
+    clock = SystemClock()
     with closing(SummaryReader(clock)) as summaries:
         return read_status(load_ready_config(config), clock, summaries)
 
 
 @check_arguments
-def explain(
-    config: Config | StrPath, query: str | Sequence[str], *, clock: Clock | None = None
-) -> Explanation:
+def explain(config: Config | StrPath, query: Text | Sequence[Text]) -> Explanation:
     """Return one doctor's history across runs, or the doctors whom a query means. It takes no lock.
 
     With a single doctor in its ``people``, ``step`` is what to do next; with none, ``similar`` are names and staff numbers.
     """
     words = (query,) if isinstance(query, str) else tuple(query)
     loaded = load_ready_config(config)
-    return explain_people(loaded, clock or SystemClock(), words, name_invocation(config))
+    return explain_people(loaded, SystemClock(), words, name_invocation(config))
 
 
 @check_arguments
-def export(
-    config: Config | StrPath, *, run: str | None = None, leavers: bool = False, clock: Clock | None = None
-) -> list[ListedSeal]:
+def export(config: Config | StrPath, *, run: Text | None = None, leavers: bool = False) -> list[ListedSeal]:
     """Return every seal in the order of their creation, also those that were abandoned and may still be valid."""
-    return collect_seals(load_ready_config(config), clock or SystemClock(), run=run, leavers=leavers)
+    return collect_seals(load_ready_config(config), SystemClock(), run=run, leavers=leavers)
 
 
 @check_arguments
 def history(
     config: Config | StrPath,
     *,
-    limit: Annotated[int, "at most so many runs, the newest; default 30"] = 30,
-    clock: Clock | None = None,
+    limit: Count = 30,
 ) -> list[ListedRun]:
-    """Return the newest runs, the newest first, also those that ended before they had a ledger. It takes no lock."""
-    return collect_runs(load_ready_config(config), clock or SystemClock(), limit)
+    """Return at most ``limit`` of the newest runs, the newest first, also those that ended before they had a ledger. It takes no lock."""
+    return collect_runs(load_ready_config(config), SystemClock(), limit)
 
 
 @check_arguments
 def resolve(
     config: Config | StrPath,
-    query: str | None = None,
+    query: Text | None = None,
     decision: DecisionKind | None = None,
     *,
-    seal_id: str | None = None,
-    seal_name: str | None = None,
+    seal_id: Text | None = None,
+    seal_name: Text | None = None,
     sure: bool = False,
-    why: str | None = None,
-    clock: Clock | None = None,
+    why: Text | None = None,
 ) -> list[WaitingCase]:
     """Return the cases that wait for a decision, all or those that a query means; or enter a decision on one of them.
 
@@ -90,7 +83,7 @@ def resolve(
         if value and decision not in kinds:
             needed = " | ".join(f"decision={kind!r}" for kind in sorted(kinds))
             raise UsageError("usage.decision", name=name, needed=needed)
-    loaded, clock = load_ready_config(config), clock or SystemClock()
+    loaded, clock = load_ready_config(config), SystemClock()
     with open_cases(
         loaded, clock, changes=decision is not None, invocation=name_invocation(config)
     ) as opened:

@@ -6,21 +6,25 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, ParamSpec
 
 from pipeline.api.arguments import (
+    Count,
+    KeyPair,
     Language,
     Rosters,
-    RunOptions,
-    SendOptions,
     StrPath,
+    Text,
     check_arguments,
+    list_paths,
     load_config,
     load_ready_config,
+    make_path,
     name_invocation,
 )
 from pipeline.clock import Clock, SystemClock
@@ -28,9 +32,9 @@ from pipeline.config.environment import choose_language
 from pipeline.config.settings import Config
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Halt, RowOutcome, RunObserver, RunPreview, RunReport, RunRequest, Status
-from pipeline.domain.site_key import KEY_BYTES, SiteKey
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
-from pipeline.esign.signing import Credentials, CredentialsFinder, CredentialsSource
+from pipeline.esign.signing import Credentials
 from pipeline.ledger.protocol import Ledger
 from pipeline.operations.run_hooks import HeldRun, call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.presenter import Presenter
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     from pipeline.reports.row_values import Frame
 
 LOG = logging.getLogger(__name__)
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -106,138 +111,179 @@ def check(
     out: StrPath | None = None,
     write: bool = True,
     language: Language | None = None,
-    ledger: Ledger | None = None,
-    site_key: bytes | None = None,
-    clock: Clock | None = None,
 ) -> Result:
     """Find everything that a run would find, without a call; rows that would be sent end as ``ready``.
 
-    Without a ledger, or a configuration with the ids of the account, nothing is compared with earlier runs, and the
-    review is for looking only. No ledger is made, and no lock is taken.
+    The arguments mean what they mean for `run`. Without a ledger, or a configuration with the ids of the account, nothing is
+    compared with earlier runs, and the review is for looking only. No ledger is made, and no lock is taken.
     """
-    options = RunOptions(rosters=rosters, seals=seals, out=out, write=write, language=language)
-    loaded, clock = load_config(config), clock or SystemClock()
-    request = _build_request("check", config, loaded, clock, {**options, "ledger": ledger})
-    run_request.refuse_results(_list_paths(rosters))
-    if loaded.api.placeholders and ledger is None:
+    loaded, clock = load_config(config), SystemClock()
+    request = run_request.build_request(
+        "check",
+        loaded,
+        clock,
+        rosters=list_paths(rosters),
+        seals=make_path(seals),
+        out=make_path(out),
+        invocation=name_invocation(config),
+    )
+    run_request.refuse_results(list_paths(rosters))
+    if loaded.api.placeholders:
         ended = import_run.run_check(request, loaded, ledger=None, site_key=None, clock=clock)
     else:
-        given = _use_given_ledger(loaded, ledger, site_key)
-        with given or tenant_ledger.open_ledger_for_check(loaded, clock) as (journal, key):
-            ended = import_run.run_check(request, loaded, ledger=journal, site_key=key, clock=clock)
-    return _finish(ended, loaded, options)
+        with tenant_ledger.open_ledger_for_check(loaded, clock) as (ledger, site_key):
+            ended = import_run.run_check(request, loaded, ledger=ledger, site_key=site_key, clock=clock)
+    return _finish(ended, loaded, language, writes_files=write)
 
 
 @check_arguments
-def run(config: Config | StrPath, **options: Unpack[RunOptions]) -> Result:
-    """Create the seals that are missing; safe to repeat. A running event loop needs `run_async` instead.
-
-    A Ctrl-C drains: nothing new is sent, what is under way is awaited and recorded, then KeyboardInterrupt is raised.
-    """
-    return _run_in_own_loop("run_async", run_async(config, **options))
-
-
-@check_arguments
-async def run_async(config: Config | StrPath, **options: Unpack[RunOptions]) -> Result:
+async def run_async(
+    config: Config | StrPath,
+    *,
+    rosters: Rosters = (),
+    seals: StrPath | None = None,
+    out: StrPath | None = None,
+    write: bool = True,
+    language: Language | None = None,
+    limit: Count | None = None,
+    only: Sequence[Text] = (),
+    checked: Text | None = None,
+    review: StrPath | None = None,
+    accept_guards: bool = False,
+    new_ledger: bool = False,
+    credentials: KeyPair | None = None,
+    on_outcome: Callable[[RowOutcome], None] | None = None,
+) -> Result:
     """Create the seals that are missing; safe to repeat.
+
+    ``config`` is a configuration, or the path of a config.yaml; relative paths count from the current folder. Each argument
+    has the meaning of the command line's option of the same name, by default the configuration's value. ``write=False``
+    writes no result files; state and work folders are kept all the same. ``limit`` creates at most so many seals. ``only``
+    holds names and staff numbers, with ``checked`` also plan.jsonl:LINE. ``checked`` is the id of a check: only what it
+    showed is sent. ``credentials`` take the place of the places in the configuration page. ``on_outcome`` is called with
+    every row exactly once, in the event loop's thread: a row that is sent as it ends, any other at the end of the run; an
+    exception of it is logged and ends nothing.
 
     Cancelling the task drains as Ctrl-C does: nothing new is sent, what is under way is awaited and recorded, the results
     are written with exit 130, then CancelledError is raised. A second cancellation leaves at once; creates that were
     under way are ``unknown`` from then on.
     """
-    loaded, clock = load_ready_config(config), options.get("clock") or SystemClock()
-    request = _build_request("run", config, loaded, clock, options)
-    run_request.refuse_results(_list_paths(options.get("rosters", ())))
-    if run_request.has_nothing_to_read(request, loaded, clock, options.get("ledger")):
+    loaded, clock = load_ready_config(config), SystemClock()
+    request = run_request.build_request(
+        "run",
+        loaded,
+        clock,
+        rosters=list_paths(rosters),
+        seals=make_path(seals),
+        out=make_path(out),
+        limit=limit,
+        only=only,
+        review=make_path(review),
+        checked=checked,
+        accept_guards=accept_guards,
+        invocation=name_invocation(config),
+    )
+    run_request.refuse_results(list_paths(rosters))
+    if run_request.has_nothing_to_read(request, loaded, clock):
         now = clock.now()
         report = start_report(loaded, run=request.run, command="run", started=now, out=request.out)
         return Result(replace(report, seals=request.seals))
-    return await _send(request, loaded, clock, options, new_ledger=options.get("new_ledger", False))
+    sending = _Sending(request, loaded, clock, write, language, credentials, on_outcome)
+    return await sending.run(new_ledger=new_ledger)
 
 
 @check_arguments
-def retry(config: Config | StrPath, **options: Unpack[SendOptions]) -> Result:
-    """Send failed, rejected and unsent rows of the last run again, its rosters read anew: corrected rows as well.
-
-    A running event loop needs `retry_async` instead. A Ctrl-C drains as it does in `run`.
-    """
-    return _run_in_own_loop("retry_async", retry_async(config, **options))
-
-
-@check_arguments
-async def retry_async(config: Config | StrPath, **options: Unpack[SendOptions]) -> Result:
-    """Send failed, rejected and unsent rows of the last run again, its rosters read anew: corrected rows as well.
-
-    Cancelling the task drains as it does in `run_async`.
-    """
-    loaded, clock = load_ready_config(config), options.get("clock") or SystemClock()
-    request = run_request.build_retry(
-        loaded,
-        clock,
-        seals=_make_path(options.get("seals")),
-        out=_make_path(options.get("out")),
-        invocation=name_invocation(config),
-        ledger=options.get("ledger"),
-    )
-    return await _send(request, loaded, clock, options)
-
-
-def _run_in_own_loop(instead: str, work: Coroutine[None, None, Result]) -> Result:
-    """Run a coroutine to its end; UsageError, which names the function to use ``instead``, inside a running event loop."""
-    is_loop_running = True
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        is_loop_running = False
-    if not is_loop_running:
-        return asyncio.run(work)
-    work.close()
-    raise UsageError("usage.loop_runs", function=instead)
-
-
-async def _send(
-    request: RunRequest, config: Config, clock: Clock, options: SendOptions, *, new_ledger: bool = False
-) -> Result:
-    """Hold the lock and the ledger for one run that may be cancelled."""
-    await asyncio.to_thread(call_run_start_hooks, request.command, config)
-    stop = StopSignal()
-    given = _use_given_ledger(config, options.get("ledger"), options.get("site_key"))
-    opened = given or tenant_ledger.lock_ledger(config, request, clock, new_ledger=new_ledger)
-    return await _drain_when_cancelled(
-        _run_import(request, config, options, clock=clock, stop=stop, opened_ledger=opened), stop
-    )
-
-
-async def _run_import(
-    request: RunRequest,
-    config: Config,
-    options: SendOptions,
+async def retry_async(
+    config: Config | StrPath,
     *,
-    clock: Clock,
-    stop: StopSignal,
-    opened_ledger: AbstractContextManager[tuple[Ledger, SiteKey]],
+    seals: StrPath | None = None,
+    out: StrPath | None = None,
+    write: bool = True,
+    language: Language | None = None,
+    credentials: KeyPair | None = None,
+    on_outcome: Callable[[RowOutcome], None] | None = None,
 ) -> Result:
-    reporter = _OutcomeReporter(options.get("on_outcome"), stop)
-    given = options.get("limiter")
-    own_limiter = nullcontext(given) if given is not None else closing(make_limiter(config, clock))
-    with opened_ledger as (ledger, site_key), own_limiter as limiter:
-        resources = run_plan.RunResources(
-            ledger=ledger,
-            site_key=site_key,
-            limiter=limiter,
-            credentials=_get_credentials(options.get("credentials"), config, clock),
-            clock=clock,
-            stop=stop,
-            observer=reporter,
-            prepare_in_thread=True,
-        )
-        ended = await import_run.run_import(request, config, resources)
-        if ended is None:  # cancelled before the first call: nothing happened
-            raise asyncio.CancelledError
-        reporter.report_unsent(ended.list_whole_outcomes())
-        latest = run_request.get_latest_folder(config, request)
-        held = HeldRun(ledger, clock, ended.row_plans)
-        return await asyncio.to_thread(_finish, ended, config, options, latest=latest, held=held)
+    """Send failed, rejected and unsent rows of the last run again, its rosters read anew: corrected rows as well.
+
+    The arguments mean what they mean for `run`. Cancelling the task drains as it does in `run_async`.
+    """
+    loaded, clock = load_ready_config(config), SystemClock()
+    request = run_request.build_retry(
+        loaded, clock, seals=make_path(seals), out=make_path(out), invocation=name_invocation(config)
+    )
+    sending = _Sending(request, loaded, clock, write, language, credentials, on_outcome)
+    return await sending.run()
+
+
+def _make_blocking(function: Callable[P, Coroutine[None, None, Result]], name: str) -> Callable[P, Result]:
+    """Return a function that runs a coroutine to its end; UsageError, which names the coroutine, inside an event loop.
+
+    A Ctrl-C drains: nothing new is sent, what is under way is awaited and recorded, then KeyboardInterrupt is raised.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> Result:
+        with suppress(RuntimeError):  # no event loop runs here
+            asyncio.get_running_loop()
+            raise UsageError("usage.loop_runs", function=function.__name__)
+        return asyncio.run(function(*args, **options))
+
+    call.__name__ = name
+    return call
+
+
+run = _make_blocking(run_async, "run")
+retry = _make_blocking(retry_async, "retry")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """One run or retry: its request, and what the caller gave."""
+
+    request: RunRequest
+    config: Config
+    clock: Clock
+    writes_files: bool
+    language: Language | None
+    credentials: Credentials | None
+    on_outcome: Callable[[RowOutcome], None] | None
+
+    async def run(self, *, new_ledger: bool = False) -> Result:
+        """Hold the lock and the ledger for one run that may be cancelled."""
+        await asyncio.to_thread(call_run_start_hooks, self.request.command, self.config)
+        stop = StopSignal()
+        opened = tenant_ledger.lock_ledger(self.config, self.request, self.clock, new_ledger=new_ledger)
+        return await _drain_when_cancelled(self._run_import(stop, opened), stop)
+
+    async def _run_import(
+        self, stop: StopSignal, opened_ledger: AbstractContextManager[tuple[Ledger, SiteKey]]
+    ) -> Result:
+        request, config, clock = self.request, self.config, self.clock
+        reporter = _OutcomeReporter(self.on_outcome, stop)
+        with opened_ledger as (ledger, site_key), closing(make_limiter(config, clock)) as limiter:
+            resources = run_plan.RunResources(
+                ledger=ledger,
+                site_key=site_key,
+                limiter=limiter,
+                credentials=self.credentials or get_credentials_places(config, clock),
+                clock=clock,
+                stop=stop,
+                observer=reporter,
+                prepare_in_thread=True,
+            )
+            ended = await import_run.run_import(request, config, resources)
+            if ended is None:  # cancelled before the first call: nothing happened
+                raise asyncio.CancelledError
+            reporter.report_unsent(ended.list_whole_outcomes())
+            return await asyncio.to_thread(
+                _finish,
+                ended,
+                config,
+                self.language,
+                writes_files=self.writes_files,
+                latest=run_request.get_latest_folder(config, request),
+                held=HeldRun(ledger, clock, ended.row_plans),
+            )
 
 
 async def _drain_when_cancelled(work: Coroutine[None, None, Result], stop: StopSignal) -> Result:
@@ -284,81 +330,24 @@ class _OutcomeReporter(RunObserver):
                     LOG.exception("on_outcome failed")  # as while sending: it must not end a run
 
 
-def _build_request(
-    command: str, config: Config | StrPath | None, loaded: Config, clock: Clock, options: RunOptions
-) -> RunRequest:
-    return run_request.build_request(
-        command,
-        loaded,
-        clock,
-        rosters=_list_paths(options.get("rosters", ())),
-        seals=_make_path(options.get("seals")),
-        out=_make_path(options.get("out")),
-        limit=options.get("limit"),
-        only=options.get("only", ()),
-        review=_make_path(options.get("review")),
-        checked=options.get("checked"),
-        accept_guards=options.get("accept_guards", False),
-        invocation=name_invocation(config),
-        ledger=options.get("ledger"),
-    )
-
-
-def _make_path(path: StrPath | None) -> Path | None:
-    return None if path is None else Path(path)
-
-
-def _list_paths(rosters: Rosters) -> tuple[Path, ...]:
-    return (Path(rosters),) if isinstance(rosters, (Path, str)) else tuple(map(Path, rosters))
-
-
-def _use_given_ledger(
-    config: Config, ledger: Ledger | None, site_key: bytes | None
-) -> nullcontext[tuple[Ledger, SiteKey]] | None:
-    """Return the caller's own ledger and key, which are neither opened nor closed here; None where none was given."""
-    if ledger is None and site_key is None:
-        return None
-    if ledger is None or site_key is None or len(site_key) != KEY_BYTES:
-        raise UsageError("usage.ledger_and_key", bytes=KEY_BYTES)
-    return nullcontext((ledger, SiteKey(site_key, config.tenant)))
-
-
-def _get_credentials(
-    given: Credentials | Callable[[], CredentialsSource] | None, config: Config, clock: Clock
-) -> CredentialsFinder:
-    if given is None:
-        return get_credentials_places(config, clock)
-    return given if isinstance(given, Credentials) else _CallersCredentials(given)
-
-
-class _CallersCredentials:
-    """Asks the caller's own function for the keys."""
-
-    def __init__(self, function: Callable[[], CredentialsSource]) -> None:
-        self._function = function
-
-    def find(self) -> CredentialsSource:
-        """Return what the function returns."""
-        return self._function()
-
-
 def _finish(
     ended: run_plan.EndedRun,
     config: Config,
-    options: SendOptions,
+    language: Language | None,
     *,
+    writes_files: bool,
     latest: Path | None = None,
     held: HeldRun | None = None,
 ) -> Result:
-    language = choose_language(options.get("language") or config.language)
-    presenter = Presenter.for_report(ended.report, language)
+    chosen = choose_language(language or config.language)
+    presenter = Presenter.for_report(ended.report, chosen)
     report, files = finish_run(
         ended,
         config,
         presenter,
         latest=latest,
         ledger=held.ledger if held is not None else None,
-        writes_files=options.get("write", True),
+        writes_files=writes_files,
     )
     call_run_end_hooks(report, config, held=held)
-    return Result(replace(report, outcomes=ended.list_whole_outcomes()), files, language)
+    return Result(replace(report, outcomes=ended.list_whole_outcomes()), files, chosen)

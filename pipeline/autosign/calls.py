@@ -33,7 +33,7 @@ from pipeline.sending.call_context import (
     CallContext,
     ConnectionExpired,
     RunStopped,
-    share_connection_slots,
+    make_connection_slots,
 )
 from pipeline.sending.circuit_breaker import OutageMonitor
 from pipeline.sending.create import MAX_EXPIRED_WAITS
@@ -269,10 +269,7 @@ async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncI
     )
     limit = config.limits.requests_per_second
     waiting = ceil(min(limit, resources.workers))  # open connections that may wait for a slot
-    async with (
-        build_client(config, credentials, clock, resources.ledger) as client,
-        share_connection_slots(resources.limiter, actions, waiting) as connection_slots,
-    ):
+    async with build_client(config, credentials, clock, resources.ledger) as client:
         context = CallContext(
             client=client,
             limiter=resources.limiter,
@@ -284,7 +281,7 @@ async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncI
             run=resources.run,
             masker=resources.masker,
             run_state=run_state,
-            connection_slots=connection_slots,
+            connection_slots=make_connection_slots(actions, waiting),
         )
         yield AutoSignCalls(context, limit)
 

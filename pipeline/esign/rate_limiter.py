@@ -14,8 +14,6 @@ call or two too many, else a whole second.
 from __future__ import annotations
 
 import asyncio
-import inspect
-import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -23,7 +21,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.errors import UsageError
 
 WINDOW_SECONDS = 1.0  # over which the service counts
 MARGIN = 1.03  # spacing is this much wider than 1/limit: 51.5 ms at 20 a second
@@ -140,7 +137,7 @@ class Pacing:
 
 
 class Limiter(ABC):
-    """A limiter as sending needs it. One of your own, for instance on a database server, needs only `acquire`."""
+    """A limiter as sending needs it: of this process, or shared by several through a database server."""
 
     clock: Clock = SystemClock()
 
@@ -177,35 +174,13 @@ class Limiter(ABC):
 
     @cached_property
     def _departures(self) -> defaultdict[str, list[float]]:
-        return defaultdict(list)  # made at the first use: a limiter of your own need not call __init__
-
-
-def require_limiter(limiter: object) -> None:
-    """Raise UsageError where an object cannot be used as a limiter."""
-    methods = (
-        "acquire",
-        "record_departure",
-        "record_throttle",
-        "record_answer",
-        "list_departures",
-        "take_turn",
-        "expect_rows",
-    )
-    missing = [name for name in methods if not callable(getattr(limiter, name, None))]
-    is_async = inspect.iscoroutinefunction(getattr(limiter, "acquire", None))
-    if missing or not is_async or isinstance(limiter, type):
-        lacks = ", ".join(missing) or "async acquire"
-        raise UsageError("usage.limiter", kind=type(limiter).__name__, missing=lacks)
+        return defaultdict(list)  # made at the first use: no class calls __init__ for it
 
 
 class AdaptiveRateLimiter(Limiter):
     """In-process limiter: ``requests_per_second`` for each action, no bursts, no catching up after a stall."""
 
     def __init__(self, requests_per_second: float, clock: Clock | None = None) -> None:
-        rate: object = requests_per_second
-        is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
-        if not is_number or not 0 < requests_per_second < math.inf:
-            raise UsageError("usage.rate", value=rate)
         self.clock = clock or SystemClock()
         self._queues: defaultdict[str, _Queue] = defaultdict(lambda: _Queue(requests_per_second, self.clock))
 

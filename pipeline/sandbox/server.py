@@ -308,7 +308,7 @@ def _read_seals(path: Path) -> list[Seal]:
     if not path.exists():
         return []
     seals = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in filter(None, path.read_text(encoding="utf-8").split("\n")):
         record = json.loads(line)
         seals.append(Seal(created_at=record.pop("at"), **record))
     return seals

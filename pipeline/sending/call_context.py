@@ -6,11 +6,10 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
-from weakref import WeakKeyDictionary
 
 from pipeline.clock import Clock
 from pipeline.domain.masking import Masker, mask_id
@@ -296,35 +295,6 @@ class CallContext:
             self.run_state.deprecated.setdefault(action, self.masker.mask_answer(reply.content.deprecation))
 
 
-@dataclass(slots=True)
-class _SharedSlots:
-    slots: ConnectionSlots
-    runs: int = 0
-
-
-# A limiter's id is its own while a run holds it. A limiter of the user's may be neither hashable nor weakly
-# referable, and semaphores belong to one event loop.
-_slots_in_use: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[int, int], _SharedSlots]] = (
-    WeakKeyDictionary()
-)
-
-
-@asynccontextmanager
-async def share_connection_slots(
-    limiter: Limiter, actions: Sequence[str], size: int
-) -> AsyncIterator[ConnectionSlots]:
-    """Yield the slots of ``size`` open connections of each action that may wait for a limiter, for one run.
-
-    Runs in one event loop that share a limiter share its connection slots. A hundred hospitals with slots of their own
-    would each keep connections waiting until the server closes them, and the rate would be spent on closed ones.
-    """
-    by_limiter = _slots_in_use.setdefault(asyncio.get_running_loop(), {})
-    key = (id(limiter), size)
-    shared = by_limiter.setdefault(key, _SharedSlots({action: asyncio.Semaphore(size) for action in actions}))
-    shared.runs += 1
-    try:
-        yield shared.slots
-    finally:
-        shared.runs -= 1
-        if not shared.runs:
-            del by_limiter[key]
+def make_connection_slots(actions: Sequence[str], size: int) -> ConnectionSlots:
+    """Return the slots of ``size`` open connections of each action that may wait for the limiter."""
+    return {action: asyncio.Semaphore(size) for action in actions}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -56,13 +55,11 @@ def build_request(
     accept_guards: bool = False,
     invocation: str = PROGRAM,
     run: str | None = None,
-    ledger: Ledger | None = None,
 ) -> RunRequest:
     """Return the request with its paths resolved.
 
     Named paths must exist (UsageError), the default folders may be absent, and roster folders that earlier runs used.
-    ``run`` is the run's id where it has one already, ``ledger`` the caller's own, ``checked`` the id of the check whose plan alone
-    is sent.
+    ``run`` is the run's id where it has one already, ``checked`` the id of the check whose plan alone is sent.
     """
     inboxes = [config.resolve_path(path) for path in config.roster]
     _require_rosters(command, rosters, inboxes)
@@ -81,7 +78,7 @@ def build_request(
     pictures = seals or config.resolve_path(config.seals)
     if command in READING_COMMANDS:
         if not rosters:
-            _require_roster_folders(config, clock, inboxes, ledger, out)
+            _require_roster_folders(config, clock, inboxes, out)
         if seals is None:
             require_configured(config, "seals", [pictures])
     run = run or reserve_run_id(config, clock)
@@ -193,15 +190,13 @@ def build_retry(
     out: Path | None = None,
     invocation: str = PROGRAM,
     run: str | None = None,
-    ledger: Ledger | None = None,
 ) -> RunRequest:
     """Return the request of a retry: the rosters and the pictures of the last run. UsageError where there was none.
 
     The arguments mean what they mean for `build_request`.
     """
-    opened = open_configured_ledger(config, clock) if ledger is None else nullcontext((ledger, None))
-    with opened as (readable, _):
-        last_run = get_last_roster_run(readable)
+    with open_configured_ledger(config, clock) as (ledger, _):
+        last_run = get_last_roster_run(ledger)
     if last_run is None:
         raise UsageError("no_last_run", then=("run",))
     # records hold whole paths; messages name a configured folder as after `run`
@@ -216,7 +211,6 @@ def build_retry(
         out=out,
         invocation=invocation,
         run=run,
-        ledger=ledger,
     )
     are_usual = all(path in configured for path in request.rosters)
     rosters = () if are_usual else map(str, request.rosters)
@@ -232,9 +226,7 @@ def get_last_roster_run(ledger: Ledger) -> RunRecord | None:
     return next(filter(has_read_rosters, runs), None)
 
 
-def _require_roster_folders(
-    config: Config, clock: Clock, folders: Sequence[Path], ledger: Ledger | None, out: Path | None
-) -> None:
+def _require_roster_folders(config: Config, clock: Clock, folders: Sequence[Path], out: Path | None) -> None:
     """Raise UsageError for a configured folder that is missing, but not where an earlier run has read a roster.
 
     There the guard on missing rosters stops the run: once the folder is back, a rerun helps.
@@ -244,9 +236,7 @@ def _require_roster_folders(
     except UsageError:
         missing = [folder for folder in folders if not folder.exists()]
         results = out or config.resolve_path(config.out) / "run"
-        if ledger is not None:
-            used = list_used_folders(missing, ledger, results)
-        elif config.api.placeholders or not make_store(config).exists():
+        if config.api.placeholders or not make_store(config).exists():
             used = []
         else:
             with open_configured_ledger(config, clock) as (opened, _):
@@ -259,21 +249,17 @@ def has_nothing_to_read(
     request: RunRequest,
     config: Config,
     clock: Clock,
-    ledger: Ledger | None = None,
     *,
     has_tenant: bool = True,
 ) -> bool:
     """Return whether there is no roster, and no sign that an earlier run read one there.
 
-    ``ledger`` is the caller's own; by default the configured one is read. ``has_tenant`` False: the configuration holds no
-    ids of an account, and no ledger is read.
+    ``has_tenant`` False: the configuration holds no ids of an account, and no ledger is read.
     """
     if expand_paths(request.rosters):
         return False
     if not has_tenant:
         return True
-    if ledger is not None:
-        return not list_emptied_folders(request, ledger)
     if not make_store(config).exists():
         return get_trace_of_ledger(config) is None
     with open_configured_ledger(config, clock) as (opened, _):

@@ -119,7 +119,7 @@ async def send_rows(
     if credentials is None:
         return SentRows(tuple(map(RowOutcome.not_sent, ready)), start.halt, Traffic(limit=limit))
     # aiohttp: a run without changes does not need it
-    from pipeline.sending.call_context import CallContext, share_connection_slots  # noqa: PLC0415
+    from pipeline.sending.call_context import CallContext, make_connection_slots  # noqa: PLC0415
     from pipeline.sending.create import CreateSender  # noqa: PLC0415
     from pipeline.sending.submit import Submission  # noqa: PLC0415
 
@@ -137,12 +137,7 @@ async def send_rows(
     begun = resources.clock.monotonic()
     # a second's worth of open connections may wait for a slot, so that none waits long
     waiting = ceil(min(limit, creates_in_flight))
-    async with (
-        build_client(config, credentials, resources.clock, resources.ledger) as client,
-        share_connection_slots(
-            resources.limiter, (product.create, product.upload), waiting
-        ) as connection_slots,
-    ):
+    async with build_client(config, credentials, resources.clock, resources.ledger) as client:
         context = CallContext(
             client=client,
             limiter=resources.limiter,
@@ -154,7 +149,7 @@ async def send_rows(
             run=request.run,
             masker=masker,
             run_state=run_state,
-            connection_slots=connection_slots,
+            connection_slots=make_connection_slots((product.create, product.upload), waiting),
         )
         submission = Submission(
             context,

@@ -13,7 +13,6 @@ from people import number
 from run_support import wait_until
 from wire_support import CREATE, UPLOAD, Relay, fault, read_alone, set_limits
 
-import pipeline
 from pipeline.clock import SystemClock
 from pipeline.esign.products import PlatformAgent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
@@ -38,28 +37,15 @@ def test_a_throttled_upload_is_counted(hospital_with):
     assert hospital.record()["rate"]["throttled"] == 1
 
 
-class TwoSlots(pipeline.Limiter):
-    """Grants two calls; who asks then waits until the run lets go."""
-
-    def __init__(self):
-        self.asked = 0
-
-    async def acquire(self, action):  # noqa: ARG002 - the interface has it
-        self.asked += 1
-        if self.asked > 2:
-            await asyncio.Event().wait()
-
-
 def test_a_halt_reaches_those_who_wait_for_their_slot(hospital_with):
     refusal = {"code": {"code": "UnauthorizedOperation", "message": "x"}}
     hospital = hospital_with(
         rules=Rules(limiter="none", inline="on"), api={"contract": "inline"}, faults=[fault(refusal)]
     )
     hospital.doctors(30)
-    limiter = TwoSlots()
-    result = pipeline.run(hospital.folder / "config.yaml", limiter=limiter)
-    assert result.report.halt.code == "UnauthorizedOperation"
-    assert limiter.asked > 2
+    set_limits(hospital, requests_per_second=2, concurrency=8)
+    assert hospital.go("run") == 4
+    assert hospital.record()["halted"]["code"] == "UnauthorizedOperation"
     assert hospital.creates() == 2
     assert hospital.statuses() == {"sealed": 1, "not_sent": 29}
 

@@ -1,4 +1,4 @@
-"""What every ledger promises (pipeline/ledger/protocol.py), asked of the SQLite one and of one made of dictionaries."""
+"""What every ledger promises (pipeline/ledger/protocol.py), asked of both databases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_support import SEALS, UNKNOWN, decision, require_same_summary, send, settle_attempt
-from memory_ledger import MemoryLedger
 
 from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, AutoSignRecord, CallEnd
 from pipeline.domain.roster import FileStat
@@ -32,7 +31,7 @@ from pipeline.ledger.protocol import (
     RunRecord,
 )
 
-KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.server), "memory")
+KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.server))
 KNOWN_BY = {"name": "王小明", "id_masked": "**************0011", "staff_no_digest": "", "mobile_digest": ""}
 CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
 
@@ -62,7 +61,7 @@ def fresh(kind: str, request: pytest.FixtureRequest) -> Iterator[Ledger]:
             yield ledger
         return
     with TemporaryDirectory() as folder:
-        ledger = open_ledger(Path(folder) / "l", "t", now=1.0)[0] if kind == "sqlite" else MemoryLedger()
+        ledger, _ = open_ledger(Path(folder) / "l", "t", now=1.0)
         yield ledger
         ledger.close()
 

@@ -111,8 +111,8 @@ def read_file(path: Path) -> dict[str, list[tuple]]:
     with closing(connect(path, readonly=True)) as file:
         held = {table.name: file.execute(f"SELECT * FROM {table.name} ORDER BY 1, 2").fetchall()
                 for table in list_tables(file)}  # fmt: skip
-    lines = receipts_path(path).read_text("utf-8").splitlines(keepends=True)
-    return {**held, "receipt": [(json.loads(line)["n"], line) for line in lines]}
+    lines = filter(None, receipts_path(path).read_text("utf-8").split("\n"))
+    return {**held, "receipt": [(json.loads(line)["n"], f"{line}\n") for line in lines]}
 
 
 def read_server(places: Places, tables: dict[str, list[tuple]]) -> dict[str, list[tuple]]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 from ledger_support import UNKNOWN, decision, send
-from memory_ledger import MemoryLedger
 
 from pipeline.domain.roster import fold_card_number
 from pipeline.domain.seals import PersonDigests
@@ -17,10 +16,10 @@ from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import AdoptedSeal, LedgerConflict
 
 
-@pytest.fixture(params=("sqlite", "memory"))
-def ledger(request, opened, run_record):
-    """A ledger of each kind in which the run r1 has begun."""
-    ledger = opened() if request.param == "sqlite" else MemoryLedger()
+@pytest.fixture
+def ledger(opened, run_record):
+    """A ledger in which the run r1 has begun."""
+    ledger = opened()
     ledger.begin_run(run_record("r1"))
     return ledger
 
