@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import shell_complete
 
 from pipeline.cli.autosign.leaver_commands import disable_doctors
 from pipeline.cli.autosign.link_commands import cancel_links, make_links
 from pipeline.cli.autosign.status_commands import autosign_group
 from pipeline.cli.certify_commands import certify
-from pipeline.cli.completion import complete_hospitals, complete_words, completion
 from pipeline.cli.config_commands import config_group, init
 from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.data_commands import export, history, purge
@@ -69,7 +69,7 @@ from pipeline.errors import (
 )
 from pipeline.support.interrupts import let_interrupts_through
 from pipeline.support.terminal_text import join
-from pipeline.version import __version__
+from pipeline.version import PROGRAM, __version__
 
 REMEDIES: Mapping[type[EsignImportError], tuple[str, ...]] = {
     ConfigError: ("config", "validate"),
@@ -208,6 +208,7 @@ SHOWN_WITH_HELP = frozenset(
 CONFIGURED_FAULTS = frozenset({"disk.full", "disk.mode", "disk.read_only", "disk.rights"})
 USAGE = 2
 INTERRUPTED = 130
+COMPLETION = "_ESIGN_IMPORT_COMPLETE"  # the variable by which a shell asks click for words
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
 for _command in (make_links, cancel_links, disable_doctors):
     autosign_group.add_command(_command)
@@ -217,7 +218,7 @@ SECTIONS = (
     CommandSection("Now and then", (resolve, autosign_group, adopt, certify, ledger_group, purge)),
     CommandSection(
         "Set up and examine",
-        (config_group, doctor, user_group, notify_group, schedule_group, completion, show_help),
+        (config_group, doctor, user_group, notify_group, schedule_group, show_help),
     ),
     CommandSection("Try out", (demo, sandbox)),
     CommandSection("Several hosts", (worker, enqueue, hosts_group)),
@@ -271,7 +272,6 @@ SHARED_OPTIONS: Sequence[click.Option] = (
         "profiles",
         multiple=True,
         metavar="NAME",
-        shell_complete=complete_hospitals,
         help="One hospital of profiles: in the configuration; may be repeated.",
     ),
     _shared_option("--all", "all_profiles", is_flag=True, help="Every hospital of the configuration."),
@@ -300,8 +300,8 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     session = Session(lang=chosen, clock=clock or SystemClock(), arguments=tuple(arguments))
     try:
         let_interrupts_through()
-        if (exit_code := complete_words(cli, session)) is not None:
-            return exit_code
+        if instruction := os.environ.get(COMPLETION):
+            return shell_complete(cli, {"obj": session}, PROGRAM, COMPLETION, instruction)
         if chosen == "zh" and "zh" in arguments and (encoding := get_narrow_encoding()) is not None:
             session.alert("console_narrow", encoding=encoding)
         with cli.make_context("esign-import", list(arguments), obj=session) as context:

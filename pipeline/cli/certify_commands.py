@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.completion import complete_people
 from pipeline.cli.context import Session
 from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
@@ -26,7 +25,7 @@ ANSWERS = ("shown", "not-shown")
 
 
 @click.command()
-@click.argument("query", required=False, metavar="[QUERY]", shell_complete=complete_people)
+@click.argument("query", required=False, metavar="[QUERY]")
 @click.option(
     "--yes", is_flag=True, help="The doctor consents to a second seal, should the service make one."
 )

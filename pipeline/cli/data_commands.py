@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from pipeline.cli.completion import complete_people, complete_runs
 from pipeline.cli.context import Session
 from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
@@ -43,7 +42,6 @@ Format = Literal["xlsx", "csv", "json"]
     "--run",
     "run_id",
     metavar="ID",
-    shell_complete=complete_runs,
     help="Only seals that this run made, and how to have them disabled.",
 )
 @click.option("--leavers", is_flag=True, help="Only seals of doctors who are no longer in the rosters.")
@@ -199,7 +197,6 @@ def _list_run_texts(session: Session, run: ListedRun, counts: Sequence[str]) -> 
 @click.option(
     "--person",
     metavar="QUERY",
-    shell_complete=complete_people,
     help="This doctor's data; QUERY as in explain.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")

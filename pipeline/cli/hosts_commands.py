@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from pipeline.cli.completion import complete_hospitals
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.cli.profiles import choose_hospitals
@@ -144,7 +143,7 @@ def _make_alarm(
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[HOSPITAL]...", shell_complete=complete_hospitals)
+@click.argument("names", nargs=-1, metavar="[HOSPITAL]...")
 @click.pass_obj
 def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
     """Queue hospitals for the workers now, not at the usual time.

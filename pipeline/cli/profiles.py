@@ -29,7 +29,6 @@ CHANGING_JOBS = frozenset({"hosts cancel", "hosts pause", "hosts resume"})
 FOR_NAMED = CHANGING_JOBS | {"enqueue"}
 WITHOUT_HOSPITAL = FOR_NAMED | frozenset(
     {
-        "completion",
         "config schema",
         "demo",
         "help",

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from pipeline.cli.certify_commands import warn_of_unanswered_create
-from pipeline.cli.completion import complete_people
 from pipeline.cli.context import Session
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
@@ -32,7 +31,7 @@ KINDS = {"seal_id": "created"}  # of decisions, where the option has another nam
 
 
 @click.command()
-@click.argument("query", required=False, metavar="[QUERY]", shell_complete=complete_people)
+@click.argument("query", required=False, metavar="[QUERY]")
 @click.option("--seal-id", metavar="SEALID", help="It was created, with this SealId.")
 @click.option("--not-created", is_flag=True, help="It was not created: the next run sends it again.")
 @click.option(

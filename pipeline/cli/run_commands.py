@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.completion import complete_people, complete_runs
 from pipeline.cli.context import Session, warn_of_pictures
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
@@ -131,7 +130,6 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Create at most N seals.")
 @click.option(
     "--only",
-    shell_complete=complete_people,
     metavar="PERSON",
     multiple=True,
     help="Create the seal of this name or staff number; repeatable. With --checked also plan.jsonl:LINE.",
@@ -204,9 +202,7 @@ def retry(
 
 
 @click.command()
-@click.option(
-    "--run", "run_id", metavar="ID", shell_complete=complete_runs, help="Run to rebuild (default: the last)."
-)
+@click.option("--run", "run_id", metavar="ID", help="Run to rebuild (default: the last).")
 @click.pass_obj
 def report(session: Session, *, run_id: str | None) -> int:
     """Rebuild the results of a run from the ledger and its rosters."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.completion import complete_people
 from pipeline.cli.context import Session, SeveralHospitals
 from pipeline.cli.terminal import EXIT_TONES, Tone
 from pipeline.clock import shown
@@ -258,7 +257,7 @@ def _print_halt(session: Session, run: LastRun | None, unless: EsignImportError 
 
 
 @click.command()
-@click.argument("query", nargs=-1, required=True, metavar="QUERY...", shell_complete=complete_people)
+@click.argument("query", nargs=-1, required=True, metavar="QUERY...")
 @click.pass_obj
 def explain(session: Session, *, query: tuple[str, ...]) -> int:
     """Show one doctor's history across runs.

@@ -82,3 +82,16 @@ def test_every_other_name_stands_for_a_command_that_exists():
     known = {" ".join(words) for words in list_command_lines()} | {"--version"}
     assert set(SYNONYMS.values()) <= known
     assert set(SYNONYMS) & set(cli.commands) == set()
+
+
+def test_a_shell_completes_commands_and_options(capsys, monkeypatch):
+    monkeypatch.setenv("_ESIGN_IMPORT_COMPLETE", "bash_source")
+    assert main([]) == 0
+    assert "complete -o nosort" in capsys.readouterr().out
+    monkeypatch.setenv("_ESIGN_IMPORT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    for begun, offered in (("re", {"resolve", "retry", "report"}), ("--q", {"--quiet"})):
+        monkeypatch.setenv("COMP_WORDS", f"esign-import -v {begun}")
+        assert main([]) == 0
+        lines = capsys.readouterr().out.split()
+        assert {line.partition(",")[2] for line in lines} == offered

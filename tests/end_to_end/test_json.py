@@ -10,7 +10,7 @@ from watch_support import Watcher
 
 from pipeline.cli.app import cli, main
 
-REFUSED = frozenset({"completion", "help", "sandbox"})  # text for a shell; it runs until it is stopped
+REFUSED = frozenset({"help", "sandbox"})  # text for a shell; it runs until it is stopped
 NEEDS_SERVER = frozenset(
     {
         "enqueue",
@@ -34,7 +34,6 @@ ARGUMENTS = {
     "autosign status": [()],
     "certify": [("{name}", "--yes"), ("{name}", "--console", "shown")],
     "check": [(), ("--seals", "{}/seals")],
-    "completion": [("bash",)],
     "config policy": [()],
     "config schema": [()],
     "config show": [()],

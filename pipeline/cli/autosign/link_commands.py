@@ -15,7 +15,6 @@ from pipeline.cli.autosign.status_commands import (
     open_resources,
     split_words,
 )
-from pipeline.cli.completion import complete_people
 from pipeline.cli.context import Session
 from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
@@ -35,7 +34,7 @@ MAX_LISTED = 20  # doctors without a link, on a terminal
 
 
 @click.command("links")
-@click.argument("words", nargs=-1, metavar="[ROSTER...] [QUERY]", shell_complete=complete_people)
+@click.argument("words", nargs=-1, metavar="[ROSTER...] [QUERY]")
 @click.option("--renew", is_flag=True, help="Also replace links that are expired, used or cancelled.")
 @click.option("--sms", is_flag=True, help="Have the service text each link for opening to its doctor, once.")
 @click.option("--yes", is_flag=True, help="Do not ask before text messages are sent.")
@@ -89,7 +88,7 @@ def _make_links(
 
 
 @click.command("cancel")
-@click.argument("words", nargs=-1, metavar="[QUERY]", shell_complete=complete_people)
+@click.argument("words", nargs=-1, metavar="[QUERY]")
 @click.option("--all-open", is_flag=True, help="Every link for opening that can still be used.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 @click.pass_obj

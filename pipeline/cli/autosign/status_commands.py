@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.completion import complete_people
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.clock import shown, stamp
@@ -36,7 +35,7 @@ def autosign_group() -> None:
 
 
 @autosign_group.command("status")
-@click.argument("words", nargs=-1, metavar="[ROSTER...] [QUERY]", shell_complete=complete_people)
+@click.argument("words", nargs=-1, metavar="[ROSTER...] [QUERY]")
 @click.pass_obj
 def show_status(session: Session, words: tuple[str, ...]) -> int:
     """Ask the service which doctors with a seal can sign.
