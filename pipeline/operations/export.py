@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,17 @@ from pipeline.clock import Clock, shown, stamp
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
 from pipeline.domain.row_record import RowLine
-from pipeline.domain.run import Repeat, ShownStatus, Status
+from pipeline.domain.run import PLAN_GUARDS, Repeat, ShownStatus, Status
 from pipeline.domain.seals import LiveSeal, PersonHistory
-from pipeline.errors import UsageError
+from pipeline.errors import EsignImportError, UsageError
 from pipeline.esign.auto_sign_calls import Signer
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.snapshot import AbandonedSeal
-from pipeline.planning.guards import select_last_runs
+from pipeline.messages.catalogue import make_message
+from pipeline.planning.guards import is_recorded_as, list_unread_files, select_last_runs
 from pipeline.reports.disable_sheet import ListedLeaver
+from pipeline.reports.next_steps import name_files
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.seal_list import ListedSeal
 from pipeline.workflow.hosts_factory import make_store
@@ -31,33 +33,39 @@ from pipeline.workflow.tenant_ledger import open_configured_ledger
 RUNS_SEARCHED = 1000
 
 
+class LeaversUnknown(EsignImportError):
+    """After the last run that read every roster, a run or check did not: who has left since is not known."""
+
+    exit_code = 3
+
+
 def collect_seals(
     config: Config, clock: Clock, *, run: str | None = None, leavers: bool = False
 ) -> list[ListedSeal]:
     """Return the seals in the order of their creation: the live ones, and those that were abandoned and may still be valid.
 
-    ``run``: only those it made. ``leavers``: only those of doctors whom neither the last complete run nor a later one read. Raises
-    UsageError for a run that is not known, and for leavers without a complete run.
+    ``run``: only those it made. ``leavers``: only those of doctors whom the last complete run did not read. Raises UsageError
+    for a run that is not known, and for leavers without a complete run, LeaversUnknown where a later run or check was not complete.
     """
     with open_configured_ledger(config, clock) as (ledger, _):
         if run is not None and ledger.get_run(run) is None:
             raise UsageError("export.no_run", run=run, then=("history",))
-        rows = _list_present_rows(ledger, [config.resolve_path(path) for path in config.roster])
-        if leavers and rows is None:
-            raise UsageError("export.no_complete_run", then=("run",))
-        return _list_seals(ledger, rows, run=run, leavers=leavers)
+        runs = _list_runs_of_rosters(config, ledger)
+        if leavers:
+            _require_known_leavers(config, runs)
+        return _list_seals(ledger, _list_present_rows(ledger, runs), run=run, leavers=leavers)
 
 
 def collect_leaver_numbers(config: Config, clock: Clock) -> list[ListedLeaver]:
-    """Return the doctors with a live seal whom neither the last complete run nor a later one read, by name.
+    """Return the doctors with a live seal whom the last complete run did not read, by name.
 
-    The marked copies of retained runs give card type and whole number, as far as they still hold them. Raises UsageError
-    without a complete run.
+    The marked copies of retained runs give card type and whole number, as far as they still hold them. Raises as
+    `collect_seals`.
     """
     with open_configured_ledger(config, clock) as (ledger, site_key):
-        rows = _list_present_rows(ledger, [config.resolve_path(path) for path in config.roster])
-        if rows is None:
-            raise UsageError("export.no_complete_run", then=("run",))
+        runs = _list_runs_of_rosters(config, ledger)
+        _require_known_leavers(config, runs)
+        rows = _list_present_rows(ledger, runs) or {}
         absent = [
             person
             for person in ledger.snapshot().people.values()
@@ -142,18 +150,57 @@ def _list_seal(
     )
 
 
-def _list_present_rows(ledger: DatabaseLedger, rosters: Collection[Path]) -> Mapping[str, RowLine] | None:
-    """Return the row of each person whom the last complete run or a later one read, by key; None where none was complete.
-
-    A retry reads only some rows. A run over other rosters than the configured ones counts only where there is no other.
-    """
+def _list_runs_of_rosters(config: Config, ledger: DatabaseLedger) -> list[RunRecord]:
+    """Return the newest runs over the configured rosters; those over other rosters only where there is none that counts."""
     runs = ledger.list_runs(RUNS_SEARCHED)
-    configured = {str(path.absolute()) for path in rosters}
-    last_runs = list(select_last_runs(run for run in runs if set(run.rosters) == configured))
-    last_runs = last_runs or list(select_last_runs(runs))
+    configured = {str(config.resolve_path(path).absolute()) for path in config.roster}
+    of_rosters = [run for run in runs if set(run.rosters) == configured]
+    return of_rosters if any(select_last_runs(of_rosters)) else runs
+
+
+def _list_present_rows(ledger: DatabaseLedger, runs: Sequence[RunRecord]) -> Mapping[str, RowLine] | None:
+    """Return the row of each person whom the last complete run or a later one read, by key; None where none was complete."""
+    last_runs = list(select_last_runs(runs))  # no retry: it reads only some rows
     if not any(last.is_complete for last in last_runs):
         return None
     return {key: line for last in reversed(last_runs) for key, line in _iterate_rows(ledger, last.run)}
+
+
+def _require_known_leavers(config: Config, runs: Sequence[RunRecord]) -> None:
+    """Raise UsageError where no run was complete, LeaversUnknown where a later run or check was not."""
+    last_runs = (last.run for last in select_last_runs(runs) if last.is_complete)
+    judge = next((run for last in last_runs for run in runs if run.run == last), None)
+    if judge is None:
+        raise UsageError("export.no_complete_run", then=("run",))
+    checks = list_recorded_runs(config.resolve_path(config.out), config.tenant, are_checks=True)
+    rosters = [config.resolve_path(path).absolute() for path in config.roster]
+    later = [
+        *takewhile(lambda run: run is not judge, runs),
+        *(
+            check
+            for check in takewhile(lambda check: check.run > judge.run, checks)
+            if _is_over(check, rosters)
+        ),
+    ]
+    for record in sorted(later, key=lambda record: record.run, reverse=True):
+        files, halt = list_unread_files(record.content), record.content.get("halted") or {}
+        if not files and halt.get("code") not in PLAN_GUARDS:
+            continue
+        moment = shown(stamp(record.started))
+        why = make_message("export.unread_files", files=name_files(map(Path, files)), at=moment)
+        if not files:
+            why = make_message("export.stopped_by_guard", code=halt["code"], at=moment)
+        since = shown(stamp(judge.started))
+        raise LeaversUnknown("export.leavers_unknown", since=since, why=why, then=("run",))
+
+
+def _is_over(check: RunRecord, rosters: Collection[Path]) -> bool:
+    """Return whether a check read no other rosters than these."""
+    for file in check.content.get("files", ()):
+        path = Path(file["path"])  # masked
+        if not any(is_recorded_as(roster, part) for roster in rosters for part in (path, *path.parents)):
+            return False
+    return True
 
 
 def _iterate_rows(ledger: DatabaseLedger, run: str) -> Iterator[tuple[str, RowLine]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pipeline.domain.masking import compile_masked_name
 from pipeline.domain.roster import Field, FileReport
@@ -193,17 +194,26 @@ def select_last_runs(runs: Iterable[RunRecord]) -> Iterator[LastRun]:
         content = json.loads(run.record)
         if not content["files"] or (content.get("halted") or {}).get("code") in PLAN_GUARDS:
             continue
-        # a file with codes was read in part: who is missing was confirmed where the guards were accepted
-        is_complete = all(
-            file["status"] == "read" and (not file["codes"] or content.get("accepted_guards"))
-            for file in content["files"]
-        )
+        is_complete = not list_unread_files(content)
         if is_newest or is_complete:
             files = tuple(file["path"] for file in content["files"])
             yield LastRun(run.run, int(content["rows"]), files, is_complete, run.out)
         if is_complete:
             return
         is_newest = False
+
+
+def list_unread_files(content: Mapping[str, Any]) -> list[str]:
+    """Return the paths of the files that a run did not read in whole, by its run.json.
+
+    A file with codes was read in part: who is missing was confirmed where the guards were accepted.
+    """
+    are_accepted = bool(content.get("accepted_guards"))
+    return [
+        file["path"]
+        for file in content.get("files", ())
+        if file["status"] != "read" or (file["codes"] and not are_accepted)
+    ]
 
 
 def _list_last_runs(ledger: Ledger, record: RunRecord) -> list[LastRun]:
@@ -239,7 +249,7 @@ def _names_all(last: LastRun, files: Iterable[Path], record: RunRecord) -> bool:
 @cache
 def _names_any(recorded: str, files: tuple[Path, ...]) -> bool:
     """Return whether a recorded path is that of one of these files."""
-    return any(_is_recorded_as(file.absolute(), Path(recorded)) for file in files)
+    return any(is_recorded_as(file.absolute(), Path(recorded)) for file in files)
 
 
 def has_read_rosters(run: RunRecord) -> bool:
@@ -269,12 +279,12 @@ def _has_read_in(run: RunRecord, folder: Path, out: Path) -> bool:
     if moved := _get_earlier_path(folder, out, run.out):
         paths.append(moved)
     rosters = [Path(path) for path in run.rosters]  # masked, where one is gone
-    if not any(_is_recorded_as(path_then, path) for path in rosters for path_then in paths):
+    if not any(is_recorded_as(path_then, path) for path in rosters for path_then in paths):
         return False
     files = [Path(record["path"]) for record in json.loads(run.record)["files"]]
     if len(run.rosters) == 1:
         return bool(files)
-    return any(_is_recorded_as(path_then, file.parent) for file in files for path_then in paths)
+    return any(is_recorded_as(path_then, file.parent) for file in files for path_then in paths)
 
 
 def reads_same_rosters(run: RunRecord, rosters: Sequence[str], out: str) -> bool:
@@ -285,7 +295,7 @@ def reads_same_rosters(run: RunRecord, rosters: Sequence[str], out: str) -> bool
         return False
     for path in rosters:
         path_then = _get_earlier_path(Path(path), Path(out), run.out)
-        if path_then is None or not any(_is_recorded_as(path_then, Path(known)) for known in run.rosters):
+        if path_then is None or not any(is_recorded_as(path_then, Path(known)) for known in run.rosters):
             return False
     return True
 
@@ -312,7 +322,7 @@ def _get_earlier_path(path: Path, out: Path, earlier_out: str) -> Path | None:
     return Path(os.path.normpath(earlier_results / from_results))
 
 
-def _is_recorded_as(folder: Path, recorded: Path) -> bool:
+def is_recorded_as(folder: Path, recorded: Path) -> bool:
     """Return whether a folder ends in a recorded path, in which each character of a name or number is a ``*``."""
     ends = folder.parts[-len(recorded.parts) :]
     hidden = map(compile_masked_name, recorded.parts)

@@ -28,8 +28,8 @@ def read_last_recorded_run(out: Path, tenant: str) -> RunRecord | None:
     return next((run for run in runs if run.command != AUTOSIGN or run.exit not in COMPLETE_EXITS), None)
 
 
-def list_recorded_runs(out: Path, tenant: str) -> Iterator[RunRecord]:
-    """Yield the runs of this tenant that left a run.json under their own names, the newest first; no `check`."""
+def list_recorded_runs(out: Path, tenant: str, *, are_checks: bool = False) -> Iterator[RunRecord]:
+    """Yield the runs of this tenant that left a run.json under their own names, the newest first; no `check`, or these alone."""
     folders: list[Path] = []
     with suppress(OSError):
         folders = sorted(out.iterdir(), reverse=True)
@@ -38,7 +38,7 @@ def list_recorded_runs(out: Path, tenant: str) -> Iterator[RunRecord]:
         with suppress(OSError, ValueError, KeyError, TypeError):
             content = json.loads(path.read_text(encoding="utf-8"))
             is_ours = content["run"] == path.parent.name and content["tenant"] == tenant
-            if is_ours and content["command"] != "check":
+            if is_ours and (content["command"] == "check") is are_checks:
                 yield load_record(path.parent, content)
 
 

@@ -248,7 +248,7 @@ def test_a_query_without_a_match_suggests_similar_words(hospital, explain):
 def test_a_doctor_who_left_the_roster_is_not_in_it_any_more(hospital, explain):
     hospital.roster(rows()[1:])
     hospital.go("run")
-    assert "no longer in the rosters" in explain(hospital, "00001")[1]
+    assert "not in the rosters that were read last" in explain(hospital, "00001")[1]
 
 
 def test_a_rebuilt_ledger_is_completed_from_the_run_folders(hospital, facts):

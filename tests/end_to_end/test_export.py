@@ -17,6 +17,9 @@ from people import make_row, name
 from pty_support import run_on_terminal
 from run_support import draw_seal
 
+import pipeline
+from pipeline import EsignImportError
+
 FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # staff numbers are read so
 
 
@@ -180,6 +183,71 @@ def test_leavers_have_a_seal_and_stand_in_no_roster(two_runs, capsys):
     (leaver,) = read_json(two_runs, capsys, "export", "--leavers")["seals"]
     assert (leaver["name"], leaver["staff_no"], leaver["in_roster"]) == (name(3), "00003", False)
     assert len(read_json(two_runs, capsys, "export")["seals"]) == 3
+
+
+def test_who_left_is_not_known_while_a_later_reading_lacks_a_roster(two_runs, capsys):
+    """Nobody is told that all stand in the rosters: the answer names since when and because of what it is not known."""
+    shown = f"{two_runs.runs[-1].name[9:11]}:{two_runs.runs[-1].name[11:13]}"
+    two_runs.doctors(2)
+    locked = two_runs.folder / "inbox" / "locked.xlsx"
+
+    def list_leavers(*words):
+        capsys.readouterr()
+        code = two_runs.go("export", "--leavers", *words)
+        printed = capsys.readouterr()
+        assert not re.search(r"\b0 seals|stands? in the rosters|stood in the rosters", "".join(printed))
+        return code, printed.err if not words else "".join(printed)
+
+    for command in ("check", "run", "retry"):
+        locked.write_bytes(b"PK\x03\x04broken")
+        assert two_runs.go(command) == 7
+        for words in ((), ("--numbers",), ("--json",), ("--csv",)):
+            code, text = list_leavers(*words)
+            assert (code, "locked.xlsx was not read" in text) == (3, True), (command, words)
+            assert re.search(rf"since \S+ {shown} is not known", text), (command, words)
+        with pytest.raises(EsignImportError, match="is not known"):
+            pipeline.export(two_runs.folder / "config.yaml", leavers=True)
+        locked.unlink()
+        assert two_runs.go("check") == 0
+        assert list_leavers()[0] == 3, "what a check read is not entered"
+    assert two_runs.go("run") == 0
+    assert [seal["name"] for seal in read_json(two_runs, capsys, "export", "--leavers")["seals"]] == [name(3)]
+    elsewhere = two_runs.folder / "elsewhere.xlsx"
+    elsewhere.write_bytes(b"PK")
+    assert two_runs.go("check", str(elsewhere)) == 7
+    assert list_leavers()[0] == 0, "another roster than the configured ones"
+    hidden = (two_runs.folder / "inbox" / "roster.xlsx").rename(two_runs.folder / "hidden.xlsx")
+    for command in ("check", "run"):
+        assert two_runs.go(command) == 5
+        code, text = list_leavers()
+        assert (code, "ROSTER_MISSING" in text) == (3, True)
+    hidden.rename(two_runs.folder / "inbox" / "roster.xlsx")
+    assert two_runs.go("run") == 0
+    assert list_leavers()[0] == 0
+    two_runs.doctors(3)
+    assert two_runs.go("run") == 0
+    assert two_runs.go("export", "--leavers", "--numbers") == 0
+    assert "stood in the rosters of the last complete run" in capsys.readouterr().err
+
+
+def test_a_leaver_still_has_a_seal_and_perhaps_an_open_auto_sign(two_runs, capsys):
+    """Also of a doctor whose roster was not read it is not said that there is nothing to do, or that the doctor left."""
+    roster = two_runs.folder / "inbox" / "roster.xlsx"
+    for trouble in ("left", "not read"):
+        if trouble == "left":
+            two_runs.doctors(2)
+        else:
+            roster.write_bytes(b"PK")
+        assert two_runs.go("run") == (0 if trouble == "left" else 7)
+        for language, words in (
+            ("en", ("stays open", "read last")),
+            ("zh", ("仍开着", "最近读到的名单里没有")),
+        ):
+            capsys.readouterr()
+            assert two_runs.go("explain", "00003", "--lang", language) == 0
+            story = capsys.readouterr().out
+            assert all(word in story for word in words), (trouble, language)
+            assert not re.search("[Nn]othing to do|no longer|不需要做|已不在", story), (trouble, language)
 
 
 def test_an_abandoned_seal_is_shown_and_listed_until_it_is_disabled(two_runs, capsys):

@@ -40,6 +40,15 @@ def test_a_list_is_the_one_that_the_command_writes(hospital, inside, address, op
     assert read_rows(answer.body) == read_rows(exported.read_bytes())
 
 
+def test_the_leavers_are_not_listed_while_a_roster_is_not_read(hospital, inside):
+    hospital.doctors(2)
+    (hospital.folder / "inbox" / "locked.xlsx").write_bytes(b"PK")
+    assert hospital.go("check") == 7
+    answer = inside.get("/seals/leavers.xlsx")
+    assert answer.status == 503
+    assert "locked.xlsx was not read" in answer.text
+
+
 def test_the_pages_lead_to_the_lists(hospital, inside):
     assert 'href="/seals/all.xlsx"' in inside.get("/runs").text
     assert f'href="/seals/of/{hospital.newest.name}.xlsx"' in inside.get(f"/runs/{hospital.newest.name}").text
