@@ -554,10 +554,3 @@ class RoleSettings(Section):
         if self.role == "cvm" and self.endpoint is not None and not is_loopback(host_of(self.endpoint)):
             raise make_fault("config.metadata_endpoint")
         return self
-
-
-class Pictures(Section):
-    """What may be done to pictures beyond what the service needs; all off by default."""
-
-    trim: bool = Key(False, "Cut away the empty margin")
-    transparent: bool = Key(False, "Make white paper transparent")

@@ -42,7 +42,6 @@ from pipeline.config.sections import (
     LedgerPlace,
     Limits,
     Notify,
-    Pictures,
     Retention,
     RoleSettings,
     Section,
@@ -95,7 +94,6 @@ class Config(Section):
     api: Api = Api()
     limits: Limits = Limits()
     intake: Intake = Intake()
-    pictures: Pictures = Pictures()
     guards: Guards = Guards()
     notify: Notify = Notify()
     retention: Retention = Retention()

@@ -199,10 +199,8 @@ def build_image_comparer(config: Config) -> ImageComparer:
     return ImageComparer(*_list_image_settings(config))
 
 
-def _list_image_settings(config: Config) -> tuple[Path, int, bool, bool]:
-    pictures = config.pictures
-    work, limit = config.resolve_path(config.work), get_contract(config).max_image_bytes
-    return work, limit, pictures.trim, pictures.transparent
+def _list_image_settings(config: Config) -> tuple[Path, int]:
+    return config.resolve_path(config.work), get_contract(config).max_image_bytes
 
 
 # -- the plan

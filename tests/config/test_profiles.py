@@ -20,7 +20,6 @@ VALUES = {
     ("limits", "concurrency"): st.integers(1, 50),
     ("guards", "deadline"): st.sampled_from([None, "06:00"]),
     ("guards", "unknown"): st.one_of(st.none(), st.integers(0, 9)),
-    ("pictures", "trim"): st.booleans(),
     ("intake", "max_rows"): st.integers(1, 9),
     ("columns", "工牌"): st.sampled_from(["staff_no", "ignore"]),
     ("columns", "血型"): st.sampled_from(["department", "ignore"]),

@@ -129,16 +129,6 @@ def test_nothing_is_sent_where_the_plan_of_a_hospital_without_a_ledger_differs(h
     require_sent(hospital)
 
 
-def test_nothing_is_sent_where_the_same_files_would_reach_the_service_as_other_pictures(sealed):
-    run = check(sealed)
-    before = sealed.creates()
-    config = sealed.folder / "config.yaml"
-    config.write_text(config.read_text("utf-8") + "pictures: {transparent: true}\n", "utf-8")
-    assert sealed.go("run", "--checked", run, "--accept-guards") == 5
-    assert halted(sealed)["code"] == "PLAN_CHANGED"
-    assert sealed.creates() == before
-
-
 def test_a_file_saved_again_with_the_same_doctors_is_the_same_plan(sealed):
     run = check(sealed)
     path = sealed.folder / "inbox" / "roster.xlsx"

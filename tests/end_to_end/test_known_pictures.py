@@ -153,3 +153,26 @@ def test_a_drawing_saved_anew_is_that_of_its_owners_seal_alone(hospital):
     assert hospital.run_to_end("run") == (3, {"unchanged": 1, "rejected": 1})
     assert hospital.creates() == 1
     assert "IMAGE_SHARED" in hospital.outcomes()[1]["codes"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows tells no time of a file's entry")
+def test_pictures_that_changed_places_are_seen_though_size_and_time_are_the_same(hospital):
+    """Somebody puts right two pictures that were mixed up: a sealed doctor has changed, nobody is held up for ever."""
+    hospital.doctors(3)
+    seals = [hospital.folder / "seals" / f"{serial:05d}.png" for serial in (1, 2, 3)]
+    for path in seals:
+        Image.open(path).save(path.with_suffix(".bmp"))
+        path.unlink()
+        os.utime(path.with_suffix(".bmp"), (1.7e9, 1.7e9))
+    assert hospital.go("run", "--limit", "1") == 0
+    sealed, *others = (path.with_suffix(".bmp") for path in seals)
+    first, last = (path.read_bytes() for path in (sealed, others[-1]))
+    for path, data in ((sealed, last), (others[-1], first)):
+        path.write_bytes(data)
+        os.utime(path, (1.7e9, 1.7e9))
+    assert hospital.go("run") == 3
+    assert [(row["status"], row["codes"][:1]) for row in hospital.outcomes()] == [
+        ("changed", ["CONTENT_CHANGED"]),
+        ("sealed", ["IMAGE_CONVERTED"]),
+        ("rejected", ["IMAGE_SHARED"]),
+    ]

@@ -12,8 +12,6 @@ from image_support import on_white, opened
 from people import name, number
 from PIL import Image, ImageChops
 
-from pipeline.intake.images.prepare import read_preview
-
 SUFFIXES = {
     "PNG": "png",
     "GIF": "gif",
@@ -73,19 +71,3 @@ def test_black_ink_under_an_unused_clear_entry_stays_black(hospital):
     assert hospital.go("run") == 0
     arrived = on_white(opened(get_received(hospital)[0])).convert("L")
     assert sum(arrived.histogram()[:128]) == sum(file.look.convert("L").histogram()[:128]) > 200
-
-
-def test_the_small_copy_follows_the_picture_settings(hospital):
-    """The review of a picture that was trimmed since shows it trimmed."""
-    file = make_file(random.Random(1), "BMP RGB", "none", 1, (256, 200))
-    lay_out(hospital, [file])
-    previews = hospital.folder / "state" / "work" / "previews"
-    assert hospital.go("check") == 0
-    (kept,) = previews.iterdir()
-    whole = read_preview(kept.name, previews)
-    path = hospital.folder / "config.yaml"
-    path.write_text(path.read_text("utf-8") + "pictures: {transparent: true}\n", "utf-8")
-    assert hospital.go("check") == 0
-    shown = read_preview(kept.name, previews)
-    assert shown[0] != whole[0]
-    assert (hospital.folder / "state" / "work" / f"{shown[0]}.png").is_file()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import random
 import struct
@@ -26,7 +25,6 @@ SIZES = [(20, 20), (21, 23), (97, 61), (120, 60), (200, 100), (255, 31), (256, 2
 STRIPS = [(20, 700), (900, 21), (23, 256), (256, 20)]
 # the loss that a format may bring, in levels of the mean difference
 LOSSY = {"JPEG": 6.0, "HEIC": 6.0}
-CLEARED = 8.0  # levels that paper made clear may bring
 EIGHT_BIT = {
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
     "APNG": ("RGB", "RGBA"),
@@ -171,11 +169,6 @@ def wrong(sent: Image.Image | None, picture: Given) -> str | None:
     return None if clear == (picture.mode in {"LA", "RGBA"}) else f"{picture}: transparent {clear}"
 
 
-def ask_for(hospital, **pictures: bool) -> None:
-    path = hospital.folder / "config.yaml"
-    path.write_text(path.read_text("utf-8") + f"pictures: {json.dumps(pictures)}\n", "utf-8")
-
-
 def sealed(hospital, pictures: list[Given], *commands: str) -> dict[int, Image.Image]:
     """Run the commands over the pictures; return what arrived of each, all of them."""
     lay_out(hospital, pictures)
@@ -220,49 +213,3 @@ def test_a_tiff_whose_colour_map_is_not_whole_is_not_sent(hospital):
     assert hospital.go("run", "--yes") == 3
     assert hospital.service.seals == []
     assert "IMAGE_CORRUPT" in hospital.outcomes()[0]["codes"]
-
-
-@pytest.mark.parametrize("commands", [AT_ONCE, CHECKED] if LONG else [CHECKED])
-@pytest.mark.parametrize("seed", SEEDS)
-def test_paper_made_clear_leaves_every_stroke_at_its_size(hospital, seed, commands):
-    ask_for(hospital, transparent=True)
-    pictures = collection(seed)
-    arrived = sealed(hospital, pictures, *commands)
-    assert {
-        str(picture) for index, picture in enumerate(pictures) if arrived[index].size != picture.upright.size
-    } == set()
-    losses = [mean_difference(arrived[index], picture.upright) for index, picture in enumerate(pictures)]
-    assert max(losses) < CLEARED
-
-
-@pytest.mark.parametrize("commands", [AT_ONCE, CHECKED] if LONG else [AT_ONCE])
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_trimmed_picture_is_a_part_of_the_file_with_all_its_ink(hospital, seed, commands):
-    ask_for(hospital, trim=True)
-    chance = random.Random(seed)
-    sizes = [(chance.randint(20, 127), chance.randint(20, 127)) for _ in range(6)]
-    pictures = [with_margin(given(chance, "BMP", "RGB", size)) for size in (*sizes, *SIZES)]
-    arrived = sealed(hospital, pictures, *commands)
-    assert any(arrived[index].size != picture.upright.size for index, picture in enumerate(pictures))
-    for index, picture in enumerate(pictures):
-        assert holds_all_ink(arrived[index], picture.upright), picture
-
-
-def with_margin(picture: Given) -> Given:
-    """Return the picture in a frame, which keeps its specks from being dust, on paper twice as large."""
-    image = picture.upright.convert("RGB")
-    ImageDraw.Draw(image).rectangle((0, 0, image.width - 1, image.height - 1), outline=INK, width=2)
-    sheet = Image.new("RGB", (2 * image.width, 2 * image.height), PAPER)
-    sheet.paste(image, (image.width // 2, image.height // 2))
-    return Given(picture.form, "RGB", 1, encoded(sheet, picture.form, "RGB", 1), sheet)
-
-
-def holds_all_ink(part: Image.Image, whole: Image.Image) -> bool:
-    """Tell whether ``part`` is a rectangle out of ``whole`` outside of which there is paper alone."""
-    part, whole = flatten(part), flatten(whole)
-    ink, ink_of_part = (ImageChops.invert(image).getbbox() for image in (whole, part))
-    left, top = ink[0] - ink_of_part[0], ink[1] - ink_of_part[1]
-    cut = whole.crop((left, top, left + part.width, top + part.height))
-    rest = whole.copy()
-    rest.paste(PAPER, (left, top, left + part.width, top + part.height))
-    return cut.tobytes() == part.tobytes() and ImageChops.invert(rest).getbbox() is None

@@ -148,3 +148,10 @@ def test_no_more_are_shown_than_a_workbook_bears_and_the_rest_is_counted(hospita
     )
     assert page.count("<li>\n<figure") == 200
     assert len(list((hospital.folder / "state" / "work" / "previews").iterdir())) == 200
+
+
+def test_a_zip_that_cannot_be_read_is_reported(hospital, capsys):
+    hospital.doctors(1)
+    (hospital.folder / "seals" / "more.zip").write_bytes(b"PK\x03\x04 no zip at all")
+    assert hospital.go("run", "--yes") == 0
+    assert "more.zip cannot be read" in capsys.readouterr().err

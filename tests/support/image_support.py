@@ -54,9 +54,9 @@ def put(folder: Path, data: bytes, name: str = "张伟.png") -> ImageFile:
     return ImageFile.from_path(path, hashlib.sha256(data).hexdigest(), len(data))
 
 
-def make_examiner(folder: Path, *, limit: int = INLINE, **settings: bool) -> ImageExaminer:
+def make_examiner(folder: Path, *, limit: int = INLINE) -> ImageExaminer:
     """Return what examines pictures, with a folder ``work``."""
-    return ImageExaminer(folder / "work", limit, **settings)
+    return ImageExaminer(folder / "work", limit)
 
 
 def examine(folder: Path, image: ImageFile, **settings: Any) -> PreparedImage | tuple[Problem, ...]:

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
 from PIL import Image, ImageChops, ImageFilter
 
 SIDE = 256  # pixels of the longer side at which a picture is looked at
-CONTRAST = 16  # of 255 levels: less is the noise of a scanner or of JPEG
-FAINT = 6  # levels in which a stroke fades out
+_CONTRAST = 16  # of 255 levels: less is the noise of a scanner or of JPEG
 
 _CELLS = 64  # along the longer side
 _APART = 3  # pixels between two points that are compared
@@ -51,10 +50,6 @@ class Box:
     def height(self) -> int:
         """From top to bottom."""
         return self.y1 - self.y0
-
-    def grow(self, margin: int) -> Box:
-        """Return the rectangle with a margin on each side; it may reach below zero."""
-        return Box(self.x0 - margin, self.y0 - margin, self.x1 + margin, self.y1 + margin)
 
     def meets_box(self, other: Box) -> bool:
         """Return whether the two have a point in common."""
@@ -171,11 +166,6 @@ def get_step(size: tuple[int, int]) -> int:
     return -(-max(size) // SIDE)
 
 
-def get_cell_side(small: tuple[int, int]) -> int:
-    """Return the side of a cell in pixels of the small copy."""
-    return -(-max(small) // _CELLS)
-
-
 def smooth(small: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Return the small copy without the grain that reducing has not yet taken away."""
     is_grainy = get_step(size) == 1 and min(small.size) >= _GRAINY
@@ -213,9 +203,11 @@ def mask_below(limit: int, band: Image.Image) -> Image.Image:
     return ImageChops.invert(mask_from(limit, band))
 
 
-def list_components(darkness: Image.Image, contrast: int = CONTRAST) -> list[InkComponent]:
+def list_components(darkness: Image.Image) -> list[InkComponent]:
     """Return the components in the result of ``measure_darkness``, specks among them; they are measured in cells."""
-    grid = _make_grid(darkness, contrast)
+    side = -(-max(darkness.size) // _CELLS)  # of a cell
+    dark = mask_from(_CONTRAST, darkness)
+    grid = dark.reduce(side) if side > 1 else dark
     cells = grid.tobytes()
     components: list[list[Run]] = []
     above: list[tuple[Run, int]] = []  # the runs of the row above, each with the index of its component
@@ -240,30 +232,10 @@ def list_components(darkness: Image.Image, contrast: int = CONTRAST) -> list[Ink
     return [InkComponent(tuple(runs), _enclose_runs(runs)) for runs in components if runs]
 
 
-def mask_ink(darkness: Image.Image) -> Image.Image:
-    """Return a mask (L, 255) of the cells with ink in the result of ``measure_darkness`` and of those around them."""
-    side = get_cell_side(darkness.size)
-    cells = mask_from(1, _make_grid(darkness, CONTRAST)).filter(ImageFilter.MaxFilter(3))
-    wide = cells.resize((cells.width * side, cells.height * side), Image.Resampling.NEAREST)
-    return wide.crop((0, 0, *darkness.size))
-
-
-def _make_grid(darkness: Image.Image, contrast: int) -> Image.Image:
-    """Return a point for each cell, above 0 where one of its own is at least so dark."""
-    side = get_cell_side(darkness.size)
-    dark = mask_from(contrast, darkness)
-    return dark.reduce(side) if side > 1 else dark
-
-
 def is_blank(components: Sequence[InkComponent]) -> bool:
     """Return whether these are no more than dust, or the edges of a sheet or of a frame with nothing in it."""
     strokes = [component for component in components if not component.is_speck]
     return not strokes or _is_frame([run for stroke in strokes for run in stroke.runs])
-
-
-def enclose_components(components: Iterable[InkComponent]) -> Box:
-    """Return the rectangle around components, in cells."""
-    return _enclose_runs([run for component in components for run in component.runs])
 
 
 def _enclose_runs(runs: Sequence[Run]) -> Box:

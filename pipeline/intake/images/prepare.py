@@ -30,8 +30,6 @@ from pipeline.intake.images.decode import OF_COLOUR, DecodedImage, decoding_file
 from pipeline.intake.images.encode import (
     MIN_SIDE,
     EncodedImage,
-    clean_image,
-    convert_mode,
     convert_to_srgb,
     encode_image,
     fit_image,
@@ -46,7 +44,6 @@ from pipeline.intake.images.image_files import (
     require_usable,
 )
 from pipeline.intake.images.ink import (
-    ImageScan,
     SmallCopy,
     compute_darkest,
     compute_lightest,
@@ -81,14 +78,11 @@ class ExaminedImage:
 class ImageExaminer:
     """Examines the pictures of a run, each once, and remembers the results; every method may run in several threads.
 
-    ``trim`` cuts the paper around the ink away, ``transparent`` makes it clear; both only where that is safe. A
-    re-encoded picture lies in ``work``, any other is sent from where it is.
+    A re-encoded picture lies in ``work``, any other is sent from where it is.
     """
 
     work: Path
     limit: int  # bytes that the service takes
-    trim: bool = False
-    transparent: bool = False
     _examined: dict[ImageFile, ExaminedImage] = field(default_factory=dict, repr=False)
 
     @property
@@ -214,7 +208,10 @@ class ImageExaminer:
                 given = ImageSize(len(decoded.data), *decoded.image.size)
                 scan = scan_image(decoded.image)
                 try:
-                    cleaned, encoded = self._encode(decoded, scan)
+                    _require_visible(scan)
+                    encoded = fit_image(decoded, scan, self.limit)
+                    if encoded.copy is not scan:
+                        _require_visible(encoded.copy)
                 except ImageRefused as refused:
                     shown = make_preview(decoded.image, scan)
                     is_blank = refused.code == _BLANK
@@ -242,25 +239,10 @@ class ImageExaminer:
             width=width,
             height=height,
             pixels=scan.pixels,
-            problems=tuple(_list_warnings(cleaned, encoded, self.limit, file)),
+            problems=tuple(_list_warnings(decoded, encoded, self.limit, file)),
         )
         sent = ImageSize(prepared.size, width, height)
         return ExaminedImage(scan.pixels, prepared, sizes=ImageSizes(given, sent))
-
-    def _encode(self, decoded: DecodedImage, scan: ImageScan) -> tuple[DecodedImage, EncodedImage]:
-        """Return the picture cleaned, and the bytes to send of it. Raises ImageRefused."""
-        _require_visible(scan)
-        if self.trim or self.transparent:
-            image, changes = clean_image(
-                decoded.image, scan.small, trim=self.trim, transparent=self.transparent
-            )
-            if changes:
-                decoded = replace(decoded, image=image, flaws=(*decoded.flaws, *changes))
-                scan = scan_image(image)
-        encoded = fit_image(decoded, scan, self.limit)
-        if encoded.copy is not scan:
-            _require_visible(encoded.copy)
-        return decoded, encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +347,7 @@ def _make_paper(image: Image.Image, copy: SmallCopy) -> Image.Image:
     if scale < 1 and max(small.size) > SIDE:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         small = small.resize(size, Image.Resampling.BICUBIC)
-    return small if small.mode == "L" else convert_mode(small, "RGB")
+    return small
 
 
 def write_preview(sha256: str, shown: str, preview: ImagePreview, folder: Path) -> None:

@@ -586,6 +586,6 @@ def test_random_damage_is_refused_and_never_raises(tmp_path):
                 )
             if dice.random() < 0.2:
                 del broken[dice.randrange(len(broken)) :]
-            prepared = prepare(tmp_path, bytes(broken), trim=True, transparent=True)
+            prepared = prepare(tmp_path, bytes(broken))
             codes.add("ready" if isinstance(prepared, PreparedImage) else prepared[0].code)
     assert {"ready", "IMAGE_CORRUPT", "IMAGE_FORMAT"} <= codes

@@ -5,8 +5,8 @@ import io
 from pathlib import Path
 
 import pytest
-from image_support import encoded, examine, make_examiner, on_white, opened, put, ready, seal
-from PIL import Image, ImageChops, ImageDraw, ImageStat
+from image_support import encoded, examine, make_examiner, noise, on_white, opened, put, ready, seal
+from PIL import Image, ImageChops, ImageStat
 
 from pipeline.domain.roster import ImageFile, ImagePreview, PreparedImage
 from pipeline.intake.images.decode import make_plain
@@ -22,7 +22,7 @@ def preview_of(image: Image.Image) -> ImagePreview:
 
 
 def load_preview(
-    folder: Path, picture: ImageFile, *, sent: str | None = None, may_open: bool = True, **settings: bool
+    folder: Path, picture: ImageFile, *, sent: str | None = None, may_open: bool = True, **settings: int
 ) -> ImagePreview | None:
     return make_examiner(folder, **settings).load_preview(picture, sent=sent, may_open=may_open)
 
@@ -93,20 +93,17 @@ def looks_like(preview: ImagePreview, data: bytes) -> bool:
     )
 
 
-def test_a_copy_shows_what_is_sent_under_the_settings_of_the_day_and_no_other(tmp_path):
-    sheet = Image.new("RGB", (400, 300), "white")
-    ImageDraw.Draw(sheet).line((30, 40, 130, 110), fill=(200, 20, 30), width=12)
-    data = encoded(sheet, "BMP")
-    whole, trimmed = ready(tmp_path, data), ready(tmp_path, data, trim=True)
-    assert whole.sha256 != trimmed.sha256
-    picture = trimmed.source
-    kept = load_preview(tmp_path, picture, sent=trimmed.sha256, may_open=False)
-    assert looks_like(kept, trimmed.path.read_bytes())
+def test_a_copy_shows_what_is_sent_under_the_limit_of_the_day_and_no_other(tmp_path):
+    data = encoded(noise(400, 300), "BMP")
+    whole, lossy = ready(tmp_path, data), ready(tmp_path, data, limit=200_000)
+    assert (whole.format, lossy.format) == ("PNG", "JPEG")
+    picture = lossy.source
+    kept = load_preview(tmp_path, picture, sent=lossy.sha256, may_open=False)
+    assert looks_like(kept, lossy.path.read_bytes())
     assert load_preview(tmp_path, picture, sent=whole.sha256, may_open=False) is None
-    assert load_preview(tmp_path, picture, sent=whole.sha256, trim=True) is None
+    assert load_preview(tmp_path, picture, sent=whole.sha256, limit=200_000) is None
     shown = load_preview(tmp_path, picture, sent=whole.sha256)
     assert looks_like(shown, whole.path.read_bytes())
-    assert not looks_like(kept, whole.path.read_bytes())
     assert load_preview(tmp_path, picture, sent=None, may_open=False) == shown
 
 
