@@ -79,7 +79,9 @@ class BrowserSession:
 
     def is_own_token(self, token: object) -> bool:
         """Return whether a request carries the token of this session."""
-        return isinstance(token, str) and hmac.compare_digest(token.encode(), self.change_token.encode())
+        if not isinstance(token, str):
+            return False
+        return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self.change_token.encode())
 
 
 class BrowserSessions:

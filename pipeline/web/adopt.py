@@ -137,7 +137,7 @@ class AdoptPages:
 
     async def _keep(self, request: web.Request, user: str) -> UploadedSheet:
         """Write the bytes of a request into a file of its own name. UsageError for what is no table, or is too large."""
-        name = unquote(request.headers.get(NAME_HEADER, ""))
+        name = unquote(request.headers.get(NAME_HEADER, "").encode("utf-8", "replace").decode())
         suffix = next((one for one in ROSTER_SUFFIXES if name.lower().endswith(one)), None)
         if suffix is None:
             raise UsageError("web.adopt.no_table", name=mask_text(name[-100:]))

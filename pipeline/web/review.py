@@ -25,7 +25,7 @@ from pipeline.web.review_cards import ALL, FILTERS, UNJUDGED, CheckedPairing, Ch
 from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
-from pipeline.web.view import PageView, choose_language, is_fragment
+from pipeline.web.view import PageView, choose_language, is_fragment, parse_place
 from pipeline.workflow.run_request import build_request
 from pipeline.workflow.stage_settings import build_agent
 from pipeline.workflow.tenant_ledger import lock_ledger, open_configured_ledger, require_ledger
@@ -83,7 +83,7 @@ class ReviewPages:
             judgements,
             chosen if chosen in FILTERS else ALL,
             query=str(form.get("query", ""))[:MAX_QUERY],
-            first=int(first) if first.isdecimal() else 0,
+            first=parse_place(first),
         )
 
     def _render(

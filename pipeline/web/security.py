@@ -4,7 +4,8 @@ A request passes if its Host is the address listened on (no other name leads her
 session has the role of the route and, where it changes something, if it carries the session's token.
 
 A body is a form, or one file for a route that takes it: `Body.FILE`. A file has a content type that no form of another page can
-send, and its token is in the header; its page reads and bounds it.
+send, and its token is in the header; its page reads and bounds it. A body that is compressed, or not in UTF-8, is refused: no
+browser sends one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ SESSION = web.RequestKey("session", BrowserSession)
 ENTRY_PATH, ENTRY_FIELD = "/", "token"
 TOKEN_HEADER, TOKEN_FIELD = "X-Change-Token", "change_token"
 MAX_BODY = 64 * 1024  # bytes of a form
+UTF_8 = "utf-8"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -142,12 +144,17 @@ def _require_own_page(request: web.Request) -> None:
 
 
 async def _require_body(request: web.Request, route: Route | None) -> None:
-    """Raise RequestRefused for a body of another kind than the route's; the application bounds the size of a form."""
+    """Raise RequestRefused for a body that the route cannot take; the application bounds the size of a form."""
     body = route.body if route else Body.FORM
     if request.content_type != body.value:
         raise RequestRefused(415, "web.no_form")
+    if hdrs.CONTENT_ENCODING in request.headers or (request.charset or UTF_8).lower() != UTF_8:
+        raise RequestRefused(400, "web.no_form")
     if body is Body.FORM:
-        await request.post()
+        try:
+            await request.post()
+        except (web.RequestPayloadError, ValueError) as error:  # cut off or not as announced; not UTF-8
+            raise RequestRefused(400, "web.no_form") from error
 
 
 async def _require_token(request: web.Request, session: BrowserSession | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -44,6 +45,8 @@ from pipeline.web.view import PAGES, PageView
 LOCALHOST = "localhost"
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - of this machine: no browser writes it
 SHUTDOWN_SECONDS = 2.0  # for which answers that are under way are waited for at the end
+_QUIET = logging.getLogger(f"{__name__}.http")
+_QUIET.setLevel(logging.CRITICAL)  # aiohttp would print a traceback of each request that is no HTTP
 
 
 class Pages(Protocol):
@@ -147,7 +150,11 @@ class PageServer:
         with self._open_socket() as listener:
             self._address = self._make_address(self._address.host, listener.getsockname()[1])
             runner = web.AppRunner(
-                self._build_application(), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS
+                self._build_application(),
+                access_log=None,
+                logger=_QUIET,
+                auto_decompress=False,  # a body that is compressed is refused
+                shutdown_timeout=SHUTDOWN_SECONDS,
             )
             await runner.setup()
             try:

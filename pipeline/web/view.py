@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
-from pipeline.errors import DiskTrouble, EsignImportError
+from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.reports import html_pages
 from pipeline.reports.html_pages import get_environment
 from pipeline.reports.presenter import Presenter
@@ -18,6 +18,7 @@ from pipeline.web.security import SESSION, Handler, RequestRefused
 
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = ("zh", "en")
+MAX_DIGITS = 9  # of a place in a list
 LANGUAGE_COOKIE = f"{PROGRAM}-language"
 PAGES = (
     ("/", "home"),
@@ -47,6 +48,11 @@ HTMX_SETTINGS = json.dumps(
 def is_fragment(request: web.Request) -> bool:
     """Return whether htmx asks for a part of a page."""
     return request.headers.get("HX-Request") == "true"
+
+
+def parse_place(text: str) -> int:
+    """Return the place in a list from which a page is asked for, 0 for what is none."""
+    return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else 0
 
 
 def make_redirect(path: str) -> web.Response:
@@ -183,7 +189,8 @@ class PageView:
         if isinstance(error, OSError):
             error = DiskTrouble.of(error)
         if isinstance(error, EsignImportError):
-            return 503, presenter.mask_text(error.render(presenter.language))
+            status = 400 if isinstance(error, UsageError) else 503
+            return status, presenter.mask_text(error.render(presenter.language))
         kind = type(error).__name__
         self._report_failure(error)
         return 500, presenter.render("web.bug", kind=kind)

@@ -70,6 +70,10 @@ class PageThread:
         self._thread.join()
         self._loop.close()
 
+    def stop_checks(self):
+        """Let no further check start."""
+        self._server._checks.close()
+
     @property
     def origin(self):
         return self._server.origin

@@ -1,11 +1,15 @@
 """Attacks on the page: each rule of `pipeline.web.security` has requests that only it stops."""
 
+import re
+
 import pytest
 from aiohttp import web
+from page_support import PageThread, collect_routes
 
 from pipeline.web.access import MAX_SESSIONS, BrowserSessions, PageAddress, PageUser, Role
 from pipeline.web.entrance import OneTimeEntrance
-from pipeline.web.security import HEADERS, MAX_BODY, POLICY, RequestGuard, Route
+from pipeline.web.security import HEADERS, MAX_BODY, POLICY, Body, RequestGuard, Route
+from pipeline.web.view import TEMPLATES
 
 PAGES = ("/", "/now", "/runs", "/doctors", "/cases", "/cases/list", "/runs/20261130-020000-000", "/nothing")
 OPEN_FILES = ("/static/page.css", "/static/htmx.min.js", "/static/icon.svg")
@@ -214,6 +218,101 @@ def send_chunks(client, data):
     response.read()
     connection.close()
     return response
+
+
+# -- nonsense
+
+NONSENSE_TYPES = [
+    f"; charset={name}" for name in ("nonsense", "utf-7", "unicode_escape", "undefined", "hex", "\x80")
+]
+NONSENSE_HEADERS = [
+    *({"Content-Encoding": name} for name in ("gzip", "deflate", "br", "nonsense", "gzip, gzip")),
+    *(
+        {name: "\xff\xed\xa0\x80"}
+        for name in ("X-Change-Token", "Origin", "Sec-Fetch-Site", "Accept-Language", "HX-Request", "Range")
+    ),
+    {"Accept-Language": "zh;q=nan, en;q=1e999, ;q=, zh;q=inf"},
+    {"Range": "bytes=-1,x-", "If-Modified-Since": "\xff", "If-None-Match": "\xff"},
+    {"Cookie": "=; ;;\xff=\xff; esign-import-language=\xed\xa0\x80"},
+]
+NONSENSE_NAMES = (
+    *(".", "./", "..", "%2e", "%00", "%ff", "%ED%A0%80", "/", "x/./.", ".png", "\xff.png"),
+    "a" * 5000 + ".png",
+    "x" * 300 + ".xlsx",
+)
+NONSENSE_VALUES = (
+    *(
+        "%00",
+        "%FF",
+        "%ED%A0%80",
+        "%F0%9F%92%A9",
+        "%E2%80%AE",
+        "-1",
+        "%EF%BC%95",
+        "%C2%B2",
+        "1e999",
+        "nan",
+        "%",
+    ),
+    *("99999999-999999-999", "2026-13-45T99:99", "..%2F..%2Fetc%2Fpasswd", "[]", "9" * 5000),
+)
+
+
+def list_fields():
+    """Return the names of the fields of all forms, and of what an address asks for."""
+    texts = [path.read_text("utf-8") for path in TEMPLATES.iterdir()]
+    fields = {name for text in texts for name in re.findall(r'name="(\w+)"', text)}
+    return sorted(fields | {"first", "seen", "opened", "closed", "run"} - {"change_token"})
+
+
+def send_request(client, route, *, segment="x", values="", **headers):
+    """Return the status of a request that is right but for what is given."""
+    path = re.sub(r"\{[^}]*\}", segment, route.path)
+    if route.method == "GET":
+        return client.send("GET", f"{path}?{values}", None, headers).status
+    usual = {
+        "Content-Type": route.body.value,
+        "Origin": client.page.origin,
+        "Sec-Fetch-Site": "same-origin",
+        "X-Change-Token": client.token,
+    }
+    return client.send("POST", path, values, {**usual, **headers}).status
+
+
+def test_nonsense_is_refused_and_breaks_no_page(hospital, monkeypatch, caplog):
+    """Every route gets headers, charsets, encodings, names, numbers and dates that make no sense."""
+    hospital.doctors(2)
+    assert hospital.go("run", "--yes") == 0
+    assert hospital.go("check") == 0
+    collected = collect_routes(monkeypatch)
+    with PageThread(hospital.folder / "config.yaml") as page:
+        client = page.enter()
+        page.stop_checks()
+        broken = []
+        dynamic = [route for route in collected if not route.path.endswith(".js")]
+        for route in sorted(dynamic, key=lambda route: route.path == "/leave"):
+            kind = route.body.value
+            asked = [(client, {"values": "name=%E7%8E%8B", **headers}) for headers in NONSENSE_HEADERS]
+            asked += [
+                (client, {"Content-Type": kind + charset, "values": "name=\\ud800"})
+                for charset in NONSENSE_TYPES
+            ]
+            if route.body is Body.FILE:
+                asked += [(client, {"X-File-Name": name, "values": "x"}) for name in NONSENSE_NAMES]
+            if route.role is Role.ANYONE or route.path == "/":
+                asked += [(page.visit(), given) for _, given in asked]
+            for value in NONSENSE_VALUES:
+                asked.append(
+                    (client, {"values": "&".join(f"{field}={value}" for field in list_fields())[:60_000]})
+                )
+                if "{" in route.path:
+                    asked.append((client, {"segment": value}))
+                if route.path == "/":
+                    asked.append((page.visit(), {"values": f"token={value}"}))
+            statuses = [(send_request(asking, route, **given), route.path, given) for asking, given in asked]
+            broken += [(status, path, str(given)[:100]) for status, path, given in statuses if status >= 500]
+        assert (broken, page.failures) == ([], [])
+    assert [record for record in caplog.records if record.exc_info] == [], "no traceback in the log of serve"
 
 
 # -- answers

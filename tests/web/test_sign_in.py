@@ -140,6 +140,14 @@ def test_another_page_cannot_sign_a_browser_in(secure_page):
     assert stranger.post("/sign-in", form, Content_Type="text/plain").status == 415
 
 
+@pytest.mark.parametrize(
+    "body", [b"name=wang&password=%00", b"name=%ED%A0%80&password=x", b"\xff", b"name" * 9000]
+)
+def test_a_sign_in_that_makes_no_sense_is_refused(secure_page, body):
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": secure_page.origin}
+    assert secure_page.visit().send("POST", "/sign-in", body, headers).status in {400, 401}
+
+
 def test_on_this_machine_alone_there_is_no_sign_in(page):
     assert page.visit().post("/sign-in", {"name": "wang", "password": PASSWORD}).status == 404
     assert 'name="password"' not in page.visit().get("/").text

@@ -86,9 +86,9 @@ def parse_dropped_path(path: str) -> DroppedName | None:
 
     A roster loses its folders: only the files directly in a roster folder are read.
     """
-    if leads_outside(path) or not path.strip("/"):
-        raise DropRefused("web.drop.outside")
     parts = [part for part in path.split("/") if part not in {"", "."}]
+    if leads_outside(path) or not parts:
+        raise DropRefused("web.drop.outside")
     if any(map(is_debris, parts)):
         return None
     kind = _get_kind(parts[-1])

@@ -28,7 +28,7 @@ from pipeline.web.drop.zips import unpack
 from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.security import SESSION, Body, RequestRefused, Route
 from pipeline.web.site import Site
-from pipeline.web.view import PageView, choose_language, is_fragment, make_redirect
+from pipeline.web.view import PageView, choose_language, is_fragment, make_redirect, parse_place
 
 NAME_HEADER = "X-File-Name"  # percent-encoded, with the folders of a dropped folder
 MAX_WORD = 100  # characters of a search
@@ -95,7 +95,7 @@ class DropPage:
         """Return a part of the list of pictures; nothing where the browser has it as it is."""
         form = await request.post()
         query, first = str(form.get("query", ""))[:MAX_WORD], str(form.get("first", ""))
-        wanted = WantedPictures(query, int(first[:6]) if first.isdecimal() else 0)
+        wanted = WantedPictures(query, parse_place(first))
         if not is_fragment(request):
             return await self._render(request, wanted)
         presenter = Presenter(choose_language(request))

@@ -19,7 +19,7 @@ from pipeline.web.rows.roster_cells import LocatedRow, RosterCells, is_editable
 from pipeline.web.rows.row_cards import RowCards
 from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
-from pipeline.web.view import PageView, choose_language, is_fragment, make_redirect
+from pipeline.web.view import PageView, choose_language, is_fragment, make_redirect, parse_place
 
 ROWS_SHOWN = 50  # at first, and with each "more"
 MAX_OPPONENTS = 4
@@ -73,7 +73,7 @@ class RowPages:
     async def _render_table(self, request: web.Request, words: Mapping[str, str]) -> web.StreamResponse:
         """Return the page, or the rows that a filter lets pass, or those that follow after so many."""
         wanted = RowFilter(**{name: words.get(name, "")[:MAX_WORD] for name in _FILTERS})
-        first = int(words["first"]) if words.get("first", "").isdecimal() else 0
+        first = parse_place(words.get("first", ""))
         cards = self._make_cards(request)
         checked = await self._site.read(self._newest.get)
         if checked is None and self._checks.progress is None and self._checks.end is None:
