@@ -14,7 +14,7 @@ import logging
 import ssl
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -43,19 +43,9 @@ RECENT_SKEWS = 5  # replies whose Date counts
 MAX_REPLY_BYTES = 1 << 20
 CLOSED_BEFORE = "wire.closed_before"
 PROXY_STATUS = "wire.proxy_status"
-# OpenSSL's X509_V_ERR_… -> the key of a text
-CERTIFICATES: Mapping[int, str] = {
-    9: "wire.certificate_early",
-    10: "wire.certificate_expired",
-    18: "wire.certificate_issuer",
-    19: "wire.certificate_issuer",
-    20: "wire.certificate_issuer",
-    62: "wire.certificate_host",
-    64: "wire.certificate_host",
-}
 # the first class that fits counts
 _NOT_SENT: Sequence[tuple[type[Exception], str]] = (
-    (aiohttp.ClientConnectorCertificateError, "wire.certificate_refused"),
+    (aiohttp.ClientConnectorCertificateError, "wire.certificate"),
     (aiohttp.ClientSSLError, "wire.tls_failed"),
     (aiohttp.ClientProxyConnectionError, "wire.no_proxy"),
     (aiohttp.ClientHttpProxyError, PROXY_STATUS),
@@ -339,9 +329,7 @@ def describe_not_sent(error: Exception) -> Message:
     """Return why a call was not sent at all."""
     key = next((key for kind, key in _NOT_SENT if isinstance(error, kind)), CLOSED_BEFORE)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        refused = error.certificate_error
-        code = refused.verify_code if isinstance(refused, ssl.SSLCertVerificationError) else 0
-        return make_message(CERTIFICATES.get(code, key))
+        return make_message(key, why=getattr(error.certificate_error, "verify_message", ""))
     if isinstance(error, aiohttp.ClientConnectorSSLError) and isinstance(error.os_error, ssl.SSLError):
         return make_message(PLAIN_PORT if error.os_error.reason in _PLAIN_PORT_REASONS else key)
     if isinstance(error, aiohttp.ClientHttpProxyError):

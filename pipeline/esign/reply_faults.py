@@ -1,4 +1,4 @@
-"""Describes a reply that is no answer of the service: a redirect, a login page, a refusal of a proxy, other JSON, nothing.
+"""Describes a reply that is no answer of the service: a redirect, a login page, another status, or something else.
 
 What stands in the answer's place came from an unknown server: of it only a host and the title of a page are shown, short and
 without control characters.
@@ -7,7 +7,6 @@ without control characters.
 from __future__ import annotations
 
 import html
-import json
 import re
 from urllib.parse import urlsplit
 
@@ -16,64 +15,35 @@ from pipeline.domain.message import Message
 from pipeline.esign.responses import HTTP_OK, Reply
 from pipeline.messages.catalogue import make_message
 
-PROXY_LOGIN = 407
-DENIED = frozenset({401, 403, 451})
-OTHER_SERVER = frozenset({404, 405, 410, 501})
-GATEWAY = frozenset({502, 503, 504})
+PROXY_LOGIN, SERVER_ERROR = 407, 500
 MAX_SHOWN = 60  # characters of a host or a title
 PAGE_START = 4096  # bytes in which a page is known and its title stands
-# the first bytes of gzip and zlib: the call asks for an answer that is not compressed
-_COMPRESSED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda")
 _PAGE = re.compile(r"<(?:!doctype|html|head|body|title|script|meta|form)\b", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>([^<]+)</title", re.IGNORECASE)
 
 
 def describe_reply_fault(reply: Reply) -> Message:
     """Return what came in place of an answer; ``reply.answer`` is None."""
-    detail: dict[str, object] = {"status": reply.status, "page": _describe_title(reply.body)}
     if reply.is_repeated and reply.status == HTTP_OK:
         return make_message("wire.repeated")
-    if 300 <= reply.status < 400:  # redirects
-        target = _shorten(_read_host(reply.location))
-        return make_message("wire.redirect" if target else "wire.redirect_nowhere", target=target, **detail)
-    return make_message(f"wire.{_name_fault(reply)}", **detail)
+    target = _shorten(_read_host(reply.location))
+    return make_message(
+        f"wire.{_name_fault(reply, target)}",
+        status=reply.status,
+        page=_describe_title(reply.body),
+        target=target,
+    )
 
 
-def _name_fault(reply: Reply) -> str:
-    """Return the last part of the key of a fault."""
-    if reply.status == HTTP_OK:
-        return _name_body(reply.body)
+def _name_fault(reply: Reply, target: str) -> str:
+    """Return the last part of the key of a fault; ``target`` is the host of a redirect."""
+    if 300 <= reply.status < 400 and target:
+        return "redirect"
     if reply.status == PROXY_LOGIN:
         return "proxy_login"
-    if reply.status in DENIED:
-        return "denied"
-    if reply.status in OTHER_SERVER:
-        return "other_server"
-    return "gateway" if reply.status in GATEWAY else "other_status"
-
-
-def _name_body(body: bytes) -> str:
-    """Return what a body under status 200 is, where it is no answer."""
-    if not body.strip():
-        return "empty"
-    if body.startswith(_COMPRESSED):
-        return "compressed"
-    if _PAGE.search(_decode_start(body)):
-        return "page"
-    try:
-        return _name_text(body.decode("utf-8"))
-    except UnicodeDecodeError:
-        return "charset"
-
-
-def _name_text(text: str) -> str:
-    try:
-        json.loads(text)
-    except RecursionError:
-        return "other_json"
-    except ValueError:
-        return "cut_json" if text.lstrip().startswith("{") else "no_json"
-    return "other_json"
+    if reply.status != HTTP_OK:
+        return "gateway" if reply.status >= SERVER_ERROR else "status"
+    return "page" if _PAGE.search(_decode_start(reply.body)) else "not_ours"
 
 
 def _describe_title(body: bytes) -> Message | str:

@@ -49,24 +49,21 @@ _CURES: Mapping[str, str] = {
     "no_proxy": "no_proxy",
     "proxy_status": "proxy_status",
     "proxy_login": "proxy_login",
-    "certificate_early": "certificate_early",
-    "certificate_expired": "certificate_expired",
-    "certificate_host": "certificate_host",
-    "certificate_issuer": "certificate_issuer",
-    "certificate_refused": "certificate_refused",
+    "certificate": "certificate",
     "port_not_https": "port_not_https",
     "tls_failed": "tls_failed",
     "no_answer": "no_answer",
     "cut": "cut closed_before cut_in_answer cut_in_handshake",
-    "other_server": "other_server not_http answer_too_large empty no_json other_json",
-    "page": "page redirect redirect_nowhere",
-    "denied": "denied",
-    "gateway": "gateway other_status",
-    "changed_answer": "compressed charset cut_json repeated",
+    "other_server": "not_http answer_too_large not_ours repeated",
+    "page": "page redirect",
+    "status": "status",
+    "gateway": "gateway",
 }
 _CURE_OF_FAULT = {f"wire.{fault}": cure for cure, faults in _CURES.items() for fault in faults.split()}
 _OF_SERVICE = frozenset({"gateway", "no_answer"})  # cures of a service that was reached
-_OF_NO_SANDBOX = frozenset({"reach", "other_server"})  # cures that are others where the host is this machine
+_OF_NO_SANDBOX = frozenset(
+    {"reach", "other_server", "status", "gateway"}
+)  # cures that are others where the host is this machine
 _REFUSED = "system.ECONNREFUSED"
 
 
@@ -183,8 +180,6 @@ def make_network_cure(why: str, host: str) -> Message | None:
     if cure in _OF_NO_SANDBOX and is_loopback(address.hostname or ""):
         is_refused = getattr(cast("Message", why).arguments.get("why"), "key", "") == _REFUSED
         cure = "sandbox" if is_refused else "sandbox_port"
-    if cure == "gateway" and is_loopback(address.hostname or ""):
-        cure = "sandbox_again"
     if cure == "port_not_https" and is_loopback(address.hostname or ""):
         cure = "sandbox_http"
     return make_message(f"cure.{cure}", host=host, port=address.port or HTTPS_PORT)

@@ -113,7 +113,7 @@ def test_the_end_of_an_outage_is_reported(hospital_with, capfd):
     stderr_text = capfd.readouterr().err
     host = hospital.sandbox.url.removeprefix("http://")
     assert f"No usable answer from {host} since" in stderr_text
-    assert "reached no service behind it (HTTP 502" in stderr_text
+    assert "the service or a gateway before it failed (HTTP 502" in stderr_text
     assert f"{host} answers again (after" in stderr_text
 
 

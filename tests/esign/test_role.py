@@ -200,7 +200,7 @@ async def test_sts_is_asked_over_tls_that_is_verified(server, clock):
     with TlsRelay(server.url) as relay:
         address = f"https://127.0.0.1:{relay.port}"
         settings = {"kind": "sts", "arn": ARN, "endpoint": address}
-        with pytest.raises(RoleFailed, match="issuer of the certificate"):
+        with pytest.raises(RoleFailed, match="self-signed certificate"):
             await RoleCredentials(Role(**settings), clock, {}, OWN).get_current()
         assert server.requests == []
         role = RoleCredentials(Role(**settings, ca_file=str(CERTIFICATE)), clock, {}, OWN)
