@@ -22,6 +22,7 @@ from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RunRequest, S
 from pipeline.domain.seals import PersonHistory
 from pipeline.domain.service_codes import NAME_EXISTS
 from pipeline.errors import UsageError
+from pipeline.esign.products import PRODUCTS
 from pipeline.intake.readers.discover import list_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
 
@@ -31,6 +32,7 @@ MAX_SAME_REFUSALS = 90  # of the last answers
 EXISTING_NAMES = 3  # before this program has made a few seals: seals were made before
 RESEND_BUDGET = 200  # each resend takes some of it, each success gives one back
 RESEND_COSTS = {"transport": 14, "throttle": 5}
+SENT_BEFORE = (Status.UNCHANGED, Status.CHANGED, Status.FAILED, Status.UNKNOWN, Status.EXISTS)
 # kinds of decisions: a second create is about to leave, and the result of it
 CERTIFY_SENT, CERTIFY_VOID, CERTIFIED, NOT_CERTIFIED = CERTIFICATION = (
     "certify_sent",
@@ -69,6 +71,7 @@ class SealCounts:
     live: int = 0  # seals
     own: int = 0  # of these, made by this program: adopted ones prove nothing of the other doctors
     existing_names: int = 0  # creates that wait for a decision because the seal name exists
+    creates: int = 0  # that were sent, whatever became of them
 
 
 NO_SEALS = SealCounts()
@@ -81,20 +84,22 @@ def check_plan(
     *,
     newcomers: Mapping[str, str | None],
     people: int,
-    live_seals: int,
+    seal_counts: SealCounts,
     files: Sequence[FileReport],
     emptied_folders: Sequence[str] = (),
 ) -> Halt | None:
     """Return why the run does not begin, if it does not. People are counted, not rows: a person in two rosters is one.
 
     ``newcomers`` are the ids of the rows to send whose person the ledger does not know, with the person's key; ``people`` are
-    those of all rows; ``live_seals`` those of the ledger; ``emptied_folders`` the folders that hold no roster and held one
-    before.
+    those of all rows; ``emptied_folders`` the folders that hold no roster and held one before. A ledger without a seal and
+    without a create knows too few people for the other two guards: nothing was made of an earlier roster.
     """
     if guards.roster_missing and (halt := get_missing_rosters_halt(emptied_folders)):
         return halt
-    if halt := _check_new_people(newcomers, guards, ledger, record, live_seals):
+    if halt := _check_new_people(newcomers, guards, ledger, record, seal_counts.live):
         return halt
+    if not (seal_counts.live or seal_counts.creates):
+        return None
     return _check_shrunk_roster(people, guards, ledger, record, files)
 
 
@@ -146,6 +151,7 @@ def _check_shrunk_roster(
 ) -> Halt | None:
     """Stop a run that lacks too many people of the last runs; the rows of an unread file have not gone away.
 
+    A run that had something to send and sent nothing counts only where its guards were accepted.
     Where a file was not read, the newest run counts alone, without the rows of that file; a file that it does not name
     may be one of its files under another name, so that nothing can be compared. The rows of a file that is not opened
     because of its name do not count either; those of a roster that its marked copy replaces do.
@@ -155,7 +161,7 @@ def _check_shrunk_roster(
     if guards.shrunk is None:
         return None
     kept_share = 1 - guards.shrunk
-    last_runs = _list_last_runs(ledger, record)
+    last_runs = _list_last_runs(ledger, record, only_sent=True)
     if unread_files:
         last_runs = [last for last in last_runs[:1] if _names_all(last, unread_files, record)]
     larger = [last for last in last_runs if people < kept_share * last.rows]
@@ -216,13 +222,26 @@ def list_unread_files(content: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _list_last_runs(ledger: Ledger, record: RunRecord) -> list[LastRun]:
-    """Return the last runs over the same rosters, as `select_last_runs` selects them."""
+def _has_sent(run: RunRecord) -> bool:
+    """Return whether a run sent a create, knew all its people from earlier ones, or had its guards accepted."""
+    content = run.content
+    statuses, requests = content.get("statuses", {}), content.get("requests", {})
+    if content.get("accepted_guards") or any(product.create in requests for product in PRODUCTS.values()):
+        return True
+    return not statuses.get(Status.NOT_SENT) and any(statuses.get(status) for status in SENT_BEFORE)
+
+
+def _list_last_runs(ledger: Ledger, record: RunRecord, *, only_sent: bool = False) -> list[LastRun]:
+    """Return the last runs over the same rosters, as `select_last_runs` selects them; ``only_sent``: that left not all unsent."""
     last_runs: list[LastRun] = []
     for limit in (RUNS_SEARCHED, ALL_RUNS):
         runs = ledger.list_runs(limit)
         last_runs = list(
-            select_last_runs(run for run in runs if reads_same_rosters(run, record.rosters, record.out))
+            select_last_runs(
+                run
+                for run in runs
+                if reads_same_rosters(run, record.rosters, record.out) and (not only_sent or _has_sent(run))
+            )
         )
         if len(runs) < limit or any(last.is_complete for last in last_runs):
             break

@@ -368,7 +368,9 @@ def make_resolve_step(command_line: CommandLine, unresolved: int) -> NextStep:
 
 
 def _list_ready_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
-    """Yield what sends the rows that a person judges first, and those that passed a check."""
+    """Yield what sends the rows that a person judges first, and those that passed a check; nothing while each run is stopped."""
+    if state.halt_code in {*PLAN_GUARDS, SEAL_ID_REUSED}:
+        return
     to_review, ready = tasks[RowTask.REVIEW], tasks[RowTask.TO_BE_SENT]
     if to_review and state.review:
         page, command = state.review

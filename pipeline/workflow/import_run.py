@@ -290,7 +290,7 @@ def _check_guards(
         record,
         newcomers={doctor.row_id: doctor.key for doctor in unknown if doctor.row_id is not None},
         people=len(people),
-        live_seals=plan.seal_counts.live,
+        seal_counts=plan.seal_counts,
         files=plan.report.files,
         emptied_folders=list_emptied_folders(request, ledger),
     )

@@ -145,6 +145,7 @@ class LedgerView:
         attempts = (person.unresolved_attempt for person in people)
         return SealCounts(
             live=len(seals),
+            creates=sum(person.create_count for person in people),
             own=sum(seal.trace_id is not None for seal in seals),
             existing_names=sum(attempt is not None and attempt.verdict == "exists" for attempt in attempts),
         )

@@ -1,10 +1,12 @@
 """Guards: what stops a run, and what passes it."""
 
 import json
+import re
 from datetime import UTC, datetime, time
 
 import openpyxl
 import pytest
+from end_to_end.conftest import HEADERS
 from people import make_row, name, number
 from run_support import draw_seal
 from wire_support import CREATE, fault, set_limits
@@ -140,6 +142,101 @@ def test_a_roster_that_shrank_stops_the_run(hospital):
     assert halted(hospital) == "ROSTER_SHRUNK"
     assert hospital.go("check") == 5
     assert hospital.go("run", "--accept-guards") == 0
+    assert hospital.go("check") == 0
+
+
+CLOSED_PORT = "http://127.0.0.1:9"
+
+
+def run_without_service(hospital):
+    """Run while nothing listens: every row stays unsent."""
+    hospital.configure(endpoint=CLOSED_PORT)
+    assert hospital.go("run") == 5
+    hospital.configure()
+    assert hospital.creates() == 0 or set(hospital.statuses()) <= {"not_sent", "unchanged"}
+
+
+@pytest.mark.parametrize("first", ["not sent", "accepted", "rejected", "checked", "other tenant"])
+def test_a_ledger_without_a_create_knows_no_shrunken_roster(hospital, first):
+    """Who tried the sample goes on with the own roster; a folder that held a roster is still missed."""
+    hospital.doctors(12)
+    if first == "rejected":
+        for picture in (hospital.folder / "seals").iterdir():
+            picture.unlink()
+        assert hospital.go("run") == 3
+    elif first == "checked":
+        assert hospital.go("check") == 0
+    elif first == "accepted":
+        hospital.configure(endpoint=CLOSED_PORT)
+        assert hospital.go("run", "--accept-guards") == 5
+        hospital.configure()
+    else:
+        run_without_service(hospital)
+    if first == "other tenant":
+        hospital.organization = "org_of_another_hospital"
+        hospital.configure()
+        hospital.doctors(3)
+        assert hospital.go("check") == 0
+        return
+    guarded(hospital, new_rows=3)
+    roster = hospital.folder / "inbox" / "roster.xlsx"
+    hidden = roster.rename(hospital.folder / "hidden.xlsx")
+    assert hospital.go("check") == (0 if first == "checked" else 5)
+    hidden.rename(roster)
+    hospital.doctors(8, start=20)
+    assert hospital.go("check") == 0, "neither ROSTER_SHRUNK nor TOO_MANY_NEW"
+    assert hospital.run_to_end("run") == (0, {"sealed": 8})
+    hospital.doctors(8, start=40)
+    assert hospital.go("check") == 5
+    assert halted(hospital) == "TOO_MANY_NEW"
+
+
+@pytest.mark.parametrize("start", ["sealed", "adopted"])
+def test_a_roster_is_compared_with_the_last_run_that_sent_or_had_nothing_to_send(hospital, start):
+    hospital.doctors(3)
+    if start == "sealed":
+        assert hospital.go("run") == 0
+    else:
+        seals = [(*make_row(serial), f"yD{serial:030d}") for serial in range(1, 4)]
+        hospital.roster(seals, headers=(*HEADERS, "SealId"), file="../old.xlsx")
+        assert hospital.go("adopt", str(hospital.folder / "old.xlsx")) == 0
+    hospital.doctors(20)
+    run_without_service(hospital)
+    hospital.doctors(3)
+    assert hospital.run_to_end("run") == (0, {"unchanged": 3}), "the 20 were never sent"
+    hospital.doctors(12)
+    assert hospital.go("run", "--limit", "1") == 0
+    assert hospital.statuses()["sealed"] == 1
+    hospital.doctors(3)
+    assert hospital.go("check") == 5, "a run with a limit has sent"
+    hospital.doctors(12)
+    assert hospital.go("run") == 0
+    hospital.doctors(10)
+    assert hospital.run_to_end("run") == (0, {"unchanged": 10})
+    hospital.doctors(8)
+    assert hospital.run_to_end("run") == (0, {"unchanged": 8}), "of the ten of a run without a change"
+    hospital.doctors(5)
+    assert hospital.go("check") == 0, "few"
+
+
+@pytest.mark.parametrize("guard", ["ROSTER_SHRUNK", "TOO_MANY_NEW", "ROSTER_MISSING"])
+def test_a_check_that_a_guard_stops_advises_no_run(hospital, capsys, guard):
+    """One advice, which holds when it is typed."""
+    hospital.seal_doctors(12, write=False)
+    guarded(hospital, new_rows=3)
+    hospital.doctors(16)
+    if guard == "ROSTER_MISSING":
+        (hospital.folder / "inbox" / "roster.xlsx").unlink()
+    elif guard == "ROSTER_SHRUNK":
+        hospital.roster([make_row(serial) for serial in (1, 2, 13)])
+    for language in ("en", "zh"):
+        capsys.readouterr()
+        assert hospital.go("check", "--lang", language) == 5
+        assert halted(hospital) == guard
+        stderr_text = capsys.readouterr().err
+        assert not re.search(r"passed the check|可以提交| run\n", stderr_text), stderr_text
+        assert stderr_text.endswith(" check\n")
+    hospital.doctors(12)
     assert hospital.go("check") == 0
 
 
