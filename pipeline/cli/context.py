@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.config.sections import Limits
     from pipeline.config.settings import Config, ConfigFile
-    from pipeline.domain.run import RunReport, RunRequest
+    from pipeline.domain.run import RunRequest
     from pipeline.esign.rate_limiter import Limiter
     from pipeline.reports.next_steps import NextStep
     from pipeline.workflow.hosts_factory import SummaryReader
@@ -63,13 +63,12 @@ class SharedQuota:
 
 
 class SeveralHospitals:
-    """What the hospitals of one command line share: one limiter for each quota, which service is silent, connections."""
+    """What the hospitals of one command line share: one limiter for each quota, connections."""
 
     def __init__(self) -> None:
         self.resources = ExitStack()  # closed after the last hospital
         self.summaries: SummaryReader | None = None
         self._quotas: dict[str, SharedQuota] = {}
-        self._silent: set[tuple[str, str, str | None]] = set()
         self._fault = ("", "")  # the last one that was printed, and its hospital
 
     def share_quota(self, limits: Limits) -> SharedQuota:
@@ -85,17 +84,6 @@ class SeveralHospitals:
             return first
         self._fault = (fault, hospital)
         return None
-
-    def was_silent(self, config: Config) -> bool:
-        """Return whether the hospital before gave its service up."""
-        return _name_service(config) in self._silent
-
-    def record_end(self, config: Config, report: RunReport) -> None:
-        """Remember whether a run gave its service up; one that made no call proves nothing."""
-        if report.halt is not None and report.halt.code == "OUTAGE":
-            self._silent.add(_name_service(config))
-        elif report.traffic.requests:
-            self._silent.discard(_name_service(config))
 
 
 def _mask_error(error: EsignImportError, language: str) -> str:
@@ -113,10 +101,6 @@ def _list_options() -> set[str]:
     context = click.get_current_context(silent=True)
     parameters = context.command.params if context is not None else ()
     return {option for parameter in parameters for option in parameter.opts}
-
-
-def _name_service(config: Config) -> tuple[str, str, str | None]:
-    return config.api.endpoint, config.api.file_endpoint, config.api.proxy
 
 
 @dataclass(kw_only=True)

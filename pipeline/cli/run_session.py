@@ -89,7 +89,6 @@ def run_command(
                         stop=observer.stop,
                         observer=observer,
                         outages=progress.outages,
-                        was_silent=session.several is not None and session.several.was_silent(config),
                     )
                     ended = asyncio.run(import_run.run_import(request, config, resources))
                 if ended is not None:
@@ -110,8 +109,6 @@ def _write_results(
     from pipeline.cli.run_display import write_and_print_results
 
     session, config = recorder.session, recorder.config
-    if session.several is not None:
-        session.several.record_end(config, ended.report)
     try:
         code = write_and_print_results(session, config, ended, latest=latest, ledger=ledger, steps=steps)
     except Exception as error:

@@ -2,7 +2,6 @@
 
 Closed, every call passes. After too many calls without a usable answer it opens: no call passes, and a liveness check asks from
 time to time whether the service is back. Half-open, calls pass one at a time until enough of them were answered.
-If the service did not answer another hospital a moment ago, it begins open, and one failed check ends the run.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ MAX_SILENT_IN_A_ROW = 5  # calls of one action without a usable answer open it
 RECENT_CALLS, MAX_SILENT_OF_RECENT = 50, 10  # … and so do so many of its last ones
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 30.0  # seconds before a liveness check, doubling
 ANSWERS_TO_CLOSE = 3  # in a row
-SHORT_PATIENCE = 60.0  # seconds, once a check was answered after an outage of another hospital
 NOTICEABLE_SECONDS = 10.0  # without a usable answer, while calls are still made: an outage to show
 
 Wait = Callable[[float], Awaitable[bool]]  # seconds -> whether they passed, False where the run was stopped
@@ -38,30 +36,18 @@ class _State(Enum):
 
 
 class CircuitBreaker:
-    """One for a run; ``give_up`` is called once it was not closed for ``patience`` seconds.
+    """One for a run; ``give_up`` is called once it was not closed for ``patience`` seconds."""
 
-    ``was_silent``: the service did not answer another hospital a moment ago.
-    """
-
-    def __init__(
-        self,
-        clock: Clock,
-        *,
-        patience: float,
-        wait: Wait,
-        give_up: Callable[[str], None],
-        was_silent: bool = False,
-    ) -> None:
+    def __init__(self, clock: Clock, *, patience: float, wait: Wait, give_up: Callable[[str], None]) -> None:
         self._clock = clock
         self._patience = patience
         self._wait = wait
         self._give_up = give_up
-        self.was_silent = was_silent  # and no check was answered since
-        self._state = _State.OPEN if was_silent else _State.CLOSED
+        self._state = _State.CLOSED
         self._recent: defaultdict[str, deque[bool]] = defaultdict(lambda: deque(maxlen=RECENT_CALLS))
         self._turn = asyncio.Lock()
         self._answers_in_a_row = 0
-        self._pause = 0.0 if self._state is _State.OPEN else FIRST_PAUSE
+        self._pause = FIRST_PAUSE
         self._opened_at = clock.monotonic()
         self.open_count = 0  # how often it opened; a call that got its permit before must not leave
 
@@ -120,12 +106,6 @@ class CircuitBreaker:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         if await check_liveness():
             self._state, self._answers_in_a_row = _State.HALF_OPEN, 0
-            if self.was_silent:
-                self.was_silent, self._pause = False, FIRST_PAUSE
-                self._opened_at = self._clock.monotonic() - max(0.0, self._patience - SHORT_PATIENCE)
-        elif self.was_silent:
-            self._give_up(make_message("stop.at_once"))
-            return False
         elif self._clock.monotonic() - self._opened_at > self._patience:
             self._give_up(make_message("stop.minutes", n=f"{self._patience / 60:g}"))
             return False

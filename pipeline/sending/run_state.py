@@ -41,7 +41,6 @@ class RunState:
     outages: OutageMonitor
     guards: RunGuards = field(default_factory=RunGuards)
     settings: Mapping[str, str] = field(default_factory=dict)  # they explain a refusal of keys or ids
-    was_silent: bool = False  # the service did not answer another hospital a moment ago
     halted: Halt | None = None
     requests: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     deprecated: dict[str, str] = field(default_factory=dict)  # action -> the service's warning
@@ -59,7 +58,6 @@ class RunState:
             patience=self.guards.guards.patience,
             wait=self._wait_out_outage,
             give_up=self._give_up,
-            was_silent=self.was_silent,
         )
         self.outages.begin(self.breaker)
 
@@ -147,9 +145,12 @@ class RunState:
         if outage is None:
             self.halt("OUTAGE", reason, 5)
             return
-        detail = {"host": outage.host, "cause": outage.cause}
-        if not self.breaker.was_silent:
-            seconds = max(0.0, self.clock.now() - outage.since)
-            detail |= {"since": stamp(outage.since), "seconds": f"{seconds:.0f}"}
+        seconds = max(0.0, self.clock.now() - outage.since)
+        detail = {
+            "host": outage.host,
+            "cause": outage.cause,
+            "since": stamp(outage.since),
+            "seconds": f"{seconds:.0f}",
+        }
         text = make_message("stop.outage", host=outage.host, cause=outage.cause, waited=reason)
         self.halt("OUTAGE", text, 5, detail)

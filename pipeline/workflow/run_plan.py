@@ -37,7 +37,6 @@ class RunResources:
     stop: StopSignal
     observer: RunObserver = field(default_factory=RunObserver)
     outages: OutageMonitor | None = None  # shows meanwhile whether the service answers
-    was_silent: bool = False  # the service did not answer another hospital a moment ago
     prepare_in_thread: bool = False  # for an event loop that has other work as well
 
 

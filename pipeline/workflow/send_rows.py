@@ -131,7 +131,6 @@ async def send_rows(
         outages,
         run_guards,
         describe_keys(config, credentials),
-        was_silent=resources.was_silent,
     )
     creates_in_flight = config.limits.concurrency
     begun = resources.clock.monotonic()

@@ -18,7 +18,6 @@ from wire_support import fault
 import pipeline
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
-from pipeline.esign.products import ESSBASIC
 from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.lock import RunLock
 from pipeline.sandbox.actions import Rules
@@ -187,8 +186,7 @@ def count_calls(record: dict) -> dict[str, int]:
 SILENT = {"do": {"http_502": "before"}}
 
 
-def test_an_outage_is_waited_out_for_one_hospital_alone(group_with, capsys):
-    """The others have their record, exit code and notification all the same."""
+def test_each_hospital_of_an_outage_has_its_record_and_notification(group_with, capsys):
     with Watcher() as watcher:
         notify = f"notify: {{urls: ['json://{watcher.host}/chat']}}\n"
         group = group_with(west=NORTH + notify, faults=[SILENT])
@@ -196,17 +194,12 @@ def test_an_outage_is_waited_out_for_one_hospital_alone(group_with, capsys):
             add_doctors(group, profile, range(1, 9))
         assert group.go("run", "--all") == 5
         assert len(watcher.messages) == 3
-    stderr_text = capsys.readouterr().err
-    assert stderr_text.count("one attempt, since it did not answer another") == 2
-    assert re.search("east 5.*west 5.*north 5", stderr_text)
+    assert re.search("east 5.*west 5.*north 5", capsys.readouterr().err)
     records = read_records(group, "east", "west", "north")
     for record in records:
         assert (record["exit"], record["halted"]["code"]) == (5, "OUTAGE")
         assert {status: n for status, n in record["statuses"].items() if n} == {"not_sent": 8}
-    east, west, north = map(count_calls, records)
-    assert east[UPLOAD] >= 5
-    assert east[ESSBASIC.organization_seals] > 1
-    assert west == north == {ESSBASIC.organization_seals: 1}
+        assert count_calls(record)[UPLOAD] >= 5
 
 
 class Repair(QuickClock):
@@ -229,8 +222,7 @@ def test_a_service_that_answers_again_serves_the_hospitals_that_follow(group_wit
     assert group.go("run", "--all", clock=repair) == 5
     assert "east 5, west 0, north 0" in capsys.readouterr().err
     west, north = map(count_calls, read_records(group, "west", "north"))
-    assert west == {ESSBASIC.organization_seals: 1, UPLOAD: 8, CREATE: 8}
-    assert north == {UPLOAD: 8, CREATE: 8}
+    assert west == north == {UPLOAD: 8, CREATE: 8}
     assert Counter(seal.organization for seal in group.service.seals) == {"org_west": 8, "org_north": 8}
 
 

@@ -13,7 +13,7 @@ CREATE, UPLOAD = "create", "upload"
 class Service:
     """Answers probes as it is told, and notes when it was asked and who passed."""
 
-    def __init__(self, patience=900.0, *, was_silent=False):
+    def __init__(self, patience=900.0):
         self.clock = ManualClock()
         self.alive = False
         self.asked, self.passed, self.given_up = [], [], []
@@ -22,7 +22,6 @@ class Service:
             patience=patience,
             wait=self._wait,
             give_up=self.given_up.append,
-            was_silent=was_silent,
         )
 
     async def _wait(self, seconds):
@@ -114,46 +113,6 @@ async def test_the_breaker_gives_up_after_its_patience():
     assert service.given_up == ["1 min"]
     await service.clock.advance(2)
     assert call.done()  # it passes: its caller sees that the run was stopped
-
-
-async def test_after_an_outage_of_another_hospital_one_check_in_vain_is_enough():
-    service = Service(was_silent=True)
-    call = asyncio.ensure_future(service.call())
-    await service.clock.advance(1)
-    assert service.asked == [0]
-    assert len(service.given_up) == 1
-    await service.clock.advance(2)
-    assert call.done()
-
-
-async def test_after_an_outage_of_another_hospital_calls_that_stay_silent_have_a_minute():
-    service = Service(was_silent=True)
-    service.alive = True
-    calls = [asyncio.ensure_future(service.call(answered=False)) for _ in range(20)]
-    await service.clock.advance(50)
-    assert service.given_up == []
-    await service.clock.advance(60)
-    assert len(service.given_up) >= 1
-    for call in calls:
-        call.cancel()
-    await settle()
-
-
-async def test_a_service_that_is_back_has_the_whole_patience_again():
-    service = Service(was_silent=True)
-    service.alive = True
-    calls = [asyncio.ensure_future(service.call()) for _ in range(3)]
-    await service.clock.advance(5)
-    assert service.breaker.is_closed
-    assert service.given_up == []
-    service.alive = False
-    service.break_it()
-    calls.append(asyncio.ensure_future(service.call()))
-    await service.clock.advance(800)
-    assert service.given_up == []
-    await service.clock.advance(150)
-    assert service.given_up == ["15 min"]
-    await asyncio.gather(*calls)
 
 
 async def test_a_probe_that_answers_while_calls_stay_silent_does_not_go_on_for_ever():
