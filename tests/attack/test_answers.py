@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import openpyxl
 import pytest
-from attack.marks import draw_mark, read_mark
+from attack.marks import draw_mark
 from attack.stage import CREATE, LONG, UPLOAD, Stage, person
 from people import number
 
@@ -350,28 +350,6 @@ def test_an_answer_of_an_earlier_run_is_none(stage, way):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-@pytest.mark.parametrize("way", ["throttle", "reason", "invalid"])
-def test_an_answer_given_to_two_creates_seals_neither_doctor(stage, way):
-    """Two creates are under way; both get the answer of one of them, the other one a moment before it."""
-    late = [as_first(WAYS[way], 2), as_first({"delay_after": 0.4}, 2)]
-    early = [as_first({"delay_before": 0.3}, 3), repeat(3, of=2)]
-    rest = {"match": {"action": CREATE, "from": 4}, "do": {"delay_after": 1.0}}
-    stage.strike(*late, *early, rest)
-    stage.hire(*range(1, 7))
-    stage.go("run")
-    statuses = [stage.statuses()[person(serial).staff_no] for serial in (2, 3)]
-    stage.strike(*(lost(WAYS[way], 2) if way in REFUSALS else ()))
-    try_everything(stage)
-    counts = stage.judge()
-    assert not counts.wrong_pictures
-    if (
-        way in REFUSALS
-    ):  # a throttled create is sent again after a random wait, perhaps before the second answer
-        assert counts.is_clean
-        assert statuses == ["unknown", "unknown"]
-
-
-@pytest.mark.skipif(not LONG, reason="make attack")
 def test_a_retry_of_a_create_with_the_answer_of_the_first_send_is_unknown(stage):
     """The re-send made the seal; its answer is the throttle that the first send got."""
     second = {
@@ -432,26 +410,3 @@ def test_an_upload_with_the_answer_of_another_picture_is_made_again(stage, which
         assert codes & {"repeated_answer", "reused_file_id"}
     else:
         assert (ended.code, statuses) == (0, {"sealed"})
-
-
-@pytest.mark.skipif(not LONG, reason="make attack")
-def test_a_file_id_given_to_two_calls_seals_no_doctor(stage):
-    """The answer to one upload is given to two calls at once, to the wrong one first."""
-    late = {"match": {"action": UPLOAD, "nth": 2}, "do": {"delay_after": 0.5}}
-    early = {"match": {"action": UPLOAD, "nth": 3}, "do": {"replay": {"nth": 2}}}
-    held = {"match": {"action": CREATE, "from": 2}, "do": {"delay_after": 1.5}}
-    stage.strike(late, early, held)
-    stage.hire(*range(1, 4))
-    stage.go("run")
-    stage.strike()
-    try_everything(stage)
-    counts = stage.judge()
-    assert counts.second_seals == counts.false_claims == 0
-    wrong = {
-        seal.seal_id
-        for seal in stage.service.seals
-        if read_mark(stage.service.pictures[seal.picture]) != stage.owner(seal.number)
-    }
-    assert not wrong & {row["seal_id"] for row in stage.outcomes()}, (
-        "a seal with another's picture is no success"
-    )

@@ -11,9 +11,12 @@ import json
 import random
 import resource
 import socket
+import sqlite3
 import sys
 import zlib
 from dataclasses import dataclass
+from itertools import count
+from queue import SimpleQueue
 
 import pytest
 from fault_wire import Connection, Wire, slowly
@@ -25,6 +28,7 @@ from wire_support import CREATE, fault, set_limits
 from pipeline.clock import SystemClock
 from pipeline.esign import client
 from pipeline.sandbox.actions import Rules
+from pipeline.support.failpoints import enable_failpoint
 
 HTML = b"<html><body>Bad Gateway</body></html>"
 TYPE = "Content-Type: application/json"
@@ -382,6 +386,55 @@ def test_f21_a_portal_that_answers_every_request(inline):
     assert statuses["sealed"] == 1
     assert 5 <= statuses["unknown"] <= 21
     assert len(hospital.service.seals) == 1 + statuses["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("closings", "fails", "code", "statuses"),
+    [
+        (1, False, 0, {"sealed": 3}),
+        (4, False, 5, {"sealed": 2, "not_sent": 1}),
+        (1, True, 74, {"sealed": 1, "not_sent": 2}),
+    ],
+    ids=["once", "at each send", "once, and then the disk fails"],
+)
+def test_an_attempt_whose_connection_closed_during_its_commit_was_not_executed(
+    inline, closings, fails, code, statuses
+):
+    """The attempt stands in the ledger, and no byte of its create has left."""
+    hospital, waiting = inline(), SimpleQueue()
+    commits = None  # those behind the canary's: of an attempt and of its verdict in turn
+
+    def strike(connection):
+        waiting.put(connection)
+        connection.hang()
+
+    def act(point):
+        nonlocal commits
+        if point == "create: settled":
+            commits = commits or count()
+        if point != "ledger: before the commit" or commits is None:
+            return
+        number, is_verdict = divmod(next(commits), 2)
+        if number < closings and not is_verdict:
+            waiting.get(timeout=20).client.shutdown(socket.SHUT_RDWR)
+        elif number >= closings and fails:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    with Wire(hospital, strike, nth=range(2, 2 + closings)) as wire:
+        enable_failpoint(act)
+        try:
+            assert run_over_wire(hospital, wire) == code
+        finally:
+            enable_failpoint(None)
+        assert hospital.statuses() == statuses
+        assert wire.requests == len(hospital.service.seals) == statuses["sealed"]
+        assert sorted(row["attempts"] for row in hospital.outcomes()) == [
+            *[0] * statuses.get("not_sent", 0),
+            *[1] * statuses["sealed"],
+        ]
+        assert run_over_wire(hospital, wire) == 0
+    assert hospital.service.list_duplicates() == {}
+    assert len(hospital.service.seals) == 3
 
 
 def test_f13_no_answer_and_f38_each_request_has_its_own_connection(inline):

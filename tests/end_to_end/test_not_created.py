@@ -1,8 +1,12 @@
 """Not finding a seal proves nothing, and no wall clock ends the wait for a late copy."""
 
+import re
+from datetime import datetime
+
 import openpyxl
 import pytest
 from resolution_support import LaterClock, read_unknown_rows, run_later
+from run_support import QuickClock
 from wire_support import fault
 
 from pipeline.clock import SystemClock
@@ -127,6 +131,39 @@ def test_a_clock_that_was_set_ahead_does_not_end_the_wait(overlooked, capsys):
     assert "may still be carried out" in capsys.readouterr().err
     assert who in read_unknown_rows(overlooked)
     assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 0
+
+
+class WrongClock(QuickClock):
+    """A machine whose clock is so many seconds ahead of the service's."""
+
+    def __init__(self, ahead: float) -> None:
+        self.ahead = ahead
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+
+@pytest.mark.parametrize(("ahead", "later"), [(400, 400), (-400, 0)], ids=["ahead", "set right later"])
+def test_a_wrong_clock_makes_no_late_copy_end_early(hospital_with, capsys, ahead, later):
+    """The later of both clocks decides until when a copy counts, also where the service's cannot be asked."""
+    rules = Rules(limiter="none", unique_names="off")
+    hospital = hospital_with(rules=rules, faults=[fault("reset_after", nth=(2,))])
+    hospital.doctors(3)
+    began = WrongClock(later).now()
+    assert hospital.run_to_end("run", clock=WrongClock(ahead)) == (3, {"sealed": 2, "unknown": 1})
+    (who,) = read_unknown_rows(hospital)
+    url = hospital.sandbox.url
+    hospital.configure(endpoint="http://127.0.0.1:9")
+    capsys.readouterr()
+    decision = "resolve", who, "--not-created", "--sure"
+    assert hospital.go(*decision, clock=WrongClock(later + 300)) == 2
+    refusal = capsys.readouterr().err
+    assert "may still be carried out" in refusal
+    moment = re.search(r"\d{4}-\d\d-\d\d.\d\d:\d\d:\d\d", refusal)[0]
+    assert datetime.fromisoformat(moment).timestamp() >= int(began) + 360
+    hospital.configure(endpoint=url)
+    hospital.service_clock.ahead = 400
+    assert hospital.go(*decision, clock=WrongClock(later + 400)) == 0
 
 
 def test_not_created_is_refused_while_the_time_of_the_service_is_unknown(overlooked, capsys):

@@ -96,6 +96,33 @@ def test_a_share_without_rights_and_syncs_takes_results(hospital, monkeypatch, c
     assert ("results_mode" in capsys.readouterr().err) == bool(keys)
 
 
+def test_results_are_on_the_disk_before_they_take_their_name(hospital, marked_copies_on, monkeypatch):
+    """A spy notes what is synced, how long it is and under which name: a draft's, and then its folder."""
+    hospital.doctors(2)
+    fsync, synced = os.fsync, []
+
+    def note(descriptor):
+        fsync(descriptor)
+        status = os.fstat(descriptor)
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink(), status.st_ino, status.st_size))
+
+    monkeypatch.setattr(os, "fsync", note)
+    assert hospital.go("run") == 0
+    out = hospital.folder / "out"
+    results = [path for path in out.rglob("*") if path.is_file() and ".ledger" not in path.parts]
+    results = [path for path in results if path.name != "log.jsonl"]  # which grows while the run goes on
+    assert {path.name for path in results} >= {"results.xlsx", "outcomes.jsonl", "run.json", "roster.xlsx"}
+    for path in results:
+        status = path.stat()
+        drafts = [
+            index
+            for index, (draft, *written) in enumerate(synced)
+            if written == [status.st_ino, status.st_size] and draft != path
+        ]
+        assert drafts, path
+        assert any(folder == path.parent for folder, *_ in synced[drafts[-1] :]), path
+
+
 def test_a_backup_goes_to_a_disk_without_links(hospital, monkeypatch):
     hospital.doctors(1)
     assert hospital.go("run") == 0
