@@ -130,7 +130,7 @@ class LedgerError(EsignImportError):
     def reason(self) -> str:
         """What the disk or the database said, in English and with its file; the whole sentence where it said nothing."""
         if self.__cause__ is None:
-            return str(self)
+            return self.as_message()
         reason, path = reason_of(self.__cause__), self.detail.get("path", "")
         return make_message("stop.file", file=path, why=reason) if path else reason
 

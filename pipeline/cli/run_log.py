@@ -95,7 +95,7 @@ class RunRecorder:
             except BaseException as error:
                 if not isinstance(error, EsignImportError | KeyboardInterrupt | click.Abort):
                     LOG.exception("the run broke")
-                halt = build_halt(_without_click(error), "en")
+                halt = build_halt(_without_click(error))
                 LOG.error("the run ends", extra={"exit": halt.exit, "code": halt.code})  # noqa: TRY400 - the traceback is logged above
                 raise
             finally:
@@ -126,7 +126,7 @@ class RunRecorder:
         """Record a run whose results could not be written, in run.json and in the ledger; return its exit code."""
         from pipeline.workflow.finish import note_takeover
 
-        halt = build_halt(error, self.session.language)
+        halt = build_halt(error)
         exit_code = more_severe_exit(report.exit, halt.exit)
         report = note_takeover(replace(report, exit=exit_code, halt=report.halt or halt), ledger, self.config)
         self._print_kept_answers(report)
@@ -160,7 +160,7 @@ class RunRecorder:
         self._leave_record(report, [self.own_folder])
 
     def _end_report(self, error: BaseException) -> RunReport:
-        halt = build_halt(_without_click(error), self.session.language)
+        halt = build_halt(_without_click(error))
         report = end_report(self.begun, self.session.clock.now(), halt)
         is_taken_over = isinstance(error, LeaseLost) and not isinstance(error, LockLost)
         return replace(report, is_superseded=is_taken_over)

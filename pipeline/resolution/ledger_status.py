@@ -5,7 +5,7 @@ Moments are local ISO 8601; paths are masked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from dataclasses import field as _field
 from pathlib import Path
@@ -108,6 +108,7 @@ class LedgerStatus:
     unknown: tuple[UnknownCreate, ...] = ()
     waiting: int = 0  # rows that wait for a decision
     last_run: LastRun | None = None
+    row_run: RunRecord | None = None  # the last run that read rosters: its rows wait
     certification: UnansweredCertification | None = None
     auto_sign: AutoSignCounts | None = None  # None: the service was never asked who can sign
 
@@ -127,10 +128,15 @@ class LedgerStatus:
         }
 
 
-def read_status(config: Config, clock: Clock, summaries: SummaryReader) -> LedgerStatus:
-    """Return what the configured ledger holds, also of a run that is under way; its people are counted by the database."""
+def read_status(
+    config: Config, clock: Clock, summaries: SummaryReader, passed_over: Collection[str] = ()
+) -> LedgerStatus:
+    """Return what the configured ledger holds, also of a run that is under way; its people are counted by the database.
+
+    A run that stopped by a code of ``passed_over`` is not the last one.
+    """
     out = config.resolve_path(config.out)
-    recorded_run = read_last_recorded_run(out, config.tenant)
+    recorded_run = read_last_recorded_run(out, config.tenant, passed_over)
     store = make_store(config)
     summary = summaries.read(store, status=Status.CHANGED.value, kinds=CERTIFICATION)
     if summary is None:
@@ -141,15 +147,17 @@ def read_status(config: Config, clock: Clock, summaries: SummaryReader) -> Ledge
             lost=str(trace) if trace else None,
             waiting=_count_changed_rows(recorded_run) if recorded_run else 0,
             last_run=_make_last_run(recorded_run, clock) if recorded_run else None,
+            row_run=recorded_run,
         )
     ledger_run, changed = summary.last_run, summary.undecided_rows
     is_under_way = ledger_run is not None and ledger_run.finished is None and store.hold.is_taken()
     last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
-    if last_run is not None and (ledger_run is None or last_run.run != ledger_run.run):
-        changed = _count_changed_rows(last_run)
-    elif last_run is not None and recorded_run is not None and last_run.run == recorded_run.run:
+    if last_run is not None and recorded_run is not None and last_run.run == recorded_run.run:
         # the ledger stores the folder with its numbers masked
         last_run = replace(last_run, out=str(Path(recorded_run.out).absolute()))
+    row_run = last_run if last_run is None or last_run.content.get("files") else ledger_run or last_run
+    if row_run is not None and (ledger_run is None or row_run.run != ledger_run.run):
+        changed = _count_changed_rows(row_run)
     present_run = last_run.run if is_under_way and last_run is not None else None
     unknown = tuple(_make_unknown(create) for create in summary.open_creates if create.run != present_run)
     return LedgerStatus(
@@ -161,6 +169,7 @@ def read_status(config: Config, clock: Clock, summaries: SummaryReader) -> Ledge
         unknown=unknown,
         waiting=len(unknown) + changed,
         last_run=_make_last_run(last_run, clock, is_under_way=is_under_way) if last_run else None,
+        row_run=row_run,
         certification=_read_certification(config, clock) if summary.last_kind == CERTIFY_SENT else None,
         auto_sign=AutoSignCounts.count(summary.auto_sign, sealed=summary.sealed, now=clock.now()),
     )
@@ -169,15 +178,17 @@ def read_status(config: Config, clock: Clock, summaries: SummaryReader) -> Ledge
 def read_open_rows(
     config: Config, clock: Clock, status: LedgerStatus
 ) -> tuple[RunRecord | None, Sequence[RecordedRow]]:
-    """Return the record of the last run, with its paths, and the rows that it left open."""
-    last_run = status.last_run.record if status.last_run else None
-    if last_run is None or status.ledger is None:
-        return last_run, list_open_rows(last_run, None) if last_run else ()
+    """Return the record of the last run, with its paths, and the rows that the last run with rows left open."""
+    last_run, row_run = status.last_run.record if status.last_run else None, status.row_run
+    if last_run is None or row_run is None or status.ledger is None:
+        return last_run, list_open_rows(row_run, None) if row_run else ()
     with open_configured_ledger(config, clock) as (ledger, _):
-        entered = ledger.get_run(last_run.run)
+        entered = ledger.get_run(row_run.run)
         if entered is None:
-            return last_run, list_open_rows(last_run, None)
+            return last_run, list_open_rows(row_run, None)
         rows = list_open_rows(entered, ledger)
+    if row_run.run != last_run.run:
+        return last_run, rows
     return replace(last_run, rosters=entered.rosters, seals=entered.seals, out=entered.out), rows
 
 
@@ -186,9 +197,9 @@ def _read_certification(config: Config, clock: Clock) -> UnansweredCertification
         return get_unanswered_certification(ledger)
 
 
-def read_last_run(config: Config, clock: Clock) -> LastRun | None:
+def read_last_run(config: Config, clock: Clock, passed_over: Collection[str] = ()) -> LastRun | None:
     """Return the last run that left a run.json, for a ledger that cannot be read."""
-    record = read_last_recorded_run(config.resolve_path(config.out), config.tenant)
+    record = read_last_recorded_run(config.resolve_path(config.out), config.tenant, passed_over)
     return _make_last_run(record, clock) if record is not None else None
 
 

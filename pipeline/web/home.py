@@ -29,7 +29,7 @@ from pipeline.resolution.ledger_status import (
 from pipeline.resolution.status_steps import list_status_steps
 from pipeline.web.access import Role
 from pipeline.web.rows.checked_rows import NewestRows
-from pipeline.web.run_values import count_unread_files, describe_record
+from pipeline.web.run_values import NOT_BEGUN, count_unread_files, describe_record
 from pipeline.web.security import Route
 from pipeline.web.site import Site
 from pipeline.web.todo import list_entries
@@ -84,7 +84,7 @@ class HomePage:
             status, todo = await site.read(self._read_status, presenter)
         except EsignImportError as error:
             fault = presenter.mask_text(error.render(presenter.language))
-            last_run = await site.read(read_last_run, site.config, site.clock)
+            last_run = await site.read(read_last_run, site.config, site.clock, NOT_BEGUN)
         if status is not None:
             last_run = status.last_run
         is_under_way = last_run is not None and last_run.under_way
@@ -111,13 +111,15 @@ class HomePage:
     def _read_status(self, presenter: Presenter) -> tuple[LedgerStatus, list[dict[str, object]]]:
         """Return what `status` shows, and what is to be done: about a run that stopped, then about rows.
 
-        The rows are those of the newest check where it is newer than the last run, else those that this run left open.
+        The rows are those of the newest check where it is newer than the last run that read rosters, else those that this
+        run left open.
         """
         site = self._site
         with closing(SummaryReader(site.clock)) as summaries:
-            status = read_status(site.config, site.clock, summaries)
+            status = read_status(site.config, site.clock, summaries, NOT_BEGUN)
         last, checked, unresolved = status.last_run, self._newest.get(), len(status.unknown)
-        is_checked_since = checked is not None and (last is None or checked.run > last.run)
+        row_run = status.row_run
+        is_checked_since = checked is not None and (row_run is None or checked.run > row_run.run)
         has_ended_well = last is None or (not last.under_way and last.exit in ENDED_WELL)
         todo: list[dict[str, object]] = []
         record: RunRecord | None = None
@@ -133,8 +135,8 @@ class HomePage:
         if checked is not None and is_checked_since:
             outcomes = [row.outcome for row in checked.rows]
             todo += list_entries(outcomes, unresolved, checked.unread_files, presenter)
-        elif record is not None and last is not None and not last.under_way:
-            todo += list_entries(rows, unresolved, count_unread_files(record), presenter)
+        elif row_run is not None and last is not None and not last.under_way:
+            todo += list_entries(rows, unresolved, count_unread_files(row_run), presenter)
         return status, todo
 
     def _describe_step(

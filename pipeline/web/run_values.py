@@ -13,6 +13,8 @@ from pipeline.operations.export import ListedRun, summarize_record
 from pipeline.reports.explanations import describe_notice, describe_recorded_halt
 from pipeline.reports.presenter import Presenter
 
+# codes of runs that did not begin, since they were called wrongly or another one was under way: none is the last run
+NOT_BEGUN = frozenset({"USAGE", "LOCKED"})
 # exit code -> the status whose colours its sentence has; any other is a fault
 _COLOURS = {0: Status.SEALED, 3: Status.REJECTED, 5: Status.REJECTED}
 

@@ -16,7 +16,7 @@ from pipeline.reports.styles import STATUSES_OF_FILES
 from pipeline.resolution.ledger_status import read_last_run
 from pipeline.web.access import Role
 from pipeline.web.run_files import RunFile, list_run_files
-from pipeline.web.run_values import count_rows, describe_record, describe_run_end
+from pipeline.web.run_values import NOT_BEGUN, count_rows, describe_record, describe_run_end
 from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language
@@ -52,7 +52,7 @@ class RunPages:
         if record is None:
             raise RequestRefused(404, "web.no_run")
         files = await site.read(list_run_files, record)
-        last = await site.read(read_last_run, site.config, site.clock)
+        last = await site.read(read_last_run, site.config, site.clock, NOT_BEGUN)
         return self._view.render(
             request,
             "run.html",

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.domain.run import COMPLETE_EXITS
 from pipeline.ledger.protocol import RunRecord
 
 RUN, LATEST = "run.json", "latest"
 AUTOSIGN = "autosign"  # the command of a run.json that has no rows
+READING_COMMANDS = ("run", "retry")  # they read rosters; other commands leave a run.json without rows
 RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")  # the name of a folder with the results of one run
 
 
-def read_last_recorded_run(out: Path, tenant: str) -> RunRecord | None:
-    """Return the newest run of this tenant that left a run.json under its own name, but for a `check`.
+def read_last_recorded_run(out: Path, tenant: str, passed_over: Collection[str] = ()) -> RunRecord | None:
+    """Return the newest run of this tenant that left a run.json under its own name.
 
-    An `autosign` that came to its end is none either: the run before it has the rows that wait for a person.
+    Commands that read no roster are no runs: the run before them has the rows that wait for a person. A run that stopped
+    by a code of ``passed_over`` is passed over.
     """
-    runs = list_recorded_runs(out, tenant)
-    return next((run for run in runs if run.command != AUTOSIGN or run.exit not in COMPLETE_EXITS), None)
+    for run in list_recorded_runs(out, tenant):
+        code = (run.content.get("halted") or {}).get("code")
+        if run.command in READING_COMMANDS and code not in passed_over:
+            return run
+    return None
 
 
 def list_recorded_runs(out: Path, tenant: str, *, are_checks: bool = False) -> Iterator[RunRecord]:

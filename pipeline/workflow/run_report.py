@@ -134,8 +134,8 @@ def end_report(report: RunReport, finished: float, halt: Halt | None = None) -> 
     return replace(report, finished=finished, exit=halt.exit if halt else 0, halt=halt)
 
 
-def build_halt(error: BaseException, language: str) -> Halt:
-    """Return why an exception ends a run, in the sentence that the user sees."""
+def build_halt(error: BaseException) -> Halt:
+    """Return why an exception ends a run; its sentence is a message, which is rendered when it is read."""
     import asyncio  # noqa: PLC0415 - it imports ssl: `check` needs neither
 
     if isinstance(error, OSError):
@@ -146,7 +146,7 @@ def build_halt(error: BaseException, language: str) -> Halt:
         code = next((code for kind, code in CODES if isinstance(error, kind)), "")
         if code:
             exit_code: HaltExit = error.exit_code  # type: ignore[assignment]
-            return Halt(code, error.render(language), exit_code)
+            return Halt(code, error.as_message(), exit_code)
     return Halt("BUG", type(error).__name__, 1)
 
 

@@ -9,6 +9,8 @@ from people import make_row, name
 from run_support import draw_seal, wait_until
 from wire_support import fault
 
+from pipeline.ledger.lock import RunLock
+
 
 def read_digest(text):
     return re.search(r'hx-get="/now\?seen=([0-9a-f]+)"', text)[1]
@@ -124,6 +126,59 @@ def test_why_a_run_stopped_comes_first_also_after_a_later_check(hospital_with, i
         assert "cause" in texts[0]
         assert texts[1:] == ["1 row to correct", "2 rows can be sent"]
         assert page.failures == []
+
+
+@pytest.fixture
+def with_a_wrong_row(scene):
+    """One doctor has a seal, another one a wrong number."""
+
+    def play(hospital):
+        hospital.doctors(2)
+        hospital.roster([make_row(1), make_row(2, number="110199")])
+        assert hospital.go("run") == 3
+
+    return scene(play)
+
+
+def test_a_command_that_was_refused_is_no_last_run_and_hides_nothing(with_a_wrong_row):
+    hospital = with_a_wrong_row
+    with PageThread(hospital.folder / "config.yaml") as page:
+        inside = page.enter()
+        before = inside.get("/").text
+        assert "1 行要改" in before
+        for words in (
+            ("run", "--only", "nobody"),
+            ("retry", "--seals", "gone"),
+            ("autosign", "links", "nobody"),
+            ("autosign", "status", "nobody"),
+        ):
+            assert hospital.go("--lang", "en", *words) == 2, words
+            assert inside.get("/").text.split('<div id="now"')[1] == before.split('<div id="now"')[1], words
+        with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="other", now=0):
+            assert hospital.go("run") == 6
+        assert inside.get("/").text.split('<div id="now"')[1] == before.split('<div id="now"')[1]
+
+
+@pytest.mark.parametrize(("reader", "words"), [("zh", "没有钥匙串"), ("en", "has no keyring")])
+def test_why_a_run_stopped_is_read_in_the_readers_language_and_the_rows_before_it_wait(
+    with_a_wrong_row, capsys, reader, words
+):
+    """The run speaks the other language; the page, `status` and the run's own page speak the reader's."""
+    hospital = with_a_wrong_row
+    (hospital.folder / "secrets" / "tencent__secret_key").unlink()
+    hospital.doctors(3)
+    assert hospital.go("--lang", "en" if reader == "zh" else "zh", "run") == 4
+    capsys.readouterr()
+    hospital.go("--lang", reader, "status")
+    assert words in capsys.readouterr().out
+    with PageThread(hospital.folder / "config.yaml") as page:
+        inside = page.enter(Accept_Language=reader)
+        text = inside.get("/").text
+        (banner,) = re.findall(r'<p class="banner halted">([^<]*)', text)
+        assert words in banner
+        assert bool(re.search("[\u4e00-\u9fff]", banner)) == (reader == "zh")
+        assert '<a class="button" href="/rows?status=to_fix">' in text
+        assert banner in inside.get(f"/runs/{hospital.runs[-1].name}").text
 
 
 def test_it_is_sent_again_only_where_something_changed(hospital, page):
