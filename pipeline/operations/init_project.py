@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from openpyxl import Workbook
-from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
@@ -35,13 +34,6 @@ LAST_ROW = 5000  # of the template's drop-down lists
 TEXT_FORMAT = "@"
 _NEEDED = PatternFill("solid", fgColor="1F4E78")
 _OPTIONAL = PatternFill("solid", fgColor="5B7083")
-_EXAMPLE_TITLES = 3  # the line with the titles of the example
-_EXAMPLE: Mapping[Field, str] = {  # an invented doctor
-    Field.NUMBER: "110199197102020016",
-    Field.MOBILE: "13800000001",
-    Field.STAFF_NO: "01001",
-    Field.PICTURE: "01001.png",
-}
 _WIDTHS: Mapping[Field, int] = {  # in characters
     Field.NAME: 14,
     Field.NUMBER: 24,
@@ -138,65 +130,21 @@ def write_roster_template(path: Path, language: str) -> None:
     assert isinstance(sheet, Worksheet)
     sheet.title = render("init.sheet", language)
     for column, (field, width) in enumerate(_WIDTHS.items(), 1):
-        letter = get_column_letter(column)
         words = name_field(field, language)
         title = sheet.cell(1, column, words if language == "zh" else words.capitalize())
         title.font = Font(bold=True, color="FFFFFF")
         title.fill = _NEEDED if field in {Field.NAME, Field.NUMBER} else _OPTIONAL
         title.alignment = Alignment(horizontal="center", vertical="center")
-        title.comment = Comment(
-            render(f"init.note.{field.value}", language), "esign-import", height=110, width=260
-        )
         title.number_format = TEXT_FORMAT
-        sheet.column_dimensions[letter].width = width
-        sheet.column_dimensions[letter].number_format = TEXT_FORMAT
+        dimension = sheet.column_dimensions[get_column_letter(column)]
+        dimension.width, dimension.number_format = width, TEXT_FORMAT
     sheet.row_dimensions[1].height = 24
     sheet.freeze_panes = "A2"
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.fitToHeight = 0
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     _add_checks(sheet, language)
-    _add_example(workbook, language)
     workbook.save(path)
-
-
-def _add_example(workbook: Workbook, language: str) -> None:
-    """Add the sheet with an example: a column of the roster in each line, so that it is read as no roster."""
-    sheet: Worksheet = workbook.create_sheet(render("init.example_sheet", language))
-    name, department = render("init.example.values", language).split(",")
-    card_type = render("init.card_types", language).partition(",")[0]
-    values = {
-        **_EXAMPLE,
-        Field.NAME: name,
-        Field.ID_TYPE: card_type,
-        Field.DEPARTMENT: department,
-    }
-    lines: list[Sequence[str]] = [
-        [render("init.example.intro", language)],
-        [],
-        render("init.example.columns", language).split(","),
-    ]
-    for field in _WIDTHS:
-        words = name_field(field, language)
-        title = words if language == "zh" else words.capitalize()
-        lines.append([title, values.get(field, ""), render(f"init.note.{field.value}", language)])
-    lines += [[], [render("init.example.pictures", language)]]
-    for number, line in enumerate(lines, 1):
-        for column, text in enumerate(line, 1):
-            cell = sheet.cell(number, column, text)
-            cell.number_format = TEXT_FORMAT
-            cell.alignment = Alignment(vertical="top", wrap_text=len(line) > 1)
-            cell.font = Font(bold=number == _EXAMPLE_TITLES)
-    for letter, width in zip("ABC", (16, 24, 70), strict=True):
-        sheet.column_dimensions[letter].width = width
-    sheet.page_setup.orientation = "landscape"
-    sheet.page_setup.fitToHeight = 0
-    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
-
-
-def _column_range(field: Field) -> str:
-    letter = get_column_letter([*_WIDTHS].index(field) + 1)
-    return f"{letter}2:{letter}{LAST_ROW}"
 
 
 def _add_checks(sheet: Worksheet, language: str) -> None:
@@ -212,7 +160,12 @@ def _add_checks(sheet: Worksheet, language: str) -> None:
         Field.NUMBER: DataValidation(type="custom", formula1=lengths, allow_blank=True, errorStyle="warning"),
     }
     for field, check in checks.items():
-        check.error = render(f"init.note.{field.value}", language)
+        check.error = render(f"init.check.{field.value}", language)
         check.showErrorMessage = True
         check.add(_column_range(field))
         sheet.add_data_validation(check)
+
+
+def _column_range(field: Field) -> str:
+    letter = get_column_letter([*_WIDTHS].index(field) + 1)
+    return f"{letter}2:{letter}{LAST_ROW}"

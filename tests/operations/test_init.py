@@ -129,28 +129,6 @@ def test_a_filled_in_template_is_a_roster_without_problems(tmp_path, language, c
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_the_template_has_an_example_that_is_read_as_no_doctor(tmp_path, language, capsys):
-    assert main(["--lang", language, "init", str(tmp_path), "--yes"]) == 0
-    template = next(tmp_path.glob("*.xlsx"))
-    roster, example = openpyxl.load_workbook(template)
-    lines = {line[0]: line[1:] for line in example.iter_rows(values_only=True) if line[0]}
-    titles = [cell.value for cell in roster[1]]
-    assert [title for title in lines if title in titles] == titles, "each column of the roster has its line"
-    values = {title: lines[title][0] for title in titles}
-    for column, title in enumerate(titles, 1):
-        roster.cell(2, column, values[title])
-    assert all(lines[title][1] for title in titles), "and its explanation"
-    roster.parent.save(tmp_path / "inbox" / template.name)
-    capsys.readouterr()
-    assert main(["--config", str(tmp_path / "config.yaml"), "--lang", "en", "check"]) == 3
-    output = capsys.readouterr().err
-    assert "To correct 1" in output, output
-    assert output.count(" × ") == output.count("IMAGE_MISSING") == 1, (
-        "the example is right but for its picture"
-    )
-
-
-@pytest.mark.parametrize("language", ["zh", "en"])
 def test_an_empty_template_in_the_inbox_is_no_error(tmp_path, language, capsys):
     assert main(["--lang", language, "init", str(tmp_path), "--yes"]) == 0
     template = next(tmp_path.glob("*.xlsx"))
