@@ -189,7 +189,7 @@ class Api(Section):
     )
     operator_user_id: str = Key(PLACEHOLDER, "ess only: Operator.UserId, the employee who acts")
     scene_key: Literal["E_PRESCRIPTION_AUTO_SIGN", "OTHER"] | None = Key(
-        "E_PRESCRIPTION_AUTO_SIGN", "Scene of a row whose roster gives none"
+        "E_PRESCRIPTION_AUTO_SIGN", "SceneKey of every create"
     )
     seal_image_compress: bool | None = Key(
         None, "inline only, without effect now: the service may compress the picture"
@@ -202,7 +202,7 @@ class Api(Section):
         None, "ess only: true: the service makes the paper transparent and the colour stronger"
     )
     seal_color: Literal["BLACK", "RED", "BLUE"] | None = Key(
-        None, "ess only: colour of a processed picture; requires process_seal"
+        None, "ess only: colour of a processed picture; requires process_seal: true"
     )
     allow_other_card_type: bool = Key(False, "Allow OTHER_CARD_TYPE, if Tencent has enabled it")
     timeout_seconds: float = Key(45, "Seconds to wait for an answer, from the last byte sent", gt=0)
@@ -245,7 +245,7 @@ class Api(Section):
         accepted = CONTRACTS[self.product, self.contract].optional_parameters
         if refused := [name for name in given if name not in accepted]:
             raise make_fault("config.inline_only", names=", ".join(refused))
-        if self.seal_color and self.process_seal is None:
+        if self.seal_color and not self.process_seal:
             raise make_fault("config.needs_processing")
         if self.enable_auto_sign and self.license_type is None:
             raise make_fault("config.needs_license")

@@ -56,6 +56,7 @@ from pipeline.config.yaml_loader import (
     read_document,
     suggest_name,
 )
+from pipeline.domain.fields import FIELDS
 from pipeline.domain.message import Message
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
@@ -68,7 +69,7 @@ from pipeline.support.rights import share_folder
 
 LOG = logging.getLogger(__name__)
 AS_JSON = frozenset({"roster", "columns"})  # keys that hold more than one text
-COLUMN_WORDS = (*Column, IGNORED)
+COLUMN_WORDS = (*(name for name in Column if FIELDS[name].titles), IGNORED)
 BLANKS = frozenset({"name", "staff_no", "department"})  # of seal_name
 MAX_NAMES_SHOWN = 10  # of profiles, in a message
 

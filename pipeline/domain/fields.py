@@ -24,7 +24,7 @@ class FieldDefinition:
     # A name is not: people need it in the results, and `hide_names` takes it out of what may not hold it.
     is_personal: bool
     # The titles of its column in tiers, the plainest first. If two columns of one line claim the field, the earlier
-    # tier wins: 手机号 next to 联系电话, 印章图片 next to 图片. Within a tier the file is refused.
+    # tier wins: 手机号 next to 联系电话, 印章图片 next to 图片. Within a tier the file is refused. () is no column.
     titles: tuple[tuple[str, ...], ...]
     # words that mean the field only together with one of its titles: 身份证号 ID, 手机/Tel., 身份证号/护照号
     companions: tuple[str, ...] = ()
@@ -124,10 +124,7 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         zh="场景",
         en="scene",
         is_personal=False,
-        titles=((
-            "场景", "场景值", "场景标识", "业务场景", "使用场景", "自动签场景", "授权签场景", "scene key", "scene",
-        ),),
-        is_inherited=True,
+        titles=(),  # the configuration gives it to every doctor
         parameter="SceneKey",
         content="scene_key",
         blank_is_content=True,
@@ -242,40 +239,6 @@ FIELDS: Mapping[Field, FieldDefinition] = {
         ),),
         is_inherited=True,
         parameter="LicenseType",
-        is_optional_parameter=True,
-    ),
-    Field.SEAL_IMAGE_COMPRESS: FieldDefinition(
-        zh="压缩",
-        en="compression",
-        is_personal=False,
-        titles=((
-            "压缩", "压缩图片", "压缩印章", "压缩印章图片", "印章图片压缩", "图片压缩", "是否压缩", "是否压缩图片",
-            "是否压缩印章图片", "seal image compress", "compress",
-        ),),
-        is_inherited=True,
-        parameter="SealImageCompress",
-        is_optional_parameter=True,
-    ),
-    Field.PROCESS_SEAL: FieldDefinition(
-        zh="印章处理",
-        en="processing",
-        is_personal=False,
-        titles=((
-            "处理印章图片", "是否处理印章", "是否处理印章图片", "印章透明化处理", "process seal",
-        ),),
-        is_inherited=True,
-        parameter="ProcessSeal",
-        is_optional_parameter=True,
-    ),
-    Field.SEAL_COLOR: FieldDefinition(
-        zh="印章颜色",
-        en="colour",
-        is_personal=False,
-        titles=((
-            "印章颜色", "签章颜色", "电子印章颜色", "个人印章颜色", "seal color", "seal colour",
-        ),),
-        is_inherited=True,
-        parameter="SealColor",
         is_optional_parameter=True,
     ),
 }  # fmt: skip

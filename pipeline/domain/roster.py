@@ -32,7 +32,7 @@ ROSTER_SUFFIXES = frozenset({
 
 
 class Field(StrEnum):
-    """A column the program understands; the values are the names used in files and in ``columns:``."""
+    """A value of a doctor; its text is its name in files and, where a column gives it, in ``columns:``."""
 
     NAME = "name"
     NUMBER = "id_card_number"
@@ -45,9 +45,6 @@ class Field(StrEnum):
     SCENE_KEY = "scene_key"
     ENABLE_AUTO_SIGN = "enable_auto_sign"
     LICENSE_TYPE = "license_type"
-    SEAL_IMAGE_COMPRESS = "seal_image_compress"
-    PROCESS_SEAL = "process_seal"
-    SEAL_COLOR = "seal_color"
 
 
 IGNORED = "ignore"  # in ``columns:`` in place of a field: the column is not read
@@ -335,9 +332,6 @@ class Doctor:
     scene_key: str | None = None
     enable_auto_sign: bool | None = None
     license_type: int | None = None
-    seal_image_compress: bool | None = None
-    process_seal: bool | None = None
-    seal_color: str | None = None
     picture: ImageFile | None = _field(default=None, repr=False)
     evidence: str | None = None  # column | cell | id_card_number | staff_no | name
     rival_images: Sequence[tuple[str, ImageFile]] = _field(default=(), repr=False)  # shown path, picture

@@ -19,7 +19,7 @@ from pipeline.domain.seals import SealRequest
 from pipeline.esign.products import ESS, ESSBASIC, Agent, Product
 
 PLACEHOLDER = "@"  # stands where base64 is put in: it never occurs in base64 nor in a FileName of ours
-# Parameters that only some contracts take, named as in config.yaml and in a roster.
+# Parameters that only some contracts take, named as in config.yaml.
 OPTIONAL_PARAMETERS = (
     "seal_image_compress",
     "enable_auto_sign",
@@ -89,7 +89,7 @@ def list_create_parameters(
         and field in values
         and (field in accepted or not definition.is_optional_parameter)
     }
-    return {**agent.build_caller(), **parameters}
+    return {**agent.build_caller(), **parameters, **agent.build_image_options()}
 
 
 def list_sent_texts(agent: Agent, *sent: object, request: SealRequest | None = None) -> Collection[str]:

@@ -16,7 +16,7 @@ Caller = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Agent(ABC):
-    """Who acts, the same in a whole run. Its fields are keys of `api` in config.yaml."""
+    """Who acts, and how every create wants its picture treated: the same in a whole run. Its fields are keys of `api` in config.yaml."""
 
     @abstractmethod
     def build_caller(self) -> Caller:
@@ -30,6 +30,10 @@ class Agent(ABC):
     def build_upload_caller(self) -> Caller:
         """Return the same for an upload."""
 
+    @abstractmethod
+    def build_image_options(self) -> Caller:
+        """Return how a create wants its picture treated, without parameters that have no value."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlatformAgent(Agent):
@@ -40,6 +44,7 @@ class PlatformAgent(Agent):
     operator_open_id: str
     proxy_operator_open_id: str | None = None  # Agent.ProxyOperator.OpenId, else the operator's
     proxy_app_id: str | None = None  # old accounts
+    seal_image_compress: bool | None = None
 
     def build_caller(self) -> Caller:
         """Return Agent and Operator."""
@@ -59,12 +64,19 @@ class PlatformAgent(Agent):
         """Return the Agent: an upload's Operator is no longer used."""
         return self.build_query_caller()
 
+    def build_image_options(self) -> Caller:
+        """Return whether the service may compress it."""
+        compress = self.seal_image_compress
+        return {} if compress is None else {"SealImageCompress": compress}
+
 
 @dataclass(frozen=True, slots=True)
 class CustomerAgent(Agent):
     """An employee acts for the hospital itself: Operator, in an upload Caller. There is no Agent."""
 
     operator_user_id: str
+    process_seal: bool | None = None
+    seal_color: str | None = None
 
     def build_caller(self) -> Caller:
         """Return the Operator."""
@@ -77,6 +89,11 @@ class CustomerAgent(Agent):
     def build_upload_caller(self) -> Caller:
         """Return the Caller, whose OperatorId is the UserId."""
         return {"Caller": {"OperatorId": self.operator_user_id}}
+
+    def build_image_options(self) -> Caller:
+        """Return whether the service processes it, and the colour it then gets."""
+        options = {"ProcessSeal": self.process_seal, "SealColor": self.seal_color}
+        return {name: value for name, value in options.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

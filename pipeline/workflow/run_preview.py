@@ -44,11 +44,9 @@ def preview_run(
         rows=len(row_plans),
         creates=len(doctors),
         licences=sum(map(_binds_licence, doctors)) if binds_licences else 0,
-        large_images=sum(
-            contract.is_heavy(doctor.picture.size) and not doctor.seal_image_compress
-            for doctor in doctors
-            if doctor.picture is not None
-        ),
+        large_images=0
+        if config.api.seal_image_compress
+        else sum(contract.is_heavy(doctor.picture.size) for doctor in doctors if doctor.picture is not None),
         seconds=len(doctors) / config.limits.requests_per_second,
         unsent_rows=count_shown_statuses(
             RowOutcome.of_plan(row_plan) for row_plan in row_plans if row_plan.index not in chosen_indexes

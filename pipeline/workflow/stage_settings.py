@@ -176,11 +176,11 @@ def build_read_options(request: RunRequest, config: Config) -> ReadOptions:
 
 def build_field_settings(config: Config) -> FieldSettings:
     """Return the configuration of the fields."""
+    api = config.api
     return FieldSettings(
-        defaults={
-            field: getattr(config.api, field) for field in Field if field in type(config.api).model_fields
-        },
-        allow_other_card_type=config.api.allow_other_card_type,
+        scene_key=api.scene_key,
+        defaults={Field.ENABLE_AUTO_SIGN: api.enable_auto_sign, Field.LICENSE_TYPE: api.license_type},
+        allow_other_card_type=api.allow_other_card_type,
         seal_name_ascii=config.seal_name_ascii,
         accepted_parameters=get_contract(config).optional_parameters,
     )

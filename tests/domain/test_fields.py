@@ -27,15 +27,16 @@ DOCTOR = Doctor(
 )
 
 
-def test_every_field_has_an_entry_titles_and_an_attribute_of_a_doctor():
+def test_every_field_has_an_entry_an_attribute_of_a_doctor_and_titles_unless_the_configuration_gives_it():
     assert set(FIELDS) == set(Field)
     for field, definition in FIELDS.items():
         assert all(definition.titles), field
+        assert bool(definition.titles) == (field is not Field.SCENE_KEY)
         assert hasattr(DOCTOR, definition.attribute or field), field
 
 
 def test_every_field_that_is_read_from_its_own_cell_has_rules():
-    assert set(Field) - set(READERS) == {Field.NUMBER, Field.ID_TYPE, Field.PICTURE}
+    assert set(Field) - set(READERS) == {Field.NUMBER, Field.ID_TYPE, Field.PICTURE, Field.SCENE_KEY}
 
 
 def test_the_entries_name_every_attribute_of_the_seal_content_that_a_row_gives():

@@ -61,14 +61,13 @@ def _config(hospital) -> Config:
     return load(hospital.folder / "config.yaml", {})
 
 
-def planned(*, size=10, compress=None, auto_sign=None, licence=None) -> RowPlan:
+def planned(*, size=10, auto_sign=None, licence=None) -> RowPlan:
     doctor = Doctor(
         Row(Origin(Path("a.xlsx"), None, 2), (), {}),
         "r",
         "k",
         enable_auto_sign=auto_sign,
         license_type=licence,
-        seal_image_compress=compress,
         picture=ImageFile.from_path(Path("a.png"), "p", size),
     )
     return RowPlan(doctor, Status.READY, "张三处方章", None)
@@ -89,8 +88,8 @@ def test_paid_licences_are_counted(auto_sign, licence, bound):
     ("size", "compress", "heavy"), [(2_000_000, None, 0), (2_000_001, None, 1), (3_000_000, True, 0)]
 )
 def test_heavy_pictures_are_counted(size, compress, heavy):
-    inline = Config(api=Api(contract="inline"))
-    assert preview_run([], [planned(size=size, compress=compress)], [], inline, None).large_images == heavy
+    inline = Config(api=Api(contract="inline", seal_image_compress=compress))
+    assert preview_run([], [planned(size=size)], [], inline, None).large_images == heavy
 
 
 def test_workers_are_enough_for_both_calls_of_a_row():

@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.seal_list import ListedSeal
 
-API = {"product": "ess", "process_seal": True, "seal_color": "BLUE"}
+API = {"product": "ess", "process_seal": True, "seal_color": "BLUE", "scene_key": "OTHER"}
 
 
 def test_two_nights_with_a_lost_answer_a_refusal_and_a_throttle(hospital_with, capsys):
@@ -26,8 +26,8 @@ def test_two_nights_with_a_lost_answer_a_refusal_and_a_throttle(hospital_with, c
         faults=[fault("throttle", nth=(1,)), fault("reset_after", nth=(3,)), fault(refused, nth=(4,))],
         api=API,
     )
-    rows = [(*make_row(serial), color) for serial, color in enumerate(("", "红", "黑", ""), start=1)]
-    hospital.roster(rows, headers=("姓名", "证件号码", "手机号", "工号", "科室", "印章颜色"))
+    rows = [(*make_row(serial), "红", "处方") for serial in range(1, 5)]
+    hospital.roster(rows, headers=("姓名", "证件号码", "手机号", "工号", "科室", "印章颜色", "场景"))
     for serial in range(1, 5):
         draw_seal(hospital.folder / "seals" / f"{serial:05d}.png", serial)
     assert hospital.run_to_end("run") == (3, {"sealed": 2, "unknown": 1, "failed": 1})
@@ -35,15 +35,9 @@ def test_two_nights_with_a_lost_answer_a_refusal_and_a_throttle(hospital_with, c
     assert record["tenant"] == "sandbox/product=ess/org_sandbox_hospital"
     assert record["requests"]["CreatePreparedPersonalEsign"]["ok"] == 2
     made = hospital.service.seals
-    assert {seal.process_seal for seal in made} == {True}
-    colors = {
-        serial: seal.seal_color
-        for seal in made
-        for serial in range(1, 5)
-        if seal.number == make_row(serial)[1]
-    }
-    assert colors.items() <= {1: "BLUE", 2: "RED", 3: "BLACK", 4: "BLUE"}.items()
-    assert len(colors) == 3
+    assert len(made) == 3
+    sent = {(seal.process_seal, seal.seal_color, seal.scene_key) for seal in made}
+    assert sent == {(True, "BLUE", "OTHER")}, "the configuration's, whatever the roster's columns hold"
 
     (who,) = read_unknown_rows(hospital)
     assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 2, "unknown": 1})
@@ -130,7 +124,7 @@ def test_the_policy_names_the_actions_of_the_product(tmp_path, capsys):
         ({"product": "ess", "allow_other_card_type": True}, "allow_other_card_type: only for"),
         ({"organization": "o", "operator_user_id": "u"}, "organization, operator_user_id: only for"),
         ({"seal_color": "RED"}, "seal_color: only for"),
-        ({"product": "ess", "seal_color": "RED"}, "set process_seal"),
+        ({"product": "ess", "seal_color": "RED", "process_seal": False}, "set process_seal: true"),
         ({"product": "ess", "contract": "inline"}, "has no contract"),
         ({"product": "ess", "endpoint": "https://essbasic.tencentcloudapi.com"}, "belongs to the product essbasic"),
         ({"endpoint": "https://ess.test.ess.tencent.cn"}, "belongs to the product ess"),

@@ -40,7 +40,11 @@ def test_the_inline_contract_sends_its_own_fields(hospital_with):
     hospital.doctors(5)
     assert hospital.run_to_end("run") == (0, {"sealed": 5})
     assert not hospital.service.uploads
-    assert {(seal.enable_auto_sign, seal.license_type) for seal in hospital.service.seals} == {(True, 1)}
+    sent = {
+        (seal.enable_auto_sign, seal.license_type, seal.seal_image_compress)
+        for seal in hospital.service.seals
+    }
+    assert sent == {(True, 1, True)}
 
 
 def test_paid_licences_are_reported_before_they_are_bound(hospital_with, capsys):
@@ -220,7 +224,10 @@ def test_requests_hold_only_fields_the_sdk_knows():
         {field: "a value" for field, definition in FIELDS.items() if definition.parameter},
         content,
     )
-    agents = {"essbasic": PlatformAgent("a", "o", "u", "p", "q"), "ess": CustomerAgent("u")}
+    agents = {
+        "essbasic": PlatformAgent("a", "o", "u", "p", "q", True),
+        "ess": CustomerAgent("u", True, "RED"),
+    }
     sdk = {"essbasic": models, "ess": ess_models}
     for contract in CONTRACTS.values():
         product, agent = contract.product, agents[contract.product.name]

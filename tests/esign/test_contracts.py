@@ -19,9 +19,6 @@ VALUES = {
     Field.ID_TYPE: CardType.ID_CARD,
     Field.ENABLE_AUTO_SIGN: True,
     Field.LICENSE_TYPE: 1,
-    Field.SEAL_IMAGE_COMPRESS: True,
-    Field.PROCESS_SEAL: True,
-    Field.SEAL_COLOR: "RED",
 }
 REQUEST = SealRequest("k", "r", "张三处方章", VALUES, CONTENT)
 PARAMETERS = {
@@ -31,12 +28,16 @@ PARAMETERS = {
     "ProcessSeal": "process_seal",
     "SealColor": "seal_color",
 }
-AGENTS = {"essbasic": PlatformAgent("a", "o", "u"), "ess": CustomerAgent("u")}
+AGENTS = {
+    "essbasic-file_id": PlatformAgent("a", "o", "u"),
+    "essbasic-inline": PlatformAgent("a", "o", "u", seal_image_compress=True),
+    "ess-file_id": CustomerAgent("u", process_seal=True, seal_color="RED"),
+}
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=map("-".join, CONTRACTS))
 def test_a_create_brings_its_picture_one_way_and_only_accepted_parameters(contract):
-    agent = AGENTS[contract.product.name]
+    agent = AGENTS[f"{contract.product.name}-{contract.name}"]
     body = json.loads(contract.build_create(agent, REQUEST, CreateImage(b"image", "file")))
     assert body.get("FileId") == ("file" if contract.needs_upload else None)
     assert body.get("SealImage") == (None if contract.needs_upload else "aW1hZ2U=")

@@ -18,8 +18,8 @@ COLUMNS = dict(zip(Field, ascii_uppercase, strict=False))
 BROKEN = build_problem("IMAGE_BLANK", Field.PICTURE)
 
 
-def doctor(position=2, number=ANNA, *, name="张三", picture="p1", mobile=None, seal_name=None, scene=None, broken=False, card=CardType.ID_CARD, staff=None, file="roster.xlsx", sheet="内科", written=None, called=None, **more):  # fmt: skip
-    """A doctor of row ``place``; ``scene`` is what the row itself says of its scene.
+def doctor(position=2, number=ANNA, *, name="张三", picture="p1", mobile=None, seal_name=None, broken=False, card=CardType.ID_CARD, staff=None, file="roster.xlsx", sheet="内科", written=None, called=None, **more):  # fmt: skip
+    """A doctor of row ``place``.
 
     ``written`` and ``called`` are what stands in the cells of number and name where it could not be read.
     """
@@ -28,7 +28,6 @@ def doctor(position=2, number=ANNA, *, name="张三", picture="p1", mobile=None,
         Field.NUMBER: number or written,
         Field.MOBILE: mobile,
         Field.SEAL_NAME: seal_name,
-        Field.SCENE_KEY: scene,
     }
     cells = {
         field: Cell(COLUMNS[field], field.value, value, CellKind.TEXT, value)
@@ -46,10 +45,9 @@ def doctor(position=2, number=ANNA, *, name="张三", picture="p1", mobile=None,
         staff_no=staff,
         department=None,
         seal_name=seal_name,
-        scene_key=scene or "E_PRESCRIPTION_AUTO_SIGN",
+        scene_key="E_PRESCRIPTION_AUTO_SIGN",
         enable_auto_sign=None,
         license_type=None,
-        seal_image_compress=None,
         picture=ImageFile.from_path(Path(f"seals/{picture}.png"), picture, 1) if picture else None,
         problems=(BROKEN,) if broken else (),
         **more,
@@ -124,12 +122,10 @@ def test_where_no_row_is_valid_the_first_keeps_the_errors_and_the_others_name_it
         ("picture", "p1", "p2"),
         ("mobile", "13800138000", "13900139000"),
         ("seal_name", "张三章", "张三处方章"),
-        ("scene_key", "OTHER", "E_PRESCRIPTION_AUTO_SIGN"),
     ],
 )
 def test_content_given_twice_and_differently_sends_none(field, one, two):
-    argument = "scene" if field == "scene_key" else field
-    rows = [doctor(2, **{argument: one}), doctor(3, **{argument: two}), doctor(4, broken=True)]
+    rows = [doctor(2, **{field: one}), doctor(3, **{field: two}), doctor(4, broken=True)]
     assert new(rows) == {position: [f"ROW_DUPLICATE {field}"] for position in (2, 3, 4)}
     first = flag_conflicts(rows)[0].problems[-1]
     assert first.detail["other"] == "roster.xlsx 内科 3, roster.xlsx 内科 4"
@@ -141,9 +137,9 @@ def test_everything_that_differs_is_named():
     ]
 
 
-@pytest.mark.parametrize("argument", ["picture", "mobile", "seal_name", "scene"])
+@pytest.mark.parametrize("argument", ["picture", "mobile", "seal_name"])
 def test_blank_on_one_row_and_given_on_the_other_is_no_difference(argument):
-    given_one = {"picture": "p9", "mobile": "13800138000", "seal_name": "张三章", "scene": "OTHER"}[argument]
+    given_one = {"picture": "p9", "mobile": "13800138000", "seal_name": "张三章"}[argument]
     rows = [doctor(2, **{argument: given_one}), doctor(3, **{argument: None})]
     assert new(rows) == {2: [], 3: ["ROW_DUPLICATE"]}
     assert flag_conflicts(rows)[0] == rows[0]
@@ -511,7 +507,6 @@ people = st.builds(
     picture=st.sampled_from(["p1", "p2", None]),
     mobile=st.sampled_from(["13800138000", "13900139000", None]),
     seal_name=st.sampled_from(["甲章", None, None]),
-    scene=st.sampled_from(["OTHER", None]),
     staff=st.sampled_from(["1001", "1002", None]),
     written=st.sampled_from(["110199199003071000", "1.1E+17", None]),
     broken=st.booleans(),
@@ -538,7 +533,7 @@ def decisions(doctors):
 
     return sorted(
         (
-            repr((after.name, after.number, after.mobile, after.seal_name, after.scene_key, after.picture)),
+            repr((after.name, after.number, after.mobile, after.seal_name, after.picture)),
             shown(after),
         )
         for after in compared

@@ -122,7 +122,6 @@ def doctor_of(
         scene_key=None,
         enable_auto_sign=None,
         license_type=None,
-        seal_image_compress=None,
         picture=None
         if picture is None
         else ImageFile.from_path(Path("seals") / file, f"{position:064x}", 60_000 + position),

@@ -57,7 +57,6 @@ def doctor(
         ),
         row_id=None, key=key, name=name, number=number, id_type=id_type, mobile=None, staff_no=staff_no,
         department=department, seal_name=None, scene_key=None, enable_auto_sign=None, license_type=None,
-        seal_image_compress=None,
     )  # fmt: skip
 
 

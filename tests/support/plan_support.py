@@ -46,7 +46,6 @@ def make_doctor(serial: int = 1, **changes) -> Doctor:
         scene_key="OTHER",
         enable_auto_sign=None,
         license_type=None,
-        seal_image_compress=None,
         picture=ImageFile.from_path(Path(f"{serial}.png"), f"sha{serial}", 10),
         evidence="staff_no",
     )

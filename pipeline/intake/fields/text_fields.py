@@ -3,7 +3,7 @@
 Staff number and department are not sent: they find pictures and distinguish namesakes. A value that cannot be one is
 none, without a problem: no row is rejected for them. A seal name has 1 to 50 Chinese characters (the API's 中文字符). A
 mobile has eleven digits that begin with 13 to 19, in any of the forms that rosters give it. The words of card type,
-yes or no, licence and scene are looked up exactly after width, case and spaces; one that is not listed is never guessed
+yes or no and licence are looked up exactly after width, case and spaces; one that is not listed is never guessed
 at. `READERS` at the end lists the rules of every field.
 """
 
@@ -258,25 +258,10 @@ YES_NO = _index_words(
 LICENSES = _index_words(
     {0: "0 绑定 绑定许可 绑定个人许可 扣减许可", 1: "1 不绑定 不绑定许可 不绑定个人许可 不扣减许可"}
 )
-SCENES = _index_words(
-    {
-        "E_PRESCRIPTION_AUTO_SIGN": """
-            E_PRESCRIPTION_AUTO_SIGN 电子处方 处方 处方单 电子处方单 电子处方自动签 处方自动签 电子处方授权签 处方授权签
-            电子处方场景 处方场景
-        """,
-        "OTHER": "OTHER 其他 其它 其他场景 其它场景",
-    }
-)
-COLORS = _index_words({"BLACK": "BLACK 黑 黑色", "RED": "RED 红 红色 朱红 朱红色", "BLUE": "BLUE 蓝 蓝色"})
-_YES_NO_CHOICE = (YES_NO, "是 / 否, true / false, 1 / 0")
 # the words of a field, and what a message calls them
 CHOICES: Mapping[Field, tuple[Mapping[str, object], str]] = {
-    Field.SCENE_KEY: (SCENES, "E_PRESCRIPTION_AUTO_SIGN (电子处方), OTHER (其他)"),
-    Field.ENABLE_AUTO_SIGN: _YES_NO_CHOICE,
+    Field.ENABLE_AUTO_SIGN: (YES_NO, "是 / 否, true / false, 1 / 0"),
     Field.LICENSE_TYPE: (LICENSES, "0 (绑定), 1 (不绑定)"),
-    Field.SEAL_IMAGE_COMPRESS: _YES_NO_CHOICE,
-    Field.PROCESS_SEAL: _YES_NO_CHOICE,
-    Field.SEAL_COLOR: (COLORS, "BLACK (黑), RED (红), BLUE (蓝)"),
 }
 
 
@@ -332,6 +317,7 @@ def refuse_value(
 class FieldSettings:
     """The settings of the fields in the configuration."""
 
+    scene_key: str | None  # of every doctor
     defaults: Mapping[Field, object]  # the value of a field whose cell is blank
     allow_other_card_type: bool
     seal_name_ascii: bool = False
@@ -357,10 +343,6 @@ class FieldContext:
         """Return whether the row's create opens auto-sign."""
         return self.results[Field.ENABLE_AUTO_SIGN].value is True
 
-    def processes_seal(self) -> bool:
-        """Return whether the service processes the row's picture."""
-        return self.results[Field.PROCESS_SEAL].value is True
-
 
 FieldReader = Callable[[Cell | None, str | None, FieldContext], FieldResult[Any]]
 
@@ -373,12 +355,8 @@ READERS: Mapping[Field, FieldReader] = {
     Field.SEAL_NAME: lambda cell, address, context: read_seal_name(
         cell, address, ascii_allowed=context.settings.seal_name_ascii
     ),
-    Field.SCENE_KEY: lambda cell, address, _: read_choice(Field.SCENE_KEY, cell, address),
     Field.ENABLE_AUTO_SIGN: lambda cell, address, _: read_choice(Field.ENABLE_AUTO_SIGN, cell, address),
     Field.LICENSE_TYPE: lambda cell, address, _: read_choice(Field.LICENSE_TYPE, cell, address),
-    Field.SEAL_IMAGE_COMPRESS: lambda cell, address, _: read_choice(Field.SEAL_IMAGE_COMPRESS, cell, address),
-    Field.PROCESS_SEAL: lambda cell, address, _: read_choice(Field.PROCESS_SEAL, cell, address),
-    Field.SEAL_COLOR: lambda cell, address, _: read_choice(Field.SEAL_COLOR, cell, address),
     Field.MOBILE: lambda cell, address, context: read_mobile(
         cell, address, auto_sign=context.opens_auto_sign()
     ),

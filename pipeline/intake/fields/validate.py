@@ -148,6 +148,7 @@ class _RowReader:
             result for result in in_order if result is not None and (result.problems or result.changes)
         ]
         values = {attribute: results[field].value for field, attribute in _ATTRIBUTES}
+        values["scene_key"] = self._settings.scene_key
         problems = (*_list_row_problems(row), *(other for result in eventful for other in result.problems))
         return values, problems, tuple(change for result in eventful for change in result.changes)
 
@@ -200,11 +201,6 @@ def _read_field(
         if result.value is None or result.value is False:  # a "no" loses nothing
             return FieldResult(None, result.problems)
         return FieldResult(None, (*result.problems, refuse_value(field, cell, address, "warning")))
-    if field is Field.SEAL_COLOR and result.value is not None and not context.processes_seal():
-        # the colour is that of processed pictures alone; one that the roster itself gives is not left out silently
-        is_written = not is_dash(get_text(cell))
-        left_out = [refuse_value(field, cell, address, "warning")] if is_written else []
-        return FieldResult(None, (*result.problems, *left_out))
     if field is Field.LICENSE_TYPE and result == FieldResult(None) and context.opens_auto_sign():
         # a create without this parameter binds a paid licence
         return FieldResult(None, (refuse_value(field, cell, address, found="", expected="0, 1"),))

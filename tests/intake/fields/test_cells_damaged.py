@@ -133,7 +133,8 @@ DAMAGE = {
     **{kind: lambda dice, write=write: (TEXT, None, write(dice)) for kind, write in TEXTS.items()},
 }
 SETTINGS = FieldSettings(
-    defaults={Field.SCENE_KEY: "E_PRESCRIPTION_AUTO_SIGN"},
+    scene_key=None,
+    defaults={},
     allow_other_card_type=False,
     accepted_parameters=(),
 )

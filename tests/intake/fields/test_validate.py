@@ -15,15 +15,8 @@ from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.fields.validate import validate_rows
 
 TODAY = date(2026, 11, 25)
-DEFAULTS = {
-    "scene_key": "E_PRESCRIPTION_AUTO_SIGN",
-    "enable_auto_sign": None,
-    "license_type": None,
-    "seal_image_compress": None,
-    "process_seal": None,
-    "seal_color": None,
-}
-ALL_ACCEPTED = {"accepted_parameters": ("enable_auto_sign", "license_type", "seal_image_compress")}
+DEFAULTS = {"enable_auto_sign": None, "license_type": None}
+ALL_ACCEPTED = {"accepted_parameters": ("enable_auto_sign", "license_type")}
 COLUMNS = dict(zip(Field, ascii_uppercase, strict=False))
 
 
@@ -69,6 +62,7 @@ def judge(
     **defaults,
 ) -> list[Doctor]:
     settings = FieldSettings(
+        scene_key="OTHER",
         defaults={Field(name): value for name, value in {**DEFAULTS, **defaults}.items()},
         allow_other_card_type=allow_other_card_type,
         seal_name_ascii=seal_name_ascii,
@@ -88,14 +82,14 @@ def test_a_clean_row_is_a_doctor_without_a_problem():
     assert doctor.problems == doctor.changes == ()
     assert (doctor.name, doctor.number, doctor.id_type) == ("张三", GOOD, CardType.ID_CARD)
     assert (doctor.mobile, doctor.staff_no, doctor.department) == ("13800138000", "1024", "内 科")
-    assert (doctor.seal_name, doctor.scene_key) == ("张三一〇处方章", "E_PRESCRIPTION_AUTO_SIGN")
+    assert (doctor.seal_name, doctor.scene_key) == ("张三一〇处方章", "OTHER")
     assert (doctor.picture, doctor.evidence, doctor.key, doctor.row_id) == (None, None, None, None)
 
 
 def test_all_troubles_of_a_row_stand_together_each_with_its_cell():
     (doctor,) = judge(
         row(12, hidden=True, name="张*三", id_card_number="1.1E+17", mobile="123", seal_name="A" * 51,
-            scene_key="门诊", enable_auto_sign="也许", department=(CellKind.ERROR, "#N/A"))
+            license_type="门诊", enable_auto_sign="也许", department=(CellKind.ERROR, "#N/A"))
     )  # fmt: skip
     assert codes(doctor) == [
         "ROW_HIDDEN(w)",
@@ -110,7 +104,7 @@ def test_all_troubles_of_a_row_stand_together_each_with_its_cell():
     ]
     assert all(problem.cell == f"{COLUMNS[problem.field]}12" for problem in doctor.problems if problem.field)
     assert (doctor.name, doctor.number, doctor.id_type, doctor.mobile) == (None, None, None, None)
-    assert (doctor.seal_name, doctor.scene_key, doctor.enable_auto_sign) == (None, None, None)
+    assert (doctor.seal_name, doctor.enable_auto_sign, doctor.license_type) == (None, None, None)
 
 
 @pytest.mark.parametrize("field", list(Field))
@@ -136,35 +130,25 @@ def test_a_row_of_a_roster_without_a_column_misses_it_without_an_address():
 
 def test_the_row_overrides_the_defaults():
     (doctor,) = judge(
-        row(scene_key="其他", enable_auto_sign="否", license_type="绑定", seal_image_compress=(CellKind.BOOL, True)),
-        enable_auto_sign=True, license_type=1, seal_image_compress=False, **ALL_ACCEPTED,
+        row(enable_auto_sign=(CellKind.BOOL, False), license_type="绑定"),
+        enable_auto_sign=True, license_type=1, **ALL_ACCEPTED,
     )  # fmt: skip
-    assert (doctor.scene_key, doctor.enable_auto_sign) == ("OTHER", False)
-    assert (doctor.license_type, doctor.seal_image_compress) == (0, True)
+    assert (doctor.enable_auto_sign, doctor.license_type) == (False, 0)
 
 
 def test_the_defaults_hold_where_cells_are_blank_or_absent():
-    (doctor,) = judge(
-        row(scene_key="", enable_auto_sign=" "),
-        enable_auto_sign=True, license_type=1, seal_image_compress=False, **ALL_ACCEPTED,
-    )  # fmt: skip
-    assert (doctor.scene_key, doctor.enable_auto_sign) == ("E_PRESCRIPTION_AUTO_SIGN", True)
-    assert (doctor.license_type, doctor.seal_image_compress) == (1, False)
+    (doctor,) = judge(row(enable_auto_sign=" "), enable_auto_sign=True, license_type=1, **ALL_ACCEPTED)
+    assert (doctor.enable_auto_sign, doctor.license_type) == (True, 1)
 
 
 def test_choices_are_read_in_words_and_constants():
     for field, written, used in (
-        ("scene_key", "e_prescription_auto_sign", "E_PRESCRIPTION_AUTO_SIGN"),
-        ("scene_key", "电子处方", "E_PRESCRIPTION_AUTO_SIGN"),
-        ("scene_key", "电子处方授权签", "E_PRESCRIPTION_AUTO_SIGN"),
-        ("scene_key", "处方授权签", "E_PRESCRIPTION_AUTO_SIGN"),
-        ("scene_key", "OTHER", "OTHER"),
         ("enable_auto_sign", "是", True),
         ("enable_auto_sign", "TRUE", True),
         ("enable_auto_sign", (CellKind.NUMBER, 1.0), True),
         ("enable_auto_sign", "×", False),
-        ("seal_image_compress", "０", False),
-        ("seal_image_compress", (CellKind.BOOL, False), False),
+        ("enable_auto_sign", "０", False),
+        ("enable_auto_sign", (CellKind.BOOL, False), False),
         ("license_type", (CellKind.NUMBER, 0.0), 0),
         ("license_type", "1", 1),
         ("license_type", "不绑定", 1),
@@ -176,8 +160,8 @@ def test_choices_are_read_in_words_and_constants():
 
 def test_a_choice_that_is_not_understood_refuses_the_row_and_names_what_is():
     for field, written in (
-        ("license_type", "是"), ("license_type", "2"), ("license_type", (CellKind.NUMBER, 0.5)), ("scene_key", "处方章"),
-        ("seal_image_compress", "大"), ("enable_auto_sign", (CellKind.DATE, date(2026, 1, 1))),
+        ("license_type", "是"), ("license_type", "2"), ("license_type", (CellKind.NUMBER, 0.5)),
+        ("enable_auto_sign", "大"), ("enable_auto_sign", (CellKind.DATE, date(2026, 1, 1))),
     ):  # fmt: skip
         (doctor,) = judge(row(**{field: written}))
         (refused,) = doctor.problems
@@ -204,30 +188,15 @@ def test_auto_sign_inline_without_a_word_on_the_licence_would_bind_a_paid_one_an
     assert codes(judge(row(enable_auto_sign="是", license_type="1"), **ALL_ACCEPTED)[0]) == []
 
 
-@pytest.mark.parametrize(
-    ("field", "written"), [("enable_auto_sign", "是"), ("license_type", "1"), ("seal_image_compress", "是")]
-)
+@pytest.mark.parametrize(("field", "written"), [("enable_auto_sign", "是"), ("license_type", "1")])
 def test_fields_of_the_older_contract_alone_are_dropped_and_reported(field, written):
     (doctor,) = judge(row(mobile="", **{field: written}))
     assert sorted(codes(doctor)) == ["MOBILE_MISSING(w)", "VALUE_INVALID(w)"]
     assert getattr(doctor, field) is None
 
 
-def test_a_colour_counts_where_the_picture_is_processed():
-    accepted = {"accepted_parameters": ("process_seal", "seal_color")}
-    (doctor,) = judge(row(process_seal="是", seal_color="红色"), **accepted)
-    assert (doctor.problems, doctor.process_seal, doctor.seal_color) == ((), True, "RED")
-    (doctor,) = judge(row(seal_color="红色"), process_seal=False, seal_color="BLUE", **accepted)
-    assert (codes(doctor), doctor.seal_color) == (["VALUE_INVALID(w)"], None), "the roster's own, left out"
-    (doctor,) = judge(row(), process_seal=False, seal_color="BLUE", **accepted)
-    assert (codes(doctor), doctor.process_seal, doctor.seal_color) == ([], False, None)
-    (doctor,) = judge(row(seal_color="-"), process_seal=True, seal_color="BLUE", **accepted)
-    assert (codes(doctor), doctor.seal_color) == ([], "BLUE")
-    assert codes(judge(row(process_seal="是", seal_color="紫"), **accepted)[0]) == ["VALUE_INVALID"]
-
-
 def test_a_field_set_to_no_needs_no_warning():
-    (doctor,) = judge(row(enable_auto_sign="否", seal_image_compress="否"))
+    (doctor,) = judge(row(enable_auto_sign="否"))
     assert codes(doctor) == []
     assert doctor.enable_auto_sign is None
 
@@ -300,8 +269,10 @@ def test_a_picture_in_a_mapped_cell_is_never_read_as_text(field):
 
 @pytest.mark.parametrize("dash", ["-", "—", "/", "……"])
 def test_a_dash_in_a_choice_is_a_blank(dash):
-    (doctor,) = judge(row(scene_key=dash, enable_auto_sign=dash), license_type=1, **ALL_ACCEPTED)
-    assert (doctor.problems, doctor.scene_key) == ((), "E_PRESCRIPTION_AUTO_SIGN")
+    (doctor,) = judge(
+        row(license_type=dash, enable_auto_sign=dash), enable_auto_sign=False, license_type=1, **ALL_ACCEPTED
+    )
+    assert (doctor.problems, doctor.enable_auto_sign, doctor.license_type) == ((), False, 1)
 
 
 def test_the_key_is_made_from_the_lifetime_number_and_only_from_a_usable_one():
@@ -384,12 +355,8 @@ VALUES = {
     Field.ID_TYPE: [None, "身份证", "护照"],
     Field.MOBILE: [None, "13800138000", "无", 0],
     Field.SEAL_NAME: [None, "张三章", "a"],
-    Field.SCENE_KEY: [None, "OTHER", "?"],
     Field.ENABLE_AUTO_SIGN: [None, "是", "否", True],
     Field.LICENSE_TYPE: [None, "0", "1", (CellKind.NO_VALUE, None)],
-    Field.SEAL_IMAGE_COMPRESS: [None, "是", "?"],
-    Field.PROCESS_SEAL: [None, "是", "?"],
-    Field.SEAL_COLOR: [None, "红", "?"],
 }
 CONTENTS = st.lists(
     st.fixed_dictionaries({}, optional={field: st.sampled_from(texts) for field, texts in VALUES.items()}),
@@ -406,6 +373,7 @@ def test_a_row_is_read_alike_alone_and_among_rows_with_other_columns(contents, o
         cells = {field: cell(field, value) for field, value in values.items()}
         rows.append(Row(Origin(Path("a.xlsx"), None, number), tuple(cells.values()), cells))
     rules = FieldSettings(
+        scene_key=None,
         defaults={Field(name): value for name, value in {**DEFAULTS, "enable_auto_sign": auto_sign}.items()},
         allow_other_card_type=other,
         accepted_parameters=ALL_ACCEPTED["accepted_parameters"] if accepted else (),

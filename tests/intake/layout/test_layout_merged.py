@@ -93,10 +93,8 @@ def test_which_merged_cells_are_filled_down():
     for title, value, field, inherits in (
         ("科室", "内科", Field.DEPARTMENT, True),
         ("证件类型", "居民身份证", Field.ID_TYPE, True),
-        ("业务场景", "处方", Field.SCENE_KEY, True),
         ("开通自动签", "是", Field.ENABLE_AUTO_SIGN, True),
         ("许可类型", "1", Field.LICENSE_TYPE, True),
-        ("是否压缩", "是", Field.SEAL_IMAGE_COMPRESS, True),
         ("工号", "1001", Field.STAFF_NO, False),
         ("手机", "13800138000", Field.MOBILE, False),
         ("印章名称", "张三章", Field.SEAL_NAME, False),
