@@ -1,7 +1,7 @@
 """Who gets which link, by the newest state that is known.
 
-A doctor who has not opened auto-sign gets a link to open it; one who is open with another seal, or without one, gets a
-link to choose the seal. A link that can still be opened is shown again. An SMS goes with the making of a link to open
+A doctor who has not opened auto-sign, or opened it without a seal, gets a link to open it; one who is open with another
+seal gets a link to choose the seal. A link that can still be opened is shown again. An SMS goes with the making of a link to open
 auto-sign, and only there: a doctor whose link was made without one gets another link with it.
 """
 
@@ -189,6 +189,12 @@ class LinksReport:
     def links(self) -> list[ListedLink]:
         """The links that can be opened."""
         return [link for need in self.plan.needs if (link := need.list_link()) is not None]
+
+    @property
+    def made(self) -> int:
+        """How many of the links were made now."""
+        done = {key for key, end in self.calls.ends.items() if end.verdict == "done"}
+        return sum(need.good_link is not None and need.doctor.key in done for need in self.plan.needs)
 
     @property
     def missing(self) -> list[LinkNeed]:

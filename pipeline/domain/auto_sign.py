@@ -16,6 +16,7 @@ from pipeline.domain.seals import fold_seal_id
 DAY = 86_400.0
 LICENSE_WARNING_SECONDS = 30 * DAY  # before its end
 CARD_NOT_QUERIED = "card_not_queried"  # code of a doctor whose card type the call does not take
+SHARED_LINK = "shared_link"  # code of a link that was given for two doctors: neither gets it
 
 CallKind = Literal["enable_link", "seal_link", "cancel_link", "disable"]
 LinkKind = Literal["enable_link", "seal_link"]
@@ -181,10 +182,11 @@ class CallEnd:
     request_id: str | None = None
 
 
-# the link that a doctor in a state needs
+# The link that a doctor in a state needs. By the service's page, who is open without a seal enters the link for opening
+# again. The link that was used for opening is such a link.
 NEEDED_KINDS: Mapping[AutoSignState, LinkKind] = {
     AutoSignState.NOT_OPEN: "enable_link",
-    AutoSignState.NO_SEAL: "seal_link",
+    AutoSignState.NO_SEAL: "enable_link",
     AutoSignState.OTHER_SEAL: "seal_link",
 }
 

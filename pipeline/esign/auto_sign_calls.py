@@ -5,6 +5,7 @@ An answer that lacks what the page documents is none. The whole number stands in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from pipeline.esign.responses import Answer, Reply
 
 USUAL_SCENE = "E_PRESCRIPTION_AUTO_SIGN"
 MAX_URL = 4_096  # characters
+LINK = re.compile(r"https://[0-9a-z.-]+(:[0-9]+)?([/?#]\S*)?", re.ASCII | re.IGNORECASE)
 LAST_SECOND = 253_402_300_799  # of the year 9999: a later moment is none
 NOT_SENT = "not_sent"  # code of a call whose headers never left
 NO_IS_OPEN, ODD_SEAL_ID, NO_URL = "no_is_open", "odd_seal_id", "no_url"  # codes of ours
@@ -174,13 +176,13 @@ def read_status(reply: Reply, *, sent: Collection[str], masker: Masker) -> Statu
 
 
 def read_link(reply: Reply, signer: Signer, *, masker: Masker) -> LinkReading:
-    """Read the answer with a link; one that would show the person's number is none."""
+    """Read the answer with a link: an https address. One that would show the person's number is none."""
     answer = reply.answer
     if answer is None or answer.code is not None:
         failure = _read_failure(reply, masker)
         return LinkReading(failure.code, failure.meaning, failure.message, failure.request_id)
     url = answer.get_text("Url") or ""
-    is_link = 0 < len(url) <= MAX_URL and url.isprintable() and " " not in url
+    is_link = len(url) <= MAX_URL and url.isprintable() and LINK.fullmatch(url) is not None
     if not is_link or signer.number.casefold() in url.casefold():
         return LinkReading(NO_URL, "unknown", request_id=answer.request_id)
     return LinkReading(request_id=answer.request_id, url=url)

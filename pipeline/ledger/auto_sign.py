@@ -7,8 +7,9 @@ service is asked again.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
-from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, AutoSignRecord, CallEnd
+from pipeline.domain.auto_sign import SHARED_LINK, AutoSignAnswer, AutoSignCall, AutoSignRecord, CallEnd
 from pipeline.ledger.protocol import Connection, LedgerConflict
 from pipeline.ledger.receipts import Fact, Receipt
 from pipeline.ledger.schema import insert_row, select_columns
@@ -68,7 +69,24 @@ def enter_call(connection: Connection, call: AutoSignCall) -> list[Fact]:
 
 
 def enter_call_end(connection: Connection, uuid: str, end: CallEnd, now: float) -> list[Fact]:
-    """Enter what became of a call, also of one that another process has taken for lost. Raises LedgerConflict otherwise."""
+    """Enter what became of a call, also of one that another process has taken for lost. Raises LedgerConflict otherwise.
+
+    A link belongs to one doctor. One that was ever given for another doctor proves nothing of either call.
+    """
+    given_before = [
+        uuid
+        for (uuid,) in connection.execute(
+            "SELECT uuid FROM auto_sign_call WHERE url = ? AND key <> (SELECT key FROM auto_sign_call WHERE uuid = ?)",
+            (end.url, uuid),
+        )
+    ]
+    if given_before:
+        end = replace(end, verdict="unknown", code=SHARED_LINK)
+        for earlier in given_before:
+            connection.execute(
+                "UPDATE auto_sign_call SET verdict = ?, code = ? WHERE uuid = ?",
+                (end.verdict, end.code, earlier),
+            )
     values = (end.verdict, now, end.url, end.until, end.code, end.request_id)
     ended = connection.execute(
         f"UPDATE auto_sign_call SET {_SET_END} WHERE uuid = ? AND {_OPEN_CALL}",  # noqa: S608 - our own words
@@ -76,7 +94,7 @@ def enter_call_end(connection: Connection, uuid: str, end: CallEnd, now: float) 
     )
     if ended.rowcount != 1:
         raise LedgerConflict("settled")
-    return [_make_fact(uuid)]
+    return [_make_fact(one) for one in (uuid, *given_before)]
 
 
 def enter_void_links(connection: Connection, uuids: Collection[str], *, now: float) -> list[Fact]:

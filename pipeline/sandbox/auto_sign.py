@@ -223,15 +223,16 @@ class AutoSign:
         return asdict(link)
 
     def _use_link(self, command: Mapping[str, Any], now: float) -> Mapping[str, Any]:
-        """Let the doctor finish what the link is for, with the seal that ``seal`` names."""
+        """Let the doctor do what the link is for, with the seal that ``seal`` names; without one the link is entered again."""
         link = self._get_live_link(command, now)
         seal_id = self._get_chosen_seal(link.person, command)
-        if link.kind == "seal" and self._is_open(link.person, now):
+        if self._is_open(link.person, now):
             self._open[link.person].seal_id = seal_id
         else:
             self.open(link.person, seal_id, now)
         link.opened_at = link.opened_at or now
-        link.ended = "used"
+        if link.kind == "seal" or seal_id:
+            link.ended = "used"
         return asdict(link)
 
     def _expire_link(self, command: Mapping[str, Any], now: float) -> Mapping[str, Any]:

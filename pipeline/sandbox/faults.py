@@ -19,7 +19,7 @@ faults:
 
 ``replay`` answers with what an earlier call was answered, to the letter: of the action, the name and the number that it
 names, else the last one of the same action. Its own call is executed all the same. ``same_file_id`` answers an upload
-with the FileIds of the first one.
+with the FileIds of the first one. ``link`` answers with this Url in place of the link that was made.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ Kind = Literal[
     "same_seal_id",
     "seal_id",
     "same_file_id",
+    "link",
     "replay",
     "charset",
     "clock_skew",
@@ -110,7 +111,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong. ``seconds`` is for the delays and the skew, ``url`` for redirect.
+    """One thing that goes wrong. ``seconds`` is for the delays and the skew, ``url`` for redirect and link.
 
     ``code`` and ``message`` are for ``code`` and the internal errors; ``when`` for what may strike on either side;
     ``seal_id`` is what the fault of that name answers in place of the SealId that was made; ``message`` is also the
@@ -248,6 +249,8 @@ def _read_value(kind: Kind, value: Any) -> Mapping[str, Any]:  # noqa: PLR0911 -
             return _read_error(value, "InternalError")
         case "seal_id" | "deprecated":
             return {"seal_id" if kind == "seal_id" else "message": _take(value, str, "text")}
+        case "link":
+            return {"url": _take(value, str, "text")}
         case "replay":
             return {"earlier": _parse_match(value or {}, REPLAY_KEYS)}
         case _ if value is None:

@@ -425,6 +425,8 @@ def _spoil(response: dict[str, Any], fault: Fault, given: GivenAnswers, *, execu
             changes = {"SealId": ""}
         case "seal_id" if "SealId" in response:
             changes = {"SealId": fault.seal_id}
+        case "link" if "Url" in response:
+            changes = {"Url": fault.url}
         case "same_seal_id" if "SealId" in response:
             changes = {"SealId": given.get_first_value(CREATE, "SealId") or response["SealId"]}
         case _:

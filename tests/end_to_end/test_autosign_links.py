@@ -4,6 +4,7 @@ import json
 import os
 import re
 from datetime import datetime
+from urllib.request import Request, urlopen
 
 import openpyxl
 import pytest
@@ -47,6 +48,13 @@ def truth(hospital):
 
 def count_calls(hospital, action):
     return sum(request.action == action for request in hospital.service.received)
+
+
+def add_faults(hospital, *faults):
+    """Add faults that count the calls from now on."""
+    body = json.dumps({"faults": faults}).encode()
+    with urlopen(Request(f"{hospital.sandbox.url}/_faults", data=body)) as answer:
+        assert answer.status == 200
 
 
 def links_of(hospital, capsys, *options, code=0):
@@ -100,8 +108,31 @@ def test_each_doctor_gets_the_link_that_the_newest_state_asks_for(sealed, capsys
         assert control(hospital, do="use_link", link=link["url"], seal=choice)["name"] == name
     assert hospital.go("autosign", "status") == 0
     now = {link["name"]: link["kind"] for link in links_of(hospital, capsys)["links"]}
-    assert now == {names[1]: "seal_link", names[2]: "seal_link", names[3]: "enable_link"}
-    assert (count_calls(hospital, ENABLE), count_calls(hospital, SEAL)) == (4, 2)
+    assert now == {names[1]: "seal_link", names[2]: "enable_link", names[3]: "enable_link"}
+    assert (count_calls(hospital, ENABLE), count_calls(hospital, SEAL)) == (4, 1)
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_a_doctor_who_is_open_without_a_seal_enters_the_link_for_opening_again(sealed, capsys, is_linked):
+    """As the service has it: without a seal, the opening link is entered again. The link that was used is that link."""
+    hospital = sealed()
+    name = hospital.service.seals[0].name
+    if is_linked:
+        (link,) = links_of(hospital, capsys, name)["links"]
+        control(hospital, do="use_link", link=link["url"], seal="none")
+    else:
+        control(hospital, do="open", number=number_of(hospital, name), seal="none")
+    capsys.readouterr()
+    assert hospital.go("autosign", "status", name) == 0
+    assert "enters the link for opening again" in capsys.readouterr().out
+    for words in ((name,), (name, "--renew")):
+        (link,) = links_of(hospital, capsys, *words)["links"]
+        assert (link["name"], link["kind"]) == (name, "enable_link")
+    assert [made["kind"] for made in truth(hospital)["links"]] == ["enable"]
+    control(hospital, do="use_link", link=link["url"])
+    assert hospital.go("autosign", "status", name) == 0
+    assert links_of(hospital, capsys, name)["links"] == []
+    assert (count_calls(hospital, ENABLE), count_calls(hospital, SEAL)) == (1, 0)
 
 
 class Days(LaterClock):
@@ -200,6 +231,67 @@ def test_a_refusal_that_hits_everybody_stops_after_one_call(sealed, capsys):
     assert answer["halted"]["code"] == "OperationDenied.NotInAutoSignWhiteList"
     assert count_calls(hospital, ENABLE) == 1
     control(hospital, do="white_list", state="on")
+    assert links_of(hospital, capsys)["made"] == 4
+
+
+def read_written_links(hospital):
+    """Return the text of the newest workbook and page."""
+    folder = newest_folder(hospital, "links.xlsx")
+    sheets = openpyxl.load_workbook(folder / "links.xlsx").worksheets
+    texts = [str(cell) for sheet in sheets for row in sheet.iter_rows(values_only=True) for cell in row]
+    page = folder / "links.html"
+    return " ".join([*texts, page.read_text("utf-8") if page.exists() else ""])
+
+
+SAME = "https://essurl.invalid/same"
+
+
+@pytest.mark.parametrize("first", ["in the same run", "in an earlier run", "used before"])
+def test_a_link_for_two_doctors_is_none_for_either_and_both_are_named(sealed, capsys, first):
+    hospital = sealed()
+    add_faults(hospital, fault({"link": SAME}, action=ENABLE, nth=(1, 3, 5)))
+    names = [seal.name for seal in hospital.service.seals]
+    if first != "in the same run":
+        (link,) = links_of(hospital, capsys, names[0])["links"]
+        assert link["url"] == SAME
+    if first == "used before":
+        control(hospital, do="open", number=number_of(hospital, names[0]))
+        assert hospital.go("autosign", "status") == 0
+    answer = links_of(hospital, capsys, code=3)
+    assert (answer["made"], len(answer["links"])) == (2, 2)
+    assert SAME not in {link["url"] for link in answer["links"]}
+    without = {doctor["name"]: doctor["reason"] for doctor in answer["missing"]}
+    both = {*names} - {link["name"] for link in answer["links"]}
+    assert set(without) == both - ({names[0]} if first == "used before" else set())
+    assert len(both) == 2
+    for name, reason in without.items():
+        (other,) = both - {name}
+        assert f"gave the same link to {other}" in reason
+    assert SAME not in read_written_links(hospital)
+    again = links_of(hospital, capsys, next(iter(without)), code=3)
+    assert (again["made"], again["links"]) == (0, []), "a third time: the ledger knows whom it was given to"
+    assert links_of(hospital, capsys)["made"] == len(without)
+    links = {link["name"]: link["url"] for link in links_of(hospital, capsys)["links"]}
+    assert len({*links.values()} - {SAME}) == len(links) == 4 - (first == "used before")
+
+
+def test_what_is_no_https_address_is_no_link(sealed, capsys):
+    odd = [
+        "http://essurl.invalid/a", "javascript:alert(1)", "file:///etc/passwd", "=cmd|' /C calc'!A0",
+        "//essurl.invalid/a", "https:/essurl.invalid", "https://", "https://a@essurl.invalid/a", "pages/guide?token=1", "",
+        "data:text/html,a", "https://[a",
+    ]  # fmt: skip
+    hospital = sealed()
+    add_faults(hospital, *(fault({"link": url}, action=ENABLE, nth=(n,)) for n, url in enumerate(odd, 1)))
+    names = {seal.name for seal in hospital.service.seals}
+    for _ in range(0, len(odd), 4):
+        answer = links_of(hospital, capsys, code=3)
+        assert (answer["made"], answer["links"]) == (0, [])
+        assert {doctor["name"] for doctor in answer["missing"]} == names
+        assert all("no usable link" in doctor["reason"] for doctor in answer["missing"])
+        assert not [url for url in odd if url and url in read_written_links(hospital)]
+    assert {call.url for call in read_calls(hospital)} == {None}
+    assert count_calls(hospital, ENABLE) == len(odd)
     assert links_of(hospital, capsys)["made"] == 4
 
 

@@ -113,11 +113,14 @@ def test_the_official_sdk_drives_a_life_of_auto_sign(room, number):
 
     assert there.control("auto_sign", do="open_link", link=link.Url)["opened_at"]
     used = there.control("auto_sign", do="use_link", link=link.Url, seal="none")
-    assert used["ended"] == "used"
+    assert used["ended"] is None, "without a seal the doctor enters it again"
     status = there.call(AUTO_SIGN_STATUS)
     assert (status.IsOpen, status.SealId, status.LicenseType) == (True, "", 0)
     assert status.LicenseTo - status.LicenseFrom == 365 * DAY
 
+    again = there.control("auto_sign", do="use_link", link=link.Url)
+    assert (again["ended"], there.call(AUTO_SIGN_STATUS).SealId) == ("used", there.seal_id)
+    assert there.refusal(ENABLE_URL).code == "FailedOperation"
     for choice, seal_id in (("other", OTHER_SEAL), ("own", there.seal_id)):
         there.control("auto_sign", do="use_link", link=there.call(SEAL_URL).Url, seal=choice)
         assert there.call(AUTO_SIGN_STATUS).SealId == seal_id

@@ -67,6 +67,7 @@ def test_every_kind_can_be_written_in_a_file():
         "clock_skew": 1,
         "code": "InvalidParameter",
         "seal_id": "x",
+        "link": "https://127.0.0.1/x",
         "deprecated": "soon",
     }
     file = {"faults": [{"do": {kind: values[kind]} if kind in values else kind} for kind in KINDS]}

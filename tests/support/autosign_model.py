@@ -5,8 +5,8 @@ It restates the rules in its own words and asks the program nothing.
 * The service is asked about a doctor who stands in the roster with a card that the call takes, and who was never answered
   for; who by the last answer cannot sign with the hospital's seal, or only for 30 more
   days; whose last answer is older than ``RECHECK``, or older than a call that closed the auto-sign or a corrected number.
-* A doctor who by the last answer is not open needs a link to open, one who is open with another or no seal a link to
-  choose. A link is made where none can be opened, a second one only on request (``--renew``). A link whose answer was
+* A doctor who by the last answer is not open, or open without a seal, needs a link to open, one who is open with another
+  seal a link to choose. A link is made where none can be opened, a second one only on request (``--renew``). A link whose answer was
   lost is none.
 * An SMS goes with a link to open. The next one goes only after a link that was delivered and is over, and where a new link
   was made on request since. After an SMS whose answer was lost no other one goes, ever.
@@ -23,7 +23,7 @@ DAY = 86_400.0
 RECHECK, LINK_DAYS, WARNING = 5, 12, 30  # days
 STEP = 1.01 * DAY  # no age of an answer or link is a whole number of days: no state hangs on a millisecond
 CORRECTED = 2_000  # added to the serial of a number that was entered by mistake
-NEEDS = {"not_open": "enable", "other_seal": "seal", "no_seal": "seal"}
+NEEDS = {"not_open": "enable", "other_seal": "seal", "no_seal": "enable"}
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.autosign.journalled_calls import CallsReport, PersonCall
     from pipeline.autosign.links import LinkNeed, LinkPlan, LinksReport
     from pipeline.cli.run_log import RunRecorder
+    from pipeline.ledger.database_ledger import DatabaseLedger
     from pipeline.reports.presenter import Presenter
 
 DECLINED = 0
@@ -42,8 +43,8 @@ MAX_LISTED = 20  # doctors without a link, on a terminal
 def make_links(session: Session, words: tuple[str, ...], *, renew: bool, sms: bool, yes: bool) -> int:
     """Make links for doctors who cannot sign yet, and a page to print.
 
-    Whom `autosign status` found not open gets a link to open auto-sign; whom it found open with another seal, or without
-    one, gets a link to choose the seal. A link that can still be opened is shown again.
+    Whom `autosign status` found not open, or open without a seal, gets a link to open auto-sign; whom it found open with
+    another seal, gets a link to choose the seal. A link that can still be opened is shown again.
 
     The workbook holds the links, for those who send them by their own messenger. The page has six doctors an A4 sheet,
     each with a QR code. ROSTER and QUERY are those of `autosign status`.
@@ -82,8 +83,8 @@ def _make_links(
     calls = [need.build_call(product, seconds, opened.masker) for need in plan.due]
     sent = send_calls(recorder, opened, calls)
     report = LinksReport(_plan(session, opened, doctors), sent)
-    files = _write_files(session, recorder.own_folder, report)
-    _print_links(session, report, files)
+    files = _write_files(session, recorder.own_folder, report, opened.ledger)
+    _print_links(session, report, files, opened.ledger)
     return recorder.record_calls(sent.traffic, sent.halt, _compute_exit_code(sent, report.missing))
 
 
@@ -192,14 +193,14 @@ def _compute_exit_code(report: CallsReport, missing: Sequence[object]) -> int:
     return more_severe_exit(code, EXIT_ATTENTION) if missing else code
 
 
-def _write_files(session: Session, folder: Path, report: LinksReport) -> list[Path]:
+def _write_files(session: Session, folder: Path, report: LinksReport, ledger: DatabaseLedger) -> list[Path]:
     """Write the workbook and the page, none where no doctor needs a link."""
     from pipeline.autosign.printable_page import write_printable_page
     from pipeline.reports.link_list import LINKS, write_link_workbook
     from pipeline.reports.presenter import Presenter
 
     presenter, links = Presenter(session.language), report.links
-    reasons = [(need.doctor.name, _explain_missing(need, presenter)) for need in report.missing]
+    reasons = [(need.doctor.name, _explain_missing(need, presenter, ledger)) for need in report.missing]
     files = []
     if links or reasons:
         files.append(write_link_workbook(folder / LINKS, links, reasons, presenter))
@@ -208,8 +209,10 @@ def _write_files(session: Session, folder: Path, report: LinksReport) -> list[Pa
     return files
 
 
-def _explain_missing(need: LinkNeed, presenter: Presenter) -> str:
+def _explain_missing(need: LinkNeed, presenter: Presenter, ledger: DatabaseLedger) -> str:
     """Return why a doctor who needs a link has none, and what to do."""
+    from pipeline.domain.auto_sign import SHARED_LINK
+    from pipeline.esign.auto_sign_calls import NO_URL
     from pipeline.esign.products import ESSBASIC
     from pipeline.reports.explanations import describe_code
 
@@ -219,6 +222,13 @@ def _explain_missing(need: LinkNeed, presenter: Presenter) -> str:
     if call.verdict == "done":
         return presenter.render("autosign.missing.spent")
     code = call.code or ""
+    if code == NO_URL:
+        return presenter.render("autosign.missing.no_url")
+    if code == SHARED_LINK:
+        people, given = ledger.snapshot().people, ledger.list_auto_sign_calls()
+        others = {one.key for one in given if one.url == call.url and one.key != call.key}
+        names = ", ".join(sorted(people[key].name or people[key].id_masked or "—" for key in others))
+        return presenter.render("autosign.missing.shared", names=names)
     # by its name the advice for both products is found
     action = ESSBASIC.auto_sign_seal_url if need.kind == "seal_link" else ESSBASIC.auto_sign_enable_url
     words = describe_code(code, presenter, action) or presenter.render("autosign.no_words")
@@ -226,15 +236,17 @@ def _explain_missing(need: LinkNeed, presenter: Presenter) -> str:
     return presenter.render(f"autosign.missing.{key}", code=code or "—", words=words)
 
 
-def _print_links(session: Session, report: LinksReport, files: Sequence[Path]) -> None:
+def _print_links(
+    session: Session, report: LinksReport, files: Sequence[Path], ledger: DatabaseLedger
+) -> None:
     """Print what stopped the calls, what was made, who has no link and why, and the files."""
     from pipeline.reports.presenter import Presenter
 
     links, missing, calls = report.links, report.missing, report.calls
-    made, never_asked = calls.count("done"), report.plan.others.get(None, 0)
+    made, never_asked = report.made, report.plan.others.get(None, 0)
     print_halt(session, calls)
     presenter = Presenter(session.spoken)
-    reasons = [(need.doctor.name, need.kind, _explain_missing(need, presenter)) for need in missing]
+    reasons = [(need.doctor.name, need.kind, _explain_missing(need, presenter, ledger)) for need in missing]
     session.print_json(
         links=[link.to_dict() for link in links],
         missing=[{"name": name, "kind": kind, "reason": reason} for name, kind, reason in reasons],
