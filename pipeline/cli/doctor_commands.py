@@ -25,7 +25,7 @@ INDENTS = {"zh": " " * 7, "en": " " * 10}  # of the further lines of a finding
 @click.command()
 @click.pass_obj
 def doctor(session: Session) -> int:
-    """Examine configuration, network, credentials, ledger and timer.
+    """Examine configuration, network, credentials, ledger and last run.
 
     It examines rights and disk as well, and changes nothing.
 

@@ -161,11 +161,8 @@ def _suggest_choice(session: Session, message: str, parameter: click.Parameter) 
 
 
 def _get_usual_choice(choices: Sequence[str]) -> str:
-    """Return the kind of schedule that works on this machine, of other choices the first."""
-    from pipeline.operations.schedule_install import choose_usual_kind
-
-    kind = choose_usual_kind()
-    return kind if kind in choices else str(choices[0])
+    """Return the first choice."""
+    return str(choices[0])
 
 
 def _get_meant_choice(value: str, choices: Sequence[str]) -> str | None:

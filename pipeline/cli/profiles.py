@@ -36,8 +36,6 @@ WITHOUT_HOSPITAL = FOR_NAMED | frozenset(
         "hosts status",
         "init",
         "sandbox",
-        "schedule remove",
-        "schedule status",
         "worker",
     }
 )

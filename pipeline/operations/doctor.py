@@ -1,4 +1,4 @@
-"""Examines an installation: configuration, rights, disk, console, network, credentials, ledger, last run, timer.
+"""Examines an installation: configuration, rights, disk, console, network, credentials, ledger, last run.
 
 Each examination yields findings and raises nothing: a fault of one leaves the others to be examined. A program error in one
 is a finding as well.
@@ -31,9 +31,7 @@ from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.operations.backup import list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
-from pipeline.operations.installed_schedules import get_installed_timer
 from pipeline.operations.notify import load_state, name_channel, read_channels, read_ping_url, state_path
-from pipeline.operations.schedule_install import choose_usual_kind
 from pipeline.operations.service_examination import examine_service
 from pipeline.operations.shared_results import get_sharing_fault
 from pipeline.support.atomic_files import require_writable
@@ -66,7 +64,6 @@ def examine_installation(
         "ledger": lambda: chain(examine_ledger(config, clock), examine_witnesses(config)),
         "backup": lambda: examine_backup(config),
         "last_run": lambda: examine_last_run(config, clock),
-        "timer": lambda: examine_timer(config, config_name),
         "notify": lambda: examine_notifications(config, environment),
         "versions": examine_versions,
     }
@@ -321,24 +318,6 @@ def _get_last_run(config: Config, clock: Clock) -> RunRecord | None:
     with suppress(EsignImportError), open_ledger_for_check(config, clock) as (ledger, _):
         last = ledger.get_last_run() if ledger is not None else None
     return select_later_run(last, read_last_recorded_run(config.resolve_path(config.out), config.tenant))
-
-
-def examine_timer(config: Config, config_name: Path) -> Iterator[Finding]:
-    """Look for a timer or the unit of a worker that runs this configuration."""
-    timer = get_installed_timer(config_name.absolute())
-    if timer is None and config.is_ledger_on_server:
-        yield make_fault_finding("timer", "no_worker", "no_worker.remedy", config=config_name.absolute())
-    elif timer is None:
-        yield make_fault_finding(
-            "timer", "no_timer", "no_timer.remedy", config=config_name.absolute(), kind=choose_usual_kind()
-        )
-    elif timer.missing_commands:
-        commands = " && ".join(map(join, timer.missing_commands))
-        yield make_fault_finding(
-            "timer", "timer_off", "timer_off.remedy", timer=timer.location, commands=commands
-        )
-    else:
-        yield make_ok_finding("timer", "timer", timer=timer.location)
 
 
 def examine_notifications(config: Config, environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,17 +1,16 @@
-"""Renders what starts a run every day: a systemd timer, a line of cron, a task of Windows.
+"""Renders what starts a run every day (a systemd timer, a line of cron, a task of Windows), and installs units and tasks.
 
-`pipeline.operations.schedule_install` puts it where the system looks for it, `pipeline.operations.installed_schedules`
-finds it there. Each text ends with a digest of itself: by it a change that a person made is known.
+Each file begins with a comment that names the configuration and how the schedule is removed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shlex
+import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,19 +19,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
+from pipeline.support.atomic_files import write_bytes
 from pipeline.support.rights import acting_user, owner_of
 from pipeline.version import PROGRAM
 
 Kind = Literal["systemd", "cron", "windows"]
 Service = Literal["run", "worker", "page"]  # a run every day, or a program that runs all the time
 KINDS: Sequence[Kind] = ("systemd", "cron", "windows")
+IS_WINDOWS = os.name == "nt"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _NEEDS_QUOTES = re.compile(r"[\s\"'\\;]")
-_DIGEST = re.compile(
-    r"\s(?:(?:#|rem|<!--) )?sha256 ([0-9a-f]{16})(?: -->)?\s*\Z"
-)  # ends what `install` wrote
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SYSTEM_UNITS = Path("/etc/systemd/system")
+SYSTEMD_RUNS = Path("/run/systemd/system")
+_READABLE = 0o644  # for `systemctl cat` and other users; nothing in it is secret
 _FIRST_DAY = "2026-01-01"  # any day that has passed: the task starts every day from then on
 
 
@@ -41,7 +41,6 @@ class Schedule:
     """What is to be scheduled."""
 
     configs: Sequence[Config]  # of the hospitals that one run goes over
-    top_level: Config  # of config.yaml
     config_path: Path  # absolute
     hospitals: Sequence[str] = ()  # the options that choose them
     start: str  # HH:MM, local time
@@ -49,11 +48,6 @@ class Schedule:
     name: str | None = None  # distinguishes several schedules of one host
     is_user_unit: bool = False  # systemd: of this user's own manager
     service: Service = "run"  # systemd, page: also Windows
-
-    @property
-    def takes_new_hospitals(self) -> bool:
-        """Whether a hospital that is added to config.yaml later takes part without a new installation."""
-        return self.service == "worker" or "--all" in self.hospitals
 
     @property
     def unit(self) -> str:
@@ -81,42 +75,6 @@ class Schedule:
         """The folder of state that this user has set: with another one, a run would have another registry of ledgers."""
         is_ours = os.name != "nt" and self.user == acting_user()
         return (os.environ.get("XDG_STATE_HOME") or None) if is_ours else None
-
-    @property
-    def written_folders(self) -> list[Path]:
-        """The folders that are written into, each once: the page also puts rosters and pictures into theirs."""
-        state = Path(self.state_home) if self.state_home else _get_home(self.user) / ".local" / "state"
-        folders = [state / PROGRAM, *self.backup_folders]  # the registry
-        for config in self.configs:
-            # the folder of a server ledger's side files: how the last run ended
-            folders.append(config.resolve_ledger_file().parent)
-            if config.metrics_file is not None:
-                folders.append(config.resolve_path(config.metrics_file).parent)
-            folders += [config.resolve_path(path) for path in (config.work, config.out)]
-            if self.service == "page":
-                folders += [config.resolve_path(path) for path in (*config.roster, config.seals)]
-        if self.takes_new_hospitals:
-            folders += _list_parents_of_hospitals(self.top_level)
-        absolute = sorted({Path(os.path.abspath(folder)) for folder in folders})  # noqa: PTH100 - ".." taken out
-        return [folder for folder in absolute if not any(other in folder.parents for other in absolute)]
-
-    @property
-    def backup_folders(self) -> list[Path]:
-        """The folders of ledger backups, on other disks."""
-        folders = ((config, config.backup.folder) for config in self.configs)
-        return [config.resolve_path(folder).absolute() for config, folder in folders if folder is not None]
-
-
-def _list_parents_of_hospitals(top_level: Config) -> Iterator[Path]:
-    """Yield the folders in which a hospital that is added has its own: what `derive_path` adds the profile's name to."""
-    for key in ("ledger", "work", "out"):
-        path = getattr(top_level, key)
-        if not isinstance(path, Path):  # a ledger on a server
-            continue
-        if not path.is_absolute():
-            yield top_level.base
-        else:
-            yield path.parent if key == "ledger" else path
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,101 +114,112 @@ def render_schedule(kind: Kind, schedule: Schedule) -> Rendered:
         raise UsageError("schedule.worker")
     if schedule.service == "page" and kind == "cron":
         raise UsageError("schedule.page")
-    for path in (schedule.config_path, *schedule.written_folders, *map(Path, schedule.words)):
-        if _CONTROL.search(str(path)):
-            raise UsageError("schedule.path", path=path)
-    renderers: Mapping[Kind, Callable[[Schedule], Rendered]] = {
-        "systemd": _render_systemd,
-        "cron": lambda schedule: Rendered(cron_line=render_cron_line(schedule)),
-        "windows": _render_windows,
-    }
-    return renderers[kind](schedule)
-
-
-def get_user_units() -> Path:
-    """Return the folder of the user's own units."""
-    configured = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(configured) if configured else Path.home() / ".config") / "systemd" / "user"
+    for word in (str(schedule.config_path), *schedule.words):
+        if _CONTROL.search(word):
+            raise UsageError("schedule.path", path=word)
+    if kind == "cron":
+        return Rendered(cron_line=_render_cron_line(schedule))
+    return _render_systemd(schedule) if kind == "systemd" else _render_windows(schedule)
 
 
 def _render_systemd(schedule: Schedule) -> Rendered:
-    folder = get_user_units() if schedule.is_user_unit else SYSTEM_UNITS
+    settings = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    folder = Path(settings) / "systemd" / "user" if schedule.is_user_unit else SYSTEM_UNITS
+    endings = ("service", "timer") if schedule.service == "run" else ("service",)
+    paths = {ending: folder / f"{schedule.unit}.{ending}" for ending in endings}
+    manager = ("systemctl", "--user") if schedule.is_user_unit else ("systemctl",)
+    started = f"{schedule.unit}.{endings[-1]}"
+    removal = [[*manager, "disable", "--now", started], ["rm", *map(str, paths.values())]]
     values = {
+        "removal": " && ".join(map(shlex.join, removal)),
         "secrets": _list_secrets(schedule.configs),
-        "written": sorted(set(map(_get_existing_folder, schedule.written_folders))),
         "user": schedule.user,
         "is_user_unit": schedule.is_user_unit,
         "service": schedule.service,
         "sets_group": any(config.results_group for config in schedule.configs),
     }
-    files = {}
-    for ending in ("service", "timer") if schedule.service == "run" else ("service",):
-        text = _render_template(f"schedule.{ending}.j2", schedule, **values)
-        files[folder / f"{schedule.unit}.{ending}"] = _add_digest(text, "#")
-    manager = ("systemctl", "--user") if schedule.is_user_unit else ("systemctl",)
-    commands: list[Sequence[str]] = [
-        [*manager, "daemon-reload"],
-        [
-            *manager,
-            "enable",
-            "--now",
-            f"{schedule.unit}.{'timer' if schedule.service == 'run' else 'service'}",
-        ],
-    ]
+    files = {
+        path: _render_template(f"schedule.{ending}.j2", schedule, **values) for ending, path in paths.items()
+    }
+    commands: list[Sequence[str]] = [[*manager, "daemon-reload"], [*manager, "enable", "--now", started]]
     if schedule.is_user_unit:
         commands.append(["loginctl", "enable-linger"])  # else it runs only while the user is logged in
     return Rendered(files, commands)
 
 
-def render_cron_line(schedule: Schedule) -> str:
-    """Return the line of a crontab: it is known as ours by its comment."""
+def _render_cron_line(schedule: Schedule) -> str:
     hour, minute = schedule.start.split(":")
     command = shlex.join([*schedule.words[:-1], "--quiet", "run"])  # cron mails what is printed
     state = f"XDG_STATE_HOME={shlex.quote(schedule.state_home)} " if schedule.state_home else ""
     line = f"{state}PYTHONUTF8=1 {command} # {schedule.unit}: {schedule.config_path}"
-    escaped = f"{int(minute)} {int(hour)} * * * {line}".replace("%", "\\%")  # cron ends the command at %
-    return f"{escaped} sha256 {_compute_digest(escaped)}"
+    return f"{int(minute)} {int(hour)} * * * {line}".replace("%", "\\%")  # cron ends the command at %
 
 
 def _render_windows(schedule: Schedule) -> Rendered:
     folder = schedule.config_path.parent
     task, command_file = folder / f"{schedule.unit}.xml", folder / f"{schedule.unit}.cmd"
-    script = _render_template("schedule.cmd.j2", schedule)
-    text = _render_template(
-        "schedule.xml.j2", schedule, command_file=command_file, first_day=_FIRST_DAY, service=schedule.service
-    )
+    values = {"command_file": command_file, "first_day": _FIRST_DAY, "service": schedule.service}
     files = {
-        command_file: _add_digest(script, "rem"),
-        task: _add_digest(text, "<!--", " -->"),
+        command_file: _render_template("schedule.cmd.j2", schedule, task=schedule.unit),
+        task: _render_template("schedule.xml.j2", schedule, **values),
     }
     # /RP *: asks for the password, without which a task runs only while its user is logged in
     create = ["schtasks", "/Create", "/F", "/TN", schedule.unit, "/XML", str(task)]
     return Rendered(files, [[*create, "/RU", _name_windows_user(), "/RP", "*"]])
 
 
-def _compute_digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def is_installable(kind: Kind) -> bool:
+    """Return whether this machine can have such a schedule."""
+    return (kind == "windows") == IS_WINDOWS
 
 
-def _add_digest(text: str, begin: str, end: str = "") -> str:
-    """Return a file's text with its digest as a comment at its end."""
-    body = text.rstrip("\n")
-    return f"{body}\n{begin} sha256 {_compute_digest(body)}{end}\n"
+def install_schedule(kind: Kind, schedule: Schedule) -> Sequence[Path]:
+    """Install units or a task, or renew those of this configuration with the same name; return the files that were written.
+
+    Raises UsageError where a file belongs to another configuration, where systemd does not run, where rights are
+    missing, or a program refuses it.
+    """
+    if kind == "systemd" and not SYSTEMD_RUNS.is_dir():
+        raise UsageError("schedule.no_systemd")
+    rendered = render_schedule(kind, schedule)
+    for path, text in rendered.files.items():
+        comment = next(line for line in text.splitlines() if f"{PROGRAM}: " in line)
+        encoding = "utf-16" if path.suffix == ".xml" else "utf-8"
+        if path.exists() and comment not in path.read_text(encoding, "replace").splitlines():
+            raise UsageError("schedule.taken", path=path)
+    try:
+        for path, text in rendered.files.items():
+            write_bytes(path, encode_file(path, text)).chmod(_READABLE)
+    except PermissionError as error:
+        key = "schedule.needs_root" if kind == "systemd" else "schedule.no_rights"
+        raise UsageError(key, path=error.filename, user=acting_user()) from error
+    for command in rendered.commands:
+        _run_program(command, asks=kind == "windows")
+    return list(rendered.files)
 
 
-def split_digest(text: str) -> tuple[str, bool | None]:
-    """Return a text without its digest, and whether the digest is that of the text; None where it has none."""
-    match = _DIGEST.search(text)
-    if match is None:
-        return text.rstrip("\n"), None
-    body = text[: match.start()]
-    return body, match[1] == _compute_digest(body)
+def get_closed_folder(schedule: Schedule) -> Path | None:
+    """Return a folder above the program that another user who is to run it probably may not enter, None where there is none."""
+    if schedule.user in {acting_user(), "root"} or os.name == "nt":
+        return None
+    programs = (Path(schedule.words[0]), Path(sys.executable).resolve())
+    folders = (folder for program in programs for folder in reversed(program.parents))
+    return next((folder for folder in folders if not _may_enter(folder, schedule.user)), None)
 
 
-def decode_file(path: Path, content: bytes) -> str:
-    """Return the text of a schedule's file."""
-    encoding = "utf-16" if path.suffix == ".xml" and content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-    return content.decode(encoding, "replace").replace("\r\n", "\n")
+def _may_enter(folder: Path, user: str) -> bool:
+    return bool(folder.stat().st_mode & 0o001) or folder.owner() == user
+
+
+def _run_program(command: Sequence[str], *, asks: bool) -> None:
+    """Run a program; UsageError with what it printed where it fails. One that asks has the terminal."""
+    try:
+        done = subprocess.run(command, capture_output=not asks, text=True, check=False)  # noqa: S603 - our own words
+    except OSError as error:
+        raise UsageError("schedule.failed", command=shlex.join(command), why=error.strerror) from error
+    if done.returncode:
+        why = (done.stderr or "").strip() or done.returncode
+        raise UsageError("schedule.failed", command=shlex.join(command), why=why)
 
 
 def encode_file(path: Path, text: str) -> bytes:
@@ -282,22 +251,6 @@ def _list_secrets(configs: Sequence[Config]) -> list[Path]:
         return []
 
 
-def _get_home(user: str) -> Path:
-    if os.name == "nt":
-        return Path.home()
-    import pwd  # noqa: PLC0415 - Windows has none
-
-    try:
-        return Path(pwd.getpwnam(user).pw_dir)
-    except KeyError:  # a number without a name
-        return Path.home()
-
-
-def _get_existing_folder(folder: Path) -> Path:
-    """Return a folder, or the nearest one above it that exists: systemd refuses one that is missing."""
-    return next(path for path in (folder, *folder.parents) if path.is_dir())
-
-
 def _render_template(template: str, schedule: Schedule, **values: object) -> str:
     environment = Environment(
         loader=PackageLoader("pipeline.operations"),
@@ -312,7 +265,6 @@ def _render_template(template: str, schedule: Schedule, **values: object) -> str
         "escape_percent": lambda text: str(text).replace("%", "%%"),
         "quote_unit": lambda word: _quote_for_unit(word.replace("$", "$$")),
         "quote_path": lambda path: _quote_for_unit(str(path)),
-        "quote_optional_path": lambda path: _quote_for_unit(f"-{path}"),
         "quote_cmd": lambda word: '"{}"'.format(word.replace("%", "%%")),
     }
     return environment.get_template(template).render(

@@ -1,4 +1,4 @@
-"""Home: what the last run did, what needs a person now, when the next run starts; it renews itself."""
+"""Home: what the last run did, what needs a person now; it renews itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from pipeline.clock import shown
 from pipeline.domain.run import EndedRow
 from pipeline.errors import EsignImportError
 from pipeline.ledger.protocol import RunRecord
-from pipeline.operations.installed_schedules import get_next_run
 from pipeline.reports.next_steps import NextStep
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import describe_auto_sign
@@ -37,7 +36,6 @@ from pipeline.web.view import PageView, choose_language
 from pipeline.workflow.hosts_factory import SummaryReader
 
 SECONDS_WITH_RUN, SECONDS_WITHOUT = 2, 20  # after which the page asks again
-SCHEDULE_SECONDS = 60.0  # for which the answer of the host's timers is kept
 ENDED_WELL = frozenset({0, 3, 7})  # exit codes of runs that came to their end
 SENDING = (["run"], ["retry"], ["check"])  # the commands whose place is the page that sends
 RESOLVE, ADOPT = "resolve", "adopt"  # the commands that have a page of their own
@@ -55,7 +53,6 @@ class HomePage:
         self._site = site
         self._view = view
         self._newest = newest
-        self._next_run: tuple[float, str | None] | None = None  # when it was read, and what it was
 
     def list_routes(self) -> Iterator[Route]:
         """Yield the routes."""
@@ -88,7 +85,6 @@ class HomePage:
         if status is not None:
             last_run = status.last_run
         is_under_way = last_run is not None and last_run.under_way
-        next_run = await self._read_next_run()
         values: dict[str, object] = {
             "fault": fault,
             "alarms": _list_alarms(status, presenter) if status else [],
@@ -102,7 +98,6 @@ class HomePage:
             "people": asdict(status.people) if status and status.ledger else None,
             "todo": todo,
             "is_empty": last_run is None and not fault and self._newest.get() is None,
-            "next_run": shown(next_run) if next_run else None,
             "seconds": SECONDS_WITH_RUN if is_under_way else SECONDS_WITHOUT,
         }
         text = json.dumps([presenter.language, values], sort_keys=True)
@@ -165,14 +160,6 @@ class HomePage:
         if not words and last_run is not None and not last_run.under_way:
             return {"address": f"/runs/{last_run.run}", "place": presenter.render("web.to_run")}
         return {"address": None, "place": None}
-
-    async def _read_next_run(self) -> str | None:
-        """Return when the host's timers start the next run; they are asked once a minute."""
-        site, moment = self._site, self._site.clock.monotonic()
-        if self._next_run is None or moment - self._next_run[0] > SCHEDULE_SECONDS:
-            following = await site.read(get_next_run, site.config_path, site.profile, site.clock.now())
-            self._next_run = (moment, following)
-        return self._next_run[1]
 
 
 def _list_alarms(status: LedgerStatus, presenter: Presenter) -> list[str]:

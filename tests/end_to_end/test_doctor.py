@@ -12,13 +12,12 @@ import pytest
 from bound_support import BOUND, needs_rights
 from tls_support import TlsRelay
 
-from pipeline.config.settings import Config, load
+from pipeline.config.settings import load
 from pipeline.ledger import disk
 from pipeline.ledger.lock import RunLock
 from pipeline.ledger.registry import default_folder
-from pipeline.operations import doctor, installed_schedules
+from pipeline.operations import doctor
 from pipeline.sandbox.gateway import SANDBOX
-from pipeline.support.rights import acting_user
 
 
 def examine(hospital, capsys):
@@ -142,7 +141,6 @@ FAULTS = {  # what is planted: how, the topic and level of its finding, words of
     "another tenant's ledger": (use_ledger_of_another_tenant, "ledger", "fault", "org_another", 4),
     "a run that failed": (stop_run, "last_run", "warning", "exit code 4", 0),
     "no notifications": (lambda _: None, "notify", "warning", "notify__urls", 0),
-    "no timer": (lambda _: None, "timer", "warning", "no timer", 0),
 }  # fmt: skip
 
 
@@ -183,15 +181,6 @@ def test_the_command_for_readable_secrets_can_be_typed(hospital, capsys):
 
 def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(hospital.folder / "settings"))
-    units = hospital.folder / "settings" / "systemd" / "user"
-    (units / "timers.target.wants").mkdir(parents=True)
-    (units / "timers.target.wants" / "esign-import.timer").symlink_to(units / "esign-import.timer")
-    monkeypatch.setattr(installed_schedules, "LINGERING", units / "linger")
-    (units / "linger").mkdir()
-    (units / "linger" / acting_user()).touch()
-    (units / "esign-import.timer").write_text("[Timer]\n")
-    (units / "esign-import.service").write_text(f"[Service]\nWorkingDirectory={hospital.folder}\n")
     hospital.seal_doctors(2)
     (hospital.folder / "secrets" / "notify__ping").write_text("http://127.0.0.1:9/ping\n")
     (hospital.folder / "secrets" / "notify__ping").chmod(0o600)
@@ -201,7 +190,7 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     (last_run,) = [finding["text"] for finding in findings if finding["topic"] == "last_run"]
     assert re.fullmatch(r"[-\d]+, ended \d{4}-\d\d-\d\d \d\d:\d\d, exit code 0", last_run)
     assert {finding["topic"] for finding in findings} == {
-        "notify", "config", "paths", "space", "console", "network", "clock", "credentials", "ledger", "last_run", "timer",
+        "notify", "config", "paths", "space", "console", "network", "clock", "credentials", "ledger", "last_run",
         "versions",
     }  # fmt: skip
     assert len(hospital.service.seals) == 2  # nothing was created, nothing uploaded
@@ -324,51 +313,3 @@ def test_a_stale_side_file_of_the_ledger_is_named(one_seal):
     done = examine_with_rights(hospital)
     assert done.returncode == 74
     assert "ledger.sqlite3-shm" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("done", "level", "command"),
-    [
-        ((), "warning", "systemctl --user enable --now esign-import.timer && loginctl enable-linger"),
-        (("linger",), "warning", "systemctl --user enable --now esign-import.timer"),
-        (("enable",), "warning", "loginctl enable-linger"),
-        (("enable", "linger"), "ok", ""),
-    ],
-)
-def test_a_unit_that_is_not_enabled_is_no_timer(tmp_path, monkeypatch, done, level, command):
-    units = tmp_path / "systemd" / "user"
-    (units / "timers.target.wants").mkdir(parents=True)
-    (units / "esign-import.timer").write_text("[Timer]\n")
-    (units / "esign-import.service").write_text(f"[Service]\nWorkingDirectory={tmp_path}\n")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(installed_schedules, "SYSTEM_UNITS", tmp_path / "units")
-    monkeypatch.setattr(installed_schedules, "CRON_FILES", ())
-    monkeypatch.setattr(installed_schedules, "LINGERING", tmp_path)
-    if "enable" in done:
-        (units / "timers.target.wants" / "esign-import.timer").symlink_to(units / "esign-import.timer")
-    if "linger" in done:
-        (tmp_path / acting_user()).touch()
-    (finding,) = doctor.examine_timer(Config(base=tmp_path), tmp_path / "config.yaml")
-    assert finding.level == level
-    if level == "warning":
-        assert finding.remedy.render("en") == f"Type: {command}"
-        assert "没有启用" in finding.text.render("zh")
-
-
-@pytest.mark.parametrize(
-    ("line", "is_found"),
-    [
-        ("0 2 * * * root esign-import -c {folder}/config.yaml run", True),
-        ("# 0 2 * * * root esign-import -c {folder}/config.yaml run", False),
-        ("0 2 * * * root esign-import -c /elsewhere/config.yaml run", False),
-    ],
-)
-def test_a_line_of_cron_is_a_timer_where_it_names_the_folder(tmp_path, monkeypatch, line, is_found):
-    cron = tmp_path / "cron.d"
-    cron.mkdir()
-    (cron / "hospital.bak").write_text(f"0 2 * * * root esign-import -c {tmp_path}/config.yaml run\n")
-    (cron / "hospital").write_text(line.format(folder=tmp_path) + "\n")
-    monkeypatch.setattr(installed_schedules, "CRON_FILES", (tmp_path / "missing", cron))
-    monkeypatch.setattr(installed_schedules, "SYSTEM_UNITS", tmp_path / "units")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert bool(installed_schedules.get_installed_timer(tmp_path / "config.yaml")) == is_found

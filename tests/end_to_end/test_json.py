@@ -66,8 +66,6 @@ ARGUMENTS = {
     "sandbox": [()],
     "schedule install": [("windows",)],
     "schedule print": [("cron",), ("systemd",)],
-    "schedule remove": [()],
-    "schedule status": [()],
     "serve": [("--listen", "192.0.2.1:80")],  # refused: else it runs until it is stopped
     "status": [()],
     "user add": [("wang", "--role", "look")],

@@ -16,7 +16,6 @@ from people import make_row
 from run_support import draw_seal
 
 from pipeline.cli.app import main
-from pipeline.operations.schedule_install import choose_usual_kind
 from pipeline.sandbox.gateway import SANDBOX
 
 CONFIG = f"""\
@@ -254,7 +253,7 @@ MISTAKES = {
         lambda folder: (folder / "inbox" / "roster.xlsx").rename(folder / "inbox" / "~$roster.xlsx"),
         "run", 0, "~$roster.xlsx 只是 Excel 或 WPS 的临时文件", "~$roster.xlsx there is only a temporary file", "run",
     ),
-    "kind of schedule left out": mistype("schedule print", "可选：systemd, cron, windows。", "Choose from: systemd, cron, windows", f"schedule print {choose_usual_kind()}"),
+    "kind of schedule left out": mistype("schedule print", "可选：systemd, cron, windows。", "Choose from: systemd, cron, windows", "schedule print systemd"),
     "no folder of pictures": Mistake(
         lambda folder: shutil.rmtree(folder / "seals"), "check", 3, "建好文件夹并放入图片", "IT: create it and put the picture there", "check"
     ),
@@ -337,8 +336,8 @@ MISTAKES = {
     "roster of a retry": mistype("retry inbox/roster.xlsx", "retry 不写名单", "retry takes no roster", "retry"),
     "decision about no doctor": mistype("resolve --not-created", "没有写是哪位医生", "No doctor was named", "resolve"),
     "hospital that is there": mistype("init ../hospital --yes", "已经存在，没有改动", "exists already", "--config ../hospital/config.yaml config validate"),
-    "time that is none": mistype("schedule print cron --at 25:00", "不是时刻", "must be a time such as", "schedule print cron --at 02:00"),
-    "kind of schedule that is none": mistype("schedule print quartz", "不在可选的", "is not one of", f"schedule print {choose_usual_kind()}"),
+    "time that is none": mistype("schedule print cron --at 25:00", "不合格式", "does not match the format", "schedule print --help"),
+    "kind of schedule that is none": mistype("schedule print quartz", "不在可选的", "is not one of", "schedule print systemd"),
     "kind of schedule misspelt": mistype("schedule print crno", "不在可选的", "is not one of", "schedule print cron"),
     "file for the folder of backups": Mistake(
         lambda folder: (folder / "b.bak").write_bytes(b""),

@@ -1,6 +1,5 @@
 """Home: the last run, what needs a person, what renews itself."""
 
-import os
 import re
 
 import pytest
@@ -19,7 +18,6 @@ def read_digest(text):
 def test_before_the_first_run_it_names_the_first_step(page):
     text = page.enter().get("/").text
     assert "还没有运行过" in text
-    assert "没有定时" in text
     assert 'id="last-run"' not in text
     steps = text.split('id="order"')[1].split("</ol>")[0]
     assert re.findall(r'href="([^"]+)"', steps) == ["/drop", "/rows", "/review", "/send"]
@@ -192,24 +190,6 @@ def test_it_is_sent_again_only_where_something_changed(hospital, page):
     assert "<html" not in renewed.text
     assert inside.get(f"/now?seen={read_digest(renewed.text)}").status == 204
     assert inside.get("/now", Accept_Language="en").text.count("Doctors with a seal") == 1
-
-
-CRONTAB = """#!/bin/sh
-case "$1" in -l) cat "$CRON_TABLE" ;; *) cat > "$CRON_TABLE" ;; esac
-"""
-
-
-def test_the_next_start_of_the_schedule_is_shown(hospital, tmp_path, monkeypatch):
-    program = tmp_path / "programs" / "crontab"
-    program.parent.mkdir()
-    program.write_text(CRONTAB)
-    program.chmod(0o755)
-    (tmp_path / "table").touch()
-    monkeypatch.setenv("CRON_TABLE", str(tmp_path / "table"))
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    assert hospital.go("schedule", "install", "cron", "--at", "03:17") == 0
-    with PageThread(hospital.folder / "config.yaml") as page:
-        assert re.search(r"下次运行</dt><dd>20\d\d-\d\d-\d\d 03:17<", page.enter().get("/").text)
 
 
 def test_a_run_in_progress_is_shown_and_asked_for_often(hospital_with):
