@@ -17,7 +17,7 @@ from pipeline.domain.masking import compile_masked_name, mask_every_number, mask
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonDigests, Verdict
 from pipeline.domain.site_key import SiteKey
-from pipeline.ledger import attempts, auto_sign, decisions, person_history, recovery, run_history
+from pipeline.ledger import attempts, auto_sign, decisions, person_history, run_history, withdrawal
 from pipeline.ledger import snapshot as people
 from pipeline.ledger.commit_queue import CommitQueue, Operation
 from pipeline.ledger.progress import identify_ledger
@@ -98,12 +98,13 @@ class DatabaseLedger(ABC):
     record_rows = _write_by(run_history.enter_rows)
     record_decision = _write_by(decisions.enter_decision)
     record_kept_answer = _write_by(decisions.enter_kept_answer)
+    record_withdrawal = _write_by(withdrawal.enter_withdrawal)
     record_adopted_seals = _write_by(decisions.enter_adopted_seals)
     record_judgements = _write_by(decisions.enter_judgements)
     record_given_picture = _write_by(decisions.enter_given_picture)
     record_withdrawn_picture = _write_by(decisions.enter_withdrawn_picture)
     record_accepted_runs = _write_by(decisions.enter_accepted_runs)
-    record_recovery = _write_by(recovery.enter_recovery)
+    record_recovery = _write_by(decisions.enter_recovery)
     record_void_links = _write_by(auto_sign.enter_void_links)
 
     list_rows = _read_by(run_history.read_rows)
@@ -117,6 +118,8 @@ class DatabaseLedger(ABC):
     list_judgements = _read_by(decisions.read_judgements)
     list_given_pictures = _read_by(decisions.read_given_pictures)
     list_decisions = _read_by(decisions.read_decisions)
+    list_last_decisions = _read_by(withdrawal.list_last_decisions)
+    list_withdrawable = _read_by(withdrawal.list_withdrawable)
     list_accepted_runs = _read_by(decisions.read_accepted_runs)
     list_same_persons = _read_by(decisions.list_same_persons)
     list_auto_sign_records = _read_by(auto_sign.read_records)

@@ -9,24 +9,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, astuple
+from dataclasses import astuple, dataclass, field, fields
 
 from pipeline.domain.roster import fold_staff_no
 from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import Bearer, GivenPicture, PersonDigests, Verdict
+from pipeline.domain.seals import Bearer, GivenPicture, PersonDigests, SealContent, Verdict
 from pipeline.domain.site_key import SiteKey
-from pipeline.ledger.attempts import enter_late_verdict
+from pipeline.ledger.attempts import enter_attempt, enter_late_verdict, enter_verdict
+from pipeline.ledger.progress import RECOVER, LedgerProgress
 from pipeline.ledger.protocol import (
     WITHOUT_DECISION,
     AdoptedSeal,
+    Attempt,
     Connection,
     Decision,
     LedgerConflict,
+    RunRecord,
     UnansweredAttempt,
 )
 from pipeline.ledger.receipts import Fact
-from pipeline.ledger.run_history import enter_bearers
-from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, insert_row, select_columns
+from pipeline.ledger.run_history import enter_bearers, enter_run
+from pipeline.ledger.schema import CONTENT_COLUMNS, OPEN_ATTEMPT, STANDING, insert_row, select_columns
 from pipeline.version import PROGRAM
 
 REVIEW = "review"  # kind of a decision on pictures
@@ -34,6 +37,7 @@ JUDGED: Mapping[str, str] = {"right": "judged_right", "wrong": "judged_wrong"}  
 GIVE_PICTURE, WITHDRAW_PICTURE = "give_picture", "withdraw_picture"  # kinds of decisions on one picture
 ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
 SAME_PERSON, OTHER_PERSON = "same_person", "other_person"  # kinds of decisions on two numbers
+ADOPT, KEEP, WITHDRAW = "adopt", "keep", "withdraw"  # further kinds of decisions
 _WITHOUT_CONSEQUENCES = {  # evidence, and what later plans read
     OTHER_PERSON,
     *("certify_sent", "certify", "certify_failed", "certify_void"),
@@ -56,7 +60,8 @@ def enter_decision(connection: Connection, decision: Decision) -> list[Fact]:
             _resolve_attempt(connection, decision, number, verdicts=("exists",))
             connection.execute("UPDATE person SET seal_name = NULL WHERE key = ?", (decision.key,))
         case "keep":
-            _keep_seal(connection, decision, number)
+            assert decision.content is not None
+            set_seal_content(connection, decision.key, astuple(decision.content))
         case "replace":
             _replace_seal(connection, decision, number)
         case "same_person":
@@ -100,13 +105,13 @@ def enter_adopted_seals(
             (seal.key, seal.name, seal.id_masked),
         )
         update_person_digests(connection, {seal.key: PersonDigests(seal.staff_no, seal.mobile)})
+        number = insert_decision(connection, Decision(ADOPT, seal.key, now, who, why, seal_id=seal.seal_id))
         _register_seal_name(connection, seal.key, seal.seal_name)
         if seal.seal_name:
             connection.execute(
                 "UPDATE person SET seal_name = ? WHERE key = ? AND seal_name IS NULL",
                 (seal.seal_name, seal.key),
             )
-        number = insert_decision(connection, Decision("adopt", seal.key, now, who, why, seal_id=seal.seal_id))
         _insert_adopted_seal(connection, seal.seal_id, seal.key, seal.seal_name, now, before, number)
     # a seal's receipt stands behind those of what belongs to it (receipt_sync.py)
     facts = enter_bearers(connection, [_make_bearer(seal) for seal in seals])
@@ -194,6 +199,42 @@ def enter_accepted_runs(
     return [Fact("decision", "id", insert_decision(connection, decision))]
 
 
+@dataclass(frozen=True, slots=True)
+class HeldAttempt:
+    """A create that a lost commit entered, or may have entered; ``verdict`` is unknown, with the evidence that is left."""
+
+    attempt: Attempt
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What is entered in a ledger that has lost commits."""
+
+    runs: Sequence[RunRecord]  # that the ledger does not hold
+    held: Sequence[HeldAttempt]
+    accepted_runs: Sequence[str]  # whose results no longer refuse the ledger
+    accounts_for: Sequence[LedgerProgress]  # all that was seen of the ledger
+    former: Mapping[str, int] = field(
+        default_factory=dict
+    )  # ids of lost ledgers, with the creates that were seen of them
+
+
+def enter_recovery(connection: Connection, recovery: Recovery, *, now: float, who: str) -> list[Fact]:
+    """Enter a recovery. Raises LedgerConflict where a person has a seal or an open create meanwhile."""
+    facts: list[Fact] = []
+    for run in recovery.runs:
+        facts += enter_run(connection, run)
+    for held in recovery.held:
+        facts += enter_attempt(connection, held.attempt)
+        facts += enter_verdict(connection, held.attempt.uuid, held.verdict, now)
+    facts += enter_accepted_runs(connection, recovery.accepted_runs, now=now, who=who, why="ledger recover")
+    detail = json.dumps({"seen": recovery.accounts_for, "former": dict(recovery.former)})
+    decision = Decision(RECOVER, None, now, who, "ledger recover", detail=detail)
+    number = insert_decision(connection, decision)
+    return [*facts, Fact("decision", "id", number)]
+
+
 def read_accepted_runs(connection: Connection) -> set[str]:
     """Return every run that `enter_accepted_runs` entered."""
     entered = connection.execute("SELECT detail FROM decision WHERE kind = ?", (ACCEPT_RUNS,))
@@ -229,9 +270,10 @@ def read_decisions(
     """Return the decisions, oldest first; ``keys`` is a JSON list of keys: those of one person, and on their pictures."""
     rows = select_columns(
         connection,
-        "SELECT at AS decided_at, who, why, kind, key, attempt, seal_id, id AS number, detail FROM decision "
+        "SELECT at AS decided_at, who, why, kind, key, attempt, seal_id, id AS number, detail, withdraws, "
+        "(SELECT later.at FROM decision AS later WHERE later.withdraws = decision.id) AS withdrawn_at FROM decision "
         "WHERE kind = coalesce(?1, kind) AND (coalesce(?2, '') = '' OR key IN (SELECT value FROM json_each(?2)) "
-        "OR (kind = 'other_person' AND detail IN (SELECT value FROM json_each(?2))) "
+        "OR (kind IN ('same_person', 'other_person', 'withdraw') AND detail IN (SELECT value FROM json_each(?2))) "
         "OR kind IN ('give_picture', 'withdraw_picture')) ORDER BY id",
         (kind, keys),
     )
@@ -251,11 +293,29 @@ def insert_decision(connection: Connection, decision: Decision) -> int:
     """Enter a decision; return its number."""
     columns = {
         name: getattr(decision, name)
-        for name in ("who", "why", "kind", "key", "attempt", "seal_id", "detail")
+        for name in ("who", "why", "kind", "key", "attempt", "seal_id", "detail", "withdraws")
     }
-    insert_row(connection, "decision", {"at": decision.decided_at, **columns})
+    (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM attempt").fetchone()
+    replaced = _dump_replaced(connection, decision)
+    insert_row(
+        connection,
+        "decision",
+        {"at": decision.decided_at, **columns, "after_attempt": last, "replaced": replaced},
+    )
     number: int = connection.execute("SELECT max(id) FROM decision").fetchone()[0]  # numbers only grow
     return number
+
+
+def _dump_replaced(connection: Connection, decision: Decision) -> str | None:
+    """Return as JSON what a decision may replace: of ``keep`` the live seal's content, else names of the person."""
+    if decision.kind == KEEP:
+        names = [field.name for field in fields(SealContent)]
+        statement = f"SELECT {CONTENT_COLUMNS} FROM seal WHERE key = ? AND ended_by IS NULL"  # noqa: S608 - our own words
+    else:
+        names = ["seal_name", "id_masked"]
+        statement = "SELECT seal_name, id_masked FROM person WHERE key = ?"
+    row = connection.execute(statement, (decision.key,)).fetchone()
+    return json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) if row else None
 
 
 def _resolve_attempt(
@@ -316,24 +376,15 @@ def _get_creating_attempt(connection: Connection, key: str, seal_name: str, last
     return made_by[-1][0] if len(contents) == 1 else None
 
 
-def _keep_seal(connection: Connection, decision: Decision, number: int) -> None:
-    """Replace the content that the live seal is compared with by the roster's."""
-    assert decision.content is not None
-    old = connection.execute(
-        f"SELECT {CONTENT_COLUMNS} FROM seal WHERE key = ? AND ended_by IS NULL",  # noqa: S608 - our own words
-        (decision.key,),
-    ).fetchone()
-    if old is None:
-        raise LedgerConflict("no_live_seal")
-    before = dict(zip(asdict(decision.content), old, strict=True))
-    connection.execute(
-        "UPDATE decision SET detail = ? WHERE id = ?", (json.dumps(before, ensure_ascii=False), number)
-    )
+def set_seal_content(connection: Connection, key: str, content: Sequence[object]) -> None:
+    """Set what the live seal is compared with, by the values of CONTENT_COLUMNS; LedgerConflict where there is none."""
     assignments = ", ".join(f"{column} = ?" for column in CONTENT_COLUMNS.split(", "))
-    connection.execute(
+    updated = connection.execute(
         f"UPDATE seal SET {assignments} WHERE key = ? AND ended_by IS NULL",  # noqa: S608 - our own words
-        (*astuple(decision.content), decision.key),
+        (*content, key),
     )
+    if updated.rowcount != 1:
+        raise LedgerConflict("no_live_seal")
 
 
 def _replace_seal(connection: Connection, decision: Decision, number: int) -> None:
@@ -402,7 +453,8 @@ def read_same_persons(connection: Connection) -> tuple[dict[str, str], frozenset
     same: dict[str, str] = {}
     other: set[tuple[str, str]] = set()
     for kind, key, number in connection.execute(
-        "SELECT kind, key, detail FROM decision WHERE kind IN (?, ?) ORDER BY id", (SAME_PERSON, OTHER_PERSON)
+        f"SELECT kind, key, detail FROM decision WHERE kind IN (?, ?) AND {STANDING} ORDER BY id",  # noqa: S608 - our own words
+        (SAME_PERSON, OTHER_PERSON),
     ):
         if kind == SAME_PERSON:
             same |= {corrected: key for corrected, owner in same.items() if owner == number}

@@ -29,6 +29,7 @@ class LedgerConflict(Exception):
     frozen_name      the person's seal name is locked as another one
     seal_name        the seal name belongs to another person
     seal_id          the SealId is known already
+    built_on         the decision cannot be withdrawn: a create was sent on it, a later decision rests on it, or it does not count
     no_live_seal     the person has no seal that could be kept or replaced
     same_person      the number has a seal or an unresolved attempt of its own, or the person has neither
     attempt          an attempt or call of this uuid is known already
@@ -159,6 +160,7 @@ class Decision:
     ``place_not_shown``: the place in ``detail`` shows, or does not show, the person's seal ``seal_id``. ``asked``: the place in
     ``detail`` was asked about the open ``attempt``, and ``why`` is what it answered. ``same_person``:
     the number whose key is ``detail`` is this person's corrected one. ``other_person``: it is another person's.
+    ``adopt``: the person has the seal ``seal_id``, which was made elsewhere. ``withdraw``: the decision ``withdraws`` does not count any more.
     """
 
     kind: str
@@ -168,11 +170,17 @@ class Decision:
     why: str
     attempt: str | None = None
     seal_id: str | None = None
-    # of a recorded ``keep``: what the seal was compared with before
     detail: str | None = _field(default=None, repr=False)
     content: SealContent | None = None  # not recorded with the decision
     id_masked: str | None = None  # same_person: of the corrected number; not recorded with the decision
+    withdraws: int | None = None  # of a withdrawal: the number of the decision that it withdraws
     number: int = 0  # of a recorded one: what attempts and seals point to
+    withdrawn_at: float | None = None  # of a recorded one: unix seconds; None: it was not withdrawn
+
+    @property
+    def counts(self) -> bool:
+        """Whether something was decided by it that holds: it is no question, no withdrawal, and was not withdrawn."""
+        return self.withdraws is None and self.withdrawn_at is None and self.kind not in WITHOUT_DECISION
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +267,12 @@ class Ledger(Protocol):
 
     def record_decision(self, decision: Decision) -> None:
         """Enter a decision and its consequences; LedgerConflict where it contradicts the facts."""
+
+    def record_withdrawal(self, number: int, *, now: float, who: str, why: str) -> None:
+        """Withdraw the decision with this number: the person is as before it.
+
+        LedgerConflict (``built_on``) where a later create may have made a seal, or a later decision on the person counts.
+        """
 
     def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, now: float, who: str, why: str) -> None:
         """Enter seals created elsewhere, all or none; LedgerConflict names the constraint that refuses one."""

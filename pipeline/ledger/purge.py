@@ -18,10 +18,11 @@ from pipeline.domain.masking import hide_names
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.seals import SealContent
 from pipeline.errors import LedgerError
-from pipeline.ledger.protocol import Connection
+from pipeline.ledger.decisions import insert_decision
+from pipeline.ledger.protocol import Connection, Decision
 from pipeline.ledger.receipt_sync import make_all_receipts, read_position, receipts_path, write_position
 from pipeline.ledger.receipts import rewrite_receipts
-from pipeline.ledger.schema import insert_row, transaction
+from pipeline.ledger.schema import transaction
 from pipeline.ledger.sqlite_ledger import connect, explain_write_error
 from pipeline.support.failpoints import hit_failpoint
 
@@ -80,9 +81,8 @@ def erase_records(connection: Connection, traces: PersonTraces, *, now: float, w
     for key in traces.keys:
         _rename_seals(connection, key)
         _overwrite_person(connection, key, traces.names)
-        decision = {"at": now, "who": who, "why": "purge --person", "kind": PURGE, "key": key}
         if connection.execute("SELECT 1 FROM person WHERE key = ?", (key,)).fetchone():
-            insert_row(connection, "decision", decision)
+            insert_decision(connection, Decision(PURGE, key, now, who, "purge --person"))
 
 
 def _delete_rows(connection: Connection, traces: PersonTraces) -> None:
@@ -164,7 +164,7 @@ def _overwrite_person(connection: Connection, key: str, names: Collection[str]) 
     connection.execute("DELETE FROM auto_sign WHERE key = ?", (key,))
     connection.execute("UPDATE auto_sign_call SET url = NULL WHERE key = ?", (key,))
     connection.execute(
-        "UPDATE decision SET why = '', detail = CASE WHEN kind IN ('keep', 'replace') THEN NULL ELSE detail END "
+        "UPDATE decision SET why = '', replaced = NULL, detail = CASE WHEN kind = 'replace' THEN NULL ELSE detail END "
         "WHERE key = ?",
         (key,),
     )

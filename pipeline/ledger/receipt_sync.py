@@ -113,14 +113,14 @@ def count_missing_facts(connection: Connection, held: Iterable[Receipt]) -> Miss
     A verdict of an attempt that the ledger holds without one is not lost: `synchronize_receipts` enters it.
     """
     verdicts: dict[tuple[str, str], str | None] = {}  # of attempts and calls, by table and uuid
-    seals: dict[str, Mapping[str, Any]] = {}  # SealId -> columns
+    seals: dict[str | int, Mapping[str, Any]] = {}  # by id
     for receipt in held:
         columns = receipt.columns
         if receipt.table in SENT_TABLES:
             sent = receipt.table, str(receipt.id)
             verdicts[sent] = columns.get("verdict") or verdicts.get(sent)
-        elif receipt.table == "seal" and columns.get("seal_id"):
-            seals[str(columns["seal_id"])] = columns
+        elif receipt.table == "seal":
+            seals[receipt.id] = columns
     lacking = MissingFacts()
     waiting = set()
     for (table, uuid), verdict in verdicts.items():
@@ -131,7 +131,7 @@ def count_missing_facts(connection: Connection, held: Iterable[Receipt]) -> Miss
             lacking.unanswered += verdict is None
         elif known[0] is None:
             waiting.add(uuid)
-    for columns in _list_missing_seals(connection, seals.values()):
+    for columns in _list_missing_seals(connection, filter(None, seals.values())):
         if columns.get("source") in _DECIDED_SOURCES:
             lacking.decided_seals += 1
         elif columns.get("attempt") not in waiting:
@@ -291,6 +291,9 @@ def make_receipts(connection: Connection, facts: Iterable[Fact]) -> list[Receipt
     list_known = cache(partial(list_columns, connection))  # a commit has many facts of few tables
     receipts: list[Receipt] = []
     for fact in facts:
+        if fact.set == ():
+            receipts.append(Receipt(fact.table, fact.value, {}))
+            continue
         columns = fact.set or list_known(fact.table)
         receipts += _make_row_receipts(connection, fact.table, columns, fact.column, fact.value)
     return receipts
@@ -329,7 +332,10 @@ def collect_rows(receipts: Iterable[Receipt]) -> dict[tuple[str, str | int], dic
     """Return the values of rows by table and primary key: the last one of each column counts."""
     rows: defaultdict[tuple[str, str | int], dict[str, Any]] = defaultdict(dict)
     for receipt in receipts:
-        rows[receipt.table, receipt.id].update(receipt.columns)
+        if receipt.columns:
+            rows[receipt.table, receipt.id].update(receipt.columns)
+        else:
+            rows.pop((receipt.table, receipt.id), None)
     return dict(rows)
 
 

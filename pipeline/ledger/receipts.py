@@ -1,7 +1,7 @@
 """receipts.jsonl: the facts of the ledger in a second, append-only file, each line chained to the one before.
 
-A line is ``{"n", "prev", "table", "id", "set"}``: the new values of a row. The last value of each column counts, so the
-file alone restores the ledger (`ledger rebuild`). The number of a line only grows, also where the file is written again:
+A line is ``{"n", "prev", "table", "id", "set"}``: the new values of a row, none where the row was removed. The last value of
+each column counts, so the file alone restores the ledger (`ledger rebuild`). The number of a line only grows, also where the file is written again:
 it shows how far a ledger has got, in the registry and in run.json. Lines are durable before the commit they belong to; the ledger stores
 the position of the last one. Lines behind the position belong to a commit that a crash prevented.
 """
@@ -39,7 +39,10 @@ class ReceiptPosition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One line: the columns of a row of ``table`` that are set from now on; ``id`` is the row's primary key."""
+    """One line: the columns of a row of ``table`` that are set from now on; ``id`` is the row's primary key.
+
+    Without columns: the row was removed.
+    """
 
     table: str
     id: str | int
@@ -47,7 +50,10 @@ class Receipt:
 
 
 class Fact(NamedTuple):
-    """Rows that a write has set: those of ``table`` whose ``column`` is ``value``; ``set`` names columns, None is all."""
+    """Rows that a write has set: those of ``table`` whose ``column`` is ``value``; ``set`` names columns, None is all.
+
+    ``()``: the row whose primary key is ``value`` was removed.
+    """
 
     table: str
     column: str

@@ -1,7 +1,8 @@
 """The tables of the ledger, and the constraints that guard it.
 
 A person has at most one live seal or one open attempt, never both. The database enforces this even if the code is wrong.
-A verdict is never rewritten. A decision is a separate row, and the attempt or seal that it concerns refers to it.
+A verdict is never rewritten. A decision is a separate row, and the attempt or seal that it concerns refers to it. Withdrawing
+a decision (withdrawal.py) adds a row, too; what the decision had set is set back, by what its column ``replaced`` holds.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ SURELY_REFUSED = (
     "AND coalesce(code, '') NOT IN ('', 'FailedOperation', 'FailedOperation.ExistSameSealName') "
     f"AND NOT {_SAME_NAME}))"
 )
+# Of a row of decision: it is no withdrawal, and none withdraws it.
+STANDING = "withdraws IS NULL AND id NOT IN (SELECT withdraws FROM decision WHERE withdraws IS NOT NULL)"
 # Of a row of attempt: a person decided, on this attempt or a later one, that the seal of this name is another doctor's.
 DISOWNED = (
     "EXISTS (SELECT 1 FROM attempt AS held JOIN decision ON decision.id = held.decision "
@@ -125,13 +128,17 @@ STATEMENTS: Sequence[str] = (
     CREATE TABLE decision (
         id INTEGER PRIMARY KEY,
         at REAL NOT NULL,
-        who TEXT NOT NULL,
+        who TEXT NOT NULL CHECK (trim(who) <> ''),
         why TEXT NOT NULL,
         kind TEXT NOT NULL,
         key TEXT REFERENCES person (key),
         attempt TEXT REFERENCES attempt (uuid),
         seal_id TEXT,
-        detail TEXT
+        detail TEXT,
+        after_attempt INTEGER NOT NULL,
+        replaced TEXT,
+        withdraws INTEGER UNIQUE REFERENCES decision (id),
+        CHECK ((kind = 'withdraw') = (withdraws IS NOT NULL))
     ) STRICT
     """,
     """

@@ -16,7 +16,7 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.ledger import decisions
 from pipeline.ledger.attempts import MAY_HAVE_CREATED, REFUSED_SINCE_LAST_SEAL, REPLACEMENT_PENDING
 from pipeline.ledger.protocol import Connection
-from pipeline.ledger.schema import CONTENT_COLUMNS, FREE_NAME, OPEN_ATTEMPT, select_columns
+from pipeline.ledger.schema import CONTENT_COLUMNS, FREE_NAME, OPEN_ATTEMPT, STANDING, select_columns
 from pipeline.messages.catalogue import load_line
 
 # Creates that were sent or may have been, and whether the seal name is locked. An attempt that is not executed and got no
@@ -29,7 +29,7 @@ _ATTEMPT_COUNTS = (
 
 _NO_NAMES: frozenset[str] = frozenset()  # Python makes another one each time
 _NAMES_OF_OTHERS = (
-    "SELECT attempt.key, seal_name FROM decision JOIN attempt ON attempt.uuid = decision.attempt "
+    "SELECT attempt.key, seal_name FROM decision JOIN attempt ON attempt.decision = decision.id "
     "WHERE kind = 'not_theirs'"
 )
 
@@ -87,9 +87,9 @@ def read_snapshot(connection: Connection, site_key: SiteKey) -> LedgerSnapshot:
 def _read_former_pictures(connection: Connection) -> dict[str, str]:
     """Return the persons of pictures of former seals, by sha256 and by digest of the pixels."""
     rows = connection.execute(
-        "SELECT key, content_picture, content_pixels FROM seal WHERE ended_by IS NOT NULL UNION "
-        "SELECT key, json_extract(detail, '$.picture'), json_extract(detail, '$.pixels') FROM decision "
-        "WHERE kind = 'keep' AND detail IS NOT NULL"
+        "SELECT key, content_picture, content_pixels FROM seal WHERE ended_by IS NOT NULL UNION "  # noqa: S608 - our own words
+        "SELECT key, json_extract(replaced, '$.picture'), json_extract(replaced, '$.pixels') FROM decision "
+        f"WHERE kind = 'keep' AND replaced IS NOT NULL AND {STANDING}"
     )
     return {digest: key for key, *digests in rows for digest in digests if digest}
 

@@ -14,7 +14,7 @@ from pipeline.ledger.auto_sign import read_records
 from pipeline.ledger.decisions import read_accepted_runs
 from pipeline.ledger.protocol import Connection, RunRecord
 from pipeline.ledger.run_history import get_last_run, list_keys_of_rows
-from pipeline.ledger.schema import OPEN_ATTEMPT, count_receipts, select_columns
+from pipeline.ledger.schema import OPEN_ATTEMPT, STANDING, count_receipts, select_columns
 
 _OPEN_CREATES = (
     "SELECT uuid, run, signed_at, coalesce(verdict, 'unknown') AS verdict, content_name AS name, "  # noqa: S608 - our own words
@@ -99,5 +99,6 @@ def _count_undecided_rows(connection: Connection, run: RunRecord, status: str) -
     keys = list_keys_of_rows(connection, run.run, status)
     if not keys:
         return recorded
-    decided = {key for (key,) in connection.execute("SELECT key FROM decision WHERE at > ?", (run.started,))}
+    statement = f"SELECT key FROM decision WHERE at > ? AND {STANDING}"  # noqa: S608 - our own words
+    decided = {key for (key,) in connection.execute(statement, (run.started,))}
     return sum(key is None or key not in decided for key in keys)

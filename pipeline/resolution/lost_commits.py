@@ -32,12 +32,12 @@ from pipeline.domain.site_key import KEY_BYTES, SiteKey
 from pipeline.errors import LedgerError, UsageError
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.decisions import HeldAttempt, Recovery
 from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.ownership import WarningOutput
 from pipeline.ledger.progress import LedgerIdentity, LedgerProgress
 from pipeline.ledger.protocol import Attempt, RunRecord
-from pipeline.ledger.recovery import HeldAttempt, Recovery
 from pipeline.ledger.registry import RegisteredLedger, TenantRegistry
 from pipeline.messages.catalogue import make_message
 from pipeline.planning.seal_names import write_chinese_digits

@@ -26,12 +26,12 @@ def test_keep_makes_the_present_content_the_accepted_one(decision_ledger, attemp
     now = replace(sent.content, picture="c" * 64, name="王小名")
     decision_ledger.record_decision(decision("keep", "p1", content=now))
     assert decision_ledger.snapshot().people["p1"].seal.content == now
-    assert '"picture": "aaa' in decision_detail(decision_ledger)
+    assert '"picture": "aaa' in replaced_content(decision_ledger)
 
 
-def decision_detail(decision_ledger):
+def replaced_content(decision_ledger):
     with closing(connect(decision_ledger._path, readonly=True)) as connection:
-        return connection.execute("SELECT detail FROM decision").fetchone()[0]
+        return connection.execute("SELECT replaced FROM decision").fetchone()[0]
 
 
 def test_receipts_and_rebuild_know_every_decision(decision_ledger, attempt, sealed, ledger_path):

@@ -108,7 +108,7 @@ def test_an_adopted_seal_may_have_no_content(ledger, raw):
 
 def _decide(raw, kind, uuid):
     raw(
-        "INSERT INTO decision (at, who, why, kind, key, attempt) VALUES (3.0, 'it', 'seen', ?, 'p1', ?)",
+        "INSERT INTO decision (at, who, why, kind, key, attempt, after_attempt) VALUES (3.0, 'it', 'seen', ?, 'p1', ?, 1)",
         kind,
         uuid,
     )
