@@ -205,8 +205,7 @@ RULES = (
 @click.option(
     "--unique-names",
     type=click.Choice(["code", "bare", "off"]),
-    default="code",
-    help="Response to a duplicate seal name.",
+    help="Response to a duplicate seal name. [default: code; of the product ess: off]",
 )
 @click.option("--list-shows", is_flag=True, help="The list of the organisation's seals shows imported ones.")
 @click.option(

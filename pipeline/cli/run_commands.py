@@ -68,6 +68,8 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     report = ended.report
     if report.preview is not None:
         session.print_changes(report.preview.changes)
+        if report.preview.asks_for_earlier_seals:
+            session.inform("earlier_seals")
     code = write_and_print_results(session, config, ended, latest=None)
     is_ready = any(outcome.status is Status.READY for outcome in report.outcomes)
     if is_ready and not has_tenant and not session.quiet:

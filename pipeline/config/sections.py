@@ -347,7 +347,10 @@ class Guards(Section):
     shrunk: float | None = Key(0.3, "Share of the people missing since the last run", ge=0, le=1)
     unknown: int | None = Key(20, "Rows that became unknown in one run", ge=0)
     same_refusal: bool = Key(True, "The first 20 answers, or 90 of the last 100, are the same refusal")
-    seals_exist: bool = Key(True, "Three seal names exist before this program has made 20 seals")
+    seals_exist: bool = Key(
+        True,
+        "Three seal names exist before this program has made 20 seals (essbasic: ess may not refuse them)",
+    )
     deadline: TimeOfDay | None = Key(None, 'Local time of day: "06:00"')
     give_up_minutes: float = Key(15, "Minutes without a usable answer", gt=0)
 

@@ -417,6 +417,7 @@ class RunPreview:
     unsent_rows: Mapping[ShownStatus, int] = _field(default_factory=dict)  # READY: not asked for
     stopped_by_guard: bool = False  # a guard lets nothing through
     all_rosters_refused: bool = False  # there are rosters, and every one was refused
+    asks_for_earlier_seals: bool = False  # the first run of a product that may make a second seal of a name
     # how the rosters differ from those of the last run: the count, then a line a person; for an observer that shows it
     changes: Sequence[Message] = ()
     # of a check: the rows that would be sent, and whether their people are named by their keys

@@ -124,6 +124,7 @@ class Product(CloudService):
     endpoints: Mapping[str, Endpoints]  # by environment: production, test
     create: str
     organization_seals: str  # reads, changes nothing
+    refuses_taken_names: bool  # by its texts: a seal name that the organisation has already
     counts_pages: bool = False  # its Offset is the number of a page, not of a seal
     auto_sign_status: str  # the same
     auto_sign_enable_url: str
@@ -156,6 +157,7 @@ ESSBASIC = Product(
     },
     create="ChannelCreatePreparedPersonalEsign",
     upload="UploadFiles",
+    refuses_taken_names=True,
     organization_seals="ChannelDescribeOrganizationSeals",
     auto_sign_status="ChannelDescribeUserAutoSignStatus",
     auto_sign_enable_url="ChannelCreateUserAutoSignEnableUrl",
@@ -176,6 +178,7 @@ ESS = Product(
     },
     create="CreatePreparedPersonalEsign",
     upload="UploadFiles",
+    refuses_taken_names=False,
     organization_seals="DescribeOrganizationSeals",
     counts_pages=True,
     auto_sign_status="DescribeUserAutoSignStatus",

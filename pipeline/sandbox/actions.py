@@ -67,13 +67,13 @@ class Rules:
     ``seal_ids``: the form of a SealId: ``yD`` and 30 letters and digits, the same with ``=`` at its end, 32 hexadecimal
     digits, or 12 characters with punctuation.
     ``unique_names``: how a seal name that the hospital has already is refused: by a code of its own, by a bare
-    FailedOperation, or not at all.
+    FailedOperation, or not at all. None: as the texts of each product have it, by the code in essbasic, not at all in ess.
     ``auto_sign``: the calls about auto-sign are allowed (``on``), or the hospital is on no white list, which the service
     has two codes for (``unlisted`` and ``forbidden``).
     """
 
     inline: Literal["on", "transition", "ignored"] = "transition"
-    unique_names: Literal["code", "bare", "off"] = "code"
+    unique_names: Literal["code", "bare", "off"] | None = None
     seal_ids: SealIdForm = "plain"
     other_card_type: bool = False  # the white list for other cards is open
     auto_sign: WhiteList = "on"
@@ -193,8 +193,9 @@ class Actions:
         sent, organization = order.sent, order.tenant.organization_open_id
         self._check_create(sent, order.service)
         contract, picture = self._get_image(order)
-        if self._rules.unique_names != "off" and (organization, sent["SealName"]) in self._names:
-            if self._rules.unique_names == "bare":
+        refusal = self._rules.unique_names or ("off" if order.service == ESS else "code")
+        if refusal != "off" and (organization, sent["SealName"]) in self._names:
+            if refusal == "bare":
                 raise Refusal("FailedOperation", "存在同名印章")
             raise Refusal("FailedOperation.ExistSameSealName")
         seal = Seal(

@@ -37,6 +37,7 @@ from pipeline.intake.read_rosters import read_rosters
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.planning.checked_plan import RowNames, get_changed_plan_halt
 from pipeline.planning.guards import (
+    NO_SEALS,
     check_plan,
     get_untrusted_answer_halt,
     list_emptied_folders,
@@ -137,7 +138,9 @@ def run_check(
     if ledger is not None:
         record = stage_settings.build_run_record(request, config, plan.report.started)
         halt = _check_guards(plan, ready, request, config, ledger=ledger, record=record)
-    preview = preview_run(hidden.row_plans, ready, plan.report.files, config, None)
+    preview = preview_run(
+        hidden.row_plans, ready, plan.report.files, config, None, is_first=plan.seal_counts == NO_SEALS
+    )
     if ledger is not None:
         changes = describe_changes(ledger, request, plan.report, outcomes, Presenter("en", masker))
         preview = replace(preview, changes=changes)
@@ -372,7 +375,15 @@ def _preview(
 ) -> RunPreview:
     """Return what the run is about to do."""
     ready = [plan.row_plans[row_plan.index] for row_plan in start.ready]
-    preview = preview_run(plan.row_plans, ready, plan.report.files, config, start.halt, limit=request.limit)
+    preview = preview_run(
+        plan.row_plans,
+        ready,
+        plan.report.files,
+        config,
+        start.halt,
+        is_first=plan.seal_counts == NO_SEALS,
+        limit=request.limit,
+    )
     return replace(preview, review_counts=review.count(plan.row_plans)) if review else preview
 
 

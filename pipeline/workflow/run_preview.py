@@ -22,7 +22,7 @@ from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.reports.records import read_preview
 from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
-from pipeline.workflow.stage_settings import get_contract
+from pipeline.workflow.stage_settings import get_contract, get_product
 
 
 def preview_run(
@@ -32,9 +32,13 @@ def preview_run(
     config: Config,
     halt: Halt | None,
     *,
+    is_first: bool = False,
     limit: int | None = None,
 ) -> RunPreview:
-    """Return what a run is about to do: calls, paid licences, large pictures; nothing, where a guard has stopped it."""
+    """Return what a run is about to do: calls, paid licences, large pictures; nothing, where a guard has stopped it.
+
+    ``is_first``: the ledger holds no seal, and nothing was sent.
+    """
     chosen = ready[:limit] if halt is None else ()
     chosen_indexes = {row_plan.index for row_plan in chosen}
     contract = get_contract(config)
@@ -52,6 +56,7 @@ def preview_run(
             RowOutcome.of_plan(row_plan) for row_plan in row_plans if row_plan.index not in chosen_indexes
         ),
         stopped_by_guard=halt is not None,
+        asks_for_earlier_seals=is_first and bool(doctors) and not get_product(config).refuses_taken_names,
         all_rosters_refused=bool(files) and all(report.status == "refused" for report in files),
     )
 
@@ -90,6 +95,8 @@ def describe_preview(preview: RunPreview, language: str) -> Iterator[Message]:
         yield make_message("judged", right=right, wrong=wrong)
         if elsewhere:
             yield make_message("judged_elsewhere", n=elsewhere)
+    if preview.asks_for_earlier_seals:
+        yield make_message("earlier_seals")
     if preview.licences:
         yield make_message("licences", n=preview.licences)
     if preview.large_images:

@@ -2,10 +2,12 @@
 
 import json
 import random
+import shutil
 
 import pytest
 from people import make_row
 from PIL import Image
+from pty_support import run_on_terminal
 from resolution_support import list_made_seals, read_unknown_rows, run_later
 from run_support import draw_seal
 from wire_support import fault
@@ -13,8 +15,17 @@ from wire_support import fault
 from pipeline.cli.app import main
 from pipeline.config.settings import Config
 from pipeline.errors import ConfigError
+from pipeline.reports.records import read_preview
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.seal_list import ListedSeal
+from pipeline.workflow.run_preview import describe_preview
+
+
+def describe_checked_preview(hospital, language):
+    """Return what the page says of the newest check."""
+    preview = read_preview(hospital.newest, hospital.newest.name)
+    return [text.render(language) for text in describe_preview(preview, language)]
+
 
 API = {"product": "ess", "process_seal": True, "seal_color": "BLUE", "scene_key": "OTHER"}
 
@@ -22,7 +33,7 @@ API = {"product": "ess", "process_seal": True, "seal_color": "BLUE", "scene_key"
 def test_two_nights_with_a_lost_answer_a_refusal_and_a_throttle(hospital_with, capsys):
     refused = {"code": {"code": "InvalidParameter.InvalidName", "message": "姓名不正确"}}
     hospital = hospital_with(
-        rules=Rules(limiter="none"),
+        rules=Rules(limiter="none", unique_names="code"),
         faults=[fault("throttle", nth=(1,)), fault("reset_after", nth=(3,)), fault(refused, nth=(4,))],
         api=API,
     )
@@ -98,6 +109,51 @@ def test_a_refused_query_is_explained_as_in_the_other_product(hospital_with, cap
     assert hospital.go("--lang", language, "resolve", "00001", "--look-up") == 3
     words = {"zh": "请腾讯客户经理开通 DescribeUserAutoSignStatus", "en": "enable DescribeUserAutoSignStatus"}
     assert words[language] in "".join(capsys.readouterr().err.splitlines())
+
+
+def test_before_the_first_run_it_is_asked_whether_seals_were_made_otherwise(hospital_with, capsys):
+    """This product may not refuse a name that exists: each seal that was made by hand would be made a second time."""
+    hospital = hospital_with(api=API)
+    hospital.doctors(2)
+    words = {"en": "made in another way before", "zh": "以前用别的方式"}
+
+    def is_asked(*command, language="en", code=0):
+        capsys.readouterr()
+        assert hospital.go("--lang", language, *command) == code
+        return words[language] in "".join("".join(capsys.readouterr()).split("\n"))
+
+    for language, sentence in words.items():
+        assert is_asked("check", language=language)
+        assert sentence in "".join(describe_checked_preview(hospital, language)), "also on the page"
+    code, seen = run_on_terminal(hospital.command("run"), columns=200, typed=b"n\n")
+    question = seen.index("Create these seals?")
+    assert (code, seen.index(words["en"]) < question, hospital.creates()) == (0, True, 0)
+    hospital.configure(**API, endpoint="http://127.0.0.1:9")
+    assert is_asked("run", code=5)
+    hospital.configure(**API)
+    assert is_asked("run"), "still nothing was sent"
+    assert hospital.statuses() == {"sealed": 2}
+    assert not is_asked("run")
+    hospital.doctors(3)
+    assert not is_asked("check")
+
+
+def test_it_is_not_asked_once_seals_were_imported_and_not_of_the_other_product(hospital_with, capsys):
+    hospital = hospital_with(api=API)
+    old = [(*make_row(1), f"yD{1:030d}")]
+    hospital.roster(old, headers=("姓名", "证件号码", "手机号", "工号", "科室", "SealId"), file="../old.xlsx")
+    hospital.doctors(2)
+    assert hospital.go("adopt", str(hospital.folder / "old.xlsx")) == 0
+    for product in ("ess", "essbasic"):
+        if product == "essbasic":
+            hospital.configure()
+            hospital.service.reset()
+            for part in ("state", "out"):
+                shutil.rmtree(hospital.folder / part)
+        for command in ("check", "run"):
+            capsys.readouterr()
+            assert hospital.go(command) == 0
+            assert "made in another way" not in " ".join("".join(capsys.readouterr()).split()), product
 
 
 def test_an_operator_of_another_hospital_stops_the_run_with_the_key_to_correct(hospital_with, capsys):

@@ -50,9 +50,17 @@ def test_the_sdk_uploads_creates_and_lists(running, of_customer, png):
     )
     assert listed.RequestId
     again = of_customer(FileId=uploaded[0].FileIds[0])
-    assert (
-        refusal_of(general, "CreatePreparedPersonalEsign", again).code == "FailedOperation.ExistSameSealName"
-    )
+    general.CreatePreparedPersonalEsign(typed(models.CreatePreparedPersonalEsignRequest, again))
+    assert len(sandbox.service.seals) == 2, "no text of this product has a refusal of a name that exists"
+
+
+def test_a_name_that_exists_is_refused_where_the_rules_have_it(running, of_customer, png):
+    sandbox = running(FakeService(Rules(unique_names="code")))
+    client = running.client(sandbox.url, kind=EssClient)
+    file_id = client.UploadFiles(typed(models.UploadFilesRequest, upload_of(png))).FileIds[0]
+    client.call_json("CreatePreparedPersonalEsign", of_customer(FileId=file_id))
+    refused = refusal_of(client, "CreatePreparedPersonalEsign", of_customer(FileId=file_id))
+    assert refused.code == "FailedOperation.ExistSameSealName"
 
 
 def test_the_sdk_follows_a_doctor_through_auto_sign(running, of_customer, number, png):
