@@ -202,7 +202,7 @@ def test_a_named_results_workbook_is_refused_with_what_to_do(ward, capsys):
         assert "Open the marked copy" in printed
 
 
-@pytest.mark.parametrize("form", ["xlsx", pytest.param("ods", marks=pytest.mark.office)])
+@pytest.mark.parametrize("form", ["xlsx", pytest.param("xls", marks=pytest.mark.office)])
 def test_a_results_workbook_in_the_roster_folder_is_refused_and_the_rosters_go_on(
     ward, form, capsys, tmp_path
 ):

@@ -71,6 +71,14 @@ def _word(_cast: Cast) -> bytes:
     return stream.getvalue()
 
 
+def _open_document(_cast: Cast) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as book:
+        book.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        book.writestr("content.xml", "<office:document-content/>")
+    return stream.getvalue()
+
+
 # file name -> how it is made, one of which codes
 BAD = {
     "坏01空.xlsx": (lambda _c: b"", "FILE_EMPTY"),
@@ -93,6 +101,7 @@ BAD = {
         "FILE_FORMAT FILE_EMPTY HEADER_NOT_FOUND",
     ),
     "坏18空.csv": (lambda _c: b"", "FILE_EMPTY"),
+    "坏19开放格式.ods": (_open_document, "FILE_FORMAT"),
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ GUIDE = (
     "二、证件号码须与证件一致，录入前请先将整列设为“文本”格式。",
     "三、印章图片为 PNG 或 JPG，白底或透明底。",
 )
-MANY = frozenset({"openpyxl", "rich", "wps", "xls", "ods", "xlsb"})
+MANY = frozenset({"openpyxl", "rich", "wps", "xls"})
 
 
 def side_sheets(cast: Cast, file: FilePlan) -> None:
@@ -18,8 +18,6 @@ def side_sheets(cast: Cast, file: FilePlan) -> None:
     if file.form not in MANY:
         return
     behind = [_example, _hidden, _very_hidden, _notes, _empty]
-    if file.form == "ods":
-        behind.remove(_very_hidden)
     chosen = [make for make in behind if cast.dice.random() < 0.75]
     for make in chosen:
         sheet = make(cast)

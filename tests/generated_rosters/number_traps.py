@@ -45,7 +45,7 @@ def _accept(cast: Cast, table: Table, person: Person, written: str, *, must: str
     made = cast.give(person, table, "staff_no name")
     changes = {NUMBER: person.number} if written != person.number else {}
     expect = sent(person, made, must=must.split(), changes=changes)
-    # the reader of .xls and .xlsb takes a byte order mark for one, a page ends no cell with a line break:
+    # the reader of .xls takes a byte order mark for one, a page ends no cell with a line break:
     # who never saw it cannot tell of it
     unseen = (sent(person, made),) if written[0] == "\ufeff" or written[-1] == "\n" else ()
     cast.add(table, person, (expect, *unseen), number=written, **cells)

@@ -15,7 +15,7 @@ from pathlib import Path
 import openpyxl
 from encrypted_support import agile
 from end_to_end.conftest import CREATE
-from generated_rosters import write_old, write_openpyxl, write_text, write_xlsb, write_xlsxwriter
+from generated_rosters import write_old, write_openpyxl, write_text, write_xlsxwriter
 from generated_rosters.hostile import with_part
 from generated_rosters.truth import Corpus, FilePlan, Record
 from generated_rosters.values import Placed
@@ -33,8 +33,6 @@ WRITERS = {
     "rich": write_xlsxwriter.write,
     "wps": write_xlsxwriter.write,
     "xls": write_old.write_xls,
-    "ods": write_old.write_ods,
-    "xlsb": write_xlsb.write,
     "csv": write_text.write_csv,
     "html": write_text.write_html,
 }

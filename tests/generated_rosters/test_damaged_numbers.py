@@ -19,8 +19,6 @@ FILES = (
     FilePlan("a.xlsx", "openpyxl"),
     FilePlan("b.xlsx", "rich"),
     FilePlan("c.xls", "xls"),
-    FilePlan("d.ods", "ods"),
-    FilePlan("d.xlsb", "xlsb"),
     FilePlan("e.csv", "csv", options={"encoding": "gb18030", "delimiter": ","}),
     FilePlan("f.txt", "csv", options={"encoding": "utf-16", "delimiter": "\t"}),
     FilePlan("g.xls", "html", options={"encoding": "utf-8"}),

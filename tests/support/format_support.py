@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from html import escape
 
 import openpyxl
-import xlsb_support as xlsb
 import xlwt
 
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import rare_formats
-from pipeline.intake.readers.child import html_tables, ods, xls, xml2003
-from pipeline.intake.readers.child import xlsb as xlsb_reader
+from pipeline.intake.readers.child import html_tables, xls, xml2003
 from pipeline.intake.readers.child.program import Output
 from pipeline.intake.readers.child.program import read_file as read_in_reader
 from pipeline.intake.readers.compound_files import OLE_MAGIC, Compound
@@ -112,124 +109,6 @@ def _write_xls_cell(sheet, row: int, column: int, value: object) -> None:
         sheet.write(row, column, value)
 
 
-def write_xlsb(*pages: Page) -> bytes:
-    patterns = ["yyyy-mm-dd", "0000"]
-    sheets = []
-    for page in pages:
-        records = []
-        for row, cells in page.cells.items():
-            records.append(xlsb.row(row - 1, hidden=row in page.hidden_rows))
-            records += [_xlsb_cell(column, value, patterns) for column, value in cells.items()]
-        columns = b"".join(xlsb.column_info(column, column, hidden=True) for column in page.hidden_columns)
-        merges = [(top - 1, bottom - 1, merge, right) for top, bottom, merge, right in page.merges]
-        after = xlsb.merged(*merges) if merges else b""
-        sheets.append((page.name, xlsb.sheet(*records, before=columns, after=after)))
-    file = io.BytesIO()
-    states = [int(page.is_hidden) for page in pages]
-    xlsb.write(file, sheets, states=states, style=xlsb.styles(*patterns))
-    return file.getvalue()
-
-
-def _xlsb_cell(column: int, value: object, patterns: list[str]) -> bytes:
-    if isinstance(value, Error):
-        return xlsb.cell(3, column, bytes((ERROR_CODES[value.text],)))
-    if isinstance(value, Number):
-        style = 1 + patterns.index(value.pattern) if value.pattern in patterns else 0
-        return xlsb.real(column, value.value, style)
-    if isinstance(value, bool):
-        return xlsb.cell(4, column, bytes((value,)))
-    if isinstance(value, date):
-        return xlsb.real(column, (value - date(1899, 12, 30)).days, 1)
-    return xlsb.text(column, value)
-
-
-_ODS = {
-    "office": "urn:oasis:names:tc:opendocument:xmlns:office:1.0",
-    "table": "urn:oasis:names:tc:opendocument:xmlns:table:1.0",
-    "text": "urn:oasis:names:tc:opendocument:xmlns:text:1.0",
-    "style": "urn:oasis:names:tc:opendocument:xmlns:style:1.0",
-    "draw": "urn:oasis:names:tc:opendocument:xmlns:drawing:1.0",
-    "calcext": "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0",
-}
-
-
-def pack_ods(tables: str, *, before: str = "", manifest: str = "") -> bytes:
-    """Return a package around the tables of a spreadsheet; the style ``hidden`` hides a table."""
-    spaces = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in _ODS.items())
-    content = (
-        f'<?xml version="1.0"?>{before}<office:document-content {spaces}><office:automatic-styles>'
-        '<style:style style:name="hidden"><style:table-properties table:display="false"/></style:style>'
-        f"</office:automatic-styles><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
-        "</office:document-content>"
-    )
-    parts = {
-        "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
-        "content.xml": content,
-        "META-INF/manifest.xml": manifest,
-    }
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return file.getvalue()
-
-
-def write_ods(*pages: Page) -> bytes:
-    tables = ""
-    for page in pages:
-        spans = {
-            (top, merge): (bottom - top + 1, right - merge + 1) for top, bottom, merge, right in page.merges
-        }
-        covered = {
-            (row, column)
-            for top, bottom, merge, right in page.merges
-            for row in range(top, bottom + 1)
-            for column in range(merge, right + 1)
-        }
-        columns = "".join(
-            f'<table:table-column table:visibility="{"collapse" if column in page.hidden_columns else "visible"}"/>'
-            for column in range(9)
-        )
-        rows = ""
-        for row in range(1, page.last_row + 1):
-            cells = "".join(
-                _ods_cell(page.cells.get(row, {}).get(column), spans.get((row, column)))
-                if (row, column) in spans or (row, column) not in covered
-                else "<table:covered-table-cell/>"
-                for column in range(9)
-            )
-            visibility = "collapse" if row in page.hidden_rows else "visible"
-            rows += f'<table:table-row table:visibility="{visibility}">{cells}</table:table-row>'
-        style = ' table:style-name="hidden"' if page.is_hidden else ""
-        tables += f'<table:table table:name="{page.name}"{style}>{columns}{rows}</table:table>'
-    return pack_ods(tables)
-
-
-def _ods_cell(value: object, span: tuple[int, int] | None) -> str:
-    shown, attributes = "", ""
-    if span:
-        attributes = f' table:number-rows-spanned="{span[0]}" table:number-columns-spanned="{span[1]}"'
-    if isinstance(value, Error):
-        shown = value.text
-        attributes += ' office:value-type="string" calcext:value-type="error"'
-    elif isinstance(value, Uncomputed):
-        attributes += ' table:formula="of:=[.A1]"'
-    elif isinstance(value, Number):
-        shown = f"{value.value:04}" if value.pattern == "0000" else str(value.value)
-        attributes += f' office:value-type="float" office:value="{value.value}"'
-    elif isinstance(value, bool):
-        shown = str(value).upper()
-        attributes += f' office:value-type="boolean" office:boolean-value="{str(value).lower()}"'
-    elif isinstance(value, date):
-        shown = f"{value.month}/{value.day}"
-        attributes += f' office:value-type="date" office:date-value="{value}"'
-    elif value is not None:
-        shown = escape(str(value)).replace("  ", ' <text:s text:c="1"/>')
-        attributes += ' office:value-type="string"'
-    lines = "".join(f"<text:p>{line}</text:p>" for line in shown.split("\n")) if shown else ""
-    return f"<table:table-cell{attributes}>{lines}</table:table-cell>"
-
-
 XML2003_HEAD = '<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>'
 
 
@@ -320,8 +199,6 @@ def _html_cell(value: object, span: tuple[int, int] | None) -> str:
 WRITERS: dict[str, Callable[..., bytes]] = {
     "xlsx": write_xlsx,
     "xls": write_xls,
-    "xlsb": write_xlsb,
-    "ods": write_ods,
     "xml": write_xml2003,
     "html": write_html,
 }
@@ -333,7 +210,7 @@ def _saved(book) -> bytes:
     return file.getvalue()
 
 
-READERS = {"xls": xls, "xlsb": xlsb_reader, "ods": ods, "html": html_tables, "xml2003": xml2003}
+READERS = {"xls": xls, "html": html_tables, "xml2003": xml2003}
 
 
 def read_here(kind: str, data: bytes):

@@ -17,7 +17,7 @@ from pipeline.intake.readers.compound_files import OLE_MAGIC, Compound
 from pipeline.intake.readers.model import make_damage_refusal
 from pipeline.intake.readers.xlsx.package import MEGABYTE, Package
 
-Kind = Literal["xlsx", "xlsb", "ods", "xls", "encrypted", "html", "xml2003", "text"]
+Kind = Literal["xlsx", "xls", "encrypted", "html", "xml2003", "text"]
 
 # an .xls without a compound file around its records
 BARE_RECORDS = (b"\x09\x08\x08\x00", b"\x09\x08\x10\x00")
@@ -50,7 +50,6 @@ _PARTS = (
     ("Index/Document.iwa", "Numbers"),
 )
 _OPEN_DOCUMENT = re.compile(rb"application/vnd\.oasis\.opendocument\.([a-z-]+)")
-MANIFEST = "META-INF/manifest.xml"  # of a package of OpenDocument
 _HEAD = 1 << 16  # bytes that are looked at
 _CONTROLS = bytes({*range(0x20)} - set(b"\t\n\v\f\r\x1a")) + b"\x7f"
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # the first of UTF-32 begins with the first
@@ -98,19 +97,24 @@ def _make_format_refusal(name: str) -> FileRefused:
 def _detect_package(data: bytes) -> Kind:
     package = Package(data)
     # some programs leave out the mark; then the first kind that the manifest names is that of the whole
-    document = package.read_payload("mimetype", 200) or package.read_payload(MANIFEST, 10 * MEGABYTE) or b""
+    document = (
+        package.read_payload("mimetype", 200)
+        or package.read_payload("META-INF/manifest.xml", 10 * MEGABYTE)
+        or b""
+    )
     named = _OPEN_DOCUMENT.search(document)
     if named is not None:
-        if not named[1].startswith(b"spreadsheet"):
-            raise _make_format_refusal("OpenDocument (.odt)")
-        return "ods"
+        suffix = ".ods" if named[1].startswith(b"spreadsheet") else ".odt"
+        raise _make_format_refusal(f"OpenDocument ({suffix})")
     for part, name in _PARTS:
         if part in package:
             raise _make_format_refusal(name)
     document_part = package.get_related_part("", "officeDocument")
     if document_part is None:
         raise _make_format_refusal("ZIP")
-    return "xlsb" if document_part.casefold().endswith(".bin") else "xlsx"
+    if document_part.casefold().endswith(".bin"):
+        raise _make_format_refusal("Excel (.xlsb)")
+    return "xlsx"
 
 
 def _detect_compound(data: bytes) -> Kind:

@@ -27,7 +27,7 @@ from pipeline.errors import FileRefused, NotReadNow
 from pipeline.intake.readers.child import CHILD_ARGUMENT
 from pipeline.intake.readers.child.program import ValueKind
 from pipeline.intake.readers.compound_files import MAX_BYTES, OLE_MAGIC, Compound
-from pipeline.intake.readers.detect import MANIFEST, Kind, detect_charset
+from pipeline.intake.readers.detect import Kind, detect_charset
 from pipeline.intake.readers.model import (
     MAX_CELLS,
     MAX_COLUMN,
@@ -47,7 +47,6 @@ from pipeline.intake.readers.model import (
     make_text_refusal,
     text_cell,
 )
-from pipeline.intake.readers.xlsx.package import MEGABYTE, Package
 from pipeline.intake.readers.xlsx.styles import (
     EPOCH_1900,
     EPOCH_1904,
@@ -60,7 +59,7 @@ from pipeline.messages.areas import get_pair, is_known
 from pipeline.messages.catalogue import make_message
 
 MAX_SHEETS = 1_000
-_NAMES = {"xls": ".xls", "xlsb": ".xlsb", "ods": ".ods", "html": "HTML"}  # in the note on pictures
+_NAMES = {"xls": ".xls", "html": "HTML"}  # in the note on pictures
 _KINDS: Mapping[str, CellKind] = {
     ValueKind.ERROR: CellKind.ERROR,
     ValueKind.NO_VALUE: CellKind.NO_VALUE,
@@ -103,15 +102,9 @@ def read(kind: Kind, data: bytes, options: ReadOptions) -> Book:
 
     Raises FileRefused for one that is locked, damaged, oversized or hostile; its lines raise it for damaged cells.
     """
-    has_pictures = False
-    if kind in ("xlsb", "ods"):
-        package = Package(data)
-        if b"encryption-data" in (package.read_payload(MANIFEST, 10 * MEGABYTE) or b""):
-            raise FileRefused("FILE_ENCRYPTED")
-        has_pictures = kind == "xlsb" and _has_pictures(package)
-    elif len(data) > MAX_BYTES:
+    if len(data) > MAX_BYTES:
         raise make_size_refusal(len(data), MAX_BYTES)
-    elif kind != "xls":
+    if kind != "xls":
         data = _decode_markup(data)
     elif data.startswith(OLE_MAGIC):
         data = Compound(data).read_workbook()
@@ -120,7 +113,7 @@ def read(kind: Kind, data: bytes, options: ReadOptions) -> Book:
     tables = sum(bool(sheet.rows) for sheet in book.sheets)
     if kind == "html" and tables > 1:
         notes.append(make_message("note.tables", n=tables))
-    if has_pictures or book.facts.get("pictures"):
+    if book.facts.get("pictures"):
         notes.append(make_message("note.pictures_not_read", format=_NAMES[kind]))
     return Book(make_sheets(book), _holds_results(book), tuple(notes))
 
@@ -140,13 +133,6 @@ def _decode_markup(data: bytes) -> bytes:
     label = (declared[1] or declared[2]).decode("ascii") if declared else ""
     text = "".join(detect_charset(data, label).chunks(data))
     return _XML_DECLARATION.sub("", text.lstrip("\ufeff \t\r\n"), count=1).encode()
-
-
-def _has_pictures(package: Package) -> bool:
-    workbook = package.get_related_part("", "officeDocument") or ""
-    sheets = [target for kind, target in package.read_relations(workbook).values() if kind == "worksheet"]
-    drawings = [package.get_related_part(sheet, "drawing") for sheet in sheets]
-    return any(drawing is not None and package.get_related_part(drawing, "image") for drawing in drawings)
 
 
 class ChildSheet(NamedTuple):

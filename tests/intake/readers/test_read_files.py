@@ -162,6 +162,16 @@ def test_a_roster_is_recognised_by_its_first_bytes_whatever_its_name(tmp_path, n
     assert [[cell.display_text for cell in row.cells[:2]] for row in rows] == [["张三", NUMBER]]
 
 
+_RELATIONS = "http://schemas.openxmlformats.org/%s/2006/relationships"
+XLSB = {
+    "_rels/.rels": (
+        f'<Relationships xmlns="{_RELATIONS % "package"}"><Relationship Id="r" Target="xl/workbook.bin" '
+        f'Type="{_RELATIONS % "officeDocument"}/officeDocument"/></Relationships>'
+    ),
+    "xl/workbook.bin": "",
+}
+
+
 @pytest.mark.parametrize(
     ("data", "code", "result"),
     [
@@ -190,6 +200,22 @@ def test_a_roster_is_recognised_by_its_first_bytes_whatever_its_name(tmp_path, n
         (OLE, "FILE_CORRUPT", "OLE"),
         (zipped(a="x"), "FILE_FORMAT", "ZIP"),
         (zipped(mimetype="application/vnd.oasis.opendocument.text"), "FILE_FORMAT", "OpenDocument (.odt)"),
+        (
+            zipped(mimetype="application/vnd.oasis.opendocument.spreadsheet"),
+            "FILE_FORMAT",
+            "OpenDocument (.ods)",
+        ),
+        (
+            zipped(mimetype="application/vnd.oasis.opendocument.spreadsheet-template"),
+            "FILE_FORMAT",
+            "OpenDocument (.ods)",
+        ),
+        (  # some programs leave out the mark
+            zipped(**{"META-INF/manifest.xml": "application/vnd.oasis.opendocument.spreadsheet"}),
+            "FILE_FORMAT",
+            "OpenDocument (.ods)",
+        ),
+        (zipped(**XLSB), "FILE_FORMAT", "Excel (.xlsb)"),
         (zipped(Index__Document="x", **{"Index/Document.iwa": "x"}), "FILE_FORMAT", "Numbers"),
         (b"PK\x03\x04" + b"\0" * 100, "FILE_CORRUPT", "damaged zip"),
         (b"\x01\0\0\x02", "FILE_CORRUPT", "no known format"),

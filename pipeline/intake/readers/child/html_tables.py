@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
-from pipeline.intake.readers.child.program import MAX_COLUMN, SHOWN_ERROR, Output, Refused, ValueKind
+from pipeline.intake.readers.child.program import MAX_COLUMN, Output, Refused, ValueKind
 
 DAMAGED = "file.unended_tag"
 
@@ -28,6 +28,10 @@ _VOID = frozenset(
 )
 _BLOCKS = frozenset("p div li ul ol dl dt dd pre center h1 h2 h3 h4 h5 h6".split())  # noqa: SIM905
 _SECTIONS = frozenset({"thead", "tbody", "tfoot"})
+# what a formula shows in place of a value, in LibreOffice and Excel, where a file has no other sign of an error
+_SHOWN_ERROR = re.compile(
+    r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|(?:Err|错误)[:：]\d{3}"
+)
 _DIGITS = re.compile(r"\s*\+?(\d{1,9})", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?0{0,3}\d{1,2})?", re.ASCII)
 
@@ -331,7 +335,7 @@ def _read_cell(text: str, attributes: Attributes) -> list[object]:
     A number that a page shows with all its digits was a double before.
     """
     number = next((attributes[name].strip() or text for name in ("x:num", "sdval") if name in attributes), "")
-    if "x:err" in attributes or (number and SHOWN_ERROR.fullmatch(text)):
+    if "x:err" in attributes or (number and _SHOWN_ERROR.fullmatch(text)):
         return [ValueKind.ERROR, text]
     if _NUMBER.fullmatch(number):
         return [ValueKind.NUMBER, int(number) if number.isdecimal() else float(number), text]

@@ -7,18 +7,13 @@ object is anything else. Nothing that it reads can reach the parent but through 
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from importlib import import_module
-from io import BytesIO
 from math import isfinite
 from typing import Any, BinaryIO
-from xml.etree.ElementTree import Element, iterparse
-from xml.parsers import expat
 
 
 class ValueKind(StrEnum):
@@ -37,14 +32,9 @@ class ValueKind(StrEnum):
     PICTURE = "p"
 
 
-# what a formula shows in place of a value, in LibreOffice and Excel, where a file has no other sign of an error
-SHOWN_ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|(?:Err|错误)[:：]\d{3}")
-
 NO_NUMBER = "#NUM!"  # what Excel shows for NaN and infinity
-WPS_PICTURE = re.compile(r"=(?:_xlfn\.)?DISPIMG\(", re.IGNORECASE)  # the text of a picture in a cell of WPS
 MAX_COLUMN, MAX_ROW = 16_384, 1_048_576  # of a sheet, as in Excel
 _MODULES = {"html": "html_tables"}  # that read a kind, where they are not called like it
-_NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?", re.ASCII)
 
 
 class Refused(Exception):
@@ -67,8 +57,16 @@ class Output:
         self._rows = self._cells = 0
 
     def write_row(self, number: int, cells: Sequence[Sequence[object]], *, hidden: bool = False) -> None:
-        """Write a row that holds something: its number as Excel shows it, and its cells by column."""
-        self.count_filled(1, len(cells))
+        """Write a row that holds something: its number as Excel shows it, and its cells by column.
+
+        Raises Refused FILE_TOO_LARGE above the limits.
+        """
+        self._rows += 1
+        self._cells += len(cells)
+        if self._rows > self._max_rows:
+            raise Refused("FILE_TOO_LARGE", "file.too_many_rows", limit=self._max_rows)
+        if self._cells > self._max_cells:
+            raise Refused("FILE_TOO_LARGE", "file.too_many_cells", limit=self._max_cells)
         self._write_line([number, int(hidden), cells])
 
     def end_sheet(
@@ -86,15 +84,6 @@ class Output:
     def write_facts(self, **facts: object) -> None:
         """Write what concerns the whole file."""
         self._write_line(facts)
-
-    def count_filled(self, rows: int, cells: int) -> None:
-        """Count rows and cells; raises Refused FILE_TOO_LARGE above the limits."""
-        self._rows += rows
-        self._cells += cells
-        if self._rows > self._max_rows:
-            raise Refused("FILE_TOO_LARGE", "file.too_many_rows", limit=self._max_rows)
-        if self._cells > self._max_cells:
-            raise Refused("FILE_TOO_LARGE", "file.too_many_cells", limit=self._max_cells)
 
     def _write_line(self, value: object) -> None:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -147,31 +136,6 @@ def _limit_resources(max_memory: int, max_seconds: int) -> None:
             resource.setrlimit(kind, (value, value))
         except (AttributeError, OSError, ValueError):  # macOS has no bound on memory
             continue
-
-
-def iterate_xml(text: bytes) -> Iterator[tuple[str, Element]]:
-    """Yield ("start" or "end", element) of an XML text; Refused for one with a DOCTYPE, and every entity of its own."""
-
-    def refuse(*_: object) -> None:
-        raise Refused("FILE_SUSPICIOUS", "DOCTYPE")
-
-    def stop(*_: object) -> None:
-        raise StopIteration
-
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = stop  # a DOCTYPE can only stand before the root
-    with suppress(StopIteration):
-        parser.Parse(text, True)
-    return iterparse(BytesIO(text), events=("start", "end"))  # noqa: S314  it has no DOCTYPE
-
-
-def parse_number(text: str) -> float:
-    """Return a number with every digit as written; ValueError for words, but for those of NaN and infinity."""
-    value = float(text)
-    if isfinite(value) and not _NUMBER.fullmatch(text):
-        raise ValueError(text)
-    return int(text) if text.lstrip("+-").isdecimal() else value
 
 
 def make_number(value: float, *shown: int | str) -> list[object]:

@@ -7,6 +7,7 @@ of texts whose count is wrong. So the former are hidden from it, and the texts a
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 
 import xlrd
 
-from pipeline.intake.readers.child.program import WPS_PICTURE, Output, Refused, ValueKind, make_number
+from pipeline.intake.readers.child.program import Output, Refused, ValueKind, make_number
 
 DAMAGED = "file.records"
 
@@ -28,6 +29,7 @@ _SST, _CONTINUE = 0x00FC, 0x003C
 _FORMULAS = (0x0006, 0x0206, 0x0406)
 _EMPTY_TEXT = b"\x03\0\0\0\0\0\xff\xff"  # the value of a formula that gives an empty text (§2.5.133)
 _PICTURES = b"\x01\xf0"  # OfficeArtBStoreContainer ([MS-ODRAW] §2.2.20)
+_WPS_PICTURE = re.compile(r"=(?:_xlfn\.)?DISPIMG\(", re.IGNORECASE)  # the text of a picture in a cell of WPS
 _WORKSHEET = 0x0010
 _UNICODE = 80  # xlrd's number of the first version whose texts are UTF-16
 _UNKNOWN = 0xFFFE  # a record number that no program reads
@@ -245,7 +247,7 @@ def _read_cell(
     """Return kind and value of a cell; nothing for an empty one."""
     if kind == xlrd.XL_CELL_TEXT:
         if value:
-            return [ValueKind.PICTURE, None] if WPS_PICTURE.match(str(value)) else [ValueKind.TEXT, value]
+            return [ValueKind.PICTURE, None] if _WPS_PICTURE.match(str(value)) else [ValueKind.TEXT, value]
         return [] if is_computed else [ValueKind.NO_VALUE, None]
     if kind in (xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE):
         number = int(value) if value.is_integer() and abs(value) < 1e15 else value

@@ -5,10 +5,15 @@ The vocabulary is Microsoft's ``urn:schemas-microsoft-com:office:spreadsheet``. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
-from xml.etree.ElementTree import Element
+from io import BytesIO
+from math import isfinite
+from xml.etree.ElementTree import Element, iterparse
+from xml.parsers import expat
 
 from pipeline.intake.readers.child.program import (
     MAX_COLUMN,
@@ -16,12 +21,12 @@ from pipeline.intake.readers.child.program import (
     Output,
     Refused,
     ValueKind,
-    iterate_xml,
     make_number,
-    parse_number,
 )
 
 DAMAGED = "XML"
+
+_NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,5})?", re.ASCII)
 
 # names of formats in the place of codes; those of dates hold the letters of one
 _PLAIN = {
@@ -32,7 +37,7 @@ _PLAIN = {
 def read(data: bytes, output: Output) -> None:
     """Write the visible sheets of a workbook, and the names of the others."""
     workbook = _Workbook(output)
-    for event, element in iterate_xml(data):
+    for event, element in _iterate_xml(data):
         name = _get_local_name(element.tag)
         if event == "start":
             workbook.start_element(name, element)
@@ -134,7 +139,7 @@ def _read_cell(element: Element, attributes: dict[str, str], style: int | None) 
     if not text:
         return []
     if kind == "Number":
-        number = parse_number(text.strip())
+        number = _parse_number(text.strip())
         return make_number(number) if style is None else make_number(number, style)
     if kind == "DateTime":
         return _read_date(text.strip())
@@ -182,3 +187,28 @@ def _get_attributes(element: Element) -> dict[str, str]:
 @cache
 def _get_local_name(name: str) -> str:
     return name.rpartition("}")[2]
+
+
+def _iterate_xml(text: bytes) -> Iterator[tuple[str, Element]]:
+    """Yield ("start" or "end", element) of an XML text; Refused for one with a DOCTYPE, and every entity of its own."""
+
+    def refuse(*_: object) -> None:
+        raise Refused("FILE_SUSPICIOUS", "DOCTYPE")
+
+    def stop(*_: object) -> None:
+        raise StopIteration
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = stop  # a DOCTYPE can only stand before the root
+    with suppress(StopIteration):
+        parser.Parse(text, True)
+    return iterparse(BytesIO(text), events=("start", "end"))  # noqa: S314  it has no DOCTYPE
+
+
+def _parse_number(text: str) -> float:
+    """Return a number with every digit as written; ValueError for words, but for those of NaN and infinity."""
+    value = float(text)
+    if isfinite(value) and not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return int(text) if text.lstrip("+-").isdecimal() else value
