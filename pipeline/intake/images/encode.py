@@ -1,9 +1,11 @@
-"""The bytes that will be sent: the file's own where it needs nothing, else the best encoding within the limit."""
+"""The bytes that will be sent: the file's own where it needs nothing, else one encoding of its pixels.
+
+Only where that is over the limit of the service, the picture is made smaller, once.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,15 +19,13 @@ from pipeline.intake.images.image_files import ImageRefused
 from pipeline.intake.images.ink import ImageScan, SmallCopy, make_small_copy, scan_image
 
 MIN_SIDE = 20  # pixels: a Han character needs some 16 to be recognized, and a seal has an edge
-LEGIBLE_SIDE = 600  # pixels of the longer side: no picture is scaled below it to save bytes
+SCALED_SIDE = 2_048  # pixels of the longer side of a picture that is made smaller
 
 _CELL = 8  # pixels each way, as the blocks of a JPEG; more in a picture that is made small by more
-# levels of 255 by which a cell may differ: JPEG of the lowest quality made 13 of colours at their strongest, a stroke of a
-# point across a cell makes 25
+# levels of 255 by which a cell may differ: JPEG of quality 80 made 13 of colours at their strongest, a stroke of a point
+# across a cell makes 25
 _MOST_DIFFERENCE = 16
 
-_SCALES = (1.0, 0.75, 0.5, 0.375, 0.25)
-_QUALITIES = (92, 80)
 _SRGB_GAMMA = 0.45455  # PNG 3rd edition, 11.3.2.2
 _CLOSE = 0.05  # share by which a gamma may differ and still look the same
 
@@ -40,25 +40,34 @@ class EncodedImage:
     format: EncodedFormat
     image: Image.Image  # decoded from these bytes
     copy: SmallCopy  # of ``image``
-    is_faithful: bool = True  # nothing was given up to save bytes
 
 
 def fit_image(decoded: DecodedImage, scan: ImageScan, limit: int) -> EncodedImage:
     """Return the bytes to send, at most ``limit`` of them; ``scan`` is that of the decoded picture.
 
     What was encoded is decoded again and compared: with the decoded picture, or with its colours in sRGB where they had
-    to be converted. Raises ImageRefused where it shows something else, or where no legible encoding is small enough.
+    to be converted. Raises ImageRefused where it shows something else, or is over the limit at `SCALED_SIDE` as well.
     """
     own = get_own_bytes(decoded)
     if own is not None and len(own) <= limit:
         return EncodedImage(own, "JPEG" if decoded.kind == "JPEG" else "PNG", decoded.image, scan)
     image = convert_to_srgb(decoded.image)
-    for form, payload, is_faithful in _generate_encodings(image, decoded.kind):
-        if len(payload) <= limit:
-            sent = decode_encoded(payload, form)
-            copy = require_same_look(image, sent, form, scan if image is decoded.image else None)
-            return EncodedImage(payload, form, sent, copy, is_faithful)
-    raise ImageRefused("IMAGE_TOO_LARGE", found=format_size(len(decoded.data)), limit=format_size(limit))
+    form: EncodedFormat = "JPEG" if decoded.kind == "JPEG" and image.mode != "RGBA" else "PNG"
+    payload = encode_image(image, form)
+    if len(payload) > limit and max(image.size) > SCALED_SIDE:
+        form = "PNG" if image.mode == "RGBA" else "JPEG"
+        payload = encode_image(_scale_down(image), form)
+    if len(payload) > limit:
+        raise ImageRefused("IMAGE_TOO_LARGE", found=format_size(len(decoded.data)), limit=format_size(limit))
+    sent = decode_encoded(payload, form)
+    copy = require_same_look(image, sent, form, scan if image is decoded.image else None)
+    return EncodedImage(payload, form, sent, copy)
+
+
+def _scale_down(image: Image.Image) -> Image.Image:
+    scale = SCALED_SIDE / max(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
 def get_own_bytes(decoded: DecodedImage) -> bytes | None:
@@ -98,26 +107,6 @@ def _measure_difference(one: SmallCopy, other: SmallCopy) -> int:
     cells = (copy.small.convert("RGB").reduce(points) for copy in (one, other))
     histogram = ImageChops.difference(*cells).histogram()
     return max(index % 256 for index, count in enumerate(histogram) if count)
-
-
-def _generate_encodings(image: Image.Image, kind: str) -> Iterator[tuple[EncodedFormat, bytes, bool]]:
-    """Yield encodings from the most faithful to the smallest that still shows every stroke, and whether it is faithful.
-
-    A picture with transparency stays PNG and is scaled; an opaque one becomes a JPEG of lower quality, then scaled.
-    """
-    first: EncodedFormat = "JPEG" if kind == "JPEG" and image.mode != "RGBA" else "PNG"
-    yield first, encode_image(image, first), True
-    for scale in _SCALES:
-        size = (round(image.width * scale), round(image.height * scale))
-        if scale < 1 and (max(size) < LEGIBLE_SIDE or min(size) < MIN_SIDE):
-            return
-        scaled = image if scale == 1 else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-        if image.mode == "RGBA":
-            if scale < 1:
-                yield "PNG", encode_image(scaled, "PNG"), False
-            continue
-        for quality in _QUALITIES:
-            yield "JPEG", encode_image(scaled, "JPEG", quality=quality), False
 
 
 def encode_image(image: Image.Image, form: EncodedFormat, *, quality: int = 95, effort: int = 6) -> bytes:

@@ -272,7 +272,7 @@ def _list_warnings(decoded: DecodedImage, encoded: EncodedImage, limit: int, fil
     if decoded.flaws:
         yield _make_problem("IMAGE_CONVERTED", file, why=join_texts(decoded.flaws))
     given = len(decoded.data)
-    if not encoded.is_faithful or (given > limit and not decoded.flaws):
+    if encoded.copy.size != decoded.image.size or (given > limit and not decoded.flaws):
         used = f"{format_size(len(encoded.payload))}, {_format_dimensions(encoded.copy.size)}"
         yield _make_problem("IMAGE_TOO_LARGE_FIXABLE", file, found=format_size(given), used=used)
 

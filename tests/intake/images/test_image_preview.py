@@ -94,14 +94,14 @@ def looks_like(preview: ImagePreview, data: bytes) -> bool:
 
 
 def test_a_copy_shows_what_is_sent_under_the_limit_of_the_day_and_no_other(tmp_path):
-    data = encoded(noise(400, 300), "BMP")
-    whole, lossy = ready(tmp_path, data), ready(tmp_path, data, limit=200_000)
-    assert (whole.format, lossy.format) == ("PNG", "JPEG")
+    data = encoded(noise(2100, 60), "BMP")
+    whole, lossy = ready(tmp_path, data), ready(tmp_path, data, limit=300_000)
+    assert (whole.width, lossy.width) == (2100, 2048)
     picture = lossy.source
     kept = load_preview(tmp_path, picture, sent=lossy.sha256, may_open=False)
     assert looks_like(kept, lossy.path.read_bytes())
     assert load_preview(tmp_path, picture, sent=whole.sha256, may_open=False) is None
-    assert load_preview(tmp_path, picture, sent=whole.sha256, limit=200_000) is None
+    assert load_preview(tmp_path, picture, sent=whole.sha256, limit=300_000) is None
     shown = load_preview(tmp_path, picture, sent=whole.sha256)
     assert looks_like(shown, whole.path.read_bytes())
     assert load_preview(tmp_path, picture, sent=None, may_open=False) == shown

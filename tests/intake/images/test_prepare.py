@@ -21,6 +21,7 @@ from image_support import (
     encoded,
     examine,
     noise,
+    opened,
     prepare,
     put,
     ready,
@@ -33,7 +34,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.domain.roster import ImageFile, PreparedImage
 from pipeline.intake.images import image_files
-from pipeline.intake.images.encode import LEGIBLE_SIDE
+from pipeline.intake.images.encode import SCALED_SIDE
 
 
 @pytest.mark.parametrize(
@@ -80,16 +81,16 @@ def test_other_formats_are_converted_without_loss_and_with_a_warning(tmp_path, f
     drawn = seal(mode="P" if form == "GIF" else "RGB")
     prepared = ready(tmp_path, encoded(drawn, form, **settings))
     assert describe_changes(prepared) == f"{form} → PNG"
-    with Image.open(prepared.path) as opened:
-        assert opened.convert("RGB").tobytes() == drawn.convert("RGB").tobytes()
+    with Image.open(prepared.path) as sent:
+        assert sent.convert("RGB").tobytes() == drawn.convert("RGB").tobytes()
 
 
 def test_transparency_survives_conversion(tmp_path):
     for form, settings in (("WEBP", {"lossless": True, "exact": True}), ("TIFF", {})):
         prepared = ready(tmp_path, encoded(seal(), form, **settings))
-        with Image.open(prepared.path) as opened:
-            assert opened.mode == "RGBA"
-            assert opened.tobytes() == seal().tobytes()
+        with Image.open(prepared.path) as sent:
+            assert sent.mode == "RGBA"
+            assert sent.tobytes() == seal().tobytes()
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
@@ -274,36 +275,49 @@ def test_a_file_beyond_all_reason_is_not_read_to_its_end(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("channels", "form", "settings"),
+    ("channels", "form", "settings", "share"),
     [
-        (3, "PNG", {}),
-        (3, "JPEG", {"quality": 100, "subsampling": 0}),
-        (4, "PNG", {"compress_level": 1}),
-        (3, "BMP", {}),
+        (3, "PNG", {}, 0.6),
+        (3, "JPEG", {"quality": 100, "subsampling": 0}, 0.3),
+        (4, "PNG", {"compress_level": 1}, 0.6),
+        (3, "BMP", {}, 0.6),
     ],
     ids=["opaque PNG", "JPEG", "PNG with transparency", "BMP"],
 )
-def test_a_file_over_the_limit_is_brought_under_it_with_a_warning(tmp_path, channels, form, settings):
-    data = encoded(noise(700 if channels == 3 else 900, 900, channels), form, **settings)
-    limit = len(data) * 6 // 10
+def test_a_large_picture_over_the_limit_is_made_smaller_once_with_a_warning(
+    tmp_path, channels, form, settings, share
+):
+    data = encoded(noise(3000, 300, channels), form, **settings)
+    limit = int(len(data) * share)
     prepared = ready(tmp_path, data, limit=limit)
     assert prepared.size <= limit
-    assert max(prepared.width, prepared.height) >= LEGIBLE_SIDE
-    assert "IMAGE_TOO_LARGE_FIXABLE" in [problem.code for problem in prepared.problems]
+    assert (prepared.width, prepared.height) == (SCALED_SIDE, 205)
+    (reduced,) = [problem for problem in prepared.problems if problem.code == "IMAGE_TOO_LARGE_FIXABLE"]
+    assert reduced.detail["used"].endswith(", 2048×205")
     assert {problem.severity for problem in prepared.problems} == {"warning"}
     with Image.open(prepared.path) as sent, Image.open(io.BytesIO(data)) as source:
         assert (sent.mode == "RGBA") == (source.mode == "RGBA")
 
 
-def test_a_file_that_cannot_be_brought_under_the_limit_is_refused(tmp_path):
-    assert refused(tmp_path, encoded(noise(700, 700), "PNG"), limit=20_000)[0] == "IMAGE_TOO_LARGE"
+@pytest.mark.parametrize("width", [700, SCALED_SIDE, 3000])
+def test_a_file_that_is_over_the_limit_at_that_size_too_is_refused(tmp_path, width):
+    data = encoded(noise(width, 100), "PNG")
+    limit = len(data) * (1 if width == 3000 else 9) // 10  # a JPEG of the same size would fit
+    assert refused(tmp_path, data, limit=limit)[0] == "IMAGE_TOO_LARGE"
 
 
 def test_a_file_of_exactly_the_limit_is_sent_as_it_is(tmp_path):
     data = encoded(noise(300, 300), "PNG")
     prepared = ready(tmp_path, data, limit=len(data))
     assert (prepared.path, prepared.problems) == (prepared.source.path, ())
-    assert ready(tmp_path, data, limit=len(data) - 1).problems != ()
+    assert refused(tmp_path, data, limit=len(data) - 1)[0] == "IMAGE_TOO_LARGE"
+
+
+def test_a_file_that_is_written_with_less_compression_keeps_its_pixels_and_is_reported(tmp_path):
+    data = encoded(seal(900, mode="RGB"), "PNG", compress_level=0)
+    prepared = ready(tmp_path, data, limit=len(data) - 1)
+    assert [problem.code for problem in prepared.problems] == ["IMAGE_TOO_LARGE_FIXABLE"]
+    assert opened(prepared.path).tobytes() == opened(data).tobytes()
 
 
 def test_a_bitmap_that_shrinks_by_itself_was_not_too_large(tmp_path):
