@@ -28,7 +28,6 @@ from pipeline.cli.help import (
     list_all_commands,
     polish_message,
     set_language,
-    show_help,
 )
 from pipeline.cli.hosts_commands import enqueue, hosts_group, worker
 from pipeline.cli.ledger_commands import adopt, ledger_group
@@ -212,7 +211,7 @@ SECTIONS = (
     CommandSection("Now and then", (resolve, autosign_group, adopt, certify, ledger_group, purge)),
     CommandSection(
         "Set up and examine",
-        (config_group, doctor, user_group, notify_group, schedule_group, show_help),
+        (config_group, doctor, user_group, notify_group, schedule_group),
     ),
     CommandSection("Try out", (demo, sandbox)),
     CommandSection("Several hosts", (worker, enqueue, hosts_group)),

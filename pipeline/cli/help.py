@@ -1,4 +1,4 @@
-"""The help of every command in the reader's language, laid out by the width of its characters; `help`.
+"""The help of every command in the reader's language, laid out by the width of its characters.
 
 click asks the standard library's `gettext` for its own texts, and `gettext` reads compiled catalogues:
 ``locale/zh/LC_MESSAGES/esign-import.mo`` is the table ``click`` of ``help.toml``, made by ``python tools/compile_messages.py``.
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.context import Session
 from pipeline.messages.areas import get_words
 from pipeline.messages.catalogue import render
 from pipeline.messages.help import KINDS, RANGES, STOPS
@@ -172,24 +171,6 @@ class CommandGroup(click.Group):
 def get_summary(command: click.Command) -> str:
     """Return the first sentence of a command's help."""
     return (command.help or "").partition("\n\n")[0]
-
-
-@click.command("help")
-@click.argument("words", nargs=-1, metavar="[COMMAND]...")
-@click.pass_context
-def show_help(context: click.Context, words: tuple[str, ...]) -> int:
-    """Show the help of a command, as COMMAND --help does."""
-    session: Session = context.obj
-    session.refuse_json("help")
-    described = context.find_root()
-    for word in words:
-        group = described.command
-        command = group.commands.get(word) if isinstance(group, click.Group) else None
-        if command is None:
-            raise click.exceptions.NoSuchCommand(word, ctx=described)
-        described = command.context_class(command, described, word, **command.context_settings)
-    session.print_data(described.get_help())
-    return 0
 
 
 def wrap_text(text: str, width: int) -> list[str]:

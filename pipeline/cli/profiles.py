@@ -31,7 +31,6 @@ WITHOUT_HOSPITAL = FOR_NAMED | frozenset(
     {
         "config schema",
         "demo",
-        "help",
         "hosts rotate-secret",
         "hosts status",
         "init",

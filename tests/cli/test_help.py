@@ -1,4 +1,4 @@
-"""The help of the program: its sections, its sentences, its width, `help COMMAND`, and other names of commands."""
+"""The help of the program: its sections, its sentences, its width, and other names of commands."""
 
 import pytest
 
@@ -55,21 +55,6 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_broken(language, caps
             if language == "en":
                 assert text.split() == whole.split()
             assert "".join(text.split()) == "".join(whole.split())
-
-
-def test_help_and_the_option_print_the_same(capsys, monkeypatch):
-    for words in list_command_lines():
-        asked = print_help(capsys, monkeypatch, "zh", 80, "help", *words)
-        assert asked.rstrip() == print_help(capsys, monkeypatch, "zh", 80, *words, "--help").rstrip()
-
-
-def test_help_of_no_command_names_the_nearest(capsys):
-    assert main(["--lang", "en", "help", "ledgr"]) == 2
-    stderr_text = capsys.readouterr().err
-    assert "No such command 'ledgr'" in stderr_text
-    assert stderr_text.rstrip().endswith(" help ledger")
-    assert main(["--lang", "en", "help", "run", "again"]) == 2
-    assert "No such command 'again'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("word", OTHER_NAMES.split())

@@ -10,7 +10,7 @@ from watch_support import Watcher
 
 from pipeline.cli.app import cli, main
 
-REFUSED = frozenset({"help", "sandbox"})  # text for a shell; it runs until it is stopped
+REFUSED = frozenset({"sandbox"})  # it runs until it is stopped
 NEEDS_SERVER = frozenset(
     {
         "enqueue",
@@ -43,7 +43,6 @@ ARGUMENTS = {
     "enqueue": [()],
     "explain": [("{name}",), ("no such doctor",), ("2",)],
     "export": [(), ("--out", "{}/seals.json"), ("--leavers",)],
-    "help": [("run",)],
     "history": [()],
     "hosts cancel": [()],
     "hosts pause": [()],
