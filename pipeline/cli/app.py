@@ -26,7 +26,6 @@ from pipeline.cli.help import (
     CommandGroup,
     CommandSection,
     list_all_commands,
-    polish_message,
     set_language,
 )
 from pipeline.cli.hosts_commands import enqueue, hosts_group, worker
@@ -279,7 +278,7 @@ SHARED_OPTIONS: Sequence[click.Option] = (
 )
 
 cli.add_sections(*SECTIONS)
-for command in list_all_commands(cli):
+for _, command in list_all_commands(cli):
     command.params.extend(SHARED_OPTIONS)
 logging.getLogger("pipeline").addHandler(logging.NullHandler())  # they go to log.jsonl, not to the screen
 
@@ -394,7 +393,7 @@ def _report_usage(session: Session, error: click.ClickException) -> int:
             error = add_near_commands(error)
         elif isinstance(error, click.exceptions.NoSuchOption):
             error = keep_near_options(error)
-        message = polish_message(error.format_message(), session.spoken)
+        message = error.format_message()
         session.as_json |= "--json" in session.arguments  # a word before it may have stopped the reading
         session.print_failure(error.exit_code, message)
         session.alert("misused", message=mask_text(message))
@@ -459,5 +458,5 @@ def _list_command_words(arguments: Sequence[str]) -> Iterator[str]:
             group = group.commands[word]
 
 
-for command in list_all_commands(cli):
+for _, command in list_all_commands(cli):
     add_profiles(command, report_error)

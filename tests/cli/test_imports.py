@@ -43,11 +43,7 @@ def run_commands(command_lines, folder) -> tuple[list[int], set[str], str]:
 
 def list_command_words() -> list[list[str]]:
     """Return the words of every command, none for the program itself."""
-    words = [[]]
-    for name, command in cli.commands.items():
-        words.append([name])
-        words += [[name, child.name] for child in list_all_commands(command) if child is not command]
-    return words
+    return [name.split() for name, _ in list_all_commands(cli)]
 
 
 def test_help_imports_nothing_that_only_a_command_needs(tmp_path):

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from catalogue_support import CHINESE, ENTRIES, HELP, PAIRS, PROBLEM_CODES, load_area
+from catalogue_support import ENTRIES, PAIRS, PROBLEM_CODES, load_area
 from pydantic_core.core_schema import ErrorType
 
-from pipeline.cli.app import cli
-from pipeline.cli.help import collect_texts, split_paragraphs
 from pipeline.domain.service_codes import CODES, ResponsibleRole
 from pipeline.errors import ConfigError, LedgerError, LedgerUnreachable, reason_of
 from pipeline.messages.areas import AREAS, FOLDER, get_words, list_keys
@@ -63,7 +61,6 @@ VOCABULARIES = {
     "domain/service_codes.py",  # the words of the service, to be recognised
     "esign/contracts.py",  # the refusal of an account without this contract
     "ledger/schema.py",  # the same, in a query
-    "messages/help.py",  # click's own texts, to be polished
     "reports/row_notes.py",  # words of the service's refusals
     "resolution/adopt.py",  # titles of the column of SealIds in other systems' sheets
 }
@@ -166,7 +163,7 @@ def test_an_entry_has_the_same_blanks_in_both_languages():
     for key, zh, en in PAIRS:
         assert zh.strip(), key
         assert en.strip(), key
-        alone = {"name", "number_type"} if key in CHINESE else ENGLISH_ALONE.get(key, set())
+        alone = ENGLISH_ALONE.get(key, set())
         missing = (names(en) - names(zh)) & alone
         in_english = {blank for blank in blanks(en) if blank.split("!")[0] not in missing}
         is_for_one = en == ENTRIES.get(key, {}).get("en_one")
@@ -435,8 +432,6 @@ def test_what_to_do_belongs_to_a_meaning():
 
 
 def test_no_entry_of_the_catalogue_is_unused():
-    shown = {key for text in (text for _, _, text in collect_texts(cli)) for _, key in split_paragraphs(text)}
-    assert set(HELP) - shown == set()
     assert set(PROBLEM_CODES) - list_message_texts() == set()
     assert {key for key in ENTRIES if key.startswith("halt.")} == {f"halt.{code}" for code in list_halts()}
     assert set(list_halts()) - list_message_texts() == set()

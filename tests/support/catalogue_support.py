@@ -4,7 +4,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.messages.areas import AREAS, FOLDER, get_words, load_field_words
+from pipeline.cli.app import cli
+from pipeline.cli.help import list_texts
+from pipeline.messages.areas import AREAS, FOLDER, load_field_words
 
 
 def load_area(area: str) -> dict[str, Mapping[str, str]]:
@@ -22,7 +24,6 @@ def _list_entries(table: Mapping[str, Any], key: str) -> Iterator[tuple[str, Map
             yield from _list_entries(value, f"{key}.{name}" if key else name)
 
 
-HELP, CHINESE = get_words("help"), get_words("click")  # English -> Chinese
 ENTRIES = {key: words for area in AREAS if area != "help" for key, words in load_area(area).items()}
 ENTRIES |= load_field_words()
 
@@ -33,9 +34,8 @@ def pairs() -> Iterator[tuple[str, str, str]]:
         yield key, words["zh"], words["en"]
         if "en_one" in words:
             yield key, words["zh"], words["en_one"]
-    for table in (HELP, CHINESE):
-        for en, zh in table.items():
-            yield en, zh, en
+    for _, _, zh, en in list_texts(cli):
+        yield en, zh, en
 
 
 PAIRS = [*pairs()]
