@@ -1,4 +1,4 @@
-"""Gives every test a registry of ledgers of its own and no keyring, never the user's; sets the limits of hypothesis."""
+"""Gives every test a registry of ledgers of its own, never the user's; sets the limits of hypothesis."""
 
 import gc
 import os
@@ -59,7 +59,6 @@ def state_homes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("state-homes")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XDG_STATE_HOME", str(folder / "shared"))
-        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
         monkeypatch.setattr(desktop, "office_profile", tmp_path_factory.mktemp("office"))
         yield folder
 

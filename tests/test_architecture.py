@@ -24,7 +24,6 @@ HOME_OF_LIBRARY = {
     "defusedxml": "intake/readers/",
     "filelock": "ledger/lock.py",
     "jinja2": ("operations/", "reports/"),
-    "keyring": "esign/key_pairs.py",
     "msoffcrypto": "intake/readers/compound_files.py",
     "olefile": "intake/readers/compound_files.py",
     "openpyxl": ("operations/", "reports/"),

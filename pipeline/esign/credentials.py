@@ -1,154 +1,175 @@
-"""Finds SecretId and SecretKey: the first complete pair counts, never mixed from two sources."""
+"""Finds SecretId and SecretKey: the first complete pair counts, never mixed from two places."""
 
 from __future__ import annotations
 
-import configparser
-import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.domain.message import Message
-from pipeline.errors import CredentialsMissing
-from pipeline.esign.key_pairs import (
-    PairNames,
-    PairSearch,
-    Source,
-    Values,
-    list_folders,
-    make_keyring_source,
-    read_environment,
-    strip_key,
-)
+from pipeline.errors import CredentialsMissing, reason_of
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.messages.catalogue import join_messages, make_message
+from pipeline.support.rights import acting_user
+from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.esign.role import Role
 
-VARIABLES = "TENCENTCLOUD_SECRET_ID / TENCENTCLOUD_SECRET_KEY"
-
-CREDENTIALS = PairNames(
-    labels=("SecretId", "SecretKey"),
-    values=("secret_id", "secret_key", "token"),
-    variables={
-        "secret_id": ("TENCENTCLOUD_SECRET_ID",),
-        "secret_key": ("TENCENTCLOUD_SECRET_KEY",),
-        "token": ("TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"),
-    },
-)
-
-# the audit log's own keys
-AUDIT_CREDENTIALS = PairNames(
-    labels=("SecretId", "SecretKey"),
-    values=("audit_secret_id", "audit_secret_key", "audit_token"),
-    variables={
-        "audit_secret_id": ("TENCENTCLOUD_AUDIT_SECRET_ID",),
-        "audit_secret_key": ("TENCENTCLOUD_AUDIT_SECRET_KEY",),
-        "audit_token": ("TENCENTCLOUD_AUDIT_TOKEN",),
-    },
-)
-AUDIT_VARIABLES = "TENCENTCLOUD_AUDIT_SECRET_ID / TENCENTCLOUD_AUDIT_SECRET_KEY"
+_LABELS = ("SecretId", "SecretKey")
+_PARTS = ("secret_id", "secret_key", "token")
+_AUDIT = "audit_"  # before the parts of the audit log's own keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsPlaces:
-    """The places where keys may be: secret files, environment, ~/.tencentcloud, ~/.tccli, keyring.
+    """The places where keys may be: secret files, then the environment.
 
-    ``organization`` may have an entry of its own in the keyring. A ``role`` is asked for keys where no pair is found; a role
-    of STS is assumed with the pair.
+    A ``role`` is asked for keys where no pair is found; a role of STS is assumed with the pair.
     """
 
     environment: Mapping[str, str] = field(repr=False)
-    home: Path
     secrets_dir: Path | None = None
-    organization: str = ""
     role: Role | None = None
     clock: Clock | None = None
 
     def find(self) -> CredentialsSource:
-        """Return the first complete pair. Raises CredentialsMissing, which lists every source and what it held."""
-        search = PairSearch(CREDENTIALS)
-        pair_found = search.find(self._list_sources())
-        if pair_found is not None:
-            return self._apply_role(_make_credentials(CREDENTIALS, *pair_found))
-        if self.role is not None and self.role.kind != "sts":
-            return self._apply_role(None)
-        raise CredentialsMissing(
-            "credentials.missing",
-            cure=search.cures[0] if search.cures else self._advise_on_files(),
-            places=join_messages(search.tried, "\n"),
-        )
+        """Return the first complete pair. Raises CredentialsMissing, which lists every place and what it held."""
+        search = _PairSearch(self.environment, self.secrets_dir)
+        pair = search.find()
+        if self.role is not None and (self.role.kind == "sts") == (pair is not None):
+            assert self.clock is not None
+            from pipeline.esign.role import RoleCredentials  # noqa: PLC0415 - only a role needs aiohttp here
+
+            return RoleCredentials(self.role, self.clock, self.environment, pair)
+        if pair is None:
+            raise search.make_error(self._advise_on_files())
+        return pair
 
     def get_audit_keys(self) -> CredentialsSource:
         """Return the audit log's own keys where any are given, else the usual ones.
 
         Raises CredentialsMissing, also for half a pair of its own.
         """
-        search = PairSearch(AUDIT_CREDENTIALS)
-        folders = list(list_folders(AUDIT_CREDENTIALS, self.environment, self.secrets_dir))
-        variables = read_environment(AUDIT_CREDENTIALS, self.environment)
-        pair_found = search.find([*folders, Source(AUDIT_VARIABLES, lambda: variables)])
-        if pair_found is not None:
-            return _make_credentials(AUDIT_CREDENTIALS, *pair_found)
-        has_files = any(file.exists() for source in folders for file in source.files)
-        if not has_files and not any(variables.values()):
+        search = _PairSearch(self.environment, self.secrets_dir, _AUDIT)
+        pair = search.find()
+        if pair is None and not search.holds_any:
             return self.find()
-        cure = search.cures[0] if search.cures else make_message("credentials.cure.audit")
-        raise CredentialsMissing("credentials.missing", cure=cure, places=join_messages(search.tried, "\n"))
+        if pair is None:
+            raise search.make_error(make_message("credentials.cure.audit"))
+        return pair
 
     def _advise_on_files(self) -> Message:
         """Return where keys belong while none are found."""
         if self.secrets_dir is None:
             return make_message("credentials.cure.set")
-        files = [str(path) for path in CREDENTIALS.list_secret_files(self.secrets_dir)[:2]]
+        files = [str(self.secrets_dir / f"tencent__{part}") for part in _PARTS[:2]]
         return make_message("credentials.cure.write", files=join_messages(files))
 
-    def _apply_role(self, pair: Credentials | None) -> CredentialsSource:
-        """Return the pair, or the role that is assumed with it or stands in for it."""
-        if pair is not None and (self.role is None or self.role.kind != "sts"):
-            return pair
-        assert self.role is not None
-        assert self.clock is not None
-        from pipeline.esign.role import RoleCredentials  # noqa: PLC0415 - only a role needs aiohttp here
 
-        return RoleCredentials(self.role, self.clock, self.environment, pair)
+class _PairSearch:
+    """A search for the first complete pair, and what it has found on its way."""
 
-    def _list_sources(self) -> Sequence[Source]:
-        ini, tccli = self.home / ".tencentcloud" / "credentials", self.home / ".tccli" / "default.credential"
-        return (
-            *list_folders(CREDENTIALS, self.environment, self.secrets_dir),
-            Source(VARIABLES, lambda: read_environment(CREDENTIALS, self.environment)),
-            Source(str(ini), lambda: _read_ini(ini), (ini,)),
-            Source(str(tccli), lambda: _read_tccli(tccli), (tccli,)),
-            make_keyring_source(CREDENTIALS, self.organization),
+    def __init__(self, environment: Mapping[str, str], secrets_dir: Path | None, prefix: str = "") -> None:
+        self._environment = environment
+        self._folders = {
+            "$CREDENTIALS_DIRECTORY": environment.get("CREDENTIALS_DIRECTORY"),
+            "secrets_dir": secrets_dir,
+        }
+        self._names = [f"{prefix}{part}" for part in _PARTS]
+        self._tried: list[Message] = []  # each place, and what it held
+        self._cures: list[Message] = []  # what to do about it
+        self.holds_any = False  # there is a file, or a variable
+
+    def find(self) -> Credentials | None:
+        """Return the first complete pair, None where there is none."""
+        for title, folder in self._folders.items():
+            pair = self._read_folder(f"{title} ({folder})", Path(folder)) if folder else None
+            if pair is not None:
+                return pair
+        variables = [f"TENCENTCLOUD_{name.upper()}" for name in self._names]
+        values = [_strip(self._environment.get(variable, "")) for variable in variables]
+        self.holds_any |= any(values)
+        return self._take(" / ".join(variables[:2]), values)
+
+    def make_error(self, cure: Message) -> CredentialsMissing:
+        """Return the error of a pair that was not found; ``cure`` is what to do where no place shows it."""
+        places = join_messages(self._tried, "\n")
+        return CredentialsMissing("credentials.missing", cure=[*self._cures, cure][0], places=places)
+
+    def _read_folder(self, source: str, folder: Path) -> Credentials | None:
+        files = [folder / f"tencent__{name}" for name in self._names]
+        try:
+            values = [
+                _strip(file.read_text(encoding="utf-8-sig")) if file.is_file() else None for file in files
+            ]
+        except (OSError, ValueError) as error:
+            self.holds_any = True
+            self._note(source, _describe_unreadable(error))
+            if isinstance(error, PermissionError) and error.filename:
+                self._cures.append(_advise_on_rights(Path(error.filename), files))
+            return None
+        self.holds_any |= any(value is not None for value in values)
+        empty = [file for file, value in zip(files[:2], values, strict=False) if value == ""]
+        if not empty:
+            return self._take(source, [value or "" for value in values], files)
+        key = "credentials.empty_file" if len(empty) == 1 else "credentials.empty_files"
+        self._note(source, make_message(key, files=join_messages([file.name for file in empty])))
+        if len(empty) == 1:
+            self._cures.append(_advise_on_missing_part(files.index(empty[0]), empty[0]))
+        else:
+            text = join_messages([str(file) for file in empty])
+            self._cures.append(make_message("credentials.cure.write", files=text))
+        return None
+
+    def _take(self, source: str, values: Sequence[str], files: Sequence[Path] = ()) -> Credentials | None:
+        """Return the pair that a place holds; note what is missing of one that is not complete."""
+        first, second, token = values
+        if first and second:
+            present = tuple(file for file in files if file.is_file())
+            return Credentials(first, second, token or None, source, present)
+        if not (first or second):
+            self._note(source, make_message("credentials.nothing"))
+            return None
+        missing = 1 if first else 0
+        self._note(
+            source,
+            make_message("credentials.one_part", present=_LABELS[1 - missing], missing=_LABELS[missing]),
         )
+        if files:
+            self._cures.append(_advise_on_missing_part(missing, files[missing]))
+        return None
+
+    def _note(self, source: str, why: Message | str) -> None:
+        self._tried.append(make_message("credentials.place", place=source, why=why))
 
 
-def _make_credentials(names: PairNames, source: Source, values: Values) -> Credentials:
-    """Return the pair that a source holds."""
-    secret_id, secret_key = names.get_parts(values)
-    files = tuple(file for file in source.files if file.is_file())
-    return Credentials(secret_id, secret_key, values.get(names.values[2]) or None, source.name, files)
+def _strip(value: str) -> str:
+    """Strip white space, a BOM and quotes, which editors leave around a key."""
+    return value.strip().strip("\ufeff").strip().strip("\"'")
 
 
-def _read_ini(path: Path) -> Values:
-    if not path.is_file():
-        return {}
-    parser = configparser.RawConfigParser()
-    parser.read_string(path.read_text(encoding="utf-8-sig"))
-    if not parser.has_section("default"):
-        return {}
-    return {name: strip_key(value) for name, value in parser.items("default")}
+def _describe_unreadable(error: Exception) -> Message | str:
+    if isinstance(error, PermissionError):
+        return make_message("credentials.forbidden", user=acting_user())
+    return reason_of(error) if isinstance(error, OSError) else make_message("credentials.unreadable")
 
 
-def _read_tccli(path: Path) -> Values:
-    if not path.is_file():
-        return {}
-    document = json.loads(path.read_text(encoding="utf-8-sig"))
-    if not isinstance(document, dict):
-        return {}
-    names = {"secretId": "secret_id", "secretKey": "secret_key", "token": "token"}
-    return {ours: strip_key(document.get(theirs)) for theirs, ours in names.items()}
+def _advise_on_rights(path: Path, files: Iterable[Path]) -> Message:
+    """Return how the user who runs this gets the right to read a file and others of its pair, or the folder that hides them."""
+    folder = path.parent
+    if not os.access(folder, os.R_OK | os.X_OK):
+        hidden, command = str(folder), join(["chmod", "u+rwx", str(folder)])
+    else:
+        unreadable = [str(file) for file in files if file.exists() and not os.access(file, os.R_OK)]
+        hidden = join_messages(unreadable or [str(path)])
+        command = join(["chmod", "u+r", *(unreadable or [str(path)])])
+    return make_message("credentials.cure.allow", path=hidden, user=acting_user(), command=command)
+
+
+def _advise_on_missing_part(part: int, file: Path) -> Message:
+    """Return where the one part of a pair belongs that alone is missing."""
+    return make_message("credentials.cure.write_part", part=_LABELS[part], file=file)

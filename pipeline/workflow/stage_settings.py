@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
-from pipeline.config.sections import PLACEHOLDER
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
 from pipeline.domain.run import Judgements, RunRequest
@@ -131,9 +130,7 @@ def get_credentials_places(config: Config, clock: Clock) -> CredentialsPlaces:
     """Return the places where SecretId and SecretKey are looked for."""
     return CredentialsPlaces(
         environment=os.environ,
-        home=Path.home(),
         secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
-        organization=config.api.hospital.replace(PLACEHOLDER, ""),
         role=build_role(config),
         clock=clock,
     )

@@ -157,7 +157,9 @@ def test_a_command_that_was_refused_is_no_last_run_and_hides_nothing(with_a_wron
         assert inside.get("/").text.split('<div id="now"')[1] == before.split('<div id="now"')[1]
 
 
-@pytest.mark.parametrize(("reader", "words"), [("zh", "没有钥匙串"), ("en", "has no keyring")])
+@pytest.mark.parametrize(
+    ("reader", "words"), [("zh", "只缺 SecretKey"), ("en", "Only the SecretKey is missing")]
+)
 def test_why_a_run_stopped_is_read_in_the_readers_language_and_the_rows_before_it_wait(
     with_a_wrong_row, capsys, reader, words
 ):
