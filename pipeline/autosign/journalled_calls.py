@@ -1,4 +1,4 @@
-"""Sends the calls about auto-sign that have an effect: each is entered in the ledger before it leaves.
+"""Sends the calls that make links: each is entered in the ledger before it leaves.
 
 One that got no verdict is never sent again: the service may have done what it was asked for. Only a call that is proven
 not executed is repeated.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline.autosign.calls import AutoSignCalls, CallObserver, CallResources, Tries, send_to_all
-from pipeline.domain.auto_sign import AutoSignCall, CallEnd, CallKind
+from pipeline.domain.auto_sign import AutoSignCall, CallEnd, LinkKind
 from pipeline.domain.masking import Masker
 from pipeline.domain.run import Halt, Traffic
 from pipeline.errors import LedgerError
@@ -22,8 +22,6 @@ from pipeline.esign.auto_sign_calls import (
     CallReading,
     LinkReading,
     Signer,
-    build_person_call,
-    read_done,
 )
 from pipeline.esign.client import NoAnswer, NotSent
 from pipeline.esign.products import Agent
@@ -41,7 +39,7 @@ REFUSED_BY_LEDGER = "ledger"  # code of a call that the ledger did not allow
 class PersonCall(ABC):
     """One call about one person."""
 
-    kind: CallKind
+    kind: LinkKind
     action: str
     key: str
     signer: Signer = field(repr=False)
@@ -55,21 +53,6 @@ class PersonCall(ABC):
     @abstractmethod
     def read(self, reply: Reply) -> CallReading:
         """Return what an answer proves."""
-
-
-class ClosingCall(PersonCall):
-    """A call that voids a doctor's links, or closes auto-sign: it names the person alone, and its answer holds no data."""
-
-    __slots__ = ()
-
-    def build(self, agent: Agent, service_time: float) -> tuple[bytes, float | None]:
-        """Return the body, which is the same at any time."""
-        del service_time
-        return build_person_call(agent, self.signer), None
-
-    def read(self, reply: Reply) -> CallReading:
-        """Return whether the call was done."""
-        return read_done(reply, masker=self.masker)
 
 
 @dataclass(frozen=True, slots=True)

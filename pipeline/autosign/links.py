@@ -8,11 +8,11 @@ auto-sign, and only there: a doctor whose link was made without one gets another
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.autosign.doctors import SealedDoctor
-from pipeline.autosign.journalled_calls import CallsReport, ClosingCall, PersonCall
+from pipeline.autosign.journalled_calls import CallsReport, PersonCall
 from pipeline.domain.auto_sign import (
     DAY,
     NEEDED_KINDS,
@@ -24,22 +24,16 @@ from pipeline.domain.auto_sign import (
 from pipeline.domain.masking import Masker
 from pipeline.esign.auto_sign_calls import (
     CallReading,
-    Signer,
     build_enable_link,
     build_seal_link,
     read_link,
 )
 from pipeline.esign.products import Agent, Product
 from pipeline.esign.responses import Reply
-from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.reports.link_list import ListedLink
 
 LONGEST_LINK = 30 * DAY  # the service's limit, counted by its own clock at the call's arrival
 RESERVE = 300.0  # seconds by which a link of the longest life ends earlier: clocks differ
-# refusals to make a link void: it was used, or there is none
-VOID_CODES = frozenset(
-    {"FailedOperation.UserAutoSignEnableAlready", "FailedOperation.UserAutoSignEnableUrlNotExist"}
-)
 END_POINT = "HTTP_SHORT_URL"  # a short address: a message holds it, and its QR code is coarse
 
 
@@ -123,7 +117,7 @@ class LinkNeed:
 
     @property
     def is_spent(self) -> bool:
-        """Whether the link that was made is expired, used or cancelled: another one is made on request only."""
+        """Whether the link that was made is expired or used: another one is made on request only."""
         was_made = any(call.verdict == "done" for call in self.calls)
         return was_made and self.good_link is None
 
@@ -200,34 +194,3 @@ class LinksReport:
     def missing(self) -> list[LinkNeed]:
         """The doctors without a link."""
         return [need for need in self.plan.needs if need.good_link is None]
-
-
-def build_cancel_call(key: str, signer: Signer, product: Product, masker: Masker) -> PersonCall:
-    """Return the call that makes the links void by which a doctor can still open auto-sign."""
-    action = product.auto_sign_cancel_url
-    return ClosingCall(kind="cancel_link", action=action, key=key, signer=signer, masker=masker)
-
-
-def list_open_links(
-    keys: Collection[str], calls: Sequence[AutoSignCall], *, now: float
-) -> dict[str, list[str]]:
-    """Return the uuids of the links by which each of these doctors could still open auto-sign, by key."""
-    links: dict[str, list[str]] = {}
-    for call in calls:
-        if call.key in keys and call.kind == "enable_link" and call.is_good(now):
-            links.setdefault(call.key, []).append(call.uuid)
-    return links
-
-
-def enter_cancelled_links(
-    ledger: DatabaseLedger, links: Mapping[str, Sequence[str]], report: CallsReport, *, now: float
-) -> list[str]:
-    """Enter the links of those whose call was done, or refused because there is no link to make void; return their keys."""
-    void: list[str] = []
-    uuids: list[str] = []
-    for key, end in report.ends.items():
-        if end.verdict == "done" or (end.verdict == "refused" and end.code in VOID_CODES):
-            void.append(key)
-            uuids += links[key]
-    ledger.record_void_links(uuids, now=now)
-    return void

@@ -20,7 +20,6 @@ from pipeline.domain.auto_sign import (
     AutoSignCounts,
     AutoSignRecord,
     AutoSignState,
-    get_last_change,
 )
 from pipeline.domain.run import Halt, Traffic
 from pipeline.errors import LedgerError
@@ -148,7 +147,7 @@ class StatusInquiry:
         """Return the doctors to ask for: first who was never asked, then who was asked longest ago."""
         ledger, now = self.resources.ledger, self.resources.clock.now()
         records = ledger.list_auto_sign_records()
-        changes = get_last_change(ledger.list_auto_sign_calls(), list_corrections(ledger))
+        changes = list_corrections(ledger)
         due = []
         for doctor in doctors:
             record, changed_at = records.get(doctor.key), changes.get(doctor.key, 0.0)

@@ -324,7 +324,7 @@ def schema(session: Session) -> int:
 @click.option(
     "--autosign",
     is_flag=True,
-    help="With the calls of `autosign links`, `cancel` and `disable`; `autosign status` needs none besides.",
+    help="With the calls of `autosign links`; `autosign status` needs none besides.",
 )
 @click.pass_obj
 def policy(session: Session, *, audit: bool, autosign: bool) -> int:
@@ -341,12 +341,7 @@ def policy(session: Session, *, audit: bool, autosign: bool) -> int:
     product = contract.product
     uploads = (product.upload,) if contract.needs_upload else ()
     reading = (product.organization_seals, product.auto_sign_status)
-    links = (
-        product.auto_sign_enable_url,
-        product.auto_sign_seal_url,
-        product.auto_sign_cancel_url,
-        product.auto_sign_disable,
-    )
+    links = (product.auto_sign_enable_url, product.auto_sign_seal_url)
     actions = (product.create, *uploads, *reading, *(links if autosign else ()))
     allowed = [f"{product.service}:{action}" for action in actions]
     if audit:

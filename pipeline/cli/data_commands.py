@@ -45,20 +45,9 @@ Format = Literal["xlsx", "csv", "json"]
     help="Only seals that this run made, and how to have them disabled.",
 )
 @click.option("--leavers", is_flag=True, help="Only seals of doctors who are no longer in the rosters.")
-@click.option(
-    "--numbers",
-    is_flag=True,
-    help="With --leavers: write the sheet for `autosign disable`, with the numbers that earlier rosters still hold.",
-)
 @click.pass_obj
 def export(
-    session: Session,
-    *,
-    form: Format | None,
-    out: Path | None,
-    run_id: str | None,
-    leavers: bool,
-    numbers: bool,
+    session: Session, *, form: Format | None, out: Path | None, run_id: str | None, leavers: bool
 ) -> int:
     """List every seal: doctor, staff number, seal name, SealId, date."""
     from pipeline.operations.export import (
@@ -73,10 +62,6 @@ def export(
 
     config = session.require_ready_config()
     chosen = _choose_format(session, form, out)
-    if numbers:
-        if not leavers or chosen not in {"xlsx", "json"} or (out is not None and chosen != "xlsx"):
-            raise UsageError("export.numbers_of_leavers", then=("export", "--leavers", "--numbers"))
-        return _write_disable_sheet(session, config, out)
     seals = collect_seals(config, session.clock, run=run_id, leavers=leavers)
     presenter = Presenter(session.language)
     path: Path | None
@@ -101,30 +86,6 @@ def export(
         session.inform("seals.abandoned_too", n=abandoned)
     if path is not None:
         session.inform("export.file", path=path)
-    return 0
-
-
-def _write_disable_sheet(session: Session, config: Config, out: Path | None) -> int:
-    """Write the sheet that `autosign disable` reads, and print whose numbers are not known any more."""
-    from pipeline.operations.export import collect_leaver_numbers
-    from pipeline.reports.disable_sheet import write_disable_workbook
-    from pipeline.reports.presenter import Presenter
-
-    leavers = collect_leaver_numbers(config, session.clock)
-    if not leavers:
-        session.print_json(file=None, known=0, unknown=[])
-        session.inform("export.disable.none")
-        return 0
-    unknown = [leaver.name or leaver.id_masked or "—" for leaver in leavers if leaver.number is None]
-    path = out or config.resolve_path(config.out) / f"disable-{session.clock.today():%Y%m%d}.xlsx"
-    path = write_disable_workbook(path, leavers, Presenter(session.language))
-    session.print_json(file=str(path), known=len(leavers) - len(unknown), unknown=unknown)
-    session.inform("export.disable.done", n=len(leavers) - len(unknown))
-    if unknown:
-        names = session.render_sentence("separator.comma").join(unknown)
-        session.alert("export.disable.unknown", n=len(unknown), names=names)
-    session.inform("export.file", path=path)
-    session.suggest_command("export.disable.next", "autosign", "disable", str(path))
     return 0
 
 

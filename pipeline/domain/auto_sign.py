@@ -18,7 +18,6 @@ LICENSE_WARNING_SECONDS = 30 * DAY  # before its end
 CARD_NOT_QUERIED = "card_not_queried"  # code of a doctor whose card type the call does not take
 SHARED_LINK = "shared_link"  # code of a link that was given for two doctors: neither gets it
 
-CallKind = Literal["enable_link", "seal_link", "cancel_link", "disable"]
 LinkKind = Literal["enable_link", "seal_link"]
 CallVerdict = Literal["done", "refused", "not_executed", "unknown"]
 
@@ -83,8 +82,8 @@ class AutoSignRecord:
     def is_due(self, now: float, recheck_seconds: float, *, changed_at: float = 0.0) -> bool:
         """Return whether the service is asked again.
 
-        A doctor who can sign is left alone until the answer is old, until the licence nears its end, or until a call may
-        have changed the state (``changed_at``: when the last one left). Everybody else is asked every time.
+        A doctor who can sign is left alone until the answer is old, until the licence nears its end, or until the number
+        was corrected (``changed_at``: when). Everybody else is asked every time.
         """
         if self.answered_at is None or self.code is not None:
             return True
@@ -146,14 +145,14 @@ class AutoSignCounts:
 
 @dataclass(frozen=True, slots=True)
 class AutoSignCall:
-    """A call that makes or voids a link, or closes a doctor's auto-sign; begun in the ledger before it leaves.
+    """A call that makes a link; begun in the ledger before it leaves.
 
     Without a verdict, and with ``unknown``, an SMS counts as sent.
     """
 
     uuid: str  # sent as X-TC-TraceId
     key: str
-    kind: CallKind
+    kind: LinkKind
     begun_at: float  # unix seconds
     who: str
     by_sms: bool = False
@@ -163,7 +162,7 @@ class AutoSignCall:
     until: float | None = None  # when the link expires, unix seconds
     code: str | None = None
     request_id: str | None = None
-    void_at: float | None = None  # since when the link is of no use: used, or cancelled
+    void_at: float | None = None  # since when the link is of no use
 
     def is_good(self, now: float) -> bool:
         """Return whether it is a link that can still be opened."""
@@ -189,18 +188,6 @@ NEEDED_KINDS: Mapping[AutoSignState, LinkKind] = {
     AutoSignState.NO_SEAL: "enable_link",
     AutoSignState.OTHER_SEAL: "seal_link",
 }
-
-
-def get_last_change(calls: Sequence[AutoSignCall], corrections: Mapping[str, float]) -> Mapping[str, float]:
-    """Return by key since when an answer may be outdated: a call that closes left, or the number was corrected.
-
-    ``corrections``: by key, when the number was corrected last.
-    """
-    changes = dict(corrections)
-    for call in calls:
-        if call.kind == "disable":
-            changes[call.key] = max(call.begun_at, changes.get(call.key, 0.0))
-    return changes
 
 
 def list_used_links(

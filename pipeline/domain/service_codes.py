@@ -210,7 +210,6 @@ _IN_UPLOADS: Mapping[str, Meaning] = {
 # Where the calls about auto-sign differ: they are about one person, and create no seal.
 _IN_AUTO_SIGN: Mapping[str, Meaning] = {
     "FailedOperation.UserAutoSignEnableAlready": "row",
-    "FailedOperation.UserAutoSignEnableUrlNotExist": "row",
     "LimitExceeded.CallTimes": "throttle",
 }
 # meanings that belong to a create or an upload alone: elsewhere the code refuses the person

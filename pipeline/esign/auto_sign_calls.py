@@ -99,12 +99,6 @@ def build_seal_link(agent: Agent, signer: Signer, *, expires_at: int, end_point:
     return dump_json(body)
 
 
-def build_person_call(agent: Agent, signer: Signer) -> bytes:
-    """Return the body that voids a doctor's link, or closes auto-sign: both name the person alone."""
-    body = {**agent.build_caller(), "SceneKey": signer.scene_key, "UserInfo": signer.build_body()}
-    return dump_json(body)
-
-
 # -- answers
 
 
@@ -186,14 +180,6 @@ def read_link(reply: Reply, signer: Signer, *, masker: Masker) -> LinkReading:
     if not is_link or signer.number.casefold() in url.casefold():
         return LinkReading(NO_URL, "unknown", request_id=answer.request_id)
     return LinkReading(request_id=answer.request_id, url=url)
-
-
-def read_done(reply: Reply, *, masker: Masker) -> CallReading:
-    """Read the answer to a call that returns nothing but a RequestId."""
-    answer = reply.answer
-    if answer is None or answer.code is not None:
-        return _read_failure(reply, masker)
-    return CallReading(request_id=answer.request_id)
 
 
 def _read_failure(reply: Reply, masker: Masker) -> CallReading:

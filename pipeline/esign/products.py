@@ -129,8 +129,6 @@ class Product(CloudService):
     auto_sign_status: str  # the same
     auto_sign_enable_url: str
     auto_sign_seal_url: str
-    auto_sign_disable: str
-    auto_sign_cancel_url: str
 
 
 # the audit log of the account that owns the keys
@@ -162,8 +160,6 @@ ESSBASIC = Product(
     auto_sign_status="ChannelDescribeUserAutoSignStatus",
     auto_sign_enable_url="ChannelCreateUserAutoSignEnableUrl",
     auto_sign_seal_url="ChannelCreateUserAutoSignSealUrl",
-    auto_sign_disable="ChannelDisableUserAutoSign",
-    auto_sign_cancel_url="ChannelCancelUserAutoSignEnableUrl",
 )
 ESS = Product(
     name="ess",
@@ -184,7 +180,5 @@ ESS = Product(
     auto_sign_status="DescribeUserAutoSignStatus",
     auto_sign_enable_url="CreateUserAutoSignEnableUrl",
     auto_sign_seal_url="CreateUserAutoSignSealUrl",
-    auto_sign_disable="DisableUserAutoSign",
-    auto_sign_cancel_url="CancelUserAutoSignEnableUrl",
 )
 PRODUCTS: Mapping[str, Product] = {product.name: product for product in (ESSBASIC, ESS)}

@@ -1,4 +1,4 @@
-"""Enters and reads what is known of the auto-sign of people: answers, links and the calls that made or voided them.
+"""Enters and reads what is known of the auto-sign of people: answers, links and the calls that made them.
 
 Calls are guarded rows with receipts: an SMS that was sent must be known after the ledger is lost. Answers are not: the
 service is asked again.
@@ -98,7 +98,7 @@ def enter_call_end(connection: Connection, uuid: str, end: CallEnd, now: float) 
 
 
 def enter_void_links(connection: Connection, uuids: Collection[str], *, now: float) -> list[Fact]:
-    """Enter that links are of no use any more: they were used, or cancelled."""
+    """Enter that links are of no use any more."""
     for uuid in uuids:
         connection.execute(
             "UPDATE auto_sign_call SET void_at = ? WHERE uuid = ? AND void_at IS NULL", (now, uuid)

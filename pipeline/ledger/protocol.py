@@ -323,7 +323,7 @@ class Ledger(Protocol):
         """
 
     def record_void_links(self, uuids: Collection[str], *, now: float) -> None:
-        """Record that links are of no use any more, because they were used or cancelled."""
+        """Record that links are of no use any more."""
 
     def list_decisions(self, kind: str | None = None) -> list[Decision]:
         """Return the decisions, oldest first."""

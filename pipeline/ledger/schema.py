@@ -273,7 +273,7 @@ STATEMENTS: Sequence[str] = (
         number INTEGER PRIMARY KEY,
         uuid TEXT NOT NULL UNIQUE,
         key TEXT NOT NULL REFERENCES person (key),
-        kind TEXT NOT NULL CHECK (kind IN ('enable_link', 'seal_link', 'cancel_link', 'disable')),
+        kind TEXT NOT NULL CHECK (kind IN ('enable_link', 'seal_link')),
         begun_at REAL NOT NULL,
         who TEXT NOT NULL,
         by_sms INTEGER NOT NULL CHECK (by_sms IN (0, 1)),

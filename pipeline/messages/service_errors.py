@@ -37,10 +37,8 @@ _SAME_TEXTS: Mapping[str, str] = {
     "OperationDenied.Sensitive": "InvalidParameter.Sensitive",
 }
 _TODO = ".todo"
-# codes of calls about auto-sign that only say how things are with the doctor
-OF_PERSON = frozenset(
-    {"FailedOperation.UserAutoSignEnableAlready", "FailedOperation.UserAutoSignEnableUrlNotExist"}
-)
+# code of calls about auto-sign that only says how things are with the doctor
+OPEN_ALREADY = "FailedOperation.UserAutoSignEnableAlready"
 HTTPS_PORT = 443
 # what to do about the network -> the texts of the wire that ask for it; both are the last parts of keys
 _CURES: Mapping[str, str] = {
@@ -146,7 +144,7 @@ def get_action_advice(code: str, action: str) -> Advice | None:
     """Return the advice on a code that means something of its own in one action; None for the usual meaning."""
     for name in (action, f"Channel{action}"):  # the names of essbasic stand for those of ess
         if is_known(key := f"code_of.{name}.{code}"):
-            handling = Handling("nobody", "itself") if code in OF_PERSON else get_handling(code)
+            handling = Handling("nobody", "itself") if code == OPEN_ALREADY else get_handling(code)
             return _make_advice(key, handling, action=action)
     return None
 

@@ -8,7 +8,6 @@ from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
-from pipeline.autosign.leavers import collect_kept_numbers
 from pipeline.clock import Clock, shown, stamp
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
@@ -16,13 +15,11 @@ from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import PLAN_GUARDS, Repeat, ShownStatus, Status
 from pipeline.domain.seals import LiveSeal, PersonHistory
 from pipeline.errors import EsignImportError, UsageError
-from pipeline.esign.auto_sign_calls import Signer
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.snapshot import AbandonedSeal
 from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import is_recorded_as, list_unread_files, select_last_runs
-from pipeline.reports.disable_sheet import ListedLeaver
 from pipeline.reports.next_steps import name_files
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.seal_list import ListedSeal
@@ -54,37 +51,6 @@ def collect_seals(
         if leavers:
             _require_known_leavers(config, runs)
         return _list_seals(ledger, _list_present_rows(ledger, runs), run=run, leavers=leavers)
-
-
-def collect_leaver_numbers(config: Config, clock: Clock) -> list[ListedLeaver]:
-    """Return the doctors with a live seal whom the last complete run did not read, by name.
-
-    The marked copies of retained runs give card type and whole number, as far as they still hold them. Raises as
-    `collect_seals`.
-    """
-    with open_configured_ledger(config, clock) as (ledger, site_key):
-        runs = _list_runs_of_rosters(config, ledger)
-        _require_known_leavers(config, runs)
-        rows = _list_present_rows(ledger, runs) or {}
-        absent = [
-            person
-            for person in ledger.snapshot().people.values()
-            if person.seal is not None and person.key not in rows
-        ]
-        keys = {person.key for person in absent}
-        signers = collect_kept_numbers(config, clock, ledger, site_key, keys)
-    leavers = [_list_leaver(person, signers.get(person.key)) for person in absent]
-    return sorted(leavers, key=lambda leaver: (leaver.number is None, leaver.name or ""))
-
-
-def _list_leaver(person: PersonHistory, signer: Signer | None) -> ListedLeaver:
-    return ListedLeaver(
-        name=signer.name if signer else person.name,
-        id_type=signer.id_type if signer else None,
-        number=signer.number if signer else None,
-        id_masked=person.id_masked,
-        seal_name=person.seal.seal_name if person.seal else None,
-    )
 
 
 def count_abandoned(seals: Sequence[ListedSeal]) -> int:

@@ -24,9 +24,7 @@ from pipeline.sandbox.checks import (
 )
 from pipeline.sandbox.gateway import (
     AUTO_SIGN_STATUS,
-    CANCEL_URL,
     CREATE,
-    DISABLE,
     ENABLE_URL,
     ESS,
     ESSBASIC,
@@ -158,8 +156,6 @@ class Actions:
             AUTO_SIGN_STATUS: self.auto_sign.describe_status,
             ENABLE_URL: self.auto_sign.create_enable_link,
             SEAL_URL: self.auto_sign.create_seal_link,
-            DISABLE: self.auto_sign.disable,
-            CANCEL_URL: self.auto_sign.cancel_links,
             ORGANIZATION_SEALS: self._organization_seals,
         }
 

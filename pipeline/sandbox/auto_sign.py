@@ -1,4 +1,4 @@
-"""The life of auto-sign: links that are made, opened, used or made void, and which doctor can sign with which seal.
+"""The life of auto-sign: links that are made, opened and used, and which doctor can sign with which seal.
 
 What no document states is chosen here: a new link leaves earlier ones valid; a doctor whose licence has ended is not open;
 one who is open with a seal gets no further link for opening, but one who is open without a seal does.
@@ -48,7 +48,7 @@ class Link:
     expires_at: float
     sms_to: str | None = field(default=None, repr=False)
     opened_at: float | None = None
-    ended: Literal["used", "cancelled"] | None = None
+    is_used: bool = False
 
     @property
     def person(self) -> Person:
@@ -56,8 +56,10 @@ class Link:
         return self.organization, get_lifetime_number(self.number)
 
     def get_state(self, now: float) -> str:
-        """Return live, expired, used or cancelled."""
-        return self.ended or ("live" if now < self.expires_at else "expired")
+        """Return live, expired or used."""
+        if self.is_used:
+            return "used"
+        return "live" if now < self.expires_at else "expired"
 
 
 @dataclass(slots=True)
@@ -83,7 +85,6 @@ class AutoSign:
         self._licence_days = licence_days
         self._random = identifiers
         self._open: dict[Person, Authorisation] = {}
-        self._closed: list[tuple[Person, float]] = []  # by the call, with its time
 
     # -- what the service is asked
 
@@ -118,27 +119,6 @@ class AutoSign:
             raise Refusal("FailedOperation", NOT_OPEN)
         return self._make_link("seal", order, order.sent["UserInfo"], end, None)
 
-    def disable(self, order: Order) -> Response:
-        """Close a doctor's auto-sign; the licence is not given back, the seal stays."""
-        person = self._check_order(order, order.sent["UserInfo"])
-        if not self._is_open(person, order.now):
-            raise Refusal("FailedOperation", NOT_OPEN)
-        del self._open[person]
-        self._closed.append((person, order.now))
-        return {}
-
-    def cancel_links(self, order: Order) -> Response:
-        """Make every link void by which a doctor could still open auto-sign."""
-        person = self._check_order(order, order.sent["UserInfo"])
-        if self._is_open(person, order.now):
-            raise Refusal("FailedOperation.UserAutoSignEnableAlready")
-        live = [link for link in self._list_live_links(person, order.now) if link.kind == "enable"]
-        if not live:
-            raise Refusal("FailedOperation.UserAutoSignEnableUrlNotExist")
-        for link in live:
-            link.ended = "cancelled"
-        return {}
-
     def _check_order(self, order: Order, user: Mapping[str, Any]) -> Person:
         """Return the person whom a call is about."""
         if self._white_list != "on":
@@ -151,9 +131,6 @@ class AutoSign:
         return authorisation is not None and (
             authorisation.licence_to is None or now < authorisation.licence_to
         )
-
-    def _list_live_links(self, person: Person, now: float) -> list[Link]:
-        return [link for link in self.links if link.person == person and link.get_state(now) == "live"]
 
     def _make_link(
         self,
@@ -232,7 +209,7 @@ class AutoSign:
             self.open(link.person, seal_id, now)
         link.opened_at = link.opened_at or now
         if link.kind == "seal" or seal_id:
-            link.ended = "used"
+            link.is_used = True
         return asdict(link)
 
     def _expire_link(self, command: Mapping[str, Any], now: float) -> Mapping[str, Any]:
@@ -313,8 +290,4 @@ class AutoSign:
                 if link.sms_to is not None
             ],
             "people": people,
-            "disabled": [
-                {"organization": person[0], "number": person[1], "at": moment}
-                for person, moment in self._closed
-            ],
         }

@@ -17,10 +17,8 @@ from pipeline.clock import utc_date
 from pipeline.domain.fields import FIELDS
 from pipeline.sandbox.gateway import (
     AUTO_SIGN_STATUS,
-    CANCEL_URL,
     CREATE,
     DESCRIBE_EVENTS,
-    DISABLE,
     ENABLE_URL,
     ESS,
     ORGANIZATION_SEALS,
@@ -128,8 +126,6 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
         "EndPoint": TEXT,
     },
     SEAL_URL: {**_OF_SIGNER, "ExpiredTime": NUMBER, "EndPoint": TEXT},
-    DISABLE: _OF_SIGNER,
-    CANCEL_URL: {**_OF_SIGNER, "Operator": Key("object", required=True, inside=_USER)},
     ORGANIZATION_SEALS: {
         "Agent": _AGENT,
         "Limit": NUMBER,

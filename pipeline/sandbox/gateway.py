@@ -26,8 +26,6 @@ AUTO_SIGN_STATUS = "ChannelDescribeUserAutoSignStatus"
 ORGANIZATION_SEALS = "ChannelDescribeOrganizationSeals"
 ENABLE_URL = "ChannelCreateUserAutoSignEnableUrl"
 SEAL_URL = "ChannelCreateUserAutoSignSealUrl"
-DISABLE = "ChannelDisableUserAutoSign"
-CANCEL_URL = "ChannelCancelUserAutoSignEnableUrl"
 
 DESCRIBE_EVENTS = "DescribeEvents"  # of the audit log
 
@@ -38,8 +36,6 @@ ACTIONS = (
     ORGANIZATION_SEALS,
     ENABLE_URL,
     SEAL_URL,
-    DISABLE,
-    CANCEL_URL,
     DESCRIBE_EVENTS,
 )
 
@@ -142,8 +138,6 @@ MESSAGES: Mapping[str, str] = {
     "AuthFailure.TokenFailure": "token 错误。",
     "FailedOperation": "操作失败。",
     "FailedOperation.ExistSameSealName": "存在同名印章。",
-    "FailedOperation.UserAutoSignEnableAlready": "无法撤销，用户已开通授权签。",
-    "FailedOperation.UserAutoSignEnableUrlNotExist": "无法撤销，用户未生成开通链接。",
     "InternalError": "内部服务错误，请稍后重试",
     "InvalidAction": "The request `Action` is invalid or not found.",
     "InvalidParameter": "参数错误。",

@@ -135,7 +135,6 @@ def test_a_code_is_acted_upon_by_the_person_of_its_meaning_unless_it_names_anoth
 def test_in_calls_about_auto_sign_a_code_is_about_the_person_and_no_seal_is_at_stake():
     own = {
         "FailedOperation.UserAutoSignEnableAlready": "row",
-        "FailedOperation.UserAutoSignEnableUrlNotExist": "row",
         "OperationDenied.NotInAutoSignWhiteList": "permission",
         "OperationDenied.WhiteListForbid": "permission",
         "RequestLimitExceeded": "throttle",

@@ -1,4 +1,4 @@
-"""`autosign links` and `cancel`: who gets which link, SMS once, and what a kill may cost."""
+"""`autosign links`: who gets which link, SMS once, and what a kill may cost."""
 
 import json
 import os
@@ -20,7 +20,6 @@ from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 ENABLE = "ChannelCreateUserAutoSignEnableUrl"
 SEAL = "ChannelCreateUserAutoSignSealUrl"
-CANCEL = "ChannelCancelUserAutoSignEnableUrl"
 DAY = 86_400.0
 
 
@@ -142,18 +141,10 @@ class Days(LaterClock):
         self.passed = days * DAY
 
 
-def test_an_expired_a_used_and_a_cancelled_link_are_replaced_on_request_alone(sealed, capsys):
+def test_an_expired_and_a_used_link_are_replaced_on_request_alone(sealed, capsys):
     hospital = sealed()
     first = links_of(hospital, capsys)
     names = [link["name"] for link in first["links"]]
-    capsys.readouterr()
-    assert hospital.go("--json", "autosign", "cancel", names[0]) == 0
-    assert json.loads(capsys.readouterr().out)["cancelled"] == 1
-    assert [link["state"] for link in truth(hospital)["links"]].count("cancelled") == 1
-    later = links_of(hospital, capsys, code=3)
-    assert (later["made"], [doctor["name"] for doctor in later["missing"]]) == (0, names[:1])
-    assert "--renew" in later["missing"][0]["reason"]
-    assert links_of(hospital, capsys, "--renew")["made"] == 1
     # used, and closed again: the used link is not shown again
     used = next(link for link in first["links"] if link["name"] == names[1])
     control(hospital, do="use_link", link=used["url"])
@@ -163,26 +154,13 @@ def test_an_expired_a_used_and_a_cancelled_link_are_replaced_on_request_alone(se
     assert hospital.go("autosign", "status", names[1]) == 0
     later = links_of(hospital, capsys, code=3)
     assert (len(later["links"]), [doctor["name"] for doctor in later["missing"]]) == (3, names[1:2])
+    assert "--renew" in later["missing"][0]["reason"]
 
     capsys.readouterr()
     assert run_later(hospital, "--json", "autosign", "links", clock=Days(31)) == 3
     assert len(json.loads(capsys.readouterr().out)["missing"]) == 4
     assert run_later(hospital, "--json", "autosign", "links", "--renew", clock=Days(31)) == 0
     assert json.loads(capsys.readouterr().out)["made"] == 4
-
-
-def test_all_links_are_cancelled_after_a_question_and_one_that_was_used_is_no_error(sealed, capsys):
-    hospital = sealed()
-    links = links_of(hospital, capsys)["links"]
-    control(hospital, do="use_link", link=links[0]["url"])
-    assert hospital.go("autosign", "cancel", "--all-open") == 2
-    assert "4 doctors" in capsys.readouterr().err
-    assert count_calls(hospital, CANCEL) == 0
-    assert hospital.go("autosign", "cancel", "--all-open", "--yes") == 0
-    assert "3 doctors are void" in " ".join(capsys.readouterr().out.split())
-    assert hospital.go("autosign", "cancel", "--all-open", "--yes") == 0
-    assert count_calls(hospital, CANCEL) == 4
-    assert hospital.go("autosign", "cancel") == 2
 
 
 def test_an_sms_goes_once_for_a_doctor_and_link(sealed, capsys):

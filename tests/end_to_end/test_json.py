@@ -5,7 +5,7 @@ import json
 
 import click
 import pytest
-from people import name, number
+from people import name
 from watch_support import Watcher
 
 from pipeline.cli.app import cli, main
@@ -28,8 +28,6 @@ CHANGES_LEDGER = frozenset({"adopt", "certify", "purge", "resolve", "retry", "ru
 # command -> the words after it, once or in turn; {} is the hospital's folder, {name} a sealed doctor
 ARGUMENTS = {
     "adopt": [("{}/adopted.csv",)],
-    "autosign cancel": [("--all-open",)],
-    "autosign disable": [("{}/leavers.csv", "--count", "1")],
     "autosign links": [(), ("--yes",)],
     "autosign status": [()],
     "certify": [("{name}", "--yes"), ("{name}", "--console", "shown")],
@@ -99,7 +97,6 @@ def hospital(scene, tmp_path, monkeypatch):
         hospital.doctors(3)
         assert hospital.go("run") == 3
         (hospital.folder / "adopted.csv").write_text("姓名,证件号码,印章ID\n", "utf-8")
-        (hospital.folder / "leavers.csv").write_text(f"姓名,证件号码\n{name(1)},{number(1)}\n", "utf-8")
         (hospital.folder / "empty").mkdir()
         assert hospital.go("ledger", "backup", str(hospital.folder / "earlier")) == 0
 

@@ -12,7 +12,6 @@ from importlib import import_module
 import pytest
 from people import name
 from resolution_support import run_later
-from roster_support import write_roster
 from wire_support import fault
 
 from pipeline.esign.products import PRODUCTS
@@ -72,7 +71,7 @@ def list_flags(product, action, body):
 
 
 def follow_auto_sign(hospital, capsys):
-    """Make every call about auto-sign: links of both kinds, by text message, one cancelled, one doctor closed."""
+    """Make every call about auto-sign: links of both kinds, by text message."""
 
     def run_json(*words):
         capsys.readouterr()
@@ -85,11 +84,6 @@ def follow_auto_sign(hospital, capsys):
     hospital.service.auto_sign.control(use, hospital.service_clock.now())
     run_json("status")
     run_json("links")
-    run_json("cancel", "--all-open", "--yes")
-    (number,) = {seal.number for seal in hospital.service.seals if seal.name == link["name"]}
-    sheet = hospital.folder / "leavers.xlsx"
-    write_roster(sheet, [("姓名", "证件号码"), (link["name"], number)])
-    run_json("disable", str(sheet), "--count", "1")
 
 
 @pytest.fixture
@@ -137,7 +131,6 @@ def test_no_field_that_is_sent_is_flagged_by_the_newest_sdk(bodies, contract, ap
     expected = {product.create, product.organization_seals, product.auto_sign_status}
     if contract != "inline":
         expected |= {product.upload, product.auto_sign_enable_url, product.auto_sign_seal_url}
-        expected |= {product.auto_sign_cancel_url, product.auto_sign_disable}
     assert {action for action, _ in arrived} == expected
 
 

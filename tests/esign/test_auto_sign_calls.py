@@ -15,7 +15,6 @@ from pipeline.esign.auto_sign_calls import (
     Signer,
     build_enable_link,
     build_status_query,
-    read_done,
     read_link,
     read_status,
 )
@@ -79,15 +78,11 @@ def test_a_refusal_is_masked():
         "Error": {"Code": "InvalidParameter.CardNumber", "Message": f"证件号 {NUMBER} 有误"},
         "RequestId": "q",
     }
-    for reading in (read(error), read_done(reply(error), masker=Masker())):
-        assert (reading.code, reading.meaning, reading.is_usable) == (
-            "InvalidParameter.CardNumber",
-            "row",
-            True,
-        )
-        assert NUMBER not in (reading.message or "")
-        assert "王小明" not in repr(reading) + repr(SIGNER)
-        assert NUMBER not in repr(SIGNER)
+    reading = read(error)
+    assert (reading.code, reading.meaning, reading.is_usable) == ("InvalidParameter.CardNumber", "row", True)
+    assert NUMBER not in (reading.message or "")
+    assert "王小明" not in repr(reading) + repr(SIGNER)
+    assert NUMBER not in repr(SIGNER)
 
 
 @pytest.mark.parametrize(

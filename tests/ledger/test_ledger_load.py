@@ -123,7 +123,7 @@ def read_server(places: Places, tables: dict[str, list[tuple]]) -> dict[str, lis
 
 
 async def fill_auto_sign(ledger) -> None:
-    """Enter answers about three people, links with and without a verdict, an SMS and a closed auto-sign."""
+    """Enter answers about three people, links with and without a verdict, and an SMS."""
     opened = AutoSignAnswer("p1", NOW, is_open=True, seal_id="S1y", license_to=NOW + 9, request_id="q")
     for answer in (
         opened,
@@ -131,7 +131,11 @@ async def fill_auto_sign(ledger) -> None:
         AutoSignAnswer("p6", NOW, None, code="x"),
     ):
         await ledger.record_auto_sign_answer(answer)
-    for uuid, key, kind in (("c1", "p2", "enable_link"), ("c2", "p1", "seal_link"), ("c3", "p6", "disable")):
+    for uuid, key, kind in (
+        ("c1", "p2", "enable_link"),
+        ("c2", "p1", "seal_link"),
+        ("c3", "p6", "enable_link"),
+    ):
         call = AutoSignCall(uuid, key, kind, NOW, "it", by_sms=uuid == "c2")
         await ledger.begin_auto_sign_call(call)
     await ledger.end_auto_sign_call(

@@ -46,7 +46,7 @@ def test_without_a_configuration_it_is_that_of_the_default_contract(tmp_path, ca
     assert "essbasic:UploadFiles" in capsys.readouterr().out
 
 
-def test_links_and_closing_auto_sign_are_allowed_only_where_they_are_asked_for(tmp_path, capsys):
+def test_links_are_allowed_only_where_they_are_asked_for(tmp_path, capsys):
     config = tmp_path / "config.yaml"
     config.write_text("autosign: {after_run: true}\n")
     allowed = []
@@ -60,6 +60,4 @@ def test_links_and_closing_auto_sign_are_allowed_only_where_they_are_asked_for(t
     assert allowed[1] - allowed[0] == {
         "ChannelCreateUserAutoSignEnableUrl",
         "ChannelCreateUserAutoSignSealUrl",
-        "ChannelCancelUserAutoSignEnableUrl",
-        "ChannelDisableUserAutoSign",
     }

@@ -14,9 +14,7 @@ from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.auto_sign import OTHER_SEAL
 from pipeline.sandbox.gateway import (
     AUTO_SIGN_STATUS,
-    CANCEL_URL,
     CREATE,
-    DISABLE,
     ENABLE_URL,
     SEAL_URL,
 )
@@ -48,16 +46,6 @@ DOCUMENTED = {
         "OperationDenied.InvalidApproverAge",
     ),
     SEAL_URL: (*COMMON, "InternalError.Decryption", "InternalError.DependsApi", "InvalidParameter"),
-    DISABLE: (*COMMON, *OF_PERSON, "InvalidParameter"),
-    CANCEL_URL: (
-        "FailedOperation.UserAutoSignEnableAlready",
-        "FailedOperation.UserAutoSignEnableUrlNotExist",
-        "InternalError.Db",
-        "InternalError.Encryption",
-        "InvalidParameter.ParamError",
-        "MissingParameter",
-        "OperationDenied",
-    ),
 }
 
 
@@ -113,29 +101,25 @@ def test_the_official_sdk_drives_a_life_of_auto_sign(room, number):
 
     assert there.control("auto_sign", do="open_link", link=link.Url)["opened_at"]
     used = there.control("auto_sign", do="use_link", link=link.Url, seal="none")
-    assert used["ended"] is None, "without a seal the doctor enters it again"
+    assert not used["is_used"], "without a seal the doctor enters it again"
     status = there.call(AUTO_SIGN_STATUS)
     assert (status.IsOpen, status.SealId, status.LicenseType) == (True, "", 0)
     assert status.LicenseTo - status.LicenseFrom == 365 * DAY
 
     again = there.control("auto_sign", do="use_link", link=link.Url)
-    assert (again["ended"], there.call(AUTO_SIGN_STATUS).SealId) == ("used", there.seal_id)
+    assert (again["is_used"], there.call(AUTO_SIGN_STATUS).SealId) == (True, there.seal_id)
     assert there.refusal(ENABLE_URL).code == "FailedOperation"
     for choice, seal_id in (("other", OTHER_SEAL), ("own", there.seal_id)):
         there.control("auto_sign", do="use_link", link=there.call(SEAL_URL).Url, seal=choice)
         assert there.call(AUTO_SIGN_STATUS).SealId == seal_id
 
-    assert there.refusal(CANCEL_URL).code == "FailedOperation.UserAutoSignEnableAlready"
-    assert there.call(DISABLE).RequestId
+    there.control("auto_sign", do="close", number=number(1))
     assert there.call(AUTO_SIGN_STATUS).IsOpen is False
-    assert there.refusal(DISABLE).code == there.refusal(SEAL_URL).code == "FailedOperation"
-    assert there.call(CANCEL_URL).RequestId
-    assert there.refusal(CANCEL_URL).code == "FailedOperation.UserAutoSignEnableUrlNotExist"
+    assert there.refusal(SEAL_URL).code == "FailedOperation"
 
     truth = there.control("truth")["auto_sign"]
     assert [(sms["to"], sms["url"]) for sms in truth["sms"]] == [("13800138000", link.Url)]
-    assert [link["state"] for link in truth["links"]] == ["used", "cancelled", "used", "used"]
-    assert [one["number"] for one in truth["disabled"]] == [number(1)]
+    assert [link["state"] for link in truth["links"]] == ["used", "live", "used", "used"]
 
 
 def test_links_and_licences_end_by_the_sandboxs_clock(room):
@@ -174,7 +158,6 @@ def test_terms_of_a_link(room):
     ):
         assert there.refusal(ENABLE_URL, **terms).code == code, terms
     assert there.call(ENABLE_URL, ExpiredTime=int(now) + 30 * DAY - 60, UrlType="H5SIGN").UrlType == "H5SIGN"
-    assert there.refusal(CANCEL_URL, Operator=None).code == "MissingParameter"
 
 
 @pytest.mark.parametrize("action", DOCUMENTED)

@@ -10,7 +10,7 @@ from tencentcloud.essbasic.v20210526 import models
 
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.faults import Fault, Match
-from pipeline.sandbox.gateway import CANCEL_URL, CREATE, ENABLE_URL, MESSAGES, SANDBOX
+from pipeline.sandbox.gateway import CREATE, ENABLE_URL, MESSAGES, SANDBOX
 from pipeline.sandbox.service import FakeService
 
 UPLOAD = "UploadFiles"
@@ -130,12 +130,6 @@ CASES = {
     "AuthFailure.TokenFailure": {"client": {"token": "stale"}},
     "FailedOperation": {"create": {"SealImage": None}},
     "FailedOperation.ExistSameSealName": {"twice": True},
-    "FailedOperation.UserAutoSignEnableAlready": {
-        "action": CANCEL_URL,
-        "is_open": True,
-        "rules": Rules(licence_days=None),
-    },
-    "FailedOperation.UserAutoSignEnableUrlNotExist": {"action": CANCEL_URL},
     "InternalError": {"faults": (Fault("internal_error_before"),)},
     "InvalidAction": {"action": "ChannelCreateFlowByFiles"},
     "InvalidParameter": {"create": {"Mobile": 13800138000}},
@@ -185,14 +179,10 @@ def test_the_sdk_raises_every_code_the_sandbox_can_answer(running, create, uploa
     client._apiVersion = case.get("version", client._apiVersion)
     if "upload" in case:
         action, parameters = UPLOAD, upload(*case["upload"])
-    elif case.get("action") in {CANCEL_URL, ENABLE_URL}:
-        action = case["action"]
-        parameters = signer(action, **case.get("link", {}))
+    elif case.get("action") == ENABLE_URL:
+        action, parameters = ENABLE_URL, signer(ENABLE_URL, **case.get("link", {}))
     else:
         action, parameters = case.get("action", CREATE), create(**case.get("create", {}))
-    if "is_open" in case:
-        number = parameters["UserInfo"]["IdCardNumber"]
-        service.auto_sign.open((SANDBOX.organization_open_id, number), "", 0.0)
     if "twice" in case:
         client.call_json(action, parameters)
     refused = refusal_of(client, action, parameters, **case.get("call", {}))

@@ -1,7 +1,6 @@
 """The official SDK of the product ess believes the sandbox: create, upload, the list of seals and the auto-sign calls."""
 
 import base64
-import json
 
 import pytest
 from sandbox.test_official_sdk import refusal_of, typed
@@ -75,17 +74,11 @@ def test_the_sdk_follows_a_doctor_through_auto_sign(running, of_customer, number
     assert client.DescribeUserAutoSignStatus(question).IsOpen is False
     link = typed(models.CreateUserAutoSignEnableUrlRequest, {**about, "AutoSignConfig": {"UserInfo": user}})
     assert client.CreateUserAutoSignEnableUrl(link).Url
-    cancel = typed(models.CancelUserAutoSignEnableUrlRequest, {**about, "UserInfo": user})
-    client.CancelUserAutoSignEnableUrl(cancel)
-    refused = refusal_of(client, "CancelUserAutoSignEnableUrl", json.loads(cancel.to_json_string()))
-    assert refused.code == "FailedOperation.UserAutoSignEnableUrlNotExist"
     sandbox.service.open_auto_sign(seal)
     answer = client.DescribeUserAutoSignStatus(question)
     assert (answer.IsOpen, answer.SealId) == (True, seal.seal_id)
     choose = typed(models.CreateUserAutoSignSealUrlRequest, {**about, "UserInfo": user})
     assert client.CreateUserAutoSignSealUrl(choose).Url
-    client.DisableUserAutoSign(typed(models.DisableUserAutoSignRequest, {**about, "UserInfo": user}))
-    assert client.DescribeUserAutoSignStatus(question).IsOpen is False
 
 
 def test_what_belongs_to_the_other_product_is_refused(running, create, of_customer, upload, png):

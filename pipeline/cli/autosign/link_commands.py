@@ -1,4 +1,4 @@
-"""`autosign links` and `cancel`: links by which doctors open auto-sign or choose their seal."""
+"""`autosign links`: links by which doctors open auto-sign or choose their seal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from pipeline.cli.autosign.status_commands import (
     split_words,
 )
 from pipeline.cli.context import Session
-from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import make_message
 
@@ -36,7 +35,7 @@ MAX_LISTED = 20  # doctors without a link, on a terminal
 
 @click.command("links")
 @click.argument("words", nargs=-1, metavar="[ROSTER...] [QUERY]")
-@click.option("--renew", is_flag=True, help="Also replace links that are expired, used or cancelled.")
+@click.option("--renew", is_flag=True, help="Also replace links that are expired or used.")
 @click.option("--sms", is_flag=True, help="Have the service text each link for opening to its doctor, once.")
 @click.option("--yes", is_flag=True, help="Do not ask before text messages are sent.")
 @click.pass_obj
@@ -86,59 +85,6 @@ def _make_links(
     files = _write_files(session, recorder.own_folder, report, opened.ledger)
     _print_links(session, report, files, opened.ledger)
     return recorder.record_calls(sent.traffic, sent.halt, _compute_exit_code(sent, report.missing))
-
-
-@click.command("cancel")
-@click.argument("words", nargs=-1, metavar="[QUERY]")
-@click.option("--all-open", is_flag=True, help="Every link for opening that can still be used.")
-@click.option("--yes", is_flag=True, help="Do not ask first.")
-@click.pass_obj
-def cancel_links(session: Session, words: tuple[str, ...], *, all_open: bool, yes: bool) -> int:
-    """Make links for opening auto-sign void: one doctor's, or all.
-
-    QUERY is a name, staff number, last four digits, seal name or SealId of a doctor in the rosters. Links for choosing a
-    seal cannot be made void: no call is documented for it.
-    """
-    from pipeline.cli.run_log import record_command
-
-    if bool(words) == all_open:
-        raise UsageError("autosign.cancel.whose", then=("autosign", "cancel", "--help"))
-    config = session.require_config()
-    with record_command(session, "autosign", config) as recorder, open_doctors(recorder) as opened:
-        doctors = choose_one_doctor(opened, list(map(restore_argument, words)))
-        return _cancel_links(recorder, opened, doctors, yes=yes or not all_open)
-
-
-def _cancel_links(
-    recorder: RunRecorder, opened: OpenDoctors, doctors: Sequence[SealedDoctor], *, yes: bool
-) -> int:
-    from pipeline.autosign.links import build_cancel_call, enter_cancelled_links, list_open_links
-    from pipeline.workflow.stage_settings import get_product
-
-    session = recorder.session
-    now = session.clock.now()
-    links = list_open_links([doctor.key for doctor in doctors], opened.ledger.list_auto_sign_calls(), now=now)
-    chosen = [doctor for doctor in doctors if doctor.key in links]
-    if not chosen:
-        session.print_json(cancelled=0, refused=0, unknown=0)
-        session.print_text("autosign.cancel.none")
-        return recorder.record_nothing_to_do()
-    if not _confirm(session, "cancel", yes=yes, n=len(chosen)):
-        return recorder.record_nothing_to_do(DECLINED)
-    product = get_product(recorder.config)
-    calls = [build_cancel_call(doctor.key, doctor.signer, product, opened.masker) for doctor in chosen]
-    report = send_calls(recorder, opened, calls)
-    void = enter_cancelled_links(opened.ledger, links, report, now=session.clock.now())
-    print_halt(session, report)
-    unclear = len(chosen) - len(void)
-    session.print_json(cancelled=report.count("done"), refused=report.count("refused"), unknown=unclear)
-    session.print_text("autosign.cancel.done", n=report.count("done"))
-    if report.count("refused"):
-        session.print_text("autosign.cancel.refused", n=report.count("refused"))
-        session.suggest_command("autosign.next_ask", "autosign", "status")
-    if unclear:
-        session.suggest_same_command("autosign.cancel.unclear", n=unclear)
-    return recorder.record_calls(report.traffic, report.halt, _compute_exit_code(report, range(unclear)))
 
 
 def _plan(
