@@ -171,11 +171,9 @@ def require_unicode(path: Path) -> None:
 def read_passwords(config: Config, environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return every password of encrypted rosters to try, each once; UsageError for an unreadable file.
 
-    They are the lines of the secret files ``roster__password``, then the configured one.
+    They are the lines of the secret files ``roster__password``.
     """
     passwords = read_secret_lines(config, environment, ROSTER_PASSWORD_FILE)
-    if config.intake.password is not None:
-        passwords.append(config.intake.password.get_secret_value())
     return tuple(dict.fromkeys(filter(None, passwords)))
 
 

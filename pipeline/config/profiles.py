@@ -19,8 +19,8 @@ from pipeline.errors import ConfigError
 from pipeline.messages.catalogue import make_message
 
 KEY = "profiles"
-OWN_PATHS = ("roster", "seals", "ledger", "work", "out", "metrics_file")
-READ_DEEP = frozenset({"seals", "work"})  # keys of folders whose sub-folders belong to them as well
+OWN_PATHS = ("roster", "seals", "ledger", "out", "metrics_file")
+READ_DEEP = frozenset({"seals"})  # keys of folders whose sub-folders belong to them as well
 _NAME = re.compile(r"[^\W_][\w.-]{0,39}")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)  # by Windows
 _PathValue = TypeVar("_PathValue", bound=object)

@@ -28,7 +28,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pipeline.config.yaml_loader import OURS
-from pipeline.domain.roster import MAX_DOCTORS
 from pipeline.domain.server_address import ServerAddress, is_address, is_loopback
 from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS
 from pipeline.esign.products import ESS, ESSBASIC, PRODUCTS
@@ -319,8 +318,6 @@ class Limits(Section):
 class Intake(Section):
     """How rosters are read."""
 
-    max_rows: int = Key(MAX_DOCTORS, "Doctors of one roster file; a larger one is refused", gt=0)
-    password: SecretStr | None = Key(None, "Of encrypted rosters; better in a secret file")
     read_former: bool = Key(
         False,
         "Read sheets, and files of a roster folder, that hold former staff by their names",
@@ -342,15 +339,11 @@ TimeOfDay = Annotated[time, BeforeValidator(_read_time), WithJsonSchema({"type":
 class Guards(Section):
     """Limits at which a run stops; null is never."""
 
-    new_rows: int | None = Key(200, "Most new doctors, or new_share if that is more", ge=0)
-    new_share: float = Key(0.2, "Most new doctors, as a share of the seals in the ledger", ge=0, le=1)
+    new_rows: int | None = Key(
+        200, "Most new doctors, or a fifth of the seals in the ledger if that is more", ge=0
+    )
     shrunk: float | None = Key(0.3, "Share of the people missing since the last run", ge=0, le=1)
     unknown: int | None = Key(20, "Rows that became unknown in one run", ge=0)
-    same_refusal: bool = Key(True, "The first 20 answers, or 90 of the last 100, are the same refusal")
-    seals_exist: bool = Key(
-        True,
-        "Three seal names exist before this program has made 20 seals (essbasic: ess may not refuse them)",
-    )
     deadline: TimeOfDay | None = Key(None, 'Local time of day: "06:00"')
     give_up_minutes: float = Key(15, "Minutes without a usable answer", gt=0)
 
@@ -421,7 +414,6 @@ class Backup(Section):
     """A copy of the ledger after each run that changed it."""
 
     folder: Path | None = Key(None, "Folder for the copies, which must exist: on another disk")
-    keep: int = Key(14, "Copies that are kept", ge=1)
 
 
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([smh])")
@@ -528,7 +520,6 @@ class Web(Section):
     trusted_proxy: Annotated[str, AfterValidator(_require_network)] | None = Key(
         None, "Address or network of the proxy that signs users in; only it may send requests"
     )
-    user_header: str = Key("X-Forwarded-User", "Header in which the proxy names the user")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -82,13 +81,6 @@ def _require_column_word(value: str) -> str:
     return value
 
 
-def _require_mode(value: str) -> str:
-    """Take the mode of a file that its owner can read and write, and that is no program."""
-    if re.fullmatch("0?6[0246]{2}", value) is None:
-        raise make_fault("config.no_mode", value=value)
-    return value
-
-
 class Config(Section):
     """The configuration of esign-import; paths count from the folder of the file."""
 
@@ -121,11 +113,7 @@ class Config(Section):
     ledger_registry: Literal["strict", "warn"] | None = Key(
         None, "Of a second or older ledger; null: strict, warn for a sandbox"
     )
-    work: Path = Key(Path("state/work"), "Prepared pictures")
     out: Path = Key(Path("out"), "Results")
-    results_mode: Annotated[str, AfterValidator(_require_mode)] | None = Key(
-        None, 'Mode of results: "0640"; null: only the user who runs it, with results_group also the group'
-    )
     results_group: str | None = Key(None, "Group that may read the results; not on Windows")
     metrics_file: Path | None = Key(None, "Figures of the last run for Prometheus; needs the extra metrics")
     secrets_dir: Path | None = Key(None, "Folder with tencent__secret_id and tencent__secret_key")
@@ -200,6 +188,12 @@ class Config(Section):
         return make_tenant_id(api.endpoint, api.app_id, api.organization_open_id)
 
     @property
+    def work_folder(self) -> Path:
+        """The folder of prepared pictures, beside the ledger's file or the side files of a ledger on a server."""
+        ledger = self.resolve_ledger_file()
+        return ledger.with_name(f"{ledger.name}.work" if self.is_ledger_on_server else "work")
+
+    @property
     def is_ledger_on_server(self) -> bool:
         """Whether the ledger is in a PostgreSQL database."""
         return isinstance(self.ledger, ServerAddress)
@@ -215,9 +209,9 @@ class Config(Section):
         return str(self.ledger if isinstance(self.ledger, ServerAddress) else self.resolve_path(self.ledger))
 
     def share_results(self, folder: Path | None = None) -> None:
-        """Let files that are written from now on below a folder, usually ``out``, have the mode and group of results."""
-        mode = self.results_mode or ("0640" if self.results_group else "0600")
-        share_folder(folder or self.resolve_path(self.out), mode=int(mode, 8), group=self.results_group)
+        """Let the group of results read files that are written from now on below a folder, usually ``out``."""
+        mode = 0o640 if self.results_group else 0o600
+        share_folder(folder or self.resolve_path(self.out), mode=mode, group=self.results_group)
 
     def list_claims(self) -> Iterator[tuple[str, str]]:
         """Yield the keys whose values belong to one hospital alone, with the values as they are compared."""

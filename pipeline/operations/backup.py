@@ -14,6 +14,7 @@ from pipeline.ledger.registry import read_identity, read_identity_if_any
 
 _COPY = re.compile(r"ledger-\d{8}-\d{6}-\d{3}\.backup")
 _SENDING = frozenset({"run", "retry"})
+KEPT_COPIES = 14
 
 
 def back_up_after_run(report: RunReport, config: Config) -> None:
@@ -29,7 +30,7 @@ def back_up_after_run(report: RunReport, config: Config) -> None:
     folder = config.resolve_path(config.backup.folder)
     copies = list_copies(folder, ledger)
     if not copies or read_identity(copies[-1]) != read_identity(ledger):
-        back_up_into(folder, ledger, report.finished, config.backup.keep)
+        back_up_into(folder, ledger, report.finished, KEPT_COPIES)
 
 
 def back_up_into(folder: Path, ledger: Path, now: float, keep: int | None) -> Path:

@@ -28,7 +28,6 @@ from pipeline.intake.read_rosters import open_book, read_roster
 from pipeline.intake.readers.detect import detect_kind
 from pipeline.intake.readers.discover import expand_paths, get_lock_file
 from pipeline.intake.readers.model import (
-    HEADER,
     Line,
     MergedCells,
     RawCell,
@@ -88,7 +87,6 @@ class RosterCorrector:
         self._aliases = ColumnAliases.from_config(config.columns)
         self._configured = [config.resolve_path(path) for path in config.roster]
         self._options = ReadOptions(
-            max_rows=config.intake.max_rows + HEADER,
             passwords=read_passwords(config, os.environ),
             read_former=config.intake.read_former,
         )

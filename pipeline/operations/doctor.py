@@ -29,7 +29,7 @@ from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.registry import default_folder, read_identity_if_any
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message
-from pipeline.operations.backup import list_copies
+from pipeline.operations.backup import KEPT_COPIES, list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.operations.notify import load_state, name_channel, read_channels, read_ping_url, state_path
 from pipeline.operations.service_examination import examine_service
@@ -129,7 +129,7 @@ def examine_paths(config: Config, config_name: Path) -> Iterator[Finding]:
 
 def _get_write_error(config: Config) -> OSError | None:
     """Return the error of the first folder that a run writes and cannot; the ledger's where it lies in a file."""
-    written = [config.resolve_path(config.out), config.resolve_path(config.work)]
+    written = [config.resolve_path(config.out), config.work_folder]
     if not config.is_ledger_on_server:
         written.append(config.resolve_ledger_file().parent)
     for path in written:
@@ -266,7 +266,7 @@ def examine_backup(config: Config) -> Iterator[Finding]:
                 "backup.old.remedy",
                 folder=folder,
                 typed=quote(str(folder)),
-                keep=config.backup.keep,
+                keep=KEPT_COPIES,
             )
         else:
             yield make_ok_finding("backup", "backup", path=newest)

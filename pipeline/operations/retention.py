@@ -197,7 +197,7 @@ def remove_prepared_pictures(
 
     They are made again where they are needed.
     """
-    work = config.resolve_path(config.work)
+    work = config.work_folder
     try:
         for picture in [
             *_list_prepared(work),

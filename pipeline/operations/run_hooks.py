@@ -57,10 +57,10 @@ class HeldRun:
 
 def list_run_end_hooks(config: Config, held: HeldRun | None = None) -> Iterator[tuple[str, RunEndHook]]:
     """Yield what is called with a run that ended, in this order; what calls the service needs the ledger that it ``held``."""
-    if config.results_mode or config.results_group:
+    if config.results_group:
         from pipeline.operations.shared_results import warn_of_unshared_results
 
-        yield "results_mode", warn_of_unshared_results
+        yield "results_group", warn_of_unshared_results
     if has_watchers(config) or config.metrics_file is not None:
         from pipeline.operations.metrics import write_metrics
         from pipeline.operations.notify import notify_run_end, ping_run_end
@@ -150,7 +150,7 @@ def _list_own_folders(config: Config) -> Iterator[Path]:
 
     yield default_folder()
     yield config.resolve_ledger_file().parent
-    work, out = config.resolve_path(config.work), config.resolve_path(config.out)
+    work, out = config.work_folder, config.resolve_path(config.out)
     yield work
     yield from _list_folders(work)
     runs = sorted(folder for folder in _list_folders(out) if RUN_FOLDER.fullmatch(folder.name))

@@ -41,6 +41,7 @@ CERTIFY_SENT, CERTIFY_VOID, CERTIFIED, NOT_CERTIFIED = CERTIFICATION = (
     "certify_failed",
 )
 CERTIFICATE_DAYS = 90
+NEW_SHARE = 0.2  # of the live seals
 ALL_RUNS = 1_000_000
 RUNS_SEARCHED = 50  # back to the last complete run over the same rosters, before all are read
 
@@ -49,19 +50,20 @@ RUNS_SEARCHED = 50  # back to the last complete run over the same rosters, befor
 class GuardLimits:
     """The limits at which a run stops; None is never."""
 
-    new_rows: int | None = 200  # people that no earlier run has seen …
-    new_share: float = 0.2  # … or this share of the live seals, whichever is more
+    new_rows: int | None = (
+        200  # people that no earlier run has seen, or NEW_SHARE of the live seals if that is more
+    )
     shrunk: float | None = 0.3  # share of the people of the last runs that may be missing
     unknown: int | None = 20  # rows that may become unknown in one run
-    same_refusal: bool = True
-    seals_exist: bool = True  # seal names that exist already, while this program has made few seals
-    roster_missing: bool = True  # a roster folder is empty or gone in which an earlier run read a roster
+    are_accepted: bool = False  # those that have no limit of their own
     deadline: time | None = None  # local
     patience: float = 900.0  # seconds without an answer, then the run gives up
 
     def accept_all(self) -> GuardLimits:
         """Return the limits of a run whose guards are accepted: deadline and patience remain."""
-        return GuardLimits(None, 0.0, None, None, False, False, False, self.deadline, self.patience)
+        return GuardLimits(
+            None, None, None, are_accepted=True, deadline=self.deadline, patience=self.patience
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def check_plan(
     those of all rows; ``emptied_folders`` the folders that hold no roster and held one before. A ledger without a seal and
     without a create knows too few people for the other two guards: nothing was made of an earlier roster.
     """
-    if guards.roster_missing and (halt := get_missing_rosters_halt(emptied_folders)):
+    if not guards.are_accepted and (halt := get_missing_rosters_halt(emptied_folders)):
         return halt
     if halt := _check_new_people(newcomers, guards, ledger, record, seal_counts.live):
         return halt
@@ -132,7 +134,7 @@ def _check_new_people(
     """Stop a run with too many people that no earlier run has seen; in a first run, without seals, all are new."""
     if guards.new_rows is None or not live_seals:
         return None
-    most = max(guards.new_rows, int(guards.new_share * live_seals))
+    most = max(guards.new_rows, int(NEW_SHARE * live_seals))
     if len(newcomers) <= most:
         return None
     seen_rows = ledger.list_seen_rows(newcomers)
@@ -413,14 +415,14 @@ class RunGuards:
         """Stop a run if the ledger has made few seals and several seal names existed already, in this or an earlier run."""
         self.existing_names += 1
         is_new_ledger = self.own_seals < FIRST_ANSWERS
-        if self.guards.seals_exist and is_new_ledger and self.existing_names >= EXISTING_NAMES:
+        if not self.guards.are_accepted and is_new_ledger and self.existing_names >= EXISTING_NAMES:
             return Halt("SEALS_EXIST", str(self.existing_names), 5)
         return None
 
     def _count_definite_answer(self, refusal: str | None) -> Halt | None:
         self._refusals.append(refusal)
         self._definite_answers += 1
-        if not self.guards.same_refusal or refusal is None:
+        if self.guards.are_accepted or refusal is None:
             return None
         code, times = Counter(self._refusals).most_common(1)[0]
         is_all_of_first = self._definite_answers == FIRST_ANSWERS == times

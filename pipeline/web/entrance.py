@@ -86,14 +86,16 @@ class PasswordEntrance:
         self._sessions.close(session_id)
 
 
+USER_HEADER = "X-Forwarded-User"
+
+
 class ProxyEntrance:
     """The way in behind a proxy that has signed the user in: it names them in a header, and only it may send requests."""
 
     no_session, asks_password, has_cookie = "web.no_user", False, False
 
-    def __init__(self, proxy: str, header: str, users: UserFile) -> None:
+    def __init__(self, proxy: str, users: UserFile) -> None:
         self._network = ipaddress.ip_network(proxy)
-        self._header = header
         self._users = users
         self._secret = secrets.token_bytes(_TOKEN_BYTES)
 
@@ -102,7 +104,7 @@ class ProxyEntrance:
         peer = request.transport.get_extra_info("peername") if request.transport else None
         if peer is None or ipaddress.ip_address(peer[0]) not in self._network:
             return None
-        names = request.headers.getall(self._header, [])
+        names = request.headers.getall(USER_HEADER, [])
         user = self._users.read().get(names[0]) if len(names) == 1 else None
         if user is None:
             return None

@@ -56,7 +56,7 @@ class ReviewPages:
         self._delayed = delayed
         self._kept: CheckedPairings | None = None
         self._judgements: tuple[str, Mapping[str, Judgement]] = ("", {})  # with the ledger's state
-        self._previews = site.config.resolve_path(site.config.work) / PREVIEWS
+        self._previews = site.config.work_folder / PREVIEWS
         self._turn = asyncio.Lock()  # for the ledger's lock
         self._waiting: list[WantedJudgement] = []
 

@@ -121,7 +121,7 @@ class PageServer:
         sessions = BrowserSessions(self._site.clock.monotonic)
         users = UserFile(self._site.state)
         if settings.trusted_proxy is not None:
-            entrance: Entrance = ProxyEntrance(settings.trusted_proxy, settings.user_header, users)
+            entrance: Entrance = ProxyEntrance(settings.trusted_proxy, users)
         elif self._tls is not None:
             entrance = PasswordEntrance(sessions, users)
         elif is_loopback(host):

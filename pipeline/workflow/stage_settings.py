@@ -21,7 +21,7 @@ from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import ImageComparer, ImageExaminer
-from pipeline.intake.readers.model import HEADER, ReadOptions
+from pipeline.intake.readers.model import ReadOptions
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Ledger, RunRecord
 from pipeline.planning.guards import GuardLimits
@@ -164,9 +164,8 @@ def _get_ca_file(config: Config) -> str | None:
 def build_read_options(request: RunRequest, config: Config) -> ReadOptions:
     """Return how rosters are read."""
     return ReadOptions(
-        max_rows=config.intake.max_rows + HEADER,
         passwords=request.passwords,
-        store=ImageStore(config.resolve_path(config.work)),
+        store=ImageStore(config.work_folder),
         read_former=config.intake.read_former,
     )
 
@@ -197,7 +196,7 @@ def build_image_comparer(config: Config) -> ImageComparer:
 
 
 def _list_image_settings(config: Config) -> tuple[Path, int]:
-    return config.resolve_path(config.work), get_contract(config).max_image_bytes
+    return config.work_folder, get_contract(config).max_image_bytes
 
 
 # -- the plan

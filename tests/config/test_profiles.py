@@ -20,7 +20,7 @@ VALUES = {
     ("limits", "concurrency"): st.integers(1, 50),
     ("guards", "deadline"): st.sampled_from([None, "06:00"]),
     ("guards", "unknown"): st.one_of(st.none(), st.integers(0, 9)),
-    ("intake", "max_rows"): st.integers(1, 9),
+    ("guards", "new_rows"): st.integers(1, 9),
     ("columns", "工牌"): st.sampled_from(["staff_no", "ignore"]),
     ("columns", "血型"): st.sampled_from(["department", "ignore"]),
     ("seal_name",): st.sampled_from(["{name}处方章", "{name}章"]),
@@ -31,7 +31,6 @@ OWN = {
     "roster": ["r"],
     "seals": "p",
     "ledger": "l/x.sqlite3",
-    "work": "w",
     "out": "o",
     "metrics_file": "m.prom",
 }
@@ -90,12 +89,12 @@ def read_fault(file: ConfigFile, profile: str | None) -> str:
 
 
 def test_paths_and_name_that_a_profile_does_not_give_are_its_own(tmp_path):
-    top = "roster: [a, /b]\nledger: /c/l.sqlite3\nwork: /d\nmetrics_file: /e/f.prom\nnotify: {name: all, ping: 'http://x'}\nsecrets_dir: s\n"
+    top = "roster: [a, /b]\nledger: /c/l.sqlite3\nmetrics_file: /e/f.prom\nnotify: {name: all, ping: 'http://x'}\nsecrets_dir: s\n"
     file = read_file(tmp_path, f"{top}profiles:\n  东院:\n  west: {{out: /here, notify: {{name: West}}}}\n")
     east, west = file.load("东院"), file.load("west")
     assert east.roster == (Path("东院/a"), Path("/b/东院"))
     assert (east.seals, east.out) == (Path("东院/seals"), Path("东院/out"))
-    assert (east.ledger, east.work) == (Path("/c/东院/l.sqlite3"), Path("/d/东院"))
+    assert (east.ledger, east.work_folder) == (Path("/c/东院/l.sqlite3"), Path("/c/东院/work"))
     assert (east.metrics_file, east.secrets_dir) == (Path("/e/f-东院.prom"), Path("s"))
     assert (east.notify.name, east.profile) == ("东院", "东院")
     assert (west.out, west.notify.name, west.notify.ping.get_secret_value()) == (
@@ -129,7 +128,6 @@ IDS = "app_id: x, operator_open_id: x, organization_open_id"
             "ledger",
         ),  # receipts and key lie beside it
         ("a: {out: o}\n  b: {out: x/../o}", "out"),
-        ("a: {work: w/a}\n  b: {work: w}", "work"),
         ("a: {seals: s}\n  b: {seals: s/b}", "seals"),
         ("a: {roster: [r, t]}\n  b: {roster: t}", "roster"),
     ],

@@ -30,7 +30,7 @@ def file(tmp_path):
 def test_hospitals_share_an_address_and_nothing_else(file):
     north, south = (load(file, {}, profile=name) for name in ("north", "south"))
     assert str(north.ledger) == str(south.ledger) == URL == north.name_ledger()
-    assert north.work != south.work
+    assert north.work_folder != south.work_folder
     assert state_path(north) != state_path(south)
     assert state_path(north).parent == file.parent / "state"
     assert state_path(north).name.startswith("esign_production_")

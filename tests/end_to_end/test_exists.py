@@ -210,17 +210,6 @@ def test_a_new_ledger_next_to_old_seals_stops_after_three_names(many_before, cap
     assert hospital.service.list_duplicates() == {}
 
 
-def test_the_guard_can_be_switched_off_and_asks_nothing_of_a_ledger_with_seals(many_before):
-    hospital = many_before
-    path = hospital.folder / "config.yaml"
-    text = path.read_text("utf-8")
-    path.write_text(
-        text.replace("give_up_minutes: 0.02", "give_up_minutes: 0.02, seals_exist: false"), "utf-8"
-    )
-    assert hospital.go("run") == 3
-    path.write_text(text, "utf-8")
-
-
 def test_the_first_doctors_that_were_sealed_alone_do_not_end_the_watch(many_before, capsys):
     """The documented way: one doctor first. The others have seals that the ledger does not know."""
     hospital = many_before

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.clock import SystemClock, run_id
+from pipeline.operations import backup
 from pipeline.operations.retention import RetentionAges, list_run_folders, plan_removals, remove_files
 
 pytestmark = pytest.mark.usefixtures("marked_copies_on")
@@ -173,10 +174,11 @@ def test_a_killed_run_keeps_its_log(keeping):
     assert list_files(keeping)[0] == ["log.jsonl", "run.json"]
 
 
-def test_a_backup_after_each_run_that_changed_the_ledger(hospital, tmp_path, capsys):
+def test_a_backup_after_each_run_that_changed_the_ledger(hospital, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(backup, "KEPT_COPIES", 2)
     folder = tmp_path / "copies"
     config = hospital.folder / "config.yaml"
-    config.write_text(config.read_text("utf-8") + "backup: {folder: copies, keep: 2}\n", "utf-8")
+    config.write_text(config.read_text("utf-8") + "backup: {folder: copies}\n", "utf-8")
     hospital.doctors(1)
     assert hospital.go("run", "--yes") == 0
     assert "There is no folder" in capsys.readouterr().err

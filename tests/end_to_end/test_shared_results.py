@@ -1,4 +1,4 @@
-"""`results_mode` and `results_group`: who may read the results, and file systems that know no rights."""
+"""`results_group`: who may read the results, and file systems that know no rights."""
 
 import errno
 import grp
@@ -52,7 +52,7 @@ def test_without_a_key_results_are_private(hospital):
 
 
 def test_an_unknown_group_is_a_warning_and_results_stay_private(hospital, capsys):
-    configure(hospital, 'results_group: no-such-group\nresults_mode: "0664"\n')
+    configure(hospital, "results_group: no-such-group\n")
     hospital.doctors(2)
     assert hospital.go("run") == 0
     assert "no-such-group" in capsys.readouterr().err
@@ -62,7 +62,7 @@ def test_an_unknown_group_is_a_warning_and_results_stay_private(hospital, capsys
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP])
-@pytest.mark.parametrize("keys", ["", 'results_mode: "0640"\n'])
+@pytest.mark.parametrize("keys", ["", f"results_group: {GROUP}\n"])
 def test_a_share_without_rights_and_syncs_takes_results(hospital, monkeypatch, capsys, code, keys):
     """As a mounted share answers; the ledger stays on a disk that knows them."""
     configure(hospital, keys)
@@ -93,7 +93,7 @@ def test_a_share_without_rights_and_syncs_takes_results(hospital, monkeypatch, c
     assert (
         json.loads((hospital.folder / "out" / "latest" / "run.json").read_text())["statuses"]["sealed"] == 2
     )
-    assert ("results_mode" in capsys.readouterr().err) == bool(keys)
+    assert ("results_group" in capsys.readouterr().err) == bool(keys)
 
 
 def test_results_are_on_the_disk_before_they_take_their_name(hospital, marked_copies_on, monkeypatch):
@@ -136,10 +136,3 @@ def test_a_backup_goes_to_a_disk_without_links(hospital, monkeypatch):
     assert hospital.go("ledger", "backup", str(target)) == 0
     assert target.stat().st_size
     assert [path.name for path in target.parent.iterdir()] == ["ledger.bak"]
-
-
-@pytest.mark.parametrize("mode", ["0777", "7", "0440", "rw"])
-def test_a_mode_that_is_none_is_refused(hospital, mode, capsys):
-    configure(hospital, f"results_mode: {mode}\n")
-    assert hospital.go("config", "validate") == 2
-    assert "results_mode" in capsys.readouterr().err

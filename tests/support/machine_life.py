@@ -55,9 +55,7 @@ class SimulatedHospital(RuleBasedStateMachine):
         hospital.folder = self.folder = home / f"life{sum(1 for _ in home.glob('life*'))}"
         (self.folder / "seals").mkdir(parents=True)
         shutil.copytree(home / "secrets", self.folder / "secrets")
-        settings = (home / "config.yaml").read_text("utf-8")
-        settings = settings.replace("guards: {", "guards: {seals_exist: false, ")  # the model knows no guards
-        (self.folder / "config.yaml").write_text(settings, "utf-8")
+        shutil.copyfile(home / "config.yaml", self.folder / "config.yaml")
         self.doctors: list[Person] = []
         self.files = [0, 1]  # which of FILES the rosters of the first and the second ward are
         self.lines: dict[tuple[str, int], Person] = {}  # (file, row) of the rosters as they are now
@@ -325,7 +323,7 @@ class SimulatedHospital(RuleBasedStateMachine):
         """Let something happen at a point of a run; return how it ended. What it did not tell may be any way."""
         faults = self.draw_faults(dice)
         self.write()
-        ended = self.zygote.run(self.hospital, **{"name": point, "pass": count}, **order)
+        ended = self.zygote.run(self.hospital, **{"name": point, "pass": count}, unguarded=True, **order)
         self.quiet()
         self.strike([])
         assert ended["code"] in {None, 0, 3, 4, 5, 74, 143}, ended
