@@ -15,8 +15,8 @@ from typing import Any
 from pipeline.domain.fields import list_result_fields
 from pipeline.domain.masking import hide_names
 from pipeline.domain.roster import Change, Field, ImageSize, ImageSizes, Severity
-from pipeline.domain.run import Judged, Status
-from pipeline.domain.seals import KeptAnswer
+from pipeline.domain.run import Status
+from pipeline.domain.seals import Judged, KeptAnswer
 
 SCHEMA = 1
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
@@ -68,7 +68,7 @@ class RecordedPicture:
 class RecordedReview:
     """The pairing of a row that a person may judge."""
 
-    id: str  # see `Review`
+    id: str  # see `PictureDecision.id`
     site: str  # whose ledger takes the judgement: `SiteKey.reviews`
     judged: Judged | None  # so far
     picture: str  # sha256 of the picture that is judged

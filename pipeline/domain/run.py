@@ -19,18 +19,15 @@ from pipeline.domain.message import Message
 from pipeline.domain.roster import (
     Doctor,
     FileReport,
-    ImageFile,
     ImageSize,
     ImageSizes,
     PreparedImage,
     Problem,
     UnassignedFile,
 )
-from pipeline.domain.seals import CreateAttempt, KeptAnswer, PersonHistory, SealRequest
+from pipeline.domain.seals import CreateAttempt, Judged, KeptAnswer, PersonHistory, SealRequest
 from pipeline.domain.service_codes import NAME_EXISTS
-from pipeline.domain.site_key import SiteKey
 
-Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
 # a bug, usage, a rerun cannot help, a rerun helps, another run, ledger or disk, Ctrl-C
 HaltExit = Literal[1, 2, 4, 5, 6, 74, 130]
 EXIT_SEVERITY = (1, 4, 74, 2, 6, 5, 7, 3, 0)  # the most severe first; a signal's code outranks them all
@@ -83,44 +80,11 @@ _OF_REVIEW = frozenset({"REVIEW_WRONG", "REVIEW_MISSING"})
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """A person's judgement of a pairing."""
-
-    judged: Judged
-    judged_at: float  # unix seconds
-
-
-@dataclass(frozen=True, slots=True)
 class Review:
     """The pairing of a row that a person is to judge, and the judgement so far."""
 
-    id: str  # HMAC of key, name, seal name and picture's sha256: the judgement counts while all four are the same
+    id: str  # see `PictureDecision.id`
     judged: Judged | None = None
-    held_id: str | None = (
-        None  # under which the picture was judged while the row was held, without a seal name
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Judgements:
-    """All judgements of pairings, each under a digest that only the site key can make."""
-
-    site_key: SiteKey
-    by_id: Mapping[str, Judgement] = _field(default_factory=dict)
-
-    def is_right(self, key: str, name: str, image: ImageFile) -> bool:
-        """Return whether a person judged these bytes right for a doctor whose row was held."""
-        return bool(self.by_id) and self.get_review(key, name, image).judged == "right"
-
-    def get_review(self, key: str, name: str, image: ImageFile, seal_name: str = "") -> Review:
-        """Return the pairing of a doctor with a picture; a row that is held has no seal name."""
-        held_id = self.site_key.judgement(key, name, "", image.sha256)
-        held = self.by_id.get(held_id)
-        if not seal_name:
-            return Review(held_id, held.judged if held else None)
-        identity = self.site_key.judgement(key, name, seal_name, image.sha256)
-        judgement = self.by_id.get(identity, held)
-        return Review(identity, judgement.judged if judgement else None, held_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from pipeline.domain.roster import Doctor, Field
 from pipeline.domain.site_key import SiteKey
 
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
+Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
+Decided = Judged | Literal["given"]
 MAX_SEAL_ID, USUAL_SEAL_ID = 64, 32  # characters
 _SEAL_ID = re.compile(rf"[0-9A-Za-z_\-=.+/]{{8,{MAX_SEAL_ID}}}")
 _FILLERS = "0_-=.+/"
@@ -241,29 +243,45 @@ def is_usual_seal_id(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenPicture:
-    """A picture that a person gave to a doctor: evidence for these bytes and this doctor alone.
+class PictureDecision:
+    """What a person decided on a picture and a doctor: it was given to the doctor, or judged right or wrong in a review.
 
-    ``others`` were shown to the person as well, and not chosen: their bytes are no evidence for this doctor.
+    ``others`` were shown to the person as well, and not chosen. `pipeline.intake.pairing.decided_pictures` knows for which
+    rows a decision holds.
     """
 
+    decided: Decided
     key: str  # of the doctor
+    name: str  # HMAC of the doctor's name key
     picture: str  # sha256 of its bytes
-    size: int  # of its bytes
-    pixels: str = ""  # digest of its upright pixels
-    others: tuple[str, ...] = ()  # sha256
+    pixels: str = ""  # digest of its upright pixels, "" where it cannot be decoded
+    size: int = 0  # of its bytes, where it was given
+    others: tuple[str, ...] = ()  # sha256 and, where they are known, digests of pixels
+    shown_name: str = _field(default="", repr=False, compare=False)  # as the roster wrote it
+    position: str = _field(default="", repr=False, compare=False)  # of the row: a.xlsx 内科 12
+    decided_at: float = _field(default=0.0, compare=False)  # unix seconds
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+    def from_dict(cls, stored: Mapping[str, Any], decided_at: float) -> Self:
         """Read what `to_dict` returned."""
-        return cls(**{**stored, "others": tuple(stored.get("others", ()))})
+        return cls(**{**stored, "others": tuple(stored.get("others", ()))}, decided_at=decided_at)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a decision holds."""
-        values = asdict(self)
-        if not self.others:
-            del values["others"]
+        """Return what the ledger holds beside the moment."""
+        values = {name: value for name, value in asdict(self).items() if value}
+        values.pop("decided_at", None)
         return values
+
+    @classmethod
+    def from_id(cls, identity: str, decided: Decided, **more: Any) -> Self:
+        """Return a judgement of the pairing that an `id` names; ``more`` are further fields."""
+        key, name, picture, *pixels = identity.split("_")
+        return cls(decided, key, name, picture, ":".join(pixels), **more)
+
+    @property
+    def id(self) -> str:
+        """Person, name and picture in letters, digits and underscores: what a form or a file of judgements is about."""
+        return "_".join((self.key, self.name, self.picture, *filter(None, self.pixels.split(":"))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,6 @@ class SiteKey:
         """Return what stands for a whole number, a mobile or a path."""
         return self._digest("text", text)
 
-    def judgement(self, key: str, name: str, seal_name: str, picture: str) -> str:
-        """Return what a review's judgement belongs to: person, name, seal name and the picture's sha256."""
-        return self._digest("judgement", key, name, seal_name, picture)
-
     def prove_answer(self, key: str, trace_id: str, facts: Sequence[str]) -> str:
         """Return what shows that an answer was read by a process that has this key.
 
@@ -68,8 +64,7 @@ def _frame(raw: bytes) -> bytes:
 # made once: a run digests some texts of every row
 _FRAMES = tuple(length.to_bytes(8, "big") for length in range(256))
 _FRAMED = {
-    purpose: _frame(purpose.encode())
-    for purpose in ("person", "row", "text", "judgement", "answer", "reviews", "check")
+    purpose: _frame(purpose.encode()) for purpose in ("person", "row", "text", "answer", "reviews", "check")
 }
 
 # of a check without a ledger: equal numbers are still one person. The digests it makes must not leave this process

@@ -115,8 +115,7 @@ class DatabaseLedger(ABC):
     list_staff_numbers = _read_by(people.read_staff_numbers)
     pictures_without_pixels = _read_set("SELECT picture FROM bearer WHERE picture <> '' AND pixels = ''")
     list_bearers = _read_by(run_history.read_bearers)
-    list_judgements = _read_by(decisions.read_judgements)
-    list_given_pictures = _read_by(decisions.read_given_pictures)
+    list_picture_decisions = _read_by(decisions.read_picture_decisions)
     list_decisions = _read_by(decisions.read_decisions)
     list_last_decisions = _read_by(withdrawal.list_last_decisions)
     list_withdrawable = _read_by(withdrawal.list_withdrawable)
@@ -150,7 +149,7 @@ class DatabaseLedger(ABC):
 
     def read_person(self, key: str | None, row_ids: Collection[str] = ()) -> person_history.PersonRecords:
         """Return all records of a person."""
-        return self._read(person_history.read_person, self._site_key, key, row_ids)
+        return self._read(person_history.read_person, key, row_ids)
 
     def list_known_files(self) -> Mapping[str, FileStat]:
         return KnownFiles(self._read(_read_files), self._site_key)

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields, replace
 
 from pipeline.domain.roster import fold_staff_no
-from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import Bearer, GivenPicture, PersonDigests, SealContent, Verdict
+from pipeline.domain.seals import Bearer, PersonDigests, PictureDecision, SealContent, Verdict
 from pipeline.domain.site_key import SiteKey
 from pipeline.ledger.attempts import enter_attempt, enter_late_verdict, enter_verdict
 from pipeline.ledger.progress import RECOVER, LedgerProgress
@@ -35,6 +34,7 @@ from pipeline.version import PROGRAM
 REVIEW = "review"  # kind of a decision on pictures
 JUDGED: Mapping[str, str] = {"right": "judged_right", "wrong": "judged_wrong"}  # kinds of one judgement of it
 GIVE_PICTURE, WITHDRAW_PICTURE = "give_picture", "withdraw_picture"  # kinds of decisions on one picture
+_PICTURE_KINDS = (REVIEW, GIVE_PICTURE, WITHDRAW_PICTURE)
 ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
 SAME_PERSON, OTHER_PERSON = "same_person", "other_person"  # kinds of decisions on two numbers
 ADOPT, KEEP, WITHDRAW = "adopt", "keep", "withdraw"  # further kinds of decisions
@@ -43,7 +43,7 @@ _WITHOUT_CONSEQUENCES = {  # evidence, and what later plans read
     *("certify_sent", "certify", "certify_failed", "certify_void"),
     *WITHOUT_DECISION,
 }
-_JUDGEMENTS_PER_DECISION = 500  # a receipt is one line, and the last one is searched in 64 KB
+_JUDGEMENTS_PER_DECISION = 100  # a receipt is one line, and the last one is searched in 64 KB
 
 
 def enter_decision(connection: Connection, decision: Decision) -> list[Fact]:
@@ -134,61 +134,93 @@ def _make_bearer(seal: AdoptedSeal) -> Bearer:
 
 
 def enter_judgements(
-    connection: Connection, judgements: Mapping[str, Judged], *, now: float, who: str, why: str
+    connection: Connection, judgements: Sequence[PictureDecision], *, now: float, who: str, why: str
 ) -> list[Fact]:
-    """Enter the judgements of a review, some hundred in one decision."""
+    """Enter the judgements of a review, many in one decision."""
     numbers = []
-    every = list(judgements.items())
-    for first in range(0, len(every), _JUDGEMENTS_PER_DECISION):
-        detail = json.dumps(dict(every[first : first + _JUDGEMENTS_PER_DECISION]), separators=(",", ":"))
-        numbers.append(insert_decision(connection, Decision(REVIEW, None, now, who, why, detail=detail)))
+    for first in range(0, len(judgements), _JUDGEMENTS_PER_DECISION):
+        batch = judgements[first : first + _JUDGEMENTS_PER_DECISION]
+        numbers.append(_insert_picture_decisions(connection, REVIEW, batch, now=now, who=who, why=why))
     return [Fact("decision", "id", number) for number in numbers]
 
 
 def enter_given_picture(
-    connection: Connection, given: GivenPicture, *, now: float, who: str, why: str
+    connection: Connection, given: PictureDecision, *, now: float, who: str, why: str
 ) -> list[Fact]:
-    """Enter that a picture is a doctor's. Raises LedgerConflict where it was given to another doctor."""
-    for other in read_given_pictures(connection):
+    """Enter that a picture is a doctor's. Raises LedgerConflict where it is given to another doctor, number and name."""
+    for other in read_picture_decisions(connection):
         is_same = other.picture == given.picture or (other.pixels and other.pixels == given.pixels)
-        if is_same and other.key != given.key:
+        is_other = (other.key, other.name) != (given.key, given.name)
+        if other.decided == "given" and is_same and is_other:
             raise LedgerConflict("picture_given")
-    return _enter_picture_decision(connection, GIVE_PICTURE, given, now=now, who=who, why=why)
+    number = _insert_picture_decisions(connection, GIVE_PICTURE, [given], now=now, who=who, why=why)
+    return [Fact("decision", "id", number)]
 
 
 def enter_withdrawn_picture(
-    connection: Connection, given: GivenPicture, *, now: float, who: str, why: str
+    connection: Connection, given: PictureDecision, *, now: float, who: str, why: str
 ) -> list[Fact]:
     """Enter that a picture is no longer given to a doctor. Raises LedgerConflict where it was not."""
-    if given not in read_given_pictures(connection):
+    if given not in read_picture_decisions(connection):
         raise LedgerConflict("picture_given")
-    return _enter_picture_decision(connection, WITHDRAW_PICTURE, given, now=now, who=who, why=why)
+    number = _insert_picture_decisions(connection, WITHDRAW_PICTURE, [given], now=now, who=who, why=why)
+    return [Fact("decision", "id", number)]
 
 
-def _enter_picture_decision(
-    connection: Connection, kind: str, given: GivenPicture, *, now: float, who: str, why: str
-) -> list[Fact]:
+def _insert_picture_decisions(
+    connection: Connection, kind: str, entered: Sequence[PictureDecision], *, now: float, who: str, why: str
+) -> int:
     # the doctor may not be in the ledger yet, so that the decision refers to no person
-    detail = json.dumps(given.to_dict(), separators=(",", ":"))
-    return [
-        Fact(
-            "decision", "id", insert_decision(connection, Decision(kind, None, now, who, why, detail=detail))
-        )
-    ]
+    detail = _dump([one.to_dict() for one in entered])
+    return insert_decision(connection, Decision(kind, None, now, who, why, detail=detail))
 
 
-def read_given_pictures(connection: Connection) -> list[GivenPicture]:
-    """Return the pictures that are given to doctors, the oldest decision first."""
-    given: dict[GivenPicture, None] = {}
-    for kind, detail in connection.execute(
-        "SELECT kind, detail FROM decision WHERE kind IN (?, ?) ORDER BY id", (GIVE_PICTURE, WITHDRAW_PICTURE)
+def read_picture_decisions(connection: Connection) -> list[PictureDecision]:
+    """Return the decisions on pictures that were not withdrawn, the oldest first; of equal ones the newest."""
+    decisions: dict[PictureDecision, None] = {}
+    for kind, one, _ in _read_picture_decisions(connection):
+        decisions.pop(one, None)
+        if kind != WITHDRAW_PICTURE:
+            decisions[one] = None
+    return list(decisions)
+
+
+def read_picture_decisions_of(connection: Connection, keys: AbstractSet[str]) -> Iterator[Decision]:
+    """Yield the decisions on pictures of a person, oldest first; a judgement is ``judged_right`` or ``judged_wrong``."""
+    for kind, one, decision in _read_picture_decisions(connection):
+        if one.key in keys:
+            shown = " ".join(filter(None, (one.shown_name, one.position)))
+            yield replace(decision, kind=JUDGED.get(one.decided, kind), detail=shown or None)
+
+
+def erase_names_in_picture_decisions(connection: Connection, keys: AbstractSet[str]) -> None:
+    """Remove names and rows from the decisions on pictures of a person; for whom they hold stays."""
+    entered = connection.execute("SELECT id, detail FROM decision WHERE kind IN (?, ?, ?)", _PICTURE_KINDS)
+    for number, detail in entered.fetchall():
+        stored = json.loads(detail)
+        named = [one for one in stored if one["key"] in keys and "shown_name" in one]
+        for one in named:
+            del one["shown_name"]
+            one.pop("position", None)
+        if named:
+            connection.execute("UPDATE decision SET detail = ? WHERE id = ?", (_dump(stored), number))
+
+
+def _dump(stored: object) -> str:
+    return json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
+
+
+def _read_picture_decisions(connection: Connection) -> Iterator[tuple[str, PictureDecision, Decision]]:
+    """Yield each with its kind, and the decision with which it was entered."""
+    for row in select_columns(
+        connection,
+        "SELECT at AS decided_at, who, why, kind, key, id AS number, detail FROM decision "
+        "WHERE kind IN (?, ?, ?) ORDER BY id",
+        _PICTURE_KINDS,
     ):
-        picture = GivenPicture.from_dict(json.loads(detail))
-        if kind == GIVE_PICTURE:
-            given.setdefault(picture)
-        else:
-            given.pop(picture, None)
-    return list(given)
+        decision = Decision(**row)
+        for stored in json.loads(decision.detail or "[]"):
+            yield decision.kind, PictureDecision.from_dict(stored, decision.decided_at), decision
 
 
 def enter_accepted_runs(
@@ -241,52 +273,19 @@ def read_accepted_runs(connection: Connection) -> set[str]:
     return {run for (detail,) in entered for run in json.loads(detail)}
 
 
-def read_judgements(connection: Connection) -> dict[str, Judgement]:
-    """Return the last judgement on each content."""
-    entered = connection.execute("SELECT at, detail FROM decision WHERE kind = ? ORDER BY id", (REVIEW,))
-    judgements = {}
-    for judged_at, detail in entered:
-        for identity, judged in json.loads(detail).items():
-            judgements[identity] = Judgement(judged, judged_at)
-    return judgements
-
-
-def read_judgements_of(connection: Connection, identities: AbstractSet[str]) -> Iterator[Decision]:
-    """Yield the judgements on these contents, oldest first, each as a decision of its own: ``judged_right``, ``judged_wrong``."""
-    if not identities:
-        return
-    entered = connection.execute(
-        "SELECT id, at, who, why, detail FROM decision WHERE kind = ? ORDER BY id", (REVIEW,)
-    )
-    for number, judged_at, who, why, detail in entered:
-        judged = json.loads(detail)
-        for identity in sorted(identities & judged.keys()):
-            yield Decision(JUDGED[judged[identity]], None, judged_at, who, why, number=number)
-
-
 def read_decisions(
     connection: Connection, kind: str | None = None, keys: str | None = None
 ) -> list[Decision]:
-    """Return the decisions, oldest first; ``keys`` is a JSON list of keys: those of one person, and on their pictures."""
+    """Return the decisions, oldest first; ``keys`` is a JSON list of keys: those of one person alone."""
     rows = select_columns(
         connection,
         "SELECT at AS decided_at, who, why, kind, key, attempt, seal_id, id AS number, detail, withdraws, "
         "(SELECT later.at FROM decision AS later WHERE later.withdraws = decision.id) AS withdrawn_at FROM decision "
         "WHERE kind = coalesce(?1, kind) AND (coalesce(?2, '') = '' OR key IN (SELECT value FROM json_each(?2)) "
-        "OR (kind IN ('same_person', 'other_person', 'withdraw') AND detail IN (SELECT value FROM json_each(?2))) "
-        "OR kind IN ('give_picture', 'withdraw_picture')) ORDER BY id",
+        "OR (kind IN ('same_person', 'other_person', 'withdraw') AND detail IN (SELECT value FROM json_each(?2)))) ORDER BY id",
         (kind, keys),
     )
-    wanted = json.loads(keys) if keys else None
-    decisions = []
-    for row in rows:
-        decision = Decision(**row)
-        if wanted is not None and decision.kind in {GIVE_PICTURE, WITHDRAW_PICTURE}:
-            owner = json.loads(decision.detail or "{}").get("key")
-            if owner not in wanted:
-                continue
-        decisions.append(decision)
-    return decisions
+    return [Decision(**row) for row in rows]
 
 
 def insert_decision(connection: Connection, decision: Decision) -> int:

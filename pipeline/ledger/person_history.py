@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from dataclasses import field as _field
 
@@ -13,7 +13,6 @@ from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Field
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Status
-from pipeline.domain.site_key import SiteKey
 from pipeline.ledger import decisions
 from pipeline.ledger.auto_sign import read_records
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Connection, Decision, RowRecord
@@ -92,9 +91,7 @@ def is_anothers_row(line: RowLine, person_name: str | None) -> bool:
     return is_refused and make_name_key(line.get(Field.NAME) or "") != make_name_key(person_name or "")
 
 
-def read_person(
-    connection: Connection, site_key: SiteKey, key: str | None, row_ids: Collection[str] = ()
-) -> PersonRecords:
+def read_person(connection: Connection, key: str | None, row_ids: Collection[str] = ()) -> PersonRecords:
     """Return all records of a person; ``row_ids`` are further rows of the person, without a number of the person's own.
 
     A row that was refused with the person's number and another name is another doctor's.
@@ -118,9 +115,6 @@ def read_person(
     own_rows = tuple(
         entry for entry in histories if key is None or not is_anothers_row(entry.row.read_line(), name)
     )
-    pairings = {
-        identity for entry in own_rows for identity in _list_pairings(entry.row.read_line(), site_key)
-    }
     return PersonRecords(
         key=key,
         name=name,
@@ -132,18 +126,10 @@ def read_person(
         ),
         seals=tuple(SealRecord(**row) for row in select_columns(connection, _SEALS, (keys,))),
         decisions=tuple(decisions.read_decisions(connection, keys=keys)),
-        judgements=tuple(decisions.read_judgements_of(connection, pairings)),
+        picture_decisions=tuple(decisions.read_picture_decisions_of(connection, set(json.loads(keys)))),
         rows=own_rows,
         auto_sign=read_records(connection, key).get(key) if key is not None else None,
     )
-
-
-def _list_pairings(line: RowLine, site_key: SiteKey) -> Iterator[str]:
-    """Yield what a judgement of a row's picture belongs to, under its seal name and of a row that was held, without one."""
-    name, picture = line.get(Field.NAME), line.picture
-    if line.key and name and picture:
-        for seal_name in {line.get(Field.SEAL_NAME) or "", ""}:
-            yield site_key.judgement(line.key, name, seal_name, picture.sha256)
 
 
 def _list_keys(connection: Connection, row_ids: Collection[str]) -> list[str]:
@@ -231,7 +217,7 @@ class PersonRecords:
     attempts: tuple[AttemptRecord, ...] = ()
     seals: tuple[SealRecord, ...] = ()
     decisions: tuple[Decision, ...] = ()
-    judgements: tuple[Decision, ...] = ()  # of the person's pictures
+    picture_decisions: tuple[Decision, ...] = ()
     rows: tuple[RowHistoryEntry, ...] = ()
     auto_sign: AutoSignRecord | None = None  # None: the service was never asked
 

@@ -14,8 +14,14 @@ from typing import Any, Protocol
 from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, AutoSignRecord, CallEnd
 from pipeline.domain.roster import FileStat
 from pipeline.domain.row_record import RowLine
-from pipeline.domain.run import Judged, Judgement
-from pipeline.domain.seals import Bearer, GivenPicture, LedgerSnapshot, PersonDigests, SealContent, Verdict
+from pipeline.domain.seals import (
+    Bearer,
+    LedgerSnapshot,
+    PersonDigests,
+    PictureDecision,
+    SealContent,
+    Verdict,
+)
 
 
 class LedgerConflict(Exception):
@@ -277,14 +283,13 @@ class Ledger(Protocol):
     def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, now: float, who: str, why: str) -> None:
         """Enter seals created elsewhere, all or none; LedgerConflict names the constraint that refuses one."""
 
-    def record_judgements(self, judgements: Mapping[str, Judged], *, now: float, who: str, why: str) -> None:
+    def record_judgements(
+        self, judgements: Sequence[PictureDecision], *, now: float, who: str, why: str
+    ) -> None:
         """Enter the judgements of a review, all or none; they count in every later run."""
 
-    def list_judgements(self) -> Mapping[str, Judgement]:
-        """Return the last judgement on each content."""
-
-    def list_given_pictures(self) -> list[GivenPicture]:
-        """Return the pictures that a person gave to doctors."""
+    def list_picture_decisions(self) -> list[PictureDecision]:
+        """Return the decisions on pictures that were not withdrawn, the oldest first."""
 
     def record_bearers(self, new: Sequence[Bearer]) -> None:
         """Enter who bore which name, staff number and picture in a run, as far as the ledger does not hold it yet."""

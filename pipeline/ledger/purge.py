@@ -18,7 +18,7 @@ from pipeline.domain.masking import hide_names
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.seals import SealContent
 from pipeline.errors import LedgerError
-from pipeline.ledger.decisions import insert_decision
+from pipeline.ledger.decisions import erase_names_in_picture_decisions, insert_decision
 from pipeline.ledger.protocol import Connection, Decision
 from pipeline.ledger.receipt_sync import make_all_receipts, read_position, receipts_path, write_position
 from pipeline.ledger.receipts import rewrite_receipts
@@ -77,6 +77,7 @@ def erase_records(connection: Connection, traces: PersonTraces, *, now: float, w
     """Remove a person's data from the tables, in a transaction that checks references at its end; not from the receipts."""
     _delete_rows(connection, traces)
     _erase_bearers(connection, traces)
+    erase_names_in_picture_decisions(connection, traces.keys)
     _hide_in_other_rows(connection, traces.names)
     for key in traces.keys:
         _rename_seals(connection, key)

@@ -13,19 +13,18 @@ from pipeline.clock import local_date
 from pipeline.domain.fields import FIELDS, list_sent_values
 from pipeline.domain.roster import Doctor, Field, ImageFile, Problem, Severity
 from pipeline.domain.run import (
-    Judged,
-    Judgements,
     RowPlan,
     Status,
     get_attempt_status,
     is_copy_problem,
     is_held_problem,
 )
-from pipeline.domain.seals import LedgerSnapshot, PersonHistory, SealContent, SealRequest
+from pipeline.domain.seals import Judged, LedgerSnapshot, PersonHistory, SealContent, SealRequest
 from pipeline.domain.service_codes import has_reason
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.intake.images.prepare import ImageExaminer
+from pipeline.intake.pairing.decided_pictures import DecidedPictures
 from pipeline.messages.problems import build_problem, turn_into_warning, waits_for_machine_only
 from pipeline.planning.known_people import (
     POSSIBLY_SAME,
@@ -40,7 +39,7 @@ from pipeline.planning.known_people import (
     list_differences,
     name_sealed_image,
 )
-from pipeline.planning.review import offer_held_image
+from pipeline.planning.review import make_review, offer_held_image
 from pipeline.planning.seal_names import SealNamer
 
 RETRY_DAYS = 3  # a refused row is sent again until its first refusal is so many days old
@@ -58,7 +57,7 @@ class PlanRules:
     seal_name_ascii: bool = False  # whether seal names may hold ASCII characters
     probes: bool = False  # an attempt without a verdict is resolved by sending the identical request again
     only_keys: frozenset[str] = frozenset()  # if there are any, no other person's attempt is probed
-    judgements: Judgements | None = None  # None: no row can be reviewed
+    decided: DecidedPictures | None = None  # None: no row can be reviewed
     require_review: bool = False  # only rows judged right are sent
 
     def may_probe(self, person: PersonHistory) -> bool:
@@ -266,22 +265,17 @@ class _Planner:
         is_held = row_plan.status is Status.REJECTED and row_plan.doctor.held_image is not None
         if not is_held:
             return _isolate_failure(row_plan, lambda: self._apply_review(row_plan))
-        people, judgements = self._snapshot.people, self._rules.judgements
-        return _isolate_failure(row_plan, lambda: offer_held_image(row_plan, people, judgements))
+        people, decided = self._snapshot.people, self._rules.decided
+        return _isolate_failure(row_plan, lambda: offer_held_image(row_plan, people, decided))
 
     def _apply_review(self, row_plan: RowPlan) -> RowPlan:
         doctor, person, rules = row_plan.doctor, row_plan.history, self._rules
-        if rules.judgements is None or doctor.picture is None:
+        if rules.decided is None or doctor.picture is None or row_plan.status is Status.REJECTED:
             return row_plan
-        is_concerned = row_plan.status in {Status.READY, Status.FAILED} or (
-            rules.judgements.by_id and row_plan.status is not Status.REJECTED
-        )
-        if not (is_concerned and doctor.key and doctor.name and row_plan.seal_name):
-            return row_plan
-        review = rules.judgements.get_review(
-            doctor.key or "", doctor.name or "", doctor.picture, row_plan.seal_name
-        )
-        judged, row_plan = review.judged, replace(row_plan, review=review)
+        judged, review = rules.decided.get_judged(doctor, doctor.picture), None
+        if row_plan.status in {Status.READY, Status.FAILED}:
+            review = make_review(doctor, doctor.picture, rules.decided)
+            row_plan = replace(row_plan, review=review)
         if row_plan.status is Status.READY and (
             judged == "wrong" or (rules.require_review and judged != "right")
         ):

@@ -10,8 +10,15 @@ from pipeline.clock import Clock, shown, stamp
 from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.roster import fold_card_number
-from pipeline.domain.run import Judged, RowPlan, Status
-from pipeline.domain.seals import PersonHistory, SealContent, fold_seal_id, is_seal_id, list_doctor_texts
+from pipeline.domain.run import RowPlan, Status
+from pipeline.domain.seals import (
+    PersonHistory,
+    PictureDecision,
+    SealContent,
+    fold_seal_id,
+    is_seal_id,
+    list_doctor_texts,
+)
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.esign.contracts import list_sent_texts
@@ -19,6 +26,7 @@ from pipeline.esign.products import Agent
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.fields.id_number import get_lifetime_number
 from pipeline.intake.images.prepare import ImageExaminer
+from pipeline.intake.pairing.match_problems import describe_row
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.person_history import AttemptRecord
 from pipeline.ledger.protocol import ASKED, Decision, Ledger, LedgerConflict
@@ -69,9 +77,9 @@ class DecisionMaker:
                 reason = make_message(f"resolve.forbidden.{conflict.constraint}")
             raise UsageError("resolve.not_entered", why=reason) from conflict
 
-    def enter_judgement(self, identity: str, judged: Judged) -> None:
+    def enter_judgement(self, judgement: PictureDecision) -> None:
         """Enter the judgement of a picture."""
-        self.ledger.record_judgements({identity: judged}, now=self.decided_at, who=self.name, why=self.why)
+        self.ledger.record_judgements([judgement], now=self.decided_at, who=self.name, why=self.why)
 
 
 def enter_created(maker: DecisionMaker, case: Case, seal_id: str) -> None:
@@ -137,7 +145,9 @@ def enter_keep(
     if case.held_image is not None:
         assert case.row_plan is not None
         assert case.row_plan.review is not None
-        maker.enter_judgement(case.row_plan.review.id, "right")
+        doctor = case.row_plan.doctor
+        named = {"shown_name": mask_text(doctor.name or ""), "position": describe_row(doctor)}
+        maker.enter_judgement(PictureDecision.from_id(case.row_plan.review.id, "right", **named))
         return
     row_plan = require_changed(case)
     _require_one_person(case, sure=sure)

@@ -5,19 +5,21 @@ It is refused where the picture is evidence for another doctor. What is found ou
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Doctor, ImageFile, Row
 from pipeline.domain.run import PAGE_REASON
-from pipeline.domain.seals import GivenPicture
+from pipeline.domain.seals import PictureDecision
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.intake.fields.validate import validate_rows
-from pipeline.intake.images.prepare import ImageExaminer
+from pipeline.intake.images.image_files import PREVIEWS
+from pipeline.intake.images.prepare import read_pixels
+from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.protocol import LedgerConflict
 from pipeline.planning.known_people import unite_persons
@@ -45,18 +47,34 @@ class PictureDecisions:
             raise UsageError("picture.no_number")
         return doctor
 
-    def give(self, doctor: Doctor, image: ImageFile, who: str, others: Collection[str] = ()) -> GivenPicture:
+    def give(
+        self,
+        doctor: Doctor,
+        image: ImageFile,
+        who: str,
+        *,
+        rows: Iterable[tuple[str | None, str | None]],
+        others: Collection[str] = (),
+    ) -> PictureDecision:
         """Enter that a picture is a doctor's. UsageError where it is evidence for another one, or cannot be sent.
 
-        ``others`` (sha256) are the pictures from which it was chosen: they do not hold the doctor's row any more.
+        ``others`` (sha256) are the pictures from which it was chosen: they do not hold the doctor's row any more. ``rows`` are key
+        and name of all rows: where none has them any more to whom it was given, and this doctor has one of both, that
+        decision is withdrawn.
         """
         examiner = build_image_examiner(self.config)
         examined = examiner.examine(image)
         if examined.prepared is None:
             raise UsageError("picture.unusable", file=image.name)
-        self._require_own(doctor, image, examiner)
-        unused = tuple(sorted(set(others) - {image.sha256}))
-        given = GivenPicture(doctor.key or "", image.sha256, image.size, examined.pixels or "", unused)
+        view = LedgerView(self.ledger, self.site_key)
+        earlier = view.make_earlier_evidence(view.make_decided_pictures((), examiner, rows), examiner)
+        void = self._list_void(doctor, image, earlier)
+        unused = set(others) - {image.sha256}
+        unused.update(filter(None, (read_pixels(sha256, examiner.work / PREVIEWS) for sha256 in set(unused))))
+        given = replace(
+            earlier.decided.decide("given", doctor, image), size=image.size, others=tuple(sorted(unused))
+        )
+        self._withdraw(void, who)
         try:
             self.ledger.record_given_picture(given, now=self.clock.now(), who=who, why=PAGE_REASON)
         except LedgerConflict as conflict:
@@ -65,21 +83,30 @@ class PictureDecisions:
 
     def withdraw(self, key: str, picture: str, who: str) -> None:
         """Enter that a picture is no longer given to a doctor. UsageError where it was not."""
-        withdrawn = [
-            given
-            for given in self.ledger.list_given_pictures()
-            if (given.key, given.picture) == (key, picture)
-        ]
+        withdrawn = [one for one in self._list_given() if (one.key, one.picture) == (key, picture)]
         if not withdrawn:
             raise UsageError("picture.not_given")
-        for given in withdrawn:  # the same picture may have been chosen from others more than once
-            self.ledger.record_withdrawn_picture(given, now=self.clock.now(), who=who, why=PAGE_REASON)
+        self._withdraw(withdrawn, who)  # the same picture may have been chosen from others more than once
 
-    def _require_own(self, doctor: Doctor, image: ImageFile, examiner: ImageExaminer) -> None:
-        view = LedgerView(self.ledger, self.site_key)
-        earlier = view.make_earlier_evidence(view.get_judgements({}), examiner)
-        if (owner := earlier.get_other_owner(doctor, image)) is not None:
+    def _list_given(self) -> list[PictureDecision]:
+        return [one for one in self.ledger.list_picture_decisions() if one.decided == "given"]
+
+    def _withdraw(self, decisions: Iterable[PictureDecision], who: str) -> None:
+        for one in decisions:
+            self.ledger.record_withdrawn_picture(one, now=self.clock.now(), who=who, why=PAGE_REASON)
+
+    def _list_void(self, doctor: Doctor, image: ImageFile, earlier: EarlierEvidence) -> list[PictureDecision]:
+        """Return the decisions that gave a picture to this doctor under another number or name.
+
+        UsageError where it is another doctor's.
+        """
+        others = earlier.decided.list_others(doctor, image)
+        owners = (one for one in others if not earlier.decided.is_void(one, doctor))
+        if (owner := earlier.get_other_owner(doctor, image) or next(owners, None)) is not None:
             raise UsageError("picture.of_another", name=owner.shown_name or "—")
+        void = [one for one in earlier.decided.list_void(doctor) if earlier.decided.is_on(one, image)]
+        # the ledger holds them with the number at that time
+        return [one for one in self._list_given() if any(replace(one, key=of.key) == of for of in void)]
 
 
 @contextmanager

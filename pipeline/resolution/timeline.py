@@ -18,6 +18,7 @@ from pipeline.domain.roster import Field, Problem
 from pipeline.domain.row_record import RecordedPicture, RecordedProblem, RowLine
 from pipeline.domain.run import Status, has_doubtful_picture, is_held_problem, is_redundant_copy
 from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.decisions import GIVE_PICTURE, WITHDRAW_PICTURE
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import UPLOAD_REFUSED, WITHOUT_DECISION, Decision, RunRecord
 from pipeline.messages.catalogue import load_line, load_texts
@@ -34,7 +35,7 @@ _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 # of several rows of a person the last of these counts most; a spare copy is rejected and counts least
 _BY_WEIGHT = (Status.REJECTED, Status.NOT_SENT, Status.READY, Status.FAILED)
 # kinds of decisions whose detail holds nothing personal
-_WITH_DETAIL = frozenset({"replace", "not_created", *WITHOUT_DECISION})
+_WITH_DETAIL = frozenset({"replace", "not_created", GIVE_PICTURE, WITHDRAW_PICTURE, *WITHOUT_DECISION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +324,7 @@ def _build_history(
             run, record, rows[run], creates[run], moment=moment, is_under_way=run == run_under_way
         )
         moments_and_entries.append((moment, entry))
-    decisions = (*person.decisions, *person.judgements)
+    decisions = (*person.decisions, *person.picture_decisions)
     moments_and_entries += [(decision.decided_at, _make_decision(decision)) for decision in decisions]
     moments_and_entries.sort(key=lambda moment_and_entry: moment_and_entry[0])
     return tuple(entry for _, entry in moments_and_entries)

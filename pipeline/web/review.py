@@ -1,6 +1,6 @@
 """Review: the pairings of the newest check as cards; a judgement is in the ledger at once, with who and when.
 
-A run reads it there as it reads one of a saved file: a judgement belongs to person, name, seal name and picture together.
+A run reads it there as it reads one of a saved file: a judgement belongs to person, name and picture together.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import cast, get_args
 
 from aiohttp import web
 
-from pipeline.domain.run import REVIEW_REASON, Judged, Judgement
+from pipeline.domain.run import REVIEW_REASON
+from pipeline.domain.seals import Judged
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.intake.images.image_files import PREVIEWS
@@ -55,7 +56,7 @@ class ReviewPages:
         self._newest = newest
         self._delayed = delayed
         self._kept: CheckedPairings | None = None
-        self._judgements: tuple[str, Mapping[str, Judgement]] = ("", {})  # with the ledger's state
+        self._judgements: tuple[str, Mapping[str, Judged]] = ("", {})  # with the ledger's state
         self._previews = site.config.work_folder / PREVIEWS
         self._turn = asyncio.Lock()  # for the ledger's lock
         self._waiting: list[WantedJudgement] = []
@@ -90,7 +91,7 @@ class ReviewPages:
         self,
         request: web.Request,
         checked: CheckedPairings | None,
-        judgements: Mapping[str, Judgement],
+        judgements: Mapping[str, Judged],
         chosen: str,
         *,
         query: str = "",
@@ -195,11 +196,11 @@ class ReviewPages:
                         wanted.user, ledger, clock, f"{REVIEW_REASON}{run}", build_agent(config)
                     )
                     try:
-                        self._require_pairing(wanted.identity, site_key)
+                        pairing = self._require_pairing(wanted.identity, site_key)
                         site.record_change(
                             wanted.user, "judge", judgement=wanted.identity, judged=wanted.judged
                         )
-                        maker.enter_judgement(wanted.identity, wanted.judged)
+                        maker.enter_judgement(pairing.judge(wanted.judged))
                         wanted.is_entered = True
                     except UsageError as error:
                         wanted.fault = error
@@ -209,14 +210,15 @@ class ReviewPages:
             for wanted in batch:
                 wanted.fault = wanted.fault or error
 
-    def _require_pairing(self, identity: str, site_key: SiteKey) -> None:
-        """Raise UsageError for a card that the newest check does not have, or whose check had another ledger."""
+    def _require_pairing(self, identity: str, site_key: SiteKey) -> CheckedPairing:
+        """Return the pairing of a card. UsageError for a card that the newest check does not have, or whose check had another ledger."""
         checked = self._read_checked()
         pairing = checked.by_id.get(identity) if checked else None
         if pairing is None or pairing.review.site != site_key.reviews():
             raise UsageError("web.review.gone")
+        return pairing
 
-    def _read(self) -> tuple[CheckedPairings | None, Mapping[str, Judgement]]:
+    def _read(self) -> tuple[CheckedPairings | None, Mapping[str, Judged]]:
         """Return the rows of the newest check, and the judgements as the ledger has them now."""
         checked = self._read_checked()
         return checked, self._read_judgements() if checked and checked.pairings else {}
@@ -229,10 +231,12 @@ class ReviewPages:
             self._kept = CheckedPairings.of(checked, self._previews)
         return self._kept
 
-    def _read_judgements(self) -> Mapping[str, Judgement]:
+    def _read_judgements(self) -> Mapping[str, Judged]:
         """Return the last judgement on each content; read again only where the ledger got further."""
         with open_configured_ledger(self._site.config, self._site.clock) as (ledger, _):
             state = repr(ledger.identify())
             if self._judgements[0] != state:
-                self._judgements = (state, ledger.list_judgements())
+                decisions = ledger.list_picture_decisions()
+                judged = {one.id: one.decided for one in decisions if one.decided != "given"}
+                self._judgements = (state, judged)
             return self._judgements[1]

@@ -13,7 +13,8 @@ from unicodedata import normalize
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Field
 from pipeline.domain.row_record import RecordedReview, RowLine
-from pipeline.domain.run import Judged, Judgement, Status
+from pipeline.domain.run import Status
+from pipeline.domain.seals import Judged, PictureDecision
 from pipeline.intake.images.prepare import read_preview
 from pipeline.messages.areas import is_known
 from pipeline.messages.problems import load_problem
@@ -35,10 +36,16 @@ class CheckedPairing:
     review: RecordedReview
     hints: tuple[str, ...] | None = None  # on its picture; None where no small copy of it is kept
 
-    def get_judged(self, judgements: Mapping[str, Judgement]) -> Judged | None:
-        """Return the judgement that counts: that of the ledger now, else that of the check, which may stand under another name."""
-        now = judgements.get(self.review.id)
-        return now.judged if now else self.review.judged
+    def get_judged(self, judgements: Mapping[str, Judged]) -> Judged | None:
+        """Return the judgement that counts: that of the ledger now, else that of the check, which may be on equal pixels."""
+        return judgements.get(self.review.id, self.review.judged)
+
+    def judge(self, judged: Judged) -> PictureDecision:
+        """Return a judgement of the pairing."""
+        line = self.line
+        position = " ".join(filter(None, (line.file, line.sheet, str(line.row))))
+        name = line.get(Field.NAME) or ""
+        return PictureDecision.from_id(self.review.id, judged, shown_name=name, position=position)
 
     @property
     def warnings(self) -> list[str]:
@@ -94,7 +101,7 @@ class CheckedPairings:
         """The bytes that are sent of each picture."""
         return {pairing.review.picture: pairing.review.sent for pairing in self.pairings}
 
-    def count(self, judgements: Mapping[str, Judgement]) -> dict[str, int]:
+    def count(self, judgements: Mapping[str, Judged]) -> dict[str, int]:
         """Return how many rows each filter shows."""
         judged = Counter(pairing.get_judged(judgements) for pairing in self.pairings)
         return {
@@ -106,7 +113,7 @@ class CheckedPairings:
         }
 
     def select(
-        self, judgements: Mapping[str, Judgement], *, chosen: str, query: str, first: int, most: int
+        self, judgements: Mapping[str, Judged], *, chosen: str, query: str, first: int, most: int
     ) -> list[CheckedPairing]:
         """Return the rows that a filter shows, from the place ``first`` on, and one more than ``most`` where there is one."""
         words = normalize("NFKC", query).casefold().split()
@@ -120,7 +127,7 @@ class CheckedPairings:
                     break
         return selected
 
-    def _is_shown(self, pairing: CheckedPairing, judgements: Mapping[str, Judgement], chosen: str) -> bool:
+    def _is_shown(self, pairing: CheckedPairing, judgements: Mapping[str, Judged], chosen: str) -> bool:
         if chosen == WARNED:
             return self.is_warned(pairing)
         judged = pairing.get_judged(judgements)
@@ -136,7 +143,7 @@ class CheckedPairings:
     def describe(
         self,
         pairing: CheckedPairing,
-        judgements: Mapping[str, Judgement],
+        judgements: Mapping[str, Judged],
         presenter: Presenter,
     ) -> dict[str, object]:
         """Return a card, as review.html shows it."""

@@ -6,9 +6,8 @@ credentials and clock come from outside; `pipeline.workflow.finish` writes the r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
@@ -16,7 +15,6 @@ from pipeline.domain.masking import Masker
 from pipeline.domain.roster import Doctor
 from pipeline.domain.run import (
     Halt,
-    Judgement,
     RowOutcome,
     RowPlan,
     RunPreview,
@@ -24,6 +22,7 @@ from pipeline.domain.run import (
     Status,
     compute_exit_code,
 )
+from pipeline.domain.seals import PictureDecision
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.intake.conflicts import add_unread_problems, flag_conflicts
@@ -76,7 +75,7 @@ def prepare_run(
     ledger: Ledger | None,
     site_key: SiteKey | None,
     clock: Clock,
-    new_judgements: Mapping[str, Judgement] = MappingProxyType({}),
+    new_judgements: Sequence[PictureDecision] = (),
     images: ImageExaminer | None = None,
     to_send: bool = True,
 ) -> RunPlan:
@@ -90,8 +89,9 @@ def prepare_run(
     examiner = images or stage_settings.build_image_examiner(config)
     inputs = _read(request, config, site_key)
     doctors = _validate(inputs, config, view, clock)
-    judgements = view.get_judgements(new_judgements)
-    earlier = view.make_earlier_evidence(judgements, examiner)
+    rows = [(doctor.key, doctor.name) for doctor in doctors]
+    decided = view.make_decided_pictures(new_judgements, examiner, rows)
+    earlier = view.make_earlier_evidence(decided, examiner)
     matches = match_images(
         doctors,
         index_images(inputs.images),
@@ -102,7 +102,7 @@ def prepare_run(
     )
     doctors = _flag_conflicts(matches, view, examiner)
     rules = stage_settings.build_plan_rules(
-        request, config, view.person_digests, started, images=examiner, judgements=judgements
+        request, config, view.person_digests, started, images=examiner, decided=decided
     )
     row_plans = _plan(doctors, view, rules, to_send=to_send)
     absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in doctors})
@@ -336,7 +336,7 @@ async def _prepare(
             ledger=resources.ledger,
             site_key=resources.site_key,
             clock=resources.clock,
-            new_judgements=review.date_new(resources.clock.now()) if review else {},
+            new_judgements=review.list_new() if review else (),
         )
 
     return await asyncio.to_thread(prepare) if resources.prepare_in_thread else prepare()

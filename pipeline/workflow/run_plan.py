@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.domain.roster import FileReport, FileStat, Row
-from pipeline.domain.run import Halt, Judgement, Judgements, RowOutcome, RowPlan, RunObserver, RunReport
-from pipeline.domain.seals import Bearer, LedgerSnapshot
+from pipeline.domain.run import Halt, RowOutcome, RowPlan, RunObserver, RunReport
+from pipeline.domain.seals import Bearer, LedgerSnapshot, PictureDecision
 from pipeline.domain.site_key import PLAIN_KEY, SiteKey
 from pipeline.esign.signing import CredentialsFinder, CredentialsSource
 from pipeline.intake.images.prepare import ImageExaminer
+from pipeline.intake.pairing.decided_pictures import DecidedPictures
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
 from pipeline.intake.pairing.image_index import ImageListing
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -130,12 +131,27 @@ class LedgerView:
         """The fingerprints of files that need not be opened again."""
         return self.ledger.list_known_files() if self.ledger else {}
 
-    def get_judgements(self, new: Mapping[str, Judgement]) -> Judgements | None:
-        """Return the judgements of earlier reviews with ``new`` ones; None without a site key: nothing can be reviewed."""
+    def make_decided_pictures(
+        self,
+        new: Sequence[PictureDecision],
+        images: ImageExaminer,
+        rows: Iterable[tuple[str | None, str | None]],
+    ) -> DecidedPictures | None:
+        """Return what people decided on pictures, with ``new`` decisions; None without a site key: nothing can be reviewed.
+
+        ``rows`` are key and name of the rows.
+        """
         if self.site_key is None:
             return None
-        known = self.ledger.list_judgements() if self.ledger else {}
-        return Judgements(self.site_key, {**known, **new})
+        known = self.ledger.list_picture_decisions() if self.ledger else []
+        return DecidedPictures(
+            self.site_key,
+            [*known, *new],
+            same_persons=self.snapshot.same_persons,
+            rows=rows,
+            known_pixels={bearer.picture: bearer.pixels for bearer in self.bearers if bearer.pixels},
+            images=images,
+        )
 
     def count_seals(self) -> SealCounts:
         """Count the seals of the ledger, and the creates that wait for a decision because the seal name exists."""
@@ -154,18 +170,24 @@ class LedgerView:
         unresolved = {person.key for person in self.snapshot.people.values() if person.unresolved_attempt}
         return len(unresolved.difference(keys))
 
-    def make_earlier_evidence(self, judgements: Judgements | None, images: ImageExaminer) -> EarlierEvidence:
+    @cached_property
+    def bearers(self) -> Sequence[Bearer]:
+        """Who bore which name, staff number and picture, read once."""
+        return self.ledger.list_bearers(self.site_key.tenant) if self.ledger and self.site_key else ()
+
+    def make_earlier_evidence(
+        self, decided: DecidedPictures | None, images: ImageExaminer
+    ) -> EarlierEvidence:
         """Return what decides whose picture a file may be by earlier runs."""
-        if self.ledger is None or self.site_key is None or judgements is None:
+        if self.ledger is None or self.site_key is None or decided is None:
             return EarlierEvidence()
         records = EvidenceRecords(
-            bearers=self.ledger.list_bearers(self.site_key.tenant),
+            bearers=self.bearers,
             site_key=self.site_key,
             settled_keys=self.known_keys,
             same_persons=self.snapshot.same_persons,
             other_persons=self.snapshot.other_persons,
-            judgements=judgements,
-            given=self.ledger.list_given_pictures(),
+            decided=decided,
             images=images,
         )
         return EarlierEvidence(records)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
-from pipeline.domain.run import Judgements, RunRequest
+from pipeline.domain.run import RunRequest
 from pipeline.domain.site_key import SiteKey
 from pipeline.esign.contracts import CONTRACTS, Contract
 from pipeline.esign.credentials import CredentialsPlaces
@@ -21,6 +21,7 @@ from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.images.prepare import ImageComparer, ImageExaminer
+from pipeline.intake.pairing.decided_pictures import DecidedPictures
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -218,7 +219,7 @@ def build_plan_rules(
     now: float,
     *,
     images: ImageExaminer,
-    judgements: Judgements | None,
+    decided: DecidedPictures | None,
 ) -> PlanRules:
     """Return what the plan depends on beside roster and ledger."""
     return PlanRules(
@@ -231,7 +232,7 @@ def build_plan_rules(
         # a check shows no probe
         probes=config.unknown == "probe" and request.command != "check" and request.checked is None,
         only_keys=request.only_keys,
-        judgements=judgements,
+        decided=decided,
         require_review=config.require_review,
     )
 

@@ -79,10 +79,26 @@ def test_a_decision_about_a_picture_holds_for_its_bytes_alone(clerk, capsys):
     assert (clerk.run()["status"], clerk.read_row()["codes"]) == ("unchanged", [])
 
 
+@pytest.mark.parametrize("changes", [{"number": number(8)}, {"name": name(8)}])
+def test_a_decision_about_a_picture_is_void_where_number_or_name_changes(clerk, changes):
+    assert run_later(clerk.hospital, "resolve", name(NEWCOMER), "--keep") == 0
+    rows = [make_row(ONE, staff_no="00101"), make_row(2)]
+    clerk.hospital.roster([*rows, make_row(NEWCOMER, **{"staff_no": "00001", **changes})])
+    clerk.hospital.go("run", "--yes")
+    row = clerk.hospital.outcomes()[2]
+    assert (row["status"], row["codes"]) == ("rejected", ["IMAGE_AMBIGUOUS"])
+    for word in (name(NEWCOMER), row["name"], "roster.xlsx Sheet 4", "no longer counts"):
+        assert word in row["problems"][0]["message"], word
+    assert run_later(clerk.hospital, "resolve", row["name"], "--keep") == 0
+    clerk.hospital.go("run", "--yes")
+    assert clerk.hospital.outcomes()[2]["status"] == "sealed"
+    assert changes.get("number", number(NEWCOMER)) in clerk.numbers_sealed
+
+
 def test_the_page_lets_a_person_judge_the_picture(clerk):
     page = (clerk.hospital.newest / "review.html").read_text("utf-8")
     card = next(text for text in page.split('<article class="card"') if f"<h2>{name(NEWCOMER)}</h2>" in text)
-    identity = re.search(r'data-id="([0-9a-f]{32})"', card)[1]
+    identity = re.search(r'data-id="(\w+)"', card)[1]
     content = {key: re.search(rf'data-{key}="(.*?)"', page)[1] for key in ("run", "site")}
     for judged, status in (("wrong", "rejected"), ("right", "sealed")):
         saved = clerk.hospital.folder / f"{judged}.json"

@@ -53,7 +53,24 @@ class Ward:
         rows, _ = read_rosters([self.hospital.folder / "inbox"])
         (row,) = [row for row in rows if row.cells[1].display_text == self.rows[serial][1]]
         unused = [hashlib.sha256((self.seals / other).read_bytes()).hexdigest() for other in others]
-        return self.decide(lambda decisions: decisions.give(decisions.identify(row), image, "wang", unused))
+        return self.decide_on(row, rows, image, unused)
+
+    def decide_on(self, row, rows, image, others):
+        """Give a picture to the doctor of a row; all rows stand in the check that is shown."""
+
+        def give(decisions):
+            doctors = [
+                decisions.identify(one) for one in rows if one is row or len(one.cells[1].display_text) == 18
+            ]
+            shown = [(doctor.key, doctor.name) for doctor in doctors]
+            return decisions.give(decisions.identify(row), image, "wang", rows=shown, others=others)
+
+        return self.decide(give)
+
+    def list_given(self):
+        """Return what is given, oldest first."""
+        every = self.decide(lambda decisions: decisions.ledger.list_picture_decisions())
+        return [one for one in every if one.decided == "given"]
 
     def withdraw(self, picture):
         self.decide(lambda decisions: decisions.withdraw(picture.key, picture.picture, "wang"))
@@ -184,7 +201,7 @@ def test_explain_shows_who_gave_it(ward, capsys):
     capsys.readouterr()
     ward.hospital.go("explain", name(1))
     shown = capsys.readouterr().out
-    assert "a seal picture is this doctor's" in shown
+    assert f"a seal picture is this doctor's: {name(1)} roster.xlsx Sheet 2" in shown
     assert "wang" in shown
     ward.hospital.go("explain", name(2))
     assert "a seal picture is this doctor's" not in capsys.readouterr().out
@@ -231,8 +248,7 @@ def test_of_two_pictures_the_chosen_one_is_sent(two_pictures):
     ward.give(1, chosen, others=[other])
     done = ward.run()
     assert (done[1]["status"], done[1]["codes"]) == ("sealed", [])
-    sent = Image.open(io.BytesIO(sent_pictures(ward)[number(1)])).convert("RGB")
-    assert sent.tobytes() == Image.open(ward.seals / chosen).convert("RGB").tobytes()
+    assert read_pixels(sent_pictures(ward)[number(1)]) == read_pixels((ward.seals / chosen).read_bytes())
     assert ward.run()[1]["status"] == "unchanged"
 
 
@@ -308,7 +324,7 @@ NAMES = ["00001", "00002", name(2), number(2), number(1), "内科_00003", "scan 
 )
 def test_given_bytes_reach_no_other_doctor(ward, copies, present, keeps_scan):
     """But by a file that bears that doctor's own number, and then not both."""
-    given_pictures = ward.decide(lambda decisions: decisions.ledger.list_given_pictures())
+    given_pictures = ward.list_given()
     if not given_pictures:
         ward.give(1)
     for path in list(ward.seals.iterdir()):
@@ -335,10 +351,10 @@ def test_a_ledger_that_is_rebuilt_knows_what_was_given(ward):
     assert ward.run()[1]["status"] == "sealed"
     withdrawn = ward.give(3, "00003.png")
     ward.withdraw(withdrawn)
-    before = ward.decide(lambda decisions: decisions.ledger.list_given_pictures())
+    before = ward.list_given()
     ward.hospital.lose_ledger()
     assert ward.hospital.go("ledger", "rebuild") == 0
-    assert ward.decide(lambda decisions: decisions.ledger.list_given_pictures()) == before
+    assert ward.list_given() == before
     assert len(before) == 1
 
 
@@ -352,7 +368,7 @@ def test_the_ledger_refuses_a_second_doctor_for_one_picture(ward):
                     other, now=1.0, who="li", why="page"
                 )
             )
-    assert ward.decide(lambda decisions: decisions.ledger.list_given_pictures()) == [first]
+    assert ward.list_given() == [first]
 
 
 def test_a_picture_given_under_a_corrected_number_passes_to_the_person(ward):
@@ -397,9 +413,7 @@ class DrawnRoster:
         (row,) = [row for row in rows if row.cells[1].display_text == number(1)]
         digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in (chosen, other)}
         image = ImageFile.from_path(chosen, digests[chosen], chosen.stat().st_size)
-        self.ward.decide(
-            lambda decisions: decisions.give(decisions.identify(row), image, "wang", [digests[other]])
-        )
+        self.ward.decide_on(row, rows, image, [digests[other]])
 
 
 @pytest.mark.parametrize("cell", ["F2", "C2", "H2"], ids=["seal column", "mobile column", "no title"])
@@ -434,3 +448,205 @@ def test_a_picture_between_rows_that_was_not_chosen_is_not_asked_about_in_place_
     assert ward.run("check")[1]["status"] == "ready"
     (ward.seals / "scan.png").unlink()
     assert ward.run("check")[1]["codes"] == ["IMAGE_MISSING"]
+
+
+# -- a decision holds for number and name
+
+
+def read_pixels(data):
+    with Image.open(io.BytesIO(data)) as picture:
+        return picture.convert("RGB").tobytes()
+
+
+class Scans(Ward):
+    """Doctors 1 to 5 without staff numbers: a scan of each but the last, whose picture bears the name."""
+
+    def __init__(self, hospital):
+        self.hospital, self.seals = hospital, hospital.folder / "seals"
+        self.rows = {serial: make_row(serial, staff_no=None) for serial in range(1, 6)}
+        for serial in self.rows:
+            draw_seal(self.seals / f"scan{serial}.png", 100 + serial)
+        self.bytes = {serial: (self.seals / f"scan{serial}.png").read_bytes() for serial in self.rows}
+        (self.seals / "scan5.png").rename(self.seals / f"{name(5)}.png")
+        self.save()
+
+    def number_rows(self, numbers):
+        """Write rows with the identity numbers of these doctors."""
+        for serial, other in numbers.items():
+            self.rows[serial] = make_row(serial, staff_no=None, number=number(other))
+        self.save()
+
+    def run(self, *words):
+        """Return the rows by the doctor's serial; no seal may show another doctor's picture."""
+        self.hospital.go("run", "--yes", *words)
+        owners = {number(serial): read_pixels(data) for serial, data in self.bytes.items()}
+        for sealed, data in sent_pictures(self).items():
+            assert read_pixels(data) == owners[sealed], "a wrong picture"
+        serials = {name(serial): serial for serial in self.bytes}
+        return {serials[line["name"]]: line for line in self.hospital.outcomes()}
+
+
+def assert_void(line, earlier, code="IMAGE_MISSING"):
+    """Assert that a row is held for a decision that is void, and that it names both doctors."""
+    assert (line["status"], line["codes"]) == ("rejected", [code])
+    (problem,) = line["problems"]
+    for word in (name(earlier), line["name"], "roster.xlsx", "no longer counts", "on the page"):
+        assert word in problem["message"], (word, problem["message"])
+
+
+@pytest.fixture
+def scans(hospital):
+    return Scans(hospital)
+
+
+@pytest.mark.parametrize("between", [None, "check", "run"])
+@pytest.mark.parametrize("slip", [{1: 2, 2: 1}, {1: 2, 2: 3, 3: 4, 4: 1}], ids=["exchanged", "shifted"])
+def test_pictures_given_to_names_while_the_numbers_were_wrong_are_given_anew(scans, slip, between):
+    scans.number_rows(slip)
+    for serial in slip:
+        scans.give(serial, f"scan{serial}.png")
+    if between:
+        scans.hospital.go(*["check"] if between == "check" else ["run", "--yes", "--only", name(5)])
+    scans.number_rows({serial: serial for serial in slip})
+    for _ in range(2):  # a night later as well
+        done = scans.run()
+        for serial in slip:
+            assert_void(done[serial], serial)
+        assert done[5]["status"] in {"sealed", "unchanged"}
+    for serial in slip:
+        scans.give(serial, f"scan{serial}.png")
+    assert len(scans.list_given()) == len(slip), "in place of those that were void"
+    done = scans.run()
+    assert {done[serial]["status"] for serial in slip} == {"sealed"}
+
+
+@pytest.mark.parametrize("returns", [False, True])
+@pytest.mark.parametrize("file", ["scan1.png", f"{name(1)}.png"])
+def test_the_owner_of_a_number_that_another_row_bore_by_a_slip_does_not_get_its_picture(scans, file, returns):
+    for serial in (2, 3, 4):
+        del scans.rows[serial]
+    scans.number_rows({1: 2})
+    scans.give(1, "scan1.png")
+    (scans.seals / "scan1.png").rename(scans.seals / file)
+    (scans.seals / "scan2.png").unlink()
+    del scans.rows[1]
+    scans.rows[2] = make_row(2, staff_no=None)
+    if returns:
+        scans.rows[1] = make_row(1, staff_no=None)
+    scans.save()
+    done = scans.run()
+    assert_void(done[2], 1)
+    if returns:
+        code = "IMAGE_MISSING" if file == "scan1.png" else "IMAGE_AMBIGUOUS"
+        assert_void(done[1], 1, code)
+        (scans.seals / f"{name(2)}.png").write_bytes(scans.bytes[2])
+        done = scans.run()
+        assert done[2]["status"] == "sealed"
+        assert_void(done[1], 1, code)
+        assert "--same-person" not in done[1]["problems"][0]["message"], (
+            "the number alone was another doctor's"
+        )
+        scans.give(1, file)
+        assert scans.run()[1]["status"] == "sealed"
+
+
+def save_anew(path, suffix):
+    """Save a picture with other bytes and the same pixels; return the file."""
+    with Image.open(path) as picture:
+        picture.load()
+    target = path.with_name(f"again{suffix}")
+    picture.save(target, **({"compress_level": 1} if suffix == ".png" else {}))
+    assert target.read_bytes() != path.read_bytes()
+    path.unlink()
+    return target
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp"])
+def test_a_given_picture_is_given_however_it_is_saved(scans, suffix):
+    scans.give(1, "scan1.png")
+    scans.give(2, "scan2.png", others=["scan3.png"])
+    for serial in (1, 2):
+        target = save_anew(scans.seals / f"scan{serial}.png", suffix)
+        target.rename(scans.seals / f"again{serial}{suffix}")
+    scans.hospital.go("check")
+    lines = {line["name"]: line for line in scans.hospital.outcomes("plan.jsonl")}
+    for serial in (1, 2):
+        assert lines[name(serial)]["status"] == "ready"
+        assert lines[name(serial)]["picture"]["path"].endswith(f"again{serial}{suffix}")
+    target = scans.seals / f"again1{suffix}"
+    target.rename(scans.seals / f"{name(3)}{suffix}")
+    done = scans.run()
+    assert (done[1]["codes"], done[3]["codes"]) == (["IMAGE_MISSING"], ["IMAGE_AMBIGUOUS"])
+    assert name(1) in done[3]["problems"][0]["message"]
+
+
+def test_a_picture_that_was_not_chosen_stays_out_however_it_is_saved(two_pictures):
+    ward = two_pictures
+    ward.give(1, f"{name(1)}.png", others=[f"{name(1)} (2).png"])
+    target = save_anew(ward.seals / f"{name(1)} (2).png", ".png")
+    target.rename(ward.seals / f"{name(1)} (2).png")
+    assert ward.run("check")[1]["status"] == "ready"
+    (ward.seals / f"{name(1)}.png").unlink()
+    assert ward.run("check")[1]["codes"] == ["IMAGE_MISSING"]
+
+
+def test_a_choice_is_void_where_the_number_moved(two_pictures):
+    ward = two_pictures
+    one, other = f"{name(1)}.png", f"{name(1)} (2).png"
+    ward.give(1, one, others=[other])
+    ward.rows[1] = make_row(1, number=number(9))
+    ward.save()
+    checked = ward.run("check")[1]
+    assert (checked["status"], checked["codes"]) == ("rejected", ["IMAGE_AMBIGUOUS"])
+    assert "no longer counts" in checked["problems"][0]["message"]
+    (ward.seals / one).unlink()
+    assert ward.run("check")[1]["codes"] == ["IMAGE_MISSING"], "the other one was not chosen"
+    (ward.seals / other).rename(ward.seals / f"{number(9)}.png")
+    assert ward.run("check")[1]["status"] == "ready", "a file of the own number"
+
+
+@pytest.mark.parametrize(("changes", "holds"), [
+    ({"name": "歐陽娜娜"}, True),
+    ({"name": "欧阳 娜娜"}, True),
+    ({"name": "欧阳娜娜儿"}, False),
+    ({"number": number(9)}, False),
+    ({"department": "外科", "mobile": "15499999999", "staff_no": "00077"}, True),
+])  # fmt: skip
+def test_what_changes_a_person_and_what_does_not(ward, changes, holds):
+    ward.rows[1] = make_row(1, name="欧阳娜娜")
+    ward.save()
+    ward.give(1)
+    row = dict(zip(("name", "number", "mobile", "staff_no", "department"), ward.rows[1], strict=True))
+    ward.rows[1] = tuple({**row, **changes}.values())
+    ward.save()
+    ward.hospital.go("check")
+    checked = ward.hospital.outcomes("plan.jsonl")[0]
+    assert checked["status"] == ("ready" if holds else "rejected")
+    if not holds:
+        assert "欧阳娜娜 (roster.xlsx" in checked["problems"][0]["message"]
+        assert ward.give(1).shown_name == ward.rows[1][0]
+        ward.hospital.go("run", "--yes")
+        assert ward.hospital.outcomes()[0]["status"] == "sealed"
+
+
+@pytest.mark.parametrize("first", ["H1234567801", "M1234567801"])
+def test_a_renewed_permit_keeps_the_picture(ward, first):
+    ward.rows = {1: (*make_row(1)[:1], first, *make_row(1)[2:], "港澳居民来往内地通行证")}
+    headers = ("姓名", "证件号码", "手机号", "工号", "科室", "证件类型")
+    ward.hospital.roster(list(ward.rows.values()), headers=headers)
+    rows, _ = read_rosters([ward.hospital.folder / "inbox"])
+    image = ImageFile.from_path(ward.seals / "scan.png", ward.digest, len(ward.bytes))
+    ward.decide_on(rows[0], rows, image, ())
+    ward.hospital.roster(
+        [(*row[:1], f"{first[:9]}02", *row[2:]) for row in ward.rows.values()], headers=headers
+    )
+    ward.hospital.go("check")
+    assert [line["status"] for line in ward.hospital.outcomes("plan.jsonl")] == ["ready"]
+
+
+def test_a_purged_doctor_leaves_no_name_in_decisions(ward):
+    ward.give(1)
+    assert ward.run()[1]["status"] == "sealed"
+    assert ward.hospital.go("purge", "--person", name(1), "--yes") == 0
+    (given,) = ward.list_given()
+    assert (given.picture, given.shown_name, given.position) == (ward.digest, "", "")

@@ -10,6 +10,7 @@ import openpyxl
 import pytest
 from desktop import browser
 from people import name, number
+from PIL import Image
 from run_support import draw_seal
 
 from pipeline.clock import SystemClock
@@ -165,22 +166,34 @@ def test_a_judgement_survives_sorting_and_saving_the_roster(hospital):
     assert status(hospital) == {name(3): "sealed", name(2): "rejected", name(1): "sealed"}
 
 
-@pytest.mark.parametrize("changed", ["picture", "name", "seal name"])
-def test_a_judgement_ends_with_what_was_judged(hospital, changed):
+@pytest.mark.parametrize(("changes", "sent"), [
+    ({"drawing": 77}, 1),
+    ({"name": name(2), "number": number(2)}, 1),
+    ({"name": name(2)}, 0),
+    ({"number": number(2)}, 0),
+    ({"seal_name": "处方专用章"}, 0),
+    ({"saved_as": ".png"}, 0),
+    ({"saved_as": ".bmp"}, 0),
+])  # fmt: skip
+def test_wrong_holds_for_the_picture_and_every_row_with_number_or_name(hospital, changes, sent):
     hospital.doctors(1)
     hospital.go("check")
     file = saved(hospital, {1: "wrong"})
-    person = (name(1), number(1), "15400000001", "00001", "内科")
-    if changed == "picture":
-        draw_seal(hospital.folder / "seals" / "00001.png", 77)
-    elif changed == "name":
-        hospital.roster([(name(2), *person[1:])])
-    else:
-        hospital.roster(
-            [(*person, "处方专用章")], headers=("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
-        )
-    assert hospital.go("run", "--yes", "--review", file) == 0
-    assert hospital.creates() == 1
+    path = hospital.folder / "seals" / "00001.png"
+    if "drawing" in changes:
+        draw_seal(path, changes["drawing"])
+    if "saved_as" in changes:
+        with Image.open(path) as picture:
+            picture.load()
+        path.unlink()
+        picture.save(path.with_suffix(changes["saved_as"]), compress_level=1)
+    person = (changes.get("name", name(1)), changes.get("number", number(1)), "15400000001", "00001", "内科")
+    headers = ("姓名", "证件号码", "手机号", "工号", "科室", "印章名称")
+    hospital.roster([(*person, changes.get("seal_name"))], headers=headers)
+    assert hospital.go("run", "--yes", "--review", file) == (0 if sent else 3)
+    assert hospital.creates() == sent
+    if not sent:
+        assert {code for line in hospital.outcomes() for code in line["codes"]} >= {"REVIEW_WRONG"}
 
 
 def test_only_what_was_judged_right_is_sent_where_that_is_required(hospital, capsys):
@@ -242,7 +255,7 @@ def test_the_file_holds_digests_for_doctors_and_the_ledger_no_number(hospital):
     file = Path(saved(hospital, {1: "right", 2: "wrong"}))
     hospital.go("run", "--yes", "--review", str(file))
     judgements = json.loads(file.read_text("utf-8"))["judgements"]
-    assert all(re.fullmatch(r"[0-9a-f]{32}", doctor_id) for doctor_id in judgements)
+    assert all(re.fullmatch(r"[0-9a-fx_]{150,}", identity) for identity in judgements)
     ledger = b"".join(path.read_bytes() for path in (hospital.folder / "state").glob("ledger.sqlite3*"))
     for serial in (1, 2):
         assert number(serial).encode() not in ledger

@@ -18,8 +18,15 @@ from ledger_support import SEALS, UNKNOWN, decision, require_same_summary, send,
 
 from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, AutoSignRecord, CallEnd
 from pipeline.domain.roster import FileStat
-from pipeline.domain.run import Judgement
-from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent, Verdict
+from pipeline.domain.seals import (
+    CreateAttempt,
+    LedgerSnapshot,
+    LiveSeal,
+    PersonHistory,
+    PictureDecision,
+    SealContent,
+    Verdict,
+)
 from pipeline.ledger.open import open_ledger
 from pipeline.ledger.protocol import (
     UPLOAD_REFUSED,
@@ -914,10 +921,20 @@ def test_every_run_keeps_its_last_status_of_every_row(kind, request, runs):
 
 
 def test_judgements_are_kept_and_the_later_one_counts(ledger):
-    ledger.record_judgements({"a" * 32: "wrong", "b" * 32: "right"}, now=1.0, who="me", why="review of r1")
-    ledger.record_judgements({"a" * 32: "right"}, now=2.0, who="me", why="review of r2")
-    assert ledger.list_judgements() == {"a" * 32: Judgement("right", 2.0), "b" * 32: Judgement("right", 1.0)}
+    one, other = (PictureDecision("wrong", "k", "n", picture * 64, shown_name="张伟") for picture in "ab")
+    right = replace(one, decided="right")
+    ledger.record_judgements([one, other], now=1.0, who="me", why="review of r1")
+    ledger.record_judgements([right], now=2.0, who="me", why="review of r2")
+    ledger.record_judgements([one], now=3.0, who="me", why="review of r3")
+    kept = ledger.list_picture_decisions()
+    assert kept == [other, right, one]
+    assert [(judged.shown_name, judged.decided_at) for judged in kept] == [
+        ("张伟", 1.0),
+        ("张伟", 2.0),
+        ("张伟", 3.0),
+    ]
     assert [(decision.kind, decision.why) for decision in ledger.list_decisions()] == [
         ("review", "review of r1"),
         ("review", "review of r2"),
+        ("review", "review of r3"),
     ]

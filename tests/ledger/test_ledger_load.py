@@ -24,7 +24,7 @@ from server_ledger import SECRET
 
 from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, CallEnd
 from pipeline.domain.roster import FileStat
-from pipeline.domain.seals import Verdict
+from pipeline.domain.seals import PictureDecision, Verdict
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
 from pipeline.hosts.lease import Lease
@@ -167,7 +167,9 @@ def fill(ledger, attempt, run_record, seen) -> None:
     ledger.record_decision(decision("other_person", "p1", detail="p9"))
     adopted = [replace(seal, key=f"a{seal.key}", seal_name=seal.seal_name and "王处方章") for seal in SEALS]
     ledger.record_adopted_seals(adopted, now=30.0, who="it", why="")
-    ledger.record_judgements({"j" * 32: "wrong"}, now=31.0, who="it", why="")
+    judged = PictureDecision("wrong", "p1", "n", "j" * 64, shown_name="张伟", position="a.xlsx 内科 2")
+    ledger.record_judgements([judged], now=31.0, who="it", why="")
+    ledger.record_given_picture(replace(judged, decided="given"), now=31.5, who="it", why="")
     ledger.record_accepted_runs(["r0"], now=32.0, who="it")
     ledger.record_files({"/in/\udcff.png": FileStat(1, 1_795_000_000_123_456_789, "a" * 64)})
     ledger.record_rows("r1", [seen("1", "sealed"), seen("2", "failed", sheet=None, key=None)])

@@ -22,8 +22,9 @@ from plan_support import (
 from readable_key import ReadableKey
 
 from pipeline.domain.roster import CardType, Doctor, Field, ImageFile
-from pipeline.domain.run import Judgement, Judgements, Review, RowOutcome, Status
-from pipeline.domain.seals import LedgerSnapshot, PersonHistory
+from pipeline.domain.run import Review, RowOutcome, Status
+from pipeline.domain.seals import LedgerSnapshot, PersonHistory, PictureDecision
+from pipeline.intake.pairing.decided_pictures import DecidedPictures
 from pipeline.messages.problems import build_problem, render_problem
 from pipeline.planning.plan import PlanRules, plan_rows
 
@@ -305,24 +306,23 @@ def test_the_order_of_rows_decides_nothing(order):
 
 
 def make_review_rules(judged=MappingProxyType({}), **changes) -> PlanRules:
-    """Return rules with judgements by the digest of each pairing."""
-    judgements = {identity: Judgement(value, NOW) for identity, value in judged.items()}
-    return make_rules(judgements=Judgements(ReadableKey(), judgements), **changes)
+    """Return rules with the judgement of each pairing."""
+    judgements = [PictureDecision.from_id(identity, value) for identity, value in judged.items()]
+    return make_rules(decided=DecidedPictures(ReadableKey(), judgements), **changes)
 
 
-ID = "key1|张乙|张乙处方章|sha1"
-HELD_ID = "key1|张乙||sha1"
+ID = "key1_#张乙_sha1"
 
 
 def test_every_row_that_would_be_sent_can_be_judged():
     (row_plan,) = plan_rows([make_doctor()], NOTHING, make_review_rules())
-    assert (row_plan.status, row_plan.review) == (Status.READY, Review(ID, held_id=HELD_ID))
+    assert (row_plan.status, row_plan.review) == (Status.READY, Review(ID))
 
 
 def test_wrong_is_rejected_at_the_picture_and_can_be_judged_again():
     (row_plan,) = plan_rows([make_doctor()], NOTHING, make_review_rules({ID: "wrong"}))
     assert (row_plan.status, row_plan.request) == (Status.REJECTED, None)
-    assert row_plan.review == Review(ID, "wrong", HELD_ID)
+    assert row_plan.review == Review(ID, "wrong")
     (problem,) = row_plan.problems
     assert (problem.code, problem.field, problem.cell) == ("REVIEW_WRONG", Field.PICTURE, "H1")
 
@@ -335,11 +335,22 @@ def test_where_a_review_is_required_only_right_is_sent(judged):
     assert RowOutcome.of_plan(row_plan).status is expected
 
 
-@pytest.mark.parametrize("part", ["key", "name", "seal_name", "picture"])
-def test_a_judgement_holds_only_while_all_four_values_stay(part):
-    other = {"picture": ImageFile.from_path(Path("b.png"), "shaB", 10)}.get(part, "别")
-    (row_plan,) = plan_rows([make_doctor(**{part: other})], NOTHING, make_review_rules({ID: "wrong"}))
-    assert row_plan.status is Status.READY
+@pytest.mark.parametrize(("parts", "judged"), [
+    ((), "right wrong"),
+    (("seal_name",), "right wrong"),
+    (("key",), "wrong"),
+    (("name",), "wrong"),
+    (("key", "name"), ""),
+    (("picture",), ""),
+])  # fmt: skip
+def test_a_judgement_holds_for_person_name_and_picture_and_wrong_for_either_of_the_first_two(parts, judged):
+    others = dict.fromkeys(parts, "别")
+    if "picture" in parts:
+        others["picture"] = ImageFile.from_path(Path("b.png"), "shaB", 10)
+    for word, expected in (("right", Status.READY), ("wrong", Status.REJECTED)):
+        rules = make_review_rules({ID: word}, require_review=True)
+        (row_plan,) = plan_rows([make_doctor(**others)], NOTHING, rules)
+        assert row_plan.status is (expected if word in judged else Status.NOT_SENT)
 
 
 def test_a_seal_judged_wrong_is_kept_and_reported():

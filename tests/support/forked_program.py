@@ -70,6 +70,6 @@ class ForkedProgram:
     def communicate(self) -> tuple[str, str]:
         """Return what it printed, and on stderr, once it has ended."""
         self.wait()
-        printed, errors = (path.read_text("utf-8", "replace") for path in (self._output, self._errors))
-        self._folder.cleanup()
-        return printed, errors
+        with self._folder:  # one that was ended early has printed nothing
+            printed, errors = (path.read_text("utf-8", "replace") for path in (self._output, self._errors))
+            return printed, errors

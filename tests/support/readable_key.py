@@ -20,6 +20,3 @@ class ReadableKey(SiteKey):
 
     def digest(self, text: str) -> str:
         return f"{self.sign}{text}"
-
-    def judgement(self, key: str, name: str, seal_name: str, picture: str) -> str:
-        return f"{key}|{name}|{seal_name}|{picture}"

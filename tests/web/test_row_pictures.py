@@ -89,6 +89,39 @@ def test_a_picture_that_an_earlier_run_gave_to_another_doctor_is_refused(ward, p
     assert inside.get("/rows/pictures").text.count("Withdraw the picture") == 0
 
 
+@pytest.mark.parametrize("is_renamed", [False, True])
+def test_a_picture_that_was_given_under_a_wrong_number_is_given_anew(ward, page, is_renamed):
+    """Its file may bear the doctor's name meanwhile: then it is chosen in the row."""
+    inside, digest = page.enter(Accept_Language="en"), get_digest(ward)
+    ward.roster([make_row(1, number=number(3)), make_row(2)])
+    ward.go("check")
+    text = inside.get("/rows/pictures").text
+    inside.post("/rows/pictures/give", {"picture": digest, "key": get_keys(text)[name(1)]})
+    wait_until(lambda: list_statuses(ward)[name(1)] == "ready")
+    if is_renamed:
+        (ward.folder / "seals" / "scan <b>1.png").rename(ward.folder / "seals" / "00001.png")
+    ward.roster([make_row(1), make_row(2), make_row(3)])
+    assert ward.go("check") == 3
+    lines = {line["name"]: line for line in ward.outcomes("plan.jsonl")}
+    for serial in (1, 3):
+        assert f"given to {name(1)} (roster.xlsx" in lines[name(serial)]["problems"][0]["message"]
+    text = inside.get("/rows/pictures").text
+    shown = html.unescape(re.sub("<[^>]+>", " ", text[text.index("Pictures that were given") :]))
+    assert re.search(rf"{name(1)}\s+roster.xlsx \S+ 2", shown), "at that time"
+    if is_renamed:
+        assert choose(inside, inside.get("/rows").text, "00001", digest).status == 200
+    else:
+        inside.post("/rows/pictures/give", {"picture": digest, "key": get_keys(text)[name(1)]})
+    wait_until(lambda: list_statuses(ward)[name(1)] == "ready")
+    assert inside.get("/rows/pictures").text.count("Withdraw the picture") == 1
+    ward.go("run", "--yes")
+    sent = {
+        seal.number: hashlib.sha256(ward.service.pictures[seal.picture]).hexdigest()
+        for seal in ward.service.seals
+    }
+    assert sent == {number(1): digest, number(2): get_digest(ward, "00002.png")}
+
+
 def test_a_doctor_without_a_usable_number_is_not_offered(ward, page):
     ward.roster([make_row(1, number=number(1)[:17]), make_row(2)])
     ward.go("check")

@@ -378,6 +378,12 @@ def read_preview(sha256: str, folder: Path) -> tuple[str, ImagePreview] | None:
     return shown, ImagePreview(rest[size:], named, rest[:size], pixels)
 
 
+def read_pixels(sha256: str, folder: Path) -> str | None:
+    """Return the digest of the pixels of a picture of which a small copy is kept, None where there is none."""
+    kept = read_preview(sha256, folder)
+    return kept[1].pixels.rpartition("-")[2] or None if kept is not None else None
+
+
 def _list_hints(paper: Image.Image, darkness: Image.Image) -> list[str]:
     hints = []
     strongest = darkness.getextrema()[1]

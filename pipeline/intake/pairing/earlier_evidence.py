@@ -6,13 +6,12 @@ other person, even if the first person is not in the rosters of this run. One of
 
 * the name of the file holds the row's own identity number;
 * a reviewer judged this picture right for this doctor;
-* a person gave these bytes to this doctor, and no earlier run gave them to another one: for every other doctor they are then as
-  good as given by an earlier run. That an earlier run saw them contested counts no more: the person decided it;
+* a person gave this picture to this doctor, and no earlier run gave it to another one. That an earlier run saw it contested counts
+  no more: the person decided it. What was decided on another doctor, or on this one under another number or name, is as good as
+  given by an earlier run (`decided_pictures`);
 * an earlier run gave these bytes or pixels to this doctor, not by a decision that was withdrawn, and no run saw them with
   another doctor. Other bytes at the same path are another picture;
 * otherwise, no other doctor is known by the name or staff number that matches the file.
-
-Bytes that a person saw next to the given ones and did not choose are no evidence for this doctor, whatever names them.
 
 A file whose name or folder holds a whole identity number is that person's and no other doctor's, also where no run has
 seen the person. The row's own numbers, those that a person decided to be the doctor's, a picture that was judged right or
@@ -35,14 +34,14 @@ from functools import cached_property, partial
 from pipeline.domain.masking import mask_text
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import CellKind, Doctor, EmbeddedImage, Field, ImageFile, Row, fold_staff_no
-from pipeline.domain.run import Judgements
-from pipeline.domain.seals import Bearer, GivenPicture
+from pipeline.domain.seals import Bearer, PictureDecision
 from pipeline.domain.site_key import PLAIN_KEY, SiteKey
 from pipeline.intake.conflicts import KEPT_DIGITS, get_kept_digits
 from pipeline.intake.fields.id_number import list_whole_numbers
 from pipeline.intake.fields.normalize import drop_spaces, fold_width, get_field_text, is_placeholder
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.images.prepare import ImageExaminer
+from pipeline.intake.pairing.decided_pictures import DecidedPictures
 from pipeline.intake.pairing.expected_names import (
     CELL,
     COLUMN,
@@ -68,7 +67,7 @@ _WHOLE = 18  # characters of an identity number
 _SHORTEST = 8  # characters from which on one that is wrong leaves a number recognizable
 
 
-NO_JUDGEMENTS = Judgements(PLAIN_KEY)
+NO_DECISIONS = DecidedPictures()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,7 @@ class EvidenceRecords:
     other_persons: frozenset[tuple[str, str]] = field(
         default=frozenset(), repr=False
     )  # keys that a person distinguished
-    judgements: Judgements = NO_JUDGEMENTS
-    given: Sequence[GivenPicture] = field(default=(), repr=False)
+    decided: DecidedPictures = field(default=NO_DECISIONS, repr=False)
     images: ImageExaminer | None = field(default=None, repr=False)  # None: pixels are not compared
 
 
@@ -106,8 +104,7 @@ class EarlierEvidence:
         self._by_picture: defaultdict[str, list[Bearer]] = defaultdict(list)
         self._by_pixels: defaultdict[str, list[Bearer]] = defaultdict(list)
         self._without_key: list[Bearer] = []
-        self._given: defaultdict[str, list[GivenPicture]] = defaultdict(list)  # by key
-        for stored in (*records.bearers, *self._list_given_bearers()):
+        for stored in records.bearers:
             key = records.same_persons.get(stored.key, stored.key)
             bearer = stored if key == stored.key else replace(stored, key=key)
             for index, value in (
@@ -123,42 +120,17 @@ class EarlierEvidence:
             if not bearer.key:
                 self._without_key.append(bearer)
 
-    def _list_given_bearers(self) -> Iterator[Bearer]:
-        """Yield the doctors to whom pictures were given; a picture is theirs under every number of the person."""
-        names = {bearer.key: bearer for bearer in self._records.bearers if bearer.key and bearer.shown_name}
-        for given in self._records.given:
-            key = self._records.same_persons.get(given.key, given.key)
-            self._given[key].append(given)
-            known = names.get(given.key, Bearer())
-            yield Bearer(
-                key=key,
-                picture=given.picture,
-                pixels=given.pixels,
-                shown_name=known.shown_name,
-                position=known.position,
-                run=known.run,
-            )
-
     # -- the rule
 
     @property
-    def given_sizes(self) -> Collection[int]:
-        """The sizes of the pictures that were given: a file of another size is none of them."""
-        return {given.size for pictures in self._given.values() for given in pictures}
-
-    def list_given(self, doctor: Doctor) -> Collection[str]:
-        """Return the sha256 of the pictures that a person gave to a doctor."""
-        return {given.picture for given in self._given.get(doctor.key or "", ())}
-
-    def list_unchosen(self, doctor: Doctor) -> Collection[str]:
-        """Return the sha256 of the pictures that a person saw and did not give to a doctor, but another one in their place."""
-        others = {other for given in self._given.get(doctor.key or "", ()) for other in given.others}
-        return others.difference(self.list_given(doctor))
+    def decided(self) -> DecidedPictures:
+        """What people decided on pictures."""
+        return self._records.decided
 
     def get_other_person(
         self, doctor: Doctor, match: ImageMatch, image: ImageFile | None, texts: FileTexts
-    ) -> Bearer | str | None:
-        """Return an earlier doctor, else the identity number, of the person whose picture a file may be.
+    ) -> Bearer | PictureDecision | str | None:
+        """Return an earlier doctor, a decision, else the identity number, of the person whose picture a file may be.
 
         None where the file is evidence for the row. ``image`` is what the file holds, None where that cannot be read;
         ``texts`` knows what in the names of the files of entries may be another person's.
@@ -168,21 +140,36 @@ class EarlierEvidence:
 
     def _get_other_bearer(
         self, doctor: Doctor, match: ImageMatch, image: ImageFile | None, texts: FileTexts
-    ) -> Bearer | None:
+    ) -> Bearer | PictureDecision | None:
         """Return an earlier doctor whose picture a file may be, None where it is evidence for the row."""
-        if match.evidence == NUMBER or not (self._records.bearers or self._given):
+        if match.evidence == NUMBER or not (self._records.bearers or self.decided):
             return None
         person = _Person(doctor, self._records.site_key)
-        if image is not None and self.is_judged_right(doctor, image):
-            return None
-        ties = self._list_ties(image, path=True) if image is not None else []
-        if image is not None and image.sha256 in self.list_given(doctor):
-            ties = [tie for tie in ties if not tie.is_contested]
-        if other := self._choose_other(ties, person):
-            return other
+        ties = []
+        if image is not None:
+            if self.decided.is_right(doctor, image):
+                return None
+            if other := self._get_other_owner(doctor, image, person, path=True):
+                return other
+            if self.decided.is_given(doctor, image):
+                return None
+            ties = self._list_ties(image, path=True)
         other = self._choose_other(self._list_namesakes(doctor, match, person, texts), person)
         own_ties = [tie for tie in ties if not tie.is_contested]
         return None if other is None or self._had_picture(own_ties, image) else other
+
+    def _get_other_owner(
+        self, doctor: Doctor, image: ImageFile, person: _Person, *, path: bool
+    ) -> Bearer | PictureDecision | None:
+        """Return an earlier doctor who had a picture, else a decision on it that is not the doctor's.
+
+        That an earlier run saw it contested does not count against the one to whom a person gave it.
+        """
+        ties = self._list_ties(image, path=path)
+        if self.decided.is_given(doctor, image):
+            ties = [tie for tie in ties if not tie.is_contested]
+        decision = self.decided.get_other(doctor, image, may_open=not self.is_settled(doctor))
+        return decision or self._choose_other(ties, person)
 
     def _had_picture(self, ties: Sequence[Bearer], image: ImageFile | None) -> bool:
         """Return whether one of these bearers had the very picture: other bytes at its path are another one."""
@@ -201,7 +188,7 @@ class EarlierEvidence:
         numbers = list_whole_numbers(match.candidate.relative_path)
         if not numbers:
             return None
-        if image is not None and self.is_decided(doctor, image):
+        if image is not None and self.decided.is_decided(doctor, image):
             return None
         own = _list_numbers_of_row(doctor)
         others = (
@@ -222,28 +209,16 @@ class EarlierEvidence:
         ties = [tie for tie in self._list_ties(image, path=True) if not tie.is_contested]
         return self._choose_other(ties, _Person(doctor, self._records.site_key))
 
-    def get_other_bearer_of_cell(self, doctor: Doctor, cell: EmbeddedImage) -> Bearer | None:
-        """Return an earlier doctor whose picture the one in the row's own cell was, None where there is none."""
-        if not (self._records.bearers or self._given) or self.is_judged_right(doctor, cell.picture):
+    def get_other_owner_of_cell(self, doctor: Doctor, cell: EmbeddedImage) -> Bearer | PictureDecision | None:
+        """Return an earlier doctor whose picture the one in the row's own cell was, or a decision; None where there is none."""
+        if not (self._records.bearers or self.decided) or self.decided.is_right(doctor, cell.picture):
             return None
-        ties = self._list_ties(cell.picture, path=False)
-        if cell.picture.sha256 in self.list_given(doctor):
-            ties = [tie for tie in ties if not tie.is_contested]
-        return self._choose_other(ties, _Person(doctor, self._records.site_key))
+        person = _Person(doctor, self._records.site_key)
+        return self._get_other_owner(doctor, cell.picture, person, path=False)
 
     def is_settled(self, doctor: Doctor) -> bool:
         """Return whether nothing is sent for a doctor: the picture is only compared with that of the seal."""
         return doctor.key in self._records.settled_keys
-
-    def is_decided(self, doctor: Doctor, image: ImageFile) -> bool:
-        """Return whether a person judged these bytes right for the doctor, or gave them to the doctor."""
-        return self.is_judged_right(doctor, image) or image.sha256 in self.list_given(doctor)
-
-    def is_judged_right(self, doctor: Doctor, image: ImageFile) -> bool:
-        """Return whether a person judged these bytes right for the doctor."""
-        if doctor.key is None or doctor.name is None:
-            return False
-        return self._records.judgements.is_right(doctor.key, doctor.name, image)
 
     def _list_ties(self, image: ImageFile, *, path: bool) -> list[Bearer]:
         """Return the earlier doctors who had these bytes, or a file at this path, else those who had these pixels."""

@@ -6,8 +6,8 @@ How a doctor's picture is found:
    no one gets it (``contested_files``). An entry that can only mean a file and finds none is IMAGE_MISSING
    and nothing else is tried: an older picture of the same name must not take its place. An entry that means no file
    (已交, √) is passed over.
-   A picture that a person gave to the doctor counts in addition to all of these, by its bytes; those that the person saw and
-   did not choose are left out.
+   A picture that a person gave to the doctor counts in addition to all of these, by its bytes or pixels; those that the person
+   saw and did not choose are left out.
 2. Otherwise the files whose stem is one that the row leads to expect, see ``expected_names``, or is made of its values,
    see ``composed_names``. The strongest gives the evidence, but all of them are looked at.
 3. A picture in the row's own cell, see ``picture_column.list_seal_images``, counts in both cases.
@@ -20,8 +20,7 @@ far as no earlier doctor may be meant, see ``earlier_evidence``.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -36,16 +35,16 @@ from pipeline.domain.roster import (
     FileStat,
     ImageFile,
     Problem,
-    Row,
     UnassignedFile,
     format_size,
 )
-from pipeline.domain.seals import Bearer
+from pipeline.domain.seals import Bearer, PictureDecision
 from pipeline.errors import NotReadNow, isolate_row_failure
 from pipeline.intake.images.image_files import MAX_BYTES
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing import match_problems, picture_column
 from pipeline.intake.pairing.contested_files import ContestedFiles
+from pipeline.intake.pairing.decided_pictures import DecidedPictures
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
 from pipeline.intake.pairing.evidence import (
     ImageMatches,
@@ -64,6 +63,7 @@ from pipeline.intake.pairing.expected_names import (
 )
 from pipeline.intake.pairing.file_names import BLANK_STEP
 from pipeline.intake.pairing.file_texts import FileTexts
+from pipeline.intake.pairing.given_files import list_given_files
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources
 from pipeline.intake.pairing.match_problems import add_problem, list_texts, make_problem, show_path
@@ -123,22 +123,16 @@ class _Doubt:
 
     source: str  # as shown
     image: ImageFile | None  # None where the file cannot be read
-    owner: Bearer | str
+    owner: Bearer | PictureDecision | str
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
     """What a person chose among the pictures that may be a doctor's."""
 
-    files: Mapping[Candidate, ImageMatch]  # with the bytes that were given
-    given: Collection[str]  # sha256
-    unchosen: Collection[str]  # sha256 of those that were shown as well
-
-    @classmethod
-    def of(cls, doctor: Doctor, given: Sequence[ImageMatch], earlier: EarlierEvidence) -> _Choice:
-        """Return what was chosen for a doctor; ``given`` are the files with the bytes that were given."""
-        files = {match.candidate: match for match in given}
-        return cls(files, earlier.list_given(doctor), earlier.list_unchosen(doctor))
+    doctor: Doctor
+    files: Mapping[Candidate, ImageMatch]  # with the picture that was given
+    decided: DecidedPictures
 
     def prefer(self, matches: Iterable[ImageMatch]) -> list[ImageMatch]:
         """Return the evidence of names with that of the choice, which counts more than a name or a staff number."""
@@ -149,14 +143,14 @@ class _Choice:
                 evident[file] = match
         return list(evident.values())
 
-    def add_given(self, cells: tuple[EmbeddedImage, ...], row: Row) -> tuple[EmbeddedImage, ...]:
+    def add_given(self, cells: tuple[EmbeddedImage, ...]) -> tuple[EmbeddedImage, ...]:
         """Return the pictures of a row that are meant as its seal, and those elsewhere in it that were given to its doctor."""
-        given = (image for image in row.pictures if image.picture.sha256 in self.given and image not in cells)
-        return (*cells, *given)
+        others = (image for image in self.doctor.row.pictures if image not in cells)
+        return (*cells, *(image for image in others if self.decided.is_given(self.doctor, image.picture)))
 
     def leave_out(self, images: Iterable[EmbeddedImage]) -> tuple[EmbeddedImage, ...]:
         """Return pictures of the roster without those that were not chosen."""
-        return tuple(image for image in images if image.picture.sha256 not in self.unchosen)
+        return tuple(image for image in images if not self.decided.is_unchosen(self.doctor, image.picture))
 
 
 def match_images(
@@ -186,7 +180,7 @@ def match_images(
         texts = FileTexts(doctors, matches.named, matches.person_ids)
         contested = ContestedFiles(doctors, matches.named, matches, texts)
         earlier = earlier or EarlierEvidence()
-        given = _match_given(doctors, index, sources, earlier)
+        given = list_given_files(doctors, matches, index, sources, earlier=earlier, images=images)
         matcher = _RowMatcher(
             doctors,
             matches,
@@ -194,7 +188,7 @@ def match_images(
             contested.list_rows(),
             contested.doubts,
             texts,
-            given,
+            given.matches,
             sources,
             images,
             earlier,
@@ -205,7 +199,7 @@ def match_images(
         words = list(map(_collect_words, doctors)) if missing or unassigned else []
         similar_names = SimilarNames(words, missing, unassigned)
         unassigned_files = tuple(_list_unassigned(unassigned, doctors, similar_names, sources))
-    problems = match_problems.explain_missing(doctors, missing, index, similar_names)
+    problems = match_problems.explain_missing(doctors, missing, index, similar_names, given.void)
     for row, missing_image in zip(missing, problems, strict=True):
         matched[row] = add_problem(doctors[row], missing_image) if missing_image else doctors[row]
     return MatchResult(
@@ -233,7 +227,7 @@ class _RowMatcher:
     texts: FileTexts
     given: Mapping[
         int, Sequence[ImageMatch]
-    ]  # by row: the files with the bytes that a person gave to the doctor
+    ]  # by row: the files with the picture that a person gave to the doctor
     sources: ImageSources
     images: ImageExaminer
     earlier: EarlierEvidence
@@ -256,9 +250,10 @@ class _RowMatcher:
         doctor, entry = self.doctors[row], self.entries[row]
         if entry.refusal:
             return add_problem(doctor, match_problems.explain_refused_entry(doctor, entry, entry.refusal))
-        choice = _Choice.of(doctor, self.given.get(row, ()), self.earlier)
+        files = {match.candidate: match for match in self.given.get(row, ())}
+        choice = _Choice(doctor, files, self.earlier.decided)
         fitting, cells = _list_fitting(doctor, entry, self.matches.by_row[row])
-        fitting, cells = self._leave_out_unchosen(fitting, choice.add_given(cells, doctor.row), choice)
+        fitting, cells = self._leave_out_unchosen(fitting, choice.add_given(cells), choice)
         evident = choice.prefer(self.matches.valid_matches(fitting))
         is_doubtful = not cells and may_be_other_wards(evident)
         valid = () if is_doubtful else _prefer_readable(evident, cells)
@@ -280,12 +275,13 @@ class _RowMatcher:
         self, matches: Sequence[ImageMatch], cells: tuple[EmbeddedImage, ...], choice: _Choice
     ) -> tuple[Sequence[ImageMatch], tuple[EmbeddedImage, ...]]:
         """Return what fits a row without the pictures that a person saw and did not choose."""
-        if not choice.unchosen:
+        if not self.earlier.decided:
             return matches, cells
         fitting = []
         for match in matches:
             image = self.sources.get_image_if_readable(match.candidate)
-            if image is None or image.sha256 not in choice.unchosen:
+            by_number = match.evidence == NUMBER
+            if image is None or not choice.decided.is_unchosen(choice.doctor, image, by_number=by_number):
                 fitting.append(match)
         return fitting, choice.leave_out(cells)
 
@@ -323,21 +319,26 @@ class _RowMatcher:
         has_own = bool(own_matches or own_cells)
         if has_own:
             certain_matches = [match for match in own_matches if self._is_certain(doctor, match)]
-            certain_cells = [cell for cell in own_cells if self.earlier.is_judged_right(doctor, cell.picture)]
+            is_right = self.earlier.decided.is_right
+            certain_cells = [cell for cell in own_cells if is_right(doctor, cell.picture)]
             if certain_matches or certain_cells:
                 return certain_matches, tuple(certain_cells), False
         if self.earlier.is_settled(doctor):
             return (own_matches, tuple(own_cells), False) if has_own else (matches, cells, True)
         owners = [doubt.owner for doubt in doubts]
         images = [doubt.image for doubt in doubts]
-        if has_own and all(isinstance(owner, Bearer) for owner in owners):
+        if has_own and not any(isinstance(owner, str) for owner in owners):
             own_images = [self.sources.get_image_if_readable(match.candidate) for match in own_matches]
             own_images += [cell.picture for cell in own_cells]
             if not self._are_one_image([*own_images, *images]):
                 return matches, cells, False
-        problem = match_problems.explain_other_owners(doctor, [doubt.source for doubt in doubts], owners)
+        is_void = isinstance(owners[0], PictureDecision) and self.earlier.decided.is_void(owners[0], doctor)
+        sources = [doubt.source for doubt in doubts]
+        problem = match_problems.explain_other_owners(doctor, sources, owners, is_void=is_void)
         held = images[0] if len({image and image.sha256 for image in images}) == 1 else None
-        raise _RowRefused(problem, held_image=held)
+        # what was decided before may be decided anew
+        offered = [(sources[0], held)] if is_void and held is not None else []
+        raise _RowRefused(problem, held_image=held, rival_images=offered)
 
     def _are_one_image(self, images: Sequence[ImageFile | None]) -> bool:
         """Return whether pictures are certainly one; not where one of them cannot be read now."""
@@ -366,8 +367,8 @@ class _RowMatcher:
             else:
                 own_matches.append(match)
         for cell in cells:
-            if bearer := self.earlier.get_other_bearer_of_cell(doctor, cell):
-                doubts.append(_Doubt(f"▣ {cell.address}", cell.picture, bearer))
+            if owner := self.earlier.get_other_owner_of_cell(doctor, cell):
+                doubts.append(_Doubt(f"▣ {cell.address}", cell.picture, owner))
             else:
                 own_cells.append(cell)
         return own_matches, own_cells, doubts
@@ -376,7 +377,7 @@ class _RowMatcher:
         """Return the doctor of another row whose name or number the file of an entry holds, unless a person decided."""
         rows = self.doubts.get((match.candidate, row), ())
         doctor = self.doctors[row]
-        if not rows or (image is not None and self.earlier.is_decided(doctor, image)):
+        if not rows or (image is not None and self.earlier.decided.is_decided(doctor, image)):
             return None
         other = self.doctors[rows[0]]
         name, position = mask_text(other.display_name or ""), match_problems.describe_row(other)
@@ -385,7 +386,8 @@ class _RowMatcher:
     def _is_certain(self, doctor: Doctor, match: ImageMatch) -> bool:
         """Return whether a file bears the doctor's number, or a person judged it right."""
         image = self.sources.get_image_if_readable(match.candidate)
-        return match.evidence == NUMBER or (image is not None and self.earlier.is_judged_right(doctor, image))
+        is_right = image is not None and self.earlier.decided.is_right(doctor, image)
+        return match.evidence == NUMBER or is_right
 
     def _choose_image(
         self,
@@ -446,27 +448,6 @@ class _RowMatcher:
             if between := [image for image in misplaced if image.is_between]:
                 raise _RowRefused(match_problems.explain_images_between(doctor, between), rival_images=images)
             raise _RowRefused(make_problem("IMAGE_AMBIGUOUS", doctor, found=files), rival_images=images)
-
-
-def _match_given(
-    doctors: Sequence[Doctor], index: ImageIndex, sources: ImageSources, earlier: EarlierEvidence
-) -> dict[int, list[ImageMatch]]:
-    """Return, by row, the files with the bytes that a person gave to its doctor."""
-    sizes = earlier.given_sizes
-    if not sizes:
-        return {}
-    by_digest: defaultdict[str, list[Candidate]] = defaultdict(list)
-    for candidate in index.candidates:
-        if candidate.size in sizes and (image := sources.get_image_if_readable(candidate)) is not None:
-            by_digest[image.sha256].append(candidate)
-    given: dict[int, list[ImageMatch]] = {}
-    for row, doctor in enumerate(doctors):
-        digests = sorted(earlier.list_given(doctor))
-        if digests:
-            given[row] = []
-        for digest in digests:
-            given[row] += [ImageMatch(candidate, GIVEN, candidate.stem) for candidate in by_digest[digest]]
-    return given
 
 
 def _list_unassigned(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pipeline.domain.masking import mask_id
 from pipeline.domain.message import Message
 from pipeline.domain.roster import Doctor, EmbeddedImage, Field, Problem
-from pipeline.domain.seals import Bearer
+from pipeline.domain.seals import Bearer, PictureDecision
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names, picture_column
 from pipeline.intake.pairing.evidence import ImageMatches
@@ -79,16 +79,29 @@ def explain_shared_files(
     return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, department=department)
 
 
-def explain_other_owners(doctor: Doctor, files: Sequence[str], owners: Sequence[Bearer | str]) -> Problem:
-    """Return the problem of pictures that may be other people's: earlier doctors, or people known by their number alone."""
+def explain_other_owners(
+    doctor: Doctor, files: Sequence[str], owners: Sequence[Bearer | PictureDecision | str], *, is_void: bool
+) -> Problem:
+    """Return the problem of pictures that may be other people's: earlier doctors, or people known by their number alone.
+
+    ``is_void``: the first one is the row's own doctor under another number or name, as a person decided it.
+    """
     detail = {"found": list_texts(files), "name": mask_file_name(doctor.display_name or "—")}
-    bearer = next((owner for owner in owners if isinstance(owner, Bearer)), None)
-    if bearer is None:
+    known = next((owner for owner in owners if not isinstance(owner, str)), None)
+    if known is None:
         detail["other_number"] = mask_id(str(owners[0]))
     else:
-        detail["earlier"] = bearer.shown_name or "—"
-        detail["place"], detail["run"], detail["person"] = bearer.position, bearer.run, bearer.key
+        detail |= _describe_owner(known)
+    if is_void:
+        detail["void"] = describe_row(doctor)
     return make_problem("IMAGE_AMBIGUOUS", doctor, **detail)
+
+
+def _describe_owner(owner: Bearer | PictureDecision) -> dict[str, str]:
+    detail = {"earlier": owner.shown_name or "—", "place": owner.position or "—"}
+    if isinstance(owner, PictureDecision):
+        return detail  # whose number it was then is no hint who the doctor is
+    return {**detail, "run": owner.run, "person": owner.key}
 
 
 def explain_images_between(doctor: Doctor, images: Iterable[EmbeddedImage]) -> Problem:
@@ -98,16 +111,23 @@ def explain_images_between(doctor: Doctor, images: Iterable[EmbeddedImage]) -> P
 
 
 def explain_missing(
-    doctors: Sequence[Doctor], missing: Sequence[int], index: ImageIndex, similar_names: SimilarNames
+    doctors: Sequence[Doctor],
+    missing: Sequence[int],
+    index: ImageIndex,
+    similar_names: SimilarNames,
+    void: Mapping[int, tuple[PictureDecision, str]],
 ) -> list[Problem | None]:
     """Return the problems of the rows that no picture matches, each with its nearest file that no row matches.
 
-    None for a row whose name is to be corrected: its picture is looked for by the right name then.
+    ``void`` are the pictures that a person gave to a row's doctor under another number or name, with the files as shown. None for a row whose name is to be corrected: its picture is looked for by the right name then.
     """
     problems: list[Problem | None] = []
     for row in missing:
         if _waits_for_name(doctors[row]):
             problems.append(None)
+            continue
+        if row in void:
+            problems.append(_explain_void(doctors[row], *void[row]))
             continue
         nearest, suggestion = similar_names.get_nearest_file(row), ""
         if nearest is not None:
@@ -115,6 +135,12 @@ def explain_missing(
             suggestion = make_message(kind, file=show_path(candidate.relative_path, doctors[row]))
         problems.append(_explain_missing(doctors[row], index, suggestion))
     return problems
+
+
+def _explain_void(doctor: Doctor, given: PictureDecision, file: str) -> Problem:
+    name = mask_file_name(doctor.display_name or "—")
+    owner = _describe_owner(given)
+    return make_problem("IMAGE_MISSING", doctor, void=describe_row(doctor), found=file, name=name, **owner)
 
 
 def _waits_for_name(doctor: Doctor) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from hashlib import sha256
 
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Field, ImageFile
-from pipeline.domain.seals import GivenPicture
+from pipeline.domain.seals import PictureDecision
 from pipeline.errors import EsignImportError, UsageError
 from pipeline.intake.pairing.image_index import list_images
 from pipeline.intake.pairing.image_sources import ImageSources
@@ -68,11 +69,11 @@ class DoctorPictures:
 
     # -- whose they are
 
-    def list_given(self) -> list[GivenPicture]:
+    def list_given(self) -> list[PictureDecision]:
         """Return the pictures that are given to doctors; none where there is no ledger, or it cannot be read now."""
         try:
             with open_configured_ledger(self._site.config, self._site.clock) as (ledger, _):
-                return ledger.list_given_pictures()
+                return [one for one in ledger.list_picture_decisions() if one.decided == "given"]
         except EsignImportError:
             return []
 
@@ -83,8 +84,12 @@ class DoctorPictures:
 
     def map_owners(self, checked: CheckedRows) -> dict[str, CheckedRow]:
         """Return the row whose doctor a picture was given to, by the sha256 of each picture."""
-        rows = {row.line.key: row for row in checked.rows if row.line.key}
-        owners = {given.picture: rows[given.key] for given in self.list_given() if given.key in rows}
+        rows = {(row.line.key, make_name_key(row.line.get(Field.NAME) or "")): row for row in checked.rows}
+        owners = {
+            given.picture: row
+            for given in self.list_given()
+            if (row := rows.get((given.key, make_name_key(given.shown_name)))) is not None
+        }
         since = self.list_given_since(checked)
         return owners | {picture: checked.by_key[key] for picture, key in since.items()}
 
@@ -102,7 +107,8 @@ class DoctorPictures:
         def give(decisions: PictureDecisions) -> None:
             doctor = decisions.identify(located.row)
             self._record(user, row, picture.sha256, others)
-            decisions.give(doctor, image, user, others)
+            rows = [(line.key, line.get(Field.NAME)) for line in checked.lines]
+            decisions.give(doctor, image, user, rows=rows, others=others)
 
         self._decide(give)
         self._given[picture.sha256] = (checked.run, row.key)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from aiohttp import web
 
-from pipeline.domain.seals import GivenPicture
+from pipeline.domain.seals import PictureDecision
 from pipeline.errors import EsignImportError, RosterChanged
 from pipeline.reports.presenter import Presenter
 from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
-from pipeline.web.rows.checked_rows import CheckedPicture, CheckedRow, CheckedRows, NewestRows, RowFilter
+from pipeline.web.rows.checked_rows import CheckedPicture, CheckedRow, NewestRows, RowFilter
 from pipeline.web.rows.doctor_pictures import DoctorPictures
 from pipeline.web.rows.row_cards import describe_doctor, name_doctor
 from pipeline.web.security import SESSION, RequestRefused, Route
@@ -71,7 +71,7 @@ class PicturePages:
             lacking=len(free),
             more_doctors=max(0, len(doctors) - MAX_DOCTORS),
             query=query,
-            given=_describe_given(given, checked, presenter),
+            given=_describe_given(given, presenter),
             is_clerk=request[SESSION].role >= Role.CLERK,
             is_checking=self._checks.progress is not None,
             notice=notice,
@@ -134,16 +134,11 @@ def _describe_picture(
     return {"sha256": picture.sha256, "name": picture.name, "similar": similar}
 
 
-def _describe_given(
-    given: Sequence[GivenPicture], checked: CheckedRows | None, presenter: Presenter
-) -> list[dict[str, str]]:
-    rows = {row.line.key: row for row in checked.rows if row.line.key} if checked else {}
+def _describe_given(given: Sequence[PictureDecision], presenter: Presenter) -> list[dict[str, str]]:
+    """Return the pictures that were given, with name and row of the doctor at that time, the newest first."""
     described = {}
-    for picture in reversed(given):
-        row = rows.get(picture.key)
-        doctor = (
-            _describe_doctor(row, presenter) if row else {"name": presenter.render("who.nameless"), "who": ""}
-        )
-        ids = {"key": picture.key, "picture": picture.picture}
-        described[picture.key, picture.picture] = {**doctor, **ids}
+    for one in reversed(given):
+        name = one.shown_name or presenter.render("who.nameless")
+        ids = {"key": one.key, "picture": one.picture}
+        described[one.key, one.picture] = {"name": name, "who": one.position, **ids}
     return list(described.values())

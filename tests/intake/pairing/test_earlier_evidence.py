@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from readable_key import ReadableKey
 
 from pipeline.domain.masking import mask_id
 from pipeline.domain.roster import Cell, CellKind, Doctor, EmbeddedImage, Field, ImageFile
-from pipeline.domain.run import Judgement, Judgements
-from pipeline.domain.seals import Bearer, GivenPicture
+from pipeline.domain.seals import Bearer, PictureDecision
 from pipeline.intake.pairing import image_index
+from pipeline.intake.pairing.decided_pictures import DecidedPictures
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords, list_number_traces
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.messages.problems import build_problem
@@ -26,9 +27,18 @@ ZHANG = Bearer(key=OWN, name="张伟", staff_no="1001", mobile=MOBILE, shown_nam
 LI = Bearer(key=OTHER, name="李娜", staff_no="1002", shown_name="李娜", position="a.xlsx 3", run="r1")
 
 
-def make_records(*bearers: Bearer, **more: object) -> EvidenceRecords:
-    keys = {NUMBER: OWN, OTHER_NUMBER: OTHER}
-    return EvidenceRecords(bearers, ReadableKey(sign="", keys=keys), **more)
+KEY = ReadableKey(sign="", keys={NUMBER: OWN, OTHER_NUMBER: OTHER})
+
+
+def make_records(
+    *bearers: Bearer, decisions: Sequence[PictureDecision] = (), **more: object
+) -> EvidenceRecords:
+    decided = DecidedPictures(KEY, decisions, same_persons=more.get("same_persons"))
+    return EvidenceRecords(bearers, KEY, decided=decided, **more)
+
+
+def decide(word: str, data: bytes = b"seal", **changes: object) -> PictureDecision:
+    return replace(PictureDecision(word, OWN, "张伟", pair_digest(data), size=len(data)), **changes)
 
 
 def pair(tmp_path: Path, files: dict[str, bytes], records: EvidenceRecords, *doctors: Doctor) -> MatchResult:
@@ -203,8 +213,7 @@ def test_an_entry_that_repeats_name_or_staff_number_is_no_better_evidence(tmp_pa
 
 
 def test_a_picture_that_a_person_gave_ties_itself_only_as_long_as_it_is_given(tmp_path):
-    file = GivenPicture(OWN, pair_digest(b"seal"), size=4)
-    records = make_records(replace(LI, name="张伟"), given=[file])
+    records = make_records(replace(LI, name="张伟"), decisions=[decide("given")])
     paired = pair(tmp_path, {"张伟.png": b"seal"}, records, zhang()).doctors
     (bearer,) = EarlierEvidence(records).list_new_bearers(paired, "r1")
     assert (bearer.picture, bearer.is_contested) == (pair_digest(b"seal"), True)
@@ -226,10 +235,8 @@ def test_a_picture_in_a_cell_that_another_doctor_had_is_none(tmp_path):
     assert used.picture == cell.picture
 
 
-def test_a_decision_holds_for_these_bytes_and_this_doctor(tmp_path):
-    key = ReadableKey()
-    right = {key.judgement(OWN, "张伟", "", pair_digest(b"seal")): Judgement("right", 0.0)}
-    records = make_records(replace(LI, staff_no="1001"), judgements=Judgements(key, right))
+def test_a_decision_holds_for_this_picture_and_this_doctor(tmp_path):
+    records = make_records(replace(LI, staff_no="1001"), decisions=[decide("right")])
     assert not is_held(tmp_path, "1001.png", records, zhang())
     assert is_held(tmp_path, "1001.png", records, zhang(key="third"))
     (paired,) = pair(tmp_path / "new", {"1001.png": b"scanned anew"}, records, zhang()).doctors
@@ -388,10 +395,8 @@ def test_a_file_with_no_number_but_the_rows_own_is_used(tmp_path, file, entry, c
 def test_what_a_person_decided_about_a_file_with_a_number_counts(tmp_path):
     file = f"{OTHER_NUMBER}.png"
     digest = pair_digest(b"seal")
-    key = ReadableKey()
-    judged = Judgements(key, {key.judgement(OWN, "张伟", "", digest): Judgement("right", 0.0)})
     corrected = make_records(same_persons={OTHER: OWN})
-    for records in (make_records(judgements=judged), corrected):
+    for records in (make_records(decisions=[decide("right")]), corrected):
         (paired,) = pair(tmp_path, {file: b"seal"}, records, zhang(picture=file)).doctors
         assert (paired.errors, paired.picture.sha256) == ((), digest)
 
