@@ -51,8 +51,9 @@ COMPILE = [ -d tests/end_to_end/__pycache__ ] || { $(BIN)/python -m pytest -q --
 attack: .venv/dev ## ways to a second or a wrong seal: mixed ledgers, odd answers, pasted columns, small pictures, other doctors' files (about 20 min, 37 on a busy machine)
 	ATTACK=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --tb=short tests/attack tests/end_to_end/test_wrong_pictures.py
 
-lives: .venv/dev ## LIVES random hospitals of each kind from SEED on, six runs each: wrong pictures, rows held without need (about 15 min)
-	LIVES=$(or $(LIVES),200) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q -n 2 --tb=short tests/attack/test_random_lives.py
+lives: .venv/dev ## LIVES random hospitals of each kind from SEED on, six runs or forty steps on the page each: wrong pictures, rows held without need (about 30 min)
+	LIVES=$(or $(LIVES),200) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q -n 2 --tb=short \
+		tests/attack/test_random_lives.py tests/attack/test_page_lives.py
 
 crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 randomised scenarios (about 8 min)
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/end_to_end/test_crash.py tests/end_to_end/test_machine.py \

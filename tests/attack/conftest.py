@@ -20,6 +20,7 @@ SHORT = {
     "test_honest_changes.py",
     "test_marked_copies.py",
     "test_other_persons.py",
+    "test_page_lives.py",
     "test_persons.py",
     "test_pictures_by_name.py",
     "test_pictures_in_rosters.py",

@@ -13,10 +13,11 @@ import signal
 import subprocess
 import sys
 from asyncio import all_tasks
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 from attack.marks import draw_mark, read_mark
@@ -26,6 +27,7 @@ from run_support import newest_results, wait_until
 from zygote import QuickClock
 
 from pipeline.cli.app import main
+from pipeline.clock import Clock
 from pipeline.sandbox.actions import Rules, Seal
 from pipeline.sandbox.faults import Faults, parse_faults
 from pipeline.sandbox.gateway import SANDBOX
@@ -89,19 +91,24 @@ class ThisProcess:
         later: float = 0.0,
     ) -> dict[str, int | None]:
         """Run the command line over a hospital; what it prints goes to a file."""
-        handlers = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
-        with (
-            Path(output).open("w", encoding="utf-8") as printed,
-            redirect_stdout(printed),
-            redirect_stderr(printed),
-            pytest.MonkeyPatch.context() as monkeypatch,
-        ):
-            for name, value in environment.items():
-                monkeypatch.setenv(name, value)
-            code = main(stage.command(*arguments), clock=QuickClock(later=later))
-        for kind, handler in handlers.items():
-            signal.signal(kind, handler)
+        with Path(output).open("w", encoding="utf-8") as printed:
+            words = stage.command(*arguments)
+            code = run_here(words, printed, printed, environment, clock=QuickClock(later=later))
         return {"code": code, "signal": None}
+
+
+def run_here(
+    words: Sequence[str], output: TextIO, errors: TextIO, environment: Mapping[str, str], *, clock: Clock
+) -> int:
+    """Run the command line in this process, and return its exit code."""
+    handlers = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
+    with redirect_stdout(output), redirect_stderr(errors), pytest.MonkeyPatch.context() as monkeypatch:
+        for variable, value in environment.items():
+            monkeypatch.setenv(variable, value)
+        code = main(list(words), clock=clock)
+    for kind, handler in handlers.items():
+        signal.signal(kind, handler)
+    return code
 
 
 @dataclass
@@ -361,10 +368,10 @@ class Stage:
         assert not lost, f"seals that the results do not show: {lost}"
 
 
-def open_sandbox(*, rules: Rules | None = None, latency: float = 0.0) -> SandboxThread:
+def open_sandbox(*, rules: Rules | None = None, **manners: Any) -> SandboxThread:
     """Return a sandbox that is not started yet; seal names need not differ unless the rules demand it."""
     service = FakeService(rules or Rules(limiter="none", unique_names="off"))
-    return SandboxThread(Sandbox(service, latency=latency))
+    return SandboxThread(Sandbox(service, **manners))
 
 
 def read_lines(path: Path) -> list[dict]:
