@@ -118,7 +118,6 @@ TYPED: Mapping[str, str] = {
     "LEASE_LOST": "status",
     "USAGE": "config validate",
     "CREDENTIALS_MISSING": "doctor",
-    "ROLE_FAILED": "doctor",
     "LOCKED": "status",
     "LEDGER_REFUSED": "ledger check",
     "NOT_READ_NOW": "run",

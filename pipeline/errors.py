@@ -4,7 +4,6 @@ EsignImportError        one sentence for the user, and the exit code it leads to
 ├─ UsageError           2   words or configuration are wrong; nothing was sent
 │  └─ ConfigError       2   all faults of the configuration at once
 ├─ CredentialsMissing   4   lists the places that were looked at
-│  └─ RoleFailed        4   a role gave no keys: why
 ├─ Locked               6   another run holds the ledger
 ├─ NotReadNow           5   a file cannot be read now because of the machine, not of the file (74: the disk)
 ├─ LedgerError          74  ledger, key or disk; how to restore is in the sentence
@@ -86,14 +85,6 @@ class CredentialsMissing(EsignImportError):
     """No complete pair of SecretId and SecretKey was found."""
 
     exit_code = 4
-
-
-class RoleFailed(CredentialsMissing):
-    """The role that is configured gave no keys, or none in place of those that expired."""
-
-    def __init__(self, source: str, why: Message) -> None:
-        super().__init__("credentials.role_failed", source=source, why=why)
-        self.reason = make_message("role.failed", source=source, why=why)
 
 
 class Locked(EsignImportError):

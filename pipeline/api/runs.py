@@ -265,7 +265,7 @@ class _Sending:
                 ledger=ledger,
                 site_key=site_key,
                 limiter=limiter,
-                credentials=self.credentials or get_credentials_places(config, clock),
+                credentials=self.credentials or get_credentials_places(config),
                 clock=clock,
                 stop=stop,
                 observer=reporter,

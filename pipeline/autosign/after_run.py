@@ -48,7 +48,7 @@ def query_after_run(
             config=config,
             clock=clock,
             ledger=ledger,
-            credentials=get_credentials_places(config, clock),
+            credentials=get_credentials_places(config),
             limiter=limiter,
             stop=StopSignal(),
             masker=report.masker or Masker.of_doctors(row_plan.doctor for row_plan in row_plans),

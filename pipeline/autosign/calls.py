@@ -81,7 +81,6 @@ class Tries:
     """What was tried for a call that is sent again, once each."""
 
     has_adopted_clock: bool = False
-    has_renewed_credentials: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +197,7 @@ class AutoSignCalls:
             case "unknown":
                 context.run_state.record_resend("transport")
             case _:
-                if not context.renew_credentials(tries, refusal):
-                    self._halt(action, reading)
+                self._halt(action, reading)
         return True
 
     def _halt(self, action: str, reading: CallReading) -> None:
@@ -260,6 +258,7 @@ class CallResources:
 async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncIterator[AutoSignCalls]:
     """Yield the way to the service for these actions. Raises CredentialsMissing."""
     config, clock, credentials = resources.config, resources.clock, resources.credentials.find()
+    await credentials.get_current()  # a role without keys is found before the first call
     run_state = RunState(
         resources.stop.event,
         clock,

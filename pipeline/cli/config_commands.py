@@ -209,7 +209,7 @@ def validate(session: Session) -> int:
     faults: list[str] = []
     secrets = config.secrets_dir and config.resolve_path(config.secrets_dir)
     for path, missing, is_needed in list_missing_paths(config, session.config_name):
-        if is_needed or (path == secrets and not _has_keys(session, config)):
+        if is_needed or (path == secrets and not _has_keys(config)):
             session.alert("config_fault", message=missing)
             faults.append(str(missing.render(session.spoken)))
         else:
@@ -269,12 +269,12 @@ def _describe_fault_of_ledger(session: Session, config: Config) -> Message | Non
         return None
 
 
-def _has_keys(session: Session, config: Config) -> bool:
+def _has_keys(config: Config) -> bool:
     """Return whether keys are found, in whichever place."""
     from pipeline.workflow.stage_settings import get_credentials_places
 
     try:
-        get_credentials_places(config, session.clock).find()
+        get_credentials_places(config).find()
     except CredentialsMissing:
         return False
     return True

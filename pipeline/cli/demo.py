@@ -309,16 +309,16 @@ def _read_project(session: Session) -> _Project:
         return _Project(None, DEFAULT_PORT, (SANDBOX,), user)
     path = session.config_name.absolute()
     address = urlsplit(configs[0].api.endpoint)
-    tenants = [_make_tenant(session, config) for config in configs]
-    cures = [cure for config in configs if (cure := _advise_on_missing_keys(session, config)) is not None]
+    tenants = [_make_tenant(config) for config in configs]
+    cures = [cure for config in configs if (cure := _advise_on_missing_keys(config)) is not None]
     return _Project(path, address.port or HTTP_PORT, tenants, f"{path} ({user})", next(iter(cures), None))
 
 
-def _advise_on_missing_keys(session: Session, config: Config) -> Message | None:
+def _advise_on_missing_keys(config: Config) -> Message | None:
     from pipeline.workflow.stage_settings import get_credentials_places
 
     try:
-        get_credentials_places(config, session.clock).find()
+        get_credentials_places(config).find()
     except CredentialsMissing as missing:
         return cast("Message", missing.detail["cure"])
     return None
@@ -342,7 +342,7 @@ def _list_local_configs(session: Session) -> Sequence[Config]:
     return [config for config in local if config.api.endpoint == local[0].api.endpoint]
 
 
-def _make_tenant(session: Session, config: Config) -> Tenant:
+def _make_tenant(config: Config) -> Tenant:
     """Return a hospital as its sandbox knows it: the keys that its runs use, the published ones where it has none."""
     from pipeline.esign.products import ESS, ESSBASIC
     from pipeline.esign.signing import Credentials
@@ -355,7 +355,7 @@ def _make_tenant(session: Session, config: Config) -> Tenant:
     elif not api.placeholders:
         ids |= {name: getattr(api, name) for name in ESSBASIC.ids}
     try:
-        keys = get_credentials_places(config, session.clock).find()
+        keys = get_credentials_places(config).find()
     except CredentialsMissing:
         return replace(SANDBOX, **ids)
     if not isinstance(keys, Credentials):

@@ -83,8 +83,7 @@ def run_command(
                         ledger=ledger,
                         site_key=site_key,
                         limiter=limiter,
-                        credentials=credentials
-                        or stage_settings.get_credentials_places(config, session.clock),
+                        credentials=credentials or stage_settings.get_credentials_places(config),
                         clock=session.clock,
                         stop=observer.stop,
                         observer=observer,

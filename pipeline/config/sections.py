@@ -536,15 +536,10 @@ class RoleSettings(Section):
     role: Literal["cvm", "sts", "oidc"] | None = Key(
         None, "cvm: that of this machine; sts: assumed with keys that are found; oidc: that of a TKE pod"
     )
-    role_name: str | None = Key(None, "cvm only; null: the role that is bound to the machine")
-    role_arn: str | None = Key(None, "sts, oidc: qcs::cam::uin/…:roleName/…; null with oidc: TKE_ROLE_ARN")
-    duration_seconds: int = Key(7200, "sts, oidc: how long the keys are valid", ge=900, le=43_200)
-    endpoint: Endpoint | None = Key(None, "Another host of STS; null: https://sts.tencentcloudapi.com")
+    role_arn: str | None = Key(None, "sts only: qcs::cam::uin/…:roleName/…")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.role == "sts" and self.role_arn is None:
+        if (self.role == "sts") != (self.role_arn is not None):
             raise make_fault("config.needs_role_arn")
-        if self.role == "cvm" and self.endpoint is not None and not is_loopback(host_of(self.endpoint)):
-            raise make_fault("config.metadata_endpoint")
         return self

@@ -223,8 +223,7 @@ class Client:
         """Send one signed call and return its whole reply; ``body_sha256`` is that of the body where it is known.
 
         ``before_send`` is awaited on the open connection. The signature is made after it, so that a late slot never
-        carries an old timestamp. Raises NotSent or NoAnswer, RoleFailed where the keys have expired, and everything that
-        ``before_send`` raises.
+        carries an old timestamp. Raises NotSent or NoAnswer, and everything that ``before_send`` raises.
         """
         role = "file" if action == self.product.upload else "general"
         keys = await self.credentials.get_current()

@@ -6,18 +6,13 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pipeline.clock import Clock
 from pipeline.domain.message import Message
 from pipeline.errors import CredentialsMissing, reason_of
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.support.rights import acting_user
 from pipeline.support.terminal_text import join
-
-if TYPE_CHECKING:
-    from pipeline.esign.role import Role
 
 _LABELS = ("SecretId", "SecretKey")
 _PARTS = ("secret_id", "secret_key", "token")
@@ -33,18 +28,17 @@ class CredentialsPlaces:
 
     environment: Mapping[str, str] = field(repr=False)
     secrets_dir: Path | None = None
-    role: Role | None = None
-    clock: Clock | None = None
+    role: str | None = None  # cvm, sts or oidc
+    role_arn: str | None = None
 
     def find(self) -> CredentialsSource:
         """Return the first complete pair. Raises CredentialsMissing, which lists every place and what it held."""
         search = _PairSearch(self.environment, self.secrets_dir)
         pair = search.find()
-        if self.role is not None and (self.role.kind == "sts") == (pair is not None):
-            assert self.clock is not None
-            from pipeline.esign.role import RoleCredentials  # noqa: PLC0415 - only a role needs aiohttp here
+        if self.role is not None and (self.role == "sts") == (pair is not None):
+            from pipeline.esign.role import RoleCredentials  # noqa: PLC0415 - only a role needs it
 
-            return RoleCredentials(self.role, self.clock, self.environment, pair)
+            return RoleCredentials(self.role, self.role_arn, pair)
         if pair is None:
             raise search.make_error(self._advise_on_files())
         return pair

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.clock import utc_date
-from pipeline.domain.message import Message
 
 ALGORITHM = "TC3-HMAC-SHA256"
 _SHOWN = 4  # characters of a SecretId at each end
@@ -32,15 +31,8 @@ class CredentialsSource(Protocol):
     def files(self) -> tuple[Path, ...]:
         """The files they were read from."""
 
-    @property
-    def renewal_failure(self) -> Message | None:
-        """Why the last renewal failed, None where it did not."""
-
     async def get_current(self) -> Credentials:
-        """Return keys that are valid now. Raises RoleFailed where there are none."""
-
-    def discard_current(self) -> bool:
-        """Let the next keys be new ones, after a refusal of these; return False where there are no others."""
+        """Return the keys to sign with. Raises CredentialsMissing where there are none."""
 
 
 class CredentialsFinder(Protocol):
@@ -64,11 +56,6 @@ class Credentials:
         """Return this pair: where it is given nothing is looked for."""
         return self
 
-    @property
-    def renewal_failure(self) -> Message | None:
-        """None: a pair that was found is not renewed."""
-        return None
-
     def describe(self) -> dict[str, str]:
         """Return the source, the ends of the SecretId, and the files where each part has its own."""
         secret_id = f"{self.secret_id[:_SHOWN]}…{self.secret_id[-_SHOWN:]}"
@@ -81,10 +68,6 @@ class Credentials:
     async def get_current(self) -> Credentials:
         """Return this pair."""
         return self
-
-    def discard_current(self) -> bool:
-        """Return False: there is no other pair."""
-        return False
 
 
 def canonical_request(headers: Mapping[str, str], body_sha256: str) -> tuple[str, str]:

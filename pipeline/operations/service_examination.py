@@ -46,7 +46,7 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
     """Examine both hosts, this clock and the credentials with one call each that changes nothing."""
     credentials: CredentialsSource | None = None
     try:
-        credentials = get_credentials_places(config, clock).find()
+        credentials = get_credentials_places(config).find()
         yield from _judge_source(config, credentials)
     except CredentialsMissing as error:
         yield _report_missing_keys(error)

@@ -23,7 +23,7 @@ class AuditAccess(ServiceAccess):
     @classmethod
     def from_config(cls, config: Config, clock: Clock, ledger: Ledger | None) -> Self:
         """Find the log's own credentials, else those of the service; raises CredentialsMissing."""
-        credentials = stage_settings.get_audit_credentials(config, clock)
+        credentials = stage_settings.get_audit_credentials(config)
         return cls(config, credentials, make_limiter(config, clock), clock, ledger)
 
     @asynccontextmanager

@@ -39,7 +39,7 @@ class RepeatedCalls:
         return Asking(self._asked_at, self._service_at, self._pages, self._request_id)
 
     async def send(self, body: bytes) -> Answer | str:
-        """Return the answer to one page, or why there is none. Raises RoleFailed."""
+        """Return the answer to one page, or why there is none."""
         why: str = ""
         for send_index in range(MAX_SENDS):
             if send_index:

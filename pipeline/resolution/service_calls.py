@@ -27,8 +27,8 @@ from pipeline.domain.masking import Masker
 from pipeline.domain.roster import CardType, PreparedImage
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import SealRequest, fold_seal_id
-from pipeline.domain.service_codes import TOKEN_REFUSED, get_create_meaning
-from pipeline.errors import RoleFailed, UsageError, reason_of
+from pipeline.domain.service_codes import get_create_meaning
+from pipeline.errors import UsageError, reason_of
 from pipeline.esign.auto_sign_calls import NO_IS_OPEN, Signer, StatusReading, build_status_query, read_status
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import (
@@ -65,7 +65,7 @@ class ServiceAccess:
     @classmethod
     def from_config(cls, config: Config, clock: Clock, ledger: Ledger | None) -> Self:
         """Find the credentials; raises CredentialsMissing."""
-        credentials = stage_settings.get_credentials_places(config, clock).find()
+        credentials = stage_settings.get_credentials_places(config).find()
         limiter = make_limiter(config, clock)
         return cls(config, credentials, limiter, clock, ledger)
 
@@ -98,8 +98,7 @@ class ServiceAccess:
     ) -> Reply:
         """Send a call and return its answer.
 
-        One that is refused for its timestamp is sent once more with the service's time, one refused for its token once
-        more with new keys of the role. Raises NotSent, NoAnswer or RoleFailed.
+        One that is refused for its timestamp is sent once more with the service's time. Raises NotSent or NoAnswer.
         """
         trace_id = trace_id or str(uuid.uuid4())
 
@@ -107,16 +106,13 @@ class ServiceAccess:
             await self.limiter.acquire(action)
             await self.limiter.record_departure(action)
 
-        has_adopted_clock = has_renewed_keys = False
+        has_adopted_clock = False
         while True:
             reply = await client.call(action, body, trace_id=trace_id, before_send=before_send)
             code = (reply.answer.code if reply.answer is not None else None) or ""
-            if code == TOKEN_REFUSED and not has_renewed_keys and self.credentials.discard_current():
-                has_renewed_keys = True
-            elif get_create_meaning(code, "") == "clock" and not has_adopted_clock and reply.skew is not None:
-                has_adopted_clock, client.clock_offset = True, reply.skew
-            else:
+            if get_create_meaning(code, "") != "clock" or has_adopted_clock or reply.skew is None:
                 return reply
+            has_adopted_clock, client.clock_offset = True, reply.skew
 
 
 async def ask_service_time(service: ServiceAccess) -> float:
@@ -285,7 +281,7 @@ async def certify_create(
         enter_decision(guards.CERTIFY_SENT, trace_id)
         try:
             reply = await service.send_single_call(client, contract.product.create, body, trace_id=trace_id)
-        except (NotSent, RoleFailed) as error:
+        except NotSent as error:
             enter_decision(guards.CERTIFY_VOID, "not_sent")
             raise _not_sent_error(str(error)) from error
         except NoAnswer as error:

@@ -16,9 +16,8 @@ from pipeline.domain.masking import Masker, mask_id
 from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import KeptAnswer, SealRequest, Verdict
-from pipeline.domain.service_codes import TOKEN_REFUSED, parse_stated_rate
+from pipeline.domain.service_codes import parse_stated_rate
 from pipeline.domain.site_key import SiteKey
-from pipeline.errors import RoleFailed
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import Contract, build_liveness_check
 from pipeline.esign.products import Agent, Product
@@ -60,7 +59,6 @@ class Job:
     file_id: str | None = None
     file_expires_at: float = 0.0  # unix seconds, the service's
     has_adopted_clock: bool = False
-    has_renewed_credentials: bool = False
     was_uploaded_again: bool = False
     has_recorded_probe: bool = False  # an earlier create without a verdict is resolved by this one
     trace_id: str | None = None
@@ -82,7 +80,6 @@ class Tries(Protocol):
     """What was tried once for a call that is sent again: a `Job`, or what other calls keep."""
 
     has_adopted_clock: bool
-    has_renewed_credentials: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +153,6 @@ class CallContext:
                 reply = await self.client.call(
                     action, body, trace_id=trace_id, before_send=before_send, body_sha256=body_sha256
                 )
-            except RoleFailed as error:
-                self.run_state.halt("ROLE_FAILED", error.reason, 4)
-                raise RunStopped from error
             except (NotSent, NoAnswer) as error:
                 metrics.record_loss(timed)
                 host = self.client.host_at_fault(action, error)
@@ -192,9 +186,6 @@ class CallContext:
                 before_send=before_send,
             )
         except RunStopped:
-            return False
-        except RoleFailed as error:
-            self.run_state.halt("ROLE_FAILED", error.reason, 4)
             return False
         except (NotSent, NoAnswer) as error:
             self.run_state.outages.record_failure(self.client.host_at_fault(action, error), str(error))
@@ -263,13 +254,6 @@ class CallContext:
         job.has_adopted_clock = True
         self.client.reset_clock_offset(reply)
         return True
-
-    def renew_credentials(self, job: Tries, verdict: Verdict) -> bool:
-        """Have the keys of a role renewed after a refused token, once a row; return False when that cannot help."""
-        if verdict.code != TOKEN_REFUSED or job.has_renewed_credentials:
-            return False
-        job.has_renewed_credentials = True
-        return self.client.credentials.discard_current()
 
     async def recheck_clock_if_jumped(self) -> None:
         """Probe first where the machine's clock has jumped: it was suspended, or its clock was set."""

@@ -277,8 +277,7 @@ class CreateSender:
             case "upload_again":
                 job.file_id, job.was_uploaded_again = None, True
             case "credentials" | "permission" | "account" | "quota" | "contract":
-                if not self.context.renew_credentials(job, verdict):
-                    self.context.run_state.halt_for(verdict)
+                self.context.run_state.halt_for(verdict)
             case "clock":
                 pass  # the service's clock was adopted
             case "row":
@@ -378,8 +377,7 @@ class CreateSender:
                 if not context.adopt_server_clock(job, reply):
                     context.run_state.halt_for(refusal)
             case "credentials" | "permission" | "account" | "quota" | "contract":
-                if not context.renew_credentials(job, refusal):
-                    context.run_state.halt_for(refusal)
+                context.run_state.halt_for(refusal)
             case "unknown" | None:
                 context.run_state.record_resend("transport")
         return SendResult(Status.NOT_SENT, refusal), True

@@ -41,7 +41,6 @@ from pipeline.errors import (
     LedgerError,
     Locked,
     NotReadNow,
-    RoleFailed,
     UsageError,
 )
 from pipeline.intake.pairing.image_index import Candidate
@@ -61,7 +60,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 _MOST_DIGESTED = 500  # pictures of rejected rows, at the end of one run
 CODES: tuple[tuple[type[EsignImportError], str], ...] = (
-    (RoleFailed, "ROLE_FAILED"),
     (CredentialsMissing, "CREDENTIALS_MISSING"),
     (Locked, "LOCKED"),
     (NotReadNow, "NOT_READ_NOW"),

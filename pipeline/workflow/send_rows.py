@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
-from pipeline.domain.message import Message
 from pipeline.domain.run import (
     RETRYABLE_STATUSES,
     Halt,
@@ -161,13 +160,7 @@ async def send_rows(
         outcomes = await submission.run(ready)
         if resources.stop.signal is not None:
             run_state.halt_for_outage()
-        notices = tuple(
-            _list_service_notices(
-                client.clock_offset,
-                run_state.deprecated,
-                None if run_state.halted else credentials.renewal_failure,
-            )
-        )
+        notices = tuple(_list_service_notices(client.clock_offset, run_state.deprecated))
     # a limiter may have served another run before
     departures = tuple(
         moment for moment in resources.limiter.list_departures(product.create) if moment >= begun
@@ -176,21 +169,16 @@ async def send_rows(
     return SentRows(outcomes, run_state.halted, traffic, submission.kept_back, notices)
 
 
-def _list_service_notices(
-    offset: float, deprecated: Mapping[str, str], renewal_failure: Message | None
-) -> Iterator[Notice]:
-    """Yield notices of a clock that is more than a minute from the service's, of interfaces that will end, of old keys.
+def _list_service_notices(offset: float, deprecated: Mapping[str, str]) -> Iterator[Notice]:
+    """Yield notices of a clock that is more than a minute from the service's, and of interfaces that will end.
 
-    ``offset`` is how far the service's clock is ahead; ``deprecated`` maps actions to the service's words;
-    ``renewal_failure`` is why the keys of a role were not renewed, if the run came to its end all the same.
+    ``offset`` is how far the service's clock is ahead; ``deprecated`` maps actions to the service's words.
     """
     if abs(offset) > CLOCK_TOLERANCE:
         direction = "slow" if offset > 0 else "fast"
         yield Notice("CLOCK_WRONG", {"minutes": f"{abs(offset) / 60:.0f}", "direction": direction})
     for action, message in deprecated.items():
         yield Notice("SERVICE_DEPRECATED", {"action": action, "message": message})
-    if renewal_failure is not None:
-        yield Notice("KEYS_NOT_RENEWED", {"why": renewal_failure})
 
 
 def compute_run_exit_code(

@@ -31,7 +31,6 @@ from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from pipeline.esign.client import Client
-    from pipeline.esign.role import Role
 
 
 # -- the service
@@ -99,7 +98,7 @@ class ClientSettings:
             answers=OF_THIS_PROCESS,
             region=self.region,
             proxy=config.api.proxy,
-            ca_file=_get_ca_file(config),
+            ca_file=str(config.resolve_path(config.api.ca_file)) if config.api.ca_file else None,
         )
 
 
@@ -109,9 +108,9 @@ def get_organization(config: Config) -> str | None:
     return agent.organization_open_id if isinstance(agent, PlatformAgent) else None
 
 
-def get_audit_credentials(config: Config, clock: Clock) -> CredentialsSource:
+def get_audit_credentials(config: Config) -> CredentialsSource:
     """Return the keys of the audit log. Raises CredentialsMissing."""
-    return get_credentials_places(config, clock).get_audit_keys()
+    return get_credentials_places(config).get_audit_keys()
 
 
 def describe_keys(config: Config, credentials: CredentialsSource) -> dict[str, str]:
@@ -127,36 +126,14 @@ def describe_keys(config: Config, credentials: CredentialsSource) -> dict[str, s
     return detail | ({"proxy": "yes"} if api.proxy else {})
 
 
-def get_credentials_places(config: Config, clock: Clock) -> CredentialsPlaces:
+def get_credentials_places(config: Config) -> CredentialsPlaces:
     """Return the places where SecretId and SecretKey are looked for."""
     return CredentialsPlaces(
         environment=os.environ,
         secrets_dir=config.resolve_path(config.secrets_dir) if config.secrets_dir else None,
-        role=build_role(config),
-        clock=clock,
+        role=config.credentials.role,
+        role_arn=config.credentials.role_arn,
     )
-
-
-def build_role(config: Config) -> Role | None:
-    """Return the role that is asked for keys, None where none is configured."""
-    settings = config.credentials
-    if settings.role is None:
-        return None
-    from pipeline.esign.role import Role  # noqa: PLC0415 - `check` imports no aiohttp
-
-    return Role(
-        kind=settings.role,
-        name=settings.role_name,
-        arn=settings.role_arn,
-        seconds=settings.duration_seconds,
-        endpoint=settings.endpoint,
-        proxy=config.api.proxy,
-        ca_file=_get_ca_file(config),
-    )
-
-
-def _get_ca_file(config: Config) -> str | None:
-    return str(config.resolve_path(config.api.ca_file)) if config.api.ca_file else None
 
 
 # -- rosters and their fields

@@ -125,7 +125,7 @@ def open_resources(
             config=config,
             clock=session.clock,
             ledger=opened.ledger,
-            credentials=get_credentials_places(config, session.clock),
+            credentials=get_credentials_places(config),
             limiter=limiter,
             stop=StopSignal(),
             masker=opened.masker,
