@@ -48,9 +48,6 @@ from pipeline.workflow.stage_settings import (
 
 LONGEST_ANSWER = 2.0  # seconds for which calls are in flight at the full pace
 MAX_WORKERS = 200
-Reading = TypeVar("Reading", bound=CallReading)
-
-
 Item = TypeVar("Item")
 
 
@@ -68,7 +65,7 @@ class CallObserver(Protocol):
 
 
 class ReadGuards(RunGuards):
-    """The guards of calls that only read: the circuit breaker alone bounds how often they are repeated."""
+    """The guards of calls that make no seal: the circuit breaker alone bounds how often they are repeated."""
 
     def count_resend(self, reason: str) -> Halt | None:
         """Count nothing."""
@@ -123,37 +120,27 @@ class AutoSignCalls:
     async def send_repeatable(
         self, action: str, body: bytes, read: Callable[[Reply], CallReading]
     ) -> CallReading | None:
-        """Send a call that only reads, again on any doubt; return its last reading, None where the calls were stopped."""
+        """Send a call, again on any doubt; return its last reading, None where the calls were stopped."""
         reading: CallReading | None = None
         tries = Tries()
         for send_index in range(MAX_SENDS):
             if not await self.context.back_off(send_index):
                 return None
             try:
-                reading, reply = await self.send_once(action, body, read, send_number=send_index + 1)
+                reading, reply = await self._send_once(action, body, read, send_index + 1)
             except RunStopped:
                 return None
             except (NotSent, NoAnswer) as error:
                 reading = self._record_unanswered(action, error)
                 continue
-            if not self.may_repeat(action, reading, reply, tries):
+            if not self._may_repeat(action, reading, reply, tries):
                 return reading
         return None if self.context.run_state.is_stopping else reading
 
-    async def send_once(
-        self,
-        action: str,
-        body: bytes,
-        read: Callable[[Reply], Reading],
-        *,
-        trace_id: str | None = None,
-        send_number: int = 1,
-        before_departure: Callable[[], Awaitable[None]] | None = None,
-    ) -> tuple[Reading, Reply]:
-        """Put one call on the wire and read its answer; ``before_departure`` runs before its first byte.
-
-        Raises RunStopped where nothing was sent, else NotSent or NoAnswer.
-        """
+    async def _send_once(
+        self, action: str, body: bytes, read: Callable[[Reply], CallReading], send_number: int
+    ) -> tuple[CallReading, Reply]:
+        """Put one call on the wire and read its answer. Raises RunStopped where nothing was sent, else NotSent or NoAnswer."""
         context = self.context
         await context.recheck_clock_if_jumped()
         expired_waits = 0
@@ -163,10 +150,9 @@ class AutoSignCalls:
                     reply = await context.send_call(
                         action,
                         body,
-                        trace_id=trace_id or str(uuid.uuid4()),
+                        trace_id=str(uuid.uuid4()),
                         open_count=open_count,
                         send_number=send_number,
-                        before_departure=before_departure,
                     )
                     reading = read(reply)
                     context.record_reply(action, reply, is_usable=reading.is_usable, code=reading.counted_as)
@@ -180,7 +166,7 @@ class AutoSignCalls:
             context.run_state.requests[action][reading.counted_as] += 1
             return reading, reply
 
-    def may_repeat(self, action: str, reading: CallReading, reply: Reply, tries: Tries) -> bool:
+    def _may_repeat(self, action: str, reading: CallReading, reply: Reply, tries: Tries) -> bool:
         """Act on an answer; return whether it is proven not executed, or proves nothing, and the call may be sent again.
 
         An answer that every other call would get as well stops the calls.

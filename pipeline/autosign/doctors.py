@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.auto_sign import list_used_links
 from pipeline.domain.masking import Masker, mask_id
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, FileReport
@@ -85,17 +84,9 @@ def choose_doctors(doctors: Sequence[SealedDoctor], words: Collection[str]) -> l
 
 
 def list_corrections(ledger: DatabaseLedger) -> dict[str, float]:
-    """Return by key when a person's number was corrected last: answers and links before that are another number's."""
+    """Return by key when a person's number was corrected last: answers before that are another number's."""
     decisions = ledger.list_decisions(SAME_PERSON)
     return {decision.key: decision.decided_at for decision in decisions if decision.key is not None}
-
-
-def enter_used_links(ledger: DatabaseLedger, *, now: float) -> None:
-    """Enter the links that are of no use any more by what is known now; a later state must not make them good again."""
-    records, calls = ledger.list_auto_sign_records(), ledger.list_auto_sign_calls()
-    used = list_used_links(records, calls, list_corrections(ledger), now=now)
-    if used:
-        ledger.record_void_links(used, now=now)
 
 
 @dataclass(frozen=True, slots=True)

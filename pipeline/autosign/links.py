@@ -1,196 +1,197 @@
-"""Who gets which link, by the newest state that is known.
+"""`autosign links`: makes a link for each doctor who cannot sign yet, by the newest state that is known.
 
 A doctor who has not opened auto-sign, or opened it without a seal, gets a link to open it; one who is open with another
-seal gets a link to choose the seal. A link that can still be opened is shown again. An SMS goes with the making of a link to open
-auto-sign, and only there: a doctor whose link was made without one gets another link with it.
+seal gets a link to choose the seal. A link stands in the sheet alone, and nothing is sent to a doctor. Making a link
+changes nothing else, so that the call is repeated on any doubt.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
+from pipeline.autosign.calls import AutoSignCalls, CallObserver, CallResources, send_to_all
 from pipeline.autosign.doctors import SealedDoctor
-from pipeline.autosign.journalled_calls import CallsReport, PersonCall
-from pipeline.domain.auto_sign import (
-    DAY,
-    NEEDED_KINDS,
-    AutoSignCall,
-    AutoSignRecord,
-    AutoSignState,
-    LinkKind,
-)
-from pipeline.domain.masking import Masker
+from pipeline.clock import shown, stamp
+from pipeline.domain.auto_sign import DAY, NEEDED_KINDS, AutoSignRecord, LinkKind
+from pipeline.domain.roster import Field
+from pipeline.domain.run import Halt, Traffic
 from pipeline.esign.auto_sign_calls import (
+    NO_URL,
     CallReading,
+    LinkReading,
     build_enable_link,
     build_seal_link,
     read_link,
 )
-from pipeline.esign.products import Agent, Product
+from pipeline.esign.products import ESSBASIC, Product
 from pipeline.esign.responses import Reply
-from pipeline.reports.link_list import ListedLink
+from pipeline.reports.explanations import describe_code
+from pipeline.reports.presenter import Presenter
+from pipeline.reports.seal_list import write_table_workbook
 
-LONGEST_LINK = 30 * DAY  # the service's limit, counted by its own clock at the call's arrival
-RESERVE = 300.0  # seconds by which a link of the longest life ends earlier: clocks differ
-END_POINT = "HTTP_SHORT_URL"  # a short address: a message holds it, and its QR code is coarse
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkCall(PersonCall):
-    """A call that makes a link to open auto-sign or to choose the seal."""
-
-    seconds: float  # for which the link can be opened
-
-    def build(self, agent: Agent, service_time: float) -> tuple[bytes, float | None]:
-        """Return the body and when the link expires."""
-        until = int(service_time + self.seconds)
-        if self.kind == "seal_link":
-            return build_seal_link(agent, self.signer, expires_at=until, end_point=END_POINT), until
-        body = build_enable_link(
-            agent, self.signer, expires_at=until, end_point=END_POINT, by_sms=self.by_sms
-        )
-        return body, until
-
-    def read(self, reply: Reply) -> CallReading:
-        """Return the link."""
-        return read_link(reply, self.signer, masker=self.masker)
+LOG = logging.getLogger(__name__)
+LINK_SECONDS = 29 * DAY  # the service takes 30 days at most, counted by its own clock
+END_POINT = "HTTP_SHORT_URL"  # a short address: a message holds it
 
 
 @dataclass(frozen=True, slots=True)
-class LinkNeed:
-    """A doctor who needs a link, and what is there of it."""
+class DoctorLink:
+    """A doctor who needs a link, and what came of the call for it."""
 
     doctor: SealedDoctor = field(repr=False)
     kind: LinkKind
-    calls: Sequence[AutoSignCall]  # for links of this kind, oldest first
-    now: float
-    renew: bool
-    wants_sms: bool
+    reading: CallReading | None = field(default=None, repr=False)  # None: its turn did not come
+    until: float = 0.0  # when the link expires, unix seconds
+    others: Collection[str] = field(default=(), repr=False)  # names of doctors who were given the same link
 
-    def build_call(self, product: Product, link_seconds: float, masker: Masker) -> PersonCall:
-        """Return the call that makes the link."""
-        is_seal = self.kind == "seal_link"
-        return LinkCall(
-            kind=self.kind,
-            action=product.auto_sign_seal_url if is_seal else product.auto_sign_enable_url,
-            key=self.doctor.key,
-            signer=self.doctor.signer,
-            masker=masker,
-            by_sms=self.gets_sms,
-            seconds=min(link_seconds, LONGEST_LINK - RESERVE),
+    @property
+    def url(self) -> str | None:
+        """The link; None where there is none, or other doctors were given the same."""
+        return self.reading.url if isinstance(self.reading, LinkReading) and not self.others else None
+
+    def explain_missing(self, presenter: Presenter) -> str:
+        """Return why there is no link, and what to do."""
+        if self.others:
+            names = ", ".join(sorted(self.others))
+            return presenter.render("autosign.missing.shared", names=names)
+        if self.reading is None:
+            return presenter.render("autosign.missing.not_reached")
+        code = self.reading.code or ""
+        if code == NO_URL:
+            return presenter.render("autosign.missing.no_url")
+        # by its name the advice for both products is found
+        words = describe_code(code, presenter, name_action(ESSBASIC, self.kind))
+        return presenter.render(
+            "autosign.missing.refused" if self.reading.meaning == "row" else "autosign.missing.no_answer",
+            code=code or "—",
+            words=words or presenter.render("autosign.no_words"),
         )
 
-    def list_link(self) -> ListedLink | None:
-        """Return the link as people see it, None where there is none."""
-        link = self.good_link
-        if link is None or link.url is None or link.until is None:
-            return None
-        name, department, seal_name = self.doctor.name, self.doctor.department, self.doctor.seal.seal_name
-        return ListedLink(name, department, self.kind, link.url, link.until, seal_name, link.by_sms)
-
-    @property
-    def last_call(self) -> AutoSignCall | None:
-        """The newest call for a link of this kind."""
-        return self.calls[-1] if self.calls else None
-
-    @property
-    def good_link(self) -> AutoSignCall | None:
-        """The newest link that can still be opened."""
-        good = [call for call in self.calls if call.is_good(self.now)]
-        return good[-1] if good else None
-
-    @property
-    def has_sms(self) -> bool:
-        """Whether an SMS may have been sent: one without a verdict counts for ever, one with a link as long as the link."""
-        return any(
-            call.by_sms and (call.verdict in {None, "unknown"} or call.is_good(self.now))
-            for call in self.calls
-        )
-
-    @property
-    def gets_sms(self) -> bool:
-        """Whether an SMS is sent now: only the call for a link to open can send one."""
-        may = self.kind == "enable_link" and bool(self.doctor.signer.mobile) and not self.has_sms
-        return self.wants_sms and may and (self.renew or not self.is_spent)
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether the link that was made is expired or used: another one is made on request only."""
-        was_made = any(call.verdict == "done" for call in self.calls)
-        return was_made and self.good_link is None
-
-    @property
-    def is_due(self) -> bool:
-        """Whether a link is made now."""
-        if self.gets_sms:
-            return True
-        return self.good_link is None and (self.renew or not self.is_spent)
-
-
-@dataclass(frozen=True, slots=True)
-class LinkPlan:
-    """Which doctors need a link, and how many of the others are in which state."""
-
-    needs: tuple[LinkNeed, ...]
-    others: Mapping[AutoSignState | None, int]  # None: the service was never asked
-
-    @property
-    def due(self) -> list[LinkNeed]:
-        """Those for whom a link is made now."""
-        return [need for need in self.needs if need.is_due]
-
-    def count_sms(self) -> int:
-        """Return how many get an SMS."""
-        return sum(need.gets_sms for need in self.needs)
-
-
-def plan_links(
-    doctors: Sequence[SealedDoctor],
-    records: Mapping[str, AutoSignRecord],
-    calls: Sequence[AutoSignCall],
-    *,
-    now: float,
-    renew: bool = False,
-    wants_sms: bool = False,
-) -> LinkPlan:
-    """Decide by the newest state who needs which link."""
-    calls_of: dict[tuple[str, str], list[AutoSignCall]] = {}
-    for call in calls:
-        calls_of.setdefault((call.key, call.kind), []).append(call)
-    needs: list[LinkNeed] = []
-    others: Counter[AutoSignState | None] = Counter()
-    for doctor in doctors:
-        record = records.get(doctor.key)
-        state = record.get_state(now) if record else None
-        kind = NEEDED_KINDS.get(state) if state else None
-        if kind is None:
-            others[state] += 1
-            continue
-        needs.append(LinkNeed(doctor, kind, calls_of.get((doctor.key, kind), ()), now, renew, wants_sms))
-    return LinkPlan(tuple(needs), others)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the doctor as `autosign links --json` shows one; the link itself stands in the sheet alone."""
+        return {
+            "name": self.doctor.name,
+            "department": self.doctor.department,
+            "kind": self.kind,
+            "until": stamp(self.until) if self.url else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class LinksReport:
-    """The links that there are after the calls, and who needs one and has none."""
+    """The links of a set of doctors, and how the calls went."""
 
-    plan: LinkPlan  # of after the calls
-    calls: CallsReport
-
-    @property
-    def links(self) -> list[ListedLink]:
-        """The links that can be opened."""
-        return [link for need in self.plan.needs if (link := need.list_link()) is not None]
+    doctors: Sequence[DoctorLink] = ()
+    halt: Halt | None = None
+    signal: int | None = None  # that stopped the calls
+    traffic: Traffic = field(default_factory=Traffic)
 
     @property
-    def made(self) -> int:
-        """How many of the links were made now."""
-        done = {key for key, end in self.calls.ends.items() if end.verdict == "done"}
-        return sum(need.good_link is not None and need.doctor.key in done for need in self.plan.needs)
+    def links(self) -> list[DoctorLink]:
+        """The doctors with a link."""
+        return [link for link in self.doctors if link.url is not None]
 
     @property
-    def missing(self) -> list[LinkNeed]:
+    def missing(self) -> list[DoctorLink]:
         """The doctors without a link."""
-        return [need for need in self.plan.needs if need.good_link is None]
+        return [link for link in self.doctors if link.url is None]
+
+
+def name_action(product: Product, kind: LinkKind) -> str:
+    """Return the call that makes a link."""
+    return product.auto_sign_seal_url if kind == "seal_link" else product.auto_sign_enable_url
+
+
+def list_needs(
+    doctors: Sequence[SealedDoctor], records: Mapping[str, AutoSignRecord], *, now: float
+) -> list[DoctorLink]:
+    """Return the doctors who need a link by the newest state; who was never asked for is none of them."""
+    needs = []
+    for doctor in doctors:
+        record = records.get(doctor.key)
+        kind = NEEDED_KINDS.get(record.get_state(now)) if record else None
+        if kind is not None:
+            needs.append(DoctorLink(doctor, kind))
+    return needs
+
+
+def make_links(resources: CallResources, needs: Sequence[DoctorLink], observer: CallObserver) -> LinksReport:
+    """Make the links, as many at once as the pace needs."""
+    made: dict[str, DoctorLink] = {}
+
+    async def make(calls: AutoSignCalls, need: DoctorLink) -> None:
+        link = await _make_link(resources, calls, need)
+        if link is not None:
+            made[need.doctor.key] = link
+            observer.advance()
+
+    actions = sorted({name_action(resources.product, need.kind) for need in needs})
+    halt, traffic = asyncio.run(send_to_all(resources, actions, needs, make, observer))
+    doctors = _refuse_shared_links([made.get(need.doctor.key, need) for need in needs])
+    return LinksReport(doctors, halt, resources.stop.signal, traffic)
+
+
+async def _make_link(resources: CallResources, calls: AutoSignCalls, need: DoctorLink) -> DoctorLink | None:
+    """Return what came of a doctor's call; None where it was stopped."""
+    signer, agent = need.doctor.signer, calls.agent
+    until = int(calls.context.client.service_time() + LINK_SECONDS)
+    build = build_seal_link if need.kind == "seal_link" else build_enable_link
+    body = build(agent, signer, expires_at=until, end_point=END_POINT)
+
+    def read(reply: Reply) -> LinkReading:
+        return read_link(reply, signer, masker=resources.masker)
+
+    reading = await calls.send_repeatable(name_action(resources.product, need.kind), body, read)
+    if reading is None:
+        return None
+    calls.count_answer(reading)
+    facts = {"key": need.doctor.key, "code": reading.code, "request_id": reading.request_id}
+    LOG.info(need.kind, extra=facts)
+    return replace(need, reading=reading, until=until)
+
+
+def _refuse_shared_links(doctors: Sequence[DoctorLink]) -> list[DoctorLink]:
+    """Take a link that several doctors were given from all of them."""
+    given: defaultdict[str | None, list[DoctorLink]] = defaultdict(list)
+    for link in doctors:
+        given[link.url].append(link)
+    given.pop(None, None)
+    return [
+        replace(link, others=[other.doctor.name for other in given.get(link.url, ()) if other is not link])
+        for link in doctors
+    ]
+
+
+def write_link_workbook(path: Path, report: LinksReport, presenter: Presenter) -> Path:
+    """Write a row a link, and on a second sheet who needs one and has none, with the reason."""
+    render = presenter.render
+    links, missing = report.links, report.missing
+    sheets = {
+        render("autosign.links.sheet"): {
+            **_list_doctors(links, presenter),
+            render("autosign.links.kind"): [render(f"autosign.links.{link.kind}") for link in links],
+            render("autosign.links.link"): [link.url or "" for link in links],
+            render("autosign.links.until"): [shown(stamp(link.until)) for link in links],
+        }
+    }
+    if missing:
+        sheets[render("autosign.links.missing")] = {
+            **_list_doctors(missing, presenter),
+            render("autosign.links.reason"): [link.explain_missing(presenter) for link in missing],
+        }
+    return write_table_workbook(path, sheets, presenter)
+
+
+def _list_doctors(links: Sequence[DoctorLink], presenter: Presenter) -> dict[str, list[str]]:
+    doctors = [link.doctor for link in links]
+    return {
+        presenter.name_field(Field.NAME): [doctor.name for doctor in doctors],
+        presenter.name_field(Field.STAFF_NO): [doctor.doctor.staff_no or "" for doctor in doctors],
+        presenter.name_field(Field.DEPARTMENT): [doctor.department or "" for doctor in doctors],
+    }

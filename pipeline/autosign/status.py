@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.autosign.calls import AutoSignCalls, CallObserver, CallResources, send_to_all
-from pipeline.autosign.doctors import SealedDoctor, enter_used_links, list_corrections
+from pipeline.autosign.doctors import SealedDoctor, list_corrections
 from pipeline.clock import stamp
 from pipeline.domain.auto_sign import (
     CARD_NOT_QUERIED,
@@ -128,8 +128,6 @@ class StatusInquiry:
             halt, traffic = asyncio.run(
                 send_to_all(self.resources, actions, due, self._query_doctor, self.observer)
             )
-        if due and halt is None:
-            enter_used_links(self.resources.ledger, now=self.resources.clock.now())
         stop = self.resources.stop
         return StatusReport(
             list_statuses(

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.shell_completion import shell_complete
 
-from pipeline.cli.autosign.link_commands import make_links
+from pipeline.cli.autosign.link_commands import make_link_sheet
 from pipeline.cli.autosign.status_commands import autosign_group
 from pipeline.cli.certify_commands import certify
 from pipeline.cli.config_commands import config_group, init
@@ -201,7 +201,7 @@ USAGE = 2
 INTERRUPTED = 130
 COMPLETION = "_ESIGN_IMPORT_COMPLETE"  # the variable by which a shell asks click for words
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
-autosign_group.add_command(make_links)
+autosign_group.add_command(make_link_sheet)
 SECTIONS = (
     CommandSection("Every day", (init, check, run, retry, status)),
     CommandSection("Look up", (serve, explain, history, export, report)),

@@ -405,9 +405,6 @@ class Autosign(Section):
     recheck: Age = Key(
         "30d", "Age of an answer after which a doctor who can sign is asked for again: 30d, 12w, 1y"
     )
-    link_days: int = Key(
-        30, "Days for which a link that a doctor gets can be opened; 30 at most", ge=1, le=30
-    )
 
 
 class Backup(Section):

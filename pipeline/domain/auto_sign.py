@@ -6,7 +6,7 @@ from the seal that the ledger holds and from the time: a seal may be replaced, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Literal, Self
@@ -16,10 +16,8 @@ from pipeline.domain.seals import fold_seal_id
 DAY = 86_400.0
 LICENSE_WARNING_SECONDS = 30 * DAY  # before its end
 CARD_NOT_QUERIED = "card_not_queried"  # code of a doctor whose card type the call does not take
-SHARED_LINK = "shared_link"  # code of a link that was given for two doctors: neither gets it
 
 LinkKind = Literal["enable_link", "seal_link"]
-CallVerdict = Literal["done", "refused", "not_executed", "unknown"]
 
 
 @unique
@@ -143,44 +141,6 @@ class AutoSignCounts:
         return self.states.get(state, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class AutoSignCall:
-    """A call that makes a link; begun in the ledger before it leaves.
-
-    Without a verdict, and with ``unknown``, an SMS counts as sent.
-    """
-
-    uuid: str  # sent as X-TC-TraceId
-    key: str
-    kind: LinkKind
-    begun_at: float  # unix seconds
-    who: str
-    by_sms: bool = False
-    verdict: CallVerdict | None = None
-    ended_at: float | None = None
-    url: str | None = None  # of a link
-    until: float | None = None  # when the link expires, unix seconds
-    code: str | None = None
-    request_id: str | None = None
-    void_at: float | None = None  # since when the link is of no use
-
-    def is_good(self, now: float) -> bool:
-        """Return whether it is a link that can still be opened."""
-        is_made = self.verdict == "done" and self.url is not None and self.void_at is None
-        return is_made and self.until is not None and now < self.until
-
-
-@dataclass(frozen=True, slots=True)
-class CallEnd:
-    """What became of a call."""
-
-    verdict: CallVerdict
-    url: str | None = None
-    until: float | None = None
-    code: str | None = None
-    request_id: str | None = None
-
-
 # The link that a doctor in a state needs. By the service's page, who is open without a seal enters the link for opening
 # again. The link that was used for opening is such a link.
 NEEDED_KINDS: Mapping[AutoSignState, LinkKind] = {
@@ -188,27 +148,3 @@ NEEDED_KINDS: Mapping[AutoSignState, LinkKind] = {
     AutoSignState.NO_SEAL: "enable_link",
     AutoSignState.OTHER_SEAL: "seal_link",
 }
-
-
-def list_used_links(
-    records: Mapping[str, AutoSignRecord],
-    calls: Sequence[AutoSignCall],
-    corrections: Mapping[str, float],
-    *,
-    now: float,
-) -> list[str]:
-    """Return the uuids of links that are of no use any more, although they could be opened.
-
-    The newest answer shows that the doctor needs no link of this kind, or the number that the link is for was corrected.
-    """
-    used = []
-    for call in calls:
-        if not call.is_good(now):
-            continue
-        record = records.get(call.key)
-        is_needless = False
-        if record is not None and (record.answered_at or 0.0) >= call.begun_at:
-            is_needless = NEEDED_KINDS.get(record.get_state(now)) != call.kind
-        if is_needless or corrections.get(call.key, 0.0) >= call.begun_at:
-            used.append(call.uuid)
-    return used

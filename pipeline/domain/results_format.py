@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 WORKBOOK = "results.xlsx"
+LINKS = "links.xlsx"  # the sheet of `autosign links`
 # custom document properties of the workbooks this program writes
 PROPERTY = "esign-import"
 PROPERTY_VALUE = "results"

@@ -33,7 +33,6 @@ class Signer:
     id_type: CardType
     number: str = field(repr=False)
     scene_key: str = USUAL_SCENE
-    mobile: str | None = field(default=None, repr=False)  # of an SMS; never sent otherwise
 
     @classmethod
     def of_doctor(cls, doctor: Doctor) -> Signer | None:
@@ -41,7 +40,7 @@ class Signer:
         if not (doctor.name and doctor.number and doctor.id_type):
             return None
         scene = doctor.scene_key or USUAL_SCENE
-        return cls(doctor.name, doctor.id_type, doctor.number, scene, doctor.mobile)
+        return cls(doctor.name, doctor.id_type, doctor.number, scene)
 
     @property
     def has_known_card(self) -> bool:
@@ -50,7 +49,7 @@ class Signer:
 
     def list_sent_texts(self, agent: Agent) -> Collection[str]:
         """Return the texts that a call about this person brings."""
-        return list_sent_texts(agent, self.name, self.number, self.mobile)
+        return list_sent_texts(agent, self.name, self.number)
 
     def build_body(self) -> dict[str, object]:
         """Return the UserInfo of the API page."""
@@ -71,18 +70,14 @@ def build_status_query(agent: Agent, signer: Signer) -> bytes:
     )
 
 
-def build_enable_link(
-    agent: Agent, signer: Signer, *, expires_at: int, end_point: str, by_sms: bool = False
-) -> bytes:
-    """Return the body that makes a link by which a doctor opens auto-sign; ``by_sms``: the service sends it."""
-    notice = {"NotifyType": "SMS", "NotifyAddress": signer.mobile} if by_sms else {}
+def build_enable_link(agent: Agent, signer: Signer, *, expires_at: int, end_point: str) -> bytes:
+    """Return the body that makes a link by which a doctor opens auto-sign; no message is asked for."""
     body = {
         **agent.build_caller(),
         "SceneKey": signer.scene_key,
         "AutoSignConfig": {"UserInfo": signer.build_body()},
         "ExpiredTime": expires_at,
         "EndPoint": end_point,
-        **notice,
     }
     return dump_json(body)
 
@@ -178,7 +173,7 @@ def read_link(reply: Reply, signer: Signer, *, masker: Masker) -> LinkReading:
     url = answer.get_text("Url") or ""
     is_link = len(url) <= MAX_URL and url.isprintable() and LINK.fullmatch(url) is not None
     if not is_link or signer.number.casefold() in url.casefold():
-        return LinkReading(NO_URL, "unknown", request_id=answer.request_id)
+        return LinkReading(NO_URL, "row", request_id=answer.request_id)
     return LinkReading(request_id=answer.request_id, url=url)
 
 

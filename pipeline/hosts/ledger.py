@@ -37,7 +37,7 @@ from pipeline.hosts.operator_secret import (
     require_same_secret,
 )
 from pipeline.hosts.writer import AWAY_SECONDS, RETRY_SECONDS, PostgresWriter, write_all_receipts
-from pipeline.ledger import attempts, auto_sign
+from pipeline.ledger import attempts
 from pipeline.ledger import schema as tables
 from pipeline.ledger.database_ledger import Arguments, DatabaseLedger, Result
 from pipeline.ledger.disk import loaded_path
@@ -170,7 +170,6 @@ def open_server_ledger(
     if writer is not None:
         try:
             writer.submit(lambda connection: attempts.recover_attempts(connection, now)).result()
-            writer.submit(lambda connection: auto_sign.recover_calls(connection, now)).result()
         except BaseException:
             writer.close()
             raise

@@ -40,7 +40,6 @@ REFUSED = "23E01"  # SQLSTATE, of the class of integrity errors, of a trigger th
 CONSTRAINTS = {
     "one_open_attempt": "open_attempt",
     "attempt_uuid_key": "attempt",
-    "auto_sign_call_uuid_key": "attempt",
     "run_run_key": "run",
     "one_live_seal": "live_seal",
     "seal_seal_id_key": "seal_id",

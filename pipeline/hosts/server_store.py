@@ -53,7 +53,7 @@ _GUARDS = """
 LONG_SECONDS = 3600.0  # for a statement that goes over a whole table
 _TABLES_OF_A_PERSON = (
     "row_seen", "row_line", "person", "seal_name", "attempt", "seal", "decision", "file_stat", "bearer", "auto_sign",
-    "auto_sign_call", "receipt",
+    "receipt",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, CallEnd
+from pipeline.domain.auto_sign import AutoSignAnswer
 from pipeline.domain.masking import compile_masked_name, mask_every_number, mask_path
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import Bearer, LedgerSnapshot, PersonDigests, Verdict
@@ -105,7 +105,6 @@ class DatabaseLedger(ABC):
     record_withdrawn_picture = _write_by(decisions.enter_withdrawn_picture)
     record_accepted_runs = _write_by(decisions.enter_accepted_runs)
     record_recovery = _write_by(decisions.enter_recovery)
-    record_void_links = _write_by(auto_sign.enter_void_links)
 
     list_rows = _read_by(run_history.read_rows)
     list_open_rows = _read_by(run_history.read_open_rows)
@@ -122,7 +121,6 @@ class DatabaseLedger(ABC):
     list_accepted_runs = _read_by(decisions.read_accepted_runs)
     list_same_persons = _read_by(decisions.list_same_persons)
     list_auto_sign_records = _read_by(auto_sign.read_records)
-    list_auto_sign_calls = _read_by(auto_sign.read_calls)
     search_people = _read_by(person_history.search_people)
     list_rows_without_number = _read_by(person_history.list_rows_without_number)
     list_people = _read_by(person_history.list_people)
@@ -221,15 +219,6 @@ class DatabaseLedger(ABC):
 
     async def record_auto_sign_answer(self, answer: AutoSignAnswer) -> None:
         await self._enter(lambda connection: auto_sign.enter_answer(connection, answer))
-
-    async def begin_auto_sign_call(self, call: AutoSignCall) -> None:
-        await self._enter(lambda connection: auto_sign.enter_call(connection, call))
-
-    async def end_auto_sign_call(self, uuid: str, end: CallEnd, *, now: float) -> None:
-        def enter(connection: Connection) -> list[Fact]:
-            return auto_sign.enter_call_end(connection, uuid, end, now)
-
-        await self._enter(enter, late=enter)
 
     def require_held(self) -> None:
         """Raise LeaseLost once another process may have taken the ledger, LedgerError where that cannot be found out."""

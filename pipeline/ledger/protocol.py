@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field as _field
 from typing import Any, Protocol
 
-from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, AutoSignRecord, CallEnd
+from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignRecord
 from pipeline.domain.roster import FileStat
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.seals import (
@@ -311,24 +311,6 @@ class Ledger(Protocol):
 
     async def record_auto_sign_answer(self, answer: AutoSignAnswer) -> None:
         """Record what came of asking for a person; an asking without an answer keeps the facts of the one before."""
-
-    def list_auto_sign_calls(self) -> list[AutoSignCall]:
-        """Return the calls for links and for closing auto-sign, oldest first."""
-
-    async def begin_auto_sign_call(self, call: AutoSignCall) -> None:
-        """Enter a call before its first byte leaves; raises LedgerConflict where it may not be sent.
-
-        An SMS is refused (``sms``) beside one that had no verdict, whatever its age, and beside a link that is still good.
-        """
-
-    async def end_auto_sign_call(self, uuid: str, end: CallEnd, *, now: float) -> None:
-        """Enter what became of a call at ``now`` (unix seconds); one that was taken for lost may still end.
-
-        Cancelling the caller does not cancel the entry.
-        """
-
-    def record_void_links(self, uuids: Collection[str], *, now: float) -> None:
-        """Record that links are of no use any more."""
 
     def list_decisions(self, kind: str | None = None) -> list[Decision]:
         """Return the decisions, oldest first."""

@@ -163,7 +163,6 @@ def _overwrite_person(connection: Connection, key: str, names: Collection[str]) 
             "UPDATE attempt SET message = ? WHERE uuid = ?", (hide_names(message, names), uuid)
         )
     connection.execute("DELETE FROM auto_sign WHERE key = ?", (key,))
-    connection.execute("UPDATE auto_sign_call SET url = NULL WHERE key = ?", (key,))
     connection.execute(
         "UPDATE decision SET why = '', replaced = NULL, detail = CASE WHEN kind = 'replace' THEN NULL ELSE detail END "
         "WHERE key = ?",

@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
-from pipeline.ledger import attempts, auto_sign, receipts
+from pipeline.ledger import attempts, receipts
 from pipeline.ledger.protocol import Connection
 from pipeline.ledger.receipts import Fact, Receipt, ReceiptPosition, Receipts
 from pipeline.ledger.schema import insert_row, set_row, transaction, without_triggers
@@ -34,10 +34,8 @@ GUARDED = {
     "attempt": "uuid",
     "seal": "id",
     "bearer": "id",
-    "auto_sign_call": "uuid",
 }
 _TABLES = list(GUARDED)
-SENT_TABLES = ("attempt", "auto_sign_call")  # of what was sent to the service, with a uuid and a verdict
 _OMITTED_COLUMNS = {
     "meta": ("receipts_n", "receipts_sha256", "receipts_size"),
     "run": ("record", "rosters", "seals"),
@@ -54,7 +52,7 @@ VERIFIED_BYTES = 32 << 20  # of the chain at each opening: so much before its en
 class MissingFacts:
     """Counts of what receipts hold and the ledger lacks."""
 
-    # attempts and auto-sign calls without a verdict: one commit that did not come about, or one that was lost
+    # attempts without a verdict: one commit that did not come about, or one that was lost
     unanswered: int = 0
     answered: int = 0  # those with a verdict: they were committed, and sent
     seals: int = 0
@@ -112,20 +110,19 @@ def count_missing_facts(connection: Connection, held: Iterable[Receipt]) -> Miss
 
     A verdict of an attempt that the ledger holds without one is not lost: `synchronize_receipts` enters it.
     """
-    verdicts: dict[tuple[str, str], str | None] = {}  # of attempts and calls, by table and uuid
+    verdicts: dict[str, str | None] = {}  # of attempts, by uuid
     seals: dict[str | int, Mapping[str, Any]] = {}  # by id
     for receipt in held:
         columns = receipt.columns
-        if receipt.table in SENT_TABLES:
-            sent = receipt.table, str(receipt.id)
-            verdicts[sent] = columns.get("verdict") or verdicts.get(sent)
+        if receipt.table == "attempt":
+            uuid = str(receipt.id)
+            verdicts[uuid] = columns.get("verdict") or verdicts.get(uuid)
         elif receipt.table == "seal":
             seals[receipt.id] = columns
     lacking = MissingFacts()
     waiting = set()
-    for (table, uuid), verdict in verdicts.items():
-        statement = f"SELECT verdict FROM {table} WHERE uuid = ?"  # noqa: S608 - names of our own schema
-        known = connection.execute(statement, (uuid,)).fetchone()
+    for uuid, verdict in verdicts.items():
+        known = connection.execute("SELECT verdict FROM attempt WHERE uuid = ?", (uuid,)).fetchone()
         if known is None:
             lacking.answered += verdict is not None
             lacking.unanswered += verdict is None
@@ -169,12 +166,10 @@ def synchronize_receipts(
             behind.extend(receipts.read_chained(receipts_file, after=position))
     with transaction(connection):  # before anything behind the position is cut off
         _replay_verdicts(connection, behind)
-        auto_sign.replay_call_ends(connection, behind)
         _replay_decided_seals(connection, behind)
     with transaction(connection):
         changed = list_receipt_facts(behind)  # the ledger may have committed what its position does not reach
         changed += attempts.recover_attempts(connection, now)
-        changed += auto_sign.recover_calls(connection, now)
         if not reached:
             position = receipts.rewrite_receipts(
                 receipts_file, make_all_receipts(connection), after=position.n

@@ -57,12 +57,6 @@ FREE_NAME = (
     f"OR after_attempt < (SELECT min(number) {_CREATES_OF_NAME}))))"
 )
 
-# Of a row of auto_sign_call: its SMS was sent, or may have been, and no further one may go. One without a verdict counts for ever.
-_SMS_STANDS = (
-    "by_sms = 1 AND (verdict IS NULL OR verdict = 'unknown' "
-    "OR (verdict = 'done' AND void_at IS NULL AND until > NEW.begun_at))"
-)
-
 # Of meta: how far a ledger has got, see `count_receipts`.
 RECEIPT_COUNT = (
     "CASE WHEN EXISTS (SELECT 1 FROM person) OR EXISTS (SELECT 1 FROM decision) THEN receipts_n ELSE 0 END"
@@ -267,31 +261,10 @@ STATEMENTS: Sequence[str] = (
         CHECK (code IS NOT NULL OR answered_at IS NOT NULL)
     ) STRICT, WITHOUT ROWID
     """,
-    # calls that make or void a link, or close auto-sign; an SMS that may have been sent is never forgotten
-    """
-    CREATE TABLE auto_sign_call (
-        number INTEGER PRIMARY KEY,
-        uuid TEXT NOT NULL UNIQUE,
-        key TEXT NOT NULL REFERENCES person (key),
-        kind TEXT NOT NULL CHECK (kind IN ('enable_link', 'seal_link')),
-        begun_at REAL NOT NULL,
-        who TEXT NOT NULL,
-        by_sms INTEGER NOT NULL CHECK (by_sms IN (0, 1)),
-        verdict TEXT CHECK (verdict IN ('done', 'refused', 'not_executed', 'unknown')),
-        ended_at REAL,
-        url TEXT,
-        until REAL,
-        code TEXT,
-        request_id TEXT,
-        void_at REAL,
-        CHECK ((verdict IS NULL) = (ended_at IS NULL))
-    ) STRICT
-    """,
     "CREATE INDEX seal_of_person ON seal (key, after_attempt)",
     "CREATE INDEX seal_of_attempt ON seal (attempt) WHERE attempt IS NOT NULL",
     "CREATE UNIQUE INDEX one_live_seal ON seal (key) WHERE ended_by IS NULL",
     "CREATE INDEX row_line_of_person ON row_line (key)",
-    "CREATE INDEX auto_sign_call_of_person ON auto_sign_call (key, number)",
     "CREATE INDEX attempt_of_person ON attempt (key, number)",
     f"CREATE UNIQUE INDEX one_open_attempt ON attempt (key) WHERE {OPEN_ATTEMPT}",
     """
@@ -315,11 +288,6 @@ STATEMENTS: Sequence[str] = (
     BEGIN SELECT RAISE (ABORT, 'settled'); END
     """,
     f"""
-    CREATE TRIGGER no_sms_beside_one_that_may_have_been_sent BEFORE INSERT ON auto_sign_call
-    WHEN NEW.by_sms = 1 AND EXISTS (SELECT 1 FROM auto_sign_call WHERE key = NEW.key AND kind = NEW.kind AND {_SMS_STANDS})
-    BEGIN SELECT RAISE (ABORT, 'sms'); END
-    """,  # noqa: S608 - our own text
-    f"""
     CREATE TRIGGER a_seal_name_stays_with_its_owner BEFORE UPDATE OF key ON seal_name
     WHEN NOT EXISTS (SELECT 1 FROM seal_name WHERE seal_name = OLD.seal_name AND {FREE_NAME})
     BEGIN SELECT RAISE (ABORT, 'seal_name'); END
@@ -330,7 +298,6 @@ STATEMENTS: Sequence[str] = (
 CONSTRAINTS = {
     "UNIQUE constraint failed: attempt.key": "open_attempt",
     "UNIQUE constraint failed: attempt.uuid": "attempt",
-    "UNIQUE constraint failed: auto_sign_call.uuid": "attempt",
     "UNIQUE constraint failed: run.run": "run",
     "UNIQUE constraint failed: seal.key": "live_seal",
     "UNIQUE constraint failed: seal.seal_id": "seal_id",

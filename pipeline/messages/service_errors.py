@@ -37,7 +37,7 @@ _SAME_TEXTS: Mapping[str, str] = {
     "OperationDenied.Sensitive": "InvalidParameter.Sensitive",
 }
 _TODO = ".todo"
-# code of calls about auto-sign that only says how things are with the doctor
+# code of a call about auto-sign: the doctor needs no link
 OPEN_ALREADY = "FailedOperation.UserAutoSignEnableAlready"
 HTTPS_PORT = 443
 # what to do about the network -> the texts of the wire that ask for it; both are the last parts of keys

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config.settings import Config
+from pipeline.domain.results_format import LINKS
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import DiskTrouble, UsageError
@@ -19,7 +20,6 @@ from pipeline.operations.replaced_files import list_replaced_files
 from pipeline.operations.retention import Removal, list_run_folders, remove_files
 from pipeline.planning.guards import ALL_RUNS
 from pipeline.reports.earlier_results import LOG, OUTCOMES, PLAN
-from pipeline.reports.link_list import LINKS
 from pipeline.reports.write import FILES
 from pipeline.support.atomic_files import write_jsonl
 from pipeline.workflow.recorded_runs import RUN
@@ -97,7 +97,7 @@ def _list_mentions(folders: Sequence[Path], traces: PersonTraces) -> Iterator[Pa
     }
     for folder in folders:
         if (folder / LINKS).is_file():
-            yield folder  # links of many doctors: `autosign links` shows those of the others again
+            yield folder  # links of many doctors: `autosign links` makes them again
             continue
         for name in (OUTCOMES, PLAN):
             if (folder / name).is_file():

@@ -66,15 +66,13 @@ def load_template(name: str) -> Template:
     return get_environment(TEMPLATES).get_template(name)
 
 
-def write_page(
-    path: Path, template: str, language: str, values: Mapping[str, object], *, pictures: bool = False
-) -> Path:
+def write_page(path: Path, template: str, language: str, values: Mapping[str, object]) -> Path:
     """Fill ``NAME.html`` with its style and its script and write it, piece by piece; every value is escaped.
 
     The style is the colours, shared.css and ``NAME.css``, the script shared.js and ``NAME.js``.
 
-    The policy allows no other style and script than these two, by their sha256, and loads nothing; with ``pictures``
-    it allows pictures inside the page.
+    The policy allows no other style and script than these two, by their sha256, and loads nothing but pictures inside the
+    page.
     """
     style, script = build_style(template), _build_script(template)
     page = load_template(template).generate(
@@ -82,7 +80,7 @@ def write_page(
         # our own files without values: the hashes are of exactly these characters
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
-        policy=build_policy(template, pictures=pictures),
+        policy=build_policy(template),
         page_words={word: render(f"page.{word}", language) for word in ("copy", "copied", "pages")},
         **values,
     )
@@ -103,11 +101,11 @@ def _build_script(template: str) -> str:
     return _join_files("shared.js", template.replace(".html", ".js"))
 
 
-def build_policy(template: str, *, pictures: bool) -> str:
+def build_policy(template: str) -> str:
     """Return the policy of ``NAME.html``, which allows this version's own style and script alone."""
     parts = (
         "default-src 'none'",
-        *(("img-src data:",) if pictures else ()),
+        "img-src data:",
         f"style-src {_hash_source(build_style(template))}",
         f"script-src {_hash_source(_build_script(template))}",
         "base-uri 'none'",

@@ -89,7 +89,7 @@ def write_report(
     values |= {"unused": unused.collect_page_values(workbook)}
     pages = [(REVIEW_PAGE, presenter.render_review("title")), (workbook, workbook)]
     values |= {"t": presenter.render, "workbook": workbook, "pages": pages}
-    return write_page(path, "report.html", presenter.language, values, pictures=True)
+    return write_page(path, "report.html", presenter.language, values)
 
 
 def _collect_values(report: RunReport, presenter: Presenter) -> dict[str, object]:

@@ -50,7 +50,7 @@ def write_review(
 ) -> Path:
     """Write the page and return its path."""
     values = _collect_values(report, presenter, previews)
-    return write_page(path, "review.html", presenter.language, values, pictures=True)
+    return write_page(path, "review.html", presenter.language, values)
 
 
 def record_review(outcome: RowOutcome, report: RunReport, presenter: Presenter) -> RecordedReview | None:

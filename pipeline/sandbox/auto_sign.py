@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, cast
 
-from pipeline.sandbox.checks import check_signer, get_lifetime_number, get_link_end, get_sms_address
+from pipeline.sandbox.checks import check_signer, get_lifetime_number, get_link_end
 from pipeline.sandbox.gateway import Order, Refusal
 
 Response = Mapping[str, Any]  # the inside of ``Response``, without its RequestId
@@ -46,7 +46,6 @@ class Link:
     request_id: str
     created_at: float  # unix seconds, as are the next ones
     expires_at: float
-    sms_to: str | None = field(default=None, repr=False)
     opened_at: float | None = None
     is_used: bool = False
 
@@ -106,10 +105,10 @@ class AutoSign:
         """Answer with a link by which a doctor opens auto-sign."""
         user = order.sent["AutoSignConfig"]["UserInfo"]
         person = self._check_order(order, user)
-        end, sms_to = get_link_end(order.sent, order.now), get_sms_address(order.sent)
+        end = get_link_end(order.sent, order.now)
         if self._is_open(person, order.now) and self._open[person].seal_id:
             raise Refusal("FailedOperation", "用户已开通授权签")
-        return self._make_link("enable", order, user, end, sms_to)
+        return self._make_link("enable", order, user, end)
 
     def create_seal_link(self, order: Order) -> Response:
         """Answer with a link by which a doctor who has opened auto-sign chooses another seal."""
@@ -117,7 +116,7 @@ class AutoSign:
         end = get_link_end(order.sent, order.now)
         if not self._is_open(person, order.now):
             raise Refusal("FailedOperation", NOT_OPEN)
-        return self._make_link("seal", order, order.sent["UserInfo"], end, None)
+        return self._make_link("seal", order, order.sent["UserInfo"], end)
 
     def _check_order(self, order: Order, user: Mapping[str, Any]) -> Person:
         """Return the person whom a call is about."""
@@ -138,7 +137,6 @@ class AutoSign:
         order: Order,
         user: Mapping[str, Any],
         end: float,
-        sms_to: str | None,
     ) -> Response:
         end_point, url_type = order.sent.get("EndPoint", ""), order.sent.get("UrlType", "")
         token = "".join(self._random.choices(_TOKEN_ALPHABET, k=12))
@@ -159,7 +157,6 @@ class AutoSign:
                 request_id=order.request_id,
                 created_at=order.now,
                 expires_at=end,
-                sms_to=sms_to,
             )
         )
         names = (*_PROGRAM, "Path", "QrCode")
@@ -275,7 +272,7 @@ class AutoSign:
     # -- the truth
 
     def build_report(self, now: float) -> dict[str, Any]:
-        """Return every link, text message and authorisation as ``GET /_truth`` answers it."""
+        """Return every link and authorisation as ``GET /_truth`` answers it."""
         people = [
             {"organization": person[0], "number": person[1], "is_open": self._is_open(person, now)}
             | asdict(one)
@@ -284,10 +281,5 @@ class AutoSign:
         return {
             "white_list": self._white_list,
             "links": [asdict(link) | {"state": link.get_state(now)} for link in self.links],
-            "sms": [
-                {"to": link.sms_to, "number": link.number, "url": link.url, "at": link.created_at}
-                for link in self.links
-                if link.sms_to is not None
-            ],
             "people": people,
         }

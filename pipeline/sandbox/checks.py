@@ -119,8 +119,6 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
             },
         ),
         "UrlType": TEXT,
-        "NotifyType": TEXT,
-        "NotifyAddress": TEXT,
         "ExpiredTime": NUMBER,
         "UserData": TEXT,
         "EndPoint": TEXT,
@@ -310,19 +308,6 @@ def get_link_end(sent: Mapping[str, Any], now: float) -> float:
     if len(data) > USER_DATA_LIMIT or (data and _decode_base64(data) is None):
         raise Refusal("InvalidParameter.CustomerData")
     return end
-
-
-def get_sms_address(sent: Mapping[str, Any]) -> str | None:
-    """Return the mobile that gets a text message with the link, None for no message; raises Refusal."""
-    if not sent.get("NotifyType"):
-        return None
-    if sent["NotifyType"] != "SMS":
-        raise Refusal("InvalidParameter.ParamError", "参数错误，不支持的NotifyType")
-    if not sent.get("NotifyAddress"):
-        raise Refusal("MissingParameter", "缺少参数NotifyAddress")
-    check_mobile(sent["NotifyAddress"])
-    address: str = sent["NotifyAddress"]
-    return address
 
 
 INLINE_LIMIT = 5_000_000  # bytes before base64; «5M» taken the strict way

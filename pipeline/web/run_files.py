@@ -52,7 +52,7 @@ class RunFile:
         """
         if self.kind != "report":
             return None
-        policy = build_policy(REPORT_PAGE, pictures=True)
+        policy = build_policy(REPORT_PAGE)
         with self.path.open(encoding="utf-8", errors="replace") as page:
             head = page.read(_HEAD)
         return policy if f'content="{policy.replace(chr(39), "&#39;")}"' in head else None

@@ -28,7 +28,7 @@ CHANGES_LEDGER = frozenset({"adopt", "certify", "purge", "resolve", "retry", "ru
 # command -> the words after it, once or in turn; {} is the hospital's folder, {name} a sealed doctor
 ARGUMENTS = {
     "adopt": [("{}/adopted.csv",)],
-    "autosign links": [(), ("--yes",)],
+    "autosign links": [()],
     "autosign status": [()],
     "certify": [("{name}", "--yes"), ("{name}", "--console", "shown")],
     "check": [(), ("--seals", "{}/seals")],

@@ -63,7 +63,6 @@ _TABLES = (
     "file_stat",
     "bearer",
     "auto_sign",
-    "auto_sign_call",
     "receipt",
 )
 

@@ -22,7 +22,7 @@ from pipeline.esign.products import PlatformAgent
 from pipeline.esign.responses import Reply
 
 NUMBER, SEAL_ID = "11010119900307467X", "yDsealsealsealsealsealsealseal01"
-SIGNER = Signer("王小明", CardType.ID_CARD, NUMBER, mobile="13800138000")
+SIGNER = Signer("王小明", CardType.ID_CARD, NUMBER)
 AGENT = PlatformAgent("app", "organization", "operator")
 
 
@@ -59,7 +59,6 @@ def test_an_answer_is_read_as_documented(fields, expected):
         ({"IsOpen": "true", "RequestId": "q"}, NO_IS_OPEN),
         ({"IsOpen": 1, "SealId": SEAL_ID, "RequestId": "q"}, NO_IS_OPEN),
         ({"IsOpen": True, "SealId": NUMBER, "RequestId": "q"}, ODD_SEAL_ID),
-        ({"IsOpen": True, "SealId": "13800138000", "RequestId": "q"}, ODD_SEAL_ID),
         ({"IsOpen": True, "SealId": "null", "RequestId": "q"}, ODD_SEAL_ID),
         (b"<html>502</html>", "unreadable"),
         ({"IsOpen": True}, None),
@@ -69,7 +68,7 @@ def test_an_answer_that_lacks_what_is_documented_proves_nothing(fields, code):
     reading = read(fields)
     assert reading.code == code
     assert reading.is_done == (code is None)
-    assert reading.seal_id is None, "neither a number nor a mobile is ever kept as a SealId"
+    assert reading.seal_id is None, "a number is never kept as a SealId"
     assert read({"IsOpen": True, "RequestId": "q"}, status=502).meaning == "unknown"
 
 
@@ -89,7 +88,7 @@ def test_a_refusal_is_masked():
     ("url", "is_link"),
     [
         ("https://essurl.cn/AbC123", True),
-        ("pages/guide?from=autoSign&token=x", True),
+        ("pages/guide?from=autoSign&token=x", False),
         (f"https://essurl.cn/?card={NUMBER}", False),
         (f"https://essurl.cn/?card={NUMBER.lower()}", False),
         ("https://essurl.cn/a b", False),
@@ -103,16 +102,9 @@ def test_a_link_never_shows_a_number(url, is_link):
     assert (reading.url, reading.code) == ((url, None) if is_link else (None, NO_URL))
 
 
-def test_the_mobile_leaves_only_with_an_sms():
+def test_a_call_brings_the_person_and_asks_for_no_message():
     asked = json.loads(build_status_query(AGENT, SIGNER))
     assert asked["UserInfo"] == {"Name": "王小明", "IdCardType": "ID_CARD", "IdCardNumber": NUMBER}
     assert set(asked) == {"Agent", "SceneKey", "UserInfo"}
-    plain = json.loads(build_enable_link(AGENT, SIGNER, expires_at=9, end_point="HTTP_SHORT_URL"))
-    by_sms = json.loads(
-        build_enable_link(AGENT, SIGNER, expires_at=9, end_point="HTTP_SHORT_URL", by_sms=True)
-    )
-    assert "13800138000" not in json.dumps(plain)
-    assert {name: by_sms[name] for name in set(by_sms) - set(plain)} == {
-        "NotifyType": "SMS",
-        "NotifyAddress": "13800138000",
-    }
+    link = json.loads(build_enable_link(AGENT, SIGNER, expires_at=9, end_point="HTTP_SHORT_URL"))
+    assert set(link) == {"Agent", "Operator", "SceneKey", "AutoSignConfig", "ExpiredTime", "EndPoint"}

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_support import SEALS, UNKNOWN, decision, require_same_summary, send, settle_attempt
 
-from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, AutoSignRecord, CallEnd
+from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignRecord
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import (
     CreateAttempt,
@@ -747,61 +747,6 @@ async def test_the_newest_answer_about_a_person_counts_and_no_answer_takes_none_
     assert ledger.list_auto_sign_records()["p1"] == AutoSignRecord(
         "p1", 6.0, answered_at=6.0, is_open=True, seal_id="s1", own_seal_id="s1"
     )
-
-
-def call(uuid: str, **more: object) -> AutoSignCall:
-    return AutoSignCall(uuid, "p1", "enable_link", more.pop("at", 10.0), "it", **more)
-
-
-async def test_a_link_is_begun_before_its_call_and_ends_once(ledger, attempt, sealed):
-    with pytest.raises(LedgerConflict, match=r"^person$"):
-        await ledger.begin_auto_sign_call(call("c1"))
-    await settle_attempt(ledger, attempt("p1"), sealed("s1"), now=2.0)
-    await ledger.begin_auto_sign_call(call("c1"))
-    await ledger.begin_auto_sign_call(call("c2", by_sms=True))
-    with pytest.raises(LedgerConflict, match=r"^attempt$"):
-        await ledger.begin_auto_sign_call(call("c1"))
-    end = CallEnd("done", url="https://essurl.cn/x", until=90.0, request_id="q1")
-    await ledger.end_auto_sign_call("c1", end, now=11.0)
-    for uuid in ("c1", "c9"):
-        with pytest.raises(LedgerConflict, match=r"^settled$"):
-            await ledger.end_auto_sign_call(uuid, CallEnd("refused", code="FailedOperation"), now=12.0)
-    ledger.record_void_links(["c1"], now=13.0)
-    ledger.record_void_links(["c1"], now=14.0)
-    made = {"verdict": "done", "ended_at": 11.0, "url": "https://essurl.cn/x", "until": 90.0}
-    assert ledger.list_auto_sign_calls() == [
-        call("c1", **made, request_id="q1", void_at=13.0),
-        call("c2", by_sms=True),
-    ]
-
-
-async def test_a_second_sms_is_refused_while_the_first_may_count(ledger, attempt, sealed):
-    await settle_attempt(ledger, attempt("p1"), sealed("s1"), now=2.0)
-    for number, (end, voided, is_free) in enumerate(
-        [
-            (CallEnd("refused", code="FailedOperation"), False, True),
-            (CallEnd("not_executed", code="RequestLimitExceeded"), False, True),
-            (CallEnd("done", url="u", until=20.0), False, True),  # it expires
-            (CallEnd("done", url="u", until=1e9), True, True),
-            (CallEnd("done", url="u", until=1e9), False, False),
-        ]
-    ):
-        begun_at = 100.0 * (number + 1)
-        await ledger.begin_auto_sign_call(call(f"c{number}", at=begun_at, by_sms=True))
-        with pytest.raises(LedgerConflict, match=r"^sms$"):
-            await ledger.begin_auto_sign_call(call("again", at=begun_at + 1, by_sms=True))
-        await ledger.end_auto_sign_call(f"c{number}", end, now=begun_at + 1)
-        if voided:
-            ledger.record_void_links([f"c{number}"], now=begun_at + 2)
-        assert is_free or number == 4
-    for free in (call("by hand", at=501.0), replace(call("other", by_sms=True), kind="seal_link")):
-        await ledger.begin_auto_sign_call(free)
-    with pytest.raises(LedgerConflict, match=r"^sms$"):
-        await ledger.begin_auto_sign_call(call("again", at=501.0, by_sms=True))
-    await ledger.begin_auto_sign_call(call("later", at=2e9, by_sms=True))
-    await ledger.end_auto_sign_call("later", CallEnd("unknown", code="no_answer"), now=2e9)
-    with pytest.raises(LedgerConflict, match=r"^sms$"):
-        await ledger.begin_auto_sign_call(call("never", at=9e9, by_sms=True))
 
 
 # -- runs and what they said

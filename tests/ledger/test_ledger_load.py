@@ -22,7 +22,7 @@ from ledger_support import SEALS, UNKNOWN, decision, send
 from postgres_server import find_programs, run_server
 from server_ledger import SECRET
 
-from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignCall, CallEnd
+from pipeline.domain.auto_sign import AutoSignAnswer
 from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import PictureDecision, Verdict
 from pipeline.domain.server_address import ServerAddress, name_schema
@@ -123,7 +123,7 @@ def read_server(places: Places, tables: dict[str, list[tuple]]) -> dict[str, lis
 
 
 async def fill_auto_sign(ledger) -> None:
-    """Enter answers about three people, links with and without a verdict, and an SMS."""
+    """Enter answers about three people."""
     opened = AutoSignAnswer("p1", NOW, is_open=True, seal_id="S1y", license_to=NOW + 9, request_id="q")
     for answer in (
         opened,
@@ -131,17 +131,6 @@ async def fill_auto_sign(ledger) -> None:
         AutoSignAnswer("p6", NOW, None, code="x"),
     ):
         await ledger.record_auto_sign_answer(answer)
-    for uuid, key, kind in (
-        ("c1", "p2", "enable_link"),
-        ("c2", "p1", "seal_link"),
-        ("c3", "p6", "enable_link"),
-    ):
-        call = AutoSignCall(uuid, key, kind, NOW, "it", by_sms=uuid == "c2")
-        await ledger.begin_auto_sign_call(call)
-    await ledger.end_auto_sign_call(
-        "c1", CallEnd("done", "https://essurl.cn/x", NOW + 9, request_id="q"), now=NOW
-    )
-    ledger.record_void_links(["c1"], now=NOW)
 
 
 def fill(ledger, attempt, run_record, seen) -> None:

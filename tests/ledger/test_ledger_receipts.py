@@ -10,20 +10,18 @@ from dataclasses import replace
 import pytest
 from ledger_support import SEALS, UNKNOWN, decision
 
-from pipeline.domain.auto_sign import AutoSignCall, CallEnd
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError
 from pipeline.ledger import maintenance, receipt_sync, receipts, schema
 from pipeline.ledger.maintenance import check_ledger
 from pipeline.ledger.ownership import Ownership
-from pipeline.ledger.protocol import LedgerConflict
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.ledger.registry import TenantRegistry
 from pipeline.ledger.sqlite_ledger import connect
 from pipeline.support.failpoints import enable_failpoint
 
 TENANT = "sandbox/app/org"
-TABLES = ("meta", "run", "person", "seal_name", "decision", "attempt", "seal", "auto_sign_call")
+TABLES = ("meta", "run", "person", "seal_name", "decision", "attempt", "seal")
 
 
 def read_receipt_lines(position):
@@ -354,77 +352,3 @@ def test_a_verdict_reads_its_own_seal_and_no_other(opened, ledger_path):
             "EXPLAIN QUERY PLAN SELECT * FROM seal WHERE attempt = ?", ("uuid",)
         ).fetchall()
     assert "USING INDEX seal_of_attempt" in plan[0][-1]
-
-
-def begin_sms(ledger, attempt, run_record, sealed, *, enable=lambda: None):
-    """Seal a doctor and make one link for them, which the service sends by SMS."""
-    ledger.begin_run(run_record("r1"))
-    asyncio.run(seal(ledger, attempt("p1"), sealed("S1")))
-    call = AutoSignCall("c1", "p1", "enable_link", 9.0, "it", by_sms=True)
-    enable()
-    asyncio.run(ledger.begin_auto_sign_call(call))
-    end = CallEnd("done", url="https://essurl.cn/x", until=99.0)
-    asyncio.run(ledger.end_auto_sign_call("c1", end, now=10.0))
-
-
-@pytest.mark.parametrize(
-    ("point", "passes", "verdict", "url"),
-    [
-        ("ledger: after the commit", 1, "unknown", None),
-        ("ledger: before the receipts", 2, "unknown", None),
-        (
-            "ledger: before the commit",
-            2,
-            "done",
-            "https://essurl.cn/x",
-        ),  # the receipts have it, the ledger has not
-        ("ledger: after the commit", 2, "done", "https://essurl.cn/x"),
-    ],
-)
-def test_an_sms_survives_a_kill_and_the_loss_of_the_ledger(
-    opened, ledger_path, attempt, run_record, sealed, raw, point, passes, verdict, url
-):
-    child = os.fork()
-    if child == 0:
-        remaining = [passes]
-
-        def act(name):
-            remaining[0] -= name == point
-            if name == point and remaining[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        begin_sms(opened(), attempt, run_record, sealed, enable=lambda: enable_failpoint(act))
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status), "the point was not reached"
-    opened().close()
-    for _ in range(2):
-        assert raw("SELECT verdict, url FROM auto_sign_call") == [(verdict, url)]
-        assert check_ledger(ledger_path, TENANT).defects == ()
-        again = AutoSignCall("c2", "p1", "enable_link", 50.0, "it", by_sms=True)
-        with closing(opened()) as ledger, pytest.raises(LedgerConflict, match=r"^sms$"):
-            asyncio.run(ledger.begin_auto_sign_call(again))
-        ledger_path.unlink()
-        maintenance.rebuild_ledger(ledger_path, TENANT)
-
-
-def test_a_ledger_that_lacks_an_sms_of_its_receipts_is_refused(
-    opened, ledger_path, attempt, run_record, sealed
-):
-    """It is an older copy: the doctor would get a second SMS."""
-    with closing(opened()) as ledger:
-        ledger.begin_run(run_record("r0"))
-        asyncio.run(seal(ledger, attempt("p0", run="r0"), sealed("S0")))
-    older = ledger_path.read_bytes()
-    with closing(opened()) as ledger:
-        ledger.begin_run(run_record("r1"))
-        call = AutoSignCall("c1", "p0", "enable_link", 9.0, "it", by_sms=True)
-        asyncio.run(ledger.begin_auto_sign_call(call))
-        asyncio.run(ledger.end_auto_sign_call("c1", CallEnd("done", "u", 99.0), now=10.0))
-    ledger_path.write_bytes(older)
-    assert [defect.kind for defect in check_ledger(ledger_path, TENANT).defects] == ["behind"]
-    with pytest.raises(LedgerError, match="ledger rebuild"):
-        opened()
-    maintenance.rebuild_ledger(ledger_path, TENANT)
-    with closing(opened()) as ledger:
-        assert [(one.uuid, one.verdict) for one in ledger.list_auto_sign_calls()] == [("c1", "done")]

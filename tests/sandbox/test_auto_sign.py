@@ -92,7 +92,7 @@ def room(running, create, signer):
 def test_the_official_sdk_drives_a_life_of_auto_sign(room, number):
     there = room()
     assert there.call(AUTO_SIGN_STATUS).IsOpen is False
-    link = there.call(ENABLE_URL, EndPoint="HTTP_SHORT_URL", NotifyType="SMS", NotifyAddress="13800138000")
+    link = there.call(ENABLE_URL, EndPoint="HTTP_SHORT_URL")
     assert link.Url.startswith("https://")
     assert (link.Path, link.QrCode) == ("", "")
     program = there.call(ENABLE_URL)
@@ -118,7 +118,6 @@ def test_the_official_sdk_drives_a_life_of_auto_sign(room, number):
     assert there.refusal(SEAL_URL).code == "FailedOperation"
 
     truth = there.control("truth")["auto_sign"]
-    assert [(sms["to"], sms["url"]) for sms in truth["sms"]] == [("13800138000", link.Url)]
     assert [link["state"] for link in truth["links"]] == ["used", "live", "used", "used"]
 
 
@@ -145,9 +144,7 @@ def test_terms_of_a_link(room):
         ({"ExpiredTime": int(now) + 31 * DAY}, "InvalidParameter.ParamError"),
         ({"EndPoint": "QR"}, "InvalidParameter.EndPoint"),
         ({"UserData": "%"}, "InvalidParameter.CustomerData"),
-        ({"NotifyType": "MAIL"}, "InvalidParameter.ParamError"),
-        ({"NotifyType": "SMS"}, "MissingParameter"),
-        ({"NotifyType": "SMS", "NotifyAddress": "1"}, "InvalidParameter.Mobile"),
+        ({"NotifyType": "SMS"}, "UnknownParameter"),
         ({"user": {"IdCardType": "OTHER_CARD_TYPE"}}, "InvalidParameter.CardType"),
         ({"user": {"Name": " "}}, "InvalidParameter.Name"),
         ({"user": {"IdCardNumber": "110101201803070737"}}, "InvalidParameter.CardNumber"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.cli.run_log import RunRecorder
     from pipeline.cli.run_progress import Progress
     from pipeline.domain.auto_sign import AutoSignState
+    from pipeline.domain.run import Halt
 
 MAX_LISTED = 20  # doctors of a state, on a terminal
 EXIT_ATTENTION, EXIT_LATER, EXIT_ROSTER = 3, 5, 7
@@ -169,17 +170,10 @@ def _compute_exit_code(report: StatusReport, opened: OpenDoctors) -> int:
 
 def _print_report(session: Session, report: StatusReport, opened: OpenDoctors) -> None:
     """Print what stopped the calls, how many doctors are in which state, who cannot sign, and what to do next."""
-    from pipeline.reports.explanations import describe_halt
-    from pipeline.reports.presenter import Presenter
-
     for file in opened.files:
         if file.needs_correction:
             session.alert("autosign.roster_unread", file=opened.masker.mask_text(file.path.name))
-    if report.halt is not None:
-        message = describe_halt(
-            report.halt.code, report.halt.message, Presenter(session.spoken), report.halt.detail
-        )
-        session.alert("run_halted", code=report.halt.code, message=message)
+    print_halt(session, report.halt)
     session.print_json(**report.to_dict())
     if session.as_json:
         return
@@ -197,6 +191,16 @@ def _print_report(session: Session, report: StatusReport, opened: OpenDoctors) -
         doctors = [doctor for doctor in report.doctors if doctor.state is state]
         _print_doctors(session, state, doctors, report.action)
     _suggest_next(session, report)
+
+
+def print_halt(session: Session, halt: Halt | None) -> None:
+    """Print what stopped the calls."""
+    from pipeline.reports.explanations import describe_halt
+    from pipeline.reports.presenter import Presenter
+
+    if halt is not None:
+        message = describe_halt(halt.code, halt.message, Presenter(session.spoken), halt.detail)
+        session.alert("run_halted", code=halt.code, message=message)
 
 
 def _suggest_next(session: Session, report: StatusReport) -> None:
