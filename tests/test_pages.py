@@ -43,7 +43,15 @@ SECTIONS = {key.split(".")[0] for key in KEYS if "." in key}
 CODES_OF_OURS = {*PROBLEM_CODES, *list_answers(), *list_halts()}
 NO_CODES = ("ESIGN_IMPORT_", "TENCENTCLOUD_", "TKE_", "REQUIRE_")  # variables of the environment
 OTHER_WORDS = {
-    *("NO_COLOR", "FORCE_COLOR", "HTTPS_PROXY", "CREDENTIALS_DIRECTORY", "XDG_STATE_HOME"),
+    *(
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "CREDENTIALS_DIRECTORY",
+        "XDG_STATE_HOME",
+    ),
     *("E_PRESCRIPTION_AUTO_SIGN", "OTHER_CARD_TYPE"),
 }
 

@@ -236,7 +236,7 @@ def test_a_checked_run_probes_no_one(tmp_path):
     request = RunRequest("run", "r", (), None, tmp_path)
     checked = CheckedPlan("c", (), has_keys=True)
     probes = [
-        build_plan_rules(one, config, PLAIN_KEY, 0.0, images=None, judgements=None).probes
+        build_plan_rules(one, config, PLAIN_KEY, 0.0, images=None, decided=None).probes
         for one in (request, replace(request, checked=checked))
     ]
     assert probes == [True, False]

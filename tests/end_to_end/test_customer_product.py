@@ -214,9 +214,9 @@ def test_the_hosts_and_the_tenant_follow_the_product():
 def test_a_picture_that_the_other_product_takes_is_made_smaller(hospital_with):
     hospital = hospital_with(api=API)
     hospital.doctors(1)
-    noise = Image.frombytes("RGB", (1600, 1400), random.Random(1).randbytes(1600 * 1400 * 3))
-    noise.paste("white", (0, 0, 1600, 200))
-    noise.save(hospital.folder / "seals" / "00001.png")
+    picture = Image.new("RGB", (2600, 2300), "white")
+    picture.paste(Image.frombytes("RGB", (2600, 830), random.Random(1).randbytes(2600 * 830 * 3)), (0, 600))
+    picture.save(hospital.folder / "seals" / "00001.png")
     assert 5_000_000 < (hospital.folder / "seals" / "00001.png").stat().st_size < 8_000_000
     assert hospital.run_to_end("run") == (0, {"sealed": 1})
     (picture,) = hospital.service.pictures.values()
