@@ -143,7 +143,8 @@ class _Reporter:
         session.print_json(url=url)
         if len(session.hospitals) > 1:
             session.print_text("web.hospital", name=session.hospital)
-        session.print_text("web.next_address" if self._has_printed else "web.address", url=url)
+        first = "web.address" if "?" in url else "web.address_of_users"  # with a token it works once
+        session.print_text("web.next_address" if self._has_printed else first, url=url)
         if self._opener is not None and not self._has_printed:
             self._opener.open(url)
         self._has_printed = True

@@ -84,17 +84,29 @@ class BrowserSession:
         return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self.change_token.encode())
 
 
+class ChangeTokens:
+    """Makes the tokens that changes carry: one a user, so that a page that is open works on when its user comes in again."""
+
+    def __init__(self) -> None:
+        self._secret = secrets.token_bytes(_TOKEN_BYTES)
+
+    def make(self, user: str) -> str:
+        """Return the token of a user."""
+        return hmac.new(self._secret, user.encode(), hashlib.sha256).hexdigest()
+
+
 class BrowserSessions:
     """The sessions that are open, by the digest of their ids. ``get_time`` returns monotonic seconds."""
 
     def __init__(self, get_time: Callable[[], float]) -> None:
         self._get_time = get_time
+        self._change_tokens = ChangeTokens()
         self._sessions: dict[str, _OpenSession] = {}
 
     def open(self, user: PageUser, *, seconds: float = float("inf")) -> str:
         """Return the id of a new session."""
         session_id = secrets.token_urlsafe(_TOKEN_BYTES)
-        session = BrowserSession(user.name, user.role, secrets.token_urlsafe(_TOKEN_BYTES))
+        session = BrowserSession(user.name, user.role, self._change_tokens.make(user.name))
         of_user = [digest for digest, other in self._sessions.items() if other.user.name == user.name]
         for digest in of_user[: max(0, len(of_user) - MAX_SESSIONS + 1)]:
             del self._sessions[digest]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import ipaddress
 import secrets
@@ -10,7 +9,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from pipeline.web.access import BrowserSession, BrowserSessions, PageUser, Role
+from pipeline.web.access import BrowserSession, BrowserSessions, ChangeTokens, PageUser, Role
 from pipeline.web.users import PasswordChecker, UserFile
 
 SESSION_SECONDS = 12 * 3600.0  # of a session that was opened by a password
@@ -44,7 +43,7 @@ class OneTimeEntrance:
 
     def open(self, token: str) -> str | None:
         """Return the id of a new session for the token, None for any other token."""
-        if not hmac.compare_digest(token.encode(), self.token.encode()):
+        if not hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self.token.encode()):
             return None
         self.token = secrets.token_urlsafe(_TOKEN_BYTES)
         return self._sessions.open(self._user)
@@ -97,7 +96,7 @@ class ProxyEntrance:
     def __init__(self, proxy: str, users: UserFile) -> None:
         self._network = ipaddress.ip_network(proxy)
         self._users = users
-        self._secret = secrets.token_bytes(_TOKEN_BYTES)
+        self._change_tokens = ChangeTokens()
 
     def get_session(self, request: web.Request, session_id: str | None) -> BrowserSession | None:  # noqa: ARG002 - the interface
         """Return a session of the user who is named; None for another sender, an unknown user, or several names."""
@@ -108,8 +107,7 @@ class ProxyEntrance:
         user = self._users.read().get(names[0]) if len(names) == 1 else None
         if user is None:
             return None
-        token = hmac.new(self._secret, user.name.encode(), hashlib.sha256).hexdigest()
-        return BrowserSession(user.name, user.role, token)
+        return BrowserSession(user.name, user.role, self._change_tokens.make(user.name))
 
     def close(self, session_id: str | None) -> None:
         """Do nothing: the proxy knows who is signed in."""

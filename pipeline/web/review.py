@@ -24,9 +24,9 @@ from pipeline.web.access import Role
 from pipeline.web.check_child import DelayedCheck
 from pipeline.web.review_cards import ALL, FILTERS, UNJUDGED, CheckedPairing, CheckedPairings
 from pipeline.web.rows.checked_rows import NewestRows
-from pipeline.web.security import SESSION, RequestRefused, Route
+from pipeline.web.security import SESSION, RequestRefused, Route, is_fragment
 from pipeline.web.site import Site
-from pipeline.web.view import PageView, choose_language, is_fragment, parse_place
+from pipeline.web.view import PageView, choose_language, parse_place
 from pipeline.workflow.run_request import build_request
 from pipeline.workflow.stage_settings import build_agent
 from pipeline.workflow.tenant_ledger import lock_ledger, open_configured_ledger, require_ledger

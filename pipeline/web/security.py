@@ -24,6 +24,7 @@ from pipeline.web.entrance import Entrance
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SESSION = web.RequestKey("session", BrowserSession)
+SIGN_IN = web.RequestKey("sign_in", dict)  # what a failed sign-in had: ``name``, and where to go ``back`` to
 ENTRY_PATH, ENTRY_FIELD = "/", "token"
 TOKEN_HEADER, TOKEN_FIELD = "X-Change-Token", "change_token"
 MAX_BODY = 64 * 1024  # bytes of a form
@@ -50,6 +51,11 @@ class Body(Enum):
 
     FORM = "application/x-www-form-urlencoded"  # of at most MAX_BODY bytes
     FILE = "application/octet-stream"  # the bytes of one file
+
+
+def is_fragment(request: web.Request) -> bool:
+    """Return whether htmx asks for a part of a page."""
+    return request.headers.get("HX-Request") == "true"
 
 
 class RequestRefused(Exception):
@@ -101,7 +107,8 @@ class RequestGuard:
         route = self._routes.get(request.match_info.route)
         if route is None or route.role is not Role.ANYONE:
             if session is None:
-                raise RequestRefused(401, self._entrance.no_session)
+                is_of_page = is_change or is_fragment(request)  # of one that is open and had a session
+                raise RequestRefused(401, "web.signed_out" if is_of_page else self._entrance.no_session)
             if request.match_info.http_exception is None and (route is None or session.role < route.role):
                 raise RequestRefused(403, "web.no_role")
         if session is not None:

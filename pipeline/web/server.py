@@ -7,6 +7,7 @@ import errno
 import logging
 import socket
 import ssl
+import stat
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
@@ -17,6 +18,8 @@ from pipeline.domain.server_address import is_loopback
 from pipeline.errors import UsageError, reason_of
 from pipeline.ledger.lock import read_user_name
 from pipeline.support.interrupts import call_at_signals
+from pipeline.support.rights import is_exposed
+from pipeline.support.terminal_text import quote
 from pipeline.web.access import BrowserSessions, PageAddress
 from pipeline.web.adopt import AdoptPages
 from pipeline.web.cases import CasePages
@@ -236,6 +239,9 @@ def _load_certificate(site: Site) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificate, key = site.config.resolve_path(settings.certificate), site.config.resolve_path(settings.key)
+    if is_exposed(key):
+        mode = f"{stat.S_IMODE(key.stat().st_mode):04o}"
+        raise UsageError("web.key_exposed", key=key, mode=mode, command=f"chmod 600 {quote(str(key))}")
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from aiohttp import web
 from pipeline.reports.html_pages import build_style
 from pipeline.web.access import PageAddress, Role
 from pipeline.web.entrance import SESSION_SECONDS, Entrance, OneTimeEntrance, PasswordEntrance
-from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, SESSION, RequestRefused, Route
+from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, SESSION, SIGN_IN, RequestRefused, Route
 from pipeline.web.site import Site
 from pipeline.web.users import FailedAttempts
 from pipeline.web.view import LANGUAGE_COOKIE, LANGUAGES, PageView, make_redirect
 
 STATIC = Path(__file__).parent / "static"
 YEAR = 365 * 24 * 3600  # seconds
+MAX_NAME = 64  # characters of a name that is shown again
 _OWN_PATH = re.compile(r"/(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
 
 
@@ -81,6 +82,7 @@ class SessionPages:
             raise RequestRefused(404, "web.no_page")
         form = await request.post()
         name, password = str(form.get("name", "")), str(form.get("password", ""))
+        request[SIGN_IN] = {"name": name[:MAX_NAME], "back": str(form.get("back", ""))}
         of_name, of_address = f"name {name[:64]}", f"address {request.remote}"
         async with self._comparing:
             wait = self._attempts.get_wait(of_name, of_address)
@@ -96,7 +98,7 @@ class SessionPages:
         self._attempts.clear(of_name)
         await self._record(user.name, "sign-in", request)
         self._entrance.close(request.cookies.get(self._address.cookie))
-        response = make_redirect(ENTRY_PATH)
+        response = _lead_back(form)
         self._set_cookie(response, self._entrance.open(user))
         return response
 
@@ -127,9 +129,7 @@ class SessionPages:
     async def _set_language(self, request: web.Request) -> web.StreamResponse:
         """Keep the language that was chosen, and lead back to the page that was shown."""
         form = await request.post()
-        language, back = form.get("language"), form.get("back")
-        is_own = isinstance(back, str) and _OWN_PATH.fullmatch(back) is not None
-        response = make_redirect(str(back) if is_own else "/")
+        language, response = form.get("language"), _lead_back(form)
         if language in LANGUAGES:
             response.set_cookie(
                 LANGUAGE_COOKIE, str(language), max_age=YEAR, path="/", httponly=True, samesite="Strict"
@@ -145,3 +145,9 @@ class SessionPages:
 
     async def _send_icon(self, _: web.Request) -> web.StreamResponse:
         return web.Response(text=self._icon, content_type="image/svg+xml")
+
+
+def _lead_back(form: Mapping[str, object]) -> web.Response:
+    """Return an answer that leads to the page from which a form was sent."""
+    back = str(form.get("back", ""))
+    return make_redirect(back if _OWN_PATH.fullmatch(back) else ENTRY_PATH)

@@ -14,11 +14,13 @@ from pipeline.reports.html_pages import get_environment
 from pipeline.reports.presenter import Presenter
 from pipeline.version import PROGRAM, __version__
 from pipeline.web.entrance import Entrance
-from pipeline.web.security import SESSION, Handler, RequestRefused
+from pipeline.web.security import SESSION, SIGN_IN, Handler, RequestRefused, is_fragment
 
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = ("zh", "en")
 MAX_DIGITS = 9  # of a place in a list
+ANSWER_SECONDS = 120  # after which a page takes a request for lost
+LAYOUT_SCRIPT = "layout.js"
 LANGUAGE_COOKIE = f"{PROGRAM}-language"
 PAGES = (
     ("/", "home"),
@@ -40,14 +42,21 @@ HTMX_SETTINGS = json.dumps(
         "historyCacheSize": 0,
         "defaultSettleDelay": 0,  # a form that is put in belongs to htmx at once, not after 20 ms
         "selfRequestsOnly": True,
-        "responseHandling": [{"code": "204", "swap": False}, {"code": ".*", "swap": True}],
+        "timeout": ANSWER_SECONDS * 1000,
+        "responseHandling": [
+            {"code": "204", "swap": False},
+            # what was typed stays where a session has ended or is another user's: the sentence stands above the page
+            {
+                "code": "40[13]",
+                "swap": True,
+                "error": True,
+                "target": "#unsaved",
+                "swapOverride": "innerHTML",
+            },
+            {"code": ".*", "swap": True},
+        ],
     }
 )
-
-
-def is_fragment(request: web.Request) -> bool:
-    """Return whether htmx asks for a part of a page."""
-    return request.headers.get("HX-Request") == "true"
 
 
 def parse_place(text: str) -> int:
@@ -58,6 +67,14 @@ def parse_place(text: str) -> int:
 def make_redirect(path: str) -> web.Response:
     """Return an answer that leads the browser to a path of the page, by GET."""
     return web.Response(status=303, headers={hdrs.LOCATION: path})
+
+
+def _get_way_back(request: web.Request) -> str:
+    """Return the path of the page from which a request came that needs a session."""
+    if request.method == hdrs.METH_GET:
+        return request.path
+    pages = (address for address, _ in PAGES[1:])
+    return next((address for address in pages if f"{request.path}/".startswith(f"{address}/")), "/")
 
 
 def _get_step(path: str) -> tuple[int, str | None] | None:
@@ -136,7 +153,7 @@ class PageView:
             change_token=session.change_token if session else None,
             user=session.user if session else None,
             can_leave=self._entrance.has_cookie,
-            scripts=scripts,
+            scripts=(LAYOUT_SCRIPT, *scripts),
             htmx_settings=HTMX_SETTINGS,
             tenant=self._tenant,
             version=__version__,
@@ -165,7 +182,8 @@ class PageView:
         presenter = Presenter(choose_language(request))
         status, text = self._explain_failure(error, presenter)
         is_sign_in = self._entrance.asks_password and status in {401, 429}
-        response = self.render(
+        is_out = status == web.HTTPUnauthorized.status_code
+        return self.render(
             request,
             "message.html",
             fragment="message_part.html",
@@ -173,10 +191,9 @@ class PageView:
             title=presenter.render("web.sign_in" if is_sign_in else "web.refused"),
             text=text,
             is_sign_in=is_sign_in,
+            is_out=is_out and is_fragment(request),
+            sign_in=request.get(SIGN_IN, {"name": "", "back": _get_way_back(request)}),
         )
-        if status == web.HTTPUnauthorized.status_code and is_fragment(request):
-            response.headers["HX-Redirect"] = "/"  # the whole page, which names how to get in
-        return response
 
     def _explain_failure(self, error: Exception, presenter: Presenter) -> tuple[int, str]:
         """Return the status and the sentence for a request that failed; numbers in it are masked."""

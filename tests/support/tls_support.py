@@ -14,6 +14,14 @@ CERTIFICATE = DATA / "loopback-tls.pem"  # key and certificate
 WRONG_HOST, EXPIRED = DATA / "wrong-host-tls.pem", DATA / "expired-tls.pem"
 
 
+def copy_key(folder: Path, mode: int = 0o600) -> str:
+    """Return the path of a copy of the key in a folder, which others cannot read unless ``mode`` lets them."""
+    key = folder / "key.pem"
+    key.write_bytes(CERTIFICATE.read_bytes())
+    key.chmod(mode)
+    return str(key)
+
+
 class TlsRelay:
     """Speaks TLS in front of a plain sandbox, in a thread; counts what came through the handshake."""
 

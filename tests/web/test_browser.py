@@ -6,9 +6,9 @@ import re
 import pytest
 from desktop import AXE, AXE_DIGEST, SMALL_TARGETS, list_violations
 from page_support import PageThread
-from people import make_row, name
+from people import make_row, name, number
 from playwright.sync_api import expect
-from tls_support import CERTIFICATE
+from tls_support import CERTIFICATE, copy_key
 from wire_support import fault
 
 from pipeline.messages.catalogue import render
@@ -283,28 +283,60 @@ def test_the_file_of_axe_is_that_of_the_package():
 
 
 def test_signing_in_by_password(hospital_with, chromium, quick_digests):
-    """Over TLS, by keyboard; a wrong password leaves the name to be typed again."""
+    """Over TLS, by keyboard; after a wrong password the name is kept.
+
+    Without a session or a connection a button says that nothing was saved, and what was typed is saved afterwards.
+    """
     hospital = hospital_with()
-    hospital.doctors(1)
+    hospital.doctors(2)
+    hospital.roster([make_row(1, number=number(1)[:17]), make_row(2)])
+    assert hospital.go("check") == 3
     with (hospital.folder / "config.yaml").open("a", encoding="utf-8") as file:
-        file.write(f"web: {{certificate: {CERTIFICATE}, key: {CERTIFICATE}}}\n")
+        file.write(f"web: {{certificate: {CERTIFICATE}, key: {copy_key(hospital.folder)}}}\n")
     digest = PasswordChecker().digest("wang", "four words are enough")
-    UserFile(hospital.folder / "state").save(PageUser("wang", Role.LOOK, "", digest))
+    UserFile(hospital.folder / "state").save(PageUser("wang", Role.CLERK, "", digest))
     with PageThread(hospital.folder / "config.yaml") as page:
         tab = chromium.open_tab(locale="en-US")
-        tab.goto(page.origin)
+        tab.goto(f"{page.origin}/rows")
         assert list_violations(tab) == []
+        expect(tab.get_by_label("User name")).to_be_focused()
+        tab.keyboard.type("wang")
+        tab.keyboard.press("Tab")
         for password in ("not this one", "four words are enough"):
-            expect(tab.get_by_label("User name")).to_be_focused()
-            tab.keyboard.type("wang")
-            tab.keyboard.press("Tab")
+            expect(tab.get_by_label("Password")).to_be_focused()
             tab.keyboard.type(password)
             tab.keyboard.press("Enter")
             if password == "not this one":
                 expect(tab.get_by_role("alert")).to_contain_text("wrong")
                 assert list_violations(tab) == []
                 assert tab.evaluate(SMALL_TARGETS) == []
-        expect(tab.locator("h1")).to_have_text("Home")
-        tab.get_by_role("button", name="Sign out").click()
-        expect(tab.get_by_label("Password")).to_be_visible()
+        expect(tab.locator("h1")).to_have_text("Rows")
+        expect(tab.locator("header")).to_contain_text("wang")
+        tab.locator(".row-name", has_text=name(1)).click()
+        field, told = tab.locator("input[name=text]"), tab.locator("#unsaved")
+        other = tab.context.new_page()
+        other.goto(page.origin)
+        other.get_by_role("button", name="Sign out").click()
+        expect(other.get_by_label("Password")).to_be_visible()
+
+        field.fill("typed with care")
+        field.press("Enter")
+        expect(told).to_contain_text("nothing was saved")
+        assert list_violations(tab) == []
+        with tab.context.expect_page() as opened:
+            told.get_by_role("link").click()
+        entering = opened.value
+        entering.get_by_label("User name").fill("wang")
+        entering.get_by_label("Password").fill("four words are enough")
+        entering.keyboard.press("Enter")
+        expect(entering.locator("h1")).to_have_text("Home")
+        tab.context.set_offline(True)
+        field.press("Enter")
+        expect(told).to_contain_text("cannot be reached")
+        expect(field).to_have_value("typed with care")
+        tab.context.set_offline(False)
+        field.press("Enter")
+        expect(tab.locator("tr.cells .banner.sealed")).to_be_visible()
+        expect(told).to_have_text("")
+        expect(field).to_have_value("typed with care")
         chromium.close_profile(tab)

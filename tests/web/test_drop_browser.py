@@ -92,7 +92,7 @@ def test_a_question_that_is_open_stays_open_when_the_page_is_refreshed(hospital,
         assert list_names(hospital.folder / "inbox") == ["b.xlsx"]
 
 
-def test_files_are_pasted(hospital, chromium):
+def test_files_are_pasted_and_go_on_after_a_cut(hospital, chromium):
     with PageThread(hospital.folder / "config.yaml") as page:
         tab = chromium.open_tab(locale="en-US")
         tab.goto(page.addresses[-1])
@@ -107,6 +107,13 @@ def test_files_are_pasted(hospital, chromium):
         )
         expect(tab.locator("#sending")).to_contain_text("1 added")
         assert list_names(hospital.folder / "seals") == ["张伟.png"]
+        tab.context.set_offline(True)
+        tab.set_input_files("#files", {"name": "y.png", "mimeType": "image/png", "buffer": b"y"})
+        expect(tab.locator("#sending")).to_contain_text("cut after 0 of 1")
+        tab.context.set_offline(False)
+        expect(tab.locator("#sending")).to_contain_text("1 added")
+        tab.evaluate("setInterval(() => dispatchEvent(new Event('online')), 20)")  # the wait between tries
         tab.route("**/drop/file", lambda route: route.abort())
         tab.set_input_files("#files", {"name": "x.png", "mimeType": "image/png", "buffer": b"x"})
         expect(tab.locator("#dropped li")).to_contain_text("did not arrive")
+        assert list_names(hospital.folder / "seals") == ["y.png", "张伟.png"]

@@ -17,12 +17,15 @@ from command_lines import require_typable
 from page_support import make_site
 from postgres_server import get_free_port
 from run_support import wait_until
+from tls_support import CERTIFICATE, copy_key
 
 from pipeline.cli.app import main
 from pipeline.errors import UsageError
 from pipeline.version import __version__
+from pipeline.web.access import PageUser, Role
 from pipeline.web.server import PageServer
 from pipeline.web.site import PAGE_LOG
+from pipeline.web.users import UserFile
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -45,6 +48,25 @@ def start_page(hospital, *arguments, language="en", **environment):
         finally:
             watchdog.cancel()
             process.kill()
+
+
+def test_with_users_the_address_is_for_all_and_a_key_that_others_can_read_is_refused(hospital, capsys):
+    copy_key(hospital.folder)
+    with (hospital.folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"web: {{certificate: {CERTIFICATE}, key: key.pem}}\n")
+    UserFile(hospital.folder / "state").save(PageUser("wang", Role.LOOK, "", "no digest"))
+    for mode in (0o644, 0o604, 0o640):
+        key = copy_key(hospital.folder, mode)
+        assert hospital.go("serve", "--listen", "localhost:0") == 2
+        printed = capsys.readouterr().err
+        assert f"{key} (mode {mode:04o})" in printed
+        assert f"chmod 600 {key}" in printed
+    copy_key(hospital.folder)
+    with start_page(hospital, "serve", "--listen", "localhost:0") as process:
+        line = process.stdout.readline()
+        assert re.search(r"sign in: https://127\.0\.0\.1:\d+\n", line)
+        process.send_signal(signal.SIGINT)
+        assert_stopped(process)
 
 
 def test_it_prints_the_address_and_ends_cleanly_by_a_signal(hospital):

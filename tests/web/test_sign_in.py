@@ -1,12 +1,13 @@
 """The page for other computers: sign-in by password over TLS, and behind a proxy that names the user."""
 
+import html
 import json
 import re
 
 import pytest
 from page_support import PageThread, collect_routes, make_site
 from people import make_row
-from tls_support import CERTIFICATE
+from tls_support import CERTIFICATE, copy_key
 
 from pipeline.clock import SystemClock
 from pipeline.errors import UsageError
@@ -53,7 +54,7 @@ def clock():
 
 @pytest.fixture
 def secure_page(hospital, users, digest, clock):
-    configure(hospital, certificate=str(CERTIFICATE), key=str(CERTIFICATE))
+    configure(hospital, certificate=str(CERTIFICATE), key=copy_key(hospital.folder))
     users.save(PageUser("wang", Role.CLERK, "", digest))
     with PageThread(hospital.folder / "config.yaml", clock=clock) as opened:
         yield opened
@@ -86,11 +87,27 @@ def test_name_and_password_open_a_session_of_the_users_role(hospital, secure_pag
     assert ("wang", "leave") in read_log(hospital)
 
 
+def test_a_failed_sign_in_keeps_the_name_and_leads_to_the_page_that_was_asked_for(secure_page):
+    stranger = secure_page.visit()
+    assert 'name="back" value="/runs/x"' in stranger.get("/runs/x").text
+    assert 'name="back" value="/cases"' in stranger.post("/cases/decide").text
+    assert 'name="back" value="/"' in stranger.post("/leave").text
+    for name, back, location in (("<w>", "/runs", "/"), ("wang", "/runs", "/runs"), ("wang", "//x", "/")):
+        answer = stranger.post("/sign-in", {"name": name, "password": "wrong", "back": back})
+        shown = html.escape(name)
+        assert f'name="name" value="{shown}"' in answer.text
+        assert f'name="back" value="{back}"' in answer.text
+        assert "wrong" not in answer.text
+        if name == "wang":
+            answer = stranger.post("/sign-in", {"name": name, "password": PASSWORD, "back": back})
+            assert (answer.status, answer.headers["Location"]) == (303, location)
+
+
 def test_a_wrong_name_and_a_wrong_password_have_one_answer(hospital, secure_page):
     wrong = secure_page.sign_in("wang", "another password")
     unknown = secure_page.sign_in("li", PASSWORD)
     assert (wrong.status, unknown.status) == (401, 401)
-    assert wrong.text == unknown.text
+    assert wrong.text.replace("wang", "li") == unknown.text
     assert "Set-Cookie" not in wrong.headers
     assert read_log(hospital) == [("wang", "sign-in refused"), ("?", "sign-in refused")]
 
@@ -245,14 +262,15 @@ def test_a_marked_copy_which_holds_whole_numbers_needs_a_clerk_and_is_recorded(
     [
         ("192.0.2.1", {}, "web.not_loopback"),
         ("192.0.2.1", {"url": "https://esign.hospital.example"}, "web.not_loopback"),
-        ("0.0.0.0", {"certificate": str(CERTIFICATE), "key": str(CERTIFICATE)}, "web.needs_url"),
-        ("192.0.2.1", {"certificate": str(CERTIFICATE), "key": str(CERTIFICATE)}, "web.no_users"),
+        ("0.0.0.0", {"certificate": str(CERTIFICATE), "key": "key.pem"}, "web.needs_url"),
+        ("192.0.2.1", {"certificate": str(CERTIFICATE), "key": "key.pem"}, "web.no_users"),
         ("192.0.2.1", {"url": "https://x.example", "trusted_proxy": "192.0.2.9"}, "web.no_users"),
         ("192.0.2.1", {"certificate": "missing.pem", "key": "missing.pem"}, "web.no_certificate"),
     ],
 )
 def test_other_computers_come_in_by_tls_or_a_proxy_and_as_users_alone(hospital, host, web, key):
     configure(hospital, **web)
+    copy_key(hospital.folder)
     with pytest.raises(UsageError) as refused:
         PageServer(
             make_site(hospital.folder / "config.yaml"), host, 8766, report_address=None, report_failure=None

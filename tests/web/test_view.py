@@ -87,16 +87,16 @@ async def test_a_disk_that_cannot_be_read_is_named_with_its_cure():
     assert "110199197102020016" not in answer.text
 
 
-async def test_a_fragment_of_a_browser_that_is_out_leads_to_the_whole_page():
-    async def refuse(_):
-        from pipeline.web.security import RequestRefused
-
-        raise RequestRefused(401, "web.no_session")
-
-    view = PageView("tenant", ENTRANCE, [].append)
-    request = make_mocked_request("GET", "/now", headers={"HX-Request": "true"})
-    answer = await view.show_failures(request, refuse)
-    assert answer.headers["HX-Redirect"] == "/"
+def test_a_page_that_is_open_is_told_that_nothing_was_saved_when_the_session_has_ended(page):
+    """Whoever opens a page without a session reads how to come in."""
+    stranger = page.visit(Accept_Language="en")
+    for answer in (stranger.get("/now", HX_Request="true"), stranger.post("/doctors", HX_Request="true")):
+        assert answer.status == 401
+        assert "<html" not in answer.text
+        assert "nothing was saved" in answer.text
+        assert 'target="_blank"' in answer.text
+    assert "nothing was saved" in stranger.post("/doctors").text
+    assert "nothing was saved" not in stranger.get("/").text
 
 
 async def test_a_redirect_is_no_failure():

@@ -26,9 +26,9 @@ from pipeline.web.drop.stored_pictures import StoredPictures, WantedPictures
 from pipeline.web.drop.values import DropValues
 from pipeline.web.drop.zips import unpack
 from pipeline.web.rows.checked_rows import NewestRows
-from pipeline.web.security import SESSION, Body, RequestRefused, Route
+from pipeline.web.security import SESSION, Body, RequestRefused, Route, is_fragment
 from pipeline.web.site import Site
-from pipeline.web.view import PageView, choose_language, is_fragment, make_redirect, parse_place
+from pipeline.web.view import PageView, choose_language, make_redirect, parse_place
 
 NAME_HEADER = "X-File-Name"  # percent-encoded, with the folders of a dropped folder
 MAX_WORD = 100  # characters of a search

@@ -17,9 +17,9 @@ from pipeline.web.rows.checked_rows import TO_FIX, CheckedRow, CheckedRows, Newe
 from pipeline.web.rows.doctor_pictures import DoctorPictures
 from pipeline.web.rows.roster_cells import LocatedRow, RosterCells, is_editable
 from pipeline.web.rows.row_cards import RowCards
-from pipeline.web.security import SESSION, RequestRefused, Route
+from pipeline.web.security import SESSION, RequestRefused, Route, is_fragment
 from pipeline.web.site import Site
-from pipeline.web.view import PageView, choose_language, is_fragment, make_redirect, parse_place
+from pipeline.web.view import PageView, choose_language, make_redirect, parse_place
 
 ROWS_SHOWN = 50  # at first, and with each "more"
 MAX_OPPONENTS = 4

@@ -7,8 +7,8 @@
   const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-Change-Token"];
   const bar = document.getElementById("sent"), line = document.getElementById("sending");
   const list = document.getElementById("dropped");
-  const waiting = [];
-  let total = 0, done = 0, active = 0, counts = {};
+  const waiting = [], TRIES = 3;
+  let total = 0, done = 0, active = 0, cut = 0, counts = {};
 
   const fill = (text, values) => text.replace(/%(\w+)/g, (whole, name) => values[name] ?? whole);
 
@@ -17,7 +17,8 @@
     bar.max = total || 1;
     bar.value = done;
     const all = { n: done, total, stored: 0, same: 0, waiting: 0, refused: 0, ...counts };
-    line.textContent = fill(done < total ? texts.sending : texts.done, all);
+    const isCut = cut || !navigator.onLine;
+    line.textContent = fill(done === total ? texts.done : isCut ? texts.cut : texts.sending, all);
   }
 
   function report(name, text) {
@@ -46,6 +47,36 @@
     return answer.json();
   }
 
+  // after a while, or as soon as there is a network, until the program can be reached
+  async function awaitProgram() {
+    for (;;) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 2000);
+        addEventListener("online", resolve, { once: true });
+      });
+      try {
+        await fetch("/static/icon.svg", { cache: "no-store" });
+        return;
+      } catch { /* not yet */ }
+    }
+  }
+
+  // what was cut is sent again; what is cut each time although the program can be reached did not arrive
+  async function deliver(one) {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await send(one);
+      } catch (error) {
+        if (tries === TRIES) throw error;
+      }
+      cut += 1;
+      show();
+      await awaitProgram();
+      cut -= 1;
+      show();
+    }
+  }
+
   async function next() {
     if (!waiting.length || active >= 3) return;
     const one = waiting.shift();
@@ -53,7 +84,7 @@
     next();
     let result;
     try {
-      result = await send(one);
+      result = await deliver(one);
     } catch {
       result = { outcome: "refused", text: texts.failed };
     }
@@ -138,6 +169,8 @@
   document.addEventListener("paste", (event) => {
     if (event.clipboardData.files.length) takeTransfer(event.clipboardData);
   });
+
+  for (const name of ["offline", "online"]) addEventListener(name, () => { if (done < total) show(); });
 
   // what is open stays open when the page is refreshed while a check runs
   const listRemovals = () => Array.from(document.querySelectorAll("#drop-now details.remove"));

@@ -105,15 +105,15 @@
     if (!find(current)) select(list().find(isTodo) || list()[0], false);
   });
 
-  document.addEventListener("htmx:sendError", (event) => {
-    const card = event.target.closest?.(".seal-card");
-    if (!card) return;
-    delete card.dataset.sent;
-    waiting.delete(card.dataset.id);
-    told.textContent = told.dataset.unsent;
-    told.className = "banner failed";
-    select(card);
-  });
+  for (const unsaved of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
+    document.addEventListener(unsaved, (event) => {
+      const card = event.target.closest?.(".seal-card");
+      if (!card) return;
+      delete card.dataset.sent;
+      waiting.delete(card.dataset.id);
+      select(card);
+    });
+  }
 
   select(list().find(isTodo) || list()[0], false);
 })();
