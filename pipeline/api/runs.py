@@ -36,7 +36,7 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.protocol import Ledger
-from pipeline.operations.run_hooks import HeldRun, call_run_end_hooks, call_run_start_hooks
+from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
 from pipeline.reports.row_values import to_frame
@@ -282,7 +282,7 @@ class _Sending:
                 self.language,
                 writes_files=self.writes_files,
                 latest=run_request.get_latest_folder(config, request),
-                held=HeldRun(ledger, clock, ended.row_plans),
+                ledger=ledger,
             )
 
 
@@ -337,17 +337,12 @@ def _finish(
     *,
     writes_files: bool,
     latest: Path | None = None,
-    held: HeldRun | None = None,
+    ledger: Ledger | None = None,
 ) -> Result:
     chosen = choose_language(language or config.language)
     presenter = Presenter.for_report(ended.report, chosen)
     report, files = finish_run(
-        ended,
-        config,
-        presenter,
-        latest=latest,
-        ledger=held.ledger if held is not None else None,
-        writes_files=writes_files,
+        ended, config, presenter, latest=latest, ledger=ledger, writes_files=writes_files
     )
-    call_run_end_hooks(report, config, held=held)
+    call_run_end_hooks(report, config)
     return Result(replace(report, outcomes=ended.list_whole_outcomes()), files, chosen)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -225,7 +224,7 @@ class CallResources:
     stop: StopSignal
     masker: Masker
     run: str
-    outages: OutageMonitor | None = None  # shows meanwhile whether the service answers
+    outages: OutageMonitor  # shows meanwhile whether the service answers
 
     @property
     def product(self) -> Product:
@@ -248,7 +247,7 @@ async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncI
     run_state = RunState(
         resources.stop.event,
         clock,
-        resources.outages or OutageMonitor(clock),
+        resources.outages,
         ReadGuards(GuardLimits(patience=config.guards.give_up_minutes * 60)),
         describe_keys(config, credentials),
     )
@@ -276,7 +275,7 @@ async def send_to_all(
     actions: Sequence[str],
     items: Sequence[Item],
     send: Callable[[AutoSignCalls, Item], Awaitable[None]],
-    observer: CallObserver | None,
+    observer: CallObserver,
 ) -> tuple[Halt | None, Traffic]:
     """Send one call alone first, so that a wrong key costs one call; then the others, as many at once as the pace needs.
 
@@ -284,17 +283,12 @@ async def send_to_all(
     """
     begun, waiting = resources.clock.monotonic(), iter(items)
 
-    def note_stopping() -> None:
-        if observer is not None:
-            observer.note_stopping()
-
     async def send_each(calls: AutoSignCalls) -> None:
         while not calls.is_stopping and (item := next(waiting, None)) is not None:
             await send(calls, item)
 
-    if observer is not None:
-        observer.begin(len(items))
-    with stop_on_signals(resources.stop, note_stopping):
+    observer.begin(len(items))
+    with stop_on_signals(resources.stop, observer.note_stopping):
         async with open_calls(resources, actions) as calls:
             while not calls.is_stopping and calls.has_no_answer:
                 item = next(waiting, None)
@@ -313,11 +307,8 @@ async def send_to_all(
 def stop_on_signals(stop: StopSignal, report: Callable[[], None]) -> Iterator[None]:
     """Let the first SIGINT or SIGTERM drain the calls of the running event loop, and the second end the program at once.
 
-    ``report`` is called at the first. Outside the main thread nothing changes.
+    ``report`` is called at the first.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     loop = asyncio.get_running_loop()
 
     def handle(number: int, _: FrameType | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
@@ -16,7 +15,6 @@ from pipeline.domain.run import RowPlan
 from pipeline.domain.seals import LiveSeal, PersonHistory
 from pipeline.esign.auto_sign_calls import Signer
 from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.decisions import SAME_PERSON
 from pipeline.ledger.ownership import WarningOutput
 from pipeline.version import PROGRAM
 from pipeline.workflow.import_run import prepare_run
@@ -83,12 +81,6 @@ def choose_doctors(doctors: Sequence[SealedDoctor], words: Collection[str]) -> l
     return [doctor for doctor in doctors if all(map(doctor.is_meant_by, words))]
 
 
-def list_corrections(ledger: DatabaseLedger) -> dict[str, float]:
-    """Return by key when a person's number was corrected last: answers before that are another number's."""
-    decisions = ledger.list_decisions(SAME_PERSON)
-    return {decision.key: decision.decided_at for decision in decisions if decision.key is not None}
-
-
 @dataclass(frozen=True, slots=True)
 class OpenDoctors:
     """The sealed doctors of the rosters, with the ledger that this process holds."""
@@ -103,18 +95,17 @@ class OpenDoctors:
 def open_sealed_doctors(
     config: Config,
     clock: Clock,
-    rosters: Sequence[Path] = (),
     *,
     run: str,
     invocation: str = PROGRAM,
     warnings: WarningOutput = WARNING_LOG,
 ) -> Iterator[OpenDoctors]:
-    """Hold the lock and the ledger, and read the sealed doctors of these rosters, by default of the configured ones.
+    """Hold the lock and the ledger, and read the sealed doctors of the configured rosters.
 
     Raises UsageError where there is no ledger or a roster is missing, Locked where a run is under way.
     """
     require_ledger(config)
-    request = build_request(AUTOSIGN, config, clock, rosters=rosters, run=run, invocation=invocation)
+    request = build_request(AUTOSIGN, config, clock, run=run, invocation=invocation)
     request = replace(request, command="check")
     with lock_ledger(config, request, clock, warnings=warnings) as (ledger, site_key):
         plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)

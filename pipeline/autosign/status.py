@@ -1,6 +1,7 @@
 """`autosign status`: asks the service which doctors with a seal can sign, and keeps each answer in the ledger.
 
-Only who is due is asked. An answer is in the ledger soon after it came: what a killed process has asked is not asked again.
+An answer is in the ledger soon after it came. First is asked who was never asked, then who was asked longest ago: the
+command goes on where it was interrupted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.autosign.calls import AutoSignCalls, CallObserver, CallResources, send_to_all
-from pipeline.autosign.doctors import SealedDoctor, list_corrections
+from pipeline.autosign.doctors import SealedDoctor
 from pipeline.clock import stamp
 from pipeline.domain.auto_sign import (
     CARD_NOT_QUERIED,
@@ -65,7 +66,6 @@ class StatusReport:
 
     doctors: Sequence[DoctorStatus]
     action: str  # the call
-    due: int  # doctors who were to be asked
     asked: int  # who got an answer, or a refusal
     halt: Halt | None = None
     signal: int | None = None  # that stopped it
@@ -79,7 +79,6 @@ class StatusReport:
             "can_sign": counts.can_sign,
             "states": {state.value: n for state, n in counts.states.items()},
             "never_asked": counts.sealed - counts.asked,
-            "due": self.due,
             "asked": self.asked,
             "halted": {"code": self.halt.code, "exit": self.halt.exit} if self.halt else None,
             "doctors": [doctor.to_dict() for doctor in self.doctors],
@@ -87,8 +86,8 @@ class StatusReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether everybody who was due was asked."""
-        return self.asked >= self.due
+        """Whether everybody was asked."""
+        return self.asked >= len(self.doctors)
 
     @property
     def counts(self) -> AutoSignCounts:
@@ -114,46 +113,27 @@ class StatusInquiry:
     """Asks for doctors, as many at once as the pace needs."""
 
     resources: CallResources
-    observer: CallObserver | None = None
+    observer: CallObserver
     _asked: int = 0
 
-    def run(
-        self, doctors: Sequence[SealedDoctor], *, recheck_seconds: float, ask_all: bool = False
-    ) -> StatusReport:
-        """Ask for the doctors who are due, with ``ask_all`` for each; return what is known of all of them."""
-        due = list(doctors) if ask_all else self._list_due(doctors, recheck_seconds)
+    def run(self, doctors: Sequence[SealedDoctor]) -> StatusReport:
+        """Ask for each doctor; return what is known of all of them."""
+        ledger, action = self.resources.ledger, self.resources.product.auto_sign_status
         halt, traffic = None, Traffic()
-        if due:
-            actions = (self.resources.product.auto_sign_status,)
+        if doctors:
+            records = ledger.list_auto_sign_records()
+            queue = sorted(doctors, key=lambda doctor: _get_asking(records, doctor))
             halt, traffic = asyncio.run(
-                send_to_all(self.resources, actions, due, self._query_doctor, self.observer)
+                send_to_all(self.resources, (action,), queue, self._query_doctor, self.observer)
             )
-        stop = self.resources.stop
         return StatusReport(
-            list_statuses(
-                doctors, self.resources.ledger.list_auto_sign_records(), self.resources.clock.now()
-            ),
-            action=self.resources.product.auto_sign_status,
-            due=len(due),
+            list_statuses(doctors, ledger.list_auto_sign_records(), self.resources.clock.now()),
+            action=action,
             asked=self._asked,
             halt=halt,
-            signal=stop.signal,
+            signal=self.resources.stop.signal,
             traffic=traffic,
         )
-
-    def _list_due(self, doctors: Sequence[SealedDoctor], recheck_seconds: float) -> list[SealedDoctor]:
-        """Return the doctors to ask for: first who was never asked, then who was asked longest ago."""
-        ledger, now = self.resources.ledger, self.resources.clock.now()
-        records = ledger.list_auto_sign_records()
-        changes = list_corrections(ledger)
-        due = []
-        for doctor in doctors:
-            record, changed_at = records.get(doctor.key), changes.get(doctor.key, 0.0)
-            is_settled = record is not None and not record.is_due(now, recheck_seconds, changed_at=changed_at)
-            is_card = record is not None and record.code == CARD_NOT_QUERIED
-            if not (is_card if not doctor.signer.has_known_card else is_settled):
-                due.append(doctor)
-        return sorted(due, key=lambda doctor: _get_asking(records, doctor))
 
     async def _query_doctor(self, calls: AutoSignCalls, doctor: SealedDoctor) -> None:
         """Ask for one doctor and enter the answer; what the ledger refuses stops the calls."""
@@ -162,7 +142,6 @@ class StatusInquiry:
             answer = await self._get_answer(calls, doctor)
             if answer is None:
                 return
-            hit_failpoint("autosign: answered")
             await self.resources.ledger.record_auto_sign_answer(answer)
         except LedgerError as error:
             run_state.halt_for_ledger(error)
@@ -170,8 +149,7 @@ class StatusInquiry:
         hit_failpoint("autosign: entered")
         LOG.info("asked", extra={"key": doctor.key, "code": answer.code, "request_id": answer.request_id})
         self._asked += 1
-        if self.observer is not None:
-            self.observer.advance()
+        self.observer.advance()
 
     async def _get_answer(self, calls: AutoSignCalls, doctor: SealedDoctor) -> AutoSignAnswer | None:
         """Return what came of asking; None where no question reached the service."""

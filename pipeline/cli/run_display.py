@@ -29,7 +29,7 @@ from pipeline.domain.run import (
 from pipeline.ledger.protocol import Ledger
 from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import join_messages, make_message
-from pipeline.operations.run_hooks import HeldRun, call_run_end_hooks
+from pipeline.operations.run_hooks import call_run_end_hooks
 from pipeline.reports.explanations import (
     count_doubted_numbers,
     describe_halt_of,
@@ -48,7 +48,6 @@ from pipeline.reports.records import run_record
 from pipeline.reports.row_values import get_main_code
 from pipeline.reports.totals import NEEDS_NOTHING, describe_auto_sign
 from pipeline.workflow.finish import finish_run
-from pipeline.workflow.run_report import count_auto_sign
 
 if TYPE_CHECKING:
     from pipeline.workflow.run_plan import EndedRun
@@ -111,12 +110,7 @@ def write_and_print_results(
             session.alert("results_without_latest", **masked)
         raise
     if not is_rebuilt:
-        held = HeldRun(ledger, session.clock, ended.row_plans) if ledger is not None else None
-        if held is not None and config.autosign.after_run:
-            session.inform("autosign.after_run")
-        call_run_end_hooks(report, config, session.warn_of_hook, held)
-    if ledger is not None:  # what the hooks have asked is in the ledger
-        report = replace(report, auto_sign=count_auto_sign(ledger, session.clock.now()))
+        call_run_end_hooks(report, config, session.warn_of_hook)
     if "edited" in written:
         session.alert("kept_edits", path=WORKBOOK, kept=written["edited"])
     if "copy" in written:

@@ -396,17 +396,6 @@ class Retention(Section):
     logs: Age | None = Key(None, "log.jsonl and run.json, which hold no names; not those that prove creates")
 
 
-class Autosign(Section):
-    """After the seal: who can sign (auto-sign, the authorised signature)."""
-
-    after_run: bool = Key(
-        False, "Ask after each run which doctors can sign; needs the query, which Tencent enables"
-    )
-    recheck: Age = Key(
-        "30d", "Age of an answer after which a doctor who can sign is asked for again: 30d, 12w, 1y"
-    )
-
-
 class Backup(Section):
     """A copy of the ledger after each run that changed it."""
 

@@ -33,7 +33,6 @@ from pipeline.config.profiles import (
 from pipeline.config.sections import (
     PLACEHOLDER,
     Api,
-    Autosign,
     Backup,
     Guards,
     Intake,
@@ -91,7 +90,6 @@ class Config(Section):
     notify: Notify = Notify()
     retention: Retention = Retention()
     backup: Backup = Backup()
-    autosign: Autosign = Autosign()
     credentials: RoleSettings = RoleSettings()
     workers: Workers = Workers()
     web: Web = Web()

@@ -77,18 +77,6 @@ class AutoSignRecord:
         """Return whether the licence has ended, or ends soon."""
         return self.license_to is not None and self.license_to - now <= LICENSE_WARNING_SECONDS
 
-    def is_due(self, now: float, recheck_seconds: float, *, changed_at: float = 0.0) -> bool:
-        """Return whether the service is asked again.
-
-        A doctor who can sign is left alone until the answer is old, until the licence nears its end, or until the number
-        was corrected (``changed_at``: when). Everybody else is asked every time.
-        """
-        if self.answered_at is None or self.code is not None:
-            return True
-        is_final = self.get_state(now) is AutoSignState.OPEN
-        age = now - self.answered_at
-        return not is_final or age > recheck_seconds or age < 0 or changed_at >= self.answered_at
-
 
 @dataclass(frozen=True, slots=True)
 class AutoSignCounts:

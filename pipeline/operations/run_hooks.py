@@ -8,25 +8,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.config.named_paths import list_secret_folders
 from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
-from pipeline.domain.run import RowPlan, RunReport
+from pipeline.domain.run import RunReport
 from pipeline.errors import EsignImportError, HookFailed
 from pipeline.operations.replaced_files import FOLDER, get_page_folder, remove_replaced_after_run
 from pipeline.support.atomic_files import remove_stale_drafts
 from pipeline.workflow.recorded_runs import RUN_FOLDER
-
-if TYPE_CHECKING:
-    from pipeline.clock import Clock
-    from pipeline.ledger.protocol import Ledger
 
 LOG = logging.getLogger(__name__)
 RunStartHook = Callable[[str, Config], None]  # called with the command
@@ -46,17 +40,8 @@ def list_run_start_hooks(config: Config) -> Iterator[tuple[str, RunStartHook]]:
         yield "notify.ping", ping_run_start
 
 
-@dataclass(frozen=True, slots=True)
-class HeldRun:
-    """What a run that has ended still holds: its ledger, its clock, and the plan of its rows with whole numbers."""
-
-    ledger: Ledger
-    clock: Clock
-    row_plans: Sequence[RowPlan] = field(repr=False)
-
-
-def list_run_end_hooks(config: Config, held: HeldRun | None = None) -> Iterator[tuple[str, RunEndHook]]:
-    """Yield what is called with a run that ended, in this order; what calls the service needs the ledger that it ``held``."""
+def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
+    """Yield what is called with a run that ended, in this order."""
     if config.results_group:
         from pipeline.operations.shared_results import warn_of_unshared_results
 
@@ -68,11 +53,6 @@ def list_run_end_hooks(config: Config, held: HeldRun | None = None) -> Iterator[
         yield "notify", notify_run_end  # it stores the state that the metrics read
         yield "notify.ping", ping_run_end
         yield "metrics_file", write_metrics
-    if config.autosign.after_run and held is not None:
-        from pipeline.autosign.after_run import query_after_run
-
-        query = partial(query_after_run, row_plans=held.row_plans, ledger=held.ledger, clock=held.clock)
-        yield "autosign.after_run", query
     if config.backup.folder is not None:
         from pipeline.operations.backup import back_up_after_run
 
@@ -99,16 +79,14 @@ def call_run_start_hooks(command: str, config: Config, warn: Warn | None = None)
         _call_hook(name, partial(hook, command, config), warn)
 
 
-def call_run_end_hooks(
-    report: RunReport, config: Config, warn: Warn | None = None, held: HeldRun | None = None
-) -> None:
+def call_run_end_hooks(report: RunReport, config: Config, warn: Warn | None = None) -> None:
     """Call every hook with a run that ended; one that fails is a warning and changes neither results nor exit code.
 
     Of a run whose ledger another run has taken over none is called: that run calls them at its own end.
     """
     if report.is_superseded:
         return
-    for name, hook in list_run_end_hooks(config, held):
+    for name, hook in list_run_end_hooks(config):
         _call_hook(name, partial(hook, report, config), warn)
 
 

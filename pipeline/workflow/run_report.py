@@ -215,7 +215,7 @@ def record_run_end(
             record_rows(ledger, report.run, changed, presenter)
         ledger.record_pixels(_digest_unsent_images(report.outcomes, ledger.pictures_without_pixels(), images))
         report = replace(
-            report, receipts=ledger.count_receipts(), auto_sign=count_auto_sign(ledger, report.finished)
+            report, receipts=ledger.count_receipts(), auto_sign=_count_auto_sign(ledger, report.finished)
         )
         record = json.dumps(run_record(report, presenter.masker), ensure_ascii=False)
         ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
@@ -230,7 +230,7 @@ def record_run_end(
     return report
 
 
-def count_auto_sign(ledger: Ledger, now: float) -> AutoSignCounts | None:
+def _count_auto_sign(ledger: Ledger, now: float) -> AutoSignCounts | None:
     """Return how many people with a seal can sign; None where the service was never asked."""
     records = ledger.list_auto_sign_records().values()
     if not records:

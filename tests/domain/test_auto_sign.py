@@ -1,4 +1,4 @@
-"""What the newest answer about a doctor means, and whether the service is asked again."""
+"""What the newest answer about a doctor means."""
 
 from __future__ import annotations
 
@@ -37,26 +37,6 @@ def answered(*, when: float = NOW, **facts: object) -> AutoSignRecord:
 )
 def test_the_seven_states(known, state):
     assert known.get_state(NOW) is state
-
-
-@pytest.mark.parametrize(
-    ("known", "is_due"),
-    [
-        (answered(), False),
-        (answered(when=NOW - 30 * DAY), False),
-        (answered(when=NOW - 30 * DAY - 1), True),
-        (answered(when=NOW + DAY), True),  # the clock was set back
-        (answered(license_to=NOW + 29 * DAY), True),
-        (answered(seal_id=OTHER), True),
-        (answered(seal_id=None), True),
-        (answered(is_open=False), True),
-        (answered(code="InternalError.Db"), True),
-        (record(code="no_answer"), True),
-    ],
-)
-def test_who_is_asked_again(known, is_due):
-    assert known.is_due(NOW, 30 * DAY) == is_due
-    assert known.is_due(NOW, 30 * DAY, changed_at=known.answered_at or 0.0), "a call may have changed it"
 
 
 def test_counts_are_of_people_with_a_seal_and_none_where_the_service_was_never_asked():

@@ -12,22 +12,11 @@ from people import make_row, name
 from run_support import draw_seal
 from wire_support import fault, refusing_port
 
-from pipeline.clock import SystemClock
 from pipeline.ledger.sqlite_ledger import connect
 from pipeline.sandbox.actions import Rules
 
 STATUS = "ChannelDescribeUserAutoSignStatus"
 DAY = 86_400.0
-
-
-class ShiftedClock(SystemClock):
-    """A clock of another day."""
-
-    def __init__(self, days: float) -> None:
-        self._seconds = days * DAY
-
-    def now(self) -> float:
-        return super().now() + self._seconds
 
 
 def control(hospital, serial: int, do: str = "open", **more) -> None:
@@ -40,15 +29,14 @@ def count_queries(hospital) -> int:
     return sum(call.action == STATUS for call in hospital.service.received)
 
 
-def query_status(hospital, capsys, *words: str, days: float = 0.0) -> tuple[int, dict]:
-    """Return the exit code and the JSON of `autosign status`, asked some days later."""
+def query_status(hospital, capsys, *words: str) -> tuple[int, dict]:
+    """Return the exit code and the JSON of `autosign status`."""
     capsys.readouterr()
-    hospital.service_clock.ahead = days * DAY
-    code = hospital.go("--json", "autosign", "status", *words, clock=ShiftedClock(days))
+    code = hospital.go("--json", "autosign", "status", *words)
     return code, json.loads(capsys.readouterr().out)
 
 
-def test_states_are_kept_and_only_who_is_due_is_asked_again(hospital, capsys):
+def test_each_doctor_is_asked_for_and_the_states_are_kept(hospital, capsys):
     hospital.seal_doctors(7)
     seals = {row["staff_no"]: row["seal_id"] for row in hospital.outcomes()}
     control(hospital, 1, seal="own")
@@ -60,7 +48,7 @@ def test_states_are_kept_and_only_who_is_due_is_asked_again(hospital, capsys):
     control(hospital, 5, "end_licence", at=hospital.service_clock.now() + 90 * DAY)
     code, report = query_status(hospital, capsys)
     assert code == 0, "a doctor who has not opened yet is no error"
-    assert (report["sealed"], report["due"], report["asked"], report["can_sign"]) == (7, 7, 7, 3)
+    assert (report["sealed"], report["asked"], report["can_sign"]) == (7, 7, 3)
     states = {"open": 2, "license_ends": 1, "other_seal": 1, "no_seal": 1, "not_open": 2}
     assert report["states"] == states
     doctors = {doctor["staff_no"]: doctor for doctor in report["doctors"]}
@@ -73,19 +61,11 @@ def test_states_are_kept_and_only_who_is_due_is_asked_again(hospital, capsys):
     assert not any(make_row(serial)[1] in text for serial in range(1, 8)), "no whole number"
 
     asked = count_queries(hospital)
-    control(hospital, 6, seal="own")
-    code, report = query_status(hospital, capsys, days=1)
-    assert count_queries(hospital) - asked == 5, "two can sign: they are not asked again"
-    assert (report["due"], report["can_sign"]) == (5, 4)
-
-    asked = count_queries(hospital)
-    control(hospital, 5, seal="other")
-    assert query_status(hospital, capsys, days=29)[1]["due"] == 4, "an answer counts for thirty days"
-    assert query_status(hospital, capsys, days=32)[1]["states"]["other_seal"] == 2, (
-        "an older one is asked for again"
-    )
-    code, report = query_status(hospital, capsys, make_row(1)[3], days=32)
-    assert (code, report["due"], report["sealed"]) == (0, 1, 1), "a query asks in any case"
+    code, report = query_status(hospital, capsys, make_row(1)[3])
+    assert (code, report["asked"], report["sealed"]) == (0, 1, 1), "a query asks for one doctor alone"
+    assert count_queries(hospital) - asked == 1
+    for words in (("nobody",), (make_row(1)[3], make_row(2)[3])):
+        assert hospital.go("autosign", "status", *words) == 2, "all words must fit one doctor"
 
 
 def test_the_text_names_the_doctors_who_cannot_sign_and_the_next_step(hospital, capsys):
@@ -152,10 +132,10 @@ def read_entered(hospital) -> int:
     return entered
 
 
-def test_what_was_answered_survives_a_kill_and_a_signal_and_is_not_asked_again(hospital, zygote, capsys):
+def test_what_was_answered_survives_a_kill_and_a_signal_and_the_others_are_asked_first(
+    hospital, zygote, capsys
+):
     hospital.seal_doctors(12, write=False)
-    for serial in range(1, 13):
-        control(hospital, serial, seal="own")
     hospital.requests_per_second = 20  # a second's calls would share one commit
     hospital.configure()
     order = {"name": "autosign: entered", "pass": 3}
@@ -164,11 +144,9 @@ def test_what_was_answered_survives_a_kill_and_a_signal_and_is_not_asked_again(h
     order = {"name": "autosign: entered", "pass": 2, "signals": [signal.SIGTERM]}
     ended = zygote.run(hospital, "autosign", "status", **order)
     assert ended["code"] == 143, "the calls under way were awaited and entered"
-    asked, remaining = count_queries(hospital), 12 - read_entered(hospital)
-    assert remaining < 12 - entered
+    assert read_entered(hospital) > entered, "who was never asked is asked first"
     code, report = query_status(hospital, capsys)
-    assert (code, report["due"], report["can_sign"]) == (0, remaining, 12)
-    assert count_queries(hospital) - asked == remaining
+    assert (code, report["asked"], report["states"]) == (0, 12, {"not_open": 12})
     assert hospital.go("ledger", "check") == 0
 
 
@@ -184,12 +162,6 @@ def test_calls_are_made_at_the_pace_of_the_quota_however_slow_the_answers(hospit
     assert rate["used_share"] > 0.6, "the first call alone takes half a second"
 
 
-def set_after_run(hospital) -> None:
-    """Let each run ask who can sign."""
-    path = hospital.folder / "config.yaml"
-    path.write_text(path.read_text("utf-8") + "autosign: {after_run: true}\n", "utf-8")
-
-
 def read_summary(hospital) -> str:
     """The texts of the Summary sheet of the newest results."""
     with closing(load_workbook(hospital.newest / "results.xlsx")) as book:
@@ -197,7 +169,7 @@ def read_summary(hospital) -> str:
     return "\n".join(cells)
 
 
-def test_a_run_asks_afterwards_and_everything_shows_who_can_sign(hospital, capsys, monkeypatch):
+def test_everything_shows_who_can_sign_once_the_service_was_asked(hospital, capsys):
     hospital.seal_doctors(4)
     places = ("results.xlsx", "report.html", "run.json")
     for text in (
@@ -208,17 +180,14 @@ def test_a_run_asks_afterwards_and_everything_shows_who_can_sign(hospital, capsy
         assert "Auto-sign" not in text
     assert hospital.go("status") == 0
     assert "sign" not in capsys.readouterr().out, "nothing was ever asked"
-    set_after_run(hospital)
     control(hospital, 1, seal="own")
     control(hospital, 2, seal="other")
+    assert hospital.go("autosign", "status") == 0
+    capsys.readouterr()
     assert hospital.go("run") == 0
     line = "4 with a seal, of whom 1 can sign, 1 uses another seal, 2 have not opened it yet"
-    err = capsys.readouterr().err
-    assert line in err, "the line on the screen holds what was asked after the run"
-    assert count_queries(hospital) == 4
-    assert "with a seal, of whom" not in read_summary(hospital), "the results were written before"
-    assert hospital.go("run") == 0
-    assert count_queries(hospital) == 7, "who can sign is not asked for again so soon"
+    assert line in capsys.readouterr().err
+    assert count_queries(hospital) == 4, "a run does not ask"
     assert line in read_summary(hospital)
     assert line in (hospital.newest / "report.html").read_text("utf-8")
     states = {"open": 1, "other_seal": 1, "not_open": 2}
@@ -236,18 +205,6 @@ def test_a_run_asks_afterwards_and_everything_shows_who_can_sign(hospital, capsy
     assert shown == ["open", "other_seal", "not_open"]
     assert hospital.go("explain", name(2)) == 0
     assert "open with another seal (asked " in capsys.readouterr().out
-
-
-def test_a_query_that_fails_after_a_run_is_a_warning_and_the_run_keeps_its_exit_code(hospital, capsys):
-    set_after_run(hospital)
-    hospital.service.auto_sign.control({"do": "white_list", "state": "unlisted"}, 0.0)
-    hospital.doctors(3)
-    assert hospital.go("run") == 0
-    err = capsys.readouterr().err
-    assert "Asking who can sign after the run was not finished" in err
-    assert count_queries(hospital) == 1
-    assert hospital.statuses() == {"sealed": 3}
-    assert "auto_sign" not in hospital.record()
 
 
 def test_an_outage_stops_the_calls_after_a_while_and_the_same_command_goes_on(hospital, capsys):
@@ -277,14 +234,3 @@ def test_a_card_that_the_call_does_not_know_is_not_asked_for(hospital_with, caps
         code, report = query_status(hospital, capsys)
         assert (code, report["states"]) == (0, {"not_open": 1, "cannot_ask": 1})
     assert count_queries(hospital) == 2
-    assert report["due"] == 1, "a card that cannot be asked for is noted once"
-
-
-def test_a_signal_while_it_is_asked_after_a_run_leaves_the_exit_code_of_the_run(hospital, zygote):
-    hospital.seal_doctors(6, write=False)
-    hospital.requests_per_second = 20
-    hospital.configure()
-    set_after_run(hospital)
-    order = {"name": "autosign: entered", "pass": 1, "signals": [signal.SIGTERM]}
-    assert zygote.run(hospital, "run", **order)["code"] == 0
-    assert 1 <= read_entered(hospital) < 6

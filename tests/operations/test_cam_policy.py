@@ -48,7 +48,7 @@ def test_without_a_configuration_it_is_that_of_the_default_contract(tmp_path, ca
 
 def test_links_are_allowed_only_where_they_are_asked_for(tmp_path, capsys):
     config = tmp_path / "config.yaml"
-    config.write_text("autosign: {after_run: true}\n")
+    config.write_text("{}\n")
     allowed = []
     for options in ((), ("--autosign",)):
         assert main(["--config", str(config), "config", "policy", *options]) == 0

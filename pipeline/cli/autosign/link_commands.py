@@ -14,7 +14,6 @@ from pipeline.cli.autosign.status_commands import (
     open_doctors,
     open_resources,
     print_halt,
-    split_words,
 )
 from pipeline.cli.context import Session
 from pipeline.domain.results_format import LINKS
@@ -32,7 +31,7 @@ MAX_LISTED = 20  # doctors without a link, on a terminal
 
 
 @click.command("links")
-@click.argument("words", nargs=-1, metavar="[ROSTER...] [QUERY]")
+@click.argument("query", nargs=-1, metavar="[QUERY...]")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -40,23 +39,22 @@ MAX_LISTED = 20  # doctors without a link, on a terminal
     help="The workbook to write (default: links.xlsx in the folder of the results).",
 )
 @click.pass_obj
-def make_link_sheet(session: Session, words: tuple[str, ...], *, out: Path | None) -> int:
+def make_link_sheet(session: Session, query: tuple[str, ...], *, out: Path | None) -> int:
     """Write a sheet of links for doctors who cannot sign yet.
 
     Whom `autosign status` found not open, or open without a seal, gets a link to open auto-sign; whom it found open with
     another seal, gets a link to choose the seal. Links are made anew each time. They stand in the sheet alone: no message
     is sent to a doctor.
 
-    ROSTER and QUERY are those of `autosign status`.
+    QUERY is that of `autosign status`.
     """
     from pipeline.cli.run_log import record_command
 
     if out is not None and out.suffix.lower() != ".xlsx":
         raise UsageError("export.ending", path=out, known=".xlsx")
     config = session.require_config()
-    rosters, query = split_words(words)
     recording = record_command(session, "autosign", config)
-    with recording as recorder, open_doctors(recorder, rosters) as opened:
+    with recording as recorder, open_doctors(recorder) as opened:
         doctors = choose_one_doctor(opened, query)
         records = opened.ledger.list_auto_sign_records()
         report = _make_links(recorder, opened, doctors, records)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -36,41 +35,37 @@ def autosign_group() -> None:
 
 
 @autosign_group.command("status")
-@click.argument("words", nargs=-1, metavar="[ROSTER...] [QUERY]")
+@click.argument("query", nargs=-1, metavar="[QUERY...]")
 @click.pass_obj
-def show_status(session: Session, words: tuple[str, ...]) -> int:
+def show_status(session: Session, query: tuple[str, ...]) -> int:
     """Ask the service which doctors with a seal can sign.
 
-    It asks for the doctors who stand in the rosters and are due: not those who can sign and were asked within
-    autosign.recheck, unless their licence ends within 30 days. Each answer is in the ledger at once: type the same
-    command again after an interruption.
+    It asks for the doctors who stand in the rosters. Each answer is in the ledger at once: type the same command again after
+    an interruption.
 
-    ROSTER is a file or folder. QUERY, a name, staff number, last four digits, seal name or SealId, asks for one doctor in
-    any case.
+    QUERY, a name, staff number, last four digits, seal name or SealId, asks for one doctor alone; of several words all must
+    fit the doctor.
     """
     from pipeline.cli.run_log import record_command
 
     config = session.require_config()
-    rosters, query = split_words(words)
     recording = record_command(session, "autosign", config)
-    with recording as recorder, open_doctors(recorder, rosters) as opened:
-        chosen = choose_one_doctor(opened, query)
-        report = _query_doctors(recorder, opened, chosen, ask_all=bool(query))
+    with recording as recorder, open_doctors(recorder) as opened:
+        report = _query_doctors(recorder, opened, choose_one_doctor(opened, query))
         code = _compute_exit_code(report, opened)
         _print_report(session, report, opened)
         return recorder.record_calls(report.traffic, report.halt, code)
 
 
 @contextmanager
-def open_doctors(recorder: RunRecorder, rosters: Sequence[Path] = ()) -> Iterator[OpenDoctors]:
-    """Yield the sealed doctors of rosters, by default of the configured ones, while the log of the command is written."""
+def open_doctors(recorder: RunRecorder) -> Iterator[OpenDoctors]:
+    """Yield the sealed doctors of the rosters, while the log of the command is written."""
     from pipeline.autosign.doctors import open_sealed_doctors
 
     session = recorder.session
     opening = open_sealed_doctors(
         recorder.config,
         session.clock,
-        rosters,
         run=recorder.run,
         invocation=session.invocation,
         warnings=session,
@@ -79,26 +74,11 @@ def open_doctors(recorder: RunRecorder, rosters: Sequence[Path] = ()) -> Iterato
         yield opened
 
 
-def split_words(words: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """Return the rosters and the words of the query: a word that is a path, or looks like one, is a roster."""
-    from pipeline.domain.roster import ROSTER_SUFFIXES
-
-    rosters: list[Path] = []
-    query: list[str] = []
-    for word in map(restore_argument, words):
-        path = Path(word)
-        is_path = path.exists() or path.suffix.lower() in ROSTER_SUFFIXES or "/" in word or "\\" in word
-        if is_path:
-            rosters.append(path)
-        else:
-            query.append(word)
-    return rosters, query
-
-
 def choose_one_doctor(opened: OpenDoctors, query: Sequence[str]) -> list[SealedDoctor]:
     """Return the doctors of a query; UsageError where it fits none or several."""
     from pipeline.autosign.doctors import choose_doctors
 
+    query = [*map(restore_argument, query)]
     chosen = choose_doctors(opened.doctors, query)
     if query and len(chosen) != 1:
         key = "autosign.several" if chosen else "autosign.none_fits"
@@ -137,19 +117,15 @@ def open_resources(
 
 
 def _query_doctors(
-    recorder: RunRecorder, opened: OpenDoctors, doctors: Sequence[SealedDoctor], *, ask_all: bool
+    recorder: RunRecorder, opened: OpenDoctors, doctors: Sequence[SealedDoctor]
 ) -> StatusReport:
-    """Ask for the doctors who are due, with the progress of a run."""
+    """Ask for doctors, with the progress of a run."""
     from pipeline.autosign.status import StatusInquiry
-    from pipeline.config.sections import parse_age
     from pipeline.workflow.stage_settings import get_product
 
-    config = recorder.config
-    action = get_product(config).auto_sign_status
+    action = get_product(recorder.config).auto_sign_status
     with open_resources(recorder, opened, action=action) as (resources, progress):
-        inquiry = StatusInquiry(resources, progress)
-        recheck = parse_age(config.autosign.recheck)
-        return inquiry.run(doctors, recheck_seconds=recheck or 0.0, ask_all=ask_all)
+        return StatusInquiry(resources, progress).run(doctors)
 
 
 def _compute_exit_code(report: StatusReport, opened: OpenDoctors) -> int:
@@ -182,7 +158,7 @@ def _print_report(session: Session, report: StatusReport, opened: OpenDoctors) -
         session.print_text("autosign.no_doctors")
         session.suggest_command("next_run", "run")
         return
-    session.print_text("autosign.asked", asked=report.asked, due=report.due, sealed=counts.sealed)
+    session.print_text("autosign.asked", asked=report.asked, sealed=counts.sealed)
     for state, n in counts.states.items():
         session.print_text(f"autosign.count.{state}", n=n)
     if never := counts.sealed - counts.asked:
