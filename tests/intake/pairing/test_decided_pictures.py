@@ -156,6 +156,14 @@ def test_a_picture_that_is_given_anew_is_no_longer_asked_about(tmp_path):
     assert [describe(one) for one in both] == ["used", "IMAGE_MISSING"]
 
 
+def test_what_was_judged_right_and_then_wrong_holds_no_other_doctor(tmp_path):
+    right, wrong = decide("right"), decide("wrong")
+    for decisions, expected in (([right], HELD), ([right, wrong], "used"), ([wrong, right], HELD)):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        (one,) = pair(folder, {"李四.png": SCAN}, decisions, NEITHER).doctors
+        assert describe(one) == expected
+
+
 PICTURE = ImageFile.from_path(Path("a.png"), "a" * 64, 1)
 WORDS = st.sampled_from(["given", "right", "wrong"])
 DECISIONS = st.lists(
