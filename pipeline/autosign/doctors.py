@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -16,11 +16,10 @@ from pipeline.domain.seals import LiveSeal, PersonHistory
 from pipeline.esign.auto_sign_calls import Signer
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.ownership import WarningOutput
-from pipeline.version import PROGRAM
 from pipeline.workflow.import_run import prepare_run
 from pipeline.workflow.recorded_runs import AUTOSIGN
 from pipeline.workflow.run_request import build_request
-from pipeline.workflow.tenant_ledger import WARNING_LOG, lock_ledger, require_ledger
+from pipeline.workflow.tenant_ledger import lock_ledger, require_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class SealedDoctor:
         return bool(query) and query.casefold() in {word.casefold() for word in words}
 
 
-def list_sealed_doctors(
+def _list_sealed_doctors(
     row_plans: Sequence[RowPlan], people: Mapping[str, PersonHistory]
 ) -> list[SealedDoctor]:
     """Return each doctor of these rows who has a live seal, once, in the order of the rosters.
@@ -76,11 +75,6 @@ def list_sealed_doctors(
     return sorted(doctors.values(), key=lambda sealed: positions[sealed.doctor.row_id])
 
 
-def choose_doctors(doctors: Sequence[SealedDoctor], words: Collection[str]) -> list[SealedDoctor]:
-    """Return the doctors to whom all of these words belong; without a word all of them."""
-    return [doctor for doctor in doctors if all(map(doctor.is_meant_by, words))]
-
-
 @dataclass(frozen=True, slots=True)
 class OpenDoctors:
     """The sealed doctors of the rosters, with the ledger that this process holds."""
@@ -97,8 +91,8 @@ def open_sealed_doctors(
     clock: Clock,
     *,
     run: str,
-    invocation: str = PROGRAM,
-    warnings: WarningOutput = WARNING_LOG,
+    invocation: str,
+    warnings: WarningOutput,
 ) -> Iterator[OpenDoctors]:
     """Hold the lock and the ledger, and read the sealed doctors of the configured rosters.
 
@@ -109,6 +103,6 @@ def open_sealed_doctors(
     request = replace(request, command="check")
     with lock_ledger(config, request, clock, warnings=warnings) as (ledger, site_key):
         plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
-        doctors = list_sealed_doctors(plan.row_plans, ledger.snapshot().people)
+        doctors = _list_sealed_doctors(plan.row_plans, ledger.snapshot().people)
         masker = Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans)
         yield OpenDoctors(ledger, doctors, plan.report.files, masker)

@@ -73,12 +73,8 @@ class StatusReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as `autosign status --json` shows it."""
-        counts = self.counts
         return {
-            "sealed": counts.sealed,
-            "can_sign": counts.can_sign,
-            "states": {state.value: n for state, n in counts.states.items()},
-            "never_asked": counts.sealed - counts.asked,
+            **self.counts.to_dict(),
             "asked": self.asked,
             "halted": {"code": self.halt.code, "exit": self.halt.exit} if self.halt else None,
             "doctors": [doctor.to_dict() for doctor in self.doctors],

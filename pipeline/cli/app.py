@@ -13,8 +13,7 @@ from typing import Any
 import click
 from click.shell_completion import shell_complete
 
-from pipeline.cli.autosign.link_commands import make_link_sheet
-from pipeline.cli.autosign.status_commands import autosign_group
+from pipeline.cli.autosign_commands import autosign_group
 from pipeline.cli.certify_commands import certify
 from pipeline.cli.config_commands import config_group, init
 from pipeline.cli.context import DEFAULT_CONFIG, Session
@@ -201,7 +200,6 @@ USAGE = 2
 INTERRUPTED = 130
 COMPLETION = "_ESIGN_IMPORT_COMPLETE"  # the variable by which a shell asks click for words
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
-autosign_group.add_command(make_link_sheet)
 SECTIONS = (
     CommandSection("Every day", (init, check, run, retry, status)),
     CommandSection("Look up", (serve, explain, history, export, report)),

@@ -42,7 +42,6 @@ class LedgerConflict(Exception):
     settled          no attempt or call of this uuid waits for a verdict
     run              this run is known already, or no such run was begun
     person           no person of this key is known
-    sms              an SMS for this kind of link was sent to the person, or may have been
     ================ ===================================================================
 
     Any other text is the database's message, which names columns and never values.

@@ -28,7 +28,6 @@ AREAS = (
     "explain",
     "resolution",
     "evidence",
-    "autosign_links",
     "pages",
     "review",
     "web",

@@ -6,7 +6,6 @@ one who is open with a seal gets no further link for opening, but one who is ope
 
 from __future__ import annotations
 
-import base64
 import random
 import string
 from collections.abc import Callable, Mapping
@@ -28,8 +27,6 @@ _WHITE_LIST_CODES: Mapping[WhiteList, str] = {
 }
 _TOKEN_ALPHABET = string.ascii_letters + string.digits
 _LINKS = "https://essurl.invalid/"  # a name that no network resolves: the links must lead nowhere
-_PROGRAM = {"AppId": "wx0sandbox0000000", "AppOriginalId": "gh_sandbox00000"}
-_QR_CODE = base64.b64encode(b"\x89PNG\r\n\x1a\n no picture of the sandbox").decode()
 OTHER_SEAL: Final = "yDsandboxAnotherSealOfThisDoctor"
 
 
@@ -46,7 +43,6 @@ class Link:
     request_id: str
     created_at: float  # unix seconds, as are the next ones
     expires_at: float
-    opened_at: float | None = None
     is_used: bool = False
 
     @property
@@ -138,14 +134,8 @@ class AutoSign:
         user: Mapping[str, Any],
         end: float,
     ) -> Response:
-        end_point, url_type = order.sent.get("EndPoint", ""), order.sent.get("UrlType", "")
         token = "".join(self._random.choices(_TOKEN_ALPHABET, k=12))
-        path = f"pages/guide?from=autoSign&token={token}"
         url = f"{_LINKS}{token}"
-        if end_point == "HTTP":
-            url = f"{_LINKS}cdn/h5-activity/jump-mp.html?to=AUTO_SIGN_{kind.upper()}&channel=autoSign&confToken={token}"
-        elif end_point == "APP":
-            url = path
         self.links.append(
             Link(
                 url=url,
@@ -159,12 +149,7 @@ class AutoSign:
                 expires_at=end,
             )
         )
-        names = (*_PROGRAM, "Path", "QrCode")
-        if url_type or end_point in {"HTTP", "HTTP_SHORT_URL"}:
-            program: Mapping[str, str] = dict.fromkeys(names, "")
-        else:
-            program = {**_PROGRAM, "Path": path, "QrCode": _QR_CODE}
-        return {"Url": url, **program} | ({"UrlType": url_type} if kind == "enable" else {})
+        return {"Url": url}
 
     # -- what doctors do, and what befalls them
 
@@ -177,11 +162,8 @@ class AutoSign:
     def control(self, command: Mapping[str, Any], now: float) -> Mapping[str, Any]:
         """Do what a command of ``POST /_auto_sign`` asks and return what it changed; raises ControlError."""
         deeds: Mapping[str, Callable[[Mapping[str, Any], float], Mapping[str, Any]]] = {
-            "open_link": self._open_link,
             "use_link": self._use_link,
-            "expire_link": self._expire_link,
             "open": self._open_by_number,
-            "choose_seal": self._choose_seal,
             "end_licence": self._end_licence,
             "close": self._close,
             "white_list": self._set_white_list,
@@ -191,11 +173,6 @@ class AutoSign:
             raise ControlError(f"do: one of {', '.join(deeds)}")
         return deed(command, now)
 
-    def _open_link(self, command: Mapping[str, Any], now: float) -> Mapping[str, Any]:
-        link = self._get_live_link(command, now)
-        link.opened_at = now
-        return asdict(link)
-
     def _use_link(self, command: Mapping[str, Any], now: float) -> Mapping[str, Any]:
         """Let the doctor do what the link is for, with the seal that ``seal`` names; without one the link is entered again."""
         link = self._get_live_link(command, now)
@@ -204,25 +181,14 @@ class AutoSign:
             self._open[link.person].seal_id = seal_id
         else:
             self.open(link.person, seal_id, now)
-        link.opened_at = link.opened_at or now
         if link.kind == "seal" or seal_id:
             link.is_used = True
-        return asdict(link)
-
-    def _expire_link(self, command: Mapping[str, Any], now: float) -> Mapping[str, Any]:
-        link = self._get_live_link(command, now)
-        link.expires_at = now
         return asdict(link)
 
     def _open_by_number(self, command: Mapping[str, Any], now: float) -> Mapping[str, Any]:
         person = self._get_person(command)
         self.open(person, self._get_chosen_seal(person, command), now)
         return asdict(self._open[person])
-
-    def _choose_seal(self, command: Mapping[str, Any], now: float) -> Mapping[str, Any]:
-        authorisation = self._get_open(command, now)
-        authorisation.seal_id = self._get_chosen_seal(self._get_person(command), command)
-        return asdict(authorisation)
 
     def _end_licence(self, command: Mapping[str, Any], now: float) -> Mapping[str, Any]:
         """Let the licence end at ``at`` (unix seconds), now without it."""

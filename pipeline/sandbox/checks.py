@@ -118,9 +118,7 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
                 "JumpUrl": TEXT,
             },
         ),
-        "UrlType": TEXT,
         "ExpiredTime": NUMBER,
-        "UserData": TEXT,
         "EndPoint": TEXT,
     },
     SEAL_URL: {**_OF_SIGNER, "ExpiredTime": NUMBER, "EndPoint": TEXT},
@@ -273,7 +271,6 @@ SCENES = ("E_PRESCRIPTION_AUTO_SIGN", "OTHER")
 LEGAL_AGE = 18  # years
 DEFAULT_LINK_LIFE, MAX_LINK_LIFE = 7 * 86_400, 30 * 86_400  # seconds
 END_POINTS = ("", "HTTP", "HTTP_SHORT_URL", "APP")
-USER_DATA_LIMIT = 20_480
 
 
 def check_signer(scene: str, user: Mapping[str, Any], now: float) -> None:
@@ -302,11 +299,6 @@ def get_link_end(sent: Mapping[str, Any], now: float) -> float:
         )
     if sent.get("EndPoint", "") not in END_POINTS:
         raise Refusal("InvalidParameter.EndPoint")
-    if sent.get("UrlType", "") not in ("", "H5SIGN"):
-        raise Refusal("InvalidParameter.ParamError", "参数错误，不支持的UrlType")
-    data = sent.get("UserData", "")
-    if len(data) > USER_DATA_LIMIT or (data and _decode_base64(data) is None):
-        raise Refusal("InvalidParameter.CustomerData")
     return end
 
 

@@ -143,7 +143,6 @@ MESSAGES: Mapping[str, str] = {
     "InvalidParameter": "参数错误。",
     "InvalidParameter.CardNumber": "证件号码错误。",
     "InvalidParameter.CardType": "证件类型错误。",
-    "InvalidParameter.CustomerData": "参数错误，UserData长度非法，请修改后重试。",
     "InvalidParameter.EndPoint": "不合法的EndPoint，请检查修改后重试。",
     "InvalidParameter.FileType": "文件类型不合法。",
     "InvalidParameter.Image": "图片不正确。",

@@ -135,7 +135,6 @@ CASES = {
     "InvalidParameter": {"create": {"Mobile": 13800138000}},
     "InvalidParameter.CardNumber": {"create": {"IdCardNumber": "620000198802020000"}},
     "InvalidParameter.CardType": {"create": {"IdCardType": "PASSPORT"}},
-    "InvalidParameter.CustomerData": {"action": ENABLE_URL, "link": {"UserData": "%"}},
     "InvalidParameter.EndPoint": {"action": ENABLE_URL, "link": {"EndPoint": "QR"}},
     "InvalidParameter.FileType": {"upload": (b"%PDF-1.7",)},
     "InvalidParameter.Image": {"create": {"SealImage": BROKEN}},

@@ -1,9 +1,10 @@
-"""`autosign`: after the seal, who can sign."""
+"""`autosign`: after the seal, who can sign, and links for those who cannot yet."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,20 +13,22 @@ from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
+from pipeline.domain.results_format import LINKS
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pipeline.autosign.calls import CallResources
     from pipeline.autosign.doctors import OpenDoctors, SealedDoctor
+    from pipeline.autosign.links import LinksReport
     from pipeline.autosign.status import DoctorStatus, StatusReport
     from pipeline.cli.run_log import RunRecorder
     from pipeline.cli.run_progress import Progress
-    from pipeline.domain.auto_sign import AutoSignState
+    from pipeline.domain.auto_sign import AutoSignRecord, AutoSignState
     from pipeline.domain.run import Halt
 
-MAX_LISTED = 20  # doctors of a state, on a terminal
+MAX_LISTED = 20  # doctors of a state, or without a link, on a terminal
 EXIT_ATTENTION, EXIT_LATER, EXIT_ROSTER = 3, 5, 7
 
 
@@ -50,15 +53,49 @@ def show_status(session: Session, query: tuple[str, ...]) -> int:
 
     config = session.require_config()
     recording = record_command(session, "autosign", config)
-    with recording as recorder, open_doctors(recorder) as opened:
-        report = _query_doctors(recorder, opened, choose_one_doctor(opened, query))
+    with recording as recorder, _open_doctors(recorder) as opened:
+        report = _query_doctors(recorder, opened, _choose_one_doctor(opened, query))
         code = _compute_exit_code(report, opened)
         _print_report(session, report, opened)
         return recorder.record_calls(report.traffic, report.halt, code)
 
 
+@autosign_group.command("links")
+@click.argument("query", nargs=-1, metavar="[QUERY...]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The workbook to write (default: links.xlsx in the folder of the results).",
+)
+@click.pass_obj
+def make_link_sheet(session: Session, query: tuple[str, ...], *, out: Path | None) -> int:
+    """Write a sheet of links for doctors who cannot sign yet.
+
+    Whom `autosign status` found not open, or open without a seal, gets a link to open auto-sign; whom it found open with
+    another seal, gets a link to choose the seal. Links are made anew each time. They stand in the sheet alone: no message
+    is sent to a doctor.
+
+    QUERY is that of `autosign status`.
+    """
+    from pipeline.cli.run_log import record_command
+
+    if out is not None and out.suffix.lower() != ".xlsx":
+        raise UsageError("export.ending", path=out, known=".xlsx")
+    config = session.require_config()
+    recording = record_command(session, "autosign", config)
+    with recording as recorder, _open_doctors(recorder) as opened:
+        doctors = _choose_one_doctor(opened, query)
+        records = opened.ledger.list_auto_sign_records()
+        report = _make_links(recorder, opened, doctors, records)
+        file = _write_sheet(session, out or recorder.own_folder / LINKS, report)
+        never_asked = sum(doctor.key not in records for doctor in doctors)
+        _print_links_report(session, report, file, never_asked)
+        return recorder.record_calls(report.traffic, report.halt, _compute_links_exit_code(report))
+
+
 @contextmanager
-def open_doctors(recorder: RunRecorder) -> Iterator[OpenDoctors]:
+def _open_doctors(recorder: RunRecorder) -> Iterator[OpenDoctors]:
     """Yield the sealed doctors of the rosters, while the log of the command is written."""
     from pipeline.autosign.doctors import open_sealed_doctors
 
@@ -74,12 +111,10 @@ def open_doctors(recorder: RunRecorder) -> Iterator[OpenDoctors]:
         yield opened
 
 
-def choose_one_doctor(opened: OpenDoctors, query: Sequence[str]) -> list[SealedDoctor]:
-    """Return the doctors of a query; UsageError where it fits none or several."""
-    from pipeline.autosign.doctors import choose_doctors
-
+def _choose_one_doctor(opened: OpenDoctors, query: Sequence[str]) -> list[SealedDoctor]:
+    """Return the doctor to whom all words of a query belong, without one all; UsageError where it fits none or several."""
     query = [*map(restore_argument, query)]
-    chosen = choose_doctors(opened.doctors, query)
+    chosen = [doctor for doctor in opened.doctors if all(map(doctor.is_meant_by, query))]
     if query and len(chosen) != 1:
         key = "autosign.several" if chosen else "autosign.none_fits"
         raise UsageError(key, query=" ".join(query), n=len(chosen), then=("explain", *query))
@@ -87,7 +122,7 @@ def choose_one_doctor(opened: OpenDoctors, query: Sequence[str]) -> list[SealedD
 
 
 @contextmanager
-def open_resources(
+def _open_resources(
     recorder: RunRecorder, opened: OpenDoctors, *, action: str
 ) -> Iterator[tuple[CallResources, Progress]]:
     """Yield what calls about people work with, and the progress, which shows the pace of an action."""
@@ -124,7 +159,7 @@ def _query_doctors(
     from pipeline.workflow.stage_settings import get_product
 
     action = get_product(recorder.config).auto_sign_status
-    with open_resources(recorder, opened, action=action) as (resources, progress):
+    with _open_resources(recorder, opened, action=action) as (resources, progress):
         return StatusInquiry(resources, progress).run(doctors)
 
 
@@ -149,7 +184,7 @@ def _print_report(session: Session, report: StatusReport, opened: OpenDoctors) -
     for file in opened.files:
         if file.needs_correction:
             session.alert("autosign.roster_unread", file=opened.masker.mask_text(file.path.name))
-    print_halt(session, report.halt)
+    _print_halt(session, report.halt)
     session.print_json(**report.to_dict())
     if session.as_json:
         return
@@ -169,7 +204,7 @@ def _print_report(session: Session, report: StatusReport, opened: OpenDoctors) -
     _suggest_next(session, report)
 
 
-def print_halt(session: Session, halt: Halt | None) -> None:
+def _print_halt(session: Session, halt: Halt | None) -> None:
     """Print what stopped the calls."""
     from pipeline.reports.explanations import describe_halt
     from pipeline.reports.presenter import Presenter
@@ -228,3 +263,73 @@ def _print_doctor(session: Session, status: DoctorStatus, action: str) -> None:
         code=code,
         words=words,
     )
+
+
+def _make_links(
+    recorder: RunRecorder,
+    opened: OpenDoctors,
+    doctors: Sequence[SealedDoctor],
+    records: Mapping[str, AutoSignRecord],
+) -> LinksReport:
+    """Make the links, with the progress of a run; where no doctor needs one, not even the keys are needed."""
+    from pipeline.autosign.links import LinksReport, list_needs, make_links, name_action
+    from pipeline.workflow.stage_settings import get_product
+
+    needs = list_needs(doctors, records, now=recorder.session.clock.now())
+    if not needs:
+        return LinksReport()
+    action = name_action(get_product(recorder.config), needs[0].kind)
+    with _open_resources(recorder, opened, action=action) as (resources, progress):
+        return make_links(resources, needs, progress)
+
+
+def _compute_links_exit_code(report: LinksReport) -> int:
+    """Return the exit code: a doctor without a link needs a person."""
+    from pipeline.domain.run import more_severe_exit
+
+    if report.signal is not None:
+        return 128 + report.signal
+    code = report.halt.exit if report.halt is not None else 0
+    return more_severe_exit(code, EXIT_ATTENTION) if report.missing else code
+
+
+def _write_sheet(session: Session, path: Path, report: LinksReport) -> Path | None:
+    """Write the workbook; None where no doctor needs a link."""
+    from pipeline.autosign.links import write_link_workbook
+    from pipeline.reports.presenter import Presenter
+
+    if not report.doctors:
+        return None
+    return write_link_workbook(path, report, Presenter(session.language))
+
+
+def _print_links_report(session: Session, report: LinksReport, file: Path | None, never_asked: int) -> None:
+    """Print what stopped the calls, how many links there are, who has none and why, and the workbook."""
+    from pipeline.reports.presenter import Presenter
+
+    _print_halt(session, report.halt)
+    presenter = Presenter(session.spoken)
+    reasons = [(link, link.explain_missing(presenter)) for link in report.missing]
+    session.print_json(
+        links=[link.to_dict() for link in report.links],
+        missing=[{**link.to_dict(), "reason": reason} for link, reason in reasons],
+        never_asked=never_asked,
+        file=str(file) if file else None,
+        halted={"code": report.halt.code, "exit": report.halt.exit} if report.halt else None,
+    )
+    if session.as_json:
+        return
+    if report.doctors:
+        session.print_text("autosign.links.made", n=len(report.links))
+    else:
+        session.print_text("autosign.links.none_needed")
+    is_short = sys.stdout.isatty() and not session.verbose
+    for link, reason in reasons[:MAX_LISTED] if is_short else reasons:
+        session.print_text("autosign.links.missing_one", name=link.doctor.name, reason=reason)
+    if is_short and (more := len(reasons) - MAX_LISTED) > 0:
+        session.print_text("autosign.more", n=more)
+    if file is not None:
+        session.inform("export.file", path=file)
+    if never_asked:
+        session.inform("autosign.links.never_asked", n=never_asked)
+        session.suggest_command("autosign.next_ask", "autosign", "status")

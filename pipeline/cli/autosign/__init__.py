@@ -1,1 +1,0 @@
-"""The command group `autosign`: who can sign, links for those who cannot yet, and doctors who left."""
