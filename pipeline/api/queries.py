@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
+from typing import Literal
 
 from pipeline.api.arguments import Count, StrPath, Text, check_arguments, load_ready_config, name_invocation
 from pipeline.clock import SystemClock
@@ -61,7 +63,7 @@ def history(
 def resolve(
     config: Config | StrPath,
     query: Text | None = None,
-    decision: DecisionKind | None = None,
+    decision: DecisionKind | Literal["withdraw"] | None = None,
     *,
     seal_id: Text | None = None,
     seal_name: Text | None = None,
@@ -71,7 +73,8 @@ def resolve(
     """Return the cases that wait for a decision, all or those that a query means; or enter a decision on one of them.
 
     With a ``decision`` the query must mean a single case, which is returned as it was. The service is asked for its time,
-    and for nothing else, where ``not_created`` needs it.
+    and for nothing else, where ``not_created`` needs it. ``withdraw`` takes the last decision on a doctor back, and returns
+    the case that waits again, if there is one.
     """
     if decision is not None and query is None:
         raise UsageError("usage.decision", name="decision", needed="query")
@@ -84,9 +87,15 @@ def resolve(
             needed = " | ".join(f"decision={kind!r}" for kind in sorted(kinds))
             raise UsageError("usage.decision", name=name, needed=needed)
     loaded, clock = load_ready_config(config), SystemClock()
-    with open_cases(
-        loaded, clock, changes=decision is not None, invocation=name_invocation(config)
-    ) as opened:
+    open_ = partial(open_cases, loaded, clock, invocation=name_invocation(config))
+    if decision == "withdraw":
+        with open_(changes=True) as opened:
+            last = opened.get_last_decision(query or "")
+            opened.withdraw(last, who=read_user_name(), sure=sure, why=why)
+        with open_(changes=False) as opened:
+            keys = {last.decision.key, last.decision.detail}
+            return [describe_case(opened.ledger, case) for case in opened.cases if case.key in keys]
+    with open_(changes=decision is not None) as opened:
         cases = opened.cases if query is None else opened.list_meant(query, decision or "")
         described = [describe_case(opened.ledger, case) for case in cases]
         if decision is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -15,15 +17,15 @@ from pipeline.cli.context import Session
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
 from pipeline.domain.run import Status
-from pipeline.domain.seals import is_seal_id, is_usual_seal_id
 from pipeline.errors import UsageError
-from pipeline.messages.catalogue import make_message
 
 if TYPE_CHECKING:
     from pipeline.ledger.database_ledger import DatabaseLedger
+    from pipeline.ledger.withdrawal import LastDecision
     from pipeline.resolution.cases import Case, DecisionKind, WaitingCase
     from pipeline.resolution.open_cases import OpenCases
 
+MAX_WITHDRAWABLE = 10  # decisions that are listed as those that can be withdrawn
 SENT_BY_NEXT_RUN = frozenset({"not_created", "not_theirs", "replace", "other_person"})
 EXIT_ATTENTION = 3
 HELD = "step.held_picture"
@@ -37,7 +39,8 @@ KINDS = {"seal_id": "created"}  # of decisions, where the option has another nam
 @click.option(
     "--sure",
     is_flag=True,
-    help="With --not-created: known from another source than not finding a seal. With --keep, --replace: one person.",
+    help="With --not-created: known from another source than not finding a seal. With --keep, --replace: one person. "
+    "Else: answers yes to the question.",
 )
 @click.option(
     "--not-theirs",
@@ -71,6 +74,7 @@ KINDS = {"seal_id": "created"}  # of decisions, where the option has another nam
 @click.option("--seal-name", metavar="N", help="With --replace: the name of the new seal.")
 @click.option("--same-person", is_flag=True, help="Corrected number of the same person: the seal stays.")
 @click.option("--other-person", is_flag=True, help="Another person's number: the next run sends it.")
+@click.option("--withdraw", is_flag=True, help="Take the last decision on this doctor back.")
 @click.option("--why", metavar="TEXT", help="Kept with the decision.")
 @click.pass_obj
 def resolve(
@@ -87,36 +91,72 @@ def resolve(
 
     Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id.
     """
-    from pipeline.ledger.lock import read_user_name
-    from pipeline.resolution.cases import describe_case
     from pipeline.resolution.ledger_status import get_unanswered_certification
-    from pipeline.resolution.open_cases import open_cases
 
     way = _choose_way(ways, query, seal_name=seal_name, sure=sure)
     _require_query(query, is_decision=bool(way or why))
-    if way == "seal_id" and not _confirm_seal_id(session, query, ways["seal_id"].strip()):
-        return 0
+    if way == "seal_id" and not ways["seal_id"].strip():
+        raise UsageError("resolve_empty_seal_id", then=("resolve", *filter(None, [query])))
     if way == "probe":
         return _probe(session, query)
-    with open_cases(
-        session.require_ready_config(),
-        session.clock,
-        changes=bool(way),
-        invocation=session.invocation,
-        warnings=session,
-    ) as opened:
-        cases, ledger = opened.cases, opened.ledger
-        if query is None:
-            warn_of_unanswered_create(session, get_unanswered_certification(ledger))
-            return print_unresolved(session, ledger, cases)
-        kind = KINDS.get(way, way)
-        case = _choose_case(session, opened, query, kind)
-        if not way:
-            return _print_choice(session, opened, case)
-        if way in {"look_up", "audit"}:
+    if query is None:
+        with _open_cases(session, changes=False) as opened:
+            warn_of_unanswered_create(session, get_unanswered_certification(opened.ledger))
+            return print_unresolved(session, opened)
+    if way in {"", "look_up", "audit"}:
+        with _open_cases(session, changes=bool(way)) as opened:
+            case = _choose_case(session, opened, query, way)
+            if not way:
+                return _print_choice(session, opened, case)
             return _look_up(session, opened, case, in_audit_log=way == "audit")
-        described = describe_case(ledger, case)
-        value = seal_name if way == "replace" else ways["seal_id"]
+    value = seal_name if way == "replace" else ways["seal_id"]
+    enter = partial(_decide, session, query, way, value, why)
+    if way == "withdraw":
+        enter = partial(_withdraw, session, query, why)
+    return _enter_asked(session, query, enter, sure=sure)
+
+
+def _enter_asked(session: Session, query: str, enter: Callable[..., int], *, sure: bool) -> int:
+    """Enter something; where it is asked once more, ask on a terminal, and raise NotSure elsewhere.
+
+    The ledger is not held while a person thinks.
+    """
+    from pipeline.resolution.decide import NotSure
+
+    try:
+        return enter(sure=sure)
+    except NotSure as error:
+        if not sys.stdin.isatty():
+            raise
+        if session.confirm("resolve_confirm", question=error.question):
+            return enter(sure=True, asked=error.about)
+        session.print_json(declined=True)
+        session.inform("resolve_declined")
+        session.suggest_command("next_list", "resolve", query)
+        return 0
+
+
+def _open_cases(session: Session, *, changes: bool) -> AbstractContextManager[OpenCases]:
+    from pipeline.resolution.open_cases import open_cases
+
+    config = session.require_ready_config()
+    return open_cases(config, session.clock, changes=changes, invocation=session.invocation, warnings=session)
+
+
+def _decide(
+    session: Session, query: str, way: str, value: str | None, why: str | None, *, sure: bool, asked: str = ""
+) -> int:
+    """Enter a decision on the case that a query means; ``asked`` is the digest of the case that was asked about."""
+    from pipeline.ledger.lock import read_user_name
+    from pipeline.resolution.cases import describe_case
+
+    kind = KINDS.get(way, way)
+    with _open_cases(session, changes=True) as opened:
+        cases = opened.cases
+        case = _choose_case(session, opened, query, kind)
+        if asked not in {"", case.compute_digest()}:
+            raise UsageError("resolve_moved", then=("resolve", query))
+        described = describe_case(opened.ledger, case)
         decision = cast("DecisionKind", kind)
         opened.enter(case, decision, who=read_user_name(), value=value, sure=sure, why=why)
     is_picture = way == "keep" and case.held_image is not None
@@ -129,6 +169,23 @@ def resolve(
         session.suggest_command("next_list", "resolve")
     if len(cases) == 1 or is_picture or way in SENT_BY_NEXT_RUN:
         session.suggest_command("next_run", "run")
+    return 0
+
+
+def _withdraw(session: Session, query: str, why: str | None, *, sure: bool, asked: str = "") -> int:
+    """Withdraw the last decision on the doctor whom a query means; ``asked`` is the digest of the one that was asked about."""
+    from pipeline.ledger.lock import read_user_name
+    from pipeline.resolution.cases import compute_decision_digest, dump_last_decision
+    from pipeline.resolution.explanation import describe_last_decision
+
+    with _open_cases(session, changes=True) as opened:
+        last = opened.get_last_decision(restore_argument(query))
+        if asked not in {"", compute_decision_digest(last)}:
+            raise UsageError("resolve_moved", then=("resolve", query))
+        opened.withdraw(last, who=read_user_name(), sure=sure, why=why)
+    session.print_json(decision="withdraw", withdrawn=dump_last_decision(last))
+    session.inform("resolve_withdrawn", **describe_last_decision(last, session.spoken))
+    session.suggest_command("next_list", "resolve")
     return 0
 
 
@@ -148,24 +205,11 @@ def _choose_way(ways: dict[str, Any], query: str | None, *, seal_name: str | Non
         options = [f"--{name.replace('_', '-')}" for name in chosen]
         then = ("explain", query) if query else ("resolve",)
         raise UsageError("resolve_two_ways", first=options[0], second=options[1], then=then)
-    if (seal_name and "replace" not in chosen) or (sure and not KINDS_WITH_SURE & set(chosen)):
+    if (seal_name and "replace" not in chosen) or (
+        sure and KINDS_WITH_SURE.isdisjoint(KINDS.get(name, name) for name in chosen)
+    ):
         raise UsageError("resolve_one_way")
     return next(iter(chosen), "")
-
-
-def _confirm_seal_id(session: Session, query: str | None, seal_id: str) -> bool:
-    """Warn of a SealId of an unusual length, and ask on a terminal whether to record it; UsageError for an empty one."""
-    if not seal_id:
-        raise UsageError("resolve_empty_seal_id", then=("resolve", *filter(None, [query])))
-    if is_usual_seal_id(seal_id) or not is_seal_id(seal_id, ()):  # the ledger refuses what is none
-        return True
-    session.alert("warning", text=make_message("resolve_odd_seal_id", seal_id=seal_id, length=len(seal_id)))
-    if not sys.stdin.isatty() or session.confirm("resolve_confirm_seal_id"):
-        return True
-    session.print_json(declined=True)
-    session.inform("resolve_declined")
-    session.suggest_command("next_list", "resolve", *filter(None, [query]))
-    return False
 
 
 def _choose_case(session: Session, opened: OpenCases, query: str, kind: str = "") -> Case:
@@ -175,7 +219,8 @@ def _choose_case(session: Session, opened: OpenCases, query: str, kind: str = ""
     query = restore_argument(query)
     fitting = opened.list_meant(query, kind)
     if len(fitting) > 1:
-        print_unresolved(session, opened.ledger, fitting)
+        _print_cases(session, opened.ledger, fitting)
+        _print_ways(session, fitting)
     return require_one_case(fitting, query)
 
 
@@ -244,21 +289,44 @@ def _print_choice(session: Session, opened: OpenCases, case: Case) -> int:
     return EXIT_ATTENTION
 
 
-def print_unresolved(session: Session, ledger: DatabaseLedger, cases: Sequence[Case]) -> int:
-    """List cases on stdout; print how each kind is resolved, and the next command, which decides nothing."""
-    from pipeline.resolution.cases import describe_case
+def print_unresolved(session: Session, opened: OpenCases) -> int:
+    """List all cases on stdout; print how each kind is resolved, and the next command, which decides nothing."""
+    from pipeline.resolution.explanation import describe_last_decision
+    from pipeline.resolution.ledger_status import describe_command_line
 
-    waiting = [describe_case(ledger, case) for case in cases]
-    session.print_json(waiting=[described.to_dict() for described in waiting])
-    if not cases:
+    cases, withdrawable = opened.cases, opened.ledger.list_withdrawable(MAX_WITHDRAWABLE)
+    _print_cases(session, opened.ledger, cases, withdrawable)
+    if cases:
+        _print_ways(session, cases)
+    else:
         session.inform("resolve_nothing")
+    for last in withdrawable:
+        session.print_text("resolve_withdrawable", **describe_last_decision(last, session.spoken))
+    if withdrawable:
+        command_line = describe_command_line(session.require_ready_config(), session.invocation)
+        session.inform("resolve_withdraw", name=withdrawable[0].name or "—")
+        session.inform(
+            "command", command=command_line.build("resolve", withdrawable[0].unique_word, "--withdraw")
+        )
+    if not cases:
         session.suggest_command("next_run", "run")
         return 0
-    for case, described in zip(cases, waiting, strict=True):
-        _print_case(session, case, described)
-    _print_ways(session, cases)
     session.suggest_command("next_story", "explain", cases[0].unique_word)
     return EXIT_ATTENTION
+
+
+def _print_cases(
+    session: Session, ledger: DatabaseLedger, cases: Sequence[Case], withdrawable: Sequence[LastDecision] = ()
+) -> None:
+    from pipeline.resolution.cases import describe_case, dump_last_decision
+
+    waiting = [describe_case(ledger, case) for case in cases]
+    session.print_json(
+        waiting=[described.to_dict() for described in waiting],
+        withdrawable=list(map(dump_last_decision, withdrawable)),
+    )
+    for case, described in zip(cases, waiting, strict=True):
+        _print_case(session, case, described)
 
 
 def _print_ways(session: Session, cases: Sequence[Case]) -> None:

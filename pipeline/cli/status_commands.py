@@ -279,9 +279,10 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     session.print_json(**explanation.to_dict(session.language))
     if session.as_json:
         return 0
-    timeline, step = explanation.people[0], explanation.step
-    for line in render_timeline(timeline, step, session.language, config.base.absolute()):
-        session.print_wrapped_data(line, whole=step.render_commands(session.language))
+    step = explanation.step
+    commands = [*step.render_commands(session.language), *filter(None, [explanation.withdrawal])]
+    for line in render_timeline(explanation, session.language, config.base.absolute()):
+        session.print_wrapped_data(line, whole=commands)
     if step.is_decision:  # each command is a decision; the last command that is printed decides nothing
         session.suggest_command("next_decided", "run")
     elif step.commands:

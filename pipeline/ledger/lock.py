@@ -19,7 +19,7 @@ from pipeline.errors import LeaseLost, LedgerError, LedgerUnreachable, Locked, L
 from pipeline.ledger.disk import explain_error, require_local_disk
 from pipeline.messages.catalogue import make_message
 from pipeline.support import atomic_files
-from pipeline.support.rights import FILE_MODE
+from pipeline.support.rights import FILE_MODE, acting_user
 
 if TYPE_CHECKING:  # a command that only reads takes no lock
     from filelock import FileLock
@@ -211,10 +211,13 @@ def _name_source() -> Message:
 
 
 def read_user_name() -> str:
-    """Return the user of this process, in a run of the page the one who started it; in a container without names, the user number."""
-    if user := os.environ.get(USER_VARIABLE):
+    """Return the user of this process, in a run of the page the one who started it; never a blank text.
+
+    In a container without names it is the user number.
+    """
+    if user := os.environ.get(USER_VARIABLE, "").strip():
         return user
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return str(os.getuid()) if hasattr(os, "getuid") else "?"
+    with suppress(OSError, KeyError, ImportError):  # no such user; no user database on Windows
+        if user := getpass.getuser().strip():
+            return user
+    return acting_user()

@@ -18,6 +18,7 @@ from pipeline.ledger.auto_sign import read_records
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Connection, Decision, RowRecord
 from pipeline.ledger.run_history import make_row_record
 from pipeline.ledger.schema import select_columns
+from pipeline.ledger.withdrawal import LastDecision, list_last_decisions
 from pipeline.messages.catalogue import load_line
 
 _SPECIAL = re.compile(
@@ -100,7 +101,8 @@ def read_person(connection: Connection, key: str | None, row_ids: Collection[str
         "SELECT name, id_masked, seal_name FROM person WHERE key = ?", (key,)
     ).fetchone()
     corrected = decisions.list_same_persons(connection)
-    keys = json.dumps([key, *(number for number, owner in corrected.items() if owner == key)])
+    own_keys = [key, *(number for number, owner in corrected.items() if owner == key)]
+    keys = json.dumps(own_keys)
     own = connection.execute(
         "SELECT json_extract(line, '$.row_id') FROM row_line WHERE key IN (SELECT value FROM json_each(?))",
         (keys,),
@@ -115,6 +117,9 @@ def read_person(connection: Connection, key: str | None, row_ids: Collection[str
     own_rows = tuple(
         entry for entry in histories if key is None or not is_anothers_row(entry.row.read_line(), name)
     )
+    own_decisions = decisions.read_decisions(connection, keys=keys)
+    is_decided = any(decision.counts for decision in own_decisions)
+    last_decisions = list_last_decisions(connection, own_keys) if is_decided else []
     return PersonRecords(
         key=key,
         name=name,
@@ -125,7 +130,8 @@ def read_person(connection: Connection, key: str | None, row_ids: Collection[str
             for row in select_columns(connection, _ATTEMPTS, (keys,))
         ),
         seals=tuple(SealRecord(**row) for row in select_columns(connection, _SEALS, (keys,))),
-        decisions=tuple(decisions.read_decisions(connection, keys=keys)),
+        decisions=tuple(own_decisions),
+        last_decision=next(iter(last_decisions), None),
         picture_decisions=tuple(decisions.read_picture_decisions_of(connection, set(json.loads(keys)))),
         rows=own_rows,
         auto_sign=read_records(connection, key).get(key) if key is not None else None,
@@ -217,6 +223,7 @@ class PersonRecords:
     attempts: tuple[AttemptRecord, ...] = ()
     seals: tuple[SealRecord, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    last_decision: LastDecision | None = None  # that counts, of a kind that is withdrawn
     picture_decisions: tuple[Decision, ...] = ()
     rows: tuple[RowHistoryEntry, ...] = ()
     auto_sign: AutoSignRecord | None = None  # None: the service was never asked

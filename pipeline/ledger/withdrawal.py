@@ -54,7 +54,13 @@ class LastDecision:
     name: str | None = _field(repr=False)
     id_masked: str | None
     seal_name: str | None
+    seal_id: str | None  # of the live seal
     create_at: float | None  # unix seconds: a create was sent on it, so that it cannot be withdrawn
+
+    @property
+    def unique_word(self) -> str:
+        """The word that means this person and no other: the live seal's id, the trace id of the create, or else the key."""
+        return self.seal_id or self.decision.attempt or self.decision.key or ""
 
     @property
     def can_be_withdrawn(self) -> bool:
@@ -62,7 +68,7 @@ class LastDecision:
         return self.create_at is None
 
 
-def list_last_decisions(connection: Connection, keys: Collection[str]) -> list[LastDecision]:
+def list_last_decisions(connection: Connection, keys: Collection[str | None]) -> list[LastDecision]:
     """Return the last decision on each of these persons, where it is of a kind that is withdrawn, the newest first."""
     return [
         _describe(connection, decision)
@@ -92,12 +98,15 @@ def _read_last_decisions(connection: Connection) -> Iterator[Decision]:
 
 
 def _describe(connection: Connection, decision: Decision) -> LastDecision:
-    name, id_masked, seal_name = connection.execute(
-        "SELECT name, id_masked, seal_name FROM person WHERE key = ?", (decision.key,)
+    person = connection.execute(
+        "SELECT name, id_masked, person.seal_name, seal_id FROM person LEFT JOIN seal "
+        "ON seal.key = person.key AND ended_by IS NULL WHERE person.key = ?",
+        (decision.key,),
     ).fetchone()
+    name, id_masked, seal_name, seal_id = person
     keys = json.dumps(sorted(_list_keys(decision)))
     (create_at,) = connection.execute(_CREATE_AFTER, (decision.number, keys, decision.key)).fetchone()
-    return LastDecision(decision, name, id_masked, seal_name, create_at)
+    return LastDecision(decision, name, id_masked, seal_name, seal_id, create_at)
 
 
 def enter_withdrawal(connection: Connection, number: int, *, now: float, who: str, why: str) -> list[Fact]:

@@ -32,6 +32,7 @@ from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import join_messages, make_finished_message, make_message
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
+from pipeline.resolution.decide import describe_recorded_seal
 
 SEAL_ID_TITLES = frozenset(
     fold_title(title)
@@ -176,7 +177,7 @@ def _check_claims(
         elif not is_seal_id(seal_id, (*list_doctor_texts(doctor), *other_ids)):
             refused[claim.address] = make_message("resolve.no_seal_id", seal_id=mask_text(seal_id))
         elif reason := (
-            _get_conflict(claim, history, owners.get(folded, key), ended)
+            _get_conflict(claim, history, owners.get(folded, key), ended, ledger)
             or _get_second_claim("resolve.person_twice", claim, rows_of_person[key])
             or _get_second_claim("resolve.seal_id_twice", claim, rows_of_seal_id[folded])
         ):
@@ -193,17 +194,29 @@ def _check_claims(
 
 
 def _get_conflict(
-    claim: _Claim, history: PersonHistory | None, owner: str, ended: Collection[str]
+    claim: _Claim, history: PersonHistory | None, owner: str, ended: Collection[str], ledger: DatabaseLedger
 ) -> Message | None:
     """Return why the ledger does not allow a SealId for a doctor."""
     doctor, seal_id = claim.doctor, claim.seal_id
     if history is not None and history.seal is not None:
-        return make_message("resolve.has_seal", seal_id=history.seal.seal_id, name=doctor.name)
+        recorded = describe_recorded_seal(ledger, doctor.key or "", history.seal.seal_id)
+        return make_message(
+            "resolve.has_seal", seal_id=history.seal.seal_id, name=doctor.name, recorded=recorded
+        )
     if history is not None and history.unresolved_attempt is not None:
         return make_message("resolve.unsettled", name=doctor.name, seal_id=seal_id)
     if fold_seal_id(seal_id) in ended:
         return make_message("resolve.seal_ended")
-    return None if owner == doctor.key else make_message("resolve.others_seal", seal_id=seal_id)
+    if owner == doctor.key:
+        return None
+    person = ledger.read_person(owner)
+    return make_message(
+        "resolve.others_seal",
+        seal_id=seal_id,
+        owner=person.name or "—",
+        tail=(person.id_masked or "—")[-4:],
+        recorded=describe_recorded_seal(ledger, owner, seal_id),
+    )
 
 
 def _get_second_claim(key: str, claim: _Claim, rows: Sequence[int]) -> Message | None:

@@ -16,6 +16,7 @@ from pipeline.domain.roster import ImageFile
 from pipeline.domain.run import RowOutcome, RowPlan, Status, get_attempt_status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.withdrawal import LastDecision
 from pipeline.messages.catalogue import render
 from pipeline.reports.next_steps import CommandLine, NextStep
 from pipeline.reports.person_step import OpenCreate, PersonState, choose_person_step
@@ -283,6 +284,28 @@ def describe_case(ledger: DatabaseLedger, case: Case) -> WaitingCase:
         differs=tuple(case.differing_fields),
         possibly_same=_describe_same_person(same_person) if same_person else None,
     )
+
+
+def dump_last_decision(last: LastDecision) -> dict[str, Any]:
+    """Return a decision that can be withdrawn as `resolve --json` shows it."""
+    decision = last.decision
+    return {
+        "number": decision.number,
+        "decision": decision.kind,
+        "at": stamp(decision.decided_at),
+        "who": decision.who,
+        "key": decision.key,
+        "name": last.name,
+        "last_four": (last.id_masked or "")[-4:] or None,
+        "seal_name": last.seal_name,
+        "seal_id": last.seal_id,
+    }
+
+
+def compute_decision_digest(last: LastDecision) -> str:
+    """Return what stands for a decision that was shown, and for whether it could be withdrawn."""
+    facts = (dump_last_decision(last), last.decision.attempt, last.decision.detail, last.create_at)
+    return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _describe_same_person(detail: Mapping[str, str]) -> PossiblySame:

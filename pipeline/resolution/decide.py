@@ -9,7 +9,7 @@ from typing import Any, Self
 from pipeline.clock import Clock, shown, stamp
 from pipeline.domain.fields import FIELDS, list_content
 from pipeline.domain.masking import mask_id, mask_text
-from pipeline.domain.roster import fold_card_number
+from pipeline.domain.message import Message
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import (
     PersonHistory,
@@ -17,6 +17,7 @@ from pipeline.domain.seals import (
     SealContent,
     fold_seal_id,
     is_seal_id,
+    is_usual_seal_id,
     list_doctor_texts,
 )
 from pipeline.domain.site_key import SiteKey
@@ -24,12 +25,13 @@ from pipeline.errors import UsageError
 from pipeline.esign.contracts import list_sent_texts
 from pipeline.esign.products import Agent
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
-from pipeline.intake.fields.id_number import get_lifetime_number
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.match_problems import describe_row
 from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.decisions import ADOPT
 from pipeline.ledger.person_history import AttemptRecord
 from pipeline.ledger.protocol import ASKED, Decision, Ledger, LedgerConflict
+from pipeline.ledger.withdrawal import LastDecision
 from pipeline.messages.catalogue import dump_line, make_message
 from pipeline.planning.guards import CERTIFICATE_DAYS
 from pipeline.planning.known_people import build_seal_content
@@ -42,8 +44,27 @@ ASKED_PLACES = ("list", "audit")  # of which the program asks the service
 # "auto_sign" is neither: it lists only doctors who have opened it, so that it never refutes
 # what the ledger forbids and a message explains
 FORBIDDEN_BY_LEDGER = frozenset(
-    {"seal_id", "settled", "seal_name", "live_seal", "no_live_seal", "same_person"}
+    {"seal_id", "settled", "seal_name", "live_seal", "no_live_seal", "same_person", "built_on"}
 )
+
+
+class NotSure(UsageError):
+    """A decision that is asked once more: whose it is, and what follows if it is wrong. Nothing was entered.
+
+    ``about`` stands for what was asked about: it differs once that has changed.
+    """
+
+    about = ""
+
+    def __init__(self, question: Message) -> None:
+        super().__init__("resolve.not_sure", question=question)
+        self.question = question
+
+
+class SealOfAnother(UsageError):
+    """The SealId belongs to another person of the ledger, the ``owner``."""
+
+    owner: PersonHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +90,18 @@ class DecisionMaker:
 
     def enter_decision(self, kind: str, key: str, **details: Any) -> None:
         """Enter a decision; ``details`` are further fields of `Decision`. UsageError where the ledger forbids it."""
+        decision = Decision(kind, key, self.decided_at, self.name, self.why, **details)
+        self._enter(lambda: self.ledger.record_decision(decision))
+
+    def enter_withdrawal(self, number: int) -> None:
+        """Enter that a decision does not count any more. UsageError where the ledger forbids it."""
+        self._enter(
+            lambda: self.ledger.record_withdrawal(number, now=self.decided_at, who=self.name, why=self.why)
+        )
+
+    def _enter(self, enter: Callable[[], None]) -> None:
         try:
-            self.ledger.record_decision(Decision(kind, key, self.decided_at, self.name, self.why, **details))
+            enter()
         except LedgerConflict as conflict:
             reason: object = conflict.constraint
             if conflict.constraint in FORBIDDEN_BY_LEDGER:
@@ -82,14 +113,23 @@ class DecisionMaker:
         self.ledger.record_judgements([judgement], now=self.decided_at, who=self.name, why=self.why)
 
 
-def enter_created(maker: DecisionMaker, case: Case, seal_id: str) -> None:
-    """Enter that the open create made this seal; UsageError where its shape is wrong or another person has it."""
+def enter_created(maker: DecisionMaker, case: Case, seal_id: str, *, sure: bool) -> None:
+    """Enter that the open create made this seal; UsageError where its shape is wrong or another person has it.
+
+    NotSure unless the user is ``sure`` whose SealId it is.
+    """
     attempt = _require_open_create(case)
     seal_id = seal_id.strip()
     if not is_seal_id(seal_id, maker.list_other_values(case)):
         raise UsageError("resolve.no_seal_id", seal_id=mask_text(seal_id))
     if fold_seal_id(seal_id) in set(map(fold_seal_id, maker.ledger.list_seal_ids())):
         raise _explain_owned_seal(maker.ledger, case, seal_id)
+    if not sure:
+        question = _make_question("resolve.ask.created", case, seal_id=seal_id)
+        if not is_usual_seal_id(seal_id):
+            odd = make_message("resolve_odd_seal_id", seal_id=seal_id, length=len(seal_id))
+            question = make_message("resolve.ask.odd", question=question, odd=odd)
+        raise NotSure(question)
     maker.enter_decision("created", case.key, attempt=attempt, seal_id=seal_id)
 
 
@@ -98,15 +138,42 @@ def _explain_owned_seal(ledger: DatabaseLedger, case: Case, seal_id: str) -> Usa
     people = ledger.snapshot().people
     owners = {person.seal.seal_id: person for person in people.values() if person.seal}
     owners |= {seal.seal_id: people[seal.key] for seal in ledger.list_abandoned_seals()}
-    owner = next(person for known, person in owners.items() if fold_seal_id(known) == fold_seal_id(seal_id))
-    return UsageError(
+    known_id, owner = next(
+        (known, person) for known, person in owners.items() if fold_seal_id(known) == fold_seal_id(seal_id)
+    )
+    error = SealOfAnother(
         "resolve.seal_of_another",
         name=case.name,
         seal_id=seal_id,
         owner=owner.name or "—",
         tail=(owner.id_masked or "—")[-4:],
-        then=("resolve",),
+        recorded=describe_recorded_seal(ledger, owner.key, known_id),
+        then=("explain", known_id),
     )
+    error.owner = owner
+    return error
+
+
+def describe_recorded_seal(ledger: DatabaseLedger, key: str, seal_id: str) -> str:
+    """Return by whose decision a person has a seal, and how that is withdrawn; "" for a seal that a create made."""
+    person, folded = ledger.read_person(key), fold_seal_id(seal_id)
+    seal = next(seal for seal in person.seals if fold_seal_id(seal.seal_id) == folded)
+    decision = next((one for one in person.decisions if one.number == seal.decision), None)
+    if decision is None:
+        return ""
+    can_be_withdrawn = person.last_decision is not None and person.last_decision.can_be_withdrawn
+    return make_message(
+        "resolve.recorded" if can_be_withdrawn else "resolve.recorded_for_good",
+        who=decision.who,
+        moment=shown(stamp(decision.decided_at)),
+        seal_id=seal.seal_id,
+    )
+
+
+def _make_question(key: str, case: Case, **details: object) -> Message:
+    """Return what is asked once more about a case: the doctor, the end of the number, and the seal's name."""
+    tail = (case.history.id_masked or "—")[-4:]
+    return make_message(key, name=case.name, tail=tail, seal_name=case.seal_name, **details)
 
 
 def enter_not_created(
@@ -127,12 +194,35 @@ def enter_not_created(
     maker.enter_decision("not_created", case.key, attempt=attempt, detail="sure" if sure else certified_place)
 
 
-def enter_not_theirs(maker: DecisionMaker, case: Case) -> None:
-    """Enter that the seal whose name exists is another person's: the next run sends the row under another name."""
+def enter_not_theirs(maker: DecisionMaker, case: Case, *, sure: bool) -> None:
+    """Enter that the seal whose name exists is another person's: the next run sends the row under another name.
+
+    NotSure unless the user is ``sure``: if the seal is this person's, a second one is made.
+    """
     attempt = _require_open_create(case)
     if case.status is not Status.EXISTS:
         raise UsageError("resolve.name_does_not_exist", name=case.name)
+    if not sure:
+        raise NotSure(_make_question("resolve.ask.not_theirs", case))
     maker.enter_decision("not_theirs", case.key, attempt=attempt)
+
+
+def enter_withdrawal(maker: DecisionMaker, last: LastDecision, *, sure: bool) -> None:
+    """Enter that a person's last decision does not count any more; see `require_withdrawable`."""
+    require_withdrawable(last, sure=sure)
+    maker.enter_withdrawal(last.decision.number)
+
+
+def require_withdrawable(last: LastDecision, *, sure: bool) -> None:
+    """Raise UsageError where a create was sent on a decision.
+
+    NotSure unless the user is ``sure``, where the next run would send the person: an adopted seal would be followed by a second one.
+    """
+    details = {"name": last.name or "—", "tail": (last.id_masked or "—")[-4:]}
+    if last.create_at is not None:
+        raise UsageError("resolve.built_on", moment=shown(stamp(last.create_at)), **details)
+    if last.decision.kind == ADOPT and not sure:
+        raise NotSure(make_message("resolve.ask.withdraw_adopted", seal_id=last.seal_id or "—", **details))
 
 
 def enter_keep(
@@ -199,37 +289,9 @@ def enter_same_person(maker: DecisionMaker, case: Case) -> None:
     maker.enter_decision("same_person", owner.key, detail=case.key, id_masked=masked)
 
 
-def enter_other_person(maker: DecisionMaker, case: Case, site_key: SiteKey) -> None:
-    """Enter that the row's number is another person's, also where it was entered as a corrected number of this person."""
-    number_key = _get_corrected_key(maker.ledger, case, site_key) if case.possibly_same is None else None
-    owner = _require_possibly_same(case) if number_key is None else case.history
-    maker.enter_decision("other_person", owner.key, detail=number_key or case.key)
-
-
-def is_corrected_number(ledger: DatabaseLedger, case: Case, site_key: SiteKey) -> bool:
-    """Return whether a row's number was entered as a corrected one of this person, and may be entered as another's again."""
-    try:
-        return _get_corrected_key(ledger, case, site_key) is not None
-    except UsageError:
-        return False
-
-
-def _get_corrected_key(ledger: DatabaseLedger, case: Case, site_key: SiteKey) -> str | None:
-    """Return the key of a row's own number, where it was entered before as a corrected number of this person.
-
-    Raises UsageError where the person's seal, or create without a verdict, was made with this very number: it is in use.
-    """
-    doctor = case.row_plan.doctor if case.row_plan else None
-    if doctor is None or doctor.number is None or doctor.id_type is None:
-        return None
-    key = site_key.person(get_lifetime_number(doctor.number, doctor.id_type))
-    if ledger.list_same_persons().get(key) != case.key:
-        return None
-    create = case.history.seal or case.history.unresolved_attempt
-    number = site_key.digest(fold_card_number(doctor.number, doctor.id_type))
-    if create and create.content and create.content.number == number:
-        raise UsageError("resolve.made_with_number", name=case.name)
-    return key
+def enter_other_person(maker: DecisionMaker, case: Case) -> None:
+    """Enter that the row's number is another person's."""
+    maker.enter_decision("other_person", _require_possibly_same(case).key, detail=case.key)
 
 
 def require_signature_expired(case: Case, now: float, service_time: Callable[[], float]) -> None:

@@ -15,6 +15,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.row_record import RecordedPicture
 from pipeline.domain.run import PAGE_REASON, REVIEW_REASON, Status
+from pipeline.ledger.withdrawal import LastDecision
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import name_field, render
 from pipeline.messages.problems import get_problem_kind_if_known
@@ -27,19 +28,21 @@ from pipeline.reports.presenter import Presenter
 from pipeline.resolution.ledger_status import describe_command_line
 from pipeline.resolution.person_query import PersonFinder
 from pipeline.resolution.timeline import (
+    DecisionEntry,
     LastSeen,
     PersonTimeline,
     RunEntry,
     SeenRow,
     SentCreate,
     WrittenProblem,
+    make_decision_entry,
 )
 from pipeline.support.terminal_text import align_columns, measure_width, pad_to_width
 from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 _SUMMARY = ("key", "name", "staff_no", "id_masked", "status", "seal_name")
-_NOT_DUMPED = frozenset({"newest_row", "open_create", "refused_create", "is_run_under_way"})
+_NOT_DUMPED = frozenset({"newest_row", "open_create", "refused_create", "is_run_under_way", "last_decision"})
 _KEYS = {"moment": "at"}  # of fields that have another name in the JSON
 _INDENT = "  "
 _TAB = "\t"  # behind the label of a line
@@ -52,6 +55,9 @@ class Explanation:
 
     people: tuple[PersonTimeline, ...]
     step: NextStep | None = None
+    withdrawal: str = (
+        ""  # the command that withdraws the last decision on the single doctor, where that can be done
+    )
     similar: tuple[str, ...] = ()  # names and staff numbers
 
     def to_dict(self, language: str = "en") -> dict[str, Any]:
@@ -90,7 +96,10 @@ def explain_people(config: Config, clock: Clock, words: Sequence[str], invocatio
             return Explanation(tuple(timelines))
         command_line = describe_command_line(config, invocation)
         step = choose_person_step(timelines[0].make_state(command_line, ledger.get_run))
-        return Explanation(tuple(timelines), step)
+        last, withdrawal = timelines[0].last_decision, ""
+        if last is not None and last.can_be_withdrawn:
+            withdrawal = command_line.build("resolve", last.unique_word, "--withdraw")
+        return Explanation(tuple(timelines), step, withdrawal)
 
 
 # -- as JSON
@@ -152,17 +161,20 @@ def render_people(timelines: Sequence[PersonTimeline], language: str) -> Iterato
         yield _INDENT + line
 
 
-def render_timeline(timeline: PersonTimeline, step: NextStep, language: str, base: Path) -> Iterator[str]:
-    """Yield the lines of a timeline; paths below ``base`` are shortened."""
-    values = collect_story_values(timeline, step, language, base)
+def render_timeline(explanation: Explanation, language: str, base: Path) -> Iterator[str]:
+    """Yield the lines of the single doctor's timeline; paths below ``base`` are shortened."""
+    values = collect_story_values(explanation, language, base)
     page = load_template("explain.txt").render(**values)
     yield from _align_labels(page.rstrip("\n").split("\n"))
 
 
-def collect_story_values(
-    timeline: PersonTimeline, step: NextStep, language: str, base: Path
-) -> dict[str, object]:
-    """Return what a template shows of a timeline, and the functions that it calls; paths below ``base`` are shortened."""
+def collect_story_values(explanation: Explanation, language: str, base: Path) -> dict[str, object]:
+    """Return what a template shows of the single doctor's timeline, and the functions that it calls.
+
+    Paths below ``base`` are shortened.
+    """
+    (timeline,), step = explanation.people, explanation.step
+    assert step is not None
     functions: dict[str, Callable[..., object]] = {
         "text": partial(_render_known, language),
         "address": partial(_format_address, language),
@@ -177,6 +189,7 @@ def collect_story_values(
         "unsent": partial(_explain_unsent, language),
         "sizes": partial(_describe_sizes, language),
         "reason": partial(_describe_reason, language),
+        "decision": partial(_describe_decision, language, timeline),
     }
     other_values = [f"{name_field(field, language)} {text}" for field, text in timeline.other_values.items()]
     # of a row “sealed” means “in this run”, of a person it does not
@@ -191,8 +204,40 @@ def collect_story_values(
             "commands": step.render_commands(language),
         },
         "notes": [note.render(language) for note in step.notes],
+        "withdrawal": explanation.withdrawal,
         **functions,
     }
+
+
+def describe_decision(entry: DecisionEntry, language: str) -> str:
+    """Return what was decided."""
+    detail = _render_known(language, f"place.{entry.detail}", entry.detail) if entry.detail else "—"
+    return _render_known(
+        language, f"decision.{entry.kind}", entry.kind, seal_id=entry.seal_id or "—", detail=detail
+    )
+
+
+def describe_last_decision(last: LastDecision, language: str) -> dict[str, str]:
+    """Return what messages and the page show of a decision that can be withdrawn: about whom, what, who decided, and when."""
+    entry = make_decision_entry(last.decision, withdrawable=True)
+    return {
+        "name": last.name or render("who.nameless", language),
+        "tail": (last.id_masked or "—")[-4:],
+        "what": describe_decision(entry, language),
+        "who": entry.who,
+        "at": shown(entry.moment),
+    }
+
+
+def _describe_decision(language: str, timeline: PersonTimeline, entry: DecisionEntry) -> str:
+    """Return what was decided, of a withdrawal what it withdraws."""
+    decisions = [other for other in timeline.history if isinstance(other, DecisionEntry)]
+    withdrawn = next((other for other in decisions if other.number == entry.withdraws), None)
+    if withdrawn is not None:
+        what, moment = describe_decision(withdrawn, language), shown(withdrawn.moment, to=19)
+        return render("decision.withdraws", language, what=what, moment=moment)
+    text = describe_decision(entry, language)
+    return render("decision.withdrawn", language, what=text) if entry.withdrawn else text
 
 
 def _describe_reason(language: str, why: str) -> str:

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
-from pipeline.domain.run import RunRequest, Status
+from pipeline.domain.run import RunRequest
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.ownership import WarningOutput
+from pipeline.ledger.withdrawal import LastDecision
 from pipeline.resolution import decide
 from pipeline.resolution.case_reader import CaseReader
-from pipeline.resolution.cases import Case, DecisionKind
+from pipeline.resolution.cases import Case, DecisionKind, compute_decision_digest
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.resolution.person_query import PersonFinder
 from pipeline.resolution.service_calls import make_service_clock
@@ -36,7 +37,8 @@ from pipeline.workflow.tenant_ledger import (
 
 PERSON_KINDS = frozenset({"same_person", "other_person"})  # for rows held as possibly another's
 CONTENT_KINDS = frozenset({"keep", "replace"})  # for rows that differ from their seal
-KINDS_WITH_SURE = frozenset({"not_created", "keep", "replace"})
+ASKED_KINDS = frozenset({"created", "not_theirs"})  # asked once more, whatever the case
+KINDS_WITH_SURE = frozenset({"not_created", "keep", "replace", "withdraw", *ASKED_KINDS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,7 @@ class OpenCases:
 
     def _explain_nothing_to_resolve(self, query: str) -> UsageError:
         """Return the error for a query that means no case: its doctor has a seal and nothing to resolve, or is not known."""
-        out = self.config.resolve_path(self.config.out)
-        finder = PersonFinder(self.ledger, self.site_key, out, None, self.ledger.list_same_persons())
+        finder = self._make_finder()
         timelines = finder.list_timelines([query])
         if len(timelines) == 1 and timelines[0].seal is not None:
             name, seal_id = timelines[0].name or query, timelines[0].seal.seal_id
@@ -76,16 +77,37 @@ class OpenCases:
             "resolve_nobody", query=query, then=("explain", query) if timelines else ("resolve",)
         )
 
+    def get_last_decision(self, query: str) -> LastDecision:
+        """Return the last decision on the doctor whom a query means; UsageError for none, and for several doctors."""
+        timelines = self._make_finder().list_timelines([query])
+        fitting = {last.decision.number: last for timeline in timelines if (last := timeline.last_decision)}
+        exact = [last for last in fitting.values() if query in {last.seal_id, last.decision.key}]
+        lasts = exact or list(fitting.values())
+        if len(lasts) > 1:
+            raise UsageError("resolve_many", query=query, n=len(lasts), then=("explain", query))
+        if not lasts:
+            key = "resolve.no_decision" if timelines else "resolve_nobody"
+            raise UsageError(key, query=query, then=("explain", query) if timelines else ("resolve",))
+        return lasts[0]
+
+    def _make_finder(self) -> PersonFinder:
+        out = self.config.resolve_path(self.config.out)
+        return PersonFinder(self.ledger, self.site_key, out, None, self.ledger.list_same_persons())
+
+    def withdraw(self, last: LastDecision, *, who: str, sure: bool = False, why: str | None = None) -> None:
+        """Withdraw the last decision on a person. Raises UsageError where it cannot be withdrawn."""
+        maker = self.make_maker(who, why)
+        try:
+            decide.enter_withdrawal(maker, last, sure=sure)
+        except UsageError as error:
+            error.then = error.then or ("explain", last.unique_word)
+            if isinstance(error, decide.NotSure):
+                error.about = compute_decision_digest(last)
+            raise
+
     def make_maker(self, who: str, why: str | None) -> DecisionMaker:
         """Return a user who decides now."""
         return DecisionMaker.of_user(who, self.ledger, self.clock, why or "resolve", build_agent(self.config))
-
-    def list_kinds(self, case: Case) -> tuple[DecisionKind, ...]:
-        """Return the decisions that a case waits for, and the one that withdraws an earlier decision."""
-        kinds = case.list_kinds()
-        if case.status is Status.CHANGED and decide.is_corrected_number(self.ledger, case, self.site_key):
-            return *kinds, "other_person"
-        return kinds
 
     def look_up(self, case: Case, who: str, *, in_audit_log: bool = False) -> SearchResult:
         """Ask the service, or the audit log, about a create without a verdict, and enter what the answers prove."""
@@ -112,12 +134,12 @@ class OpenCases:
         with point_to(case):
             match kind:
                 case "created":
-                    decide.enter_created(maker, case, value or "")
+                    decide.enter_created(maker, case, value or "", sure=sure)
                 case "not_created":
                     service_clock = make_service_clock(self.config, self.clock)
                     decide.enter_not_created(maker, case, service_clock, sure=sure)
                 case "not_theirs":
-                    decide.enter_not_theirs(maker, case)
+                    decide.enter_not_theirs(maker, case, sure=sure)
                 case "keep":
                     images = build_image_examiner(self.config)
                     decide.enter_keep(maker, case, self.site_key, images, sure=sure)
@@ -126,7 +148,7 @@ class OpenCases:
                 case "same_person":
                     decide.enter_same_person(maker, case)
                 case "other_person":
-                    decide.enter_other_person(maker, case, self.site_key)
+                    decide.enter_other_person(maker, case)
 
 
 @contextmanager
@@ -170,6 +192,8 @@ def point_to(case: Case) -> Iterator[None]:
         yield
     except UsageError as error:
         error.then = error.then or ("resolve", case.unique_word)
+        if isinstance(error, decide.NotSure):
+            error.about = case.compute_digest()
         raise
 
 

@@ -190,7 +190,7 @@ def enter_evidence(maker: DecisionMaker, case: Case, sources: Sequence[Evidence]
             return SearchResult(sources, None, conflict=make_message("evidence.contradiction"))
         (source,) = confirmed.values()
         assert source.seal_id is not None
-        decide.enter_created(replace(maker, why=_explain(source)), case, source.seal_id)
+        decide.enter_created(replace(maker, why=_explain(source)), case, source.seal_id, sure=True)
         return SearchResult(sources, "created", source.seal_id, source)
     for source in sources:
         if source.outcome == "absent":

@@ -21,6 +21,7 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.decisions import GIVE_PICTURE, WITHDRAW_PICTURE
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import UPLOAD_REFUSED, WITHOUT_DECISION, Decision, RunRecord
+from pipeline.ledger.withdrawal import LastDecision
 from pipeline.messages.catalogue import load_line, load_texts
 from pipeline.messages.problems import load_problem
 from pipeline.reports.next_steps import CommandLine
@@ -34,6 +35,7 @@ _WELL = frozenset({Status.SEALED, Status.UNCHANGED})
 _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 # of several rows of a person the last of these counts most; a spare copy is rejected and counts least
 _BY_WEIGHT = (Status.REJECTED, Status.NOT_SENT, Status.READY, Status.FAILED)
+_ON_CHANGES = frozenset({"keep", "replace"})  # kinds of decisions on a row that differs from its seal
 # kinds of decisions whose detail holds nothing personal
 _WITH_DETAIL = frozenset({"replace", "not_created", GIVE_PICTURE, WITHDRAW_PICTURE, *WITHOUT_DECISION})
 
@@ -132,6 +134,9 @@ class DecisionEntry:
     trace_id: str | None
     seal_id: str | None
     detail: str | None
+    withdraws: int | None  # of a withdrawal: the number of the decision that it withdraws
+    withdrawn: bool
+    withdrawable: bool  # now
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +197,7 @@ class PersonTimeline:
     # what the next step depends on as well
     newest_row: SeenRow | None = _field(repr=False)
     open_create: AttemptRecord | None  # nothing is sent before it is resolved
+    last_decision: LastDecision | None
     refused_create: AttemptRecord | None  # the last create, where the service refused it
     is_run_under_way: bool  # a run that knows the doctor has not ended
 
@@ -259,6 +265,7 @@ def build_timeline(
         history=history,
         newest_row=newest_row,
         open_create=person.open_create,
+        last_decision=person.last_decision,
         refused_create=last_create if last_create and last_create.verdict == "refused" else None,
         is_run_under_way=any(isinstance(entry, RunEntry) and entry.under_way for entry in history),
     )
@@ -270,10 +277,11 @@ def _compute_status(person: PersonRecords, newest_row: RowHistoryEntry | None) -
     if open_create is not None:
         return Status.EXISTS if open_create.verdict == "exists" else Status.UNKNOWN
     row_status = Status(newest_row.row.status) if newest_row else None
-    moments = (one.decided_at for one in person.decisions if one.kind not in WITHOUT_DECISION)
-    last_decision = max(moments, default=0.0)
-    is_decided_since = newest_row is not None and last_decision > newest_row.last_started
+    seen_at = newest_row.last_started if newest_row else float("inf")
+    is_decided_since = any(one.counts and one.decided_at > seen_at for one in person.decisions)
     if person.live_seal is not None:
+        if any(one.kind in _ON_CHANGES and (one.withdrawn_at or 0) > seen_at for one in person.decisions):
+            row_status, is_decided_since = Status.CHANGED, False  # the row that was decided on
         if row_status is None or row_status not in _WITH_SEAL or is_decided_since:
             return Status.SEALED
         return row_status
@@ -324,8 +332,11 @@ def _build_history(
             run, record, rows[run], creates[run], moment=moment, is_under_way=run == run_under_way
         )
         moments_and_entries.append((moment, entry))
-    decisions = (*person.decisions, *person.picture_decisions)
-    moments_and_entries += [(decision.decided_at, _make_decision(decision)) for decision in decisions]
+    last = person.last_decision
+    last_number = last.decision.number if last is not None and last.can_be_withdrawn else None
+    for decision in (*person.decisions, *person.picture_decisions):
+        decided = make_decision_entry(decision, withdrawable=decision.number == last_number)
+        moments_and_entries.append((decision.decided_at, decided))
     moments_and_entries.sort(key=lambda moment_and_entry: moment_and_entry[0])
     return tuple(entry for _, entry in moments_and_entries)
 
@@ -344,9 +355,7 @@ def list_open_rows(record: RunRecord, ledger: DatabaseLedger | None) -> list[Rec
         return [RecordedRow(Status(status), ()) for status, n in statuses.items() for _ in range(n)]
     decisions = ledger.list_decisions()
     decided = {
-        decision.key
-        for decision in decisions
-        if decision.decided_at > record.started and decision.kind not in WITHOUT_DECISION
+        decision.key for decision in decisions if decision.decided_at > record.started and decision.counts
     }
     return [
         RecordedRow(Status(row.status), tuple(map(_make_problem, row.read_line().problems)))
@@ -435,7 +444,8 @@ def _make_create(create: AttemptRecord) -> SentCreate:
     )
 
 
-def _make_decision(decision: Decision) -> DecisionEntry:
+def make_decision_entry(decision: Decision, *, withdrawable: bool) -> DecisionEntry:
+    """Return a decision as the history shows it."""
     return DecisionEntry(
         moment=stamp(decision.decided_at),
         number=decision.number,
@@ -445,6 +455,9 @@ def _make_decision(decision: Decision) -> DecisionEntry:
         trace_id=decision.attempt,
         seal_id=decision.seal_id,
         detail=decision.detail if decision.kind in _WITH_DETAIL else None,
+        withdraws=decision.withdraws,
+        withdrawn=decision.withdrawn_at is not None,
+        withdrawable=withdrawable,
     )
 
 

@@ -23,7 +23,7 @@ UNSUPPORTED = frozenset({errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP,
 def acting_user() -> str:
     """Return the name of the user whose rights count; cron and sudo leave another one in the environment."""
     if not hasattr(os, "geteuid"):  # Windows
-        return os.environ.get("USERNAME", "?")
+        return os.environ.get("USERNAME", "").strip() or os.getlogin()  # which asks the system there
     return _name_of(os.geteuid())
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from pipeline.clock import shown
 from pipeline.domain.roster import Field
 from pipeline.domain.run import Status
+from pipeline.domain.seals import PersonHistory
 from pipeline.errors import EsignImportError
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.messages.problems import render_problem
@@ -17,7 +18,8 @@ from pipeline.reports.next_steps import CommandLine
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.case_reader import CaseReader
 from pipeline.resolution.cases import Case, WaitingCase, describe_case, list_cases
-from pipeline.resolution.decide import get_certificate, get_certified_place
+from pipeline.resolution.decide import NotSure, SealOfAnother, get_certificate, get_certified_place
+from pipeline.resolution.explanation import describe_last_decision
 from pipeline.resolution.ledger_status import describe_command_line
 from pipeline.resolution.open_cases import open_cases
 from pipeline.web.access import Role
@@ -30,6 +32,7 @@ from pipeline.web.words import end_sentence, name_controls
 from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 MAX_CASES = 200
+MAX_WITHDRAWABLE = 20  # decisions that are listed as those that can be withdrawn
 
 
 class CasePages:
@@ -81,22 +84,29 @@ class CasePages:
     async def _decide(self, request: web.Request) -> web.StreamResponse:
         """Enter a decision, or ask for it once more; what was refused is explained next to the form."""
         presenter, user = Presenter(choose_language(request)), request[SESSION].user
+        form = await request.post()
         try:
-            wanted = WantedDecision.from_form(await request.post())
+            wanted = WantedDecision.from_form(form)
             questions = wanted.list_questions(presenter)
             if questions:
                 return self._answer(request, presenter, questions, fields=wanted.to_fields())
             async with self._turn:
                 recorded = await self._site.read(enter_decision, self._site, self._reader, wanted, user)
+        except NotSure as error:
+            question = presenter.mask_text(error.question.render(presenter.language))
+            fields = WantedDecision.from_form(form).to_fields()
+            return self._answer(request, presenter, [question], fields=fields)
         except CaseChanged as error:
             response = self._answer(request, presenter, [error.render(presenter.language)], status=409)
             return _renew_list(response)
         except EsignImportError as error:
             sentences = [presenter.mask_text(error.render(presenter.language))]
-            return self._answer(request, presenter, sentences, status=409)
+            owner = error.owner if isinstance(error, SealOfAnother) else None
+            return self._answer(request, presenter, sentences, status=409, doctor=owner)
         self._delayed.start_soon()
         colour = "rejected" if recorded.result and recorded.result.entered is None else "sealed"
-        return _renew_list(self._answer(request, presenter, recorded.describe(presenter), colour=colour))
+        sentences = recorded.describe(presenter)
+        return _renew_list(self._answer(request, presenter, sentences, colour=colour, doctor=recorded.doctor))
 
     def _answer(
         self,
@@ -107,8 +117,12 @@ class CasePages:
         status: int = 200,
         colour: str = "failed",
         fields: Mapping[str, str] | None = None,
+        doctor: PersonHistory | None = None,
     ) -> web.Response:
-        """Return what became of a form; with ``fields`` the question that is answered before anything is entered."""
+        """Return what became of a form; with ``fields`` the question that is answered before anything is entered.
+
+        ``doctor`` is the person whose history is linked.
+        """
         return self._view.render(
             request,
             "decided.html",
@@ -118,6 +132,7 @@ class CasePages:
             sentences=[name_controls(sentence, presenter) for sentence in sentences],
             colour="rejected" if fields else colour,
             fields=fields,
+            doctor=doctor,
         )
 
     def _read_open_creates(self, presenter: Presenter) -> dict[str, object] | None:
@@ -137,11 +152,15 @@ class CasePages:
             site.config, site.clock, changes=False, invocation=site.invocation, reader=self._reader
         ) as opened:
             certified = get_certified_place(opened.ledger, site.clock.now())
-            listed = self._describe_cases(opened.cases, opened.ledger, opened.list_kinds, presenter)
+            listed = self._describe_cases(opened.cases, opened.ledger, Case.list_kinds, presenter)
             return {
                 **listed,
                 "certified": presenter.render(f"place.{certified}") if certified else "",
                 "hints": _list_hints(opened.cases, presenter),
+                "withdrawable": [
+                    {"key": last.decision.key, **describe_last_decision(last, presenter.language)}
+                    for last in opened.ledger.list_withdrawable(MAX_WITHDRAWABLE)
+                ],
             }
 
     def _describe_cases(

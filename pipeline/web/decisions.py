@@ -8,26 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Self, TypeAlias, cast, get_args
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.masking import mask_text
-from pipeline.domain.seals import is_seal_id, is_usual_seal_id
+from pipeline.domain.seals import PersonHistory
 from pipeline.errors import UsageError
+from pipeline.ledger.decisions import WITHDRAW
 from pipeline.ledger.protocol import WITHOUT_DECISION, Decision, Ledger
+from pipeline.ledger.withdrawal import LastDecision
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import make_message
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.case_reader import CaseReader
-from pipeline.resolution.cases import Case, DecisionKind
-from pipeline.resolution.open_cases import OpenCases, open_cases
+from pipeline.resolution.cases import Case, DecisionKind, compute_decision_digest
+from pipeline.resolution.decide import require_withdrawable
+from pipeline.resolution.open_cases import ASKED_KINDS, PERSON_KINDS, OpenCases, open_cases
 from pipeline.resolution.service_search import SearchResult
 from pipeline.web.site import Site
 
 LOOK_UP, AUDIT = "look_up", "audit"  # questions to the service and to the audit log
 QUESTIONS = (LOOK_UP, AUDIT)
-Kind: TypeAlias = DecisionKind | Literal["look_up", "audit"]
-KINDS = frozenset({*get_args(DecisionKind), *QUESTIONS})
+Kind: TypeAlias = DecisionKind | Literal["look_up", "audit", "withdraw"]
+KINDS = frozenset({*get_args(DecisionKind), *QUESTIONS, WITHDRAW})
 MAX_WHY = 300  # characters
 MAX_VALUE = 100
 
@@ -63,22 +67,16 @@ class WantedDecision:
             seen=get("seen"),
             shown_at=_parse_moment(get("shown_at")),
             kind=cast("Kind", kind),
-            value=get("value") if kind in {"created", "replace"} else "",
+            value=get("value") if kind in {"created", "replace", WITHDRAW} else "",
             sure=bool(get("sure")),
             why=mask_text(get("why", MAX_WHY)),
             is_confirmed=bool(get("confirmed")),
         )
 
     def list_questions(self, presenter: Presenter) -> list[str]:
-        """Return what is asked again before the decision is entered: it could make a second seal, or a SealId looks odd."""
+        """Return what is asked again before the decision is entered, in any case: it could make a second seal."""
         if self.is_confirmed:
             return []
-        if self.kind == "created" and not is_usual_seal_id(self.value) and is_seal_id(self.value, ()):
-            length = len(self.value)
-            return [
-                presenter.render("resolve_odd_seal_id", seal_id=mask_text(self.value), length=length),
-                presenter.render("resolve_confirm_seal_id"),
-            ]
         if self.kind in {"replace", "other_person"} or (self.kind == "not_created" and self.sure):
             way = presenter.render(f"way_{self.kind}")
             asked = presenter.render("web.decide.asked", name=self.name, way=way)
@@ -108,12 +106,22 @@ class CaseChanged(UsageError):
 class Recorded:
     """A decision that was entered, or a question to the service that was answered."""
 
-    case: Case
+    case: Case | None  # None: a decision was withdrawn
     wanted: WantedDecision
     result: SearchResult | None = None  # of a question to the service
 
+    @property
+    def doctor(self) -> PersonHistory | None:
+        """The person whose history shows the decision; None for one that was withdrawn there, or is on a picture."""
+        if self.case is None or self.case.held_image is not None:
+            return None
+        same = self.case.possibly_same if self.wanted.kind in PERSON_KINDS else None
+        return same or self.case.history
+
     def describe(self, presenter: Presenter) -> list[str]:
         """Return what was recorded, what follows from it, and how it is withdrawn."""
+        if self.case is None:
+            return [presenter.render("web.withdrawn", name=self.wanted.name)]
         name, kind, seal = self.case.name, self.wanted.kind, self.case.history.seal
         if self.result is not None:
             result = self.result
@@ -127,19 +135,30 @@ class Recorded:
             sentences = [presenter.render("resolved", name=name, way=way)]
             if kind == "replace" and seal is not None:
                 sentences.append(presenter.render("replaced", seal_id=seal.seal_id))
-            undo = f"web.undo.{shown_kind}"
-            sentences.append(presenter.render(undo if is_known(undo) else "web.undo.none"))
+            undo = "web.undo.keep_picture" if shown_kind == "keep_picture" else "web.undo"
+            sentences.append(presenter.render(undo))
         return sentences
 
 
 def enter_decision(site: Site, reader: CaseReader, wanted: WantedDecision, user: str) -> Recorded:
-    """Enter a decision of a user under the ledger's lock. Raises EsignImportError where it cannot be entered."""
+    """Enter a decision of a user under the ledger's lock. Raises EsignImportError where it cannot be entered.
+
+    NotSure where it is asked once more.
+    """
+    open_ = partial(open_cases, site.config, site.clock, invocation=site.invocation, reader=reader)
     # first without the lock: reading rosters takes longer than a run should wait
-    with open_cases(site.config, site.clock, changes=False, invocation=site.invocation, reader=reader):
-        pass
-    with open_cases(
-        site.config, site.clock, changes=True, invocation=site.invocation, reader=reader
-    ) as opened:
+    with open_(changes=False) as opened:
+        if wanted.kind in ASKED_KINDS and not wanted.is_confirmed:
+            case = _require_same_case(opened, wanted)
+            opened.enter(case, cast("DecisionKind", wanted.kind), who=user, value=wanted.value)
+        elif wanted.kind == WITHDRAW:
+            require_withdrawable(_require_same_decision(opened, wanted), sure=wanted.is_confirmed)
+    with open_(changes=True) as opened:
+        if wanted.kind == WITHDRAW:
+            last = _require_same_decision(opened, wanted)
+            site.record_change(user, "withdraw", key=wanted.key, decision=last.decision.number)
+            opened.withdraw(last, who=user, sure=wanted.is_confirmed, why=wanted.why or None)
+            return Recorded(None, wanted)
         case = _require_same_case(opened, wanted)
         site.record_change(user, "decide", key=case.key, kind=wanted.kind)
         if wanted.kind in QUESTIONS:
@@ -150,7 +169,7 @@ def enter_decision(site: Site, reader: CaseReader, wanted: WantedDecision, user:
             cast("DecisionKind", wanted.kind),
             who=user,
             value=wanted.value or None,
-            sure=wanted.sure,
+            sure=wanted.sure or (wanted.kind in ASKED_KINDS and wanted.is_confirmed),
             why=wanted.why or None,
         )
         return Recorded(case, wanted)
@@ -161,6 +180,25 @@ def _require_same_case(opened: OpenCases, wanted: WantedDecision) -> Case:
     case = next((case for case in opened.cases if case.key == wanted.key), None)
     if case is not None and case.compute_digest() == wanted.seen:
         return case
+    _require_no_later_decision(opened, wanted)
+    if case is None:
+        raise CaseChanged("web.stale.gone")
+    raise CaseChanged("web.stale.changed", status=make_message(f"status.{case.status.value}"))
+
+
+def _require_same_decision(opened: OpenCases, wanted: WantedDecision) -> LastDecision:
+    """Return the decision that was shown; CaseChanged where it does not count any more, or something was built on it."""
+    for last in opened.ledger.list_last_decisions([wanted.key]):
+        if compute_decision_digest(last) == wanted.seen:
+            return last
+        if str(last.decision.number) == wanted.value:  # a create was sent on it
+            require_withdrawable(last, sure=True)
+    _require_no_later_decision(opened, wanted)
+    raise CaseChanged("web.stale.gone")
+
+
+def _require_no_later_decision(opened: OpenCases, wanted: WantedDecision) -> None:
+    """Raise CaseChanged where something was decided about the person since the case was shown."""
     if (decision := _get_later_decision(opened.ledger, wanted)) is not None:
         raise CaseChanged(
             "web.stale.decided",
@@ -168,9 +206,6 @@ def _require_same_case(opened: OpenCases, wanted: WantedDecision) -> Case:
             moment=shown(stamp(decision.decided_at)),
             what=_name_decision(decision),
         )
-    if case is None:
-        raise CaseChanged("web.stale.gone")
-    raise CaseChanged("web.stale.changed", status=make_message(f"status.{case.status.value}"))
 
 
 def _get_later_decision(ledger: Ledger, wanted: WantedDecision) -> Decision | None:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from pipeline.reports.presenter import Presenter
+from pipeline.resolution.cases import compute_decision_digest
 from pipeline.resolution.explanation import Explanation, collect_story_values, explain_people
 from pipeline.resolution.timeline import PersonTimeline
 from pipeline.web.access import Role
-from pipeline.web.security import RequestRefused, Route
+from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language
 
@@ -57,8 +58,7 @@ class DoctorPages:
         story: dict[str, object] | None = None
         if explanation.step is not None:
             base = self._site.config.base.absolute()
-            person = explanation.people[0]
-            story = collect_story_values(person, explanation.step, presenter.language, base)
+            story = collect_story_values(explanation, presenter.language, base)
         return self._view.render(
             request,
             "doctors.html",
@@ -66,10 +66,24 @@ class DoctorPages:
             title=presenter.render("web.nav.doctors"),
             query=presenter.mask_text(query),
             story=story,
+            withdrawal=self._make_withdrawal(request, explanation) if story else None,
             people=[_describe_person(person, presenter) for person in explanation.people[:MAX_PEOPLE]],
             more=max(0, len(explanation.people) - MAX_PEOPLE),
             similar=explanation.similar,
         )
+
+    def _make_withdrawal(self, request: web.Request, explanation: Explanation) -> dict[str, object] | None:
+        """Return the form that withdraws the last decision on the single doctor, where that can be done."""
+        last = explanation.people[0].last_decision
+        if last is None or not last.can_be_withdrawn or request[SESSION].role < Role.CLERK:
+            return None
+        return {
+            "key": last.decision.key,
+            "name": last.name or "",
+            "seen": compute_decision_digest(last),
+            "shown_at": str(self._site.clock.now()),
+            "value": last.decision.number,
+        }
 
 
 def _describe_person(person: PersonTimeline, presenter: Presenter) -> dict[str, object]:

@@ -19,6 +19,7 @@ _CONTROLS: Mapping[str, str] = {
     "look-up": "web.way.look_up",
     "list": "place.list",
     "audit": "web.way.audit",
+    "withdraw": "web.way.withdraw",
     "seal-name": "web.field.seal_name",
     "sure": "web.sure",
 }

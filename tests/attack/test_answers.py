@@ -51,7 +51,7 @@ def test_a_name_that_exists_is_held_until_its_owner_is_resolved(stage_with, name
     assert stage.go("run").code == 3
     statuses = stage.statuses()
     for serial, (seal,) in stage.seals_of().items():
-        stage.go("resolve", person(serial).staff_no, "--seal-id", seal.seal_id, later=LATER)
+        stage.go("resolve", person(serial).staff_no, "--sure", "--seal-id", seal.seal_id, later=LATER)
     ended = stage.go("run", later=LATER)
     stage.assert_clean()
     assert set(statuses.values()) == {"exists"}
@@ -71,7 +71,7 @@ def test_a_name_that_another_person_holds(stage_with, names):
     stage.hire(1)
     assert stage.go("run").code == 3
     statuses = stage.statuses()
-    stage.go("resolve", person(1).staff_no, "--not-theirs", later=LATER)
+    stage.go("resolve", person(1).staff_no, "--sure", "--not-theirs", later=LATER)
     ended = stage.go("run", later=LATER)
     stage.assert_clean()
     assert set(statuses.values()) == {"exists"}
@@ -202,7 +202,7 @@ def test_what_is_accepted_as_a_seal_id_can_be_adopted_and_resolved(stage_with, f
     assert stage.go("run").code == 3
     stage.strike()
     made = {serial: seal.seal_id for serial, (seal,) in stage.seals_of().items()}
-    resolved = stage.go("resolve", person(3).staff_no, f"--seal-id={made[3]}", later=LATER)
+    resolved = stage.go("resolve", person(3).staff_no, "--sure", f"--seal-id={made[3]}", later=LATER)
     assert stage.go("run", later=LATER).code == 0
     stage.move_to_another_machine()
     book = openpyxl.Workbook()
@@ -226,7 +226,7 @@ def test_another_id_in_place_of_a_seal_id_is_refused(stage):
     sealed = stage.service.seals[0].seal_id
     others = (row["trace_id"], row["request_id"], number(2), "undefined", SANDBOX.app_id, sealed.swapcase())
     for seal_id in others:
-        refused = stage.go("resolve", person(2).staff_no, f"--seal-id={seal_id}", later=LATER)
+        refused = stage.go("resolve", person(2).staff_no, "--sure", f"--seal-id={seal_id}", later=LATER)
         assert refused.code == 2, seal_id
         assert number(2) not in refused.output
     stage.assert_clean()

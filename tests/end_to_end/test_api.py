@@ -461,11 +461,18 @@ def test_resolve_lists_what_the_command_lists_and_enters_decisions(hospital_with
         pipeline.resolve(path, case.trace_id, "keep")
     assert pipeline.resolve(path) == [case]
     made = list_made_seals(hospital)[case.name]
-    assert pipeline.resolve(path, case.trace_id, "created", seal_id=made, why="console") == [case]
+    with pytest.raises(pipeline.UsageError, match="if you are sure"):
+        pipeline.resolve(path, case.trace_id, "created", seal_id=made)
+    assert pipeline.resolve(path, case.trace_id, "created", seal_id=made, sure=True, why="slip") == [case]
+    assert pipeline.resolve(path) == []
+    assert pipeline.resolve(path, case.name, "withdraw", why="of another") == [case]
+    assert pipeline.resolve(path, case.trace_id, "created", seal_id=made, sure=True, why="console") == [case]
     assert pipeline.resolve(path) == []
     timeline = pipeline.explain(path, case.key).people[0]
     assert (timeline.seal.seal_id, timeline.seal.source) == (made, "resolved")
-    assert [entry.why for entry in timeline.history if entry.what == "decision"] == ["console"]
+    assert [entry.why for entry in timeline.history if entry.what == "decision"] == [
+        *("slip", "of another", "console")
+    ]
 
 
 async def test_not_created_is_refused_while_it_is_early_inside_an_event_loop(hospital_with):

@@ -161,7 +161,9 @@ def test_a_corrected_row_without_a_verdict_is_resolved_as_any_other(hospital_wit
     assert hospital.run_to_end("retry") == (3, {"unknown": 1})
     assert hospital.run_to_end("retry") == (0, {"unknown": 1})
     (seal,) = hospital.service.seals
-    assert run_later(hospital, "resolve", name(1), "--seal-id", seal.seal_id, "--why", "console") == 0
+    assert (
+        run_later(hospital, "resolve", name(1), "--sure", "--seal-id", seal.seal_id, "--why", "console") == 0
+    )
     assert hospital.run_to_end("run") == (0, {"unchanged": 1})
 
 

@@ -71,7 +71,7 @@ def test_another_name_in_the_roster_makes_no_second_seal(sealed_before):
 def test_a_seal_of_this_person_is_adopted_by_its_seal_id(sealed_before):
     sealed_before.go("run")
     for who, seal_id in list_made_seals(sealed_before).items():
-        assert run_later(sealed_before, "resolve", who, "--seal-id", seal_id) == 0
+        assert run_later(sealed_before, "resolve", who, "--sure", "--seal-id", seal_id) == 0
     assert sealed_before.go("run") == 0
     assert {row["name"]: row["seal_id"] for row in sealed_before.outcomes()} == list_made_seals(sealed_before)
     assert sealed_before.service.list_duplicates() == {}
@@ -82,7 +82,7 @@ def test_another_persons_name_is_left_for_the_staff_numbers_form(hospital_with):
     hospital.doctors(2)
     assert hospital.go("run") == 3
     (row,) = [row for row in hospital.outcomes() if row["status"] == "exists"]
-    assert run_later(hospital, "resolve", row["name"], "--not-theirs", "--why", "seen") == 0
+    assert run_later(hospital, "resolve", row["name"], "--sure", "--not-theirs", "--why", "seen") == 0
     assert hospital.go("run") == 0
     (seal,) = [seal for seal in hospital.service.seals if seal.name == row["name"]]
     digits = row["staff_no"].translate(str.maketrans("0123456789", "〇一二三四五六七八九"))
@@ -101,7 +101,7 @@ def test_when_the_name_with_the_staff_number_exists_the_department_is_added_and_
     for status in ("exists", "exists", "rejected"):
         (row,) = [row for row in hospital.outcomes() if not row["seal_id"]]
         used.append(row["seal_name"])
-        assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 0
+        assert run_later(hospital, "resolve", row["name"], "--sure", "--not-theirs") == 0
         assert hospital.go("run") == 3
         (row,) = [row for row in hospital.outcomes() if not row["seal_id"]]
         assert row["status"] == status
@@ -116,7 +116,7 @@ def test_a_name_of_the_rosters_own_that_is_anothers_is_asked_for_anew(hospital_w
     assert hospital.go("run") == 3
     (row,) = [row for row in hospital.outcomes() if row["status"] == "exists"]
     assert row["codes"] == []
-    assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 0
+    assert run_later(hospital, "resolve", row["name"], "--sure", "--not-theirs") == 0
     sent = hospital.creates()
     assert hospital.go("run") == 3
     (row,) = [row for row in hospital.outcomes() if row["status"] == "rejected"]
@@ -142,14 +142,14 @@ def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
     other = (name(1), number(2), "15400000002", "00002", "外科")
     hospital.roster([other])
     assert hospital.go("run") == 3
-    assert run_later(hospital, "resolve", name(1), "--not-theirs") == 0
+    assert run_later(hospital, "resolve", name(1), "--sure", "--not-theirs") == 0
     hospital.roster([other, (name(1), number(1), "15400000001", "00001", "内科")])
     (hospital.folder / "seals" / f"{number(1)}.png").write_bytes(
         (hospital.folder / "seals" / "00001.png").read_bytes()
     )
     assert hospital.run_to_end("run") == (3, {"sealed": 1, "exists": 1})
     assert hospital.service.list_duplicates() == {}
-    assert run_later(hospital, "resolve", "00001", "--seal-id", seal_id) == 0
+    assert run_later(hospital, "resolve", "00001", "--sure", "--seal-id", seal_id) == 0
     assert hospital.go("run") == 0
 
 
@@ -158,7 +158,7 @@ def test_the_decision_comes_back_from_the_receipts(hospital_with):
     hospital.doctors(2)
     assert hospital.go("run") == 3
     (row,) = [row for row in hospital.outcomes() if row["status"] == "exists"]
-    assert run_later(hospital, "resolve", row["name"], "--not-theirs") == 0
+    assert run_later(hospital, "resolve", row["name"], "--sure", "--not-theirs") == 0
     ledger_path = hospital.folder / "state" / "ledger.sqlite3"
     ledger_path.unlink()
     assert hospital.go("ledger", "rebuild") == 0
@@ -183,8 +183,8 @@ def test_the_sheet_names_the_command_of_each_row(hospital_with):
     commands = {sheet.read(row, "Name"): sheet.read(row, "Command that shows it") for row in sheet.rows}
     assert commands == {name: f"esign-import resolve {trace}" for name, trace in waiting.items()}
     mine, others = waiting.values()
-    assert run_later(hospital, "resolve", mine, "--seal-id", "y" * 32) == 0
-    assert run_later(hospital, "resolve", others, "--not-theirs") == 0
+    assert run_later(hospital, "resolve", mine, "--sure", "--seal-id", "y" * 32) == 0
+    assert run_later(hospital, "resolve", others, "--sure", "--not-theirs") == 0
     assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 3})
 
 

@@ -106,7 +106,7 @@ def test_a_lost_answer_until_it_is_resolved(hospital, explain, facts):
     assert f"resolve {row['trace_id']} --not-created" in text
     assert text.rstrip().endswith(" run"), "what is said last decides nothing"
     assert "recorded the outcome with one of the commands above" in text
-    decision = ("--seal-id", list_made_seals(hospital)[row["name"]], "--why", "ticket 7")
+    decision = ("--sure", "--seal-id", list_made_seals(hospital)[row["name"]], "--why", "ticket 7")
     assert run_later(hospital, "resolve", row["name"], *decision) == 0
     assert facts(hospital, row["name"])["doctor"]["status"] == "sealed", "also before the next run"
     run_later(hospital, "run")

@@ -218,7 +218,7 @@ def test_nothing_is_sent_while_another_persons_seal_id_is_unresolved(hospital_wi
     assert steps[-1].endswith(" resolve"), "the most urgent stands last"
     (row,) = (row for row in hospital.outcomes() if row["status"] == "unknown")
     made = {seal.name: seal.seal_id for seal in hospital.service.seals}
-    assert hospital.go("resolve", row["trace_id"], "--seal-id", made[row["name"]]) == 0
+    assert hospital.go("resolve", row["trace_id"], "--sure", "--seal-id", made[row["name"]]) == 0
     assert hospital.run_to_end("run") == (0, {"sealed": 2, "unchanged": 2})
 
 

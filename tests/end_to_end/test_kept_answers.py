@@ -184,7 +184,7 @@ def test_what_a_person_decided_meanwhile_stays(killed, capsys):
     assert killed.go("run") == 3
     (held,) = [row for row in killed.outcomes() if row["status"] == "unknown"]
     made = next(seal.seal_id for seal in killed.service.seals if seal.name == held["name"])
-    assert killed.go("resolve", held["trace_id"], "--seal-id", made) == 0
+    assert killed.go("resolve", held["trace_id"], "--sure", "--seal-id", made) == 0
     hidden.rename(folder)
     capsys.readouterr()
     assert killed.run_to_end("run") == (0, {"unchanged": 2})

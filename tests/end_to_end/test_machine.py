@@ -186,8 +186,10 @@ class Hospital(SimulatedHospital):
         """Somebody looks into the console some minutes later and says truly what is there."""
         person = dice.choice([p for p in self.doctors if any(state.kind == "open" for state in p.states)])
         self.quiet()
+        if {state.kind for state in person.states} == {"open"}:
+            self.slip(dice, person, "--sure", "--seal-id", f"yD{dice.randrange(10**30):030d}")
         made = self.seals(person)
-        options = ["--seal-id", made[-1].seal_id] if made else ["--not-created", "--sure"]
+        options = ["--sure", "--seal-id", made[-1].seal_id] if made else ["--not-created", "--sure"]
         if not made and dice.random() < 0.5:
             code, _ = self.go("resolve", self.key(person), *options, clock=QuickClock())
             assert code == 2, "before the signature has expired it cannot be known"
@@ -207,6 +209,7 @@ class Hospital(SimulatedHospital):
         """The row differs from its seal: keep the seal, or give it up for a new one."""
         person = dice.choice([p for p in self.doctors if p.differs and p.is_read])
         known = person.known
+        self.slip(dice, person, "--keep")
         if dice.random() < 0.5:
             code, stderr_text = self.go("resolve", self.key(person), "--keep")
             picture = known.content.picture if person.content.picture is None else person.content.picture
@@ -220,6 +223,13 @@ class Hospital(SimulatedHospital):
             person.given_up |= {seal.seal_id for seal in self.seals(person)}
             person.states = (State(),)
         assert code == 0, stderr_text
+
+    def slip(self, dice, person, *options):
+        """Sometimes a decision is wrong, and withdrawn before the next run: nothing is different."""
+        if dice.random() < 0.4:
+            for words in (options, ("--withdraw",)):
+                code, stderr_text = self.go("resolve", self.key(person), *words, clock=LaterClock())
+                assert code == 0, stderr_text
 
     @rule(dice=DICE, options=st.sampled_from([("--keep",), ("--seal-id",), ("--not-created", "--sure")]))
     @when(lambda self: self.has_ledger())
@@ -240,7 +250,7 @@ class Hospital(SimulatedHospital):
         if options == ("--seal-id",):
             if not others:
                 return
-            options = (*options, others[0])
+            options = (*options, others[0], "--sure")
         code, stderr_text = self.go("resolve", self.key(person), *options, clock=LaterClock())
         assert code == 2, stderr_text
 

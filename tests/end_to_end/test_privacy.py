@@ -124,7 +124,7 @@ def everything(hospital, capfd):
     assert run_later(hospital, "-v", "run") == 3
     assert hospital.statuses()["unknown"] == 2
     run_later(hospital, "-v", "resolve")
-    run_later(hospital, "-v", "resolve", name(LOST), "--seal-id", SEAL_ID)
+    run_later(hospital, "-v", "resolve", name(LOST), "--sure", "--seal-id", SEAL_ID)
     run_later(hospital, "-v", "resolve", name(ERROR), "--look-up")
     run_later(hospital, "-v", "retry")
     run_later(hospital, "-v", "--json", "run")

@@ -145,7 +145,8 @@ def test_a_number_that_the_live_seal_was_made_with_is_no_other_persons(held):
     scan_anew(held, serial=902)
     assert held.go("run") == 3
     assert row_of(held)["status"] == "changed"
-    assert held.go("resolve", RIGHT[-4:], "--other-person") == 2
+    for words in (("--other-person",), ("--withdraw", "--sure")):
+        assert held.go("resolve", RIGHT[-4:], *words) == 2, words
     assert held.go("run") == 3
     assert len(seals_of(held, RIGHT)) == 1
 
@@ -317,7 +318,15 @@ def test_a_number_corrected_twice_is_one_person(held):
 
 
 def test_the_decision_same_person_can_be_reversed(held):
+    before = row_of(held)
     assert run_later(held, "resolve", name(1), "--same-person") == 0
+    assert held.go("run") == 3
+    assert row_of(held)["status"] == "changed"
+    assert run_later(held, "resolve", name(1), "--withdraw") == 0
+    assert held.go("run") == 3
+    assert [row_of(held)[part] for part in ("status", "codes", "key")] == [
+        before[part] for part in ("status", "codes", "key")
+    ]
     assert run_later(held, "resolve", name(1), "--other-person") == 0
     decide_picture(held)
     assert held.go("run") == 0
@@ -432,7 +441,7 @@ def test_an_unknown_create_stays_unknown_under_the_corrected_number(lost):
     creates = lost.creates()
     assert lost.go("run") == 3
     assert row_of(lost)["status"] == "unknown"
-    assert run_later(lost, "resolve", name(1), "--seal-id", list_made_seals(lost)[name(1)]) == 0
+    assert run_later(lost, "resolve", name(1), "--sure", "--seal-id", list_made_seals(lost)[name(1)]) == 0
     assert lost.go("run") == 3
     assert (row_of(lost)["status"], lost.creates()) == ("changed", creates)
 

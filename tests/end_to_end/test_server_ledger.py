@@ -109,7 +109,7 @@ def test_unknown_rows_are_resolved(hospital_with, postgres_server, capsys):
     first, second = sorted(read_unknown_rows(hospital), key=lambda name: name not in made)
     assert run_later(hospital, "resolve") == 3
     assert first in capsys.readouterr().out
-    assert run_later(hospital, "resolve", first, "--seal-id", made[first]) == 0
+    assert run_later(hospital, "resolve", first, "--sure", "--seal-id", made[first]) == 0
     assert run_later(hospital, "resolve", second, "--not-created", "--sure") == 0
     assert run_later(hospital, "run") == 0
     assert hospital.statuses() == {"unchanged": 3, "sealed": 1}

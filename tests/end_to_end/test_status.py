@@ -219,7 +219,9 @@ def test_what_was_decided_since_the_run_is_open_nowhere(hospital_with, say):
         printed, last = say(hospital, "report", language=language)
         assert title in printed
         assert "resolve" in last
-    assert run_later(hospital, "resolve", created, "--seal-id", made[created], "--why", "console") == 0
+    assert (
+        run_later(hospital, "resolve", created, "--sure", "--seal-id", made[created], "--why", "console") == 0
+    )
     assert run_later(hospital, "resolve", lost, "--not-created", "--sure", "--why", "console") == 0
     for language, text_part in (("en", "has been decided"), ("zh", "都已登记")):
         for command in ("status", "report"):

@@ -133,7 +133,7 @@ def test_thirty_runs(daily_runs, monkeypatch):
     daily_runs.be_killed()
     daily_runs.run(3, message="rows need attention")  # one row is unknown
     daily_runs.sleep_until(16, exit_code=3)
-    assert daily_runs.go("resolve", "00032", "--seal-id", list_made_seals(hospital)[name(32)]) == 0
+    assert daily_runs.go("resolve", "00032", "--sure", "--seal-id", list_made_seals(hospital)[name(32)]) == 0
     daily_runs.run(0, message="works again")
     leaver = daily_runs.present.popitem()
     daily_runs.run(0)  # one doctor fewer

@@ -119,7 +119,7 @@ def test_three_runs_killed_at_random_points(hospital_with, names):
     for who, line in third.items():
         if line["status"] == "unknown":
             settled = (
-                ["--seal-id", list_made_seals(hospital)[who]]
+                ["--sure", "--seal-id", list_made_seals(hospital)[who]]
                 if who in list_made_seals(hospital)
                 else ["--not-created", "--sure"]
             )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 import pytest
-from ledger_support import settle_attempt
+from ledger_support import SEALS, decision, settle_attempt
 
 from pipeline.domain.seals import Verdict
+from pipeline.ledger.protocol import LedgerConflict
 
 
 @pytest.fixture
@@ -96,6 +98,14 @@ async def test_a_decision_ends_a_seal_and_its_person_may_have_a_new_one(ledger, 
     history = ledger.snapshot().people["p1"]
     assert (history.seal.seal_id, history.seal.seal_name, history.create_count) == ("s2", "新处方章", 2)
     assert ledger.snapshot().seal_name_owners == {"旧处方章": "p1", "新处方章": "p1"}
+
+
+@pytest.mark.parametrize("who", ["", " "])
+def test_a_decision_names_who_decided(ledger, raw, who):
+    ledger.record_adopted_seals(SEALS[:1], now=1.0, who="it", why="old")
+    with pytest.raises(LedgerConflict, match="who"):
+        ledger.record_decision(replace(decision("replace", "p1", detail="新章"), who=who))
+    assert raw("SELECT who FROM decision") == [("it",)]
 
 
 def test_an_adopted_seal_may_have_no_content(ledger, raw):

@@ -43,7 +43,22 @@ def decide(inside, who, kind, *, confirmed=True, **values):
     return answer
 
 
+def withdraw(inside, key, *, confirmed=True, **values):
+    """Send the form of a doctor's history that withdraws the last decision, and confirm it where it is asked again."""
+    form = read_forms(inside.get(f"/doctors/{key}").text)["withdraw"]
+    answer = inside.post("/cases/decide", {**form, **values})
+    again = FORM.search(answer.text)
+    if again is not None and confirmed:
+        answer = inside.post("/cases/decide", read_fields(again[0]))
+    return answer
+
+
+def read_doctor(answer):
+    """Return the key of the doctor whose history an answer links."""
+    return re.search(r'href="/doctors/([0-9a-f]+)"', answer.text)[1]
+
+
 def read_answer(answer):
     """Return the sentences of an answer."""
     banner = re.search(r'<div class="banner \w+">(.*?)</div>', answer.text, re.DOTALL)
-    return [html.unescape(text) for text in re.findall(r"<p>(.*?)</p>", banner[1])]
+    return [html.unescape(text) for text in re.findall(r"<p>([^<]*)</p>", banner[1])]

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing, suppress
 
 import pytest
-from case_forms import decide, list_cases
+from case_forms import decide, list_cases, read_doctor, withdraw
 from page_support import PageThread
 from people import name
 from resolution_support import list_made_seals
@@ -67,6 +67,26 @@ def test_a_page_that_is_killed_while_it_enters_a_decision(unsettled, point):
         assert who not in list_cases(inside.get("/cases/list").text)
         assert page.failures == []
     assert len(read_decisions(hospital)) == 1
+    assert hospital.go("ledger", "check") == 0
+    assert hospital.run_to_end("run") == (0, {"unchanged": 3, "sealed": 1})
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_page_that_is_killed_while_it_enters_a_withdrawal(unsettled, point):
+    hospital, who = unsettled
+    seal_id = list_made_seals(hospital)[who]
+    with PageThread(hospital.folder / "config.yaml") as page:
+        key = read_doctor(decide(page.enter(), who, "created", value=seal_id))
+    assert kill_at(hospital, point, lambda inside: withdraw(inside, key))
+    was_entered = read_decisions(hospital) == ["created", "withdraw"]
+    assert was_entered == (point == POINTS[-1])
+    with PageThread(hospital.folder / "config.yaml") as page:
+        inside = page.enter()
+        assert was_entered or withdraw(inside, key).status == 200
+        assert who in list_cases(inside.get("/cases/list").text)
+        assert decide(inside, who, "created", value=seal_id).status == 200
+        assert page.failures == []
+    assert read_decisions(hospital) == ["created", "withdraw", "created"]
     assert hospital.go("ledger", "check") == 0
     assert hospital.run_to_end("run") == (0, {"unchanged": 3, "sealed": 1})
 

@@ -6,8 +6,9 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from case_forms import FORM, decide, fill_in, list_cases, read_answer, read_forms
+from case_forms import FORM, decide, fill_in, list_cases, read_answer, read_doctor, read_forms, withdraw
 from end_to_end.test_certify import open_auto_sign
+from end_to_end.test_withdrawal import lose_one_and_take_one
 from page_support import PageThread
 from people import make_row, name, number
 from playwright.sync_api import expect
@@ -18,6 +19,7 @@ from wire_support import fault
 from pipeline.config.settings import load
 from pipeline.ledger.lock import read_user_name
 from pipeline.reports.presenter import Presenter
+from pipeline.sandbox.actions import Rules
 from pipeline.web import check_child
 from pipeline.web.access import PageUser, Role
 from pipeline.web.users import UserFile
@@ -79,7 +81,7 @@ def test_each_outcome_ends_with_one_seal_and_records_who_and_why(unsettled, late
     }
     answer = decide(inside, lost, "created", value=list_made_seals(unsettled)[lost], why="in the console")
     assert (answer.status, read_answer(answer)[0]) == (200, f"Recorded: {lost}, created.")
-    assert "cannot be withdrawn" in answer.text
+    assert "can be withdrawn in the doctor's history" in read_answer(answer)[-1]
     answer = decide(inside, never, "not_created", sure="yes", confirmed=False)
     assert "Please confirm" in read_answer(answer)[0]
     assert "this person will have two" in answer.text
@@ -116,13 +118,13 @@ def test_a_corrected_number_is_one_person_or_another_and_the_first_is_withdrawn(
     hospital.roster([make_row(1, number=number(501)), make_row(2)])
     inside = later_page(hospital).enter(Accept_Language="en")
     answer = decide(inside, name(1), "same_person")
-    assert "record “Another person”" in read_answer(answer)[-1]
-    forms = read_forms(list_cases(inside.get("/cases/list").text)[name(1)])
-    assert set(forms) == {"keep", "replace", "other_person"}
+    assert set(read_forms(list_cases(inside.get("/cases/list").text)[name(1)])) == {"keep", "replace"}
+    answer = withdraw(inside, read_doctor(answer))
+    assert read_answer(answer) == [f"Withdrawn: {name(1)} is as before that decision."]
     answer = decide(inside, name(1), "other_person", confirmed=False)
     assert "another person; the next run sends it" in read_answer(answer)[0]
     assert decide(inside, name(1), "other_person").status == 200
-    assert [kind for kind, *_ in read_decisions(hospital)] == ["same_person", "other_person"]
+    assert [kind for kind, *_ in read_decisions(hospital)] == ["same_person", "withdraw", "other_person"]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -208,6 +210,111 @@ def test_a_held_picture_is_judged_right_by_its_form(hospital, later_page):
     assert [kind for kind, *_ in read_decisions(hospital)] == ["review"]
 
 
+# -- withdrawn
+
+
+@pytest.fixture
+def waiting(scene):
+    """Doctor 1 is unknown, doctor 2's name exists: their seals are on the service."""
+    rules = Rules(limiter="none", unique_names="code")
+    return scene(lose_one_and_take_one, rules=rules, faults=[fault("reset_after", nth=(2,))])
+
+
+def test_a_seal_id_of_the_wrong_doctor_is_taken_back_on_the_page(waiting, later_page):
+    made, sent = list_made_seals(waiting), waiting.creates()
+    lost, taken = name(1), name(2)
+    inside = later_page(waiting).enter(Accept_Language="zh")
+    question = read_answer(decide(inside, lost, "created", value=made[taken], confirmed=False))
+    assert [part in question[0] for part in (lost, number(1)[-4:], f"“{lost}处方章”", made[taken])] == [
+        True
+    ] * 4
+    assert read_decisions(waiting) == []
+    assert decide(inside, lost, "created", value=made[taken]).status == 200
+    answer = decide(inside, taken, "created", value=made[taken])
+    assert answer.status == 409
+    assert f"是{lost}（证件尾号 {number(1)[-4:]}）的印章" in read_answer(answer)[0]
+    assert f"它是 {read_user_name()} 于 " in read_answer(answer)[0]
+    assert " --" not in read_answer(answer)[0]
+    listed = inside.get("/cases/list").text
+    assert f'href="/doctors/{read_doctor(answer)}">{lost}</a> <span>已创建，印章ID {made[taken]}' in listed
+    owner = read_doctor(answer)
+    answer = withdraw(inside, owner, why="贴错了")
+    assert read_answer(answer) == [f"已撤回：{lost} 恢复到那个决定之前。"]
+    assert set(list_cases(inside.get("/cases/list").text)) == {lost, taken}
+    story = inside.get(f"/doctors/{owner}").text
+    assert f"已创建，印章ID {made[taken]}（已撤回）" in story
+    assert f"{read_user_name()}，理由：贴错了" in story
+    assert "可以撤回的决定" not in inside.get("/cases/list").text
+    for who in (lost, taken):
+        assert decide(inside, who, "created", value=made[who]).status == 200
+    assert waiting.run_to_end("run") == (0, {"unchanged": 2})
+    assert {row["name"]: row["seal_id"] for row in waiting.outcomes()} == made
+    assert waiting.service.list_duplicates() == {}
+    assert waiting.creates() == sent
+
+
+def test_that_a_name_is_anothers_is_asked_once_more(waiting, later_page):
+    inside = later_page(waiting).enter(Accept_Language="en")
+    answer = decide(inside, name(2), "not_theirs", confirmed=False)
+    assert (answer.status, "there will be two" in read_answer(answer)[0]) == (200, True)
+    assert read_decisions(waiting) == []
+    assert decide(inside, name(2), "not_theirs").status == 200
+    assert [kind for kind, *_ in read_decisions(waiting)] == ["not_theirs"]
+
+
+def test_a_withdrawal_is_of_the_decision_that_was_shown(waiting, later_page):
+    page = later_page(waiting)
+    inside, other = page.enter(Accept_Language="en"), page.enter(Accept_Language="en")
+    key = read_doctor(decide(inside, name(2), "not_theirs"))
+    stale = read_forms(other.get(f"/doctors/{key}").text)["withdraw"]
+    assert other.post("/cases/decide", {**stale, "seen": "0" * 64}).status == 409
+    assert withdraw(inside, key).status == 200
+    for again in (False, True):  # it was withdrawn, then decided again
+        if again:
+            assert decide(inside, name(2), "not_theirs").status == 200
+        answer = other.post("/cases/decide", stale)
+        assert (answer.status, "meanwhile" in read_answer(answer)[0]) == (409, True)
+    stale = read_forms(other.get(f"/doctors/{key}").text)["withdraw"]
+    assert waiting.run_to_end("run") == (3, {"sealed": 1, "unknown": 1})
+    answer = other.post("/cases/decide", stale)
+    assert (answer.status, "a create was sent for" in read_answer(answer)[0]) == (409, True)
+    assert [kind for kind, *_ in read_decisions(waiting)] == ["not_theirs", "withdraw", "not_theirs"]
+    assert read_forms(other.get(f"/doctors/{key}").text) == {}
+
+
+def test_an_adopted_seal_is_withdrawn_only_once_it_was_asked_about(hospital, later_page):
+    hospital.doctors(1)
+    sheet = hospital.folder / "seals.csv"
+    sheet.write_text(f"姓名,证件号码,印章ID\n{name(1)},{number(1)},{ID}\n", "utf-8")
+    assert hospital.go("adopt", str(sheet)) == 0
+    assert hospital.go("run") == 0
+    inside = later_page(hospital).enter(Accept_Language="en")
+    key = re.search(r'id="doctor" hx-get="/doctors/([0-9a-f]+)"', inside.post("/doctors", {"query": ID}).text)
+    answer = withdraw(inside, key[1], confirmed=False)
+    assert "the next run creates one" in read_answer(answer)[0]
+    assert [kind for kind, *_ in read_decisions(hospital)] == ["adopt"]
+    assert withdraw(inside, key[1]).status == 200
+    assert hospital.run_to_end("run") == (0, {"sealed": 1})
+
+
+@pytest.mark.browser
+def test_withdrawn_in_a_browser(waiting, later_page, shown):
+    made = list_made_seals(waiting)
+    page = later_page(waiting)
+    inside = page.enter(Accept_Language="en")
+    assert decide(inside, name(1), "created", value=made[name(2)]).status == 200
+    tab = shown(page, "/cases", language="en-US")
+    tab.get_by_role("link", name=name(1)).click()
+    tab.locator("summary", has_text="Withdraw").click()
+    tab.get_by_label("Why (kept").fill("pasted for another doctor")
+    tab.locator("details[open] .primary").click()
+    expect(tab.locator("#said")).to_contain_text(f"Withdrawn: {name(1)}")
+    expect(tab.locator("#doctor h2 .chip")).to_have_text("Unknown")
+    expect(tab.locator("#doctor")).to_contain_text("reason: pasted for another doctor")
+    expect(tab.locator("summary", has_text="Withdraw")).to_have_count(0)
+    assert tab.troubles == []
+
+
 # -- what changed between the list and the form
 
 
@@ -262,7 +369,7 @@ def test_a_key_that_is_no_case_and_a_form_without_a_kind_are_refused(unsettled, 
 def test_a_held_lock_names_its_holder(unsettled, later_page):
     who = next(iter(read_unknown_rows(unsettled)))
     inside = later_page(unsettled).enter(Accept_Language="en")
-    form = fill_in(inside, who, "created", value=ID)
+    form = fill_in(inside, who, "created", value=ID, confirmed="yes")
     config = load(unsettled.folder / "config.yaml", {})
     with lock_tenant(config, run="r-of-the-night", clock=LaterClock()):
         answer = inside.post("/cases/decide", form)
@@ -297,17 +404,23 @@ def test_who_may_only_look_sees_no_form_and_enters_nothing(unsettled, later_page
     text = looking.get("/cases/list").text
     assert FORM.search(text) is None
     assert "role clerk" in text
-    form = fill_in(clerk, who, "created", value=ID)
+    form = fill_in(clerk, who, "created", value=ID, confirmed="yes")
     assert looking.post("/cases/decide", form).status == 403
     assert read_decisions(unsettled) == []
-    assert clerk.post("/cases/decide", form).status == 200
+    answer = clerk.post("/cases/decide", form)
     assert read_decisions(unsettled) == [("created", "li", "resolve")]
+    story = f"/doctors/{read_doctor(answer)}"
+    assert FORM.search(looking.get(story).text) is None
+    form = read_forms(clerk.get(story).text)["withdraw"]
+    assert looking.post("/cases/decide", form).status == 403
+    assert clerk.post("/cases/decide", form).status == 200
+    assert read_decisions(unsettled)[1:] == [("withdraw", "li", "resolve")]
 
 
 def test_a_full_log_enters_nothing(unsettled, later_page):
     who = next(iter(read_unknown_rows(unsettled)))
     inside = later_page(unsettled).enter(Accept_Language="en")
-    form = fill_in(inside, who, "created", value=ID)
+    form = fill_in(inside, who, "created", value=ID, confirmed="yes")
     log = unsettled.folder / "state" / "page-log.jsonl"
     log.unlink()
     log.mkdir()
@@ -342,7 +455,7 @@ def test_the_list_is_read_again_only_where_something_changed(unsettled, later_pa
     unsettled.roster([make_row(serial) for serial in (2, 3, 4, 5)])
     assert roster.exists()
     assert name(1) not in list_cases(inside.get("/cases/list").text)
-    assert run_later(unsettled, "resolve", who, "--seal-id", ID) == 0
+    assert run_later(unsettled, "resolve", who, "--seal-id", ID, "--sure") == 0
     assert who not in list_cases(inside.get("/cases/list").text)
 
 
@@ -381,6 +494,8 @@ def test_decided_in_a_browser(unsettled, later_page, shown):
     expect(case.locator(".answer .banner.failed")).to_contain_text("is not a SealId")
     case.get_by_label("SealId (copied").fill(list_made_seals(unsettled)[lost])
     case.locator("details[open] .primary").first.click()
+    expect(case.locator("details[open] .answer")).to_contain_text(f"{lost} (number ending in ")
+    case.locator("details[open] .answer button").click()
     expect(tab.locator("#said")).to_contain_text(f"Recorded: {lost}, created.")
     expect(tab.locator(".case", has_text=lost)).to_have_count(0)
     case = tab.locator(".case", has_text=never)

@@ -68,6 +68,7 @@ def test_from_an_empty_folder_to_sealed_doctors(hospital, desktop, shown):
         tab.get_by_text(say("web.way.created")).click()
         tab.get_by_label(say("web.field.seal_id")).fill(list_made_seals(hospital)[who])
         tab.locator(".case form:visible button.primary").click()
+        tab.locator(".case .answer form button").click()
         expect(tab.locator("main [role=status]").first).to_contain_text(who)
         expect(tab.locator(".case")).to_have_count(0, timeout=PATIENCE)
 
