@@ -174,12 +174,17 @@ def test_a_judgement_survives_sorting_and_saving_the_roster(hospital):
     ({"seal_name": "处方专用章"}, 0),
     ({"saved_as": ".png"}, 0),
     ({"saved_as": ".bmp"}, 0),
+    ({"drawn_as": ".jpg", "saved_as": ".png"}, 0),
 ])  # fmt: skip
 def test_wrong_holds_for_the_picture_and_every_row_with_number_or_name(hospital, changes, sent):
     hospital.doctors(1)
+    path = hospital.folder / "seals" / "00001.png"
+    if "drawn_as" in changes:
+        path.unlink()
+        path = path.with_suffix(changes["drawn_as"])
+        draw_seal(path, 1)
     hospital.go("check")
     file = saved(hospital, {1: "wrong"})
-    path = hospital.folder / "seals" / "00001.png"
     if "drawing" in changes:
         draw_seal(path, changes["drawing"])
     if "saved_as" in changes:
