@@ -38,8 +38,8 @@ class LedgerConflict(Exception):
     built_on         the decision cannot be withdrawn: a create was sent on it, a later decision rests on it, or it does not count
     no_live_seal     the person has no seal that could be kept or replaced
     same_person      the number has a seal or an unresolved attempt of its own, or the person has neither
-    attempt          an attempt or call of this uuid is known already
-    settled          no attempt or call of this uuid waits for a verdict
+    attempt          an attempt of this uuid is known already
+    settled          no attempt of this uuid waits for a verdict
     run              this run is known already, or no such run was begun
     person           no person of this key is known
     ================ ===================================================================
