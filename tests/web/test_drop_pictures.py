@@ -62,7 +62,14 @@ def test_each_picture_is_listed_with_whose_it_is(ward, page):
 
 def test_a_picture_that_came_after_the_check_is_not_called_unmatched(ward, page):
     draw_seal(ward.folder / "seals" / "00002.png", 9)
-    assert list_owners(page.enter().get("/drop").text)["00002.png"] == "还没有检查"
+    inside = page.enter()
+    text = inside.get("/drop").text
+    assert list_owners(text)["00002.png"] == "还没有检查"
+    seen = re.search(r"/drop/now\?seen=(\w+)", text)[1]
+    assert inside.get(f"/drop/now?seen={seen}", HX_Request="true").status == 204
+    assert ward.go("check") in {0, 3}
+    renewed = inside.get(f"/drop/now?seen={seen}", HX_Request="true")
+    assert renewed.headers["HX-Trigger"] == "pictures-changed", "the list is shown anew with the numbers"
 
 
 def test_pictures_are_found_by_name_and_shown_in_parts(ward, page, monkeypatch):

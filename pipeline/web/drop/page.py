@@ -113,7 +113,9 @@ class DropPage:
         if request.query.get("seen") == values["digest"]:
             return web.Response(status=204)
         is_clerk = request[SESSION].role >= Role.CLERK
-        return self._view.render(request, "drop_now.html", now=values, is_clerk=is_clerk)
+        response = self._view.render(request, "drop_now.html", now=values, is_clerk=is_clerk)
+        response.headers["HX-Trigger"] = "pictures-changed"  # what a check found is shown of both at once
+        return response
 
     async def _send_picture(self, request: web.Request) -> web.StreamResponse:
         """Send a small copy of a picture that waits, or of the one that it may replace."""
@@ -287,9 +289,7 @@ class DropPage:
         """Return the part that changes to htmx, and lead any other browser back to the page."""
         if not is_fragment(request):
             return make_redirect("/drop")
-        response = await self._renew(request)
-        response.headers["HX-Trigger"] = "pictures-changed"
-        return response
+        return await self._renew(request)
 
 
 def _read_name(request: web.Request) -> str:

@@ -21,6 +21,12 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// a decision starts a check: its end is asked for at once, not with the next look at the state
+document.addEventListener("htmx:afterRequest", (event) => {
+  const path = event.detail.pathInfo.requestPath;
+  if (path === "/rows/save" || path === "/rows/choose") htmx.trigger("#rows-state", "renew");
+});
+
 // the first field of what was opened is typed into; the rows of a newer check are shown at once where no row is being corrected
 document.addEventListener("htmx:load", (event) => {
   if (event.target.matches("tbody.opened, form.cell") && matchMedia("(hover: hover)").matches) {
