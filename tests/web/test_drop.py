@@ -2,11 +2,15 @@
 
 import json
 import re
+import zipfile
+from random import Random
 
 import pytest
+from image_support import raw_png
 from page_support import PageThread, list_names
 from people import make_row, name, number
 from run_support import draw_seal, wait_until
+from zip_support import Entry, zipped
 
 from pipeline.config.settings import load
 from pipeline.operations.replaced_files import list_replaced_files
@@ -78,6 +82,35 @@ def test_a_name_of_no_text_is_refused(hospital, clerk):
     assert clerk.drop("x.png", b"x", X_File_Name="%ff%fe.png")["outcome"] == "refused"
     assert clerk.drop("x.png", b"x", X_File_Name=None)["outcome"] == "refused"
     assert list_names(hospital.folder / "seals") == []
+
+
+def test_a_picture_that_is_too_large_is_named_when_it_is_dropped(hospital, clerk):
+    """By its bytes and by its header: what cannot be made fit is refused, what can is taken and said."""
+    random = Random(1)
+    whole, large = random.randbytes(33_000_000), random.randbytes(8_100_000)
+    header = raw_png((20_000, 20_000), 1, 0, [b"\0"])
+    refused = clerk.drop("whole.png", whole)
+    assert refused["outcome"] == "refused"
+    assert "33.0 MB, at most 32.0 MB" in refused["text"]
+    refused = clerk.drop("header.png", header)
+    assert refused["outcome"] == "refused"
+    assert "20000×20000" in refused["text"]
+    stored = clerk.drop("large.png", large)
+    assert stored["outcome"] == "stored"
+    assert "8.1 MB; at most 8.0 MB" in stored["note"]
+    assert "note" not in clerk.drop("small.png", b"x")
+    members = {"w.png": whole, "h.png": header, "l.png": large, "s.png": b"x"}
+    entries = [Entry(file, data, method=zipfile.ZIP_STORED) for file, data in members.items()]
+    unpacked = clerk.drop("all.zip", zipped(entries))
+    assert (unpacked["counts"], len(unpacked["refused"])) == ({"stored": 2}, 2)
+    assert [(note["name"], "8.1 MB" in note["text"]) for note in unpacked["notes"]] == [("all/l.png", True)]
+    assert list_names(hospital.folder / "seals") == [
+        "all",
+        "all/l.png",
+        "all/s.png",
+        "large.png",
+        "small.png",
+    ]
 
 
 def test_what_systems_leave_in_folders_is_passed_over(hospital, clerk):

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ from pipeline.domain import roster
 from pipeline.errors import NotReadNow, require_lasting
 from pipeline.intake.images import formats
 from pipeline.intake.images.formats import DamagedImage, UnsupportedImage
-from pipeline.intake.images.image_files import ImageRefused, read_image
+from pipeline.intake.images.image_files import ImageRefused, read_image, read_regular_file
 from pipeline.messages.catalogue import make_message
 
 LOG = logging.getLogger(__name__)
@@ -150,6 +151,16 @@ def refusing_faults() -> Iterator[None]:
             require_lasting(bug)
         LOG.exception("a picture could not be handled", extra={"kind": type(bug).__name__})
         raise ImageRefused("IMAGE_CORRUPT", found=make_message("image.cannot_decode")) from bug
+
+
+def require_usable_size(path: Path) -> None:
+    """Raise ImageRefused for a picture that its size on disk, or its header, shows to be too large. Raises OSError, NotReadNow."""
+    with refusing_faults():
+        try:
+            open_image(read_regular_file(path))
+        except ImageRefused as refused:  # what else is wrong with it, a check says
+            if refused.code == "IMAGE_TOO_LARGE":
+                raise
 
 
 def open_image(data: bytes) -> OpenedImage:

@@ -18,7 +18,7 @@ from pipeline.messages.catalogue import make_message
 from pipeline.support.atomic_files import make_draft, make_draft_prefix
 from pipeline.support.failpoints import hit_failpoint
 
-MAX_BYTES = 64_000_000  # eight times what the service takes: beyond it a file is not even hashed
+MAX_BYTES = 32_000_000  # an A4 page at 300 dpi has 26 as BMP; beyond it a file is not even hashed
 PREVIEWS = "previews"  # the folder of small copies, in the work folder
 
 _CHUNK = 1 << 20

@@ -217,11 +217,11 @@ class ImageExaminer:
                     is_blank = refused.code == _BLANK
                     shown = replace(shown, pixels=f"{_BLANK}-{scan.pixels}" if is_blank else scan.pixels)
                     write_preview(image.sha256, image.sha256, shown, self.work / PREVIEWS)
-                    problem = _make_problem(refused.code, file, **refused.detail)
+                    problem = make_image_problem(refused.code, file, **refused.detail)
                     return ExaminedImage(scan.pixels, None, (problem,), sizes=ImageSizes(given))
                 preview = replace(make_preview(encoded.image, encoded.copy), pixels=scan.pixels)
         except ImageRefused as refused:
-            return ExaminedImage(None, None, (_make_problem(refused.code, file, **refused.detail),))
+            return ExaminedImage(None, None, (make_image_problem(refused.code, file, **refused.detail),))
         except NotReadNow as trouble:
             return _make_unread(image, trouble)
         path, sha256 = image.file, image.sha256
@@ -254,7 +254,7 @@ class ImageComparer(ImageExaminer):
         if kept is None or not kept[1].pixels:
             return super(ImageComparer, self)._examine(image)
         code, _, pixels = kept[1].pixels.rpartition("-")
-        errors = (_make_problem(code, mask_file_name(image.name)),) if code else ()
+        errors = (make_image_problem(code, mask_file_name(image.name)),) if code else ()
         return ExaminedImage(pixels, None, errors)
 
 
@@ -270,19 +270,20 @@ def _require_visible(copy: SmallCopy) -> None:
 def _list_warnings(decoded: DecodedImage, encoded: EncodedImage, limit: int, file: str) -> Iterator[Problem]:
     """Yield what was changed of a picture."""
     if decoded.flaws:
-        yield _make_problem("IMAGE_CONVERTED", file, why=join_texts(decoded.flaws))
+        yield make_image_problem("IMAGE_CONVERTED", file, why=join_texts(decoded.flaws))
     given = len(decoded.data)
     if encoded.copy.size != decoded.image.size or (given > limit and not decoded.flaws):
         used = f"{format_size(len(encoded.payload))}, {_format_dimensions(encoded.copy.size)}"
-        yield _make_problem("IMAGE_TOO_LARGE_FIXABLE", file, found=format_size(given), used=used)
+        yield make_image_problem("IMAGE_TOO_LARGE_FIXABLE", file, found=format_size(given), used=used)
 
 
 def _make_unread(image: ImageFile, trouble: NotReadNow) -> ExaminedImage:
-    problem = _make_problem("IMAGE_NOT_READ", mask_file_name(image.name), **trouble.words)
+    problem = make_image_problem("IMAGE_NOT_READ", mask_file_name(image.name), **trouble.words)
     return ExaminedImage(None, None, (problem,), trouble)
 
 
-def _make_problem(code: str, file: str, **detail: str) -> Problem:
+def make_image_problem(code: str, file: str, **detail: str) -> Problem:
+    """Return a problem of a picture; ``file`` is its masked name."""
     return build_problem(code, Field.PICTURE, severity=None, file=file, **detail)
 
 

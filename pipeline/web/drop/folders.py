@@ -17,7 +17,10 @@ from threading import Lock
 from typing import BinaryIO, Literal
 
 from pipeline.domain.roster import ROSTER_SUFFIXES, ImageFile
-from pipeline.errors import FileRefused
+from pipeline.errors import FileRefused, NotReadNow
+from pipeline.intake.images.decode import require_usable_size
+from pipeline.intake.images.image_files import ImageRefused, mask_file_name
+from pipeline.intake.images.prepare import make_image_problem
 from pipeline.intake.pairing.image_index import is_junction
 from pipeline.intake.read_rosters import make_refusal_problem, require_roster_format
 from pipeline.operations.doctor import NO_SPACE
@@ -43,7 +46,7 @@ from pipeline.web.drop.listing import (
     make_id,
     make_waiting_name,
 )
-from pipeline.web.drop.names import LARGEST, DroppedName, DropRefused, NoSpaceLeft, RosterRefused
+from pipeline.web.drop.names import LARGEST, CheckRefused, DroppedName, DropRefused, NoSpaceLeft
 from pipeline.web.site import Site
 from pipeline.workflow.stage_settings import build_image_examiner
 
@@ -120,6 +123,8 @@ class DropFolders:
         """
         if dropped.kind == "roster":
             _require_roster(draft)
+        else:
+            _require_picture(draft, dropped.name)
         root = self.get_folder(dropped.kind)
         target = root.joinpath(*dropped.parts)
         with self._lock, _name_target(target):
@@ -249,6 +254,11 @@ class DropFolders:
             preview = build_image_examiner(self._site.config).load_preview(image, sent=None)
         return preview.data if preview else None
 
+    @property
+    def sent_bytes(self) -> int:
+        """The bytes of the largest picture that is sent as it is."""
+        return build_image_examiner(self._site.config).limit
+
     def _get_waiting(self, waiting_id: str) -> WaitingFile | None:
         return next((one for one in self._listing.list_content().waiting if one.id == waiting_id), None)
 
@@ -277,8 +287,20 @@ def _require_plain_folders(root: Path, folder: Path) -> None:
 
 
 def _require_roster(draft: Path) -> None:
-    """Raise RosterRefused for a file that no reader takes, and for a results workbook of this program."""
+    """Raise CheckRefused for a file that no reader takes, and for a results workbook of this program."""
     try:
         require_roster_format(draft)
     except FileRefused as refusal:
-        raise RosterRefused(make_refusal_problem(refusal)) from refusal
+        raise CheckRefused(make_refusal_problem(refusal)) from refusal
+
+
+def _require_picture(draft: Path, name: str) -> None:
+    """Raise CheckRefused for a picture that cannot be made small enough."""
+    try:
+        require_usable_size(draft)
+    except ImageRefused as refusal:
+        raise CheckRefused(
+            make_image_problem(refusal.code, mask_file_name(name), **refusal.detail)
+        ) from refusal
+    except NotReadNow:  # another check may read it
+        return

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.domain.masking import mask_text
-from pipeline.domain.roster import ROSTER_SUFFIXES, Problem
+from pipeline.domain.roster import ROSTER_SUFFIXES, Problem, format_size
 from pipeline.intake.images.image_files import MAX_BYTES as MAX_PICTURE
 from pipeline.intake.pairing.file_names import is_image_extension, split_extension
 from pipeline.intake.pairing.image_index import DEEPEST, is_debris, leads_outside
@@ -20,6 +20,11 @@ from pipeline.messages.problems import render_problem
 Kind = Literal["roster", "picture", "zip"]
 # the limits of one drop: those of intake, and how long it may take
 LARGEST = {"roster": MAX_ROSTER, "picture": MAX_PICTURE, "zip": MAX_UNPACKED}  # bytes of a file
+TOO_LARGE = {
+    "roster": "web.drop.too_large",
+    "picture": "web.drop.picture_too_large",
+    "zip": "web.drop.too_large",
+}
 MAX_FILES = MAX_MEMBERS  # that one browser may drop in an hour
 IDLE_SECONDS, MOST_SECONDS = 60.0, 3600.0  # without a byte, and of a whole file
 
@@ -51,8 +56,8 @@ class NoSpaceLeft(DropRefused):
     """A file that would leave too little space for the ledger and the results."""
 
 
-class RosterRefused(DropRefused):
-    """A file with the name of a roster that `check` would refuse, for the same reason."""
+class CheckRefused(DropRefused):
+    """A file that `check` would refuse, for the same reason."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.code)
@@ -79,6 +84,12 @@ class DroppedName:
     def path(self) -> str:
         """The path below the folder of its kind, as a person reads it."""
         return "/".join(self.parts)
+
+
+def require_size(kind: Kind, size: int) -> None:
+    """Raise DropRefused for more bytes than a file of this kind may have."""
+    if size > LARGEST[kind]:
+        raise DropRefused(TOO_LARGE[kind], size=format_size(size), limit=format_size(LARGEST[kind]))
 
 
 def parse_dropped_path(path: str) -> DroppedName | None:

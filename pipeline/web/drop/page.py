@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from pipeline.domain.roster import format_size
+from pipeline.domain.roster import ROSTER_SUFFIXES, format_size
 from pipeline.errors import DiskTrouble
 from pipeline.reports.presenter import Presenter
 from pipeline.web.access import Role
@@ -21,7 +21,15 @@ from pipeline.web.check_child import Checks
 from pipeline.web.drop import names
 from pipeline.web.drop.folders import DropFolders
 from pipeline.web.drop.listing import FolderListing
-from pipeline.web.drop.names import LARGEST, DroppedName, DropRefused, parse_dropped_path
+from pipeline.web.drop.names import (
+    LARGEST,
+    TOO_LARGE,
+    DroppedName,
+    DropRefused,
+    Kind,
+    parse_dropped_path,
+    require_size,
+)
 from pipeline.web.drop.stored_pictures import StoredPictures, WantedPictures
 from pipeline.web.drop.values import DropValues
 from pipeline.web.drop.zips import unpack
@@ -88,7 +96,7 @@ class DropPage:
             now=values,
             listed=await self._site.read(self._pictures.collect, wanted, presenter),
             is_clerk=request[SESSION].role >= Role.CLERK,
-            largest=json.dumps(LARGEST),
+            limits=json.dumps(_list_limits(presenter)),
         )
 
     async def _search_pictures(self, request: web.Request) -> web.StreamResponse:
@@ -154,14 +162,24 @@ class DropPage:
             return {"outcome": "passed"}
         session = request[SESSION]
         size = request.content_length or 0
-        _require_size(dropped, size)
+        require_size(dropped.kind, size)
         self._count_file(session.change_token)
         async with self._count_upload(choose_language(request)), self._open_draft(dropped, size) as draft:
             sha256 = await self._write_body(request, dropped, draft)
             if dropped.kind == "zip":
                 return await self._site.read(self._unpack, draft, dropped, session.user, presenter)
+            picture_size = draft.stat().st_size if dropped.kind == "picture" else 0
             outcome = await self._site.read(self._folders.store, draft, dropped, sha256, session.user)
-            return {"outcome": outcome, **_describe_name(dropped, path, presenter)}
+            note = self._describe_size(picture_size, presenter)
+            notes = {"note": note} if note else {}
+            return {"outcome": outcome, **notes, **_describe_name(dropped, path, presenter)}
+
+    def _describe_size(self, picture_size: int, presenter: Presenter) -> str | None:
+        """Return that a picture is made smaller before it is sent, None where it is not too large."""
+        size, limit = picture_size, self._folders.sent_bytes
+        if size <= limit:
+            return None
+        return presenter.render("web.drop.made_smaller", size=format_size(size), limit=format_size(limit))
 
     @asynccontextmanager
     async def _open_draft(self, dropped: DroppedName, size: int) -> AsyncIterator[Path]:
@@ -187,7 +205,7 @@ class DropPage:
                 if not chunk:
                     break
                 size += len(chunk)
-                _require_size(dropped, size)
+                require_size(dropped.kind, size)
                 if self._site.clock.monotonic() > deadline:
                     raise DropRefused("web.drop.too_slow")
                 digest.update(chunk)
@@ -207,19 +225,22 @@ class DropPage:
     def _unpack(
         self, draft: Path, dropped: DroppedName, user: str, presenter: Presenter
     ) -> dict[str, object]:
-        """Unpack a zip, and return how many files became what, and why some were refused."""
+        """Unpack a zip, and return how many files became what, why some were refused, and which pictures are made smaller."""
         counts: Counter[str] = Counter()
         refused: list[dict[str, str]] = []
+        notes: list[dict[str, str]] = []
         deadline = self._site.clock.monotonic() + names.MOST_SECONDS
         for file in unpack(self._folders, draft, dropped.name[: -len(".zip")], user):
             if self._is_ending or self._site.clock.monotonic() > deadline:
                 raise DropRefused("web.drop.too_slow")
             if file.refusal is None:
                 counts[str(file.outcome)] += 1
+                if note := self._describe_size(file.picture_size, presenter):
+                    notes.append({"name": presenter.mask_text(file.path), "text": note})
                 continue
             text = file.refusal.render(presenter.language)
             refused.append({"name": presenter.mask_text(file.path), "text": text})
-        return {"outcome": "unpacked", "counts": counts, "refused": refused}
+        return {"outcome": "unpacked", "counts": counts, "refused": refused, "notes": notes}
 
     @asynccontextmanager
     async def _count_upload(self, language: str) -> AsyncIterator[None]:
@@ -300,10 +321,16 @@ def _read_name(request: web.Request) -> str:
         raise DropRefused("web.drop.unreadable_name") from None
 
 
-def _require_size(dropped: DroppedName, size: int) -> None:
-    limit = LARGEST[dropped.kind]
-    if size > limit:
-        raise DropRefused("web.drop.too_large", limit=format_size(limit))
+def _list_limits(presenter: Presenter) -> dict[str, tuple[int, str]]:
+    """Return, by the end of a name, the most bytes of a file and the sentence for more; pictures have any other end."""
+    kinds: dict[str, Kind] = {"": "picture", **dict.fromkeys(ROSTER_SUFFIXES, "roster"), ".zip": "zip"}
+    return {
+        suffix: (
+            LARGEST[kind],
+            presenter.render(TOO_LARGE[kind], size="%size", limit=format_size(LARGEST[kind])),
+        )
+        for suffix, kind in kinds.items()
+    }
 
 
 def _describe_name(dropped: DroppedName, path: str, presenter: Presenter) -> dict[str, object]:

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import ZipFile
 
-from pipeline.domain.roster import format_size
 from pipeline.intake.pairing.image_index import is_debris, leads_outside
 from pipeline.intake.pairing.zip_files import Member, UnreadableFile, list_members, open_zip, read_member
 from pipeline.messages.catalogue import make_message
 from pipeline.web.drop.folders import DropFolders, Outcome
-from pipeline.web.drop.names import LARGEST, DroppedName, DropRefused, NoSpaceLeft, parse_dropped_path
+from pipeline.web.drop.names import DroppedName, DropRefused, NoSpaceLeft, parse_dropped_path, require_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,7 @@ class UnpackedFile:
     path: str = field(repr=False)
     outcome: Outcome | None = None
     refusal: DropRefused | None = None
+    picture_size: int = 0  # bytes; 0: it is no picture
 
 
 def unpack(folders: DropFolders, archive_path: Path, stem: str, user: str) -> Iterator[UnpackedFile]:
@@ -63,7 +63,8 @@ def _unpack_member(
         raise
     except DropRefused as refusal:
         return UnpackedFile(member.name, refusal=refusal)
-    return UnpackedFile(dropped.path, outcome)
+    size = member.info.file_size if dropped.kind == "picture" else 0
+    return UnpackedFile(dropped.path, outcome, picture_size=size)
 
 
 def _store_member(
@@ -77,8 +78,7 @@ def _store_member(
         fault = make_message("image.link")
     if fault:
         raise DropRefused("web.drop.unreadable_member", why=fault)
-    if size > LARGEST[dropped.kind]:
-        raise DropRefused("web.drop.too_large", limit=format_size(LARGEST[dropped.kind]))
+    require_size(dropped.kind, size)
     with folders.open_draft(dropped.kind, size) as draft:
         try:
             payload = read_member(archive, member.info)

@@ -3,7 +3,7 @@
   "use strict";
   const zone = document.getElementById("zone");
   if (!zone) return;
-  const texts = zone.dataset, largest = JSON.parse(texts.largest);
+  const texts = zone.dataset, limits = JSON.parse(texts.limits);
   const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-Change-Token"];
   const bar = document.getElementById("sent"), line = document.getElementById("sending");
   const list = document.getElementById("dropped");
@@ -34,8 +34,10 @@
   }
 
   async function send({ file, path }) {
-    if (file.size > Math.max(...Object.values(largest))) {
-      return { outcome: "refused", text: texts.large };
+    const end = Object.keys(limits).find((suffix) => suffix && path.toLowerCase().endsWith(suffix)) ?? "";
+    const [most, tooLarge] = limits[end];
+    if (file.size > most) {
+      return { outcome: "refused", text: fill(tooLarge, { size: `${(file.size / 1e6).toFixed(1)} MB` }) };
     }
     const answer = await fetch("/drop/file", {
       method: "POST",
@@ -92,11 +94,12 @@
     done += 1;
     if (result.outcome === "unpacked") {
       for (const [outcome, n] of Object.entries(result.counts)) count(outcome, n);
-      for (const file of result.refused) report(file.name, file.text);
+      for (const file of [...result.refused, ...result.notes]) report(file.name, file.text);
       count("refused", result.refused.length);
     } else {
       count(result.outcome, 1);
       if (result.outcome === "refused") report(one.path, result.text);
+      if (result.note) report(one.path, result.note);
       if (result.is_renamed) report(one.path, fill(texts.renamed, { name: result.name }));
     }
     show();
