@@ -18,6 +18,7 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.intake.images.image_files import PREVIEWS
 from pipeline.intake.images.prepare import read_preview
+from pipeline.ledger.protocol import Ledger
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.web.access import Role
@@ -25,6 +26,7 @@ from pipeline.web.check_child import DelayedCheck
 from pipeline.web.review_cards import ALL, FILTERS, UNJUDGED, CheckedPairing, CheckedPairings
 from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.security import SESSION, RequestRefused, Route, is_fragment
+from pipeline.web.shown import ShownChanged
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language, parse_place
 from pipeline.workflow.run_request import build_request
@@ -38,9 +40,10 @@ SCRIPT = "review.js"
 
 @dataclass(eq=False, slots=True)
 class WantedJudgement:
-    """A judgement of a user that waits for the ledger."""
+    """A judgement of a user that waits for the ledger; ``shown`` is what was judged before, as the card shows it."""
 
     identity: str
+    shown: str
     judged: Judged
     user: str
     is_entered: bool = False
@@ -147,7 +150,7 @@ class ReviewPages:
         identity, judged = str(form.get("id", "")), str(form.get("judged", ""))
         if judged not in get_args(Judged):
             raise RequestRefused(400, "web.review.no_word")
-        wanted = WantedJudgement(identity, cast("Judged", judged), user)
+        wanted = WantedJudgement(identity, str(form.get("shown", "")), cast("Judged", judged), user)
         await self._enter_in_turn(wanted)
         fault, status = "", 200
         if wanted.is_entered:
@@ -196,7 +199,7 @@ class ReviewPages:
                         wanted.user, ledger, clock, f"{REVIEW_REASON}{run}", build_agent(config)
                     )
                     try:
-                        pairing = self._require_pairing(wanted.identity, site_key)
+                        pairing = self._require_pairing(wanted, site_key, ledger)
                         site.record_change(
                             wanted.user, "judge", judgement=wanted.identity, judged=wanted.judged
                         )
@@ -210,12 +213,17 @@ class ReviewPages:
             for wanted in batch:
                 wanted.fault = wanted.fault or error
 
-    def _require_pairing(self, identity: str, site_key: SiteKey) -> CheckedPairing:
-        """Return the pairing of a card. UsageError for a card that the newest check does not have, or whose check had another ledger."""
+    def _require_pairing(self, wanted: WantedJudgement, site_key: SiteKey, ledger: Ledger) -> CheckedPairing:
+        """Return the pairing of a card.
+
+        UsageError for a card that the newest check does not have, or not as it was shown, or whose check had another ledger.
+        """
         checked = self._read_checked()
-        pairing = checked.by_id.get(identity) if checked else None
+        pairing = checked.by_id.get(wanted.identity) if checked else None
         if pairing is None or pairing.review.site != site_key.reviews():
             raise UsageError("web.review.gone")
+        if (pairing.get_judged(_list_judgements(ledger)) or "") not in {wanted.shown, wanted.judged}:
+            raise ShownChanged
         return pairing
 
     def _read(self) -> tuple[CheckedPairings | None, Mapping[str, Judged]]:
@@ -236,7 +244,10 @@ class ReviewPages:
         with open_configured_ledger(self._site.config, self._site.clock) as (ledger, _):
             state = repr(ledger.identify())
             if self._judgements[0] != state:
-                decisions = ledger.list_picture_decisions()
-                judged = {one.id: one.decided for one in decisions if one.decided != "given"}
-                self._judgements = (state, judged)
+                self._judgements = (state, _list_judgements(ledger))
             return self._judgements[1]
+
+
+def _list_judgements(ledger: Ledger) -> Mapping[str, Judged]:
+    decisions = ledger.list_picture_decisions()
+    return {one.id: one.decided for one in decisions if one.decided != "given"}

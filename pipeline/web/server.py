@@ -216,7 +216,7 @@ class PageServer:
             DoctorPages(self._site, view),
             CasePages(self._site, view, delayed),
             RowPages(self._site, view, self._checks, newest, rosters, pictures=pictures),
-            PicturePages(self._site, view, self._checks, newest, pictures),
+            PicturePages(self._site, view, self._checks, newest, rosters, pictures=pictures),
             ReviewPages(self._site, view, newest, delayed),
             AdoptPages(self._site, view, self._checks),
             CertifyPage(self._site, view),

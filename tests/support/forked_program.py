@@ -30,9 +30,12 @@ class ForkedProgram:
         stderr: IO[str] | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        self._folder = TemporaryDirectory()
-        self._output = Path(stdout.name if stdout else f"{self._folder.name}/output")
-        self._errors = Path(stderr.name if stderr else f"{self._folder.name}/errors")
+        self._folder = None if stdout and stderr else TemporaryDirectory()  # `communicate` removes it
+        folder = self._folder.name if self._folder else ""
+        self._output = Path(stdout.name if stdout else f"{folder}/output")
+        self._errors = Path(stderr.name if stderr else f"{folder}/errors")
+        for path in (self._output, self._errors):
+            path.touch()  # a child that is ended at once opens neither
         self._zygote = Zygote()
         self._zygote.__enter__()
         self._run = self._zygote.fork(
@@ -70,6 +73,7 @@ class ForkedProgram:
     def communicate(self) -> tuple[str, str]:
         """Return what it printed, and on stderr, once it has ended."""
         self.wait()
-        with self._folder:  # one that was ended early has printed nothing
-            printed, errors = (path.read_text("utf-8", "replace") for path in (self._output, self._errors))
-            return printed, errors
+        printed, errors = (path.read_text("utf-8", "replace") for path in (self._output, self._errors))
+        if self._folder is not None:
+            self._folder.cleanup()
+        return printed, errors

@@ -1,6 +1,7 @@
 """The clerk's page on a free port of 127.0.0.1 in a thread of its own, and a client that sends what it is given."""
 
 import asyncio
+import html
 import http.client
 import json
 import re
@@ -226,6 +227,22 @@ class PageClient:
             return Answer(connection.getresponse())
         finally:
             connection.close()
+
+
+def find_forms(text, action):
+    """Return the forms of an action: what each shows, and its hidden fields but for the token."""
+    forms = re.findall(rf'<form [^>]*action="{action}".*?</form>', text, re.DOTALL)
+    return [(html.unescape(form), _read_hidden(form)) for form in forms]
+
+
+def _read_hidden(form):
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form)
+    return {name: html.unescape(value) for name, value in hidden if name != "change_token"}
+
+
+def wait_for_checks(inside):
+    """Return when no check is under way."""
+    wait_until(lambda: "正在检查" not in inside.get("/rows/state?seen=").text)
 
 
 def rename(headers):

@@ -205,9 +205,11 @@ def test_a_yes_holds_for_the_file_that_was_seen(hospital, clerk, prepared):
     one, other = list_questions(clerk.get("/drop").text)["x.png"]
     assert clerk.post("/drop/answer", {**one, "answer": "replace"}).status == 303
     replaced = target.read_bytes()
-    refused = clerk.post("/drop/answer", {**other, "answer": "replace"})
-    assert refused.status == 409
-    assert "changed in the meantime" in refused.text
+    for answer in ("replace", "leave"):
+        refused = clerk.post("/drop/answer", {**other, "answer": answer}, HX_Request="true")
+        assert refused.status == 409
+        assert "has changed since the page was opened" in refused.text
+        assert len(list_questions(refused.text)) == 1, "as it is now"
     assert target.read_bytes() == replaced != first
     (again,) = list_questions(clerk.get("/drop").text)["x.png"]
     assert clerk.post("/drop/answer", {**again, "answer": "replace"}).status == 303

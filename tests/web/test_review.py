@@ -63,7 +63,9 @@ def read_id(card):
 def judge(inside, who, word):
     """Judge the card of a doctor as it is shown now."""
     cards = read_cards(inside.post("/review/cards", {"chosen": "all"}, HX_Request="true").text)
-    return inside.post("/review/judge", {"id": read_id(cards[who]), "judged": word}, HX_Request="true")
+    shown = re.search(r'name="shown" value="(\w*)"', cards[who])[1]
+    form = {"id": read_id(cards[who]), "shown": shown, "judged": word}
+    return inside.post("/review/judge", form, HX_Request="true")
 
 
 def read_judgements(hospital):

@@ -14,6 +14,9 @@ from people import make_row, name, number
 from PIL import Image
 from run_support import draw_seal, wait_until
 
+from pipeline.domain.roster import Field
+from pipeline.web.rows.checked_rows import CheckedRows
+
 
 @pytest.fixture
 def ward(hospital):
@@ -35,10 +38,10 @@ def get_digest(ward, file="scan <b>1.png"):
     return hashlib.sha256((ward.folder / "seals" / file).read_bytes()).hexdigest()
 
 
-def get_keys(text):
+def get_stamps(text):
     return {
-        html.unescape(shown).split(" · ")[0]: key
-        for key, shown in re.findall(r'<option value="(\w+)">([^<]+)</option>', text)
+        html.unescape(shown).split(" · ")[0]: stamp
+        for stamp, shown in re.findall(r'<option value="(\w+)">([^<]+)</option>', text)
     }
 
 
@@ -52,14 +55,14 @@ def test_a_picture_is_given_and_taken_back(ward, page):
     digest = get_digest(ward)
     assert f"/rows/pictures/{digest}" in text
     assert "scan <b>" not in text
-    assert list(get_keys(text)) == [name(1)]
-    answer = inside.post("/rows/pictures/give", {"picture": digest, "key": get_keys(text)[name(1)]}).text
+    assert list(get_stamps(text)) == [name(1)]
+    answer = inside.post("/rows/pictures/give", {"picture": digest, "row": get_stamps(text)[name(1)]}).text
     assert f"图片已给 {name(1)}" in html.unescape(answer)
     assert f'id="picture-{digest}"' not in answer
     wait_until(lambda: list_statuses(ward) == {name(1): "ready", name(2): "ready"})
     text = inside.get("/rows/pictures").text
-    key = re.search(r'name="key" value="(\w+)"', text)[1]
-    assert "已撤回" in inside.post("/rows/pictures/withdraw", {"key": key, "picture": digest}).text
+    given = re.search(r'name="given" value="(\w+)"', text)[1]
+    assert "已撤回" in inside.post("/rows/pictures/withdraw", {"given": given}).text
     wait_until(lambda: list_statuses(ward)[name(1)] == "rejected")
     lines = [json.loads(line) for line in (ward.folder / "state" / "page-log.jsonl").read_text().splitlines()]
     actions = [line for line in lines if line["action"].endswith("_picture")]
@@ -84,7 +87,7 @@ def test_a_picture_that_an_earlier_run_gave_to_another_doctor_is_refused(ward, p
     inside = page.enter(Accept_Language="en")
     text = inside.get("/rows/pictures").text
     digest = get_digest(ward, "other.png")
-    answer = inside.post("/rows/pictures/give", {"picture": digest, "key": get_keys(text)[name(1)]}).text
+    answer = inside.post("/rows/pictures/give", {"picture": digest, "row": get_stamps(text)[name(1)]}).text
     assert f"This picture was {name(2)}" in html.unescape(answer)
     assert inside.get("/rows/pictures").text.count("Withdraw the picture") == 0
 
@@ -96,7 +99,7 @@ def test_a_picture_that_was_given_under_a_wrong_number_is_given_anew(ward, page,
     ward.roster([make_row(1, number=number(3)), make_row(2)])
     ward.go("check")
     text = inside.get("/rows/pictures").text
-    inside.post("/rows/pictures/give", {"picture": digest, "key": get_keys(text)[name(1)]})
+    inside.post("/rows/pictures/give", {"picture": digest, "row": get_stamps(text)[name(1)]})
     wait_until(lambda: list_statuses(ward)[name(1)] == "ready")
     if is_renamed:
         (ward.folder / "seals" / "scan <b>1.png").rename(ward.folder / "seals" / "00001.png")
@@ -109,9 +112,9 @@ def test_a_picture_that_was_given_under_a_wrong_number_is_given_anew(ward, page,
     shown = html.unescape(re.sub("<[^>]+>", " ", text[text.index("Pictures that were given") :]))
     assert re.search(rf"{name(1)}\s+roster.xlsx \S+ 2", shown), "at that time"
     if is_renamed:
-        assert choose(inside, inside.get("/rows").text, "00001", digest).status == 200
+        assert choose(ward, inside, "00001", digest).status == 200
     else:
-        inside.post("/rows/pictures/give", {"picture": digest, "key": get_keys(text)[name(1)]})
+        inside.post("/rows/pictures/give", {"picture": digest, "row": get_stamps(text)[name(1)]})
     wait_until(lambda: list_statuses(ward)[name(1)] == "ready")
     assert inside.get("/rows/pictures").text.count("Withdraw the picture") == 1
     ward.go("run", "--yes")
@@ -126,21 +129,20 @@ def test_a_doctor_without_a_usable_number_is_not_offered(ward, page):
     ward.roster([make_row(1, number=number(1)[:17]), make_row(2)])
     ward.go("check")
     text = page.enter().get("/rows/pictures").text
-    assert get_keys(text) == {}
+    assert get_stamps(text) == {}
+
+
+def read_stamps(ward):
+    """Return the stamp of each row of the newest check by staff number, also of those for which no form is shown."""
+    return {row.line.get(Field.STAFF_NO): row.stamp for row in CheckedRows.read(ward.newest).rows}
 
 
 def test_a_row_of_the_check_that_has_its_picture_is_refused(ward, page):
-    inside = page.enter()
-    rows = re.findall(r'id="row-([0-9a-f]{16})"', inside.get("/rows").text)
-    statuses = {
-        inside.post("/rows/pictures/give", {"picture": get_digest(ward), "key": key}).status
-        for key in rows[1:]
-    }
-    assert statuses == {409}
-    assert (
-        inside.post("/rows/pictures/give", {"picture": get_digest(ward, "00002.png"), "key": rows[0]}).status
-        == 409
-    )
+    inside, stamps = page.enter(), read_stamps(ward)
+    for file, staff_no in (("scan <b>1.png", "00002"), ("00002.png", "00001")):
+        form = {"picture": get_digest(ward, file), "row": stamps[staff_no]}
+        answer = inside.post("/rows/pictures/give", form)
+        assert (answer.status, "没有登记" in answer.text) == (409, True)
 
 
 # -- of several pictures one is chosen, on the page of the rows
@@ -158,13 +160,10 @@ def list_candidates(text):
     return rows
 
 
-def choose(client, text, staff_no, picture):
+def choose(ward, client, staff_no, picture):
     """Choose a picture for a doctor; return the answer."""
-    parts = {
-        re.search(r'<div class="quiet">(\d+)</div>', part)[1]: part for part in text.split("<tbody ")[1:]
-    }
-    key = re.search(r'id="row-(\w+)"', parts[staff_no])[1]
-    return client.post("/rows/choose", {"key": key, "picture": picture}, HX_Request="true")
+    form = {"row": read_stamps(ward)[staff_no], "picture": picture}
+    return client.post("/rows/choose", form, HX_Request="true")
 
 
 @pytest.fixture
@@ -195,14 +194,13 @@ def test_each_of_two_namesakes_and_who_has_two_pictures_get_the_chosen_one_on_th
         assert shown["00001"] == shown["00002"] == {first: True, second: True}
         assert shown["00003"] == {third: True, other: True}
         assert not any(shown["00004"].values()), "its number is corrected first"
-        assert choose(inside, text, "00004", next(iter(shown["00004"]))).status == 409
-        assert choose(inside, text, "00003", first).status == 409, "another row's picture"
-        answer = choose(inside, text, "00002", first)
+        assert choose(namesakes, inside, "00004", next(iter(shown["00004"]))).status == 409
+        answer = choose(namesakes, inside, "00002", first)
         assert "正在重新检查" in answer.text
         assert answer.headers["HX-Trigger"] == f"chosen-{first}"
         assert list_candidates(inside.get("/rows").text)["00001"] == {first: False, second: True}
-        assert "正在重新检查" in choose(inside, text, "00001", second).text
-        assert choose(inside, text, "00003", third).status == 200
+        assert "正在重新检查" in choose(namesakes, inside, "00001", second).text
+        assert choose(namesakes, inside, "00003", third).status == 200
         wait_until(
             lambda: (
                 list_by_staff_no(namesakes)
@@ -229,11 +227,11 @@ def list_by_staff_no(ward):
 def test_a_picture_that_a_namesake_has_is_refused(namesakes):
     with PageThread(namesakes.folder / "config.yaml") as page:
         inside = page.enter(Accept_Language="en")
-        text = inside.get("/rows").text
         first = get_digest(namesakes, f"{name(1)}.png")
-        assert choose(inside, text, "00001", first).status == 200
-        answer = choose(inside, text, "00002", first)
-        assert "This picture was" in html.unescape(answer.text)
+        assert choose(namesakes, inside, "00001", first).status == 200
+        answer = choose(namesakes, inside, "00002", first)
+        assert (answer.status, "Nothing was entered" in answer.text) == (409, True)
+        assert f"It is the picture of {name(1)} · 00001" in html.unescape(answer.text)
         assert list_candidates(inside.get("/rows").text)["00002"][first] is False
         looking = inside.get("/rows/pictures/" + first)
         assert hashlib.sha256(looking.body).hexdigest() == first
@@ -255,7 +253,7 @@ def test_a_picture_in_the_rows_own_cell_can_be_chosen(hospital):
         file = get_digest(hospital, "00001.png")
         (in_cell,) = list_candidates(text)["00001"].keys() - {file}
         assert inside.get(f"/rows/pictures/{in_cell}").status == 200
-        assert "正在重新检查" in choose(inside, text, "00001", in_cell).text
+        assert "正在重新检查" in choose(hospital, inside, "00001", in_cell).text
         wait_until(lambda: list_by_staff_no(hospital) == {"00001": "ready"})
     hospital.go("run", "--yes")
     (sent,) = hospital.service.pictures.values()

@@ -7,13 +7,14 @@ import io
 import json
 import os
 import re
+from contextlib import contextmanager
 from urllib.parse import urlencode
 
 import openpyxl
 import pytest
 from end_to_end.conftest import HEADERS
 from openpyxl.drawing.image import Image as Drawing
-from page_support import PageThread
+from page_support import PageThread, wait_for_checks
 from people import make_row, name, number
 from run_support import draw_seal, wait_until
 
@@ -59,6 +60,27 @@ def read_form(text, field="id_card_number"):
 
 def read_cell(path, address):
     return openpyxl.load_workbook(path).active[address].value
+
+
+def open_cell(inside, key, field):
+    """Open a cell of a row as its button does; return its form."""
+    (link,) = re.findall(rf'hx-get="(/rows/cell/\w+/{field}\?[^"]+)"', inside.get(f"/rows/row/{key}").text)
+    return read_form(inside.get(html.unescape(link)).text, field)
+
+
+@contextmanager
+def open_page_of_users(ward, **roles):
+    """Open the page behind a proxy; yield it, and a client of each user."""
+    users = UserFile(ward.folder / "state")
+    for user, role in roles.items():
+        users.save(PageUser(user, role))
+    with (ward.folder / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write("web: {url: 'https://esign.hospital.example', trusted_proxy: 127.0.0.1}\n")
+    with PageThread(ward.folder / "config.yaml") as page:
+        clients = [page.visit(X_Forwarded_User=user) for user in roles]
+        for client in clients:
+            client.read_token()
+        yield page, *clients
 
 
 def read_log(hospital):
@@ -161,9 +183,9 @@ def test_a_cell_that_is_not_faulty_opens_on_request_and_is_recorded(ward, page):
     assert "<form" not in text
     assert number(1) not in text
     assert read_log(ward) == []
-    assert read_form(inside.get(f"/rows/cell/{key}/id_card_number").text)["text"] == number(1)
+    assert open_cell(inside, key, "id_card_number")["text"] == number(1)
     assert [line["action"] for line in read_log(ward)] == ["look"]
-    assert read_form(inside.get(f"/rows/cell/{key}/department").text, "department")["text"] == "内科"
+    assert open_cell(inside, key, "department")["text"] == "内科"
     assert len(read_log(ward)) == 1, "a department is no number"
 
 
@@ -181,7 +203,7 @@ def test_two_clerks_on_two_cells_both_save(ward, page):
     clerk = page.enter()
     rows = list_rows(clerk.get("/rows").text)
     first = read_form(clerk.get(f"/rows/row/{get_key(rows[name(2)])}").text)
-    second = read_form(clerk.get(f"/rows/cell/{get_key(rows[name(3)])}/department").text, "department")
+    second = open_cell(clerk, get_key(rows[name(3)]), "department")
     clerk.post("/rows/save", {**first, "text": number(2)})
     assert "已写入" in clerk.post("/rows/save", {**second, "text": "儿科"}).text
     roster = ward.folder / "inbox" / "roster.xlsx"
@@ -199,6 +221,50 @@ def test_a_roster_that_changed_in_excel_is_not_written(ward, page):
     assert hashlib.sha256((ward.folder / "inbox" / "roster.xlsx").read_bytes()).digest() == before
     # by the check that the page makes, once its rows are read
     wait_until(lambda: inside.post("/rows/judge", {**form, "text": number(2)}).status in {404, 409})
+
+
+def write_list(ward, kind, *rows):
+    """Write the roster as a workbook or as text, which a correction turns into a workbook."""
+    if kind == "xlsx":
+        ward.roster(rows)
+    else:
+        (ward.folder / "inbox" / "roster.xlsx").unlink()
+        lines = [",".join(row) for row in (HEADERS, *rows)]
+        (ward.folder / "inbox" / "roster.csv").write_text("\n".join(lines), "utf-8")
+    ward.go("check")
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "csv"])
+@pytest.mark.parametrize("first", ["name", "id_card_number", "mobile"])
+def test_cells_of_a_row_are_corrected_one_after_another_with_a_check_between(ward, kind, first):
+    """Also by forms that were opened before; where another user changed who the doctor is, they are refused."""
+    texts = {"name": name(7), "id_card_number": number(2), "mobile": "15400000009", "department": "儿科"}
+    wrong = make_row(2, name="张3", number=FAULTY, mobile="1540000")
+    write_list(ward, kind, make_row(1), wrong, make_row(3))
+    with open_page_of_users(ward, wang=Role.CLERK, li=Role.CLERK) as (page, inside, other):
+        key = get_key(list_rows(inside.get("/rows").text)["张3"])
+        opened = inside.get(f"/rows/row/{key}").text
+        forms = {field: read_form(opened, field) for field in texts if field != "department"}
+        department, of_other = (open_cell(client, key, "department") for client in (inside, other))
+
+        def save(field, form):
+            answer = inside.post("/rows/save", {**form, "text": texts[field]})
+            assert "已写入" in answer.text, field
+            wait_for_checks(inside)
+            return answer.text
+
+        answer = save(first, forms.pop(first))
+        shown_then = next(iter(forms))
+        save(shown_then, read_form(answer, shown_then))
+        del forms[shown_then]
+        for field, form in forms.items():
+            save(field, form)
+        refused = other.post("/rows/save", {**of_other, "text": "外科"})
+        assert (refused.status, "没有保存" in refused.text) == (409, True)
+        save("department", department)
+        assert page.failures == []
+    row = [read_cell(ward.folder / "inbox" / "roster.xlsx", f"{column}3") for column in "ABCE"]
+    assert row == list(texts.values())
 
 
 # -- what cannot be saved
@@ -262,7 +328,7 @@ def test_what_is_not_in_the_log_is_not_done(ward, page):
     log.mkdir()
     assert inside.post("/rows/save", {**form, "text": number(2)}).status == 503
     assert roster.read_bytes() == before
-    assert FAULTY not in inside.get(f"/rows/row/{form['key']}").text, "nor is the number shown"
+    assert FAULTY not in inside.get(f"/rows/row/{form['opened']}").text, "nor is the number shown"
 
 
 def test_pictures_in_the_workbook_lead_to_excel(ward, page):
@@ -288,7 +354,7 @@ def test_a_text_file_becomes_a_workbook_and_is_read_once(ward, page):
     form = open_form(inside, name(2))
     assert "已写入" in inside.post("/rows/save", {**form, "text": number(2)}).text
     assert [path.name for path in (ward.folder / "inbox").iterdir()] == ["名单.xlsx"]
-    second = read_form(inside.get(f"/rows/cell/{form['key']}/department").text, "department")
+    second = open_cell(inside, form["opened"], "department")
     assert "已写入" in inside.post("/rows/save", {**second, "text": "外科"}).text, (
         "before the check has ended"
     )
@@ -300,25 +366,43 @@ def test_a_text_file_becomes_a_workbook_and_is_read_once(ward, page):
 
 
 def test_who_may_only_look_sees_no_number_and_corrects_nothing(ward):
-    users = UserFile(ward.folder / "state")
-    users.save(PageUser("wang", Role.LOOK))
-    users.save(PageUser("li", Role.CLERK))
     ward.go("check")
-    with (ward.folder / "config.yaml").open("a", encoding="utf-8") as file:
-        file.write("web: {url: 'https://esign.hospital.example', trusted_proxy: 127.0.0.1}\n")
-    with PageThread(ward.folder / "config.yaml") as page:
-        looking, clerk = (page.visit(X_Forwarded_User=user) for user in ("wang", "li"))
-        for client in (looking, clerk):
-            client.read_token()
+    with open_page_of_users(ward, wang=Role.LOOK, li=Role.CLERK) as (_, looking, clerk):
         form = open_form(clerk, name(2))
-        text = looking.get(f"/rows/row/{form['key']}").text
+        text = looking.get(f"/rows/row/{form['opened']}").text
         assert "<form" not in text
         assert FAULTY not in text
-        assert looking.get(f"/rows/cell/{form['key']}/id_card_number").status == 403
+        assert (
+            looking.get(f"/rows/cell/{form['location']}/id_card_number?roster={form['roster']}").status == 403
+        )
         for path in ("/rows/judge", "/rows/save", "/rows/pictures/give", "/rows/pictures/withdraw"):
             assert looking.post(path, {**form, "text": number(2)}).status == 403
         assert read_cell(ward.folder / "inbox" / "roster.xlsx", "B3") == FAULTY
         assert [line["user"] for line in read_log(ward)] == ["li"]
+
+
+def test_an_old_link_opens_the_row_of_the_same_person(ward, page):
+    ward.go("run")
+    ward.go("check")
+    inside = page.enter()
+    keys = {doctor: get_key(part) for doctor, part in list_rows(inside.get("/rows").text).items()}
+    ward.roster([make_row(3, department="外科"), make_row(4, number=number(1)), make_row(5)])
+    ward.go("check")
+    assert list(list_rows(inside.get(f"/rows/row/{keys[name(3)]}").text)) == [name(3)]
+    for doctor in (name(1), name(2)):  # another has the number, the row
+        assert inside.get(f"/rows/row/{keys[doctor]}").status == 404
+
+
+def test_a_copy_of_the_roster_as_it_was_is_not_corrected_in_its_place(ward, page):
+    inside = page.enter()
+    form = open_form(inside, name(2))
+    roster, copy = (ward.folder / "inbox" / file for file in ("roster.xlsx", "copy.xlsx"))
+    roster.rename(copy)
+    ward.roster([make_row(3), make_row(1), make_row(2, number=FAULTY)])
+    ward.go("check")
+    before = roster.read_bytes(), copy.read_bytes()
+    assert inside.post("/rows/save", {**form, "text": number(2)}).status == 409
+    assert (roster.read_bytes(), copy.read_bytes()) == before
 
 
 def test_rows_in_conflict_stand_side_by_side(ward, page):
@@ -339,8 +423,10 @@ def test_texts_of_strangers_are_texts(ward, page):
     inside = page.enter()
     text = inside.get("/rows").text
     for key in re.findall(r'id="row-([0-9a-f]{16})"', text):
-        text += inside.get(f"/rows/row/{key}").text
-        form = {"key": key, "field": "name", "text": script}
+        opened = inside.get(f"/rows/row/{key}").text
+        text += opened
+        location, roster = re.search(r'"/rows/cell/(\w+)/name\?roster=(\w+)', opened).groups()
+        form = {"location": location, "roster": roster, "field": "name", "text": script}
         text += inside.post("/rows/judge", form).text
     assert script in html.unescape(text)
     assert "<script>document" not in text
@@ -350,7 +436,7 @@ def test_texts_of_strangers_are_texts(ward, page):
 @pytest.mark.parametrize(
     "change",
     [
-        {"key": "0" * 16},
+        {"location": "0" * 16},
         {"field": "picture"},
         {"field": "seal_name"},
         {"field": "../../config.yaml"},

@@ -13,7 +13,7 @@ from threading import Thread
 import psutil
 import pytest
 from page_support import PageProcess, PageThread
-from people import name
+from people import make_row, name
 from run_support import wait_until
 from wire_support import CREATE
 
@@ -173,6 +173,18 @@ def test_a_plan_that_has_changed_sends_nothing_and_is_checked_again(forked_runs,
         assert read_check(text) != first
         run = re.search(r'href="/runs/([^"]+)"', text)[1]
         assert "现在要提交的与检查时看到的不一样" in inside.get(f"/runs/{run}").text
+
+
+def test_the_doctor_who_is_ticked_is_sent_or_nobody(forked_runs, checked):
+    """Another stands in the row since the check."""
+    with open_page(checked) as (_, inside):
+        text = inside.get("/send").text
+        line = re.search(rf'name="row" value="(\d)"[^\n]*{name(3)}', text)[1]
+        checked.roster([make_row(serial) for serial in (5, 4, 3, 2, 1)])
+        form = {"check": read_check(text), "which": "chosen", "row": line}
+        assert inside.post("/send", form).status == 303
+        wait_for_end(inside)
+        assert {seal.name for seal in checked.service.seals} <= {name(serial) for serial in (1, 2, 3)}
 
 
 def test_a_guard_is_shown_and_passed_only_by_its_own_box(forked_runs, checked):

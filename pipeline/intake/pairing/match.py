@@ -248,7 +248,7 @@ class _RowMatcher:
 
     def _match_row(self, row: int) -> Doctor | None:
         doctor, entry = self.doctors[row], self.entries[row]
-        if entry.refusal:
+        if entry.refusal and not self.given.get(row):
             return add_problem(doctor, match_problems.explain_refused_entry(doctor, entry, entry.refusal))
         files = {match.candidate: match for match in self.given.get(row, ())}
         choice = _Choice(doctor, files, self.earlier.decided)

@@ -203,12 +203,17 @@ class DropFolders:
                     return False
         return True
 
-    def leave(self, waiting_id: str, user: str) -> None:
-        """Keep the former file, and remove the one that waits. Raises OSError."""
+    def leave(self, waiting_id: str, stamp: str, user: str) -> bool:
+        """Keep the former file, as a person saw it, and remove the one that waits; return False where it is another one.
+
+        Raises OSError.
+        """
         with self._lock:
             waiting = self._get_waiting(waiting_id)
-            if waiting is not None:
-                self._leave(waiting, user)
+            if waiting is None or waiting.stamp != stamp:
+                return False
+            self._leave(waiting, user)
+            return True
 
     def _leave(self, waiting: WaitingFile, user: str) -> None:
         self._site.record_change(user, "leave", file=waiting.target.name)

@@ -36,7 +36,9 @@ class StoredFile:
     def of(cls, path: Path) -> StoredFile:
         """Return the file at a path. Raises OSError."""
         status = path.lstat()
-        return cls(path, status.st_size, status.st_mtime, f"{status.st_mtime_ns}-{status.st_size}")
+        # the time of the last change of any kind: another file of the same size can have been given the same time of writing
+        parts = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
+        return cls(path, status.st_size, status.st_mtime, "-".join(map(str, parts)))
 
     @property
     def id(self) -> str:

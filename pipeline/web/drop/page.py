@@ -94,6 +94,7 @@ class DropPage:
             scripts=("drop.js",),
             title=presenter.render("web.nav.drop"),
             now=values,
+            fault="",
             listed=await self._site.read(self._pictures.collect, wanted, presenter),
             is_clerk=request[SESSION].role >= Role.CLERK,
             limits=json.dumps(_list_limits(presenter)),
@@ -113,7 +114,7 @@ class DropPage:
         is_clerk = request[SESSION].role >= Role.CLERK
         return self._view.render(request, "drop_pictures.html", listed=listed, is_clerk=is_clerk)
 
-    async def _renew(self, request: web.Request) -> web.StreamResponse:
+    async def _renew(self, request: web.Request, *, fault: str = "", status: int = 200) -> web.StreamResponse:
         """Return the part that changes; nothing where the browser has it as it is."""
         values = await self._site.read(
             self._values.collect, Presenter(choose_language(request)), is_due=self._timer is not None
@@ -121,7 +122,9 @@ class DropPage:
         if request.query.get("seen") == values["digest"]:
             return web.Response(status=204)
         is_clerk = request[SESSION].role >= Role.CLERK
-        response = self._view.render(request, "drop_now.html", now=values, is_clerk=is_clerk)
+        response = self._view.render(
+            request, "drop_now.html", status=status, now=values, is_clerk=is_clerk, fault=fault
+        )
         response.headers["HX-Trigger"] = "pictures-changed"  # what a check found is shown of both at once
         return response
 
@@ -273,10 +276,10 @@ class DropPage:
         answer, user, site = form.get("answer"), request[SESSION].user, self._site
         if answer == "replace":
             if await site.read(self._folders.replace, waiting_id, stamp, user) is None:
-                raise RequestRefused(409, "web.drop.changed")
+                return await self._show_changed(request)
             self._start_check_soon(choose_language(request))
-        elif answer == "leave":
-            await site.read(self._folders.leave, waiting_id, user)
+        elif answer == "leave" and not await site.read(self._folders.leave, waiting_id, stamp, user):
+            return await self._show_changed(request)
         return await self._show_again(request)
 
     async def _answer_all(self, request: web.Request) -> web.StreamResponse:
@@ -288,7 +291,7 @@ class DropPage:
         finally:
             self._start_check_soon(choose_language(request))  # also where the disk refused one in the middle
         if not is_done:
-            raise RequestRefused(409, "web.drop.changed")
+            return await self._show_changed(request)
         return await self._show_again(request)
 
     async def _remove(self, request: web.Request) -> web.StreamResponse:
@@ -297,7 +300,7 @@ class DropPage:
         file_id, stamp = str(form.get("file", "")), str(form.get("stamp", ""))
         user = request[SESSION].user
         if not await self._site.read(self._folders.remove, file_id, stamp, user):
-            raise RequestRefused(409, "web.drop.changed")
+            return await self._show_changed(request)
         self._start_check_soon(choose_language(request))
         return await self._show_again(request)
 
@@ -305,6 +308,13 @@ class DropPage:
         """Start a check without a new file."""
         self._checks.start(choose_language(request))
         return await self._show_again(request)
+
+    async def _show_changed(self, request: web.Request) -> web.StreamResponse:
+        """Return the part that changes as it is now: a file is not the one that was shown, and nothing was done."""
+        if not is_fragment(request):
+            raise RequestRefused(409, "web.drop.changed")
+        fault = Presenter(choose_language(request)).render("web.drop.changed")
+        return await self._renew(request, fault=fault, status=409)
 
     async def _show_again(self, request: web.Request) -> web.StreamResponse:
         """Return the part that changes to htmx, and lead any other browser back to the page."""

@@ -16,11 +16,10 @@ from pipeline.clock import run_id, shown, stamp
 from pipeline.domain.roster import format_size
 from pipeline.reports.presenter import Presenter
 from pipeline.web.drop.listing import FolderListing, StoredFile, get_file
-from pipeline.web.rows.checked_rows import CheckedRow, CheckedRows, NewestRows
-from pipeline.web.rows.row_cards import describe_doctor, name_doctor
+from pipeline.web.rows.checked_rows import CheckedRows, NewestRows
+from pipeline.web.rows.row_cards import name_doctors
 
 ON_PAGE = 50  # pictures
-MAX_NAMED = 3  # doctors of one picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +89,13 @@ def _describe_owner(
         digest = stored.digest()
     if checked is not None:
         if rows := checked.by_picture.get(digest):
-            return {"owner": _name_doctors(rows, presenter), "is_matched": True}
+            return {"owner": name_doctors(rows, presenter), "is_matched": True}
         if rows := checked.by_candidate.get(digest):
-            names = _name_doctors(rows, presenter)
+            names = name_doctors(rows, presenter)
             return {"owner": presenter.render("web.drop.perhaps", names=names), "is_matched": False}
     is_new = checked is None or run_id(stored.modified) > checked.run
     key = "web.drop.not_checked" if is_new else "web.drop.unmatched"
     return {"owner": presenter.render(key), "is_matched": False}
-
-
-def _name_doctors(rows: Sequence[CheckedRow], presenter: Presenter) -> str:
-    doctors = dict.fromkeys(
-        " · ".join(filter(None, (name_doctor(row, presenter), describe_doctor(row)))) for row in rows
-    )
-    return presenter.join("comma", *islice(doctors, MAX_NAMED))
 
 
 def _fold(text: str) -> str:

@@ -1,18 +1,18 @@
-"""The newest check, read once: the rows of its plan, filtered, located again by a key; its files, pictures and record."""
+"""The newest check, read once: the rows of its plan, filtered, each under a key of its person; its files, pictures and record."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from threading import Lock
 from typing import Any
 
+from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Field, fold_staff_no
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import (
@@ -27,19 +27,20 @@ from pipeline.reports.earlier_results import PLAN
 from pipeline.reports.records import PICTURES
 from pipeline.reports.write import FILES
 from pipeline.web.check_child import Checks
+from pipeline.web.shown import CHARS, ShownChanged, digest_shown
 from pipeline.workflow.rebuild import rebuild_planned_outcome
 from pipeline.workflow.recorded_runs import RUN, load_record
 
-TO_FIX = "to_fix"  # in place of a status: rows that a person has to correct
-_KEY = 16  # hexadecimal digits
-_MISSING = "IMAGE_MISSING"
+# in place of a status: rows that a person has to correct, and those of them to whose doctors a picture can be given
+TO_FIX, NO_PICTURE = "to_fix", "no_picture"
+_SHOWN = (Field.NAME, Field.STAFF_NO, Field.DEPARTMENT, Field.NUMBER)  # by which people know a row
 _IDENTIFYING = frozenset({Field.NAME, Field.NUMBER})
 _OTHER = "other"  # word of a problem's detail that names other rows
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedPicture:
-    """A picture of the check that no row got."""
+    """A picture of the check that no row got, or that holds one."""
 
     sha256: str
     size: int
@@ -51,16 +52,42 @@ class CheckedPicture:
         """The name of its file."""
         return get_file_name(self.path)
 
+    def resembles(self, row: CheckedRow) -> bool:
+        """Return whether its name is like a row's, or holds the doctor's name: a suggestion alone."""
+        name = row.line.get(Field.NAME)
+        return row.position in self.similar or bool(name and name in self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedRow:
-    """One row of the check; ``key`` finds it again as long as it stays in its place."""
+    """One row of the check.
+
+    ``key`` is of the person and the name, independent of where the row stands; ``location`` is of where it stands, which names a cell
+    together with the bytes of the roster. ``roster`` is the digest of these.
+    """
 
     key: str
+    location: str
+    roster: str
     line: RowLine = field(repr=False)
     outcome: RowOutcome = field(repr=False)
     candidates: Sequence[CheckedPicture] = field(default=(), repr=False)  # of which one may be chosen
     picture: str | None = None  # sha256 of the one that it has
+
+    @property
+    def shown(self) -> list[str | None]:
+        """The values by which people know its doctor."""
+        return [self.line.get(name) for name in _SHOWN]
+
+    @property
+    def stamp(self) -> str:
+        """The key, and the digest of what a person sees of the row before deciding on its picture.
+
+        A check without a ledger has no key of a person: there it is of the roster's bytes as well.
+        """
+        line, pictures = self.line, [picture.sha256 for picture in self.candidates]
+        roster = None if line.row_id else self.roster
+        return self.key + digest_shown(self.shown, line.status, line.codes, self.picture, pictures, roster)
 
     @property
     def status(self) -> ShownStatus:
@@ -78,9 +105,14 @@ class CheckedRow:
         return not any(error.field in _IDENTIFYING for error in self.outcome.errors)
 
     @property
+    def is_without_picture(self) -> bool:
+        """Whether it has no picture of its own: none is found, or what is found is damaged, or perhaps another doctor's."""
+        return self.needs_fixing and any(error.field is Field.PICTURE for error in self.outcome.errors)
+
+    @property
     def lacks_picture(self) -> bool:
-        """Whether it has no picture, and one can be given to its doctor."""
-        return self.is_known and any(error.code == _MISSING for error in self.outcome.errors)
+        """Whether it has no picture of its own, and one can be given to its doctor."""
+        return self.is_known and self.is_without_picture
 
     @property
     def position(self) -> str:
@@ -107,13 +139,18 @@ class RowFilter:
     def matches(self, row: CheckedRow) -> bool:
         """Return whether a row is shown."""
         line = row.line
-        if self.status and not (row.needs_fixing if self.status == TO_FIX else row.status == self.status):
+        if self.status and not self._matches_status(row):
             return False
         if self.code and self.code not in line.codes:
             return False
         if self.department and self.department != line.get(Field.DEPARTMENT):
             return False
         return (not self.file or self.file == line.path) and self._matches_query(line)
+
+    def _matches_status(self, row: CheckedRow) -> bool:
+        if self.status == TO_FIX:
+            return row.needs_fixing
+        return row.lacks_picture if self.status == NO_PICTURE else row.status == self.status
 
     def _matches_query(self, line: RowLine) -> bool:
         query = self.query.strip()
@@ -139,9 +176,10 @@ class CheckedRows:
         """Read the files of a check; pictures that resemble a row come first. Raises OSError, and others of a damaged one."""
         lines = [RowLine.from_text(text) for text in _read_lines(folder / PLAN)]
         pictures = _Pictures.read(folder / PICTURES)
-        rows = list(_make_rows(lines, pictures))
-        rows.sort(key=lambda row: not row.needs_fixing)
         files = [json.loads(text) for text in _read_lines(folder / FILES)]
+        rosters = {file["path"]: file["sha256"] or "" for file in files}
+        rows = list(_make_rows(lines, pictures, rosters))
+        rows.sort(key=lambda row: not row.needs_fixing)
         record = load_record(folder, json.loads((folder / RUN).read_text("utf-8")))
         return cls(folder, record, lines, rows, files, pictures.unmatched)
 
@@ -149,11 +187,6 @@ class CheckedRows:
     def run(self) -> str:
         """The id of the check."""
         return self.folder.name
-
-    @cached_property
-    def digests(self) -> Mapping[str, str]:
-        """The sha256 of a roster's bytes, by its masked path."""
-        return {file["path"]: file["sha256"] or "" for file in self.files}
 
     @cached_property
     def unread_files(self) -> int:
@@ -166,10 +199,22 @@ class CheckedRows:
         return {row.key: row for row in self.rows}
 
     @cached_property
+    def by_location(self) -> Mapping[str, CheckedRow]:
+        """Each row by its location."""
+        return {row.location: row for row in self.rows}
+
+    def get_same(self, stamp: object) -> CheckedRow:
+        """Return the row that a form shows, by its stamp. Raises ShownChanged where it is not as it was shown."""
+        row = self.by_key.get(str(stamp)[:CHARS])
+        if row is None or row.stamp != stamp:
+            raise ShownChanged
+        return row
+
+    @cached_property
     def pictures(self) -> Mapping[str, CheckedPicture]:
         """The pictures that can be given to a doctor, by their sha256."""
         candidates = [picture for row in self.rows for picture in row.candidates]
-        return {picture.sha256: picture for picture in (*candidates, *self.unmatched)}
+        return {picture.sha256: picture for picture in (*self.unmatched, *candidates)}
 
     @cached_property
     def by_picture(self) -> Mapping[str, Sequence[CheckedRow]]:
@@ -210,10 +255,13 @@ class CheckedRows:
         codes = Counter(code for row in self.rows for code in dict.fromkeys(row.line.codes))
         departments = Counter(row.line.get(Field.DEPARTMENT) or "" for row in self.rows)
         files = Counter(row.line.path for row in self.rows)
-        to_fix = sum(row.needs_fixing for row in self.rows)
+        to_fix = {
+            TO_FIX: sum(row.needs_fixing for row in self.rows),
+            NO_PICTURE: sum(row.lacks_picture for row in self.rows),
+        }
         return {
             "status": {
-                **({TO_FIX: to_fix} if to_fix else {}),
+                **{name: rows for name, rows in to_fix.items() if rows},
                 **{status.value: statuses[status] for status in SHOWN_STATUSES if statuses[status]},
             },
             "code": dict(codes.most_common()),
@@ -243,16 +291,45 @@ class NewestRows:
             return self._kept
 
 
-def _make_rows(lines: Sequence[RowLine], pictures: _Pictures) -> Iterator[CheckedRow]:
-    nth: Counter[tuple[str, str | None, int]] = Counter()  # the tables of a page have no names
-    for number, line in enumerate(lines):
-        position = (line.path, line.sheet, line.row)
-        text = json.dumps([*position, nth[position]])
+def _make_rows(
+    lines: Sequence[RowLine], pictures: _Pictures, rosters: Mapping[str, str]
+) -> Iterator[CheckedRow]:
+    nth: Counter[tuple[str, int]] = Counter()  # a text file becomes a workbook, whose sheet has a name
+    for number, (line, key) in enumerate(zip(lines, _make_keys(lines), strict=True)):
+        position = (str(PurePath(line.path).with_suffix("")), line.row)
+        location = digest_shown(*position, nth[position])
         nth[position] += 1
-        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_KEY]
         picture = line.picture.sha256 if line.picture else pictures.matched.get(number)
         candidates = pictures.candidates.get(number, ())
-        yield CheckedRow(key, line, rebuild_planned_outcome(line), candidates, picture)
+        outcome, roster = rebuild_planned_outcome(line), rosters.get(line.path, "")
+        yield CheckedRow(key, location, roster, line, outcome, candidates, picture)
+
+
+def _make_keys(lines: Sequence[RowLine]) -> list[str]:
+    """Return a key of each row: of the person and the name, else of its content; rows of one person differ by their content."""
+    persons = [_identify_person(line) for line in lines]
+    rows_of_person = Counter(persons)
+    equal_rows: Counter[str] = Counter()
+    keys = []
+    for line, person in zip(lines, persons, strict=True):
+        key = person
+        if rows_of_person[person] > 1:
+            content = digest_shown(person, *_list_content(line))
+            key = digest_shown(content, equal_rows[content])
+            equal_rows[content] += 1
+        keys.append(key)
+    return keys
+
+
+def _identify_person(line: RowLine) -> str:
+    """Return a digest of the person and the name; of a row without a usable number, and without a ledger, of its content."""
+    if line.key is None:
+        return digest_shown(line.row_id, *_list_content(line))
+    return digest_shown(line.key, make_name_key(line.get(Field.NAME) or ""))
+
+
+def _list_content(line: RowLine) -> list[object]:
+    return [line.path, line.sheet, *sorted(line.values.items())]
 
 
 @dataclass(frozen=True)

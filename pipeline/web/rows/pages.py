@@ -15,9 +15,10 @@ from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
 from pipeline.web.rows.checked_rows import TO_FIX, CheckedRow, CheckedRows, NewestRows, RowFilter
 from pipeline.web.rows.doctor_pictures import DoctorPictures
-from pipeline.web.rows.roster_cells import LocatedRow, RosterCells, is_editable
+from pipeline.web.rows.roster_cells import LocatedRow, RosterCells, SavedCorrection, is_editable
 from pipeline.web.rows.row_cards import RowCards
 from pipeline.web.security import SESSION, RequestRefused, Route, is_fragment
+from pipeline.web.shown import CHARS
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language, make_redirect, parse_place
 
@@ -47,9 +48,8 @@ class RowPages:
         self._newest = newest
         self._rosters = rosters
         self._pictures = pictures
-        self._saved: dict[
-            str, str
-        ] = {}  # key of a row that was corrected -> the check that shows it as it was
+        # location of a row that was corrected -> the check that shows it as it was
+        self._saved: dict[str, str] = {}
 
     def list_routes(self) -> Iterator[Route]:
         """Yield the routes."""
@@ -57,7 +57,7 @@ class RowPages:
         yield Route("POST", "/rows", Role.LOOK, self._filter)
         yield Route("GET", "/rows/state", Role.LOOK, self._show_state)
         yield Route("GET", "/rows/row/{key}", Role.LOOK, self._show_row)
-        yield Route("GET", "/rows/cell/{key}/{field}", Role.CLERK, self._open_cell)
+        yield Route("GET", "/rows/cell/{location}/{field}", Role.CLERK, self._open_cell)
         yield Route("POST", "/rows/judge", Role.CLERK, self._judge)
         yield Route("POST", "/rows/save", Role.CLERK, self._save)
         yield Route("POST", "/rows/choose", Role.CLERK, self._choose)
@@ -97,17 +97,19 @@ class RowPages:
         )
 
     async def _describe_rows(
-        self, rows: Sequence[CheckedRow], checked: CheckedRows | None, cards: RowCards
+        self,
+        rows: Sequence[CheckedRow],
+        checked: CheckedRows | None,
+        cards: RowCards,
+        *,
+        shows_others: bool = False,
     ) -> list[dict[str, object]]:
-        """Return rows of the table; the pictures that hold one, with whose they are by now."""
-        owners: Mapping[str, CheckedRow] = {}
-        if checked is not None and any(row.candidates for row in rows):
-            owners = await self._site.read(self._pictures.map_owners, checked)
-        has_unmatched = checked is not None and bool(checked.unmatched)
+        """Return rows of the table; with the pictures that may be a row's, and whose they are by now."""
+        offer = None
+        if checked is not None and any(row.candidates or row.lacks_picture for row in rows):
+            offer = await self._site.read(self._pictures.make_offer, checked)
         return [
-            cards.describe(
-                row, is_saved=self._is_saved(row, checked), owners=owners, has_unmatched=has_unmatched
-            )
+            cards.describe(row, is_saved=self._is_saved(row, checked), offer=offer, shows_others=shows_others)
             for row in rows
         ]
 
@@ -136,7 +138,7 @@ class RowPages:
 
     async def _show_row(self, request: web.Request) -> web.StreamResponse:
         checked, row = await self._get_row(request.match_info["key"])
-        if "closed" in request.query:
+        if "closed" in request.query or "pictures" in request.query:
             return await self._render_row(request, checked, row, opened=None)
         return await self._render_opened(request, checked, row)
 
@@ -147,7 +149,7 @@ class RowPages:
         row: CheckedRow,
         *,
         notice: str = "",
-        is_good: bool = False,
+        is_good: bool = True,
     ) -> web.StreamResponse:
         """Return a row with its cells, next to those of the rows with which it is in conflict."""
         together = [row, *checked.list_opponents(row)[:MAX_OPPONENTS]]
@@ -163,12 +165,16 @@ class RowPages:
         *,
         opened: object,
         notice: str = "",
-        is_good: bool = False,
+        is_good: bool = True,
     ) -> web.StreamResponse:
-        (described,) = await self._describe_rows([row], checked, self._make_cards(request))
+        """Return a row; ``notice`` is what was done, or why nothing was."""
+        shows_others = "pictures" in request.query
+        cards = self._make_cards(request)
+        (described,) = await self._describe_rows([row], checked, cards, shows_others=shows_others)
         return self._view.render(
             request,
             "rows_row.html",
+            status=200 if is_good else 409,
             row=described,
             opened=opened,
             notice=notice,
@@ -183,7 +189,7 @@ class RowPages:
         is_saved = self._is_saved(row, checked)
         described = cards.describe(row, is_saved=is_saved)
         try:
-            located = await self._locate(checked, row)
+            located = await self._locate(row)
         except RosterChanged:
             return {"row": described, "cells": [], "is_changed": True}
         faults = await self._site.read(cards.list_faults, located, row, is_saved=is_saved)
@@ -193,25 +199,24 @@ class RowPages:
             is_open = is_clerk and name in faults and is_editable(located.row, name)
             if is_open:
                 await self._record_look(request, located, name)
-            cell = cards.describe_cell(located, row.key, name, faults.get(name, ()), is_open=is_open)
+            cell = cards.describe_cell(located, row.location, name, faults.get(name, ()), is_open=is_open)
             cells.append({**cell, "can_open": is_clerk and is_editable(located.row, name)})
         cells.sort(key=lambda cell: not cell["faults"])
         return {"row": described, "cells": cells, "is_changed": False}
 
     async def _open_cell(self, request: web.Request) -> web.StreamResponse:
         """Return one cell as a field with what the roster holds."""
-        checked, row = await self._get_row(request.match_info["key"])
-        located, name = await self._locate_or_refuse(checked, row, request.match_info["field"])
+        words = {**request.query, **request.match_info}
+        located, name = await self._locate_or_refuse(words)
         await self._record_look(request, located, name)
-        cell = self._make_cards(request).describe_cell(located, row.key, name, (), is_open=True)
-        opened = request.query.get("opened", row.key)[:MAX_WORD]
+        cell = self._make_cards(request).describe_cell(located, words["location"], name, (), is_open=True)
+        opened = words.get("opened", "")[:MAX_WORD]
         return self._view.render(request, "rows_cell.html", cell=cell, opened=opened)
 
     async def _judge(self, request: web.Request) -> web.StreamResponse:
         """Answer what a run would say of a cell with the text that is typed."""
         form = await _read_form(request)
-        checked, row = await self._get_row(form.get("key", ""))
-        located, name = await self._locate_or_refuse(checked, row, form.get("field", ""))
+        located, name = await self._locate_or_refuse(form)
         problems = await self._site.read(
             self._rosters.judge_text, located, name, _clean(form.get("text", ""))
         )
@@ -219,30 +224,41 @@ class RowPages:
         return self._view.render(request, "rows_judged.html", judged=judgement)
 
     async def _save(self, request: web.Request) -> web.StreamResponse:
-        """Write a cell, if it is still the one that the form was made of; start the check."""
+        """Write a cell, if it and the person are still those that the form was made of; start the check."""
         form, cards = await _read_form(request), self._make_cards(request)
-        checked, row = await self._get_row(form.get("key", ""))
-        opened = checked.by_key.get(form.get("opened", ""), row)
+        checked = await self._site.read(self._newest.get)
+        row = checked.by_location.get(form.get("location", "")) if checked else None
+        opened = checked.by_key.get(form.get("opened", "")) if checked else None
         is_good = False
         try:
-            located, name = await self._locate_cell(
-                checked, row, form.get("field", ""), seen=form.get("roster", "")
-            )
-            if located.digest_cell(name) == form.get("seen"):
+            located, name = await self._locate_cell(row, form)
+            opened = opened or row
+            other = self._get_other_change(located, name, form.get("roster", ""), request[SESSION].user)
+            if other is None and located.digest_cell(name) == form.get("seen"):
                 notice = await self._write(request, located, name, _clean(form.get("text", "")), cards)
                 is_good = notice is None
             else:
-                other = self._rosters.get_last_correction(form.get("roster", ""))
                 notice = cards.describe_other_change(located, name, other)
         except RosterChanged:
             notice = cards.render("rows.changed")
             self._checks.start(cards.language)
-        if is_good:
-            self._saved[row.key] = checked.run
+        if checked is None or opened is None:
+            return self._render_gone(request, "rows.changed")
+        if is_good and row is not None:
+            self._saved[row.location] = checked.run
             self._checks.start(cards.language)
         return await self._render_opened(
             request, checked, opened, notice=notice or cards.render("rows.saved"), is_good=is_good
         )
+
+    def _get_other_change(
+        self, located: LocatedRow, name: Field, sha256: str, user: str
+    ) -> SavedCorrection | None:
+        """Return the last correction of the cell since a form was made, else what another user made of name or number."""
+        corrections = self._rosters.list_corrections(located, sha256)[::-1]
+        of_cell = (saved for saved in corrections if saved.name is name)
+        of_person = (saved for saved in corrections if saved.is_of_identity and saved.user != user)
+        return next(of_cell, None) or next(of_person, None)
 
     async def _write(
         self, request: web.Request, located: LocatedRow, name: Field, text: str, cards: RowCards
@@ -258,26 +274,34 @@ class RowPages:
         return None
 
     async def _choose(self, request: web.Request) -> web.StreamResponse:
-        """Give one of the pictures that hold a row to its doctor; start the check."""
+        """Give a picture to the doctor of a row, from the row itself; start the check."""
         form, cards, user = await _read_form(request), self._make_cards(request), request[SESSION].user
-        checked, row = await self._get_row(form.get("key", ""))
-        picture = next((one for one in row.candidates if one.sha256 == form.get("picture")), None)
-        if picture is None or not row.is_known or self._is_saved(row, checked):
-            raise RequestRefused(409, "rows.gone")
-        is_good, notice = False, cards.render("rows.changed")
+        stamp, picture = form.get("row", ""), form.get("picture", "")
+        checked = await self._site.read(self._newest.get)
+        row = checked.by_key.get(stamp[:CHARS]) if checked else None
+        if checked is None or row is None:
+            return self._render_gone(request, "rows.gone")
+        notice = ""
         try:
-            await self._site.read(self._pictures.give, checked, row, picture, user)
-            is_good, notice = True, cards.describe_given(row)
+            await self._site.read(self._pictures.give, checked, stamp, picture, user)
             self._checks.start(cards.language)
         except RosterChanged:
+            notice = cards.render("rows.changed")
             self._checks.start(cards.language)
         except EsignImportError as error:
             notice = cards.describe_error(error)
-        if not is_fragment(request):
+        if not (notice or is_fragment(request)):
             return make_redirect("/rows")
-        response = await self._render_row(request, checked, row, opened=None, notice=notice, is_good=is_good)
-        if is_good:  # the rows that show this picture as well are shown anew
-            response.headers["HX-Trigger"] = f"chosen-{picture.sha256}"
+        response = await self._render_row(
+            request,
+            checked,
+            row,
+            opened=None,
+            notice=notice or cards.describe_given(row),
+            is_good=not notice,
+        )
+        if not notice:  # the rows that show this picture as well are shown anew
+            response.headers["HX-Trigger"] = f"chosen-{picture}"
         return response
 
     # -- finding
@@ -289,37 +313,46 @@ class RowPages:
             raise RequestRefused(404, "rows.gone")
         return checked, row
 
-    async def _locate(self, checked: CheckedRows, row: CheckedRow) -> LocatedRow:
-        return await self._site.read(self._rosters.locate, row.line, checked.digests.get(row.line.path, ""))
+    async def _locate(self, row: CheckedRow) -> LocatedRow:
+        return await self._site.read(self._rosters.locate, row.line, row.roster)
 
     async def _locate_cell(
-        self, checked: CheckedRows, row: CheckedRow, field: str, *, seen: str = ""
+        self, row: CheckedRow | None, words: Mapping[str, str]
     ) -> tuple[LocatedRow, Field]:
-        """Return a row in its roster and one of its fields; ``seen`` is the digest of the roster that a form shows.
+        """Return a row of the newest check in its roster, of which a form shows these bytes, and one of its fields.
 
-        Raises RosterChanged where that roster changed otherwise than by corrections of this page.
+        Raises RosterChanged where the roster changed since otherwise than by corrections of this page.
         """
-        sha256 = seen or checked.digests.get(row.line.path, "")
-        located = await self._site.read(self._rosters.locate, row.line, sha256)
-        name = next((name for name in located.row.fields if name.value == field), None)
+        seen = words.get("roster", "")
+        if row is None or self._rosters.follow(seen) != self._rosters.follow(row.roster):
+            raise RosterChanged
+        located = await self._site.read(self._rosters.locate, row.line, seen)
+        name = next((name for name in located.row.fields if name.value == words.get("field")), None)
         if name is None or not is_editable(located.row, name):
             raise RequestRefused(404, "rows.gone")
         return located, name
 
-    async def _locate_or_refuse(
-        self, checked: CheckedRows, row: CheckedRow, field: str
-    ) -> tuple[LocatedRow, Field]:
+    async def _locate_or_refuse(self, words: Mapping[str, str]) -> tuple[LocatedRow, Field]:
+        checked = await self._site.read(self._newest.get)
+        row = checked.by_location.get(words.get("location", "")) if checked else None
         try:
-            return await self._locate_cell(checked, row, field)
+            return await self._locate_cell(row, words)
         except RosterChanged as change:
             raise RequestRefused(409, "rows.changed") from change
+
+    def _render_gone(self, request: web.Request, key: str) -> web.Response:
+        """Return why nothing was done, in place of a row that the newest check does not have."""
+        if not is_fragment(request):
+            raise RequestRefused(409, key)
+        text = self._make_cards(request).render(key)
+        return self._view.render(request, "rows_gone.html", status=409, text=text)
 
     def _is_saved(self, row: CheckedRow, checked: CheckedRows | None) -> bool:
         """Return whether a row was corrected, or got its picture, after the check that is shown."""
         if checked is None:
             return False
         is_given = row.key in self._pictures.list_given_since(checked).values()
-        return is_given or self._saved.get(row.key) == checked.run
+        return is_given or self._saved.get(row.location) == checked.run
 
     async def _record_look(self, request: web.Request, located: LocatedRow, name: Field) -> None:
         """Write into the page's log that a user looks at a number whole."""

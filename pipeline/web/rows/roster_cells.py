@@ -1,4 +1,7 @@
-"""The rosters of the page's rows: located by their bytes, read once, judged while one types, corrected."""
+"""The rosters of the page's rows: located by their bytes, read once, judged while one types, corrected.
+
+The bytes of a roster with the location of a row name its cells exactly: so do they after corrections of this page, which move no row.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from threading import Lock, RLock
 
 from pipeline.clock import stamp
 from pipeline.domain.masking import compile_masked_name
-from pipeline.domain.roster import CellKind, Field, Problem, Row
+from pipeline.domain.roster import CellKind, Field, Origin, Problem, Row
 from pipeline.domain.row_record import RowLine
 from pipeline.errors import RosterChanged
 from pipeline.intake.fields.validate import validate_rows
@@ -32,6 +35,18 @@ class SavedCorrection:
     user: str
     moment: str
     cell: str  # C12
+    origin: Origin = field(repr=False)  # of its row
+    name: Field
+
+    @property
+    def is_of_identity(self) -> bool:
+        """Whether it changed who the doctor is."""
+        return self.name in {Field.NAME, Field.NUMBER}
+
+    def is_of(self, row: Row) -> bool:
+        """Return whether it changed a cell of a row of this roster; a text file that has become a workbook names its sheet."""
+        sheets = {self.origin.sheet, row.origin.sheet} - {None}
+        return self.origin.row == row.origin.row and len(sheets) <= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +103,14 @@ class RosterCells:
             seen.add(sha256)
         return sha256
 
-    def get_last_correction(self, sha256: str) -> SavedCorrection | None:
-        """Return the newest correction of this page after a roster had these bytes."""
-        last, newest = self._saved.get(sha256), self.follow(sha256)
-        while last is not None and last.sha256 != newest:
-            last = self._saved.get(last.sha256)
-        return last
+    def list_corrections(self, located: LocatedRow, sha256: str) -> list[SavedCorrection]:
+        """Return the corrections of a row since its roster had these bytes, which `locate` has found."""
+        corrections = []
+        while sha256 != located.roster.sha256:
+            saved = self._saved[sha256]
+            corrections += [saved] if saved.is_of(located.row) else []
+            sha256 = saved.sha256
+        return corrections
 
     def _list_rosters(self, sha256: str) -> Sequence[RosterReading]:
         """Return the rosters in the configured folders that have these bytes."""
@@ -140,12 +157,17 @@ class RosterCells:
 
     def correct(self, located: LocatedRow, name: Field, text: str, user: str) -> None:
         """Write a text into a cell of a roster, as `RosterCorrector.correct` does."""
-        roster = located.roster
+        roster, row = located.roster, located.row
         with self._turn:
-            after = self._corrector.correct(roster, located.row, name, text)
-            cell = located.row.address(name) or ""
-            moment = stamp(self._site.clock.now())
-            self._saved[roster.sha256] = SavedCorrection(after.sha256, user, moment, cell)
+            after = self._corrector.correct(roster, row, name, text)
+            self._saved[roster.sha256] = SavedCorrection(
+                after.sha256,
+                user,
+                stamp(self._site.clock.now()),
+                row.address(name) or "",
+                row.origin,
+                name,
+            )
             self._keep(after)
 
 

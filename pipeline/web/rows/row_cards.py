@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from pipeline.clock import shown
 from pipeline.domain.fields import FIELDS
@@ -20,11 +21,14 @@ from pipeline.reports.explanations import (
 )
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_notes import get_address
-from pipeline.web.rows.checked_rows import TO_FIX, CheckedRow, get_file_name
+from pipeline.web.rows.checked_rows import NO_PICTURE, TO_FIX, CheckedPicture, CheckedRow, get_file_name
+from pipeline.web.rows.doctor_pictures import PictureOffer
 from pipeline.web.rows.roster_cells import LocatedRow, RosterCells, SavedCorrection
 
 Described = dict[str, object]
 _AMBIGUOUS = "IMAGE_AMBIGUOUS"
+MAX_OFFERED = 24  # pictures, beside those that may be the row's
+MAX_NAMED = 3  # doctors of one picture
 _REASONED = frozenset(
     {Status.REJECTED, Status.FAILED, Status.NOT_SENT, Status.CHANGED, Status.UNKNOWN, Status.EXISTS}
 )
@@ -55,8 +59,8 @@ class RowCards:
         }
 
     def _name_status(self, value: str) -> str:
-        if value == TO_FIX:
-            return self.render("rows.to_fix")
+        if value in {TO_FIX, NO_PICTURE}:
+            return self.render(f"rows.{value}")
         return self.render(f"status.{value}")
 
     def _name_code(self, code: str) -> str:
@@ -67,18 +71,25 @@ class RowCards:
         row: CheckedRow,
         *,
         is_saved: bool,
-        owners: Mapping[str, CheckedRow] | None = None,
-        has_unmatched: bool = False,
+        offer: PictureOffer | None = None,
+        shows_others: bool = False,
     ) -> Described:
-        """Return a row of the table; with the pictures of which one may be chosen where ``owners`` are given.
+        """Return a row of the table; with the pictures that may be its doctor's where there is an ``offer``.
 
-        ``owners`` are the rows whose doctors have pictures already, by the sha256 of these. ``has_unmatched``: there are
-        pictures that no row matched.
+        ``shows_others``: also with the other pictures of the offer, which only a person knows to be the doctor's.
         """
         line = row.line
         sheet = (line.sheet,) if line.sheet else ()
+        candidates: list[CheckedPicture] = []
+        others: list[CheckedPicture] = []
+        if offer is not None and not is_saved:
+            candidates = list(row.candidates)
+            others = offer.list_others(row)
+        shown = [*candidates, *(others[:MAX_OFFERED] if shows_others else ())]
+        described = [self._describe_candidate(row, picture, offer) for picture in shown] if offer else []
         return {
             "key": row.key,
+            "stamp": row.stamp,
             "name": name_doctor(row, self._presenter),
             "staff_no": line.get(Field.STAFF_NO),
             "department": line.get(Field.DEPARTMENT),
@@ -90,36 +101,34 @@ class RowCards:
             "reasons": list(self._list_reasons(row)),
             "is_saved": is_saved,
             "who": describe_doctor(row),
-            "candidates": self._describe_candidates(row, owners)
-            if owners is not None and not is_saved
-            else (),
+            "candidates": described,
+            "is_held": bool(row.candidates or row.picture),
             "is_known": row.is_known,
-            "may_take": has_unmatched and row.lacks_picture,
+            "can_choose": any(not picture["owner"] for picture in described),
+            "others": len(others),
+            "shows_others": shows_others,
+            "not_shown": max(0, len(others) - MAX_OFFERED),
         }
 
-    def _describe_candidates(self, row: CheckedRow, owners: Mapping[str, CheckedRow]) -> list[Described]:
-        described: list[Described] = []
-        for picture in row.candidates:
-            owner = owners.get(picture.sha256)
-            is_free = owner is None or owner is row
-            described.append(
-                {
-                    "sha256": picture.sha256,
-                    "name": picture.name,
-                    "owner": "" if owner is None or is_free else name_doctor(owner, self._presenter),
-                    "owner_who": "" if owner is None or is_free else describe_doctor(owner),
-                }
-            )
-        return described
+    def _describe_candidate(self, row: CheckedRow, picture: CheckedPicture, offer: PictureOffer) -> Described:
+        owner = offer.owners.get(picture.sha256)
+        is_free = owner is None or owner is row
+        rivals = [other for other in offer.by_candidate.get(picture.sha256, ()) if other is not row]
+        return {
+            "sha256": picture.sha256,
+            "name": picture.name,
+            "owner": "" if owner is None or is_free else name_doctors([owner], self._presenter),
+            "rivals": name_doctors(rivals, self._presenter) if is_free else "",
+        }
 
     def _list_reasons(self, row: CheckedRow) -> Iterator[Described]:
         """Yield what is wrong with a row, and what to do; of a row without an error its warnings."""
-        outcome = row.outcome
+        outcome, stop = row.outcome, self.render("web.full_stop")
         for problem in outcome.errors:
             wrong, advice = self._explain(row, problem)
             if row.candidates and problem.code == _AMBIGUOUS:
                 advice = ""  # the pictures are shown below, to choose from
-            yield _make_reason(wrong, advice, cell=get_address(outcome, problem))
+            yield _make_reason(wrong.removesuffix(stop) + stop, advice, cell=get_address(outcome, problem))
         if outcome.errors:
             return
         if outcome.status in _REASONED:
@@ -153,7 +162,13 @@ class RowCards:
         return faults
 
     def describe_cell(
-        self, located: LocatedRow, key: str, name: Field, faults: Sequence[tuple[str, str]], *, is_open: bool
+        self,
+        located: LocatedRow,
+        location: str,
+        name: Field,
+        faults: Sequence[tuple[str, str]],
+        *,
+        is_open: bool,
     ) -> Described:
         """Return a cell of a row; an open one is a field with what the roster holds."""
         cell = located.row.fields[name]
@@ -161,8 +176,8 @@ class RowCards:
         is_picture = cell.kind is CellKind.PICTURE
         masked = mask_value(name, text) if FIELDS[name].is_personal else self._presenter.mask_text(text)
         return {
-            "id": f"{key}-{name.value}",
-            "key": key,
+            "id": f"{location}-{name.value}",
+            "location": location,
             "field": name.value,
             "label": self._presenter.name_field(name),
             "address": located.row.address(name),
@@ -241,6 +256,14 @@ def describe_doctor(row: CheckedRow) -> str:
     line = row.line
     parts = (line.get(Field.STAFF_NO), line.get(Field.DEPARTMENT), (line.get(Field.NUMBER) or "")[-4:])
     return " · ".join(filter(None, parts))
+
+
+def name_doctors(rows: Iterable[CheckedRow], presenter: Presenter) -> str:
+    """Return the names of a few doctors, each with how the doctor differs from others of the name."""
+    doctors = dict.fromkeys(
+        " · ".join(filter(None, (name_doctor(row, presenter), describe_doctor(row)))) for row in rows
+    )
+    return presenter.join("comma", *islice(doctors, MAX_NAMED))
 
 
 def _make_reason(

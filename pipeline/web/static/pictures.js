@@ -27,7 +27,7 @@ document.addEventListener("drop", (event) => {
   event.preventDefault();
   doctor.classList.remove("over");
   const form = dragged.querySelector("form");
-  form.elements.key.value = doctor.dataset.doctor;
+  form.elements.row.value = doctor.dataset.doctor;
   form.requestSubmit();
   dragged = null;
 });
