@@ -8,12 +8,12 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
-from pipeline.operations.export import collect_seals, list_seal_notes, name_seal_workbook
+from pipeline.operations.export import collect_seals, get_run_record, list_seal_notes, name_seal_workbook
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.seal_list import write_seal_workbook
 from pipeline.web.access import Role
 from pipeline.web.run_files import SHEET_TYPE
-from pipeline.web.security import Route
+from pipeline.web.security import RequestRefused, Route
 from pipeline.web.site import Site
 from pipeline.web.view import choose_language
 
@@ -37,7 +37,10 @@ class SealLists:
         return await self._send(request, leavers=True)
 
     async def _send_of_run(self, request: web.Request) -> web.StreamResponse:
-        return await self._send(request, run=request.match_info["run"])
+        site, run = self._site, request.match_info["run"]
+        if await site.read(get_run_record, site.config, site.clock, run) is None:
+            raise RequestRefused(404, "web.no_run")
+        return await self._send(request, run=run)
 
     async def _send(
         self, request: web.Request, *, run: str | None = None, leavers: bool = False
@@ -49,7 +52,7 @@ class SealLists:
         return web.Response(body=content, content_type=SHEET_TYPE, headers=headers)
 
     def _make_workbook(self, presenter: Presenter, *, run: str | None, leavers: bool) -> bytes:
-        """Return the bytes of a workbook. Raises UsageError for an unknown run, and for leavers before a complete run."""
+        """Return the bytes of a workbook. Raises UsageError for leavers before a complete run."""
         seals = collect_seals(self._site.config, self._site.clock, run=run, leavers=leavers)
         notes = list_seal_notes(seals, presenter, run=run, leavers=leavers)
         with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
-from pipeline.errors import DiskTrouble, EsignImportError, UsageError
+from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.reports import html_pages
 from pipeline.reports.html_pages import get_environment
 from pipeline.reports.presenter import Presenter
@@ -206,8 +206,7 @@ class PageView:
         if isinstance(error, OSError):
             error = DiskTrouble.of(error)
         if isinstance(error, EsignImportError):
-            status = 400 if isinstance(error, UsageError) else 503
-            return status, presenter.mask_text(error.render(presenter.language))
+            return 503, presenter.mask_text(error.render(presenter.language))
         kind = type(error).__name__
         self._report_failure(error)
         return 500, presenter.render("web.bug", kind=kind)
