@@ -124,8 +124,6 @@ def _encoded(name: str, spell) -> None:
 
 _encoded("GBK bytes", lambda n: n.encode("gbk"))
 _encoded("GBK read as cp437", lambda n: n.encode("gbk").decode("cp437"))
-_encoded("GBK read as latin-1", lambda n: n.encode("gbk").decode("latin-1"))
-_encoded("UTF-8 read as cp437", lambda n: n.encode("utf-8").decode("cp437"))
 
 
 @TRAPS("file name: GBK bytes that are valid UTF-8", ways="folder")

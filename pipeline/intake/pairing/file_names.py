@@ -4,18 +4,17 @@ A *stem* is a file name without its picture extension. The *comparison key* of a
 case and blanks, and writes every dot of a name as ``·``. A known suffix is stripped (张伟印章, 张伟_签名, 张伟 (2),
 张伟 - 副本). The rest must equal an expected stem exactly, or be made of a row's values. Nothing here measures similarity.
 
-A zip or an old share carries names in GBK that are taken for UTF-8, cp437 or latin-1 when it is unpacked. Every reading
-here can be undone to the very name, so that it equals an expected stem exactly when that stem, written in those bytes,
-is the name. A name that lost bytes on its way (锟斤拷, ????) has no reading.
+A zip or an old share carries names in GBK that are taken for UTF-8 or cp437 when it is unpacked. Every reading here can
+be undone to the very name, so that it equals an expected stem exactly when that stem, written in those bytes, is the
+name. A name that lost bytes on its way (锟斤拷, ????) has no reading.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from urllib.parse import unquote_to_bytes
 
 from pipeline.intake.fields.normalize import drop_invisible, fold_width
 from pipeline.intake.fields.person_name import COMPOUND_SURNAMES
@@ -61,26 +60,10 @@ JOINTS = ("", "_", "-", "·", "—", "——", "–", "+", "、", ",")
 _UNJOINED = {ord(sign): None for sign in "_-·—–+、,()"}
 
 _GBK, _UTF_8 = "gb18030", "utf-8"
-_TITLES = {_GBK: "GBK", _UTF_8: "UTF-8"}
-# what bytes were taken for -> what they may have been; UTF-8 with what Python puts for bytes that are none
-_MISTAKES = {
-    "UTF-8": (_GBK,),
-    "GBK": (_UTF_8,),
-    "cp437": (_GBK, _UTF_8),
-    "latin-1": (_GBK, _UTF_8),
-    "cp1252": (_GBK, _UTF_8),
-}
+# what bytes in GBK were taken for: UTF-8 with what Python puts for bytes that are none, or the code page of old zips
+_TAKEN_FOR = {"UTF-8": (_UTF_8, "surrogateescape"), "cp437": ("cp437", "strict")}
 _HAN = re.compile(r"[\u3400-\u9fff]")
-_BEYOND_LATIN = re.compile("[^\x00-\u2e7f]")  # in none of the three Western code pages
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# the 27 signs that Windows has where latin-1 has control characters; the other five bytes stay what they are
-_WINDOWS_1252 = {
-    ord(bytes([byte]).decode("cp1252")): byte
-    for byte in range(0x80, 0xA0)
-    if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
-}
-_PERCENT = re.compile("(?:%[0-9A-Fa-f]{2})+")
-_INFO_ZIP = re.compile("#U([0-9a-f]{4})|#L([0-9a-f]{6})")  # how unzip writes what its locale cannot
 
 
 def split_extension(name: str) -> tuple[str, str]:
@@ -222,18 +205,14 @@ def list_readings(name: str) -> tuple[tuple[str, str], ...]:
     Only texts with a Han character are of use, and only such are returned. A byte that is no UTF-8 stands in ``name``
     as Python's surrogate for it.
     """
-    if name.isascii():
-        return tuple(_unescape(name)) if "%" in name or "#" in name else ()
     readings: dict[str, str] = {}
-    for written, before in ((name, ""), (unicodedata.normalize("NFC", name), "NFD→NFC + ")):
-        if before and written == name:
+    for title, (encoding, errors) in _TAKEN_FOR.items():
+        try:
+            text = None if name.isascii() else _read_gbk(name.encode(encoding, errors))
+        except UnicodeEncodeError:  # no bytes give this name
             continue
-        for taken_for, meant in _MISTAKES.items():
-            raw = _encode_as(written, taken_for)
-            for encoding in meant if raw is not None else ():
-                text = _decode_as(raw or b"", encoding)
-                if text is not None and text != name:
-                    readings.setdefault(text, f"{before}{_TITLES[encoding]} → {taken_for}")
+        if text is not None and text != name:
+            readings.setdefault(text, f"GBK → {title}")
     return tuple(readings.items())
 
 
@@ -241,50 +220,17 @@ def make_readable(name: str) -> str:
     """Return a name as it can be printed and written into a file: bytes that are no UTF-8 are read as GBK if they can be."""
     if _SURROGATE.search(name) is None:
         return name
-    raw = name.encode(_UTF_8, "surrogateescape" if _encode_as(name, "UTF-8") is not None else "replace")
-    return _decode_as(raw, _GBK) or raw.decode(_UTF_8, "replace")
-
-
-def _encode_as(name: str, taken_for: str) -> bytes | None:
-    """Return the bytes that give this name when taken for an encoding, None where there are none."""
     try:
-        if taken_for == "UTF-8":
-            return name.encode(_UTF_8, "surrogateescape")
-        if taken_for == "GBK":
-            return name.encode(_GBK)
-        if _BEYOND_LATIN.search(name):
-            return None
-        return (
-            name.translate(_WINDOWS_1252).encode("latin-1")
-            if taken_for == "cp1252"
-            else name.encode(taken_for)
-        )
+        raw = name.encode(_UTF_8, "surrogateescape")
     except UnicodeEncodeError:
-        return None
+        raw = name.encode(_UTF_8, "replace")
+    return _read_gbk(raw) or raw.decode(_UTF_8, "replace")
 
 
-def _decode_as(raw: bytes, encoding: str) -> str | None:
-    """Return the text that these bytes are in an encoding and no other bytes are, if a Han character is in it."""
+def _read_gbk(raw: bytes) -> str | None:
+    """Return the text that these bytes are in GBK and no other bytes are, if a Han character is in it."""
     try:
-        text = raw.decode(encoding)
+        text = raw.decode(_GBK)
     except UnicodeDecodeError:
         return None
-    return text if _HAN.search(text) and text.encode(encoding) == raw else None
-
-
-def _unescape(name: str) -> Iterator[tuple[str, str]]:
-    """Yield the readings of a name whose bytes or characters were written out in ASCII."""
-    if _PERCENT.search(name):
-        raw = unquote_to_bytes(name)
-        text = _decode_as(raw, _UTF_8) or _decode_as(raw, _GBK)
-        if text is not None:
-            yield text, "%XX"
-    if _INFO_ZIP.search(name):
-        text = _INFO_ZIP.sub(lambda code: _get_character(code[1] or code[2]), name)
-        if _HAN.search(text):
-            yield text, "#U"
-
-
-def _get_character(code: str) -> str:
-    number = int(code, 16)
-    return chr(number) if number <= 0x10FFFF else "\ufffd"
+    return text if _HAN.search(text) and text.encode(_GBK) == raw else None

@@ -538,7 +538,7 @@ OTHERS_FILES = {
     "the staff number": "工号20020.png",
     "the staff number and a date": "20020_20260301.png",
     "the mobile": "13812345678.png",
-    "in GBK": "2026_李文章.png".encode("gbk").decode("latin-1"),
+    "in GBK": "2026_李文章.png".encode("gbk").decode("cp437"),
 }
 
 
