@@ -34,7 +34,7 @@ from pipeline.intake.pairing.expected_names import (
     make_department_key,
     may_be_longer_name,
 )
-from pipeline.intake.pairing.file_names import JOINTS, comparison_key, describe_differences
+from pipeline.intake.pairing.file_names import JOINTS, comparison_key
 from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
 
 _SIGNS = re.escape("".join(sorted(set("".join(JOINTS)))))
@@ -165,20 +165,13 @@ class ComposedNames:
         values = self._get_values(row)
         evidence = values.get_evidence(parts)
         assert evidence is not None
-        folder: tuple[DepartmentMatch, str] = ("", "")
+        department: DepartmentMatch = ""
         if any(part in values.departments for part in parts):
-            folder = ("own", "")
+            department = "own"
         elif evidence == NAME:
-            folder = get_department_match(variant, self._departments[row], self._known)
-        department, folder_encoding = folder
-        form = (variant.base, variant.suffix)
-        steps = (
-            variant.encoding,
-            describe_differences(variant.stem, form, variant.base),
-            folder_encoding,
-        )
-        differences = " + ".join(dict.fromkeys(filter(None, steps)))
-        return ImageMatch(variant.candidate, evidence, variant.base, differences, department, is_joined=True)
+            department = get_department_match(variant, self._departments[row], self._known)
+        is_exact = variant.stem == variant.base and not variant.is_recoded
+        return ImageMatch(variant.candidate, evidence, variant.base, is_exact, department, is_joined=True)
 
 
 def list_pieces(comparison: str) -> list[str]:

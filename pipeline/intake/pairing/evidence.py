@@ -133,7 +133,7 @@ def _note_department(
     if _names_folder(text):
         return replace(match, department=FOREIGN)
     variant = next(iter(list_variants(match.candidate)))
-    department, _ = get_department_match(variant, departments, known_departments)
+    department = get_department_match(variant, departments, known_departments)
     return replace(match, department=FOREIGN) if department == FOREIGN else match
 
 

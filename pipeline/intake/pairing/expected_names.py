@@ -36,7 +36,6 @@ _ORDERS = [
     )
     for order in orders.split()
 ]
-_PLAIN_JOINTS = ("", "_", "-", " ")  # so joined, a stem is what was expected to the letter
 MAX_VARIANTS = 256  # files looked at for one stem: who has more has to tidy up, and nothing is decided
 _READY = frozenset({".png", ".jpg", ".jpeg"})  # taken before one that must be converted
 
@@ -60,12 +59,12 @@ _NO_DEPARTMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ImageMatch:
-    """One file that one row may mean: by what evidence, and how its name differs from the expected one."""
+    """One file that one row may mean: by what evidence, and whether its name is the expected one to the letter."""
 
     candidate: Candidate
     evidence: str
     expected: str = field(repr=False)
-    differences: str = ""  # in symbols; "" for a name to the letter
+    is_exact: bool = True
     department: DepartmentMatch = ""
     is_joined: bool = False  # of several parts: 内科张伟, 张伟_1001
     # only of a row without a department column
@@ -76,7 +75,7 @@ class ImageMatch:
         """The order of several matches of one row."""
         needs_conversion = self.candidate.extension not in _READY
         strength = STRENGTH[self.evidence]
-        return strength, bool(self.differences), needs_conversion, self.candidate.relative_path
+        return strength, not self.is_exact, needs_conversion, self.candidate.relative_path
 
 
 class _Part(NamedTuple):
@@ -99,11 +98,11 @@ def match_by_name(
         if joint is None or (order == "dn" and may_be_longer_name(variant, parts[-1].comparison_key)):
             continue
         seen.add(variant.candidate)
-        folder: tuple[DepartmentMatch, str] = ("", "")
+        department: DepartmentMatch = ""
         if evidence == NAME:
             in_stem = "d" in order
-            folder = ("own", "") if in_stem else get_department_match(variant, departments, known_departments)
-        yield _make_match(variant, evidence, parts, joint, folder)
+            department = "own" if in_stem else get_department_match(variant, departments, known_departments)
+        yield _make_match(variant, evidence, parts, joint, department)
 
 
 def _list_hits(
@@ -191,30 +190,13 @@ def _make_match(
     evidence: str,
     parts: Sequence[_Part],
     joint: str,
-    folder: tuple[DepartmentMatch, str],
+    department: DepartmentMatch,
 ) -> ImageMatch:
-    department, folder_encoding = folder
-    expected = _join_parts([part.spellings[0] for part in parts], "." if joint == "·" else joint)
-    steps = [variant.encoding, folder_encoding]
-    if not _is_to_the_letter(variant.stem, parts):
-        form = (variant.base, variant.suffix)
-        steps.insert(1, file_names.describe_differences(variant.stem, form, expected))
-    differences = " + ".join(dict.fromkeys(step for step in steps if step))
-    return ImageMatch(variant.candidate, evidence, expected, differences, department, len(parts) > 1)
-
-
-def _is_to_the_letter(stem: str, parts: Sequence[_Part]) -> bool:
-    if len(parts) == 1:
-        return stem in parts[0].spellings
-    return any(
-        stem == _join_parts(written, joint)
-        for written in product(*(part.spellings for part in parts))
-        for joint in (*_PLAIN_JOINTS, "(")
-    )
-
-
-def _join_parts(written: Sequence[str], joint: str) -> str:
-    return f"{written[0]}({written[1]})" if joint == "(" and len(written) == 2 else joint.join(written)
+    written = [part.spellings[0] for part in parts]
+    expected = f"{written[0]}({written[1]})" if joint == "(" else joint.replace("·", ".").join(written)
+    is_spelled = all(any(spelling in variant.stem for spelling in part.spellings) for part in parts)
+    is_exact = is_spelled and variant.stem == variant.base and not variant.is_recoded
+    return ImageMatch(variant.candidate, evidence, expected, is_exact, department, len(parts) > 1)
 
 
 # --- departments
@@ -222,20 +204,19 @@ def _join_parts(written: Sequence[str], joint: str) -> str:
 
 def get_department_match(
     variant: FileNameVariant, departments: Sequence[str], known_departments: Collection[str]
-) -> tuple[DepartmentMatch, str]:
-    """Return in whose department a file lies, and the encoding in which its folder is named so."""
+) -> DepartmentMatch:
+    """Return in whose department a file lies."""
     part_names = variant.candidate.folder.part_names
     own = [make_department_key(name) for name in departments]
-    encodings = [part[name] for part in part_names for name in own if name in part]
-    if encodings:
-        return "own", min(encodings)
+    if any(name in part for part in part_names for name in own):
+        return "own"
     own_bare = {get_bare_name(name) for name in own}
     for part in part_names:
         for name in part:
             is_other = is_department(name) and get_bare_name(name) not in own_bare
             if name in known_departments or is_other:
-                return "other" if departments else "some", ""
-    return "", ""
+                return "other" if departments else "some"
+    return ""
 
 
 @lru_cache(maxsize=4096)  # departments come again

@@ -50,7 +50,6 @@ _COUNT = re.compile(
 _MOST_SUFFIXES, _MOST_EXTENSIONS = 8, 8  # one behind the other
 _LAST = frozenset("章印名字鉴模签片样图照件本贝yY)0123456789")  # what a suffix can end with
 _GLUED = 3  # characters of a name from which on a 章 that is glued to it cannot be its last: 李文章 is a name
-BLANK_STEP = "“ ”"  # blanks differ
 _BLANKS = re.compile(r"[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _DOTS = dict.fromkeys(map(ord, ".\u2022\u2024\u2027\u2219\u22c5\u30fb\ufe52\uff65"), "·")
 _PLAIN = re.compile("[\u4e00-\u9fff0-9a-z]+")  # nothing to fold: nearly every stem
@@ -61,7 +60,7 @@ _UNJOINED = {ord(sign): None for sign in "_-·—–+、,()"}
 
 _GBK, _UTF_8 = "gb18030", "utf-8"
 # what bytes in GBK were taken for: UTF-8 with what Python puts for bytes that are none, or the code page of old zips
-_TAKEN_FOR = {"UTF-8": (_UTF_8, "surrogateescape"), "cp437": ("cp437", "strict")}
+_TAKEN_FOR = ((_UTF_8, "surrogateescape"), ("cp437", "strict"))
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -165,33 +164,8 @@ def _runs_together(first: str, second: str) -> bool:
     return f"{first[-1]}{second[0]}".isascii() and first[-1].isalnum() and second[0].isalnum()
 
 
-def describe_differences(stem: str, form: tuple[str, str], expected: str) -> str:
-    """Return in symbols, which need no language, how a file's stem differs from the expected one: ``Ａ→A + “印章”``.
-
-    ``form`` is the pair of ``strip_known_suffixes(stem)`` that fits: its base and the expected stem have one comparison
-    key.
-    """
-    base, suffix = form
-    narrowed, wanted = fold_width(stem), _compose(expected)
-    composed = unicodedata.normalize("NFC", narrowed)
-    steps = {
-        "Ａ→A": narrowed != stem or fold_width(expected) != expected,
-        "NFD→NFC": composed != narrowed,
-        BLANK_STEP: composed.strip() != composed
-        or _unify_dots(base).casefold() != _unify_dots(wanted).casefold(),
-        ".→·": _drop_blanks(base).casefold() != _drop_blanks(wanted).casefold(),
-        "a→A": _unify_dots(_drop_blanks(base)) != _unify_dots(_drop_blanks(wanted)),
-        f"“{suffix}”": bool(suffix),
-    }
-    return " + ".join(step for step, applies in steps.items() if applies)
-
-
 def _unify_dots(text: str) -> str:
     return text.translate(_DOTS).rstrip("·")
-
-
-def _drop_blanks(text: str) -> str:
-    return drop_invisible(_BLANKS.sub("", text))
 
 
 def _compose(text: str) -> str:
@@ -199,21 +173,21 @@ def _compose(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)  # the parts of a path come again with every file below them
-def list_readings(name: str) -> tuple[tuple[str, str], ...]:
-    """Return every other (text, encoding) that a name may have been, ``(姚平, GBK → UTF-8)`` for ``Ҧƽ``.
+def list_readings(name: str) -> tuple[str, ...]:
+    """Return every other text that a name may have been, 姚平 for ``Ҧƽ``.
 
     Only texts with a Han character are of use, and only such are returned. A byte that is no UTF-8 stands in ``name``
     as Python's surrogate for it.
     """
-    readings: dict[str, str] = {}
-    for title, (encoding, errors) in _TAKEN_FOR.items():
+    readings: dict[str, None] = {}
+    for encoding, errors in _TAKEN_FOR:
         try:
             text = None if name.isascii() else _read_gbk(name.encode(encoding, errors))
         except UnicodeEncodeError:  # no bytes give this name
             continue
         if text is not None and text != name:
-            readings.setdefault(text, f"GBK → {title}")
-    return tuple(readings.items())
+            readings[text] = None
+    return tuple(readings)
 
 
 def make_readable(name: str) -> str:

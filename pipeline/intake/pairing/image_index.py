@@ -44,8 +44,9 @@ class ImageFolder:
     root: Path = field(repr=False)  # the picture folder, or the zip that is named in its place
     path: Path = field(repr=False)  # the directory, or the zip file
     parts: tuple[str, ...] = field(repr=False)  # names of the folders and of the zip below the root, readable
-    # what each part may be called: comparison key -> encoding
-    part_names: tuple[Mapping[str, str], ...] = field(repr=False)
+    part_names: tuple[frozenset[str], ...] = field(
+        repr=False
+    )  # what each part may be called, as comparison keys
     is_garbled: bool = False  # whether some part is not called in the system's encoding
     # a zip's size and mtime_ns when it was listed; None for a directory
     zip_stamp: tuple[int, int] | None = None
@@ -53,8 +54,7 @@ class ImageFolder:
     def get_subfolder(self, name: str, *, path: Path | None = None) -> ImageFolder:
         """Return the folder one level down, of a directory (``path``) or in the same zip."""
         readable = file_names.make_readable(name)
-        readings = (*file_names.list_readings(name), (name, ""))
-        part = {file_names.comparison_key(text): encoding for text, encoding in readings}
+        part = frozenset(map(file_names.comparison_key, (name, *file_names.list_readings(name))))
         return replace(
             self,
             path=path or self.path,
@@ -125,7 +125,7 @@ class FileNameVariant(NamedTuple):
     stem: str  # the reading
     base: str  # of it, without the suffix
     suffix: str
-    encoding: str  # "" for the name as it is
+    is_recoded: bool  # the reading is another than the name as it is
 
 
 class SkippedFile(NamedTuple):
@@ -209,10 +209,10 @@ def _get_offset(candidate: Candidate) -> int:
 
 def list_variants(candidate: Candidate) -> Iterable[FileNameVariant]:
     """Yield what a file may be called."""
-    for reading, encoding in ((candidate.stem, ""), *file_names.list_readings(candidate.stem)):
+    for reading in (candidate.stem, *file_names.list_readings(candidate.stem)):
         for base, suffix in file_names.strip_known_suffixes(reading):
             key = file_names.comparison_key(base)
-            yield FileNameVariant(candidate, key, reading, base, suffix, encoding)
+            yield FileNameVariant(candidate, key, reading, base, suffix, reading != candidate.stem)
 
 
 # --- folders

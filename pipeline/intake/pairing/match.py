@@ -61,7 +61,6 @@ from pipeline.intake.pairing.expected_names import (
     ImageMatch,
     list_names,
 )
-from pipeline.intake.pairing.file_names import BLANK_STEP
 from pipeline.intake.pairing.file_texts import FileTexts
 from pipeline.intake.pairing.given_files import list_given_files
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
@@ -70,7 +69,7 @@ from pipeline.intake.pairing.match_problems import add_problem, list_texts, make
 from pipeline.intake.pairing.picture_column import PictureEntry, read_entry_text, read_picture_entry
 from pipeline.intake.pairing.similar_names import RowWords, SimilarNames
 from pipeline.intake.pairing.zip_files import UnreadableFile
-from pipeline.messages.catalogue import join_texts, make_message
+from pipeline.messages.catalogue import make_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -516,21 +515,11 @@ def _list_warnings(doctor: Doctor, options: Sequence[_Option]) -> Iterator[Probl
         yield make_problem("IMAGE_DUPLICATE_FILE", doctor, found=files)
 
 
-def _describe_steps(differences: str) -> str:
-    """Return how a file's name differs; blanks are called so, for in quotes they look like nothing."""
-    if BLANK_STEP not in differences:
-        return differences
-    return join_texts(
-        make_message("image.blanks") if step == BLANK_STEP else step for step in differences.split(" + ")
-    )
-
-
 def _list_name_warnings(doctor: Doctor, match: ImageMatch) -> Iterator[Problem]:
     is_whole_path = match.evidence == COLUMN and picture_column.get_file_of_path(match.expected)
-    if match.differences or is_whole_path:
+    if not match.is_exact or is_whole_path:
         detail = {
             "found": show_path(match.candidate.relative_path, doctor),
-            "why": _describe_steps(match.differences),
             "expected": show_path(match.expected, doctor),
         }
         if is_whole_path:

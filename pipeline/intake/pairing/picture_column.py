@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
 
@@ -26,7 +26,7 @@ from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.layout.column_titles import is_seal_title
 from pipeline.intake.pairing import file_names
 from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch
-from pipeline.intake.pairing.image_index import Candidate, FileNameVariant, ImageIndex
+from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.messages.catalogue import make_message
 
 _MAX_COMPONENT = 255  # bytes: no file system has longer names
@@ -60,9 +60,7 @@ def read_picture_entry(doctor: Doctor, index: ImageIndex) -> PictureEntry:
         return _NO_ENTRY
     if refusal := get_entry_refusal(text):
         return PictureEntry(text, refusal)
-    named = [
-        ImageMatch(file, COLUMN, text, differences) for file, differences in list_meant_files(text, index)
-    ]
+    named = [ImageMatch(file, COLUMN, text, is_exact) for file, is_exact in list_meant_files(text, index)]
     return PictureEntry(text, named=named)
 
 
@@ -126,8 +124,8 @@ def get_entry_refusal(text: str) -> str | None:
     return next((make_message(key) for key, applies in reasons.items() if applies), None)
 
 
-def list_meant_files(text: str, index: ImageIndex) -> list[tuple[Candidate, str]]:
-    """Return the files an entry means, each with what was taken off its name, ``""`` for one named to the letter.
+def list_meant_files(text: str, index: ImageIndex) -> list[tuple[Candidate, bool]]:
+    """Return the files an entry means, each with whether it is named to the letter.
 
     If no name is exact, names that differ only in width, Unicode form, case, blanks, dots or encoding match. A base name is
     searched in every sub-folder and zip. A path matches files whose own path ends with it; the longest match counts, and the
@@ -142,16 +140,16 @@ def list_meant_files(text: str, index: ImageIndex) -> list[tuple[Candidate, str]
     wanted = file_names.comparison_key(stem)
     if not wanted:
         return []
-    differences: dict[Candidate, str] = {}
+    meant: dict[Candidate, bool] = {}
     for variant in index.variants.get(file_names.lookup_key(wanted), ()):
         candidate = variant.candidate
         if variant.suffix or variant.comparison_key != wanted or not _has_extension(candidate, extension):
             continue
-        steps = [*_compare_folders(folders, candidate), _compare_stems(stem, variant)]
-        if None not in steps:
-            step = " + ".join(dict.fromkeys(step for step in steps if step))
-            differences[candidate] = min(differences.get(candidate, step), step, key=len)
-    files = [pair for pair in differences.items() if not pair[1]] or list(differences.items())
+        is_exact = _compare_folders(folders, candidate)
+        if is_exact is not None:
+            is_exact = is_exact and variant.stem == stem and not variant.is_recoded
+            meant[candidate] = is_exact or meant.get(candidate, False)
+    files = [pair for pair in meant.items() if pair[1]] or list(meant.items())
     outermost = [pair for pair in files if folders and len(pair[0].folder.parts) == len(folders)]
     return outermost or files
 
@@ -161,29 +159,17 @@ def _has_extension(candidate: Candidate, extension: str) -> bool:
     return extension in ("", candidate.extension) or candidate.extension.startswith(extension + ".")
 
 
-def _compare_stems(stem: str, variant: FileNameVariant) -> str:
-    """Return what was taken off a file's stem."""
-    if variant.stem == stem:
-        return variant.encoding
-    form = (variant.base, variant.suffix)
-    steps = (variant.encoding, file_names.describe_differences(variant.stem, form, stem))
-    return " + ".join(filter(None, steps))
-
-
-def _compare_folders(folders: Sequence[str], candidate: Candidate) -> Iterator[str | None]:
-    """Yield for each folder of an entry what was taken off the candidate's, None where it is another one."""
+def _compare_folders(folders: Sequence[str], candidate: Candidate) -> bool | None:
+    """Return whether the folders of an entry are the candidate's to the letter, None where one is another folder."""
     root = candidate.folder.root.name
     parts = (root, *candidate.folder.parts)
-    part_names = ({file_names.comparison_key(root): ""}, *candidate.folder.part_names)
-    if len(folders) > len(parts):
-        yield None
-        return
-    for folder, part, names in zip(reversed(folders), reversed(parts), reversed(part_names), strict=False):
-        encoding = names.get(file_names.comparison_key(folder))
-        if encoding is None or encoding or folder == part:
-            yield encoding
-        else:
-            yield file_names.describe_differences(part, (part, ""), folder)
+    part_names = (frozenset({file_names.comparison_key(root)}), *candidate.folder.part_names)
+    pairs = list(zip(reversed(folders), reversed(parts), reversed(part_names), strict=False))
+    if len(pairs) < len(folders):
+        return None
+    if any(file_names.comparison_key(folder) not in names for folder, _, names in pairs):
+        return None
+    return all(folder == part for folder, part, _ in pairs)
 
 
 # --- pictures in cells

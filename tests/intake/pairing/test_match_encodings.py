@@ -34,7 +34,6 @@ def test_a_name_in_other_bytes_is_matched_with_a_warning(tmp_path, name, mistake
     assert row.picture.file.read_bytes() == b"seal"
     (problem,) = row.problems
     assert (problem.code, problem.detail["expected"]) == ("IMAGE_NAME_FUZZY", name)
-    assert problem.detail["why"] == mistake
 
 
 def test_gbk_bytes_that_are_valid_utf_8_show_no_error_and_are_found(tmp_path):
@@ -57,21 +56,20 @@ def test_suffix_number_and_folder_may_be_in_other_bytes_as_well(tmp_path):
         folder.mkdir()
         file = os.fsencode(f"{wrong('内科')}/{wrong('张伟 - 副本')}.png")
         (row,) = paired(folder, {file: b"seal"}, doctor(department="内科")).doctors
-        assert row.problems[0].detail["why"] == f"{mistake} + “副本”"
+        assert [problem.code for problem in row.problems] == ["IMAGE_NAME_FUZZY"]
         file = os.fsencode(f"{wrong('1001李四')}.png")
         (row,) = paired(folder, {file: b"seal"}, doctor("李四", staff_no="1001")).doctors
         assert row.evidence == "staff_no"
 
 
-def test_a_folder_in_other_bytes_separates_namesakes_with_a_warning(tmp_path):
+def test_a_folder_in_other_bytes_separates_namesakes(tmp_path):
     files = {"内科".encode("gb18030") + "/张伟.png".encode(): b"one", "外科/张伟.png": b"two"}
     rows = doctor(department="内科"), doctor(number=OTHER_NUMBER, department="外科")
     first, second = paired(tmp_path, files, *rows).doctors
     assert first.picture
     assert first.picture.file.read_bytes() == b"one"
     assert first.picture.path == tmp_path / "seals" / "内科" / "张伟.png"
-    assert [problem.detail["why"] for problem in first.problems] == ["GBK → UTF-8"]
-    assert (second.evidence, second.problems) == ("name", ())
+    assert (first.problems, second.evidence, second.problems) == ((), "name", ())
 
 
 @pytest.mark.parametrize("entry", ["张伟.png", "内科/张伟.png", "内科\\张伟"])
@@ -79,7 +77,6 @@ def test_an_entry_of_the_column_finds_a_file_in_other_bytes(tmp_path, entry):
     file = "内科/张伟.png".encode("gb18030")
     (row,) = paired(tmp_path, {file: b"seal"}, doctor("李四", picture=entry)).doctors
     assert (row.evidence, [problem.code for problem in row.problems]) == ("column", ["IMAGE_NAME_FUZZY"])
-    assert row.problems[0].detail["why"] == "GBK → UTF-8"
 
 
 def test_a_name_as_it_stands_and_one_in_other_bytes_are_two_candidates(tmp_path):
@@ -119,4 +116,4 @@ def test_plain_names_have_no_other_reading():
 def test_every_reading_can_be_reversed():
     for name in NAMES:
         for mistake, wrong in MISTAKES.items():
-            assert name in dict(list_readings(wrong(name))), (name, mistake)
+            assert name in list_readings(wrong(name)), (name, mistake)

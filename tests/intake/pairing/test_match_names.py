@@ -45,39 +45,37 @@ def test_an_exact_name_needs_no_warning(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "why"),
+    "file",
     [
-        ("张　伟.png", "spaces"),
-        ("张 伟.png", "spaces"),
-        ("张\u00a0\u200b伟.png", "spaces"),
-        ("张伟 印章.png", "“印章”"),
-        ("张伟签名.png", "“签名”"),
-        ("张伟_签名.png", "“签名”"),
-        ("张伟手写签名.png", "“手写签名”"),
-        ("张伟电子签章.png", "“电子签章”"),
-        ("张伟处方章.png", "“处方章”"),
-        ("张伟的章.png", "“的章”"),
-        ("张伟_章.png", "“章”"),
-        ("张伟(2).png", "“(2)”"),
-        ("张伟（1）.png", "Ａ→A + “(1)”"),
-        ("张伟 - 副本 (2).png", "“副本 (2)”"),
-        ("张伟 副本.png", "“副本”"),
-        ("张伟 拷贝.png", "“拷贝”"),
-        ("张伟 copy.png", "“copy”"),
-        ("D001_张伟_印章.png", "“印章”"),
-        ("Ｄ００１.png", "Ａ→A"),
-        ("张 伟 - D001.png", "spaces"),
-        ("内科－张伟.png", "Ａ→A"),
-        ("d001.png", "a→A"),
-        ("D001 .png", "spaces"),
+        "张　伟.png",
+        "张 伟.png",
+        "张\u00a0\u200b伟.png",
+        "张伟 印章.png",
+        "张伟签名.png",
+        "张伟_签名.png",
+        "张伟手写签名.png",
+        "张伟电子签章.png",
+        "张伟处方章.png",
+        "张伟的章.png",
+        "张伟_章.png",
+        "张伟(2).png",
+        "张伟（1）.png",
+        "张伟 - 副本 (2).png",
+        "张伟 副本.png",
+        "张伟 拷贝.png",
+        "张伟 copy.png",
+        "D001_张伟_印章.png",
+        "Ｄ００１.png",
+        "张 伟 - D001.png",
+        "内科－张伟.png",
+        "d001.png",
+        "D001 .png",
     ],
 )
-def test_differences_of_a_name_are_reported(tmp_path, file, why):
+def test_a_name_that_differs_in_writing_is_used_and_reported(tmp_path, file):
     (one,) = paired(tmp_path, {file: b"seal"}, doctor(staff_no="D001", department="内科")).doctors
     assert one.picture
-    assert [(problem.code, problem.severity, problem.detail["why"]) for problem in one.problems] == [
-        ("IMAGE_NAME_FUZZY", "warning", why)
-    ]
+    assert [(problem.code, problem.severity) for problem in one.problems] == [("IMAGE_NAME_FUZZY", "warning")]
     assert one.problems[0].detail["expected"] in render_problem(one.problems[0], "zh")
 
 

@@ -86,17 +86,15 @@ def test_a_unicode_path_of_another_name_is_stale(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "people", "why"),
+    ("name", "people"),
     [
-        ("姚平.png".encode(GBK), "姚平", "GBK → UTF-8"),  # its bytes happen to be UTF-8
-        ("张伟.png".encode(GBK).decode("cp437"), "张伟", "GBK → cp437"),  # zipped after it went wrong
+        ("姚平.png".encode(GBK), "姚平"),  # its bytes happen to be UTF-8
+        ("张伟.png".encode(GBK).decode("cp437"), "张伟"),  # zipped after it went wrong
     ],
 )
-def test_a_name_that_was_garbled_before_is_matched_with_a_warning(tmp_path, name, people, why):
+def test_a_name_that_was_garbled_before_is_matched_with_a_warning(tmp_path, name, people):
     pairing = from_zip(tmp_path, zipped([Entry(name)]), doctor(people))
-    assert [(code, detail["why"]) for code, detail in list_problem_codes(pairing)] == [
-        ("IMAGE_NAME_FUZZY", why)
-    ]
+    assert [code for code, _ in list_problem_codes(pairing)] == ["IMAGE_NAME_FUZZY"]
 
 
 def test_debris_of_macos_is_no_picture(tmp_path):
