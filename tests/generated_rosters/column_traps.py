@@ -24,7 +24,6 @@ REACHING = {
     "parent folder, backslash": "..\\..\\{stem}.png",
     "absolute": "/etc/{stem}",
     "drive": "C:\\印章\\..\\{stem}.png",
-    "device": "NUL.png",
     "file URL": "file:///tmp/{stem}.png",
 }
 

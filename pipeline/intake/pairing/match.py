@@ -247,8 +247,8 @@ class _RowMatcher:
 
     def _match_row(self, row: int) -> Doctor | None:
         doctor, entry = self.doctors[row], self.entries[row]
-        if entry.refusal and not self.given.get(row):
-            return add_problem(doctor, match_problems.explain_refused_entry(doctor, entry, entry.refusal))
+        if entry.is_refused and not self.given.get(row):
+            return add_problem(doctor, match_problems.explain_refused_entry(doctor, entry))
         files = {match.candidate: match for match in self.given.get(row, ())}
         choice = _Choice(doctor, files, self.earlier.decided)
         fitting, cells = _list_fitting(doctor, entry, self.matches.by_row[row])

@@ -38,9 +38,9 @@ def add_problem(doctor: Doctor, added: Problem) -> Doctor:
     return replace(doctor, problems=(*doctor.problems, added))
 
 
-def explain_refused_entry(doctor: Doctor, entry: PictureEntry, refusal: str) -> Problem:
+def explain_refused_entry(doctor: Doctor, entry: PictureEntry) -> Problem:
     """Return the problem of an entry that is not accepted."""
-    return make_problem("IMAGE_PATH_REJECTED", doctor, found=_show_entry(entry.text), why=refusal)
+    return make_problem("IMAGE_PATH_REJECTED", doctor, found=_show_entry(entry.text))
 
 
 def explain_contested_files(

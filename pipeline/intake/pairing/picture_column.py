@@ -15,7 +15,6 @@ picture is used beside it.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as _field
@@ -29,10 +28,8 @@ from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.messages.catalogue import make_message
 
-_MAX_COMPONENT = 255  # bytes: no file system has longer names
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_DRIVE = re.compile(r"[A-Za-z]:")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\Z", re.IGNORECASE)
+# never a name below the picture folder: an absolute path, a drive, an address, a way up, a control character
+_OUTSIDE = re.compile(r"\A[/\\]|[:\x00-\x1f\x7f-\x9f]|(?:\A|[/\\])\s*\.\.\s*(?:[/\\]|\Z)")
 _WHOLE_PATH = re.compile(r"(?:[A-Za-z]:)?[/\\]+")
 # what a column is for
 _OTHER_PICTURES = re.compile("照|像|码|标志|徽|证|件|图|photo|picture|image|portrait|logo|code|scan|file")
@@ -46,7 +43,7 @@ class PictureEntry:
     """The entry of a row's picture column."""
 
     text: str | None = _field(repr=False)
-    refusal: str | None = None  # why it is not accepted
+    is_refused: bool = False  # it cannot be a file of the picture folder
     named: Sequence[ImageMatch] = _field(default=(), repr=False)  # the files it means
 
 
@@ -58,8 +55,8 @@ def read_picture_entry(doctor: Doctor, index: ImageIndex) -> PictureEntry:
     text = read_entry_text(doctor)
     if text is None:
         return _NO_ENTRY
-    if refusal := get_entry_refusal(text):
-        return PictureEntry(text, refusal)
+    if is_outside_folder(text):
+        return PictureEntry(text, is_refused=True)
     named = [ImageMatch(file, COLUMN, text, is_exact) for file, is_exact in list_meant_files(text, index)]
     return PictureEntry(text, named=named)
 
@@ -103,25 +100,9 @@ def names_file(text: str) -> bool:
     return bool(file_names.split_extension(text)[1]) or "/" in text or "\\" in text
 
 
-def get_entry_refusal(text: str) -> str | None:
-    """Return why an entry is not accepted, as a short phrase, or None for one that may be looked up."""
-    if get_file_of_path(text):
-        text = _WHOLE_PATH.sub("", text, count=1)
-    components = re.split(r"[/\\]", text)
-    reasons = {
-        "entry.control": any(unicodedata.category(char) == "Cc" for char in text),
-        "entry.url": _URL.match(text) is not None,
-        "entry.network": text.startswith(("\\\\", "//")),
-        "entry.drive": _DRIVE.match(text) is not None,
-        "entry.absolute": text.startswith(("/", "\\")),
-        "entry.colon": ":" in text,
-        "entry.parent": ".." in (component.strip() for component in components),
-        "entry.device": any(_DEVICE.match(component.partition(".")[0].strip()) for component in components),
-        "image.path_too_long": any(
-            len(component.encode("utf-8", "replace")) > _MAX_COMPONENT for component in components
-        ),
-    }
-    return next((make_message(key) for key, applies in reasons.items() if applies), None)
+def is_outside_folder(text: str) -> bool:
+    """Return whether an entry cannot be a file of the picture folder; of a whole path the part behind its start counts."""
+    return _OUTSIDE.search(_WHOLE_PATH.sub("", text, count=1) if get_file_of_path(text) else text) is not None
 
 
 def list_meant_files(text: str, index: ImageIndex) -> list[tuple[Candidate, bool]]:
