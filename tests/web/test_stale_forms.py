@@ -3,6 +3,7 @@
 import hashlib
 import html
 import re
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -229,7 +230,13 @@ def test_forms_of_a_page_that_one_goes_back_to_are_entered_once(ward):
         OldTab(inside).give(GIVEN)
         wait_for_checks(inside)
         tab = OldTab(inside)
-        assert tab.give(2).status == 200
+        put(ward, 3, OTHER)
+        answer = tab.give(3)
+        assert (answer.status, "已不在印章文件夹里" in answer.text) == (409, True), "no check has seen it"
+        put(ward, 3)
+        with ThreadPoolExecutor() as threads:  # two clerks at once
+            answers = list(threads.map(lambda _: tab.give(2), range(2)))
+        assert sorted(answer.status for answer in answers) == [200, 409]
         assert tab.give(3, to=2).status == 409, "also before the check has ended"
         assert {tab.choose(4).status, tab.correct(number(FAULTY)).status} == {200}
         wait_for_checks(inside)

@@ -6,8 +6,8 @@ How a doctor's picture is found:
    no one gets it (``contested_files``). An entry that can only mean a file and finds none is IMAGE_MISSING
    and nothing else is tried: an older picture of the same name must not take its place. An entry that means no file
    (已交, √) is passed over.
-   A picture that a person gave to the doctor counts in addition to all of these, by its bytes or pixels; those that the person
-   saw and did not choose are left out.
+   A picture that a person gave to the doctor counts in addition to all of these, by its bytes or pixels, and also where the
+   entry is refused; those that the person saw and did not choose are left out.
 2. Otherwise the files whose stem is one that the row leads to expect, see ``expected_names``, or is made of its values,
    see ``composed_names``. The strongest gives the evidence, but all of them are looked at.
 3. A picture in the row's own cell, see ``picture_column.list_seal_images``, counts in both cases.
