@@ -361,9 +361,9 @@ def _name_configured_folder(session: Session, error: DiskTrouble) -> None:
         return
     with suppress(EsignImportError, OSError):
         config = session.require_config()
-        for name in ("out", "work"):
-            folder = config.resolve_path(getattr(config, name)).absolute()
-            if folder == path or folder in path.parents:
+        folders = {"out": config.resolve_path(config.out), "ledger": config.work_folder}
+        for name, folder in folders.items():
+            if folder.absolute() in {path, *path.parents}:
                 session.alert("disk.configured", name=name, path=session.config_name)
                 return
 

@@ -313,7 +313,7 @@ def test_signing_in_by_password(hospital_with, chromium, quick_digests):
         expect(tab.locator("h1")).to_have_text("Rows")
         expect(tab.locator("header")).to_contain_text("wang")
         tab.locator(".row-name", has_text=name(1)).click()
-        field, told = tab.locator("input[name=text]"), tab.locator("#unsaved")
+        field, notice = tab.locator("input[name=text]"), tab.locator("#unsaved")
         other = tab.context.new_page()
         other.goto(page.origin)
         other.get_by_role("button", name="Sign out").click()
@@ -321,10 +321,10 @@ def test_signing_in_by_password(hospital_with, chromium, quick_digests):
 
         field.fill("typed with care")
         field.press("Enter")
-        expect(told).to_contain_text("nothing was saved")
+        expect(notice).to_contain_text("nothing was saved")
         assert list_violations(tab) == []
         with tab.context.expect_page() as opened:
-            told.get_by_role("link").click()
+            notice.get_by_role("link").click()
         entering = opened.value
         entering.get_by_label("User name").fill("wang")
         entering.get_by_label("Password").fill("four words are enough")
@@ -332,11 +332,11 @@ def test_signing_in_by_password(hospital_with, chromium, quick_digests):
         expect(entering.locator("h1")).to_have_text("Home")
         tab.context.set_offline(True)
         field.press("Enter")
-        expect(told).to_contain_text("cannot be reached")
+        expect(notice).to_contain_text("cannot be reached")
         expect(field).to_have_value("typed with care")
         tab.context.set_offline(False)
         field.press("Enter")
         expect(tab.locator("tr.cells .banner.sealed")).to_be_visible()
-        expect(told).to_have_text("")
+        expect(notice).to_have_text("")
         expect(field).to_have_value("typed with care")
         chromium.close_profile(tab)

@@ -87,7 +87,7 @@ async def test_a_disk_that_cannot_be_read_is_named_with_its_cure():
     assert "110199197102020016" not in answer.text
 
 
-def test_a_page_that_is_open_is_told_that_nothing_was_saved_when_the_session_has_ended(page):
+def test_an_open_page_shows_that_nothing_was_saved_when_the_session_has_ended(page):
     """Whoever opens a page without a session reads how to come in."""
     stranger = page.visit(Accept_Language="en")
     for answer in (stranger.get("/now", HX_Request="true"), stranger.post("/doctors", HX_Request="true")):

@@ -158,7 +158,7 @@ def require_usable_size(path: Path) -> None:
     with refusing_faults():
         try:
             open_image(read_regular_file(path))
-        except ImageRefused as refused:  # what else is wrong with it, a check says
+        except ImageRefused as refused:  # a check finds what else is wrong with it
             if refused.code == "IMAGE_TOO_LARGE":
                 raise
 
