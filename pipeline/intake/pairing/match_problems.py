@@ -131,8 +131,7 @@ def explain_missing(
             continue
         nearest, suggestion = similar_names.get_nearest_file(row), ""
         if nearest is not None:
-            candidate, kind = nearest
-            suggestion = make_message(kind, file=show_path(candidate.relative_path, doctors[row]))
+            suggestion = make_message("image.near", file=show_path(nearest.relative_path, doctors[row]))
         problems.append(_explain_missing(doctors[row], index, suggestion))
     return problems
 

@@ -177,5 +177,5 @@ def test_unassigned_files_are_listed_once_and_in_order(tmp_path):
 def test_a_file_that_differs_in_leading_zeros_is_named_and_not_used(tmp_path, staff_no, file):
     (one,) = paired(tmp_path, {f"{file}.png": b"one", "赵六.png": b"two"}, doctor(staff_no=staff_no)).doctors
     assert one.picture is None
-    hint = f"Differs from the staff number in leading zeros alone, not used: {file}.png"
+    hint = f"Similar name, not used: {file}.png"
     assert one.problems[0].detail["hint"] == hint
