@@ -437,13 +437,10 @@ def _describe_unknown_variable(name: str, known: Sequence[str]) -> Message:
 
 
 def _holds_secret(values: object) -> bool:
-    """Return whether a password stands in a configuration's file: that of rosters, or a proxy's."""
-    if not isinstance(values, Mapping):
-        return False
-    intake, api = values.get("intake"), values.get("api")
-    password = intake.get("password") if isinstance(intake, Mapping) else None
+    """Return whether the password of a proxy stands in a configuration's file."""
+    api = values.get("api") if isinstance(values, Mapping) else None
     proxy = api.get("proxy") if isinstance(api, Mapping) else None
-    return bool(password) or "@" in str(proxy or "")
+    return "@" in str(proxy or "")
 
 
 def _holds_password(ledger: Path | ServerAddress) -> bool:

@@ -81,7 +81,8 @@ def test_a_run_without_trouble_has_no_notice(hospital_with, capfd, seconds):
 def test_a_check_reports_the_notices_that_need_no_call(hospital, capfd):
     hospital.doctors(1)
     config = hospital.folder / "config.yaml"
-    config.write_text(config.read_text("utf-8") + "intake: {password: geheim}\n", "utf-8")
+    text = config.read_text("utf-8")
+    config.write_text(text.replace("api:\n", "api:\n  proxy: http://it:geheim@127.0.0.1:9\n"), "utf-8")
     config.chmod(0o604)
     (hospital.folder / "secrets" / "roster__password").write_text("geheim")
     (hospital.folder / "secrets" / "roster__password").chmod(0o640)

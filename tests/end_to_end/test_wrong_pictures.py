@@ -689,7 +689,7 @@ def test_a_decision_before_a_run_that_does_not_send_is_none_for_what_comes_later
         assert hospital.go("resolve", "张伟", "--keep") == 0
     else:
         given = decide_pictures(
-            hospital, lambda decisions, doctor, image: decisions.give(doctor, image, "wang")
+            hospital, lambda decisions, doctor, image: decisions.give(doctor, image, "wang", rows=())
         )
     set_up(hospital, [(*row(2, who="张伟")[:2], "1", *row(2)[3:])], headers=WITH_PICTURE)
     assert hospital.outcomes()[0]["codes"] == ["MOBILE_INVALID"]
