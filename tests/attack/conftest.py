@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from attack.page_stage import LifeClock, PageStage
 from attack.stage import LONG, Stage, ThisProcess, open_sandbox
 from crash_support import Zygote
 
@@ -103,6 +104,30 @@ def stage_with(tmp_path, zygote, knows_registry, report):
 @pytest.fixture
 def stage(stage_with):
     return stage_with()
+
+
+@pytest.fixture(scope="module")
+def service_clock():
+    return LifeClock()
+
+
+@pytest.fixture(scope="module")
+def page_sandbox(service_clock):
+    with open_sandbox(clock=service_clock) as thread:
+        yield thread
+
+
+@pytest.fixture
+def open_pages(tmp_path, page_sandbox, service_clock, knows_registry, monkeypatch):
+    """The page of a hospital of its own, whose commands are played in this process."""
+    page_sandbox.service.reset()
+    service_clock.ahead = 0.0
+    stage = Stage(
+        tmp_path / "hospital", tmp_path / "user", page_sandbox, ThisProcess(), strict=knows_registry
+    )
+    stage.strike()
+    with PageStage(stage, service_clock, monkeypatch) as pages:
+        yield pages
 
 
 def print_lives(terminalreporter) -> None:

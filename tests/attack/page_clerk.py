@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -19,6 +19,7 @@ from page_support import Answer
 
 TRACE = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 PROGRAM_ERROR = 500
+NUMBER = "id_card_number"  # the page's word for the field
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,14 @@ class Clerk:
     pages: PageStage
     dice: Random
     kept: list[Intent] = field(default_factory=list)
+    opens_all: bool = False  # rows, in place of one by chance
 
     def __post_init__(self) -> None:
         self.client = self.pages.enter()
 
     # -- what she sees
 
-    def _get(self, path: str, form: dict[str, str] | None = None) -> Node:
+    def see(self, path: str, form: dict[str, str] | None = None) -> Node:
         answer = self.client.get(path) if form is None else self.client.post(path, form)
         self._judge(answer, path)
         return read_page(answer.text)
@@ -68,7 +70,7 @@ class Clerk:
 
     def look_at_pictures(self) -> Iterator[Intent]:
         """Give a picture to its owner; take back one that is given to somebody else, or by chance."""
-        page, hospital = self._get("/rows/pictures"), self.hospital
+        page, hospital = self.see("/rows/pictures"), self.hospital
         for form in list_forms(page, "/rows/pictures/give"):
             (picture,) = form.card.pictures
             owner = hospital.pictures.get(picture)
@@ -100,7 +102,7 @@ class Clerk:
 
     def look_at_rows(self) -> Iterator[Intent]:
         """Choose among the pictures that hold a row, and correct cells of one row."""
-        page, hospital = self._get("/rows"), self.hospital
+        page, hospital = self.see("/rows"), self.hospital
         for form in list_forms(page, "/rows/choose"):
             (picture,) = form.card.pictures
             row = _get_row(form.node)
@@ -108,12 +110,12 @@ class Clerk:
             if human is not None and human.serial == hospital.pictures.get(picture):
                 yield Intent("choose", form.action, form.values, f"for {human}", picture=picture)
         opened = [node.attributes["hx-get"] for node in page.list_all("button", class_="row-name")]
-        if opened:
-            yield from self.open_row(self.dice.choice(opened))
+        for path in opened if self.opens_all else self.dice.sample(opened, min(len(opened), 1)):
+            yield from self.open_row(path)
 
     def open_row(self, path: str) -> Iterator[Intent]:
         """Open a row; fill in what is true in each cell that holds something else."""
-        row = self._get(path)
+        row = self.see(path)
         shown = row.list_all("tr")[0].text if row.list_all("tr") else ""
         for section in row.list_all("section"):
             line = self.hospital.find_line(
@@ -124,10 +126,10 @@ class Clerk:
             forms = list_forms(section, "/rows/save")
             for button in section.list_all("button"):
                 address = button.attributes.get("hx-get", "")
-                if any(f"/{key}?" in address for key in line.slips):
-                    forms += list_forms(self._get(address), "/rows/save")
+                if any(f"/{NUMBER if key == 'number' else key}?" in address for key in line.slips):
+                    forms += list_forms(self.see(address), "/rows/save")
             for form in forms:
-                key = form.values.get("field", "")
+                key = _name_field(form.values)
                 right = getattr(line.human, key, None)
                 if right is not None and right != form.values["text"]:
                     fields = {**form.values, "text": right}
@@ -136,7 +138,7 @@ class Clerk:
     def look_at_review(self) -> Iterator[Intent]:
         """Say of each card whether the picture is the doctor's."""
         hospital = self.hospital
-        for form in list_forms(self._get("/review/cards", {"chosen": "all"}), "/review/judge"):
+        for form in list_forms(self.see("/review/cards", {"chosen": "all"}), "/review/judge"):
             card = form.card
             human = hospital.find_human(_own_text(card.list_all("h2")[0]), card.text)
             owner = hospital.pictures.get(card.pictures[0]) if card.pictures else None
@@ -151,7 +153,7 @@ class Clerk:
 
     def look_at_cases(self) -> Iterator[Intent]:
         """Decide what waits, by what the service really has."""
-        for form in list_forms(self._get("/cases/list"), "/cases/decide"):
+        for form in list_forms(self.see("/cases/list"), "/cases/decide"):
             card = form.node
             while "case" not in card.attributes.get("class", "").split():
                 assert card.parent is not None
@@ -207,7 +209,7 @@ class Clerk:
 
     def look_at_send(self) -> Iterator[Intent]:
         """Send all rows, or one of them."""
-        page = self._get("/send")
+        page = self.see("/send")
         for form in list_forms(page, "/send"):
             fields = {**form.values, "accept": "yes"}
             yield Intent("send", form.action, {**fields, "which": "all"}, "all")
@@ -222,7 +224,7 @@ class Clerk:
 
     def look_at_drops(self) -> Iterator[Intent]:
         """Answer whether a file that waits takes the place of the one that is there."""
-        for form in list_forms(self._get("/drop"), "/drop/answer"):
+        for form in list_forms(self.see("/drop"), "/drop/answer"):
             answer = "replace" if self.dice.random() < 0.9 else "leave"
             yield Intent(answer, form.action, {**form.values, "answer": answer}, form.card.text[:40])
 
@@ -258,7 +260,7 @@ class Clerk:
 
     def _judge_save(self, intent: Intent) -> None:
         """Compare the rosters with what was meant: a corrected cell is the one of the doctor whom the form named."""
-        hospital, line, key = self.hospital, intent.line, intent.fields["field"]
+        hospital, line, key = self.hospital, intent.line, _name_field(intent.fields)
         assert line is not None
         for file, lines in hospital.rosters.items():
             for one, cells in zip(lines, hospital.read(file), strict=True):
@@ -268,6 +270,11 @@ class Clerk:
                 ):
                     hospital.stage.counts.remarks.append(f"{intent} changed {one.human}: {changed}")
                 one.cells = cells
+
+
+def _name_field(values: Mapping[str, str]) -> str:
+    """Return which cell a form is about."""
+    return values.get("field", "").replace(NUMBER, "number")
 
 
 def _own_text(node: Node) -> str:

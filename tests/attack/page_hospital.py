@@ -70,7 +70,7 @@ def write_down(human: Human) -> Line:
 class PageHospital:
     """The rosters, the pictures and the humans of one hospital, and what may happen to them without the page."""
 
-    def __init__(self, stage: Stage, dice: Random) -> None:
+    def __init__(self, stage: Stage, dice: Random, size: int | None = None) -> None:
         self.stage, self.dice = stage, dice
         self.rosters: dict[str, list[Line]] = {FILES[0]: []}
         self.humans: list[Human] = []
@@ -78,7 +78,7 @@ class PageHospital:
         self.versions: list[tuple[str, list[Line]]] = []  # rosters that were dropped
         self.log: list[str] = []
         self._serials, self._staff_numbers, self._scans = count(1), count(101), count(1)
-        for _ in range(dice.randint(6, 9)):
+        for _ in range(dice.randint(6, 9) if size is None else size):
             self.join()
         for file in self.rosters:
             self.write(file)
