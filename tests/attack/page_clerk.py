@@ -168,8 +168,8 @@ class Clerk:
         stage, dice, kind = self.hospital.stage, self.dice, form.values["kind"]
         seals = {seal.seal_id: seal for seal in stage.service.seals}
         traced = {seal.trace_id: seal for seal in seals.values()}
-        found = TRACE.search(card.text)
-        made = traced.get(found[0]) if found else None
+        match = TRACE.search(card.text)
+        made = traced.get(match[0]) if match else None
         shown = next((seal for seal_id, seal in seals.items() if seal_id in card.text), None)
         other = made or shown
         lines = [line for line in self.hospital.lines if line.human is human]
@@ -245,8 +245,8 @@ class Clerk:
         banner = read_page(answer.text).list_all("p", role="alert") + read_page(answer.text).list_all(
             "p", role="status"
         )
-        said = answer.text and " ".join(node.text for node in banner)[:100]
-        self.hospital.log.append(f"  {self.name} {intent}: {answer.status} {said}")
+        printed = answer.text and " ".join(node.text for node in banner)[:100]
+        self.hospital.log.append(f"  {self.name} {intent}: {answer.status} {printed}")
         is_good = answer.status in {200, 303} and not read_page(answer.text).list_all("p", class_="failed")
         if intent.kind == "save":
             self._judge_save(intent)

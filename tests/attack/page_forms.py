@@ -19,19 +19,19 @@ class Node:
     parent: Node | None = field(default=None, repr=False)
     children: list[Node | str] = field(default_factory=list, repr=False)
 
-    def walk(self) -> Iterator[Node]:
+    def list_nodes(self) -> Iterator[Node]:
         """Yield the element and all below it."""
         yield self
         for child in self.children:
             if isinstance(child, Node):
-                yield from child.walk()
+                yield from child.list_nodes()
 
     def list_all(self, tag: str, **attributes: str) -> list[Node]:
         """Return the elements of this tag whose attributes contain these words."""
         wanted = {name.rstrip("_").replace("_", "-"): word for name, word in attributes.items()}
         return [
             node
-            for node in self.walk()
+            for node in self.list_nodes()
             if node.tag == tag
             and all(word in node.attributes.get(name, "").split() for name, word in wanted.items())
         ]

@@ -122,7 +122,7 @@ class PageHospital:
         rows = list(book.active.iter_rows(values_only=True))
         places = [rows[0].index(header) for header in HEADERS]
         return [
-            {key: str(row[place] or "") for key, place in zip(FIELDS, places, strict=True)}
+            {key: str(row[column] or "") for key, column in zip(FIELDS, places, strict=True)}
             for row in rows[1:]
         ]
 

@@ -57,7 +57,7 @@ class QueuedProgram:
         self._folder = TemporaryDirectory()
         self._output = Path(stdout.name if stdout else f"{self._folder.name}/output")
         self._errors = Path(stderr.name if stderr else f"{self._folder.name}/errors")
-        self.said = ""
+        self.printed = ""
         self.returncode: int | None = None
         self._ended, self._turn = threading.Event(), threading.Lock()
 
@@ -71,7 +71,7 @@ class QueuedProgram:
                 self._errors.open("w", encoding="utf-8") as errors,
             ):
                 code = run_here(self.words, output, errors, self._variables, clock=clock)
-            self.said = self._errors.read_text("utf-8", "replace")
+            self.printed = self._errors.read_text("utf-8", "replace")
             self._end(code)
 
     def _end(self, code: int) -> None:
@@ -154,7 +154,7 @@ class PageStage:
             if program is None:
                 return
             program.play(self.clock)
-            self.stage.judge_end(Ended(program.returncode, None, program.said), program.words)
+            self.stage.judge_end(Ended(program.returncode, None, program.printed), program.words)
             if "run" in program.words:
                 wait_until(lambda: self.is_checking)  # the page checks after each run
             else:

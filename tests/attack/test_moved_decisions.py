@@ -40,26 +40,26 @@ def exchange(key: str) -> Callable[[PageLife, list[Line]], None]:
     return slip
 
 
-def exchange_pairs(life: PageLife, lines: list[Line]) -> None:
-    exchange("number")(life, lines[:2])
-    exchange("number")(life, lines[2:])
+def exchange_pairs(story: PageLife, lines: list[Line]) -> None:
+    exchange("number")(story, lines[:2])
+    exchange("number")(story, lines[2:])
 
 
-def bear_numbers_of_others(life: PageLife, lines: list[Line]) -> None:
+def bear_numbers_of_others(story: PageLife, lines: list[Line]) -> None:
     """Let the rows bear the numbers of doctors who join when the rows are corrected."""
-    listed = life.hospital.rosters[FILES[0]]
+    listed = story.hospital.rosters[FILES[0]]
     before = [*listed]
     for line in lines:
-        line.cells["number"] = life.hospital.join().number
+        line.cells["number"] = story.hospital.join().number
     listed[:] = before
 
 
-def rename_and_exchange(life: PageLife, lines: list[Line]) -> None:
+def rename_and_exchange(story: PageLife, lines: list[Line]) -> None:
     """Exchange numbers of doctors who have just got other names."""
     for line in lines:
         line.human.name = line.cells["name"] = name(line.human.serial + 500)
         line.human.names.add(line.human.name)
-    exchange_pairs(life, lines)
+    exchange_pairs(story, lines)
 
 
 SLIPS = {
@@ -73,8 +73,8 @@ SLIPS = {
 # -- how a clerk decides
 
 
-def name_as_scan(life: PageLife, human: Human) -> list[str]:
-    return [life.hospital.name_picture(human)]
+def name_as_scan(story: PageLife, human: Human) -> list[str]:
+    return [story.hospital.name_picture(human)]
 
 
 def name_twice(_: PageLife, human: Human) -> list[str]:
@@ -89,65 +89,65 @@ WAYS = {"give": name_as_scan, "choose": name_twice, "judge": name_by_name}
 PAGES = {"give": "pictures", "choose": "rows", "judge": "review"}
 
 
-def decide(life: PageLife, way: str) -> int:
+def decide(story: PageLife, way: str) -> int:
     """Decide on the page all that a clerk can; return how many decisions were accepted."""
-    clerk, accepted = life.clerks[0], 0
+    clerk, accepted = story.clerks[0], 0
     for _ in range(2 * DOCTORS):
         intents = [one for one in clerk.look(PAGES[way]) if one.kind == way and not one.is_slip]
         if not intents:
             break
         accepted += clerk.send(intents[0])
-        life.settle()
+        story.settle()
     return accepted
 
 
 # -- what happens before the correction
 
 
-def send_another(life: PageLife) -> None:
+def send_another(story: PageLife) -> None:
     """Send a doctor who has nothing to do with it, on the page."""
-    clerk = life.clerks[1]
-    another = life.hospital.get_human(DOCTORS + 1)
+    clerk = story.clerks[1]
+    another = story.hospital.get_human(DOCTORS + 1)
     for form in list_forms(clerk.see("/send"), "/send"):
         boxes = [box for box in form.node.list_all("label") if another.staff_no in box.text]
         (row,) = [box.list_all("input")[0].attributes["value"] for box in boxes]
         clerk.client.post(form.action, {**form.values, "accept": "yes", "which": "chosen", "row": row})
-    life.settle()
-    assert any(seal.number == another.number for seal in life.stage.service.seals)
+    story.settle()
+    assert any(seal.number == another.number for seal in story.stage.service.seals)
 
 
 BETWEEN: dict[str, Callable[[PageLife], None]] = {
     "nothing": lambda _: None,
-    "a check": lambda life: life.command("check"),
+    "a check": lambda story: story.command("check"),
     "a run of another": send_another,
 }
 
 # -- how it is corrected
 
 
-def correct_in_excel(life: PageLife) -> None:
-    life.hospital.mend([])
-    life.hospital.write(FILES[0])
+def correct_in_excel(story: PageLife) -> None:
+    story.hospital.mend([])
+    story.hospital.write(FILES[0])
 
 
-def correct_on_the_page(life: PageLife) -> None:
+def correct_on_the_page(story: PageLife) -> None:
     """Correct each cell in its form, and then write what the page does not offer."""
-    clerk = life.clerks[1]
+    clerk = story.clerks[1]
     clerk.opens_all = True
     for _ in range(2 * DOCTORS):
         intents = [one for one in clerk.look("rows") if one.kind == "save"]
         if not intents:
             break
         clerk.send(intents[0])
-        life.settle()
-    correct_in_excel(life)
+        story.settle()
+    correct_in_excel(story)
 
 
-def drop_a_corrected_roster(life: PageLife) -> None:
-    hospital, clerk = life.hospital, life.clerks[1]
-    path = life.stage.folder / "inbox" / FILES[0]
+def drop_a_corrected_roster(story: PageLife) -> None:
+    hospital, clerk = story.hospital, story.clerks[1]
+    path = story.stage.folder / "inbox" / FILES[0]
     wrong = path.read_bytes()
-    correct_in_excel(life)
+    correct_in_excel(story)
     right = path.read_bytes()
     path.write_bytes(wrong)
     assert clerk.drop(FILES[0], right) == "waiting"
@@ -155,7 +155,7 @@ def drop_a_corrected_roster(life: PageLife) -> None:
     for intent in clerk.look("drop"):
         clerk.client.post(intent.action, {**intent.fields, "answer": "replace"})
     assert path.read_bytes() == right
-    life.settle()
+    story.settle()
 
 
 CORRECTIONS = {
@@ -183,34 +183,36 @@ WALK = [  # what a file is named by holds most of the other two
 
 
 @pytest.mark.parametrize(("slip", "way", "between", "correction"), WALK, ids=map(" · ".join, WALK))
-def test_a_decision_is_nobody_elses_once_the_roster_is_corrected(open_pages, slip, way, between, correction):
-    life = PageLife(open_pages, Random(1), size=0)
-    hospital = life.hospital
+def test_a_decision_passes_to_no_other_doctor_once_the_roster_is_corrected(
+    open_pages, slip, way, between, correction
+):
+    story = PageLife(open_pages, Random(1), size=0)
+    hospital = story.hospital
     doctors = [hospital.join(habit="scan") for _ in range(DOCTORS)]
     another = hospital.join(habit="staff_no")
     lines = hospital.rosters[FILES[0]] = [write_down(another)]
     hospital.write(FILES[0])
-    life.command("run", "--accept-guards")  # there is a ledger, and the doctor has no picture
+    story.command("run", "--accept-guards")  # there is a ledger, and the doctor has no picture
     hospital.put_picture(hospital.name_picture(another), hospital.draw(another))
     slips = [write_down(human) for human in doctors]
-    SLIPS[slip](life, slips)
+    SLIPS[slip](story, slips)
     lines[:] = [*slips, *lines]
     hospital.write(FILES[0])
     for human in doctors:
-        for path in WAYS[way](life, human):
+        for path in WAYS[way](story, human):
             hospital.put_picture(path, hospital.draw(human))
             human.drawing += 1
-    life.command("check")
-    assert decide(life, way)
-    BETWEEN[between](life)
-    CORRECTIONS[correction](life)
+    story.command("check")
+    assert decide(story, way)
+    BETWEEN[between](story)
+    CORRECTIONS[correction](story)
     listed = [line.human for line in lines]
     lines += [write_down(human) for human in hospital.humans if human not in listed]
     hospital.write(FILES[0])
-    life.command("run", "--accept-guards")
-    life.assert_clean()
-    life.end()
-    life.assert_clean()
+    story.command("run", "--accept-guards")
+    story.assert_clean()
+    story.end()
+    story.assert_clean()
 
 
 # -- a picture that was judged wrong, and is saved anew
@@ -219,8 +221,8 @@ def test_a_decision_is_nobody_elses_once_the_roster_is_corrected(open_pages, sli
 def save_in(suffix: str, **options: object) -> Callable[[PageLife, Human, Image.Image], None]:
     """Return a way to save a picture of the same pixels under its name, but for the ending."""
 
-    def save(life: PageLife, human: Human, picture: Image.Image) -> None:
-        folder = life.stage.folder / "seals"
+    def save(story: PageLife, human: Human, picture: Image.Image) -> None:
+        folder = story.stage.folder / "seals"
         (folder / f"{human.staff_no}.png").unlink()
         picture.save(folder / f"{human.staff_no}{suffix}", **options)
 
@@ -230,8 +232,8 @@ def save_in(suffix: str, **options: object) -> Callable[[PageLife, Human, Image.
 def save_under(key: str) -> Callable[[PageLife, Human, Image.Image], None]:
     """Return a way to save it anew under another name that is the doctor's."""
 
-    def save(life: PageLife, human: Human, picture: Image.Image) -> None:
-        folder = life.stage.folder / "seals"
+    def save(story: PageLife, human: Human, picture: Image.Image) -> None:
+        folder = story.stage.folder / "seals"
         (folder / f"{human.staff_no}.png").unlink()
         (folder / human.department).mkdir(exist_ok=True)
         picture.save(folder / f"{getattr(human, key)}.png".replace("#", human.department), compress_level=1)
@@ -239,32 +241,32 @@ def save_under(key: str) -> Callable[[PageLife, Human, Image.Image], None]:
     return save
 
 
-def put_into_a_folder(life: PageLife, human: Human, picture: Image.Image) -> None:
-    save_in(".png")(life, human, picture)
-    folder = life.stage.folder / "seals"
+def put_into_a_folder(story: PageLife, human: Human, picture: Image.Image) -> None:
+    save_in(".png")(story, human, picture)
+    folder = story.stage.folder / "seals"
     (folder / human.department).mkdir(exist_ok=True)
     (folder / f"{human.staff_no}.png").rename(folder / human.department / f"{human.name}.png")
 
 
-def drop_a_zip(life: PageLife, human: Human, picture: Image.Image) -> None:
+def drop_a_zip(story: PageLife, human: Human, picture: Image.Image) -> None:
     """Drop it on the page, in a zip, under the doctor's name."""
-    (life.stage.folder / "seals" / f"{human.staff_no}.png").unlink()
+    (story.stage.folder / "seals" / f"{human.staff_no}.png").unlink()
     stream, saved = io.BytesIO(), io.BytesIO()
     picture.save(saved, "PNG", compress_level=0)
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(f"{human.name}.png", saved.getvalue())
-    assert life.clerks[0].drop("pictures.zip", stream.getvalue()) == "unpacked"
-    life.settle()
+    assert story.clerks[0].drop("pictures.zip", stream.getvalue()) == "unpacked"
+    story.settle()
 
 
-def put_into_the_cell(life: PageLife, human: Human, picture: Image.Image) -> None:
+def put_into_the_cell(story: PageLife, human: Human, picture: Image.Image) -> None:
     """Let it float over the row's own cell."""
-    (life.stage.folder / "seals" / f"{human.staff_no}.png").unlink()
-    saved = life.stage.folder / "cell.png"
+    (story.stage.folder / "seals" / f"{human.staff_no}.png").unlink()
+    saved = story.stage.folder / "cell.png"
     picture.save(saved, compress_level=0)
-    path = life.stage.folder / "inbox" / FILES[0]
+    path = story.stage.folder / "inbox" / FILES[0]
     book = openpyxl.load_workbook(path)
-    row = next(index for index, line in enumerate(life.hospital.lines, start=2) if line.human is human)
+    row = next(index for index, line in enumerate(story.hospital.lines, start=2) if line.human is human)
     floating = Drawing(str(saved))
     floating.width, floating.height = 36, 16
     book.active["F1"] = ENTRY
@@ -287,31 +289,31 @@ SAVES = {
 
 def test_a_wrong_picture_stays_wrong_however_it_is_saved(open_pages):
     """Each doctor's file shows somebody else; a clerk says so, and the file is saved anew in another way for each."""
-    life = PageLife(open_pages, Random(1), size=0)
-    hospital, clerk = life.hospital, life.clerks[0]
+    story = PageLife(open_pages, Random(1), size=0)
+    hospital, clerk = story.hospital, story.clerks[0]
     colleague = hospital.join(habit="staff_no")
     hospital.put_picture(hospital.name_picture(colleague), hospital.draw(colleague))
     hospital.write(FILES[0])
-    life.command("run", "--accept-guards")
+    story.command("run", "--accept-guards")
     doctors = [hospital.join(habit="staff_no") for _ in SAVES]
     for human in doctors:
         stranger = Human(500 + human.serial, "", "", "", "", "", "")
         hospital.put_picture(hospital.name_picture(human), hospital.draw(stranger))
     hospital.write(FILES[0])
-    life.command("check")
+    story.command("check")
     wrong = [intent for intent in clerk.look("review") if intent.fields["judged"] == "wrong"]
     assert len(wrong) == len(SAVES)
     assert all(map(clerk.send, wrong))
-    life.settle()
+    story.settle()
     for human, save in zip(doctors, SAVES.values(), strict=True):
-        save(life, human, draw_mark(500 + human.serial))
+        save(story, human, draw_mark(500 + human.serial))
     for _ in range(2):
-        life.command("run", "--accept-guards")
-        assert [seal.number for seal in life.stage.service.seals] == [colleague.number], hospital.log
-    codes = {row["name"]: row["codes"] for row in life.stage.outcomes()}
+        story.command("run", "--accept-guards")
+        assert [seal.number for seal in story.stage.service.seals] == [colleague.number], hospital.log
+    codes = {row["name"]: row["codes"] for row in story.stage.outcomes()}
     held = {way: codes[human.name] for way, human in zip(SAVES, doctors, strict=True)}
     assert all("REVIEW_WRONG" in of_row for of_row in held.values()), held
-    shutil.rmtree(life.stage.folder / "seals")
-    life.end()
-    life.assert_clean()
-    assert len(life.stage.service.seals) == 1 + len(doctors), "each has the own picture now"
+    shutil.rmtree(story.stage.folder / "seals")
+    story.end()
+    story.assert_clean()
+    assert len(story.stage.service.seals) == 1 + len(doctors), "each has the own picture now"

@@ -15,15 +15,15 @@ ZHANG = "张伟"
 KINDS = {"give", "choose", "save", "judge", "decide", "send"}
 
 
-def prepare(life: PageLife) -> None:
+def prepare(story: PageLife) -> None:
     """Make a hospital that waits for decisions of each kind, several beside each other."""
-    hospital, stage = life.hospital, life.stage
+    hospital, stage = story.hospital, story.stage
     lost, changed = hospital.join(habit="number"), hospital.join(habit="staff_no")
     for human in (lost, changed):
         hospital.put_picture(hospital.name_picture(human), hospital.draw(human))
     stage.strike({"match": {"action": CREATE, "user_name": lost.name}, "do": "reset_after"})
     hospital.write(FILES[0])
-    life.command("run", "--accept-guards")
+    story.command("run", "--accept-guards")
     stage.strike()
     changed.drawing += 1
     hospital.put_picture(hospital.name_picture(changed), hospital.draw(changed))
@@ -43,8 +43,8 @@ def prepare(life: PageLife) -> None:
             line.cells["number"] = line.cells["number"][:-1]
     hospital.rosters[FILES[0]] = lines
     hospital.write(FILES[0])
-    life.wait()
-    life.command("check")
+    story.wait()
+    story.command("check")
 
 
 def exchange(*keys: str) -> Callable[[PageHospital, list[Line]], None]:
@@ -124,9 +124,9 @@ MOVES = {
 @pytest.mark.parametrize("checks", [True, False], ids=["check", "no check"])
 @pytest.mark.parametrize("move", MOVES)
 def test_a_form_of_an_old_tab_decides_about_whom_it_showed(open_pages, move, checks):
-    life = PageLife(open_pages, Random(1), size=0)
-    prepare(life)
-    hospital, clerk = life.hospital, life.clerks[0]
+    story = PageLife(open_pages, Random(1), size=0)
+    prepare(story)
+    hospital, clerk = story.hospital, story.clerks[0]
     clerk.opens_all = True
     kept = [intent for page in LOOKS for intent in clerk.look(page) if not intent.is_slip]
     assert {intent.kind for intent in kept} >= KINDS
@@ -135,10 +135,10 @@ def test_a_form_of_an_old_tab_decides_about_whom_it_showed(open_pages, move, che
         hospital.write(file)
     hospital.log.append(f"  {move}: {hospital.describe()}")
     if checks:
-        life.command("check")
+        story.command("check")
     for intent in sorted(kept, key=lambda intent: intent.kind == "send"):
         clerk.send(intent)
-    life.settle()
-    life.assert_clean()
-    life.end()
-    life.assert_clean()
+    story.settle()
+    story.assert_clean()
+    story.end()
+    story.assert_clean()

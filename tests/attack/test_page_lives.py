@@ -17,8 +17,8 @@ STEPS = 40 if LONG or "LIVES" in os.environ else 12
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + LIVES))
 def test_no_page_gives_a_doctor_another_doctors_picture(open_pages, seed, record_property):
-    life = PageLife(open_pages, Random(f"page {seed}"))
-    life.counts.seed = seed
-    life.live(STEPS)
-    record_property("life", asdict(life.counts))
-    life.assert_clean()
+    story = PageLife(open_pages, Random(f"page {seed}"))
+    story.counts.seed = seed
+    story.live(STEPS)
+    record_property("life", asdict(story.counts))
+    story.assert_clean()

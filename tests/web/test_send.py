@@ -175,7 +175,7 @@ def test_a_plan_that_has_changed_sends_nothing_and_is_checked_again(forked_runs,
         assert "现在要提交的与检查时看到的不一样" in inside.get(f"/runs/{run}").text
 
 
-def test_the_doctor_who_is_ticked_is_sent_or_nobody(forked_runs, checked):
+def test_the_doctor_who_is_ticked_is_sent_or_no_one(forked_runs, checked):
     """Another stands in the row since the check."""
     with open_page(checked) as (_, inside):
         text = inside.get("/send").text

@@ -253,7 +253,6 @@ def keep_best_tiers(meanings: Iterable[tuple[int, Meaning]]) -> dict[Field, list
 class Header:
     """The titles of a table; in a header of several rows each column's own, with its group if that counts."""
 
-    first_line: int
     last_line: int
     titles: Mapping[int, str]  # column -> as written
     columns: Mapping[Field, int]

@@ -99,7 +99,6 @@ class _HeaderDraft:
             if len(columns) > 1 and not FIELDS[name].first_column_counts:
                 raise self._explain_ambiguity(name, columns)
         return Header(
-            self.lines[0].number,
             self.lines[-1].last,
             {column: title.text for column, title in sorted(self.titles.items())},
             {name: claimed[name][0] for name in Field if name in claimed},

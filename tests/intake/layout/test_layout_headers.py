@@ -36,12 +36,13 @@ def lines(*rows):
 def header(*rows, merges="", columns=None):
     """Return (first row, last row, field -> column letter, titles) of a header; None without one."""
     merged = MergedCells([merge(area) for area in merges.split()])
-    header_found = choose_header(list(lines(*rows)), ColumnAliases.from_config(columns or {}), merged)
+    read_lines = list(lines(*rows))
+    header_found = choose_header(read_lines, ColumnAliases.from_config(columns or {}), merged)
     if header_found is None:
         return None
     got = header_found[2]
     return (
-        got.first_line,
+        read_lines[header_found[0]].number,
         got.last_line,
         {str(field): "ABCDEFGHIJ"[column] for field, column in got.columns.items()},
         [got.titles.get(column, "") for column in range(max(got.titles) + 1)],
