@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -81,10 +81,17 @@ class TenantResults:
 
     def list_lacking_runs(self, ledger: DatabaseLedger) -> Mapping[str, Path]:
         """Return the runs whose results here show creates or seals that the ledger lacks, with the file that shows them."""
+
+        @cache
+        def list_known_seals() -> Collection[str]:
+            """Return the SealIds of all seals, and those of decisions, also of withdrawn ones: a check may have shown them."""
+            decided = {decision.seal_id for decision in ledger.list_decisions() if decision.seal_id}
+            return decided.union(ledger.list_seal_ids())
+
         return list_lacking_runs(
             self._out,
             self._tenant,
-            known_seals=cache(ledger.list_seal_ids),
+            known_seals=list_known_seals,
             known_attempts=cache(ledger.attempt_ids),
             **ledger.read_known_runs()._asdict(),
         )

@@ -103,7 +103,10 @@ class Clerk:
     def look_at_rows(self) -> Iterator[Intent]:
         """Choose among the pictures that hold a row, and correct cells of one row."""
         page, hospital = self.see("/rows"), self.hospital
-        for form in list_forms(page, "/rows/choose"):
+        links = [node.attributes.get("hx-get", "") for node in page.list_all("a")]
+        links = [link for link in links if link.endswith("?pictures")]  # rows that may get another picture
+        others = [self.see(link) for link in self.dice.sample(links, min(len(links), 2))]
+        for form in [form for part in (page, *others) for form in list_forms(part, "/rows/choose")]:
             (picture,) = form.card.pictures
             row = _get_row(form.node)
             human = hospital.find_human(_name_of_row(row), row.list_all("tr")[0].text)
@@ -207,6 +210,16 @@ class Clerk:
     def _list_pictures(self):
         return [path for path in (self.hospital.stage.folder / "seals").rglob("*") if path.is_file()]
 
+    def look_at_decisions(self) -> Iterator[Intent]:
+        """Withdraw a decision by chance, which a story offers to withdraw."""
+        links = {node.attributes["href"] for node in self.see("/cases/list").list_all("a", class_="target")}
+        for link in sorted(links):
+            story = self.see(link)
+            for form in list_forms(story, "/cases/decide"):
+                if form.values["kind"] == "withdraw" and self.dice.random() < 0.3:
+                    fields = {**form.values, "why": "a slip"}
+                    yield Intent("decide", form.action, fields, f"withdraw {form.card.text[:80]}")
+
     def look_at_send(self) -> Iterator[Intent]:
         """Send all rows, or one of them."""
         page = self.see("/send")
@@ -254,9 +267,18 @@ class Clerk:
             self.hospital.take_versions()
         elif is_good and intent.replaces and "old seal" in answer.text:
             self.hospital.stage.replaced.add(intent.replaces)
+        elif is_good and intent.fields.get("kind") == "withdraw":
+            self._take_back_replacements()
         elif intent.is_slip and is_good and intent.kind == "decide":
             self.hospital.stage.counts.remarks.append(f"accepted: {intent}")
         return is_good
+
+    def _take_back_replacements(self) -> None:
+        """Take a seal for the doctor's again where the decision to replace it was withdrawn: there is no other one."""
+        stage = self.hospital.stage
+        owners = {seal.seal_id: stage.owner(seal.number) for seal in stage.service.seals}
+        living = {owner for seal_id, owner in owners.items() if seal_id not in stage.replaced}
+        stage.replaced -= {seal_id for seal_id in stage.replaced if owners[seal_id] not in living}
 
     def _judge_save(self, intent: Intent) -> None:
         """Compare the rosters with what was meant: a corrected cell is the one of the doctor whom the form named."""
@@ -296,6 +318,7 @@ LOOKS: dict[str, Callable[[Clerk], Iterator[Intent]]] = {
     "rows": Clerk.look_at_rows,
     "review": Clerk.look_at_review,
     "cases": Clerk.look_at_cases,
+    "decisions": Clerk.look_at_decisions,
     "send": Clerk.look_at_send,
     "drop": Clerk.look_at_drops,
 }

@@ -347,4 +347,4 @@ CHANGES = {  # and how often each happens; a slip is mended soon
     "take_number": 2, "damage": 2, "rename": 1, "renumber": 1, "correct_number": 1, "join_namesake": 2,
     "split": 1, "merge": 1, "exchange_pictures": 2,
 }  # fmt: skip
-MENDED = 8  # how often that is mended, where there is a slip
+MENDED = 5  # how often that is mended, where there is a slip

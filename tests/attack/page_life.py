@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from attack.clerk import REFUSED, TAKEN
@@ -21,10 +21,10 @@ LATER = 400.0  # seconds, after which no late copy of a create is accepted
 FAULTS = ("reset_after", "reset_before", "throttle", TAKEN, REFUSED)
 KEPT = 8  # tabs that a clerk leaves open
 ACTS = {
-    "change_roster": 9, "look": 8, "leave_open": 8, "send_old_tab": 8, "drop_pictures": 5, "drop_roster": 1,
-    "drop_zip": 1, "command": 3, "send": 3, "strike": 1, "wait": 1,
+    "change_roster": 9, "look": 10, "leave_open": 8, "send_old_tab": 8, "drop_pictures": 5, "drop_roster": 1,
+    "drop_zip": 1, "command": 4, "send": 3, "strike": 4, "wait": 1,
 }  # fmt: skip
-PAGES = {"pictures": 6, "rows": 4, "review": 3, "cases": 3, "send": 2, "drop": 2}
+PAGES = {"pictures": 6, "rows": 6, "review": 3, "cases": 6, "decisions": 3, "send": 2, "drop": 2}
 
 
 @dataclass
@@ -155,7 +155,8 @@ class PageLife:
         clerk, hospital = self.dice.choice(self.clerks), self.hospital
         file = self.dice.choice(list(hospital.rosters))
         former = hospital.rosters[file]
-        lines = self.dice.sample(former, len(former))
+        # a slip that comes later is none of the dropped file's
+        lines = [replace(line, cells=dict(line.cells)) for line in self.dice.sample(former, len(former))]
         if self.dice.random() < 0.5:
             lines = [write_down(line.human) for line in lines]
         path = self.stage.folder / "inbox" / file
@@ -196,7 +197,7 @@ class PageLife:
 
     def strike(self) -> None:
         """Let the service meet the creates of some doctors with faults, or with none any more."""
-        struck = self.dice.sample(self.hospital.lines, min(len(self.hospital.lines), self.dice.randint(0, 2)))
+        struck = self.dice.sample(self.hospital.lines, min(len(self.hospital.lines), self.dice.randint(0, 4)))
         faults = [(line.cells["name"], self.dice.choice(FAULTS)) for line in struck]
         self.stage.strike(
             *({"match": {"action": CREATE, "user_name": name}, "do": do} for name, do in faults)

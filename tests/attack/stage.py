@@ -341,8 +341,8 @@ class Stage:
                 people = endings.get((row["id_masked"] or "")[-4:], set())
                 if row["seal_id"] and made.get(row["seal_id"]) not in people:
                     findings.append(f"{row['status']} {row['name']} {row['seal_id'][:40]!r}")
-                if row["status"] == "sealed":
-                    refused -= people  # made by this run: an earlier failure was true
+                if row["status"] in {"sealed", "unknown", "exists"}:
+                    refused -= people  # sent by this run: an earlier failure was true
                 if row["status"] == "failed" and len(people) == 1 and people <= sealed:
                     refused |= people
         findings += [f"failed {person(serial).name}, whose seal was made" for serial in refused]

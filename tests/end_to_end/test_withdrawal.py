@@ -141,6 +141,16 @@ def test_a_decision_is_withdrawn_until_a_create_is_sent_on_it(waiting, capsys):
     assert waiting.service.list_duplicates() == {}
 
 
+def test_a_check_that_showed_a_withdrawn_seal_makes_no_ledger_an_older_one(waiting):
+    """The results of the check name a SealId that the ledger holds as a withdrawn decision alone."""
+    made = list_made_seals(waiting)
+    assert run_later(waiting, "resolve", LOST, "--seal-id", made[LOST], "--sure") == 0
+    assert waiting.go("check") == 3
+    assert run_later(waiting, "resolve", LOST, "--withdraw") == 0
+    for command in ("check", "run"):
+        assert waiting.run_to_end(command) == (3, {"unknown": 1, "exists": 1}), command
+
+
 def test_a_withdrawal_needs_a_decision_on_a_doctor(waiting, capsys):
     for words, sentence in (
         ((LOST,), "There is no decision on"),
