@@ -38,7 +38,7 @@ from pipeline.cli.meant_command import (
 )
 from pipeline.cli.profiles import add_profiles
 from pipeline.cli.resolve_commands import resolve
-from pipeline.cli.run_commands import check, report, retry, run
+from pipeline.cli.run_commands import check, retry, run
 from pipeline.cli.schedule_commands import schedule_group
 from pipeline.cli.serve_commands import serve, user_group
 from pipeline.cli.status_commands import explain, status
@@ -108,13 +108,10 @@ INTRODUCTIONS: Mapping[str, str] = {
     "review.missing": "next_saved_review",
     "review.by_check": "next_review_page",
     "review.refused": "next_saved_review",
-    "run_made_again": "next_status",
     "sandbox_elsewhere": "next_run",
     "usage.results_as_roster": "next_check",
     "resolve.needs_seal_name": "next_run",
     "resolve_sealed": "next_story",
-    "no_run_yet": "next_run",
-    "no_run": "next_meant",
     "no_such_rosters": "next_meant",
     "profiles.choose": "next_run",
     "profiles.name": "hosts.next_status",
@@ -202,7 +199,7 @@ COMPLETION = "_ESIGN_IMPORT_COMPLETE"  # the variable by which a shell asks clic
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
 SECTIONS = (
     CommandSection("Every day", (init, check, run, retry, status)),
-    CommandSection("Look up", (serve, explain, history, export, report)),
+    CommandSection("Look up", (serve, explain, history, export)),
     CommandSection("Now and then", (resolve, autosign_group, adopt, certify, ledger_group, purge)),
     CommandSection(
         "Set up and examine",
@@ -333,8 +330,8 @@ def report_error(session: Session, error: BaseException) -> int:
         print_traceback(error)
     else:
         session.arguments = ("-v", *session.arguments)
-    session.suggest_same_command("next_bug")
     _report_broken_run(session)
+    session.suggest_same_command("next_bug")
     return 1
 
 
@@ -349,8 +346,8 @@ def _report_fault(session: Session, error: EsignImportError) -> int:
     session.print_error(error)
     if isinstance(error, DiskTrouble):
         _name_configured_folder(session, error)
-    if not _report_broken_run(session):
-        _suggest_remedy(session, error)
+    _report_broken_run(session)
+    _suggest_remedy(session, error)
     return error.exit_code
 
 
@@ -368,13 +365,11 @@ def _name_configured_folder(session: Session, error: DiskTrouble) -> None:
                 return
 
 
-def _report_broken_run(session: Session) -> bool:
-    """Print how many seals a run made before it broke, and the command for its results; return whether it made any."""
+def _report_broken_run(session: Session) -> None:
+    """Print how many seals a run made before it broke."""
     run, seals = session.broken_run
     if seals:
         session.alert("made", n=seals, run=run)
-        session.suggest_command("next_report", "report", "--run", run)
-    return bool(seals)
 
 
 def _report_usage(session: Session, error: click.ClickException) -> int:

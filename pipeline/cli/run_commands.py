@@ -1,11 +1,10 @@
-"""`check`, `run` and `retry`, and `report` for their results once more."""
+"""`check`, `run` and `retry`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +14,13 @@ from pipeline.cli.context import Session, warn_of_pictures
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.errors import UsageError
-from pipeline.messages.catalogue import join_messages, make_message
+from pipeline.messages.catalogue import make_message
 from pipeline.support.progress_file import enable_progress_file
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.domain.run import RunRequest
-    from pipeline.ledger.database_ledger import DatabaseLedger
-    from pipeline.ledger.protocol import RunRecord
 
-MAX_RUNS_NAMED = 5
 PATH = click.Path(path_type=Path)
 seals_option = click.option("--seals", type=PATH, metavar="DIR|ZIP", help="Seal pictures: a folder or a zip.")
 out_option = click.option("--out", type=PATH, metavar="DIR", help="Folder for the results.")
@@ -201,53 +197,3 @@ def retry(
         )
         latest = run_request.get_latest_folder(config, request)
         return run_command(recorder, request, yes=yes, latest=latest)
-
-
-@click.command()
-@click.option("--run", "run_id", metavar="ID", help="Run to rebuild (default: the last).")
-@click.pass_obj
-def report(session: Session, *, run_id: str | None) -> int:
-    """Rebuild the results of a run from the ledger and its rosters."""
-    from pipeline.cli.run_display import write_and_print_results
-    from pipeline.config.named_paths import read_passwords
-    from pipeline.workflow.rebuild import rebuild_report
-    from pipeline.workflow.run_plan import EndedRun
-    from pipeline.workflow.tenant_ledger import open_configured_ledger
-
-    config = session.require_ready_config()
-    with open_configured_ledger(config, session.clock) as (ledger, site_key):
-        record = _get_run_to_rebuild(ledger, run_id)
-        run_report = rebuild_report(
-            record,
-            config,
-            ledger=ledger,
-            site_key=site_key,
-            clock=session.clock,
-            out=Path(record.out),
-            passwords=read_passwords(config, os.environ),
-        )
-    run_report = replace(run_report, invocation=session.invocation)
-    ended = EndedRun(run_report, [outcome.row_plan for outcome in run_report.outcomes])
-    write_and_print_results(session, config, ended, latest=None, is_rebuilt=True)
-    return 0
-
-
-def _get_run_to_rebuild(ledger: DatabaseLedger, run_id: str | None) -> RunRecord:
-    """Return the run of this id, or the last one that read rosters; UsageError where its results cannot be rebuilt."""
-    from pipeline.planning.guards import has_read_rosters
-    from pipeline.workflow.run_request import RUNS_SEARCHED
-
-    if run_id:
-        record = ledger.get_run(run_id)
-        if record is None:
-            last_runs = [run.run for run in ledger.list_runs(MAX_RUNS_NAMED)]
-            known = join_messages(last_runs)
-            then = ("report", "--run", last_runs[0]) if last_runs else ("status",)
-            raise UsageError("no_run", run=run_id, known=known, then=then)
-    else:
-        record = next(filter(has_read_rosters, ledger.list_runs(RUNS_SEARCHED)), None)
-        if record is None:
-            raise UsageError("no_run_yet", then=("run",))
-    if not record.rosters:  # rebuilt from receipts, which hold neither paths nor rows
-        raise UsageError("run_made_again", run=record.run, out=record.out, then=("status",))
-    return record

@@ -90,12 +90,8 @@ def write_and_print_results(
     latest: Path | None,
     ledger: Ledger | None = None,
     steps: bool = True,
-    is_rebuilt: bool = False,
 ) -> int:
-    """Write the results of a run, print them, and return its exit code; ``is_rebuilt``: of an earlier run.
-
-    ``ledger`` is the one that the run holds.
-    """
+    """Write the results of a run, print them, and return its exit code; ``ledger`` is that of the run."""
     report = replace(ended.report, latest=None if ended.report.command == "retry" else latest)
     presenter = Presenter.for_report(report, session.spoken)
     file_presenter = replace(presenter, language=session.language)
@@ -109,8 +105,7 @@ def write_and_print_results(
             masked = {name: presenter.mask_path(folder) for name, folder in folders.items()}
             session.alert("results_without_latest", **masked)
         raise
-    if not is_rebuilt:
-        call_run_end_hooks(report, config, session.warn_of_hook)
+    call_run_end_hooks(report, config, session.warn_of_hook)
     if "edited" in written:
         session.alert("kept_edits", path=WORKBOOK, kept=written["edited"])
     if "copy" in written:

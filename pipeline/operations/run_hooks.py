@@ -106,7 +106,7 @@ def _call_hook(name: str, hook: Callable[[], None], warn: Warn | None) -> None:
 def remove_drafts_of_killed_processes(report: RunReport, config: Config) -> None:
     """Remove the drafts of processes that were killed while they wrote a file of state, work or results.
 
-    No lock covers these folders: `check` and `report` write without one, and workers of several hosts share them. So a draft
+    No lock covers these folders: `check` writes without one, and workers of several hosts share them. So a draft
     goes once it is old and the process that made it no longer runs on this machine.
     """
     if report.command != "run" or report.was_refused:

@@ -107,13 +107,8 @@ def _make_recorded_state(
 
 
 def _choose_repair_step(record: RunRecord, command_line: CommandLine) -> NextStep:
-    """Return what follows once the cause is removed; results that were not written are rebuilt first."""
+    """Return what follows once the cause is removed."""
     code = (record.content.get("halted") or {}).get("code")
     if code not in EXPLAINED_HALTS:
         return make_step("status_disk", command_line.build("ledger", "check"))
-    has_seals = bool(record.content.get("statuses", {}).get("sealed"))
-    is_unwritten = code == "DISK" and has_seals  # else a run writes the same results
-    command = (
-        command_line.build("report", "--run", record.run) if is_unwritten else command_line.repeat(record)
-    )
-    return make_step("status_mended", command)
+    return make_step("status_mended", command_line.repeat(record))

@@ -91,7 +91,7 @@ def test_help_is_in_one_language_but_for_the_sentences_of_click(words, capsys):
         "sandbox --limiter x", "sandbox --port 99999", "sandbox --faults nowhere", "sandbox --faults .", "sandbox a b",
         "ledger", "ledger backup", "ledger rebuild x", "certify", "config shwo", "--lang fr run", "check --out",
         "run --l 3", "sandbox --rate x", "--foo", "run --yes=3", "sandbox --truth .", "explain",
-        "demo --rows -1", "adopt", "retry a b", "report --run", "resolve --seal-id", "--config nowhere.yaml run", "run -c nowhere.yaml",
+        "demo --rows -1", "adopt", "retry a b", "resolve --seal-id", "--config nowhere.yaml run", "run -c nowhere.yaml",
     ],
 )  # fmt: skip
 def test_a_sentence_of_click_has_a_chinese_one_before_it_and_the_last_line_helps(

@@ -56,7 +56,6 @@ ARGUMENTS = {
     "ledger restore": [("{}/earlier",)],
     "notify test": [()],
     "purge": [("--older-than", "1d", "--yes"), ("--person", "{name}", "--yes")],
-    "report": [()],
     "resolve": [
         (),
         ("{unknown}",),

@@ -323,7 +323,6 @@ MISTAKES = {
     "age left out": mistype("purge", "--older-than", "--older-than", "purge --help"),
     "person of no row": mistype("run --only 华佗 --accept-guards", "华佗", "华佗", "check"),
     "dry run": mistype("run --dry-run", "先检查一遍", "To check first", "check"),
-    "run without its option": mistype("report 20260101-020000-000", "命令行有误", "unexpected extra argument", "report --run 20260101-020000-000"),
     "age of nothing": mistype("purge --older-than 0d", "至少 1d", "at least 1d", "purge --help"),
     "no backup, but one next to it": Mistake(
         lambda folder: write_backup(folder / "a.bak"),
@@ -331,7 +330,7 @@ MISTAKES = {
     ),
     "age without its unit": mistype("purge --older-than=90", "90d（天）", "such as 90d (days)", "purge --older-than=90d"),
     "roster as an option": mistype("run --roster inbox/roster.xlsx", "命令行有误", "No such option '--roster'", "run inbox/roster.xlsx"),
-    "option that is like none": mistype("report --open", "命令行有误", "No such option '--open'.\n", "report --help"),
+    "option that is like none": mistype("check --open", "命令行有误", "No such option '--open'.\n", "check --help"),
     "roster of a retry": mistype("retry inbox/roster.xlsx", "retry 不写名单", "retry takes no roster", "retry"),
     "decision about no doctor": mistype("resolve --not-created", "没有写是哪位医生", "No doctor was named", "resolve"),
     "hospital that is there": mistype("init ../hospital --yes", "已经存在，没有改动", "exists already", "--config ../hospital/config.yaml config validate"),

@@ -50,8 +50,6 @@ def test_each_notice_is_reported_everywhere_with_its_cure(hospital_with, capfd, 
     for surface in (console, summary, page):
         assert [text[language] for text in WORDS.values() if text[language] not in surface] == []
         assert str(secret) in surface
-    assert hospital.go("--lang", language, "report") == 0
-    assert WORDS["SERVICE_DEPRECATED"][language] in capfd.readouterr().err, "told again from the ledger"
 
 
 def test_doctor_reports_the_interfaces_that_will_end(hospital_with, capfd):

@@ -173,13 +173,12 @@ def test_a_lost_answer_and_a_refused_roster_are_news_although_rows_wait(hospital
     assert len(watcher.messages) == 3
 
 
-def test_a_check_and_a_report_send_nothing(watched, watcher):
+def test_a_check_and_a_retry_send_nothing(watched, watcher):
     add_bad_row(watched)
     assert watched.go("check") == 3
     assert watcher.messages == []
     assert watched.go("run", "--yes") == 3
     watcher.messages.clear()
-    assert watched.go("report") == 0
     assert watched.go("retry", "--yes") in {0, 3}
     assert watcher.messages == []
 

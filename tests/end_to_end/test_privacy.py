@@ -128,7 +128,7 @@ def everything(hospital, capfd):
     run_later(hospital, "-v", "resolve", name(ERROR), "--look-up")
     run_later(hospital, "-v", "retry")
     run_later(hospital, "-v", "--json", "run")
-    for command in ("status", "report", "config show", "config validate", "ledger check"):
+    for command in ("status", "config show", "config validate", "ledger check"):
         run_later(hospital, "-v", *command.split())
     run_later(hospital, "-v", "ledger", "backup", str(folder / "ledger.backup"))
     book = openpyxl.Workbook()
@@ -254,9 +254,8 @@ def numbered(hospital_with):
 
 def test_no_number_in_a_file_name_reaches_a_file_or_the_console(numbered, capfd):
     folder = numbered.folder
-    for command in ("check", "run", "report", "retry", "status", "resolve", "--json run"):
+    for command in ("check", "run", "retry", "status", "resolve", "--json run"):
         run_later(numbered, "-v", *command.split())
-    assert "changed since" not in (numbered.runs[1] / "files.jsonl").read_text("utf-8"), "of `report`"
     for query in (name(2), "00005", IN_NAME, number(4)[-4:]):
         run_later(numbered, "-v", "explain", query)
     captured = capfd.readouterr()

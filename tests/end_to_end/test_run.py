@@ -321,22 +321,6 @@ def test_retry_without_a_file_takes_up_the_last_run(hospital_with):
     assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 2})
 
 
-def test_report_rebuilds_a_run(hospital):
-    hospital.doctors(3)
-    hospital.go("run")
-    first = hospital.outcomes()
-    run = hospital.runs[0]
-    (run / "results.xlsx").unlink()
-    (run / "outcomes.jsonl").unlink()
-    assert hospital.go("report") == 0
-    assert (run / "results.xlsx").exists()
-    again = [json.loads(line) for line in (run / "outcomes.jsonl").read_text("utf-8").splitlines()]
-    drop = {"path"}
-    assert [{k: v for k, v in line.items() if k not in drop} for line in first] == [
-        {k: v for k, v in line.items() if k not in drop} for line in again
-    ]
-
-
 def test_with_json_the_progress_is_a_json_object_a_line_on_stderr(hospital_with, capsys):
     hospital = hospital_with(faults=[fault("reset_after", nth=(2,))])
     hospital.doctors(4)

@@ -1,4 +1,4 @@
-"""Hooks of the end of a run: called once for every run, however it ended, and for no rebuilt report."""
+"""Hooks of the end of a run: called once for every run, however it ended."""
 
 import json
 import signal
@@ -34,7 +34,6 @@ def test_a_hook_is_called_for_every_end_of_a_run(hospital, ended_runs):
     with RunLock(hospital.folder / "state" / "ledger.sqlite3").acquire(run="another", now=1.0):
         assert hospital.go("run", "--yes") == 6
     assert hospital.go("run", "--yes") == 0
-    assert hospital.go("report") == 0
     secrets = hospital.folder / "secrets"
     for path in secrets.iterdir():
         path.unlink()

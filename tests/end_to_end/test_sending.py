@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 import shutil
 import signal
 import time
@@ -197,18 +196,6 @@ def test_the_exit_of_a_retry_counts_its_own_rows(hospital_with):
     hospital.doctors(3)
     assert hospital.go("run") == 3
     assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 1, "unknown": 1})
-
-
-def test_report_rebuilds_a_row_whose_picture_could_not_be_decoded(hospital):
-    hospital.doctors(2)
-    (hospital.folder / "seals" / "00002.png").write_bytes(b"no picture")
-    assert hospital.go("run") == 3
-    (hospital.runs[0] / "outcomes.jsonl").unlink()
-    hospital.go("report")
-    lines = [
-        json.loads(line) for line in (hospital.runs[0] / "outcomes.jsonl").read_text("utf-8").splitlines()
-    ]
-    assert [line["status"] for line in lines] == ["sealed", "rejected"]
 
 
 def test_a_retry_uses_the_runs_pictures(hospital):

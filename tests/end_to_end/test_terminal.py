@@ -125,7 +125,6 @@ def test_the_last_line_is_the_next_command_and_it_works(hospital, capfd, languag
         ("resolve", "check"),
         ("ledger check", "check"),
         ("config validate", "check"),
-        ("report --run x", "check"),
         ("retry", "check"),
         ("run", "run"),
     ):

@@ -86,10 +86,6 @@ def commands_after(last, *statuses, unresolved=0, is_under_way=False) -> list[st
         (replace(RUN, command="resolve"), ["run"]),
         (with_record(replace(RUN, exit=74)), ["ledger check"]),
         (with_record(replace(RUN, exit=74), halted={"code": "DISK"}), ["run"]),
-        (
-            with_record(replace(RUN, exit=74), halted={"code": "DISK"}, statuses={"sealed": 1}),
-            [f"report --run {RUN.run}"],
-        ),
         (with_record(replace(RUN, exit=2), halted={"code": "USAGE"}), ["run"]),
         (with_record(replace(RUN, exit=5), halted={"code": "ROSTER_SHRUNK"}), ["run"]),
     ],

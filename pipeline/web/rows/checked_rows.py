@@ -12,23 +12,26 @@ from pathlib import Path, PurePath
 from threading import Lock
 from typing import Any
 
+from pipeline.domain.fields import set_value
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.roster import Field, fold_staff_no
-from pipeline.domain.row_record import RowLine
+from pipeline.domain.roster import CardType, Doctor, Field, ImageFile, Origin, Row, fold_staff_no
+from pipeline.domain.row_record import RecordedAnswer, RowLine
 from pipeline.domain.run import (
     SHOWN_STATUSES,
     RowOutcome,
+    RowPlan,
     ShownStatus,
     get_shown_status,
     needs_fixing,
 )
 from pipeline.ledger.protocol import RunRecord
+from pipeline.messages.catalogue import load_text
+from pipeline.messages.problems import load_problem
 from pipeline.reports.earlier_results import PLAN
 from pipeline.reports.records import PICTURES
 from pipeline.reports.write import FILES
 from pipeline.web.check_child import Checks
 from pipeline.web.shown import CHARS, ShownChanged, digest_shown
-from pipeline.workflow.rebuild import rebuild_planned_outcome
 from pipeline.workflow.recorded_runs import RUN, load_record
 
 # in place of a status: rows that a person has to correct, and those of them to whose doctors a picture can be given
@@ -301,8 +304,44 @@ def _make_rows(
         nth[position] += 1
         picture = line.picture.sha256 if line.picture else pictures.matched.get(number)
         candidates = pictures.candidates.get(number, ())
-        outcome, roster = rebuild_planned_outcome(line), rosters.get(line.path, "")
+        outcome, roster = _rebuild_outcome(line), rosters.get(line.path, "")
         yield CheckedRow(key, location, roster, line, outcome, candidates, picture)
+
+
+def _rebuild_outcome(line: RowLine) -> RowOutcome:
+    """Return a row of a check as its record has it: without cells, its numbers masked."""
+    problems = tuple(map(load_problem, line.problems))
+    answer = line.service or RecordedAnswer(None, None)
+    row_plan = RowPlan(_rebuild_doctor(line), line.status, line.get(Field.SEAL_NAME), None, problems=problems)
+    return RowOutcome(
+        row_plan,
+        line.status,
+        seal_id=line.seal_id,
+        trace_id=line.trace_id,
+        attempts=line.attempts,
+        code=answer.code,
+        message=answer.message if answer.words is None else load_text(answer.words),
+        problems=problems,
+    )
+
+
+def _rebuild_doctor(line: RowLine) -> Doctor:
+    """Return the doctor of a row, with the values that results show of it."""
+    picture = line.picture
+    row = Row(Origin(Path(line.path), line.sheet, line.row), (), {})
+    doctor = Doctor(
+        row=row,
+        row_id=line.row_id,
+        key=line.key,
+        picture=ImageFile.from_path(Path(picture.path), picture.sha256, picture.bytes or 0)
+        if picture
+        else None,
+        changes=line.changes,
+    )
+    for row_field, value in line.values.items():
+        if value is not None and row_field is not Field.SEAL_NAME:  # which may be the plan's
+            doctor = set_value(doctor, row_field, CardType(value) if row_field is Field.ID_TYPE else value)
+    return doctor
 
 
 def _make_keys(lines: Sequence[RowLine]) -> list[str]:
