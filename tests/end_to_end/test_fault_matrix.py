@@ -8,6 +8,7 @@ service made, how many requests for all three rows came whole, and the exit code
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import socket
@@ -32,6 +33,7 @@ from pipeline.support.failpoints import enable_failpoint
 
 HTML = b"<html><body>Bad Gateway</body></html>"
 TYPE = "Content-Type: application/json"
+TCP_FIN_WAIT1 = 4  # linux/tcp_states.h
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ class Case:
     made: int = 3
     requests: int = 3
     exit: int = 3
+
+
+def close_and_wait(client: socket.socket) -> None:
+    """Close a connection; return when the other end's kernel has acknowledged it."""
+    with client.dup() as watched:  # the strike closes its own as soon as it reads the end
+        client.shutdown(socket.SHUT_RDWR)
+        while watched.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_FIN_WAIT1:
+            os.sched_yield()
 
 
 def executed(status: str = "200 OK", body: bytes | None = None, *headers: str):
@@ -402,7 +412,7 @@ def test_an_attempt_whose_connection_closed_during_its_commit_was_not_executed(
 ):
     """The attempt stands in the ledger, and no byte of its create has left."""
     hospital, waiting = inline(), SimpleQueue()
-    commits = None  # those behind the canary's: of an attempt and of its verdict in turn
+    commits = None  # those after the canary's: of an attempt and of its verdict in turn
 
     def strike(connection):
         waiting.put(connection)
@@ -416,7 +426,7 @@ def test_an_attempt_whose_connection_closed_during_its_commit_was_not_executed(
             return
         number, is_verdict = divmod(next(commits), 2)
         if number < closings and not is_verdict:
-            waiting.get(timeout=20).client.shutdown(socket.SHUT_RDWR)
+            close_and_wait(waiting.get(timeout=20).client)
         elif number >= closings and fails:
             raise sqlite3.OperationalError("disk I/O error")
 
