@@ -73,8 +73,8 @@ manager** opens functions and quotas."""),
     "rest.list": ("其余 {n} 个：{codes}", "The {n} others: {codes}"),
     "actions": ("授权签（autosign）的调用里", "In the calls about auto-sign"),
     "actions.intro": (
-        "这些错误码在 `autosign` 和 `resolve --look-up` 的调用里另有含义；其余的同上，但这些调用不创建印章。",
-        "In the calls of `autosign` and `resolve --look-up` these codes mean something of their own; the others mean what stands above, but no seal is at stake."),
+        "这些错误码在 `autosign` 和 `doctor` 的调用里另有含义；其余的同上，但这些调用不创建印章。",
+        "In the calls of `autosign` and `doctor` these codes mean something of their own; the others mean what stands above, but no seal is at stake."),
     "col.action": ("接口", "Action"),
     "answers": ("没有可用的应答", "No usable answer"),
     "answers.intro": (

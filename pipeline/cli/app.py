@@ -14,7 +14,6 @@ import click
 from click.shell_completion import shell_complete
 
 from pipeline.cli.autosign_commands import autosign_group
-from pipeline.cli.certify_commands import certify
 from pipeline.cli.config_commands import config_group, init
 from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.data_commands import export, history, purge
@@ -141,10 +140,6 @@ REPEATED_AFTER_REPAIR = frozenset(
 # the words of the command line themselves are wrong: typed again, they fail again
 SHOWN_WITH_HELP = frozenset(
     {
-        "certify_nobody",
-        "certify_not_open",
-        "certify_one_place",
-        "certify_who",
         "config.no_age",
         "config_is_a_folder",
         "config_is_another_file",
@@ -200,7 +195,7 @@ HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
 SECTIONS = (
     CommandSection("Every day", (init, check, run, retry, status)),
     CommandSection("Look up", (serve, explain, history, export)),
-    CommandSection("Now and then", (resolve, autosign_group, adopt, certify, ledger_group, purge)),
+    CommandSection("Now and then", (resolve, autosign_group, adopt, ledger_group, purge)),
     CommandSection(
         "Set up and examine",
         (config_group, doctor, user_group, notify_group, schedule_group),

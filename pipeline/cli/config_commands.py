@@ -317,23 +317,17 @@ def schema(session: Session) -> int:
 
 @config_group.command()
 @click.option(
-    "--audit",
-    is_flag=True,
-    help="With the right to read the audit log, for `certify --audit` and `resolve --audit`.",
-)
-@click.option(
     "--autosign",
     is_flag=True,
     help="With the calls of `autosign links`; `autosign status` needs none besides.",
 )
 @click.pass_obj
-def policy(session: Session, *, audit: bool, autosign: bool) -> int:
+def policy(session: Session, *, autosign: bool) -> int:
     """Print the CAM policy that allows this program's calls alone.
 
     Create it in Tencent Cloud's console (CAM, policies, by syntax) and give it to a sub-account for this program alone.
     """
     from pipeline.config.settings import Config
-    from pipeline.esign.products import AUDIT_LOG, DESCRIBE_EVENTS
     from pipeline.workflow.stage_settings import get_contract
 
     config = session.read_config_if_any() or Config()
@@ -343,13 +337,10 @@ def policy(session: Session, *, audit: bool, autosign: bool) -> int:
     reading = (product.organization_seals, product.auto_sign_status)
     links = (product.auto_sign_enable_url, product.auto_sign_seal_url)
     actions = (product.create, *uploads, *reading, *(links if autosign else ()))
-    allowed = [f"{product.service}:{action}" for action in actions]
-    if audit:
-        allowed.append(f"{AUDIT_LOG.service}:{DESCRIBE_EVENTS}")
     statement = {
         "effect": "allow",
-        "action": allowed,
-        "resource": ["*"],  # both services authorise by action alone
+        "action": [f"{product.service}:{action}" for action in actions],
+        "resource": ["*"],  # the service authorises by action alone
     }
     session.print_data(json.dumps({"version": "2.0", "statement": [statement]}, indent=2))
     session.suggest_command("next_policy", "doctor")

@@ -164,9 +164,6 @@ RULES = (
     "limiter",
     "rate",
     "auto_sign",
-    "list_shows",
-    "audit_delay",
-    "audit_shows",
 )
 
 
@@ -206,20 +203,6 @@ RULES = (
     "--unique-names",
     type=click.Choice(["code", "bare", "off"]),
     help="Response to a duplicate seal name. [default: code; of the product ess: off]",
-)
-@click.option("--list-shows", is_flag=True, help="The list of the organisation's seals shows imported ones.")
-@click.option(
-    "--audit-delay",
-    type=SECONDS,
-    metavar="SECONDS",
-    help="Keep an audit log, in which a call can be found after this time (s). [default: no log]",
-)
-@click.option(
-    "--audit-shows",
-    type=click.Choice(["request_id", "trace_id", "seal_id", "person"]),
-    multiple=True,
-    default=("request_id", "trace_id", "seal_id"),
-    help="What an event of the audit log holds of its call.",
 )
 @click.option(
     "--auto-sign",

@@ -66,7 +66,6 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
 DRY_RUN = frozenset({"--dry-run", "--dryrun", "--simulate"})  # what people type for `check`
 RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}")
 NEAR_OPTION = 0.8  # likeness of two options, one of which is probably a misspelt other
-NEVER_SUGGESTED = frozenset({"certify"})  # it may make a second seal
 # the option that a word without a place belongs to, by its shape
 OPTIONS_OF_EXTRA_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
     (RUN_ID, "--run"),
@@ -178,7 +177,7 @@ def _get_meant_choice(value: str, choices: Sequence[str]) -> str | None:
 def _suggest_without_extra_words(session: Session, command: click.Command, message: str) -> bool:
     """Print the command again without the words that have no place in it, or with the option of such a word."""
     positions = _list_extra_positions(session.arguments, message)
-    if not positions or command.name in NEVER_SUGGESTED:
+    if not positions:
         return False
     words = list(session.arguments)
     first = words[positions[0]]
@@ -253,10 +252,9 @@ def _list_options(command: click.Command) -> set[str]:
 def add_near_commands(error: click.exceptions.NoSuchCommand) -> click.exceptions.NoSuchCommand:
     """Return the error with the commands whose names are nearly the one that was typed."""
     group = error.ctx.command if error.ctx else None
-    names = group.commands if isinstance(group, click.Group) else ()
-    suggested = [name for name in names if name not in NEVER_SUGGESTED]
-    near = get_close_matches(error.command_name, suggested)
-    longer = [name for name in suggested if name.startswith(error.command_name) and name not in near]
+    names = list(group.commands) if isinstance(group, click.Group) else []
+    near = get_close_matches(error.command_name, names)
+    longer = [name for name in names if name.startswith(error.command_name) and name not in near]
     return click.exceptions.NoSuchCommand(error.command_name, possibilities=near + longer, ctx=error.ctx)
 
 

@@ -6,13 +6,11 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from pipeline.cli.certify_commands import warn_of_unanswered_create
 from pipeline.cli.context import Session
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
@@ -35,7 +33,9 @@ KINDS = {"seal_id": "created"}  # of decisions, where the option has another nam
 @click.command()
 @click.argument("query", required=False, metavar="[QUERY]")
 @click.option("--seal-id", metavar="SEALID", help="It was created, with this SealId.")
-@click.option("--not-created", is_flag=True, help="It was not created: the next run sends it again.")
+@click.option(
+    "--not-created", is_flag=True, help="With --sure: it was not created, and the next run sends it again."
+)
 @click.option(
     "--sure",
     is_flag=True,
@@ -46,19 +46,6 @@ KINDS = {"seal_id": "created"}  # of decisions, where the option has another nam
     "--not-theirs",
     is_flag=True,
     help="The seal with this name is another person's: the next run uses another name.",
-)
-@click.option(
-    "--probe", is_flag=True, help="Send the identical request again (only once `certify` allows it)."
-)
-@click.option(
-    "--look-up",
-    is_flag=True,
-    help="Ask the service: the auto-sign query and the hospital's list of seals; the list rules a seal out once certified.",
-)
-@click.option(
-    "--audit",
-    is_flag=True,
-    help="Ask the audit log of the account that owns the keys; it rules a seal out once certified.",
 )
 @click.option(
     "--keep",
@@ -91,24 +78,16 @@ def resolve(
 
     Without a QUERY all of them are listed. QUERY is a name, staff number, last four digits, seal name or trace id.
     """
-    from pipeline.resolution.ledger_status import get_unanswered_certification
-
     way = _choose_way(ways, query, seal_name=seal_name, sure=sure)
     _require_query(query, is_decision=bool(way or why))
     if way == "seal_id" and not ways["seal_id"].strip():
         raise UsageError("resolve_empty_seal_id", then=("resolve", *filter(None, [query])))
-    if way == "probe":
-        return _probe(session, query)
     if query is None:
         with _open_cases(session, changes=False) as opened:
-            warn_of_unanswered_create(session, get_unanswered_certification(opened.ledger))
             return print_unresolved(session, opened)
-    if way in {"", "look_up", "audit"}:
-        with _open_cases(session, changes=bool(way)) as opened:
-            case = _choose_case(session, opened, query, way)
-            if not way:
-                return _print_choice(session, opened, case)
-            return _look_up(session, opened, case, in_audit_log=way == "audit")
+    if not way:
+        with _open_cases(session, changes=False) as opened:
+            return _print_choice(session, opened, _choose_case(session, opened, query))
     value = seal_name if way == "replace" else ways["seal_id"]
     enter = partial(_decide, session, query, way, value, why)
     if way == "withdraw":
@@ -222,51 +201,6 @@ def _choose_case(session: Session, opened: OpenCases, query: str, kind: str = ""
         _print_cases(session, opened.ledger, fitting)
         _print_ways(session, fitting)
     return require_one_case(fitting, query)
-
-
-def _probe(session: Session, query: str | None) -> int:
-    """Send one create again, as a run of one row; configuration and certificate must allow it.
-
-    The signature of the former call must have expired.
-    """
-    from pipeline.cli.run_log import record_command
-    from pipeline.cli.run_session import run_command
-    from pipeline.resolution.decide import require_signature_expired
-    from pipeline.resolution.open_cases import open_cases, point_to
-    from pipeline.resolution.service_calls import make_service_clock
-    from pipeline.workflow.run_request import build_request
-
-    config = session.require_config()
-    clock = session.clock
-    with record_command(session, "resolve", config) as recorder:
-        if config.unknown != "probe":
-            raise UsageError(
-                "probe_not_allowed", place=session.config_name, then=("resolve", *filter(None, [query]))
-            )
-        with open_cases(
-            session.require_ready_config(), clock, changes=False, invocation=session.invocation
-        ) as opened:
-            case = _choose_case(session, opened, query or "")
-            with point_to(case):
-                if case.attempt is None or case.row_plan is None:
-                    raise UsageError("probe_nothing", name=case.name)
-                require_signature_expired(case, clock.now(), make_service_clock(config, clock))
-        request = build_request("resolve", config, clock, invocation=session.invocation, run=recorder.run)
-        request = replace(request, only_keys=frozenset({case.key}))
-        return run_command(recorder, request, latest=None, yes=True)
-
-
-def _look_up(session: Session, opened: OpenCases, case: Case, *, in_audit_log: bool) -> int:
-    """Ask the service about the doctor; what is proven is entered, all else is only printed."""
-    from pipeline.ledger.lock import read_user_name
-
-    result = opened.look_up(case, read_user_name(), in_audit_log=in_audit_log)
-    session.print_json(**result.to_dict())
-    session.alert(result.message_key, name=case.name, words=result.words, seal_id=result.seal_id)
-    session.suggest_command("next_list", "resolve")
-    if result.entered == "not_created":
-        session.suggest_command("next_run", "run")
-    return 0 if result.entered is not None else EXIT_ATTENTION
 
 
 def _print_choice(session: Session, opened: OpenCases, case: Case) -> int:

@@ -72,14 +72,12 @@ def _print_of_several(session: Session, several: SeveralHospitals, max_age: floa
 
     It is one line, with ``max_age`` only where the last run has a fault; with ``--json`` an object in any case.
     """
-    from pipeline.cli.certify_commands import warn_of_unanswered_create
     from pipeline.resolution.ledger_status import get_run_fault, read_status
     from pipeline.workflow.hosts_factory import SummaryReader
 
     if several.summaries is None:
         several.summaries = several.resources.enter_context(closing(SummaryReader(session.clock)))
     ledger_status = read_status(session.require_ready_config(), session.clock, several.summaries)
-    warn_of_unanswered_create(session, ledger_status.certification)
     if ledger_status.lost:
         session.alert("status_lost", path=ledger_status.lost)
     fault = get_run_fault(ledger_status.last_run, max_age) if max_age is not None else None
@@ -101,7 +99,6 @@ def _print_json(
 
 def _show_status(session: Session, max_age: float | None) -> int:
     """Print everything; return the exit code, with ``max_age`` that of a fault of the last run."""
-    from pipeline.cli.certify_commands import warn_of_unanswered_create
     from pipeline.resolution.ledger_status import get_run_fault, read_last_run, read_status
     from pipeline.workflow.hosts_factory import SummaryReader
 
@@ -115,7 +112,6 @@ def _show_status(session: Session, max_age: float | None) -> int:
             _print_run(session, last_run)
         _print_halt(session, last_run, unless=error)
         raise
-    warn_of_unanswered_create(session, ledger_status.certification)
     fault = get_run_fault(ledger_status.last_run, max_age) if max_age is not None else None
     _print_json(session, ledger_status, fault, has_max_age=max_age is not None)
     exit_code = fault.exit if fault is not None else 0

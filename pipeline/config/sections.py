@@ -144,18 +144,6 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-AUDIT_ENDPOINT = "https://cloudaudit.tencentcloudapi.com"
-
-
-class Audit(Section):
-    """The audit log (CloudAudit) of the account that owns the keys, for `certify --audit` and `resolve --audit`."""
-
-    endpoint: Endpoint | None = Key(
-        None, "Host of the audit log; null: cloudaudit.tencentcloudapi.com, of a sandbox its own address"
-    )
-    region: str = Key("ap-guangzhou", "X-TC-Region, which this interface needs")
-
-
 class Api(Section):
     """The service and who acts."""
 
@@ -207,7 +195,6 @@ class Api(Section):
     timeout_seconds: float = Key(45, "Seconds to wait for an answer, from the last byte sent", gt=0)
     proxy: Annotated[str, AfterValidator(_require_proxy)] | None = Key(None, "HTTP proxy: http://host:port")
     ca_file: Path | None = Key(None, "File of a private certificate authority")
-    audit: Audit = Audit()
 
     @field_validator("license_type", mode="before")
     @classmethod
@@ -236,9 +223,6 @@ class Api(Section):
         general, files = host_of(self.endpoint), host_of(self.file_endpoint)
         if is_loopback(general) != is_loopback(files) or (".test." in general) != (".test." in files):
             raise make_fault("config.two_environments", general=general, files=files)
-        audit = host_of(self.audit_endpoint)
-        if is_loopback(general) != is_loopback(audit):
-            raise make_fault("config.two_environments", general=general, files=audit)
         self._require_product()
         given = [name for name in OPTIONAL_PARAMETERS if getattr(self, name) is not None]
         accepted = CONTRACTS[self.product, self.contract].optional_parameters
@@ -274,13 +258,6 @@ class Api(Section):
     def hospital(self) -> str:
         """What identifies the hospital: the platform's id of it, or what it is called by itself."""
         return self.organization if self.product == ESS.name else self.organization_open_id
-
-    @property
-    def audit_endpoint(self) -> str:
-        """The host of the audit log: a sandbox has its own."""
-        if self.audit.endpoint is not None:
-            return self.audit.endpoint
-        return self.endpoint if is_loopback(host_of(self.endpoint)) else AUDIT_ENDPOINT
 
     @property
     def placeholders(self) -> tuple[str, ...]:

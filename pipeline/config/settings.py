@@ -102,7 +102,6 @@ class Config(Section):
     seals: Path = Key(Path("seals"), "Folder of seal pictures")
     seal_name: str = Key("{name}处方章", "Template with {name}, {staff_no} and {department}")
     seal_name_ascii: bool = Key(False, "Allow letters and digits in seal names")
-    unknown: Literal["hold", "probe"] = Key("hold", "probe: an unknown row is sent again, after certify")
     marked_copies: bool = Key(True, "Write a marked copy of every roster, with whole identity numbers")
     require_review: bool = Key(False, "Send only rows that a person marked right in review.html")
     ledger: LedgerPlace = Key(

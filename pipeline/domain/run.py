@@ -356,7 +356,6 @@ class RunRequest:
     only: tuple[str, ...] = ()  # names, staff numbers and keys of the people who alone are sent
     checked: CheckedPlan | None = None  # nothing is sent where the plan is not this one
     accept_guards: bool = False
-    only_keys: frozenset[str] = frozenset()  # only these people are sent (resolve --probe)
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
     review: Path | None = None  # a file of judgements, saved by a review page
     retried_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent

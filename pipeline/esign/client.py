@@ -28,7 +28,7 @@ from yarl import URL
 from pipeline.clock import Clock
 from pipeline.domain.message import Message
 from pipeline.errors import reason_of
-from pipeline.esign.products import CloudService
+from pipeline.esign.products import Product
 from pipeline.esign.reply_faults import PROXY_LOGIN
 from pipeline.esign.responses import Reply, SeenAnswers
 from pipeline.esign.signing import CredentialsSource, authorization
@@ -124,7 +124,7 @@ class Client:
     def __init__(
         self,
         *,
-        product: CloudService,
+        product: Product,
         endpoint: str,
         file_endpoint: str,
         credentials: CredentialsSource,

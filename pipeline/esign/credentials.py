@@ -16,7 +16,6 @@ from pipeline.support.terminal_text import join
 
 _LABELS = ("SecretId", "SecretKey")
 _PARTS = ("secret_id", "secret_key", "token")
-_AUDIT = "audit_"  # before the parts of the audit log's own keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +42,6 @@ class CredentialsPlaces:
             raise search.make_error(self._advise_on_files())
         return pair
 
-    def get_audit_keys(self) -> CredentialsSource:
-        """Return the audit log's own keys where any are given, else the usual ones.
-
-        Raises CredentialsMissing, also for half a pair of its own.
-        """
-        search = _PairSearch(self.environment, self.secrets_dir, _AUDIT)
-        pair = search.find()
-        if pair is None and not search.holds_any:
-            return self.find()
-        if pair is None:
-            raise search.make_error(make_message("credentials.cure.audit"))
-        return pair
-
     def _advise_on_files(self) -> Message:
         """Return where keys belong while none are found."""
         if self.secrets_dir is None:
@@ -67,16 +53,14 @@ class CredentialsPlaces:
 class _PairSearch:
     """A search for the first complete pair, and what it has found on its way."""
 
-    def __init__(self, environment: Mapping[str, str], secrets_dir: Path | None, prefix: str = "") -> None:
+    def __init__(self, environment: Mapping[str, str], secrets_dir: Path | None) -> None:
         self._environment = environment
         self._folders = {
             "$CREDENTIALS_DIRECTORY": environment.get("CREDENTIALS_DIRECTORY"),
             "secrets_dir": secrets_dir,
         }
-        self._names = [f"{prefix}{part}" for part in _PARTS]
         self._tried: list[Message] = []  # each place, and what it held
         self._cures: list[Message] = []  # what to do about it
-        self.holds_any = False  # there is a file, or a variable
 
     def find(self) -> Credentials | None:
         """Return the first complete pair, None where there is none."""
@@ -84,9 +68,8 @@ class _PairSearch:
             pair = self._read_folder(f"{title} ({folder})", Path(folder)) if folder else None
             if pair is not None:
                 return pair
-        variables = [f"TENCENTCLOUD_{name.upper()}" for name in self._names]
+        variables = [f"TENCENTCLOUD_{part.upper()}" for part in _PARTS]
         values = [_strip(self._environment.get(variable, "")) for variable in variables]
-        self.holds_any |= any(values)
         return self._take(" / ".join(variables[:2]), values)
 
     def make_error(self, cure: Message) -> CredentialsMissing:
@@ -95,18 +78,16 @@ class _PairSearch:
         return CredentialsMissing("credentials.missing", cure=[*self._cures, cure][0], places=places)
 
     def _read_folder(self, source: str, folder: Path) -> Credentials | None:
-        files = [folder / f"tencent__{name}" for name in self._names]
+        files = [folder / f"tencent__{part}" for part in _PARTS]
         try:
             values = [
                 _strip(file.read_text(encoding="utf-8-sig")) if file.is_file() else None for file in files
             ]
         except (OSError, ValueError) as error:
-            self.holds_any = True
             self._note(source, _describe_unreadable(error))
             if isinstance(error, PermissionError) and error.filename:
                 self._cures.append(_advise_on_rights(Path(error.filename), files))
             return None
-        self.holds_any |= any(value is not None for value in values)
         empty = [file for file, value in zip(files[:2], values, strict=False) if value == ""]
         if not empty:
             return self._take(source, [value or "" for value in values], files)

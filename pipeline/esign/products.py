@@ -105,35 +105,24 @@ class Endpoints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CloudService:
-    """A service of the cloud as a client calls it."""
-
-    service: str  # in the signature, also of the file host and of the test environment
-    version: str
-    upload: str = ""  # the action that goes to the file host
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Product(CloudService):
+class Product:
     """One product. Each action has a quota of its own."""
 
     name: str  # as in config.yaml
+    service: str  # in the signature, also of the file host and of the test environment
+    version: str
     agent: type[Agent]
     ids: tuple[str, ...]  # keys of `api` that must be filled in
     other_keys: tuple[str, ...]  # the others that no other product has
     endpoints: Mapping[str, Endpoints]  # by environment: production, test
     create: str
+    upload: str  # the action that goes to the file host
     organization_seals: str  # reads, changes nothing
     refuses_taken_names: bool  # by its texts: a seal name that the organisation has already
-    counts_pages: bool = False  # its Offset is the number of a page, not of a seal
     auto_sign_status: str  # the same
     auto_sign_enable_url: str
     auto_sign_seal_url: str
 
-
-# the audit log of the account that owns the keys
-AUDIT_LOG = CloudService(service="cloudaudit", version="2019-03-19")
-DESCRIBE_EVENTS = "DescribeEvents"
 
 ESSBASIC = Product(
     name="essbasic",
@@ -176,7 +165,6 @@ ESS = Product(
     upload="UploadFiles",
     refuses_taken_names=False,
     organization_seals="DescribeOrganizationSeals",
-    counts_pages=True,
     auto_sign_status="DescribeUserAutoSignStatus",
     auto_sign_enable_url="CreateUserAutoSignEnableUrl",
     auto_sign_seal_url="CreateUserAutoSignSealUrl",

@@ -1,4 +1,4 @@
-"""What a reply proves: readings of whole replies to a create, an upload and a probe.
+"""What a reply proves: readings of whole replies to a create, an upload and a call that reads.
 
 An answer that was seen before is none, and an id that was given once is not given again (`SeenAnswers`). A cache, a proxy
 that repeats calls or a service that confuses two of them can answer a call with the answer to another one. Each answer
@@ -140,12 +140,11 @@ def read_create(
     sent: Collection[str],
     answers: SeenAnswers,
     masker: Masker,
-    known_seal_id: str | None = None,
 ) -> CreateResponse:
     """Read a create's reply: success is status 200, a body that parses, no Error, a SealId that can be one.
 
-    ``sent`` are the texts of the call. A SealId that ``answers`` know is another seal's, but for the ``known_seal_id`` of
-    the same person. ``masker`` takes personal data out of what is kept of a SealId that can be none.
+    ``sent`` are the texts of the call. A SealId that ``answers`` know is another seal's. ``masker`` takes personal data out
+    of what is kept of a SealId that can be none.
     """
     content, answer = reply.content, reply.answer
     request_id = content.request_id if content else None
@@ -153,8 +152,7 @@ def read_create(
     is_usable = seal_id is not None and is_seal_id(seal_id, (*sent, request_id))
     evidence = seal_id if is_usable else _clean_evidence(seal_id, masker)
     code, message = reply.fault, None
-    is_of_seal = is_usable and reply.status == HTTP_OK
-    if is_of_seal and seal_id not in {None, known_seal_id} and not answers.claim_seal(seal_id or ""):
+    if is_usable and reply.status == HTTP_OK and not answers.claim_seal(seal_id or ""):
         code = SEAL_ID_REUSED
     elif answer is not None and answer.code is not None:
         return _read_error(answer.code, answer.message or "", request_id)
@@ -193,16 +191,6 @@ def _verdict_kind(meaning: Meaning) -> VerdictKind:
             | "upload_again"
         ):
             return "not_executed"
-
-
-def means_nothing_was_made(code: str) -> bool:
-    """Return whether a code that another place names for a create is that of a refusal after which surely no seal exists.
-
-    A bare FailedOperation may have made one: its reason stands in a message that is not known here.
-    """
-    if code == "FailedOperation":
-        return False
-    return _verdict_kind(get_create_meaning(code, "")) in {"refused", "not_executed"}
 
 
 def read_upload(reply: Reply, *, now: float, answers: SeenAnswers, owner: Hashable) -> UploadResponse:

@@ -17,7 +17,6 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.ledger.attempts import enter_attempt, enter_late_verdict, enter_verdict
 from pipeline.ledger.progress import RECOVER, LedgerProgress
 from pipeline.ledger.protocol import (
-    WITHOUT_DECISION,
     AdoptedSeal,
     Attempt,
     Connection,
@@ -38,11 +37,6 @@ _PICTURE_KINDS = (REVIEW, GIVE_PICTURE, WITHDRAW_PICTURE)
 ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
 SAME_PERSON, OTHER_PERSON = "same_person", "other_person"  # kinds of decisions on two numbers
 ADOPT, KEEP, WITHDRAW = "adopt", "keep", "withdraw"  # further kinds of decisions
-_WITHOUT_CONSEQUENCES = {  # evidence, and what later plans read
-    OTHER_PERSON,
-    *("certify_sent", "certify", "certify_failed", "certify_void"),
-    *WITHOUT_DECISION,
-}
 _JUDGEMENTS_PER_DECISION = 100  # a receipt is one line, and the last one is searched in 64 KB
 
 
@@ -54,7 +48,7 @@ def enter_decision(connection: Connection, decision: Decision) -> list[Fact]:
         case "created":
             _resolve_attempt(connection, decision, number)
             _enter_found_seal(connection, decision, number)
-        case "not_created" | "probe":
+        case "not_created":
             _resolve_attempt(connection, decision, number)
         case "not_theirs":
             _resolve_attempt(connection, decision, number, verdicts=("exists",))
@@ -67,7 +61,7 @@ def enter_decision(connection: Connection, decision: Decision) -> list[Fact]:
         case "same_person":
             _unite_numbers(connection, decision)
         case _:
-            if decision.kind not in _WITHOUT_CONSEQUENCES:
+            if decision.kind != OTHER_PERSON:  # which later plans read
                 raise LedgerConflict(decision.kind)
     return [
         Fact("person", "key", decision.key),
@@ -273,17 +267,15 @@ def read_accepted_runs(connection: Connection) -> set[str]:
     return {run for (detail,) in entered for run in json.loads(detail)}
 
 
-def read_decisions(
-    connection: Connection, kind: str | None = None, keys: str | None = None
-) -> list[Decision]:
+def read_decisions(connection: Connection, keys: str | None = None) -> list[Decision]:
     """Return the decisions, oldest first; ``keys`` is a JSON list of keys: those of one person alone."""
     rows = select_columns(
         connection,
         "SELECT at AS decided_at, who, why, kind, key, attempt, seal_id, id AS number, detail, withdraws, "
         "(SELECT later.at FROM decision AS later WHERE later.withdraws = decision.id) AS withdrawn_at FROM decision "
-        "WHERE kind = coalesce(?1, kind) AND (coalesce(?2, '') = '' OR key IN (SELECT value FROM json_each(?2)) "
-        "OR (kind IN ('same_person', 'other_person', 'withdraw') AND detail IN (SELECT value FROM json_each(?2)))) ORDER BY id",
-        (kind, keys),
+        "WHERE coalesce(?1, '') = '' OR key IN (SELECT value FROM json_each(?1)) "
+        "OR (kind IN ('same_person', 'other_person', 'withdraw') AND detail IN (SELECT value FROM json_each(?1))) ORDER BY id",
+        (keys,),
     )
     return [Decision(**row) for row in rows]
 

@@ -52,9 +52,6 @@ class LedgerConflict(Exception):
         self.constraint = constraint
 
 
-ASKED = "asked"  # kind of a decision that decides nothing: a place was asked about an unresolved attempt
-# kinds of decisions after which a person's rows are as open as before
-WITHOUT_DECISION = frozenset({ASKED, "place_shown", "place_not_shown"})
 UPLOAD_REFUSED = "upload"  # contract of an attempt that was refused at its upload: no create was sent
 
 
@@ -158,13 +155,9 @@ class Decision:
 
     ``created``: the open ``attempt`` made ``seal_id``, or the seal of its name is the person's. ``not_created``: it made
     nothing. ``not_theirs``: the seal of its name is another person's; the next create goes under another name.
-    ``probe``: it is resolved by sending the identical request again. ``keep``: ``content`` is what the live seal is compared with from now on.
-    ``replace``: the live seal is ended, the next create goes under the name in ``detail``. ``certify_sent``: a create that is
-    known to be the second one is about to leave; then what came of it: ``certify`` (refused), ``certify_failed`` (it made
-    ``seal_id``) or ``certify_void`` (surely not executed); none of these where no verdict came. ``place_shown`` and
-    ``place_not_shown``: the place in ``detail`` shows, or does not show, the person's seal ``seal_id``. ``asked``: the place in
-    ``detail`` was asked about the open ``attempt``, and ``why`` is what it answered. ``same_person``:
-    the number whose key is ``detail`` is this person's corrected one. ``other_person``: it is another person's.
+    ``keep``: ``content`` is what the live seal is compared with from now on. ``replace``: the live seal is ended, the next create
+    goes under the name in ``detail``. ``same_person``: the number whose key is ``detail`` is this person's corrected one.
+    ``other_person``: it is another person's.
     ``adopt``: the person has the seal ``seal_id``, which was made elsewhere. ``withdraw``: the decision ``withdraws`` does not count any more.
     """
 
@@ -184,8 +177,8 @@ class Decision:
 
     @property
     def counts(self) -> bool:
-        """Whether something was decided by it that holds: it is no question, no withdrawal, and was not withdrawn."""
-        return self.withdraws is None and self.withdrawn_at is None and self.kind not in WITHOUT_DECISION
+        """Whether it holds: it is no withdrawal, and was not withdrawn."""
+        return self.withdraws is None and self.withdrawn_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +304,7 @@ class Ledger(Protocol):
     async def record_auto_sign_answer(self, answer: AutoSignAnswer) -> None:
         """Record what came of asking for a person; an asking without an answer keeps the facts of the one before."""
 
-    def list_decisions(self, kind: str | None = None) -> list[Decision]:
+    def list_decisions(self) -> list[Decision]:
         """Return the decisions, oldest first."""
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from dataclasses import field as _field
@@ -23,8 +22,7 @@ _OPEN_CREATES = (
 _FACTS = (
     "SELECT (SELECT count(*) FROM seal WHERE ended_by IS NULL), (SELECT count(DISTINCT key) FROM attempt "  # noqa: S608 - the same
     f"WHERE {REFUSED_SINCE_LAST_SEAL} AND NOT EXISTS "
-    "(SELECT 1 FROM seal WHERE seal.key = attempt.key AND ended_by IS NULL)), "
-    "(SELECT kind FROM decision WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT 1)"
+    "(SELECT 1 FROM seal WHERE seal.key = attempt.key AND ended_by IS NULL))"
 )
 
 
@@ -51,22 +49,20 @@ class LedgerSummary:
     undecided_rows: (
         int  # of the last run, with a status that was asked for; no decision on their person since
     )
-    last_kind: str | None  # of the last decision of the kinds that were asked for
     auto_sign: tuple[AutoSignRecord, ...] = ()  # of everybody for whom the service was asked
 
 
-def read_summary(connection: Connection, *, status: str, kinds: Collection[str]) -> LedgerSummary:
+def read_summary(connection: Connection, *, status: str) -> LedgerSummary:
     """Read the summary; ``connection`` is inside a transaction, so that all of it is of one moment."""
     last_run = get_last_run(connection)
     open_creates = tuple(OpenCreate(**columns) for columns in select_columns(connection, _OPEN_CREATES))
-    sealed, refused, last_kind = connection.execute(_FACTS, (json.dumps(sorted(kinds)),)).fetchone()
+    sealed, refused = connection.execute(_FACTS).fetchone()
     return LedgerSummary(
         last_run=last_run,
         open_creates=open_creates,
         sealed=sealed,
         refused=refused,
         undecided_rows=_count_undecided_rows(connection, last_run, status) if last_run else 0,
-        last_kind=last_kind,
         auto_sign=tuple(read_records(connection).values()),
     )
 

@@ -27,7 +27,6 @@ AREAS = (
     "ledger",
     "explain",
     "resolution",
-    "evidence",
     "pages",
     "review",
     "web",

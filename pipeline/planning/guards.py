@@ -21,7 +21,6 @@ from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RunRequest, Status
 from pipeline.domain.seals import PersonHistory
 from pipeline.domain.service_codes import NAME_EXISTS
-from pipeline.errors import UsageError
 from pipeline.esign.products import PRODUCTS
 from pipeline.intake.readers.discover import list_empty_folders
 from pipeline.ledger.protocol import Ledger, RunRecord
@@ -33,14 +32,6 @@ EXISTING_NAMES = 3  # before this program has made a few seals: seals were made 
 RESEND_BUDGET = 200  # each resend takes some of it, each success gives one back
 RESEND_COSTS = {"transport": 14, "throttle": 5}
 SENT_BEFORE = (Status.UNCHANGED, Status.CHANGED, Status.FAILED, Status.UNKNOWN, Status.EXISTS)
-# kinds of decisions: a second create is about to leave, and the result of it
-CERTIFY_SENT, CERTIFY_VOID, CERTIFIED, NOT_CERTIFIED = CERTIFICATION = (
-    "certify_sent",
-    "certify_void",
-    "certify",
-    "certify_failed",
-)
-CERTIFICATE_DAYS = 90
 NEW_SHARE = 0.2  # of the live seals
 ALL_RUNS = 1_000_000
 RUNS_SEARCHED = 50  # back to the last complete run over the same rosters, before all are read
@@ -280,7 +271,7 @@ def has_read_rosters(run: RunRecord) -> bool:
 
 def list_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str]:
     """Return the roster folders that hold no roster, or are gone, and in which an earlier run read one."""
-    if ledger is None or request.only_keys:
+    if ledger is None:
         return []
     folders = [*request.missing_folders, *list_empty_folders(request.rosters)]
     return list_used_folders(folders, ledger, request.out)
@@ -350,21 +341,6 @@ def is_recorded_as(folder: Path, recorded: Path) -> bool:
     return len(ends) == len(recorded.parts) and all(
         part.fullmatch(end) for part, end in zip(hidden, ends, strict=True)
     )
-
-
-def require_certificate(ledger: Ledger, contract: str, now: float) -> None:
-    """Raise UsageError where it is not proven that this tenant refuses a second identical create: no probing then."""
-    decisions = [
-        decision for decision in ledger.list_decisions() if decision.kind in (CERTIFIED, NOT_CERTIFIED)
-    ]
-    last = decisions[-1] if decisions else None
-    if (
-        last is None
-        or last.kind != CERTIFIED
-        or last.decided_at < now - CERTIFICATE_DAYS * 86_400
-        or not last.why.startswith(contract)
-    ):
-        raise UsageError("usage.not_certified", days=CERTIFICATE_DAYS, contract=contract)
 
 
 def compute_deadline(guards: GuardLimits, now: datetime) -> datetime | None:

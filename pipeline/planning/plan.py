@@ -55,17 +55,8 @@ class PlanRules:
     images: ImageExaminer
     now: float  # unix seconds
     seal_name_ascii: bool = False  # whether seal names may hold ASCII characters
-    probes: bool = False  # an attempt without a verdict is resolved by sending the identical request again
-    only_keys: frozenset[str] = frozenset()  # if there are any, no other person's attempt is probed
     decided: DecidedPictures | None = None  # None: no row can be reviewed
     require_review: bool = False  # only rows judged right are sent
-
-    def may_probe(self, person: PersonHistory) -> bool:
-        """Return whether a create may be sent once more to resolve it: its signature is no longer accepted."""
-        if not self.probes or (self.only_keys and person.key not in self.only_keys):
-            return False
-        attempt = person.unresolved_attempt
-        return attempt is not None and attempt.verdict == "unknown" and self.now >= attempt.replayable_until
 
 
 def plan_rows(
@@ -143,8 +134,6 @@ class _Planner:
         )
 
     def _plan_row(self, doctor: Doctor, person: PersonHistory | None, index: int) -> RowPlan:
-        if person is not None and self._is_probe(doctor, person):
-            return _make_plan(doctor, person, Status.READY)
         if person is not None and _outweighs_errors(person, doctor):
             if doctor.problems:
                 doctor = replace(doctor, problems=tuple(map(turn_into_warning, doctor.problems)))
@@ -155,13 +144,6 @@ class _Planner:
             doctor, reason = describe_possibly_same(doctor, owner, agreeing_fields)
             return replace(_make_plan(doctor, person, Status.REJECTED, reason), possibly_same=owner)
         return self._plan_unsealed_person(doctor, person)
-
-    def _is_probe(self, doctor: Doctor, person: PersonHistory) -> bool:
-        """Return whether a row is exactly the create that has no verdict, and may be sent once more."""
-        attempt = person.unresolved_attempt
-        if attempt is None or doctor.errors or not self._rules.may_probe(person):
-            return False
-        return as_planned(attempt.content) == build_seal_content(doctor, self._rules.site_key)
 
     def _get_possibly_same(
         self, doctor: Doctor, person: PersonHistory | None
@@ -279,9 +261,6 @@ class _Planner:
         if row_plan.status is Status.READY and (
             judged == "wrong" or (rules.require_review and judged != "right")
         ):
-            if person is not None and person.unresolved_attempt is not None:
-                # a probe is not sent: the create without a verdict is held again
-                return replace(self._plan_known_person(doctor, person), review=review)
             return _bar_unreviewed(row_plan, judged)
         if judged == "wrong" and person is not None and person.seal is not None:
             warning = _describe_wrong_pairing(doctor, severity="warning")

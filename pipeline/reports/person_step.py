@@ -75,16 +75,15 @@ def _keep_seal(person: PersonState) -> NextStep:
 def _resolve_create(person: PersonState) -> NextStep:
     create = person.open_create
     assert create is not None
-    text, alternative = make_message("step.exists", seal=create.seal_name), "--not-theirs"
-    if person.status is not Status.EXISTS:
+    build = person.command_line.build
+    if person.status is Status.EXISTS:
+        text = make_message("step.exists", seal=create.seal_name)
+        alternative = build("resolve", create.trace_id, "--not-theirs")
+    else:
         moment = shown(stamp(create.replayable_until), to=19)
         text = make_message("step.unknown", seal=create.seal_name, moment=moment)
-        alternative = "--not-created"
-    build = person.command_line.build
-    commands = (
-        build("resolve", create.trace_id, "--seal-id", "SEALID"),
-        build("resolve", create.trace_id, alternative),
-    )
+        alternative = build("resolve", create.trace_id, "--not-created", "--sure")
+    commands = (build("resolve", create.trace_id, "--seal-id", "SEALID"), alternative)
     return NextStep(text, commands, "it", is_decision=True)
 
 

@@ -1,4 +1,4 @@
-"""Enters decisions on cases and places: what must hold before a decision is entered, and the decision itself."""
+"""Enters decisions on cases: what must hold before a decision is entered, and the decision itself."""
 
 from __future__ import annotations
 
@@ -29,19 +29,12 @@ from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.match_problems import describe_row
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.decisions import ADOPT
-from pipeline.ledger.person_history import AttemptRecord
-from pipeline.ledger.protocol import ASKED, Decision, Ledger, LedgerConflict
+from pipeline.ledger.protocol import Decision, LedgerConflict
 from pipeline.ledger.withdrawal import LastDecision
-from pipeline.messages.catalogue import dump_line, make_message
-from pipeline.planning.guards import CERTIFICATE_DAYS
+from pipeline.messages.catalogue import make_message
 from pipeline.planning.known_people import build_seal_content
 from pipeline.resolution.cases import Case
-from pipeline.resolution.evidence import Evidence
 
-SHOWN, NOT_SHOWN = "place_shown", "place_not_shown"  # kinds of decisions
-SEARCHABLE_PLACES = ("console", "audit_log")  # in which people look
-ASKED_PLACES = ("list", "audit")  # of which the program asks the service
-# "auto_sign" is neither: it lists only doctors who have opened it, so that it never refutes
 # what the ledger forbids and a message explains
 FORBIDDEN_BY_LEDGER = frozenset(
     {"seal_id", "settled", "seal_name", "live_seal", "no_live_seal", "same_person", "built_on"}
@@ -181,17 +174,18 @@ def enter_not_created(
 ) -> None:
     """Enter that the open create made nothing: the next run sends the row again. Not while a late copy could count.
 
-    Not having found a seal counts only in a place that is certified to show one; ``sure`` is a person's word beyond that.
+    Not having found a seal proves nothing, so that it is taken only from a user who is ``sure``.
     """
     attempt = _require_open_create(case)
     assert case.attempt is not None
+    now, expires_at = maker.decided_at, case.attempt.signed_at + REPLAY_WINDOW_SECONDS
     # first: it holds for every answer
-    _require_elapsed(case, maker.decided_at, case.attempt.replayable_until - maker.decided_at)
-    certified_place = get_certified_place(maker.ledger, maker.decided_at)
-    if certified_place is None and not sure:
+    _require_elapsed(case, now, case.attempt.replayable_until - now)
+    if not sure:
         raise UsageError("resolve.not_found_proves_nothing", name=case.name)
-    require_signature_expired(case, maker.decided_at, service_time)
-    maker.enter_decision("not_created", case.key, attempt=attempt, detail="sure" if sure else certified_place)
+    # the service compares the signed time of a copy with its own clock; this machine's may have been set
+    _require_elapsed(case, now, expires_at - service_time())
+    maker.enter_decision("not_created", case.key, attempt=attempt)
 
 
 def enter_not_theirs(maker: DecisionMaker, case: Case, *, sure: bool) -> None:
@@ -294,21 +288,6 @@ def enter_other_person(maker: DecisionMaker, case: Case) -> None:
     maker.enter_decision("other_person", _require_possibly_same(case).key, detail=case.key)
 
 
-def require_signature_expired(case: Case, now: float, service_time: Callable[[], float]) -> None:
-    """Raise UsageError while a late copy of the create could still be accepted.
-
-    The service compares the signed time of a copy with its own clock, so that clock counts; this machine's may have been set.
-    """
-    _require_elapsed(case, now, _count_open_seconds(case, now, service_time))
-
-
-def _count_open_seconds(case: Case, now: float, service_time: Callable[[], float]) -> float:
-    """Return for how many seconds a late copy of the create could still be accepted."""
-    assert case.attempt is not None
-    seconds = case.attempt.replayable_until - now
-    return seconds if seconds > 0 else case.attempt.signed_at + REPLAY_WINDOW_SECONDS - service_time()
-
-
 def _require_elapsed(case: Case, now: float, seconds: float) -> None:
     """Raise UsageError, which names the moment, while there are seconds left."""
     if seconds > 0:
@@ -345,93 +324,3 @@ def _require_possibly_same(case: Case) -> PersonHistory:
     if case.possibly_same is None:
         raise UsageError("resolve.not_possibly_same", name=case.name)
     return case.possibly_same
-
-
-# -- the places that show seals: not finding one proves nothing until a place was seen to show one that exists
-
-
-def get_certified_place(ledger: Ledger, now: float) -> str | None:
-    """Return a place where a person who does not find a seal has shown something."""
-    records = (get_certificate(ledger, place_name, now) for place_name in SEARCHABLE_PLACES)
-    return next((record.detail for record in records if record is not None), None)
-
-
-def get_certificate(ledger: Ledger, place_name: str, now: float) -> Decision | None:
-    """Return the last record of a place, if it is that the place shows a seal which exists, and is not too old."""
-    record = get_place_record(ledger, place_name)
-    if record is None or record.kind != SHOWN:
-        return None
-    return record if record.decided_at >= now - CERTIFICATE_DAYS * 86_400 else None
-
-
-def get_place_record(ledger: Ledger, place_name: str) -> Decision | None:
-    """Return the last record of whether a place shows seals."""
-    records = [
-        record
-        for record in ledger.list_decisions()
-        if record.kind in {SHOWN, NOT_SHOWN} and record.detail == place_name
-    ]
-    return records[-1] if records else None
-
-
-def enter_place(maker: DecisionMaker, history: PersonHistory, place_name: str, *, shown: bool) -> None:
-    """Enter whether a place shows the seal of a person; UsageError for a seal that this program did not make.
-
-    A seal made by hand may be shown where imported ones are not.
-    """
-    seal = history.seal
-    if seal is None or seal.trace_id is None:
-        raise UsageError("resolve.not_made_here")
-    maker.enter_decision(SHOWN if shown else NOT_SHOWN, history.key, seal_id=seal.seal_id, detail=place_name)
-
-
-def enter_asked(maker: DecisionMaker, case: Case, evidence: Evidence) -> None:
-    """Enter that a place was asked about the open create, and what it answered; nothing follows from it."""
-    attempt = _require_open_create(case)
-    maker = replace(maker, why=dump_line(evidence.describe()) or "")
-    maker.enter_decision(
-        ASKED, case.key, attempt=attempt, detail=evidence.place_name, seal_id=evidence.seal_id
-    )
-
-
-def enter_absence(maker: DecisionMaker, case: Case, evidence: Evidence) -> None:
-    """Enter that the open create made nothing, because a place that would show its seal does not.
-
-    UsageError where that place's answer does not count: the create could still be carried out when the question was asked; the
-    place is not certified; or the create is younger than the seal by which it was certified was when it was seen there, so that
-    the create may be shown later. The last does not matter where the same answer shows a seal that was made after the create.
-    """
-    attempt, asking = _require_open_create(case), evidence.asking
-    assert case.attempt is not None
-    if case.status is not Status.UNKNOWN:
-        raise UsageError("evidence.name_exists")
-    if asking is None or asking.service_at is None:
-        raise UsageError("evidence.no_time")
-    service_at = asking.service_at
-    seconds = _count_open_seconds(case, asking.asked_at, lambda: service_at)
-    if seconds > 0:
-        moment = shown(stamp(asking.asked_at + seconds), to=19)
-        raise UsageError("evidence.too_early", moment=moment)
-    certificate = get_certificate(maker.ledger, evidence.place_name, maker.decided_at)
-    if certificate is None:
-        words = make_message(f"place.{evidence.place_name}")
-        raise UsageError("evidence.not_certified", place=words, option=f"--{evidence.place_name}")
-    seen_delay = get_seen_delay(maker.ledger, certificate)
-    counts_from = case.attempt.signed_at + seen_delay if seen_delay is not None else None
-    if not evidence.shows_newer and (counts_from is None or service_at <= counts_from):
-        moment = shown(stamp(counts_from), to=19) if counts_from is not None else "—"
-        raise UsageError("evidence.not_yet", moment=moment)
-    maker.enter_decision("not_created", case.key, attempt=attempt, detail=evidence.place_name)
-
-
-def get_seen_delay(ledger: DatabaseLedger, certificate: Decision) -> float | None:
-    """Return how many seconds after its create the seal of a certificate was seen to be shown; None where that is not known."""
-    create = get_create_of_seal(ledger, certificate.key, certificate.seal_id)
-    return certificate.decided_at - create.signed_at if create is not None else None
-
-
-def get_create_of_seal(ledger: DatabaseLedger, key: str | None, seal_id: str | None) -> AttemptRecord | None:
-    """Return the create of this program that made a seal, None where it is not known."""
-    person = ledger.read_person(key)
-    trace_ids = {seal.attempt for seal in person.seals if seal.seal_id == seal_id and seal.attempt}
-    return next((create for create in person.attempts if create.uuid in trace_ids), None)

@@ -211,10 +211,8 @@ def collect_story_values(explanation: Explanation, language: str, base: Path) ->
 
 def describe_decision(entry: DecisionEntry, language: str) -> str:
     """Return what was decided."""
-    detail = _render_known(language, f"place.{entry.detail}", entry.detail) if entry.detail else "—"
-    return _render_known(
-        language, f"decision.{entry.kind}", entry.kind, seal_id=entry.seal_id or "—", detail=detail
-    )
+    seal_id, detail = entry.seal_id or "—", entry.detail or "—"
+    return _render_known(language, f"decision.{entry.kind}", entry.kind, seal_id=seal_id, detail=detail)
 
 
 def describe_last_decision(last: LastDecision, language: str) -> dict[str, str]:

@@ -15,10 +15,9 @@ from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
 from pipeline.domain.auto_sign import AutoSignCounts
 from pipeline.domain.run import COMPLETE_EXITS, SIGNALLED, Status
-from pipeline.ledger.database_ledger import DatabaseLedger, StoredPaths
+from pipeline.ledger.database_ledger import StoredPaths
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.summary import OpenCreate
-from pipeline.planning.guards import CERTIFICATION, CERTIFY_SENT
 from pipeline.reports.earlier_results import get_earlier_run
 from pipeline.reports.next_steps import EXIT_LATER, CommandLine
 from pipeline.resolution.timeline import RecordedRow, list_open_rows
@@ -87,16 +86,6 @@ class RunFault:
     exit: int
 
 
-@dataclass(frozen=True, slots=True)
-class UnansweredCertification:
-    """A second create of `certify` without a verdict: the doctor may have two seals."""
-
-    name: str | None = _field(repr=False)
-    seal_name: str | None
-    sent: str
-    why: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerStatus:
     """What the ledger holds, and how the last run ended."""
@@ -109,7 +98,6 @@ class LedgerStatus:
     waiting: int = 0  # rows that wait for a decision
     last_run: LastRun | None = None
     row_run: RunRecord | None = None  # the last run that read rosters: its rows wait
-    certification: UnansweredCertification | None = None
     auto_sign: AutoSignCounts | None = None  # None: the service was never asked who can sign
 
     def to_dict(self) -> dict[str, object]:
@@ -138,7 +126,7 @@ def read_status(
     out = config.resolve_path(config.out)
     recorded_run = read_last_recorded_run(out, config.tenant, passed_over)
     store = make_store(config)
-    summary = summaries.read(store, status=Status.CHANGED.value, kinds=CERTIFICATION)
+    summary = summaries.read(store, status=Status.CHANGED.value)
     if summary is None:
         trace = get_earlier_run(out, config.tenant)
         return LedgerStatus(
@@ -170,7 +158,6 @@ def read_status(
         waiting=len(unknown) + changed,
         last_run=_make_last_run(last_run, clock, is_under_way=is_under_way) if last_run else None,
         row_run=row_run,
-        certification=_read_certification(config, clock) if summary.last_kind == CERTIFY_SENT else None,
         auto_sign=AutoSignCounts.count(summary.auto_sign, sealed=summary.sealed, now=clock.now()),
     )
 
@@ -190,11 +177,6 @@ def read_open_rows(
     if row_run.run != last_run.run:
         return last_run, rows
     return replace(last_run, rosters=entered.rosters, seals=entered.seals, out=entered.out), rows
-
-
-def _read_certification(config: Config, clock: Clock) -> UnansweredCertification | None:
-    with open_configured_ledger(config, clock) as (ledger, _):
-        return get_unanswered_certification(ledger)
 
 
 def read_last_run(config: Config, clock: Clock, passed_over: Collection[str] = ()) -> LastRun | None:
@@ -242,18 +224,6 @@ def _make_last_run(record: RunRecord, clock: Clock, *, is_under_way: bool = Fals
         out=StoredPaths.show(record.out),
         record=record,
     )
-
-
-def get_unanswered_certification(ledger: DatabaseLedger) -> UnansweredCertification | None:
-    """Return the last second create of a certification, where it got no verdict."""
-    decision = next((one for one in ledger.list_decisions()[::-1] if one.kind in CERTIFICATION), None)
-    if decision is None or decision.kind != CERTIFY_SENT:
-        return None
-    history = ledger.snapshot().people.get(decision.key or "")
-    if history is None:
-        return None
-    name = history.seal.content.name if history.seal and history.seal.content else None
-    return UnansweredCertification(name, history.seal_name, stamp(decision.decided_at), decision.why)
 
 
 def describe_command_line(config: Config, invocation: str) -> CommandLine:

@@ -23,8 +23,7 @@ from pipeline.resolution.case_reader import CaseReader
 from pipeline.resolution.cases import Case, DecisionKind, compute_decision_digest
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.resolution.person_query import PersonFinder
-from pipeline.resolution.service_calls import make_service_clock
-from pipeline.resolution.service_search import SearchResult, ServiceSearch, enter_evidence
+from pipeline.resolution.service_time import make_service_clock
 from pipeline.version import PROGRAM
 from pipeline.workflow.run_request import build_request, get_last_roster_run
 from pipeline.workflow.stage_settings import build_agent, build_image_examiner
@@ -108,13 +107,6 @@ class OpenCases:
     def make_maker(self, who: str, why: str | None) -> DecisionMaker:
         """Return a user who decides now."""
         return DecisionMaker.of_user(who, self.ledger, self.clock, why or "resolve", build_agent(self.config))
-
-    def look_up(self, case: Case, who: str, *, in_audit_log: bool = False) -> SearchResult:
-        """Ask the service, or the audit log, about a create without a verdict, and enter what the answers prove."""
-        with point_to(case):
-            search = ServiceSearch(self.config, self.clock, self.ledger)
-            sources = search.search_audit_log(case) if in_audit_log else search.look_up(case)
-            return enter_evidence(self.make_maker(who, None), case, sources)
 
     def enter(
         self,

@@ -20,7 +20,7 @@ from pipeline.domain.run import Status, has_doubtful_picture, is_held_problem, i
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.decisions import GIVE_PICTURE, WITHDRAW_PICTURE
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
-from pipeline.ledger.protocol import UPLOAD_REFUSED, WITHOUT_DECISION, Decision, RunRecord
+from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RunRecord
 from pipeline.ledger.withdrawal import LastDecision
 from pipeline.messages.catalogue import load_line, load_texts
 from pipeline.messages.problems import load_problem
@@ -37,7 +37,7 @@ _WITH_SEAL = frozenset({Status.SEALED, Status.UNCHANGED, Status.CHANGED})
 _BY_WEIGHT = (Status.REJECTED, Status.NOT_SENT, Status.READY, Status.FAILED)
 _ON_CHANGES = frozenset({"keep", "replace"})  # kinds of decisions on a row that differs from its seal
 # kinds of decisions whose detail holds nothing personal
-_WITH_DETAIL = frozenset({"replace", "not_created", GIVE_PICTURE, WITHDRAW_PICTURE, *WITHOUT_DECISION})
+_WITH_DETAIL = frozenset({"replace", GIVE_PICTURE, WITHDRAW_PICTURE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from pipeline.sandbox.audit_log import AUDITED_IDS, AuditedId
 from pipeline.sandbox.auto_sign import AutoSign, Response, WhiteList
 from pipeline.sandbox.checks import (
     check_agent,
@@ -37,7 +36,6 @@ from pipeline.sandbox.gateway import (
     Refusal,
     Tenant,
 )
-from pipeline.sandbox.seal_list import IMPORTED_TYPE, ListedSeal, SealList
 
 SEAL_NAME_LIMIT = 50  # code points
 SCENES = ("", "E_PRESCRIPTION_AUTO_SIGN", "OTHER")
@@ -76,9 +74,6 @@ class Rules:
     other_card_type: bool = False  # the white list for other cards is open
     auto_sign: WhiteList = "on"
     licence_days: float | None = 365.0  # of a doctor who opens auto-sign; None = without a licence
-    list_shows: bool = False  # the list of the organisation's seals shows imported ones
-    audit_delay: float | None = None  # seconds until the audit log shows a call; None: there is no log
-    audit_shows: tuple[AuditedId, ...] = AUDITED_IDS  # what an event holds of its call
     limiter: LimiterKind = "rolling"
     rate: float = 20.0  # calls in a second, per SecretId and action
 
@@ -149,14 +144,13 @@ class Actions:
         self._names: set[tuple[str, str]] = set()  # hospital, seal name
         self._seal_ids: set[str] = set()
         self.auto_sign = AutoSign(rules.auto_sign, rules.licence_days, identifiers)
-        self.seal_list = SealList(rules.list_shows)
         self._actions: Mapping[str, Callable[[Order], Response]] = {
             CREATE: self._create_seal,
             UPLOAD: self._store_files,
             AUTO_SIGN_STATUS: self.auto_sign.describe_status,
             ENABLE_URL: self.auto_sign.create_enable_link,
             SEAL_URL: self.auto_sign.create_seal_link,
-            ORGANIZATION_SEALS: self._organization_seals,
+            ORGANIZATION_SEALS: _list_no_seals,
         }
 
     def execute_call(self, call: Call, tenants: Sequence[Tenant], *, request_id: str, now: float) -> Response:
@@ -282,15 +276,6 @@ class Actions:
             "Deadline": int(deadline),
         }
 
-    def _organization_seals(self, order: Order) -> Response:
-        imported = [
-            ListedSeal(
-                seal.seal_id, seal.organization, seal.seal_name, seal.created_at, seal_type=IMPORTED_TYPE
-            )
-            for seal in self.seals
-        ]
-        return self.seal_list.answer(order, imported)
-
     def _store_image(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()
         self.pictures[digest] = data
@@ -308,3 +293,8 @@ class Actions:
             made = beginning + "".join(self._random.choices(alphabet, k=length)) + end
             if made not in taken:
                 return made
+
+
+def _list_no_seals(_: Order) -> Response:
+    """Answer with the list of the organisation's own seals: imported ones are not shown."""
+    return {"TotalCount": 0, "Seals": []}

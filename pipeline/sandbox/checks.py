@@ -18,7 +18,6 @@ from pipeline.domain.fields import FIELDS
 from pipeline.sandbox.gateway import (
     AUTO_SIGN_STATUS,
     CREATE,
-    DESCRIBE_EVENTS,
     ENABLE_URL,
     ESS,
     ORGANIZATION_SEALS,
@@ -130,14 +129,6 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
         "SealId": TEXT,
         "SealTypes": Key("list"),
         "SealStatuses": Key("list"),
-    },
-    DESCRIBE_EVENTS: {
-        "StartTime": Key("integer", required=True),
-        "EndTime": Key("integer", required=True),
-        "MaxResults": NUMBER,
-        "NextToken": NUMBER,
-        "IsReturnLocation": NUMBER,
-        "LookupAttributes": Key("list", inside={"AttributeKey": NEEDED_TEXT, "AttributeValue": NEEDED_TEXT}),
     },
 }
 

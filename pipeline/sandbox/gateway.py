@@ -27,8 +27,6 @@ ORGANIZATION_SEALS = "ChannelDescribeOrganizationSeals"
 ENABLE_URL = "ChannelCreateUserAutoSignEnableUrl"
 SEAL_URL = "ChannelCreateUserAutoSignSealUrl"
 
-DESCRIBE_EVENTS = "DescribeEvents"  # of the audit log
-
 ACTIONS = (
     CREATE,
     UPLOAD,
@@ -36,16 +34,15 @@ ACTIONS = (
     ORGANIZATION_SEALS,
     ENABLE_URL,
     SEAL_URL,
-    DESCRIBE_EVENTS,
 )
 
 Role = Literal["general", "file", "both"]
 
 BODY_LIMIT = 10 * 1024 * 1024  # bytes, TC3 over POST; the file host takes more
 
-ESSBASIC, ESS, AUDIT = "essbasic", "ess", "cloudaudit"
+ESSBASIC, ESS = "essbasic", "ess"
 # by version
-SERVICES: Mapping[str, str] = {"2021-05-26": ESSBASIC, "2020-11-11": ESS, "2019-03-19": AUDIT}
+SERVICES: Mapping[str, str] = {"2021-05-26": ESSBASIC, "2020-11-11": ESS}
 ALGORITHM = "TC3-HMAC-SHA256"
 WINDOW = 300  # seconds a timestamp may be off
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -412,6 +409,5 @@ def _check_action(call: Call) -> None:
         raise Refusal("InvalidAction", "action not exist")
     if call.role == "file" and call.action != UPLOAD:
         raise Refusal("UnsupportedOperation", "操作禁止")
-    is_of_audit = call.service == AUDIT
-    if call.headers["x-tc-version"] not in SERVICES or is_of_audit != (call.action == DESCRIBE_EVENTS):
+    if call.headers["x-tc-version"] not in SERVICES:
         raise Refusal("NoSuchVersion")

@@ -13,21 +13,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.sandbox.actions import Actions, Rules, Seal
-from pipeline.sandbox.audit_log import AuditLog
-from pipeline.sandbox.checks import SHAPES, check_shape
 from pipeline.sandbox.gateway import (
     CREATE,
-    DESCRIBE_EVENTS,
     SANDBOX,
-    UPLOAD,
     Call,
     CallCounter,
     Gateway,
     Refusal,
     Tenant,
 )
-
-AUDITED_ACTIONS = frozenset({CREATE, UPLOAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +82,6 @@ class FakeService:
         self.pictures = self._actions.pictures
         self.open_auto_sign = self._actions.open_auto_sign
         self.auto_sign = self._actions.auto_sign
-        self.seal_list = self._actions.seal_list
-        self.audit_log = AuditLog(self.rules.audit_delay, self.rules.audit_shows)
 
     def receive_call(
         self,
@@ -114,7 +106,7 @@ class FakeService:
             tenants = self._gateway.admit_call(call, now=now, steady=steady, skew=skew)
             if instead is not None:
                 raise instead
-            response = self._execute_call(call, tenants, request_id, now + skew)
+            response = self._actions.execute_call(call, tenants, request_id=request_id, now=now + skew)
         except Refusal as refusal:
             error = {"Code": refusal.code, "Message": refusal.message}
             answer = CallAnswer(refusal.code, False, {"Error": error, "RequestId": request_id})
@@ -123,26 +115,6 @@ class FakeService:
             answer = CallAnswer("ok", True, {**response, "RequestId": request_id}, seal)
         self.record_call(call, answer.code, request_id, arrived=arrived, steady=steady, faults=faults)
         return answer
-
-    def _execute_call(
-        self, call: Call, tenants: Sequence[Tenant], request_id: str, now: float
-    ) -> Mapping[str, Any]:
-        """Do what an admitted call asks, or raise Refusal; a call that changes something is entered in the audit log."""
-        if call.action == DESCRIBE_EVENTS:
-            check_shape(call.parameters or {}, SHAPES[DESCRIBE_EVENTS])
-            return self.audit_log.answer(call, now=now)
-        try:
-            response = self._actions.execute_call(call, tenants, request_id=request_id, now=now)
-        except Refusal as refusal:
-            error = {"Code": refusal.code, "Message": refusal.message}
-            self._keep_in_audit_log(call, refusal.code, {"Error": error, "RequestId": request_id}, now)
-            raise
-        self._keep_in_audit_log(call, "ok", {**response, "RequestId": request_id}, now)
-        return response
-
-    def _keep_in_audit_log(self, call: Call, code: str, response: Mapping[str, Any], now: float) -> None:
-        if call.operation in AUDITED_ACTIONS:
-            self.audit_log.keep_call(call, code, response, now=now)
 
     def record_call(
         self,

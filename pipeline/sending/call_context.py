@@ -60,7 +60,6 @@ class Job:
     file_expires_at: float = 0.0  # unix seconds, the service's
     has_adopted_clock: bool = False
     was_uploaded_again: bool = False
-    has_recorded_probe: bool = False  # an earlier create without a verdict is resolved by this one
     trace_id: str | None = None
     sent_at: float | None = None
     sent_monotonic: float = 0.0  # the same moment on the monotonic clock

@@ -27,7 +27,7 @@ from pipeline.esign.responses import (
     read_create,
     read_upload,
 )
-from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, LedgerConflict
+from pipeline.ledger.protocol import UPLOAD_REFUSED, LedgerConflict
 from pipeline.messages.catalogue import make_message
 from pipeline.sending.call_context import (
     MAX_SENDS,
@@ -150,7 +150,6 @@ class CreateSender:
         async def before_departure() -> None:
             if self._is_upload_needed(job):
                 raise ConnectionExpired
-            await self._record_probe(job)
             await context.ledger.open_attempt(context.build_attempt(job, trace_id))
             job.trace_id, job.sent_at, job.in_doubt = trace_id, context.client.service_time(), True
             job.sent_monotonic = context.clock.monotonic()
@@ -203,23 +202,6 @@ class CreateSender:
             )
             return replace(verdict, kind="not_executed")
         return verdict
-
-    async def _record_probe(self, job: Job) -> None:
-        """Record that an earlier create without a verdict is resolved by this one, which is identical."""
-        history = job.row_plan.history
-        unresolved = history.unresolved_attempt if history else None
-        if unresolved is None or job.has_recorded_probe:
-            return
-        decision = Decision(
-            "probe",
-            job.request.key,
-            self.context.clock.now(),
-            "esign-import",
-            self.context.run,
-            attempt=unresolved.uuid,
-        )
-        await asyncio.to_thread(self.context.ledger.record_decision, decision)
-        job.has_recorded_probe = True
 
     async def _record_not_sent(self, job: Job, trace_id: str, error: NotSent) -> SendResult:
         """Record a create whose headers never left; one without an attempt in the ledger needs no verdict."""

@@ -18,13 +18,13 @@ from pipeline.reports.next_steps import CommandLine
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.case_reader import CaseReader
 from pipeline.resolution.cases import Case, WaitingCase, describe_case, list_cases
-from pipeline.resolution.decide import NotSure, SealOfAnother, get_certificate, get_certified_place
+from pipeline.resolution.decide import NotSure, SealOfAnother
 from pipeline.resolution.explanation import describe_last_decision
 from pipeline.resolution.ledger_status import describe_command_line
 from pipeline.resolution.open_cases import open_cases
 from pipeline.web.access import Role
 from pipeline.web.check_child import DelayedCheck
-from pipeline.web.decisions import AUDIT, LOOK_UP, CaseChanged, WantedDecision, enter_decision
+from pipeline.web.decisions import CaseChanged, WantedDecision, enter_decision
 from pipeline.web.security import SESSION, Route
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language
@@ -104,9 +104,10 @@ class CasePages:
             owner = error.owner if isinstance(error, SealOfAnother) else None
             return self._answer(request, presenter, sentences, status=409, doctor=owner)
         self._delayed.start_soon()
-        colour = "rejected" if recorded.result and recorded.result.entered is None else "sealed"
         sentences = recorded.describe(presenter)
-        return _renew_list(self._answer(request, presenter, sentences, colour=colour, doctor=recorded.doctor))
+        return _renew_list(
+            self._answer(request, presenter, sentences, colour="sealed", doctor=recorded.doctor)
+        )
 
     def _answer(
         self,
@@ -151,11 +152,9 @@ class CasePages:
         with open_cases(
             site.config, site.clock, changes=False, invocation=site.invocation, reader=self._reader
         ) as opened:
-            certified = get_certified_place(opened.ledger, site.clock.now())
             listed = self._describe_cases(opened.cases, opened.ledger, Case.list_kinds, presenter)
             return {
                 **listed,
-                "certified": presenter.render(f"place.{certified}") if certified else "",
                 "hints": _list_hints(opened.cases, presenter),
                 "withdrawable": [
                     {"key": last.decision.key, **describe_last_decision(last, presenter.language)}
@@ -172,10 +171,9 @@ class CasePages:
     ) -> dict[str, object]:
         site = self._site
         command_line, now = describe_command_line(site.config, site.invocation), site.clock.now()
-        questions = [LOOK_UP, *([AUDIT] if get_certificate(ledger, AUDIT, now) is not None else [])]
         shown_cases = [
             _describe(case, describe_case(ledger, case), command_line, presenter)
-            | {"shown_at": str(now), "ways": _list_ways(case, list_kinds(case), questions)}
+            | {"shown_at": str(now), "ways": _list_ways(case, list_kinds(case))}
             for case in cases[:MAX_CASES]
         ]
         return {"cases": shown_cases, "more": max(0, len(cases) - MAX_CASES)}
@@ -189,10 +187,10 @@ def _renew_list(response: web.Response) -> web.Response:
     return response
 
 
-def _list_ways(case: Case, kinds: Sequence[str], questions: Sequence[str]) -> list[dict[str, object]]:
-    """Return the forms of a case: the decision, or the question to the service, its label, and what it asks for."""
+def _list_ways(case: Case, kinds: Sequence[str]) -> list[dict[str, object]]:
+    """Return the forms of a case: the decision, its label, and what it asks for."""
     ways = []
-    for kind in (*kinds, *(questions if kinds and case.attempt is not None else [])):
+    for kind in kinds:
         is_picture = kind == "keep" and case.held_image is not None
         ways.append(
             {

@@ -16,7 +16,7 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import UsageError
 from pipeline.ledger.decisions import WITHDRAW
-from pipeline.ledger.protocol import WITHOUT_DECISION, Decision, Ledger
+from pipeline.ledger.protocol import Decision, Ledger
 from pipeline.ledger.withdrawal import LastDecision
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import make_message
@@ -25,13 +25,10 @@ from pipeline.resolution.case_reader import CaseReader
 from pipeline.resolution.cases import Case, DecisionKind, compute_decision_digest
 from pipeline.resolution.decide import require_withdrawable
 from pipeline.resolution.open_cases import ASKED_KINDS, PERSON_KINDS, OpenCases, open_cases
-from pipeline.resolution.service_search import SearchResult
 from pipeline.web.site import Site
 
-LOOK_UP, AUDIT = "look_up", "audit"  # questions to the service and to the audit log
-QUESTIONS = (LOOK_UP, AUDIT)
-Kind: TypeAlias = DecisionKind | Literal["look_up", "audit", "withdraw"]
-KINDS = frozenset({*get_args(DecisionKind), *QUESTIONS, WITHDRAW})
+Kind: TypeAlias = DecisionKind | Literal["withdraw"]
+KINDS = frozenset({*get_args(DecisionKind), WITHDRAW})
 MAX_WHY = 300  # characters
 MAX_VALUE = 100
 
@@ -104,11 +101,10 @@ class CaseChanged(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A decision that was entered, or a question to the service that was answered."""
+    """A decision that was entered."""
 
     case: Case | None  # None: a decision was withdrawn
     wanted: WantedDecision
-    result: SearchResult | None = None  # of a question to the service
 
     @property
     def doctor(self) -> PersonHistory | None:
@@ -123,21 +119,13 @@ class Recorded:
         if self.case is None:
             return [presenter.render("web.withdrawn", name=self.wanted.name)]
         name, kind, seal = self.case.name, self.wanted.kind, self.case.history.seal
-        if self.result is not None:
-            result = self.result
-            sentence = presenter.render(
-                result.message_key, name=name, words=result.words, seal_id=result.seal_id
-            )
-            sentences = [presenter.mask_text(sentence)]
-        else:
-            shown_kind = "keep_picture" if kind == "keep" and self.case.held_image is not None else kind
-            way = presenter.render("way_seal_id" if kind == "created" else f"way_{shown_kind}")
-            sentences = [presenter.render("resolved", name=name, way=way)]
-            if kind == "replace" and seal is not None:
-                sentences.append(presenter.render("replaced", seal_id=seal.seal_id))
-            undo = "web.undo.keep_picture" if shown_kind == "keep_picture" else "web.undo"
-            sentences.append(presenter.render(undo))
-        return sentences
+        shown_kind = "keep_picture" if kind == "keep" and self.case.held_image is not None else kind
+        way = presenter.render("way_seal_id" if kind == "created" else f"way_{shown_kind}")
+        sentences = [presenter.render("resolved", name=name, way=way)]
+        if kind == "replace" and seal is not None:
+            sentences.append(presenter.render("replaced", seal_id=seal.seal_id))
+        undo = "web.undo.keep_picture" if shown_kind == "keep_picture" else "web.undo"
+        return [*sentences, presenter.render(undo)]
 
 
 def enter_decision(site: Site, reader: CaseReader, wanted: WantedDecision, user: str) -> Recorded:
@@ -161,9 +149,6 @@ def enter_decision(site: Site, reader: CaseReader, wanted: WantedDecision, user:
             return Recorded(None, wanted)
         case = _require_same_case(opened, wanted)
         site.record_change(user, "decide", key=case.key, kind=wanted.kind)
-        if wanted.kind in QUESTIONS:
-            result = opened.look_up(case, user, in_audit_log=wanted.kind == AUDIT)
-            return Recorded(case, wanted, result)
         opened.enter(
             case,
             cast("DecisionKind", wanted.kind),
@@ -213,9 +198,7 @@ def _get_later_decision(ledger: Ledger, wanted: WantedDecision) -> Decision | No
     decisions = [
         decision
         for decision in ledger.list_decisions()
-        if wanted.key in {decision.key, decision.detail}
-        and decision.decided_at >= wanted.shown_at
-        and decision.kind not in WITHOUT_DECISION
+        if wanted.key in {decision.key, decision.detail} and decision.decided_at >= wanted.shown_at
     ]
     return decisions[-1] if decisions else None
 

@@ -10,7 +10,6 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from pipeline.clock import shown
 from pipeline.domain.run import EndedRow
 from pipeline.errors import EsignImportError
 from pipeline.ledger.protocol import RunRecord
@@ -87,7 +86,9 @@ class HomePage:
         is_under_way = last_run is not None and last_run.under_way
         values: dict[str, object] = {
             "fault": fault,
-            "alarms": _list_alarms(status, presenter) if status else [],
+            "lost": presenter.mask_text(presenter.render("status_lost", path=status.lost))
+            if status and status.lost
+            else None,
             "is_under_way": is_under_way,
             "last": describe_record(last_run.record, presenter, is_under_way=is_under_way)
             if last_run
@@ -160,21 +161,3 @@ class HomePage:
         if not words and last_run is not None and not last_run.under_way:
             return {"address": f"/runs/{last_run.run}", "place": presenter.render("web.to_run")}
         return {"address": None, "place": None}
-
-
-def _list_alarms(status: LedgerStatus, presenter: Presenter) -> list[str]:
-    """Return what `status` warns of before anything else: a lost ledger, a certification without an answer."""
-    alarms = []
-    if status.lost:
-        alarms.append(presenter.mask_text(presenter.render("status_lost", path=status.lost)))
-    if status.certification is not None:
-        create = status.certification
-        alarms.append(
-            presenter.render(
-                "web.certification",
-                name=create.name or presenter.render("who.nameless"),
-                seal_name=create.seal_name or "—",
-                moment=shown(create.sent),
-            )
-        )
-    return alarms

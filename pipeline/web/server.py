@@ -23,7 +23,6 @@ from pipeline.support.terminal_text import quote
 from pipeline.web.access import BrowserSessions, PageAddress
 from pipeline.web.adopt import AdoptPages
 from pipeline.web.cases import CasePages
-from pipeline.web.certify import CertifyPage
 from pipeline.web.check_child import Checks, DelayedCheck
 from pipeline.web.doctors import DoctorPages
 from pipeline.web.drop.page import DropPage
@@ -219,7 +218,6 @@ class PageServer:
             PicturePages(self._site, view, self._checks, newest, rosters, pictures=pictures),
             ReviewPages(self._site, view, newest, delayed),
             AdoptPages(self._site, view, self._checks),
-            CertifyPage(self._site, view),
         )
 
 

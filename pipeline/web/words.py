@@ -16,16 +16,10 @@ _CONTROLS: Mapping[str, str] = {
     "replace": "web.way.replace",
     "same-person": "web.way.same_person",
     "other-person": "web.way.other_person",
-    "look-up": "web.way.look_up",
-    "list": "place.list",
-    "audit": "web.way.audit",
     "withdraw": "web.way.withdraw",
     "seal-name": "web.field.seal_name",
     "sure": "web.sure",
 }
-_CERTIFY = re.compile(
-    r"\bcertify(?: \S+ --console shown(?: ?[(\uff08][^()\uff08\uff09]*[)\uff09])?)?(?![A-Za-z0-9_-])"
-)
 _RESOLVE = re.compile(r"\bresolve(?: [^\s“”]+)? (?=--)")
 _COLON = re.compile(r"[\uff1a: ]+\Z")
 _BLANKS = re.compile(r" (?=“)|(?<=”) ")  # around words in quotation marks, which Chinese writes without
@@ -34,7 +28,6 @@ _OPTION = re.compile(rf"(?<![\w-])--({'|'.join(_CONTROLS)})(?![\w-])")
 
 def name_controls(text: str, presenter: Presenter) -> str:
     """Return a sentence with labels of the page in place of options."""
-    text = _CERTIFY.sub(lambda _: presenter.render("web.option.certify"), text)
     text = _RESOLVE.sub("", text)
     text = _OPTION.sub(lambda option: f"“{presenter.render(_CONTROLS[option[1]])}”", text)
     return _BLANKS.sub("", text) if presenter.language == "zh" else text

@@ -6,7 +6,6 @@ It is the one place from which a run comes to `pipeline.hosts`, and it imports t
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -47,20 +46,20 @@ class SummaryReader:
         self._clock = clock
         self._servers: dict[tuple[ServerAddress, str], ServerSummaries] = {}
 
-    def read(self, store: LedgerStore, *, status: str, kinds: Collection[str]) -> LedgerSummary | None:
+    def read(self, store: LedgerStore, *, status: str) -> LedgerSummary | None:
         """Return the summary of a ledger (summary.py), None where there is none."""
         if isinstance(store, FileStore):
             if not store.exists():
                 return None
             ledger, _ = store.open(now=self._clock.now(), readonly=True)
             with closing(ledger):
-                return ledger.read_summary(status=status, kinds=kinds)
+                return ledger.read_summary(status=status)
         from pipeline.hosts.server_summaries import ServerSummaries  # noqa: PLC0415 - it needs the extra "postgres"
 
         server = (store.address, store.secret)
         if server not in self._servers:
             self._servers[server] = ServerSummaries(*server)
-        return self._servers[server].read(store.tenant, status=status, kinds=kinds)
+        return self._servers[server].read(store.tenant, status=status)
 
     def close(self) -> None:
         """End the connections."""

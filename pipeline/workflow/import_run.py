@@ -40,7 +40,6 @@ from pipeline.planning.guards import (
     check_plan,
     get_untrusted_answer_halt,
     list_emptied_folders,
-    require_certificate,
 )
 from pipeline.planning.known_people import compute_new_digests, unite_persons
 from pipeline.planning.plan import PlanRules, plan_rows, prepare_images
@@ -349,12 +348,10 @@ async def _decide_start(
     from pipeline.workflow import send_rows  # noqa: PLC0415 - `check` imports no aiohttp
 
     ledger = resources.ledger
-    if config.unknown == "probe":
-        require_certificate(ledger, config.api.contract, plan.report.started)
     has_keys = request.checked is None or request.checked.has_keys
     names = _name_rows(plan, config, resources.site_key if has_keys else None)
     covered = send_rows.list_covered_rows(plan, request, ledger, names)
-    ready = send_rows.select_rows_to_send(plan.row_plans, request, covered, ledger)
+    ready = send_rows.select_rows_to_send(plan.row_plans, covered, ledger)
     record = stage_settings.build_run_record(request, config, plan.report.started)
     halt = None
     if request.checked is not None:

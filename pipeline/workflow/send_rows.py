@@ -83,12 +83,10 @@ def list_covered_rows(
 
 
 def select_rows_to_send(
-    row_plans: Sequence[RowPlan], request: RunRequest, covered: frozenset[int] | None, ledger: Ledger
+    row_plans: Sequence[RowPlan], covered: frozenset[int] | None, ledger: Ledger
 ) -> list[RowPlan]:
     """Return the rows to send, those first whose turn did not come the last time: all READY rows that are ``covered``."""
     ready = [row_plan for row_plan in row_plans if row_plan.status is Status.READY]
-    if request.only_keys:
-        return [row_plan for row_plan in ready if row_plan.doctor.key in request.only_keys]
     if covered is not None:
         return [row_plan for row_plan in ready if row_plan.index in covered]
     waiting = _list_previously_unsent(ledger)
@@ -195,9 +193,7 @@ def compute_run_exit_code(
     A retry counts the rows that it covers and may touch, a run of some people their rows. No run counts the rows that it left for
     the next one on purpose.
     """
-    if request.only_keys:
-        counted = [outcome for outcome in outcomes if outcome.doctor.key in request.only_keys]
-    elif covered is None:
+    if covered is None:
         counted = list(outcomes)
     elif request.only:
         counted = [outcome for outcome in outcomes if outcome.row_plan.index in covered]

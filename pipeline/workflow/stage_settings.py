@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from pipeline.domain.run import RunRequest
 from pipeline.domain.site_key import SiteKey
 from pipeline.esign.contracts import CONTRACTS, Contract
 from pipeline.esign.credentials import CredentialsPlaces
-from pipeline.esign.products import AUDIT_LOG, ESS, Agent, CloudService, PlatformAgent, Product
+from pipeline.esign.products import ESS, Agent, Product
 from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.intake.fields.text_fields import FieldSettings
 from pipeline.intake.images.image_files import ImageStore
@@ -56,61 +56,24 @@ def build_client(
     config: Config, credentials: CredentialsSource, clock: Clock, ledger: Ledger | None = None
 ) -> Client:
     """Return the HTTP client, not yet opened; an answer that ``ledger`` knows is none."""
+    from pipeline.esign.client import Client  # noqa: PLC0415 - `check` imports no aiohttp
+    from pipeline.esign.responses import OF_THIS_PROCESS  # noqa: PLC0415 - the same
+
+    if ledger is not None:
+        OF_THIS_PROCESS.remember(ledger.list_request_ids(), ledger.list_seal_ids())
     api = config.api
-    connection = ClientSettings(get_product(config), api.endpoint, api.file_endpoint, api.region)
-    return connection.build(config, credentials, clock, ledger)
-
-
-def build_audit_client(
-    config: Config, credentials: CredentialsSource, clock: Clock, ledger: Ledger | None = None
-) -> Client:
-    """Return the HTTP client of the audit log, not yet opened."""
-    endpoint = config.api.audit_endpoint
-    connection = ClientSettings(AUDIT_LOG, endpoint, endpoint, config.api.audit.region)
-    return connection.build(config, credentials, clock, ledger)
-
-
-@dataclass(frozen=True, slots=True)
-class ClientSettings:
-    """Where a client's calls go; the rest is the same for every product."""
-
-    product: CloudService
-    endpoint: str
-    file_endpoint: str
-    region: str | None
-
-    def build(
-        self, config: Config, credentials: CredentialsSource, clock: Clock, ledger: Ledger | None
-    ) -> Client:
-        """Return the client, not yet opened."""
-        from pipeline.esign.client import Client  # noqa: PLC0415 - `check` imports no aiohttp
-        from pipeline.esign.responses import OF_THIS_PROCESS  # noqa: PLC0415 - the same
-
-        if ledger is not None:
-            OF_THIS_PROCESS.remember(ledger.list_request_ids(), ledger.list_seal_ids())
-        return Client(
-            product=self.product,
-            endpoint=self.endpoint,
-            file_endpoint=self.file_endpoint,
-            credentials=credentials,
-            clock=clock,
-            timeout=config.api.timeout_seconds,
-            answers=OF_THIS_PROCESS,
-            region=self.region,
-            proxy=config.api.proxy,
-            ca_file=str(config.resolve_path(config.api.ca_file)) if config.api.ca_file else None,
-        )
-
-
-def get_organization(config: Config) -> str | None:
-    """Return what names the hospital in a call; None where the keys alone do."""
-    agent = build_agent(config)
-    return agent.organization_open_id if isinstance(agent, PlatformAgent) else None
-
-
-def get_audit_credentials(config: Config) -> CredentialsSource:
-    """Return the keys of the audit log. Raises CredentialsMissing."""
-    return get_credentials_places(config).get_audit_keys()
+    return Client(
+        product=get_product(config),
+        endpoint=api.endpoint,
+        file_endpoint=api.file_endpoint,
+        credentials=credentials,
+        clock=clock,
+        timeout=api.timeout_seconds,
+        answers=OF_THIS_PROCESS,
+        region=api.region,
+        proxy=api.proxy,
+        ca_file=str(config.resolve_path(api.ca_file)) if api.ca_file else None,
+    )
 
 
 def describe_keys(config: Config, credentials: CredentialsSource) -> dict[str, str]:
@@ -206,9 +169,6 @@ def build_plan_rules(
         images=images,
         now=now,
         seal_name_ascii=config.seal_name_ascii,
-        # a check shows no probe
-        probes=config.unknown == "probe" and request.command != "check" and request.checked is None,
-        only_keys=request.only_keys,
         decided=decided,
         require_review=config.require_review,
     )

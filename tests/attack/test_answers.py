@@ -233,8 +233,8 @@ def test_another_id_in_place_of_a_seal_id_is_refused(stage):
 
 
 @pytest.mark.skipif(not LONG, reason="make attack")
-def test_not_created_needs_a_certified_place(stage):
-    """``--not-created`` alone enters nothing before ``certify`` has shown a place that lists such seals."""
+def test_not_created_needs_the_word_of_a_person(stage):
+    """``--not-created`` alone enters nothing."""
     stage.strike(*lost("reset_after", *MADE))
     stage.hire(*range(1, 6))
     assert stage.go("run").code == 3

@@ -25,7 +25,6 @@ VALUES = {
     ("columns", "血型"): st.sampled_from(["department", "ignore"]),
     ("seal_name",): st.sampled_from(["{name}处方章", "{name}章"]),
     ("secrets_dir",): st.sampled_from(["s", "t"]),
-    ("unknown",): st.sampled_from(["hold", "probe"]),
 }
 OWN = {
     "roster": ["r"],

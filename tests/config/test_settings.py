@@ -168,7 +168,7 @@ def test_a_file_that_is_no_configuration_is_refused_before_it_breaks_the_parser(
 def test_faults_name_their_line_and_value_in_the_order_of_the_file(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(
-        "guards:\n  unknown: 7\n  new_rows: some\napi:\n  timeout_seconds: -2\nunknwon: hold\n", "utf-8"
+        "guards:\n  unknown: 7\n  new_rows: some\napi:\n  timeout_seconds: -2\nlangage: zh\n", "utf-8"
     )
     with pytest.raises(ConfigError) as wrong:
         load(path, {"ESIGN_IMPORT_LIMITS__CONCURRENCY": "many"})
@@ -181,7 +181,7 @@ def test_faults_name_their_line_and_value_in_the_order_of_the_file(tmp_path):
     assert lines[1:] == [
         "3: guards.new_rows: must be a whole number (it is “some”)",
         "5: api.timeout_seconds: must be greater than 0 (it is “-2”)",
-        "6: unknwon: unknown key; did you mean unknown?",
+        "6: langage: unknown key; did you mean language?",
     ]
     assert f"{path}:5: api.timeout_seconds：必须大于 0（写的是“-2”）" in zh
 

@@ -1,7 +1,6 @@
 """`run --checked`: only what a check showed is sent; `--only` chooses rows of it."""
 
 import json
-from dataclasses import replace
 
 import openpyxl
 import pytest
@@ -9,10 +8,6 @@ from people import make_row, name, number
 from run_support import draw_seal
 
 import pipeline
-from pipeline.config.settings import Config
-from pipeline.domain.run import CheckedPlan, RunRequest
-from pipeline.domain.site_key import PLAIN_KEY
-from pipeline.workflow.stage_settings import build_plan_rules
 
 
 def check(hospital):
@@ -228,18 +223,6 @@ def test_the_user_who_started_it_by_the_page_is_in_the_record(sealed, monkeypatc
     first, second = json.loads(capsys.readouterr().out)["runs"]
     assert first["user"] == "王芳"
     assert second["user"] != "王芳"
-
-
-def test_a_checked_run_probes_no_one(tmp_path):
-    """A check shows no probe: it would be a difference for as long as a create has no verdict."""
-    config = Config(unknown="probe")
-    request = RunRequest("run", "r", (), None, tmp_path)
-    checked = CheckedPlan("c", (), has_keys=True)
-    probes = [
-        build_plan_rules(one, config, PLAIN_KEY, 0.0, images=None, decided=None).probes
-        for one in (request, replace(request, checked=checked))
-    ]
-    assert probes == [True, False]
 
 
 def test_from_python_too(sealed):

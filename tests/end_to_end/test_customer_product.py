@@ -17,7 +17,6 @@ from pipeline.config.settings import Config
 from pipeline.errors import ConfigError
 from pipeline.reports.records import read_preview
 from pipeline.sandbox.actions import Rules
-from pipeline.sandbox.seal_list import ListedSeal
 from pipeline.workflow.run_preview import describe_preview
 
 
@@ -54,10 +53,7 @@ def test_two_nights_with_a_lost_answer_a_refusal_and_a_throttle(hospital_with, c
     assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 2, "unknown": 1})
     assert run_later(hospital, "run") == 3
     assert hospital.statuses() == {"unchanged": 3, "unknown": 1}, "an unknown row is held"
-    hospital.service.open_auto_sign(next(seal for seal in made if seal.name == who))
-    assert run_later(hospital, "resolve", who, "--look-up") == 0
-    sealed = next(name for name in list_made_seals(hospital) if name != who)
-    assert run_later(hospital, "certify", sealed, "--yes") == 0
+    assert run_later(hospital, "resolve", who, "--seal-id", list_made_seals(hospital)[who], "--sure") == 0
     assert run_later(hospital, "run") == 0
     assert hospital.statuses() == {"unchanged": 4}
     assert hospital.service.list_duplicates() == {}
@@ -67,46 +63,24 @@ def test_two_nights_with_a_lost_answer_a_refusal_and_a_throttle(hospital_with, c
     assert list_made_seals(hospital)[who] in capsys.readouterr().out
 
 
-def test_the_service_is_asked_for_evidence_and_for_auto_sign(hospital_with, capsys):
-    """The list of seals counts pages here, and the audit log has the product's own names."""
-    hospital = hospital_with(
-        rules=Rules(limiter="none", list_shows=True, audit_delay=0.0),
-        faults=[fault("reset_after", nth=(2, 3))],
-        api=API,
-    )
-    hospital.doctors(3)
-    assert hospital.run_to_end("run") == (3, {"sealed": 1, "unknown": 2})
-    first, second = read_unknown_rows(hospital)
-    made = list_made_seals(hospital)
-    hospital.service.seal_list.others = [
-        ListedSeal(f"yDcompany{number:023d}", hospital.organization, f"公章{number}", 1.0)
-        for number in range(150)
-    ]
-    assert run_later(hospital, "certify", "--list") == 0
-    assert run_later(hospital, "resolve", first, "--look-up") == 0
-    assert run_later(hospital, "resolve", second, "--audit") == 0
-    run_later(hospital, "explain", first)
-    assert "(2 pages, RequestId" in capsys.readouterr().out
-    assert run_later(hospital, "run") == 0
-    assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == made
+def test_the_service_is_asked_for_auto_sign_by_this_products_names(hospital_with):
+    hospital = hospital_with(api=API)
+    hospital.seal_doctors(2)
     hospital.service.open_auto_sign(hospital.service.seals[0])
-    assert run_later(hospital, "autosign", "status") in {0, 3}
+    assert hospital.go("autosign", "status") == 0
     asked = [call for call in hospital.service.received if call.action == "DescribeUserAutoSignStatus"]
-    assert [call.code for call in asked].count("ok") >= 3
+    assert [call.code for call in asked] == ["ok", "ok"]
     assert not any(call.action.startswith("Channel") for call in hospital.service.received)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_refused_query_is_explained_as_in_the_other_product(hospital_with, capsys, language):
     refused = {"code": "OperationDenied.WhiteListForbid", "message": "接口功能暂未开放"}
-    look_up = {"action": "DescribeUserAutoSignStatus"}
-    hospital = hospital_with(
-        faults=[fault("reset_after", nth=(1,)), {"match": look_up, "do": {"code": refused}}], api=API
-    )
-    hospital.doctors(1)
-    assert hospital.go("run") == 3
+    query = {"action": "DescribeUserAutoSignStatus"}
+    hospital = hospital_with(faults=[{"match": query, "do": {"code": refused}}], api=API)
+    hospital.seal_doctors(1)
     capsys.readouterr()
-    assert hospital.go("--lang", language, "resolve", "00001", "--look-up") == 3
+    assert hospital.go("--lang", language, "autosign", "status") == 4
     words = {"zh": "请腾讯客户经理开通 DescribeUserAutoSignStatus", "en": "enable DescribeUserAutoSignStatus"}
     assert words[language] in "".join(capsys.readouterr().err.splitlines())
 

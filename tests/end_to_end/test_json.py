@@ -24,13 +24,12 @@ NEEDS_SERVER = frozenset(
     }
 )
 NEEDS_LOSS = frozenset({"ledger rebuild", "ledger restore"})
-CHANGES_LEDGER = frozenset({"adopt", "certify", "purge", "resolve", "retry", "run"})
+CHANGES_LEDGER = frozenset({"adopt", "purge", "resolve", "retry", "run"})
 # command -> the words after it, once or in turn; {} is the hospital's folder, {name} a sealed doctor
 ARGUMENTS = {
     "adopt": [("{}/adopted.csv",)],
     "autosign links": [()],
     "autosign status": [()],
-    "certify": [("{name}", "--yes"), ("{name}", "--console", "shown")],
     "check": [(), ("--seals", "{}/seals")],
     "config policy": [()],
     "config schema": [()],
@@ -59,7 +58,6 @@ ARGUMENTS = {
     "resolve": [
         (),
         ("{unknown}",),
-        ("{unknown}", "--look-up"),
         ("{unknown}", "--seal-id", "x" * 32, "--sure"),
         (),
         ("x" * 32, "--withdraw"),

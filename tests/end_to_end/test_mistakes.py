@@ -314,7 +314,6 @@ MISTAKES = {
     "configuration without its option": mistype("status config.yaml", "命令行有误", "unexpected extra argument", "status --config config.yaml"),
     "number without its option": mistype("history 3", "命令行有误", "unexpected extra argument", "history --limit 3"),
     "age without its option": mistype("purge 90d", "命令行有误", "unexpected extra argument", "purge --older-than 90d"),
-    "second seal": mistype("certify 张三 李四", "命令行有误", "unexpected extra argument", "certify --help"),
     "begin of a choice": mistype("init --environment prod", "命令行有误", "is not one of", "init --environment production"),
     "choice that is none": mistype("init --environment=mars", "命令行有误", "is not one of", "init"),
     "value for an option": mistype("export --format csv", "命令行有误", "No such option '--format'", "export --csv"),

@@ -3,9 +3,8 @@
 import re
 from datetime import datetime
 
-import openpyxl
 import pytest
-from resolution_support import LaterClock, read_unknown_rows, run_later
+from resolution_support import read_unknown_rows, run_later
 from run_support import QuickClock
 from wire_support import fault
 
@@ -25,96 +24,32 @@ def overlooked(scene):
     return scene(play, rules=rules, faults=[fault("reset_after", nth=(2,))])
 
 
-def sealed(hospital) -> str:
-    return next(row["name"] for row in hospital.outcomes() if row["seal_id"])
-
-
 def test_a_seal_that_was_not_found_is_not_taken_for_not_created(overlooked, capsys):
     (who,) = read_unknown_rows(overlooked)
     assert run_later(overlooked, "resolve", who, "--not-created") == 2
-    assert "may still exist" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "may still exist" in printed
+    assert "add --sure" in printed
     assert overlooked.go("run") == 3
     assert overlooked.service.list_duplicates() == {}
-    assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 0, "a human's own word"
+    words = ("--not-created", "--sure", "--why", "asked Li")
+    assert run_later(overlooked, "resolve", who, *words) == 0, "a human's own word"
     assert run_later(overlooked, "explain", who) == 0
-    assert "another source" in capsys.readouterr().out
+    assert "asked Li" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("option", ["--console", "--audit-log"])
-def test_a_place_that_was_seen_to_show_a_seal_counts(overlooked, option, capsys):
+def test_a_ledger_older_than_a_run_takes_no_decision(overlooked, capsys):
     (who,) = read_unknown_rows(overlooked)
-    assert run_later(overlooked, "certify", sealed(overlooked), option, "shown", "--why", "seen by Li") == 0
-    assert run_later(overlooked, "explain", sealed(overlooked)) == 0
-    stdout_text, stderr_text = capsys.readouterr()
-    assert "shows seal" in stdout_text
-    assert "seen by Li" in stdout_text
-    assert "not finding a seal there is enough" in stderr_text
-    other = {"--console": "audit log", "--audit-log": "console"}[option]
-    assert other not in stderr_text, "only the place that was seen to show a seal counts"
-    assert run_later(overlooked, "resolve", who, "--not-created") == 0
-
-
-def test_the_last_record_of_a_place_counts_until_it_expires(overlooked):
-    class MuchLater(LaterClock):
-        passed = 91 * 86_400.0
-
-    (who,) = read_unknown_rows(overlooked)
-    assert run_later(overlooked, "certify", sealed(overlooked), "--console", "shown") == 0
-    assert run_later(overlooked, "resolve", who, "--not-created", clock=MuchLater()) == 2
-    assert run_later(overlooked, "certify", sealed(overlooked), "--console", "not-shown") == 3
-    assert run_later(overlooked, "resolve", who, "--not-created") == 2
+    assert run_later(overlooked, "ledger", "backup", str(overlooked.folder / "old")) == 0
+    overlooked.doctors(4)
+    assert run_later(overlooked, "run") == 3
+    for file in ("ledger.sqlite3", "receipts.jsonl"):
+        (overlooked.folder / "state" / file).unlink()
+    assert run_later(overlooked, "ledger", "restore", str(overlooked.folder / "old")) == 0
     sent = overlooked.creates()
-    assert overlooked.go("run") == 3
+    assert run_later(overlooked, "resolve", who, "--not-created", "--sure") == 2
+    assert "older than" in capsys.readouterr().err
     assert overlooked.creates() == sent
-
-
-def test_the_auto_sign_query_is_recorded_and_never_refutes(overlooked, capsys):
-    (who,) = read_unknown_rows(overlooked)
-    assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 2, (
-        "this doctor has not opened it"
-    )
-    seal = next(seal for seal in overlooked.service.seals if seal.name == sealed(overlooked))
-    overlooked.service.open_auto_sign(seal)
-    capsys.readouterr()
-    assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 0
-    assert "is no reason for --not-created" in capsys.readouterr().err
-    assert run_later(overlooked, "explain", sealed(overlooked)) == 0
-    assert "auto-sign query shows seal" in capsys.readouterr().out
-    assert run_later(overlooked, "resolve", who, "--not-created") == 2
-    overlooked.service.auto_sign.open(seal.person, "yD" + "0" * 30, overlooked.service_clock.now())
-    assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 3
-    overlooked.service.auto_sign.open(seal.person, "", overlooked.service_clock.now())
-    assert run_later(overlooked, "certify", sealed(overlooked), "--auto-sign") == 3
-
-
-def test_an_open_auto_sign_without_a_seal_is_reported_as_that(overlooked, capsys):
-    (who,) = read_unknown_rows(overlooked)
-    seal = next(seal for seal in overlooked.service.seals if seal.name == who)
-    overlooked.service.auto_sign.open(seal.person, "", overlooked.service_clock.now())
-    assert run_later(overlooked, "resolve", who, "--look-up") == 3
-    stderr_text = capsys.readouterr().err
-    assert "no seal is set" in stderr_text
-    assert "IsOpen" not in stderr_text
-    overlooked.service.auto_sign.open(seal.person, "  ", overlooked.service_clock.now())
-    assert run_later(overlooked, "resolve", who, "--look-up") == 3, "no SealId"
-
-
-def test_a_seal_made_by_hand_certifies_no_place(overlooked):
-    who = sealed(overlooked)
-    (overlooked.folder / "state").rename(overlooked.folder / "old state")
-    (overlooked.folder / "out").rename(overlooked.folder / "old out")
-    book = openpyxl.Workbook()
-    serial = next(seal for seal in overlooked.service.seals if seal.name == who)
-    for line in (("姓名", "身份证号", "印章ID"), (who, serial.number, serial.seal_id)):
-        book.active.append(line)
-    book.save(overlooked.folder / "old.xlsx")
-    assert run_later(overlooked, "adopt", str(overlooked.folder / "old.xlsx")) == 0
-    assert run_later(overlooked, "certify", who, "--console", "shown") == 2
-
-
-def test_certify_accepts_one_place_at_a_time(overlooked):
-    for options in (("--console", "shown", "--auto-sign"), ("--console", "perhaps")):
-        assert run_later(overlooked, "certify", sealed(overlooked), *options) == 2
 
 
 class SetAhead(SystemClock):

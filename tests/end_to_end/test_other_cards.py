@@ -38,17 +38,3 @@ def test_two_forms_of_a_number_in_one_roster_are_one_person_twice(abroad):
     assert abroad.go("run") == 0
     assert [row["status"] for row in abroad.outcomes()] == ["sealed"] + ["rejected"] * (len(WAYS) - 1)
     assert len(abroad.service.seals) == 1
-
-
-def test_the_auto_sign_query_is_not_sent_for_a_card_that_it_does_not_take(abroad, capsys):
-    roster(abroad, WAYS[0])
-    assert abroad.go("run") == 0
-    calls = len(abroad.service.received)
-    for language, expected in (
-        ("zh", "只接受居民身份证"),
-        ("en", "the auto-sign query takes resident identity cards"),
-    ):
-        capsys.readouterr()
-        assert abroad.go("--lang", language, "certify", "00001", "--auto-sign") == 2
-        assert expected in capsys.readouterr().err
-    assert len(abroad.service.received) == calls

@@ -125,7 +125,7 @@ def everything(hospital, capfd):
     assert hospital.statuses()["unknown"] == 2
     run_later(hospital, "-v", "resolve")
     run_later(hospital, "-v", "resolve", name(LOST), "--sure", "--seal-id", SEAL_ID)
-    run_later(hospital, "-v", "resolve", name(ERROR), "--look-up")
+    run_later(hospital, "-v", "resolve", name(ERROR))
     run_later(hospital, "-v", "retry")
     run_later(hospital, "-v", "--json", "run")
     for command in ("status", "config show", "config validate", "ledger check"):
@@ -137,7 +137,6 @@ def everything(hospital, capfd):
     book.active.append((name(WRONG), wrong(WRONG), "yD" + "0" * 30))
     book.save(folder / "seals-of-old.xlsx")
     run_later(hospital, "-v", "adopt", str(folder / "seals-of-old.xlsx"))
-    run_later(hospital, "-v", "certify", name(WELL), "--yes")
     run_later(
         hospital,
         "-v",

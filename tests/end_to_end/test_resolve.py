@@ -134,7 +134,7 @@ def test_the_list_fills_in_the_commands_of_the_first_case_of_a_kind_and_names_it
         assert run_later(unsettled, "resolve", "--lang", language) == 3
         printed = capsys.readouterr().err
         assert f" resolve {row['trace_id']} --seal-id {seal_id}\n" in printed
-        assert f" resolve {row['trace_id']} --not-created\n" in printed
+        assert f" resolve {row['trace_id']} --not-created --sure\n" in printed
         assert "--keep" not in printed
         assert "--same-person" not in printed
 
@@ -153,7 +153,7 @@ def test_one_doctor_is_shown_with_the_commands_that_explain_shows(changed_too, c
     seal_id = list_made_seals(unsettled)[name(5)]
     (who, row), *_ = read_unknown_rows(unsettled).items()
     for query, commands in (
-        (who, [f"{row['trace_id']} --seal-id SEALID", f"{row['trace_id']} --not-created"]),
+        (who, [f"{row['trace_id']} --seal-id SEALID", f"{row['trace_id']} --not-created --sure"]),
         (name(5), [f"{seal_id} --keep", f"{seal_id} --replace --seal-name NAME"]),
     ):
         capsys.readouterr()
@@ -435,7 +435,6 @@ def test_a_kill_at_every_write_of_a_found_seal_loses_nothing(unsettled, tmp_path
     [
         (["--seal-id", ""], "--seal-id 后面是空的", "--seal-id is empty", "resolve {who}"),
         (["--not-created"], "在 20", "may still be carried out until", "resolve {trace}"),
-        (["--probe"], "查找印章，再登记结论", "Look for the seal and record", "resolve {who}"),
         (["--seal-id", "yDnotaseal"], "有 10 个字符", "has 10 characters", "resolve {trace}"),
     ],
 )

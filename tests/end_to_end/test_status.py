@@ -21,7 +21,6 @@ from pipeline.resolution.ledger_status import (
     LastRun,
     RunFault,
     get_run_fault,
-    get_unanswered_certification,
     read_open_rows,
     read_status,
 )
@@ -294,12 +293,10 @@ def read_checked_status(hospital):
         return status
     with open_configured_ledger(config, clock) as (ledger, _):
         people = ledger.snapshot().people.values()
-        certification = get_unanswered_certification(ledger)
     unresolved = [person.unresolved_attempt.uuid for person in people if person.unresolved_attempt]
     assert status.people.sealed == sum(person.seal is not None for person in people)
     assert status.people.unknown + status.people.in_flight == len(unresolved)
     assert {create.trace_id for create in status.unknown} <= {*unresolved}
-    assert status.certification == certification
     return status
 
 
@@ -322,8 +319,6 @@ def test_the_status_counts_what_the_ledger_holds(hospital_with, request, store):
     (lost,) = read_unknown_rows(hospital)
     assert run_later(hospital, "resolve", lost, "--not-created", "--sure", "--why", "console") == 0
     assert read_checked_status(hospital).waiting == 0
-    run_later(hospital, "certify", name(1), "--yes")  # its second create gets no answer
-    assert read_checked_status(hospital).certification is not None
     (hospital.folder / "secrets" / "tencent__secret_key").write_text("wrong")
     hospital.doctors(2, start=5, file="more.xlsx")
     assert run_later(hospital, "run") == 4

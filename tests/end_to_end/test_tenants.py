@@ -42,7 +42,7 @@ def test_a_check_makes_no_ledger_and_reads_one_without_its_lock(hospital, capsys
     assert all(row["key"] for row in hospital.outcomes("plan.jsonl"))
 
 
-@pytest.mark.parametrize("command", ["retry", "resolve", "certify x", "certify x --console shown"])
+@pytest.mark.parametrize("command", ["retry", "resolve"])
 def test_no_other_command_makes_a_ledger(hospital, capsys, command):
     hospital.doctors(1)
     assert hospital.go(*command.split()) == 2

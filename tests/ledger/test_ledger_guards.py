@@ -74,7 +74,7 @@ async def test_the_constraints_of_the_tables_refuse_wrong_statements(three_peopl
 
 
 async def test_a_decision_releases_an_unknown_attempt_and_keeps_its_verdict(ledger, attempt, raw):
-    """The seam of `resolve --not-created` and `--probe`: the person may be sent again, the verdict is kept."""
+    """The seam of `resolve --not-created`: the person may be sent again, the verdict is kept."""
     first = attempt("p1")
     await settle_attempt(ledger, first, Verdict("unknown"), now=2.0)
     _decide(raw, "not_created", first.uuid)

@@ -151,7 +151,6 @@ def fill(ledger, attempt, run_record, seen) -> None:
     ledger.record_decision(decision("replace", "p1", detail="p1处方章二"))
     send(ledger, attempt("p1", seal_name="p1处方章二"), replace(SEALED, seal_id="S1y"))
     ledger.record_decision(decision("keep", "p1", content=attempt("p1").content))
-    ledger.record_decision(decision("place_shown", "p1", detail="console", seal_id="S1y"))
     ledger.record_decision(decision("same_person", "p6", detail="p8"))
     ledger.record_decision(decision("other_person", "p1", detail="p9"))
     adopted = [replace(seal, key=f"a{seal.key}", seal_name=seal.seal_name and "王处方章") for seal in SEALS]

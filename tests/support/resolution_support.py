@@ -1,4 +1,4 @@
-"""Short ways to do what a person does some minutes after a run: resolve, certify, explain."""
+"""Short ways to do what a person does some minutes after a run: resolve, explain."""
 
 from __future__ import annotations
 

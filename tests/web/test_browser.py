@@ -35,7 +35,6 @@ ADDRESSES = (
     "/runs/{run}",
     "/doctors",
     "/adopt",
-    "/certify",
     "/cases",
 )
 

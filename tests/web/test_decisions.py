@@ -7,7 +7,6 @@ from contextlib import closing
 
 import pytest
 from case_forms import FORM, decide, fill_in, list_cases, read_answer, read_doctor, read_forms, withdraw
-from end_to_end.test_certify import open_auto_sign
 from end_to_end.test_withdrawal import lose_one_and_take_one
 from page_support import PageThread
 from people import make_row, name, number
@@ -75,8 +74,8 @@ def test_each_outcome_ends_with_one_seal_and_records_who_and_why(unsettled, late
     assert {
         who: set(read_forms(case)) for who, case in list_cases(inside.get("/cases/list").text).items()
     } == {
-        lost: {"created", "not_created", "look_up"},
-        never: {"created", "not_created", "look_up"},
+        lost: {"created", "not_created"},
+        never: {"created", "not_created"},
         name(5): {"keep", "replace"},
     }
     answer = decide(inside, lost, "created", value=list_made_seals(unsettled)[lost], why="in the console")
@@ -147,7 +146,6 @@ def test_every_refusal_of_the_command_line_is_that_of_the_page(unsettled, later_
         (name(5), name(5), "created", {"value": ID}, ["--seal-id", ID]),
         (name(5), name(5), "not_created", {"sure": "yes"}, ["--not-created", "--sure"]),
         (name(5), name(5), "replace", {}, ["--replace"]),
-        (name(5), name(5), "look_up", {}, ["--look-up"]),
         (
             name(5),
             name(5),
@@ -467,19 +465,6 @@ def test_a_check_follows_the_last_decision(unsettled, later_page, monkeypatch):
     wait_until(lambda: unsettled.newest != before and (unsettled.newest / "run.json").exists())
     statuses = {line["name"]: line["status"] for line in unsettled.outcomes("plan.jsonl")}
     assert statuses[name(5)] == "unchanged"
-
-
-def test_a_question_to_the_service_is_recorded_and_refutes_nothing(unsettled, later_page):
-    lost, *_ = sorted(read_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
-    inside = later_page(unsettled).enter(Accept_Language="en")
-    answer = decide(inside, lost, "look_up")
-    assert (answer.status, "The seal may still exist." in read_answer(answer)[0]) == (200, True)
-    assert {kind for kind, *_ in read_decisions(unsettled)} == {"asked"}
-    open_auto_sign(unsettled, lost, list_made_seals(unsettled)[lost])
-    answer = decide(inside, lost, "look_up")
-    assert "the service confirms that the seal was created" in read_answer(answer)[0]
-    kind, who, why = read_decisions(unsettled)[-1]
-    assert (kind, who, why.partition(" ")[0]) == ("created", read_user_name(), "auto_sign")
 
 
 @pytest.mark.browser
