@@ -47,10 +47,10 @@ class Case:
     exit: int = 3
 
 
-def close_and_wait(client: socket.socket) -> None:
+def close_and_wait(accepted: socket.socket) -> None:
     """Close a connection; return when the other end's kernel has acknowledged it."""
-    with client.dup() as watched:  # the strike closes its own as soon as it reads the end
-        client.shutdown(socket.SHUT_RDWR)
+    with accepted.dup() as watched:  # the strike closes its own as soon as it reads the end
+        accepted.shutdown(socket.SHUT_RDWR)
         while watched.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_FIN_WAIT1:
             os.sched_yield()
 
