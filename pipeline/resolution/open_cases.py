@@ -95,16 +95,10 @@ class OpenCases:
 
     def withdraw(self, last: LastDecision, *, who: str, sure: bool = False, why: str | None = None) -> None:
         """Withdraw the last decision on a person. Raises UsageError where it cannot be withdrawn."""
-        maker = self.make_maker(who, why)
-        try:
-            decide.enter_withdrawal(maker, last, sure=sure)
-        except UsageError as error:
-            error.then = error.then or ("explain", last.unique_word)
-            if isinstance(error, decide.NotSure):
-                error.about = compute_decision_digest(last)
-            raise
+        with _point_to("explain", last.unique_word, about=compute_decision_digest(last)):
+            decide.enter_withdrawal(self._make_maker(who, why), last, sure=sure)
 
-    def make_maker(self, who: str, why: str | None) -> DecisionMaker:
+    def _make_maker(self, who: str, why: str | None) -> DecisionMaker:
         """Return a user who decides now."""
         return DecisionMaker.of_user(who, self.ledger, self.clock, why or "resolve", build_agent(self.config))
 
@@ -122,8 +116,8 @@ class OpenCases:
 
         Raises UsageError where it cannot be entered.
         """
-        maker = self.make_maker(who, why)
-        with point_to(case):
+        maker = self._make_maker(who, why)
+        with _point_to("resolve", case.unique_word, about=case.compute_digest()):
             match kind:
                 case "created":
                     decide.enter_created(maker, case, value or "", sure=sure)
@@ -178,14 +172,14 @@ def require_one_case(cases: Sequence[Case], query: str) -> Case:
 
 
 @contextmanager
-def point_to(case: Case) -> Iterator[None]:
-    """Let a decision that cannot be entered end with the command that shows this case and decides nothing."""
+def _point_to(*command: str, about: str) -> Iterator[None]:
+    """Let a decision that cannot be entered end with the command that shows what it is about and decides nothing."""
     try:
         yield
     except UsageError as error:
-        error.then = error.then or ("resolve", case.unique_word)
+        error.then = error.then or command
         if isinstance(error, decide.NotSure):
-            error.about = case.compute_digest()
+            error.about = about
         raise
 
 

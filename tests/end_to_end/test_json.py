@@ -135,7 +135,11 @@ def test_a_command_prints_one_document_or_refuses_json(commands, hospital, capsy
         for command, words in [(name_, words) for name_ in commands for words in ARGUMENTS[name_]]:
             filled = [word.format(hospital.folder, name=name(1), unknown=name(2)) for word in words]
             capsys.readouterr()
+            sent = hospital.creates()
             code = hospital.go("--json", *command.split(), *filled)
+            assert command in {"run", "retry"} or hospital.creates() == sent, (
+                "it makes a seal to find something out"
+            )
             document, error = read_document(capsys)
             if command in REFUSED:
                 assert (code, document["exit"]) == (2, 2), command
