@@ -30,7 +30,7 @@ class ServerSummaries:
         self._connection: psycopg.Connection | None = None
         self._failure: EsignImportError | None = None  # of connecting
 
-    def read(self, tenant: str, *, status: str) -> LedgerSummary | None:
+    def read(self, tenant: str) -> LedgerSummary | None:
         """Return the summary of a tenant's ledger (summary.py), None where it has none.
 
         Raises LedgerError where the server cannot be used, or its operator's secret is another one. A server that could
@@ -43,7 +43,7 @@ class ServerSummaries:
             try:
                 schema.require_version(connection, self._address.shown)
                 require_finished_load(connection, self._address)
-                return read_summary(PostgresConnection(connection), status=status)
+                return read_summary(PostgresConnection(connection))
             except psycopg.errors.UndefinedTable:
                 return None
             finally:

@@ -8,6 +8,7 @@ from dataclasses import field as _field
 from typing import NamedTuple
 
 from pipeline.domain.auto_sign import AutoSignRecord
+from pipeline.domain.run import Status
 from pipeline.ledger.attempts import REFUSED_SINCE_LAST_SEAL
 from pipeline.ledger.auto_sign import read_records
 from pipeline.ledger.decisions import read_accepted_runs
@@ -46,13 +47,11 @@ class LedgerSummary:
     open_creates: tuple[OpenCreate, ...]  # oldest first
     sealed: int  # people
     refused: int  # people whom the service refused, and who are not sealed since
-    undecided_rows: (
-        int  # of the last run, with a status that was asked for; no decision on their person since
-    )
+    changed_rows: int  # of the last run; no decision on their person since
     auto_sign: tuple[AutoSignRecord, ...] = ()  # of everybody for whom the service was asked
 
 
-def read_summary(connection: Connection, *, status: str) -> LedgerSummary:
+def read_summary(connection: Connection) -> LedgerSummary:
     """Read the summary; ``connection`` is inside a transaction, so that all of it is of one moment."""
     last_run = get_last_run(connection)
     open_creates = tuple(OpenCreate(**columns) for columns in select_columns(connection, _OPEN_CREATES))
@@ -62,7 +61,7 @@ def read_summary(connection: Connection, *, status: str) -> LedgerSummary:
         open_creates=open_creates,
         sealed=sealed,
         refused=refused,
-        undecided_rows=_count_undecided_rows(connection, last_run, status) if last_run else 0,
+        changed_rows=_count_changed_rows(connection, last_run) if last_run else 0,
         auto_sign=tuple(read_records(connection).values()),
     )
 
@@ -84,15 +83,15 @@ def read_known_runs(connection: Connection) -> KnownRuns:
     )
 
 
-def _count_undecided_rows(connection: Connection, run: RunRecord, status: str) -> int:
-    """Return how many rows of a run have a status, but for those of people on whom a decision was taken since.
+def _count_changed_rows(connection: Connection, run: RunRecord) -> int:
+    """Return how many rows of a run differ from their seal, but for those of people on whom a decision was taken since.
 
     Where the ledger has none of its rows, those that its record counts.
     """
-    recorded: int = run.content.get("statuses", {}).get(status, 0)
+    recorded: int = run.content.get("statuses", {}).get(Status.CHANGED.value, 0)
     if run.finished is not None and not recorded:
         return 0
-    keys = list_keys_of_rows(connection, run.run, status)
+    keys = list_keys_of_rows(connection, run.run, Status.CHANGED.value)
     if not keys:
         return recorded
     statement = f"SELECT key FROM decision WHERE at > ? AND {STANDING}"  # noqa: S608 - our own words

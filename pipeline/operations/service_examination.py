@@ -24,7 +24,7 @@ from pipeline.esign.signing import Credentials, CredentialsSource
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.service_errors import make_network_cure
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
-from pipeline.reports.explanations import describe_failure
+from pipeline.reports.explanations import describe_refused_call
 from pipeline.workflow.stage_settings import (
     build_agent,
     build_client,
@@ -254,6 +254,6 @@ def _report_refusal(reply: Reply, action: str, key: str, keys: Mapping[str, str]
         text = make_message(key, why=f"{answer.code}: {message}")
         remedy = make_message("doctor.refused.remedy", request_id=answer.request_id)
         return Finding("credentials", "fault", text, remedy, NETWORK_EXIT)
-    why = describe_failure(answer.code, keys, action, message)
+    why = describe_refused_call(answer.code, keys, action, message)
     text, needs_sandbox = make_message(key, why=why), message.startswith(OTHER_SANDBOX)
     return Finding("credentials", "fault", text, None, CREDENTIALS_EXIT, needs_sandbox=needs_sandbox)

@@ -185,7 +185,7 @@ class _Planner:
             return True
         return (local_date(self._rules.now) - local_date(refusals[0].signed_at)).days >= RETRY_DAYS
 
-    def _plan_known_person(self, doctor: Doctor, person: PersonHistory, index: int = 0) -> RowPlan:
+    def _plan_known_person(self, doctor: Doctor, person: PersonHistory, index: int) -> RowPlan:
         """Return the plan of a row whose person has a seal or an unresolved attempt: nothing is sent."""
         seal = person.seal
         if seal is None:

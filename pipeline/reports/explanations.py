@@ -258,24 +258,19 @@ def describe_code(code: str, presenter: Presenter, action: str = "") -> str:
     return f"{advice.meaning.render(presenter.language)}{space}{describe_task(advice, presenter)}"
 
 
-def describe_failure(
-    reason: str, keys: Mapping[str, str] = NO_DETAIL, action: str = "", message: str = ""
-) -> Message | str:
-    """Return why a single call failed: a text of ours, or a service code with who acts and what to do.
+def describe_refused_call(code: str, keys: Mapping[str, str], action: str, message: str) -> Message:
+    """Return why the service refused a single call, with who acts and what to do.
 
-    ``keys`` is what a refusal of the keys is explained with. ``action`` is the call, where it is
-    none that a run makes. ``message`` is the service's, masked.
+    ``keys`` is what a refusal of the keys is explained with. ``message`` is the service's, masked.
     """
-    if not is_service_code(reason):
-        return reason
     detail = {"action": action}
-    if is_of_settings(reason):
+    if is_of_settings(code):
         detail |= keys
     zh, en = (
-        presenter.join("colon", reason, describe_halt(reason, message, presenter, detail))
+        presenter.join("colon", code, describe_halt(code, message, presenter, detail))
         for presenter in (Presenter("zh"), Presenter("en"))
     )
-    return make_finished_message(reason, zh, en)
+    return make_finished_message(code, zh, en)
 
 
 def _advise_on_operator(detail: Mapping[str, str]) -> Message | None:

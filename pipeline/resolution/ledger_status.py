@@ -126,7 +126,7 @@ def read_status(
     out = config.resolve_path(config.out)
     recorded_run = read_last_recorded_run(out, config.tenant, passed_over)
     store = make_store(config)
-    summary = summaries.read(store, status=Status.CHANGED.value)
+    summary = summaries.read(store)
     if summary is None:
         trace = get_earlier_run(out, config.tenant)
         return LedgerStatus(
@@ -137,7 +137,7 @@ def read_status(
             last_run=_make_last_run(recorded_run, clock) if recorded_run else None,
             row_run=recorded_run,
         )
-    ledger_run, changed = summary.last_run, summary.undecided_rows
+    ledger_run, changed = summary.last_run, summary.changed_rows
     is_under_way = ledger_run is not None and ledger_run.finished is None and store.hold.is_taken()
     last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
     if last_run is not None and recorded_run is not None and last_run.run == recorded_run.run:

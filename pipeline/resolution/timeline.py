@@ -22,7 +22,7 @@ from pipeline.ledger.decisions import GIVE_PICTURE, WITHDRAW_PICTURE
 from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
 from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RunRecord
 from pipeline.ledger.withdrawal import LastDecision
-from pipeline.messages.catalogue import load_line, load_texts
+from pipeline.messages.catalogue import load_texts
 from pipeline.messages.problems import load_problem
 from pipeline.reports.next_steps import CommandLine
 from pipeline.reports.person_step import OpenCreate, PersonState
@@ -451,7 +451,7 @@ def make_decision_entry(decision: Decision, *, withdrawable: bool) -> DecisionEn
         number=decision.number,
         kind=decision.kind,
         who=decision.who,
-        why=mask_text(load_line(decision.why) or ""),
+        why=mask_text(decision.why),
         trace_id=decision.attempt,
         seal_id=decision.seal_id,
         detail=decision.detail if decision.kind in _WITH_DETAIL else None,

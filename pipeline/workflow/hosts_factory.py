@@ -46,20 +46,20 @@ class SummaryReader:
         self._clock = clock
         self._servers: dict[tuple[ServerAddress, str], ServerSummaries] = {}
 
-    def read(self, store: LedgerStore, *, status: str) -> LedgerSummary | None:
+    def read(self, store: LedgerStore) -> LedgerSummary | None:
         """Return the summary of a ledger (summary.py), None where there is none."""
         if isinstance(store, FileStore):
             if not store.exists():
                 return None
             ledger, _ = store.open(now=self._clock.now(), readonly=True)
             with closing(ledger):
-                return ledger.read_summary(status=status)
+                return ledger.read_summary()
         from pipeline.hosts.server_summaries import ServerSummaries  # noqa: PLC0415 - it needs the extra "postgres"
 
         server = (store.address, store.secret)
         if server not in self._servers:
             self._servers[server] = ServerSummaries(*server)
-        return self._servers[server].read(store.tenant, status=status)
+        return self._servers[server].read(store.tenant)
 
     def close(self) -> None:
         """End the connections."""
