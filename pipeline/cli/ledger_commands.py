@@ -302,17 +302,21 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
     from pipeline.config.named_paths import no_such_path
     from pipeline.intake.readers.discover import expand_paths
     from pipeline.ledger.lock import read_user_name
-    from pipeline.resolution.adoption import open_adoption
+    from pipeline.resolution.adoption import adopt_seals
 
     config = session.require_ready_config()
     if not file.is_file():
         rosters = expand_paths([config.resolve_path(path) for path in config.roster])
         raise UsageError("not_a_file", path=file) if file.exists() else no_such_path(file, rosters=rosters)
-    with open_adoption(
-        config, session.clock, file, changes=True, invocation=session.invocation, warnings=session
-    ) as adoption:
-        adoptable = adoption.adoptable
-        adoption.enter(read_user_name(), why or f"adopt {file.name}")
+    adoptable = adopt_seals(
+        config,
+        session.clock,
+        file,
+        who=read_user_name(),
+        why=why or f"adopt {file.name}",
+        invocation=session.invocation,
+        warnings=session,
+    )
     refused = [
         {
             "place": address.as_message().render(session.spoken),

@@ -37,7 +37,7 @@ from pipeline.workflow.hosts_factory import SummaryReader
 SECONDS_WITH_RUN, SECONDS_WITHOUT = 2, 20  # after which the page asks again
 ENDED_WELL = frozenset({0, 3, 7})  # exit codes of runs that came to their end
 SENDING = (["run"], ["retry"], ["check"])  # the commands whose place is the page that sends
-RESOLVE, ADOPT = "resolve", "adopt"  # the commands that have a page of their own
+RESOLVE = "resolve"  # the command that has a page of its own
 # steps by their texts -> the page on which they are done, and its name
 PAGES_OF_STEPS = {
     **dict.fromkeys(("next.fix", "next.failed_too"), ("/rows?status=to_fix", "web.nav.rows")),
@@ -156,8 +156,6 @@ class HomePage:
             return {"address": "/send", "place": presenter.render("web.nav.send")}
         if words[:1] == [RESOLVE]:
             return {"address": "/cases", "place": presenter.render("web.nav.cases")}
-        if words[:1] == [ADOPT]:
-            return {"address": "/adopt", "place": presenter.render("web.adopt.title")}
         if not words and last_run is not None and not last_run.under_way:
             return {"address": f"/runs/{last_run.run}", "place": presenter.render("web.to_run")}
         return {"address": None, "place": None}

@@ -21,7 +21,6 @@ from pipeline.support.interrupts import call_at_signals
 from pipeline.support.rights import is_exposed
 from pipeline.support.terminal_text import quote
 from pipeline.web.access import BrowserSessions, PageAddress
-from pipeline.web.adopt import AdoptPages
 from pipeline.web.cases import CasePages
 from pipeline.web.check_child import Checks, DelayedCheck
 from pipeline.web.doctors import DoctorPages
@@ -217,7 +216,6 @@ class PageServer:
             RowPages(self._site, view, self._checks, newest, rosters, pictures=pictures),
             PicturePages(self._site, view, self._checks, newest, rosters, pictures=pictures),
             ReviewPages(self._site, view, newest, delayed),
-            AdoptPages(self._site, view, self._checks),
         )
 
 

@@ -34,7 +34,6 @@ ADDRESSES = (
     "/runs",
     "/runs/{run}",
     "/doctors",
-    "/adopt",
     "/cases",
 )
 
