@@ -17,8 +17,7 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.web.entrance import Entrance
-    from pipeline.web.server import PageServer, SetupServer
+    from pipeline.web.server import PageServer
     from pipeline.web.users import UserFile
 
 
@@ -40,42 +39,13 @@ def serve(session: Session, *, address: str | None, in_browser: bool) -> int:
     """
     import asyncio
 
-    from pipeline.web.server import serve_pages, serve_setup
+    from pipeline.web.server import serve_pages
 
     with ExitStack() as resources:
         opener = _BrowserOpener(resources) if in_browser else None
-        setup = _make_setup_server(session, address, opener) if opener and _lacks_config(session) else None
-        if setup is None:
-            asyncio.run(serve_pages(_make_servers(session, address, opener)))
-        elif asyncio.run(serve_setup(setup)):
-            asyncio.run(serve_pages(_make_servers(session, setup.address, None, setup.entrance)))
+        asyncio.run(serve_pages(_make_servers(session, address, opener)))
     session.inform("web.stopped")
     return 0
-
-
-def _lacks_config(session: Session) -> bool:
-    return session.config_path is None and not session.config_name.exists()
-
-
-def _make_setup_server(session: Session, address: str | None, opener: _BrowserOpener) -> SetupServer:
-    """Return the server of the page that makes a configuration in the current folder."""
-    from pipeline.config.settings import Config
-    from pipeline.web.server import SetupServer
-    from pipeline.web.site import Site
-
-    config_path = session.config_name.absolute()
-    site = Site(
-        config=Config(base=config_path.parent),
-        clock=session.clock,
-        config_path=config_path,
-        profile=None,
-        invocation=session.invocation,
-    )
-    host, port = _parse_address(site.config, address)
-    reporter = _Reporter(session, opener)
-    return SetupServer(
-        site, host, port, report_address=reporter.report_address, report_failure=reporter.report_failure
-    )
 
 
 def _parse_address(config: Config, address: str | None) -> tuple[str, int]:
@@ -92,7 +62,6 @@ def _make_servers(
     session: Session,
     address: str | None,
     opener: _BrowserOpener | None,
-    entrance: Entrance | None = None,
 ) -> list[PageServer]:
     """Return a server for each hospital that is chosen: at the same address each one has the next port."""
     from pipeline.web.server import PageServer
@@ -123,7 +92,6 @@ def _make_servers(
                 port,
                 report_address=reporter.report_address,
                 report_failure=reporter.report_failure,
-                entrance=entrance,
             )
         )
     return servers

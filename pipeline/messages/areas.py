@@ -35,7 +35,6 @@ AREAS = (
     "web_rows",
     "web_send",
     "web_review",
-    "web_setup",
     "setup",
     "server",
     "autosign",

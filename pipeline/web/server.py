@@ -38,10 +38,9 @@ from pipeline.web.seals import SealLists
 from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, MAX_BODY, RequestGuard, Route
 from pipeline.web.send.page import SendPage
 from pipeline.web.session_pages import SessionPages
-from pipeline.web.setup import SetupPage
 from pipeline.web.site import Site
 from pipeline.web.users import UserFile
-from pipeline.web.view import PAGES, PageView
+from pipeline.web.view import PageView
 
 LOCALHOST = "localhost"
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - of this machine: no browser writes it
@@ -67,26 +66,11 @@ async def serve_pages(servers: Sequence[PageServer]) -> None:
             await stopped.wait()
 
 
-async def serve_setup(server: SetupServer) -> bool:
-    """Answer requests until a hospital's folder is made, or a signal; return whether it is made."""
-    stopped = asyncio.Event()
-    with call_at_signals(asyncio.get_running_loop(), stopped.set):
-        async with server.serve():
-            ends = [asyncio.create_task(event.wait()) for event in (stopped, server.done)]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for end in ends:
-                end.cancel()
-    return server.done.is_set()
-
-
 class PageServer:
     """Serves the pages of one hospital.
 
     ``report_address`` gets the one-time address, and the next one when it was used, ``report_failure`` a program error.
-    ``entrance`` is that of a server before it, whose sessions go on.
     """
-
-    shown_pages: Sequence[tuple[str, str]] = PAGES
 
     def __init__(
         self,
@@ -96,7 +80,6 @@ class PageServer:
         *,
         report_address: Callable[[str], None],
         report_failure: Callable[[Exception], None],
-        entrance: Entrance | None = None,
     ) -> None:
         self._site = site
         self._settings = site.config.web
@@ -105,8 +88,7 @@ class PageServer:
         self._report_address = report_address
         self._report_failure = report_failure
         self._checks = Checks(site)
-        self.entrance = entrance or self._choose_entrance()
-        self.done = asyncio.Event()  # nothing more is to be served
+        self._entrance = self._choose_entrance()
 
     @property
     def origin(self) -> str:
@@ -139,11 +121,6 @@ class PageServer:
     def port(self) -> int:
         """The port that is listened on."""
         return self._address.port
-
-    @property
-    def address(self) -> str:
-        """Host and port that are listened on."""
-        return self._address.listened
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[None]:
@@ -180,15 +157,15 @@ class PageServer:
 
     def _report_entry(self) -> None:
         """Report the address: with a token that lets one browser in, where users do not sign in."""
-        if isinstance(self.entrance, OneTimeEntrance):
-            self._report_address(f"{self.origin}{ENTRY_PATH}?{ENTRY_FIELD}={self.entrance.token}")
+        if isinstance(self._entrance, OneTimeEntrance):
+            self._report_address(f"{self.origin}{ENTRY_PATH}?{ENTRY_FIELD}={self._entrance.token}")
         else:
             self._report_address(self.origin)
 
     def _build_application(self) -> web.Application:
-        view = PageView(self._site.config.tenant, self.entrance, self._report_failure, self.shown_pages)
-        sessions = SessionPages(self._site, view, self._address, self.entrance, self._report_entry)
-        guard = RequestGuard(self._address, self.entrance, sessions.enter)
+        view = PageView(self._site.config.tenant, self._entrance, self._report_failure)
+        sessions = SessionPages(self._site, view, self._address, self._entrance, self._report_entry)
+        guard = RequestGuard(self._address, self._entrance, sessions.enter)
         app = web.Application(middlewares=[view.show_failures, guard.check_request], client_max_size=MAX_BODY)
         app.on_response_prepare.append(guard.add_headers)
         for page in (sessions, *self._make_pages(app, view)):
@@ -217,15 +194,6 @@ class PageServer:
             PicturePages(self._site, view, self._checks, newest, rosters, pictures=pictures),
             ReviewPages(self._site, view, newest, delayed),
         )
-
-
-class SetupServer(PageServer):
-    """Serves the page that makes a hospital's folder, where there is no configuration yet."""
-
-    shown_pages = ()
-
-    def _make_pages(self, app: web.Application, view: PageView) -> Iterable[Pages]:  # noqa: ARG002 - as for the others
-        return (SetupPage(self._site, view, self.done),)
 
 
 def _load_certificate(site: Site) -> ssl.SSLContext | None:

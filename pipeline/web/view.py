@@ -118,9 +118,7 @@ class PageView:
         tenant: str,
         entrance: Entrance,
         report_failure: Callable[[Exception], None],
-        pages: Sequence[tuple[str, str]] = PAGES,
     ) -> None:
-        self._pages = pages
         self._tenant = tenant
         self._entrance = entrance
         self._report_failure = report_failure
@@ -147,8 +145,8 @@ class PageView:
             language=language,
             t=Presenter(language).render,
             path=request.path,
-            pages=self._pages,
-            page_step=_get_step(request.path) if self._pages else None,
+            pages=PAGES,
+            page_step=_get_step(request.path),
             other_language=next(other for other in LANGUAGES if other != language),
             change_token=session.change_token if session else None,
             user=session.user if session else None,

@@ -19,6 +19,7 @@ from postgres_server import get_free_port
 from run_support import wait_until
 from tls_support import CERTIFICATE, copy_key
 
+from pipeline.__main__ import choose_arguments
 from pipeline.cli.app import main
 from pipeline.errors import UsageError
 from pipeline.version import __version__
@@ -208,3 +209,11 @@ def test_every_hospital_has_a_page_of_its_own(hospital):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
         assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "programs", "chosen"),
+    [([], 1, ["serve", "--open"]), ([], 2, []), ([], None, []), (["run"], 1, ["run"])],
+)
+def test_a_double_click_without_arguments_opens_the_page(arguments, programs, chosen):
+    assert choose_arguments(arguments, programs) == chosen
