@@ -409,7 +409,7 @@ def is_copy_problem(error: Problem) -> bool:
 
 def is_held_problem(problem: Problem) -> bool:
     """Return whether a problem is that a picture may be another doctor's: a person decides."""
-    words = ("earlier", "other_number")
+    words = ("earlier", "other_number", "former")
     return problem.code == "IMAGE_AMBIGUOUS" and any(map(problem.detail.get, words))
 
 

@@ -6,7 +6,7 @@ prepared pictures, or the problems that forbid it. ``check`` ends here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.clock import local_date
@@ -75,34 +75,46 @@ def plan_rows(
     ]
 
 
-def get_owners_by_image(snapshot: LedgerSnapshot) -> dict[str, PersonHistory]:
-    """Return the owner of the seal, or of the create without a verdict, that was made from each picture.
+class ImageOwners:
+    """Who has the seal, or the create without a verdict, that was made from each picture.
 
     A picture is named by its sha256 and by the digest of its pixels. A picture of a seal that was given up, or of before a
-    `resolve --keep`, stays that person's.
+    `resolve --keep`, is held for another doctor until a person decides whose it is.
     """
-    owners = {
-        digest: snapshot.people[key]
-        for digest, key in snapshot.former_image_owners.items()
-        if key in snapshot.people
-    }
-    for person in snapshot.people.values():
-        made = person.seal or person.unresolved_attempt
-        content = made.content if made else None
-        digests = (content.picture, content.pixels) if content else ()
-        owners |= {digest: person for digest in digests if digest is not None}
-    return owners
 
+    def __init__(self, snapshot: LedgerSnapshot, decided: DecidedPictures | None) -> None:
+        self._decided = decided
+        self._people = snapshot.people
+        self._former = snapshot.former_image_owners
+        self._owners: dict[str, PersonHistory] = {}
+        for person in snapshot.people.values():
+            made = person.seal or person.unresolved_attempt
+            content = made.content if made else None
+            digests = (content.picture, content.pixels) if content else ()
+            self._owners |= {digest: person for digest in digests if digest is not None}
 
-def get_image_conflict(doctor: Doctor, owner: PersonHistory | None) -> Problem | None:
-    """Return why a picture that already made ``owner``'s seal must not make this doctor's."""
-    if owner is None or owner.key == doctor.key:
-        return None
-    seal_name = owner.seal_name or ""
-    image = doctor.picture or doctor.held_image
-    file = image.name if image else ""
-    cell = doctor.row.address(Field.PICTURE)
-    return build_problem("IMAGE_SHARED", Field.PICTURE, cell, other=seal_name, sealed=seal_name, file=file)
+    def get_conflict(self, doctor: Doctor, image: ImageFile, digest: str) -> Problem | None:
+        """Return why a picture that made another person's seal must not make this doctor's; ``digest`` is of bytes or pixels."""
+        owner = self._owners.get(digest)
+        if owner is None or owner.key == doctor.key:
+            return None
+        sealed = (owner.seal.seal_name if owner.seal else owner.seal_name) or ""
+        cell = doctor.row.address(Field.PICTURE)
+        return build_problem(
+            "IMAGE_SHARED", Field.PICTURE, cell, other=sealed, sealed=sealed, file=image.name
+        )
+
+    def get_doubt(self, doctor: Doctor, image: ImageFile, images: ImageExaminer) -> Problem | None:
+        """Return that a picture made another person's former seal, unless a person decided that it is this doctor's."""
+        if not self._former or (self._decided is not None and self._decided.is_decided(doctor, image)):
+            return None
+        former = self._former.get(image.sha256) or self._former.get(images.examine(image).pixels or "")
+        if former is None or former == doctor.key:
+            return None
+        cell, owner = doctor.row.address(Field.PICTURE), self._people.get(former)
+        name = (owner.name if owner else None) or "—"
+        detail = {"found": image.name, "name": doctor.name or "—", "former": name, "person": former}
+        return build_problem("IMAGE_AMBIGUOUS", Field.PICTURE, cell, severity=None, **detail)
 
 
 class _Planner:
@@ -115,7 +127,7 @@ class _Planner:
         rules: PlanRules,
     ) -> None:
         self._snapshot, self._rules = snapshot, rules
-        self._image_owners = get_owners_by_image(snapshot)
+        self._image_owners = ImageOwners(snapshot, rules.decided)
         self._known_persons = KnownPersons(snapshot, doctors, rules.site_key, rules.images)
 
     # -- the status of each row
@@ -161,16 +173,18 @@ class _Planner:
     def _plan_unsealed_person(self, doctor: Doctor, person: PersonHistory | None) -> RowPlan:
         """Return the plan of a row whose person has no seal and no unresolved attempt."""
         if doctor.held_image is not None:
-            owner = self._image_owners.get(doctor.held_image.sha256)
-            if conflict := get_image_conflict(doctor, owner):
+            image = doctor.held_image
+            if conflict := self._image_owners.get_conflict(doctor, image, image.sha256):
                 return _make_plan(_drop_held_image(doctor), person, Status.REJECTED, conflict)
             doctor = _put_other_errors_first(doctor)
         if doctor.errors:
             waits = waits_for_machine_only(doctor.errors)
             return _make_plan(doctor, person, Status.NOT_SENT if waits else Status.REJECTED)
-        owner = self._image_owners.get(doctor.picture.sha256) if doctor.picture else None
-        if conflict := get_image_conflict(doctor, owner):
-            return _make_plan(doctor, person, Status.REJECTED, conflict)
+        if (own := doctor.picture) is not None:
+            if conflict := self._image_owners.get_conflict(doctor, own, own.sha256):
+                return _make_plan(doctor, person, Status.REJECTED, conflict)
+            if doubt := self._image_owners.get_doubt(doctor, own, self._rules.images):
+                return _make_plan(_hold_image(doctor), person, Status.REJECTED, doubt)
         content = build_seal_content(doctor, self._rules.site_key)
         waits = person is not None and not self._rules.resend_refused and self._is_exhausted(person, content)
         return _make_plan(doctor, person, Status.FAILED if waits else Status.READY)
@@ -315,6 +329,11 @@ def _put_other_errors_first(doctor: Doctor) -> Doctor:
     return replace(doctor, held_image=None) if others else doctor
 
 
+def _hold_image(doctor: Doctor) -> Doctor:
+    """Return a doctor whose picture waits for a person's decision."""
+    return replace(doctor, picture=None, held_image=doctor.picture)
+
+
 def _drop_held_image(doctor: Doctor) -> Doctor:
     """Return a doctor whose picture is held without it and its problem: another reason counts first."""
     problems = tuple(problem for problem in doctor.problems if not is_held_problem(problem))
@@ -353,21 +372,17 @@ def _build_request(doctor: Doctor, seal_name: str, site_key: SiteKey) -> SealReq
 # -- the pictures of the rows that can be sent
 
 
-def prepare_images(
-    row_plans: Iterable[RowPlan], images: ImageExaminer, snapshot: LedgerSnapshot
-) -> list[RowPlan]:
+def prepare_images(row_plans: Iterable[RowPlan], snapshot: LedgerSnapshot, rules: PlanRules) -> list[RowPlan]:
     """Return the plans with the pictures of READY rows, and of rows that wait for a review.
 
     A row whose picture cannot be used is rejected. So is one whose picture shows the same as that of another person's
     seal. Raises OSError where the disk refuses.
     """
-    pixel_owners = get_owners_by_image(snapshot)
-    return [_prepare_image(row_plan, images, pixel_owners) for row_plan in row_plans]
+    owners = ImageOwners(snapshot, rules.decided)
+    return [_prepare_image(row_plan, rules.images, owners) for row_plan in row_plans]
 
 
-def _prepare_image(
-    row_plan: RowPlan, images: ImageExaminer, pixel_owners: Mapping[str, PersonHistory]
-) -> RowPlan:
+def _prepare_image(row_plan: RowPlan, images: ImageExaminer, owners: ImageOwners) -> RowPlan:
     doctor = row_plan.doctor
     if doctor.picture is None:
         return row_plan
@@ -378,7 +393,7 @@ def _prepare_image(
         return row_plan
     image = doctor.picture
     return isolate_row_failure(
-        lambda: _add_image(row_plan, images, image, pixel_owners),
+        lambda: _add_image(row_plan, images, image, owners),
         lambda failure: _refuse_image(row_plan, (failure,)),
         stage="picture",
         row_id=doctor.row_id,
@@ -398,15 +413,13 @@ def _add_further_errors(row_plan: RowPlan, images: ImageExaminer, image: ImageFi
     return replace(row_plan, sizes=examined.sizes, problems=(*row_plan.problems, *further))
 
 
-def _add_image(
-    row_plan: RowPlan, images: ImageExaminer, image: ImageFile, pixel_owners: Mapping[str, PersonHistory]
-) -> RowPlan:
+def _add_image(row_plan: RowPlan, images: ImageExaminer, image: ImageFile, owners: ImageOwners) -> RowPlan:
     examined = images.examine(image)
     row_plan = replace(row_plan, sizes=examined.sizes)
     prepared = examined.prepared
     if prepared is None:
         return _refuse_image(row_plan, examined.errors)
-    if conflict := get_image_conflict(row_plan.doctor, pixel_owners.get(prepared.pixels)):
+    if conflict := owners.get_conflict(row_plan.doctor, image, prepared.pixels):
         return _refuse_image(row_plan, (conflict,))
     request = row_plan.request
     if request is not None:

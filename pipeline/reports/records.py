@@ -262,7 +262,7 @@ def record_pictures(report: RunReport, presenter: Presenter) -> dict[str, object
     compares has none), and ``matched`` is the picture that it has, where the plan does not name it.
     """
     matched = {
-        str(number): image.sha256
+        str(number): _record_image(image, presenter)
         for number, outcome in enumerate(report.outcomes)
         if (image := outcome.doctor.picture or outcome.doctor.held_image) is not None
         and _record_picture(outcome, presenter) is None

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from pipeline.clock import stamp
 from pipeline.domain.masking import mask_text
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.roster import ImageFile
+from pipeline.domain.roster import Field, ImageFile
 from pipeline.domain.run import RowOutcome, RowPlan, Status, get_attempt_status
 from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.database_ledger import DatabaseLedger
@@ -68,6 +68,13 @@ class Case:
             if problem.code == "CONTENT_CHANGED":
                 fields += problem.detail["differs"].split()
         return fields
+
+    @property
+    def shown_image(self) -> ImageFile | None:
+        """The picture that is decided about: one that is perhaps another doctor's, or not the one of the seal."""
+        if self.held_image is not None or self.row_plan is None:
+            return self.held_image
+        return self.row_plan.doctor.picture if Field.PICTURE in self.differing_fields else None
 
     @property
     def may_be_another_person(self) -> bool:

@@ -223,6 +223,8 @@ def _describe(
         "word": presenter.render(_name_kind(case)),
         "who": waiting.describe_location(presenter.language),
         "reason": _describe_reason(case, presenter),
+        "picture": case.shown_image and case.shown_image.sha256,
+        "picture_name": case.shown_image and presenter.mask_text(case.shown_image.name),
         "facts": list(_list_facts(waiting, presenter)),
         "task": name_controls(end_sentence(step.render(presenter.language), presenter), presenter),
         "is_decision": step.is_decision,

@@ -270,7 +270,7 @@ def _plan(
     row_plans = plan_rows(doctors, view.snapshot, rules)
     if not to_send:
         return tuple(row_plans)
-    return tuple(prepare_images(row_plans, rules.images, view.snapshot))
+    return tuple(prepare_images(row_plans, view.snapshot, rules))
 
 
 def _check_guards(

@@ -129,7 +129,8 @@ def test_a_picture_over_which_the_program_breaks_is_its_rows_problem(hospital, m
 
 def test_a_bug_behind_the_decoding_is_its_rows_problem_in_check_and_run(hospital, monkeypatch):
     hospital.doctors(3)
-    monkeypatch.setattr(plan, "get_image_conflict", breaking(plan.get_image_conflict, of_doctor))
+    broken = breaking(plan.ImageOwners.get_conflict, lambda *arguments: of_doctor(*arguments[1:]))
+    monkeypatch.setattr(plan.ImageOwners, "get_conflict", broken)
     assert hospital.go("check") == 3
     assert hospital.go("run", "--yes") == 3
     assert [(row["status"], row["codes"]) for row in hospital.outcomes()] == [

@@ -186,3 +186,86 @@ def test_a_picture_that_a_namesake_has_by_the_picture_column_is_not_offered(hosp
         assert f"已是 {name(1)} · 00001 · 内科 · {number(1)[-4:]} 的" in row
         assert find_forms(row, "/rows/choose") == []
         assert find_forms(inside.get("/rows/pictures").text, "/rows/pictures/give") == []
+
+
+def choose(inside, serial, picture):
+    """Give a doctor one of the pictures that the row shows."""
+    forms = find_forms(find_row(inside.get("/rows").text, serial), "/rows/choose")
+    ((_, form),) = [form for form in forms if form[1]["picture"] == DIGESTS[picture]]
+    assert inside.post("/rows/choose", form, HX_Request="true").status == 200
+    wait_for_checks(inside)
+
+
+def resolve(hospital, inside, kind, value=""):
+    """Enter a decision on the first case that offers it, answer the question, and check."""
+    forms = [form for _, form in find_forms(inside.get("/cases/list").text, "/cases/decide")]
+    form = next(form for form in forms if form["kind"] == kind)
+    answer = inside.post("/cases/decide", {**form, "value": value, "why": ""})
+    for _, asked in find_forms(answer.text, "/cases/decide"):
+        answer = inside.post("/cases/decide", asked)
+    assert answer.status == 200
+    hospital.go("check")
+
+
+def judge_new_seals(hospital, names):
+    """Send; each doctor's new seal shows the own picture."""
+    assert hospital.go("run", "--yes") == 0
+    service = hospital.service
+    new = [seal for seal in service.seals if seal.seal_name in names]
+    sent = {seal.number: hashlib.sha256(service.pictures[seal.picture]).hexdigest() for seal in new}
+    assert sent == {number(serial): DIGESTS[serial] for serial in (1, 2)}
+
+
+NEW_NAMES = ("新一处方章", "新二处方章")
+
+
+def test_pictures_of_namesakes_that_were_crossed_and_sent_are_set_right(hospital):
+    hospital.roster([make_row(1), make_row(2, name=name(1))])
+    put(hospital, 1, f"{name(1)}.png")
+    put(hospital, 2, f"{name(1)} (2).png")
+    hospital.go("check")
+    with PageThread(hospital.folder / "config.yaml") as page:
+        inside = page.enter()
+        choose(inside, 1, 2)
+        choose(inside, 2, 1)
+        assert hospital.go("run", "--yes") == 0
+        for _, form in find_forms(inside.get("/rows/pictures").text, "/rows/pictures/withdraw"):
+            assert inside.post("/rows/pictures/withdraw", form).status == 200
+            wait_for_checks(inside)
+        choose(inside, 1, 1)
+        choose(inside, 2, 2)
+        for new_name in NEW_NAMES:
+            resolve(hospital, inside, "replace", new_name)
+        assert page.failures == []
+    judge_new_seals(hospital, NEW_NAMES)
+
+
+@pytest.mark.parametrize("kept", ["bytes", "pixels"])
+def test_files_that_were_crossed_and_sent_are_set_right(hospital, kept):
+    """The picture of a seal that was given up is another doctor's only by a person's decision, who sees it."""
+    hospital.roster([make_row(1), make_row(2)])
+    put(hospital, 2, "00001.png")
+    put(hospital, 1, "00002.png")
+    assert hospital.go("run", "--yes") == 0
+    for serial in (1, 2):
+        put(hospital, serial, f"{serial:05d}.png")
+        if kept == "pixels":
+            path = hospital.folder / "seals" / f"{serial:05d}.png"
+            with Image.open(path) as picture:
+                picture.save(path, compress_level=1)
+            DIGESTS[serial] = hashlib.sha256(path.read_bytes()).hexdigest()
+    hospital.go("check")
+    with PageThread(hospital.folder / "config.yaml") as page:
+        inside = page.enter()
+        resolve(hospital, inside, "replace", NEW_NAMES[0])
+        row = html.unescape(find_row(inside.get("/rows").text, 1))
+        assert f"已经用于另一位医生的印章“{name(2)}处方章”" in row
+        resolve(hospital, inside, "replace", NEW_NAMES[1])
+        assert not [line for line in hospital.outcomes("plan.jsonl") if line["status"] == "ready"]
+        text = inside.get("/cases/list").text
+        for serial in (1, 2):
+            assert inside.get(f"/rows/pictures/{DIGESTS[serial]}").status == 200
+            assert f'src="/rows/pictures/{DIGESTS[serial]}"' in text
+            resolve(hospital, inside, "keep")
+        assert page.failures == []
+    judge_new_seals(hospital, NEW_NAMES)

@@ -5,7 +5,8 @@ A picture is known by its bytes or its pixels, however it was saved. A person is
 * Given or judged right: for the doctor with this number and this name. For a row that has only one of the two the decision is
   void, and for every other row it is another doctor's: in both it is a reason not to use the picture by name alone.
 * Shown and not chosen: the picture is not used for the doctor, and also not where number or name moved since.
-* Judged wrong: for the doctor and for a row that has only one of the two, until the picture is judged right for, or given to, exactly this doctor.
+* Judged wrong: for the doctor and for a row that has only one of the two, until the picture is judged right for exactly this
+  doctor. Giving it to this doctor ends a judgement under another number or name alone.
 
 Only this module holds the rule. `earlier_evidence` asks it for pairing, `pipeline.planning` for reviews.
 """
@@ -142,14 +143,16 @@ class DecidedPictures:
     def get_judged(self, doctor: Doctor, image: ImageFile) -> Judged | None:
         """Return the judgement that counts for a doctor with a picture."""
         judged: Judged | None = None
+        is_own_judgement = False
         for one in self._list_of(doctor):
             is_own = self._is_own(one, doctor)
             if not (is_own or self.is_void(one, doctor)) or not self.is_on(one, image):
                 continue
-            if one.decided == "wrong":
-                judged = "wrong"
-            elif is_own:
-                judged = "right" if one.decided == "right" or judged == "right" else None
+            if one.decided == "wrong" or (one.decided == "right" and is_own):
+                is_own_judgement = is_own or (is_own_judgement and judged == one.decided)
+                judged = one.decided
+            elif is_own and not is_own_judgement:  # given
+                judged = None
         return judged
 
     def get_other(self, doctor: Doctor, image: ImageFile, *, may_open: bool = True) -> PictureDecision | None:

@@ -21,6 +21,7 @@ from pipeline.domain.run import (
     RowOutcome,
     RowPlan,
     ShownStatus,
+    Status,
     get_shown_status,
     needs_fixing,
 )
@@ -173,6 +174,7 @@ class CheckedRows:
     rows: Sequence[CheckedRow] = field(repr=False)
     files: Sequence[Mapping[str, Any]] = field(repr=False)  # lines of files.jsonl
     unmatched: Sequence[CheckedPicture] = field(default=(), repr=False)  # each once
+    held: Sequence[CheckedPicture] = field(default=(), repr=False)  # of rows that wait for a decision
 
     @classmethod
     def read(cls, folder: Path) -> CheckedRows:
@@ -184,7 +186,7 @@ class CheckedRows:
         rows = list(_make_rows(lines, pictures, rosters))
         rows.sort(key=lambda row: not row.needs_fixing)
         record = load_record(folder, json.loads((folder / RUN).read_text("utf-8")))
-        return cls(folder, record, lines, rows, files, pictures.unmatched)
+        return cls(folder, record, lines, rows, files, pictures.unmatched, list(pictures.matched.values()))
 
     @property
     def run(self) -> str:
@@ -218,6 +220,13 @@ class CheckedRows:
         """The pictures that can be given to a doctor, by their sha256."""
         candidates = [picture for row in self.rows for picture in row.candidates]
         return {picture.sha256: picture for picture in (*self.unmatched, *candidates)}
+
+    @cached_property
+    def picture_sizes(self) -> Mapping[str, int]:
+        """The sizes in bytes of the pictures on which a person decides, by their sha256."""
+        changed = [row.line.picture for row in self.rows if row.line.status is Status.CHANGED]
+        own = {picture.sha256: picture.bytes or 0 for picture in changed if picture is not None}
+        return own | {picture.sha256: picture.size for picture in (*self.pictures.values(), *self.held)}
 
     @cached_property
     def by_picture(self) -> Mapping[str, Sequence[CheckedRow]]:
@@ -302,7 +311,8 @@ def _make_rows(
         position = (str(PurePath(line.path).with_suffix("")), line.row)
         location = digest_shown(*position, nth[position])
         nth[position] += 1
-        picture = line.picture.sha256 if line.picture else pictures.matched.get(number)
+        image = line.picture or pictures.matched.get(number)
+        picture = image.sha256 if image else None
         candidates = pictures.candidates.get(number, ())
         outcome, roster = _rebuild_outcome(line), rosters.get(line.path, "")
         yield CheckedRow(key, location, roster, line, outcome, candidates, picture)
@@ -377,7 +387,7 @@ class _Pictures:
 
     unmatched: Sequence[CheckedPicture] = ()
     candidates: Mapping[int, Sequence[CheckedPicture]] = field(default_factory=dict)
-    matched: Mapping[int, str] = field(default_factory=dict)  # sha256, where the line has none
+    matched: Mapping[int, CheckedPicture] = field(default_factory=dict)  # where the line has none
 
     @classmethod
     def read(cls, path: Path) -> _Pictures:
@@ -391,7 +401,9 @@ class _Pictures:
             int(number): [CheckedPicture(**picture) for picture in pictures]
             for number, pictures in stored.get("candidates", {}).items()
         }
-        matched = {int(number): sha256 for number, sha256 in stored.get("matched", {}).items()}
+        matched = {
+            int(number): CheckedPicture(**picture) for number, picture in stored.get("matched", {}).items()
+        }
         return cls(tuple(reversed(unmatched.values())), candidates, matched)
 
 

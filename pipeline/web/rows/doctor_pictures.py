@@ -70,7 +70,7 @@ class DoctorPictures:
         """
         sizes = {given.picture: given.size for given in self.list_given()}
         if checked is not None:
-            sizes |= {picture.sha256: picture.size for picture in checked.pictures.values()}
+            sizes |= checked.picture_sizes
         if wanted not in sizes:
             return None
         if wanted not in self._sent:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from image_support import encoded, make_examiner, put, seal
 from pair_support import NUMBER, OTHER_NUMBER, doctor, fill
@@ -179,16 +179,27 @@ DECISIONS = st.lists(
 )
 
 
+WRONG, GIVEN = (PictureDecision(word, "k1", "张伟", "a" * 64) for word in ("wrong", "given"))
+
+
 @given(decisions=DECISIONS)
-def test_the_last_decision_on_exactly_this_doctor_counts_unless_a_wrong_follows(decisions):
+@example(decisions=[WRONG, GIVEN])
+@example(decisions=[replace(WRONG, key="k2"), GIVEN])
+def test_a_wrong_counts_until_a_right_and_one_under_another_number_or_name_until_the_picture_is_given(
+    decisions,
+):
     decided = DecidedPictures(KEY, decisions, rows=[("k1", "张伟")], known_pixels={"a" * 64: "pixels"})
     on_picture = [one for one in decisions if one.picture == "a" * 64 or one.pixels == "pixels"]
     of_person = [one for one in on_picture if one.key == "k1" or one.name == "张伟"]
     exact = [(one.key, one.name) == ("k1", "张伟") for one in of_person]
-    wrong = [number for number, one in enumerate(of_person) if one.decided == "wrong"]
-    cleared = [number for number, one in enumerate(of_person) if exact[number] and one.decided != "wrong"]
+    is_wrong = False
+    for number, one in enumerate(of_person):
+        ends = {"right"} if exact[number] and one.decided == "wrong" else {"right", "given"}
+        later = zip(of_person[number:], exact[number:], strict=True)
+        is_ended = any(own and other.decided in ends for other, own in later)
+        is_wrong = is_wrong or (one.decided == "wrong" and not is_ended)
     judged = decided.get_judged(OWN, PICTURE)
-    assert (judged == "wrong") == (bool(wrong) and (not cleared or cleared[-1] < wrong[-1]))
+    assert (judged == "wrong") == is_wrong
     if judged == "right":
         assert ("right", True) in [(one.decided, own) for one, own in zip(of_person, exact, strict=True)]
     others = decided.list_others(OWN, PICTURE)
