@@ -60,7 +60,7 @@ def demo(folder: Path, language: str) -> Path:
 
 
 def unreviewed(folder: Path, language: str) -> Path:
-    """Run the demo's roster as if no run had been, and return the folder of its results: all seals wait for a review."""
+    """Run the demo's roster as if no run had been, and return the folder of its results: no seal is created."""
     (folder / "before").mkdir()
     config = folder / "before" / "config.yaml"
     text = (folder / "demo" / "config.yaml").read_text("utf-8")
@@ -129,12 +129,12 @@ def sheets(workbook: Path, folder: Path, language: str) -> Iterator[tuple[str, I
 
 
 def pages(results: Path, before: Path, folder: Path) -> Iterator[tuple[str, Image.Image]]:
-    """Yield what Chromium shows: the report on a desk and on a phone at night, the review under way."""
+    """Yield what Chromium shows: the report on a desk and on a phone at night, the seals before they are created."""
     with browser() as chromium:
         report = results / "report.html"
         yield "report", shot(chromium, report, folder, size=(1180, 1010), act=lambda page: to(page, "#pace"))
         yield "report-phone", shot(chromium, report, folder, size=(390, 780), scheme="dark", scale=1.5)
-        yield "review", shot(chromium, before / "review.html", folder, size=(1180, 820), act=judge)
+        yield "review", shot(chromium, before / "review.html", folder, size=(1180, 820))
 
 
 def served_pages(folder: Path, language: str) -> Iterator[tuple[str, Image.Image]]:
@@ -185,15 +185,6 @@ def take(page: Any, folder: Path) -> Image.Image:
 def to(page: Any, part: str) -> None:
     """Scroll to an element."""
     page.evaluate("part => window.scrollTo(0, document.querySelector(part).offsetTop - 14)", part)
-
-
-def judge(page: Any) -> None:
-    """Look at the cards with warnings, and judge the first two."""
-    page.click("[data-filter=warn]")
-    for key in ("1", "2"):
-        page.keyboard.press(key)
-    page.evaluate("window.scrollTo(0, 0)")
-    page.wait_for_timeout(300)  # pictures are decoded off the main thread
 
 
 def shot(

@@ -56,9 +56,7 @@ FOR_SEVERAL = frozenset(
 AT_ONCE = frozenset({"schedule print", "schedule install", "serve"})  # one call for all that are chosen
 VALIDATE = "config validate"  # of every hospital unless one is chosen
 # options and arguments that mean something of one hospital
-OF_ONE_HOSPITAL = frozenset(
-    {"rosters", "seals", "out", "review", "accept_guards", "new_ledger", "run_id", "person"}
-)
+OF_ONE_HOSPITAL = frozenset({"rosters", "seals", "out", "accept_guards", "new_ledger", "run_id", "person"})
 MAX_LISTED = 10  # hospitals; of more only those that did not end with 0
 
 

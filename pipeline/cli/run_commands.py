@@ -137,12 +137,6 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
     metavar="RUN",
     help="Send only what this check showed; where the plan differs now, send nothing.",
 )
-@click.option(
-    "--review",
-    type=PATH,
-    metavar="FILE",
-    help="Review file saved from review.html; seals marked wrong are skipped.",
-)
 @yes_option
 @click.option("--accept-guards", is_flag=True, help="Run even if a safety check would stop it.")
 @click.option(

@@ -103,7 +103,7 @@ class Config(Section):
     seal_name: str = Key("{name}处方章", "Template with {name}, {staff_no} and {department}")
     seal_name_ascii: bool = Key(False, "Allow letters and digits in seal names")
     marked_copies: bool = Key(True, "Write a marked copy of every roster, with whole identity numbers")
-    require_review: bool = Key(False, "Send only rows that a person marked right in review.html")
+    require_review: bool = Key(False, "Send only rows that a person marked right on the page Review")
     ledger: LedgerPlace = Key(
         Path("state/ledger.sqlite3"), "The ledger: a file on a local disk, or postgresql://… of a server"
     )

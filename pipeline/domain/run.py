@@ -295,7 +295,7 @@ class RunReport:
     absent_unresolved: int = 0  # people whose last create has no verdict and who are not in these rosters
     unreadable_images: Sequence[tuple[str, str]] = ()  # paths of pictures that could not be read, and reasons
     site_digest: str | None = (
-        None  # by it a file of judgements is known as this tenant's; None: for looking only
+        None  # of the ledger that judgements on its rows belong to; None: for looking only
     )
     invocation: str = "esign-import"  # how the program is called, for the commands that are suggested
     arguments: str = ""  # rosters and folders that were named
@@ -357,7 +357,6 @@ class RunRequest:
     checked: CheckedPlan | None = None  # nothing is sent where the plan is not this one
     accept_guards: bool = False
     passwords: tuple[str, ...] = _field(default=(), repr=False)  # of encrypted rosters
-    review: Path | None = None  # a file of judgements, saved by a review page
     retried_run: str | None = None  # retry: only rows that this run left failed, rejected or not sent
     invocation: str = "esign-import"
     arguments: str = ""
@@ -375,8 +374,6 @@ class RunPreview:
     licences: int  # personal licences that the creates will bind: each is paid
     large_images: int  # inline pictures over 2 MB without seal_image_compress
     seconds: float  # at the granted rate
-    # of a review: right, wrong, of no row that could be sent
-    review_counts: tuple[int, int, int] | None = None
     unsent_rows: Mapping[ShownStatus, int] = _field(default_factory=dict)  # READY: not asked for
     stopped_by_guard: bool = False  # a guard lets nothing through
     all_rosters_refused: bool = False  # there are rosters, and every one was refused

@@ -41,7 +41,7 @@ class SiteKey:
         return self._digest("answer", self.tenant, key, trace_id, *facts)
 
     def reviews(self) -> str:
-        """Return the digest by which a file of judgements is known as this tenant's."""
+        """Return the digest by which a check is known as one with this ledger's key."""
         return self._digest("reviews", self.tenant)
 
     def check(self) -> str:

@@ -48,9 +48,8 @@ def render_text(text: str, language: str) -> str:
 
 
 def render_review_text(key: str, language: str, **arguments: object) -> str:
-    """Return a text of the review page in ``zh`` or ``en``; without values its blanks stay, for the page's script."""
-    key = f"review_page.{key}"
-    return render(key, language, **arguments) if arguments else get_words(key)[language]
+    """Return a text of the contact sheet and of the page Review in ``zh`` or ``en``."""
+    return render(f"review_page.{key}", language, **arguments)
 
 
 def name_field(field: str, language: str) -> str:

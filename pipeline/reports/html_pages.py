@@ -1,4 +1,4 @@
-"""Pages of one file: a template with its style and its script inside, the only ones that its policy allows."""
+"""Pages of one file: a template with its style and, where it has one, its script inside, the only ones that its policy allows."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def load_template(name: str) -> Template:
 def write_page(path: Path, template: str, language: str, values: Mapping[str, object]) -> Path:
     """Fill ``NAME.html`` with its style and its script and write it, piece by piece; every value is escaped.
 
-    The style is the colours, shared.css and ``NAME.css``, the script shared.js and ``NAME.js``.
+    The style is the colours, shared.css and ``NAME.css``, the script ``NAME.js``, where there is one.
 
-    The policy allows no other style and script than these two, by their sha256, and loads nothing but pictures inside the
+    The policy allows no other style and script than these, by their sha256, and loads nothing but pictures inside the
     page.
     """
     style, script = build_style(template), _build_script(template)
@@ -94,28 +94,21 @@ def write_page(path: Path, template: str, language: str, values: Mapping[str, ob
 
 def build_style(template: str) -> str:
     """Return the style of ``NAME.html``: the colours, shared.css and ``NAME.css``."""
-    return _build_page_colours() + _join_files("shared.css", template.replace(".html", ".css"))
+    names = ("shared.css", template.replace(".html", ".css"))
+    return _build_page_colours() + "".join((TEMPLATES / name).read_text("utf-8") for name in names)
 
 
 def _build_script(template: str) -> str:
-    return _join_files("shared.js", template.replace(".html", ".js"))
+    path = (TEMPLATES / template).with_suffix(".js")
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def build_policy(template: str) -> str:
     """Return the policy of ``NAME.html``, which allows this version's own style and script alone."""
-    parts = (
-        "default-src 'none'",
-        "img-src data:",
-        f"style-src {_hash_source(build_style(template))}",
-        f"script-src {_hash_source(_build_script(template))}",
-        "base-uri 'none'",
-        "form-action 'none'",
-    )
-    return "; ".join(parts)
-
-
-def _join_files(*names: str) -> str:
-    return "".join((TEMPLATES / name).read_text("utf-8") for name in names)
+    parts = ["default-src 'none'", "img-src data:", f"style-src {_hash_source(build_style(template))}"]
+    if script := _build_script(template):
+        parts.append(f"script-src {_hash_source(script)}")
+    return "; ".join([*parts, "base-uri 'none'", "form-action 'none'"])
 
 
 def _hash_source(text: str) -> str:

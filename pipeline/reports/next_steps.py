@@ -155,8 +155,7 @@ class RunState:
     unpaired: Message | None = None  # pictures in the folder that no row matched: the first file names
     has_misspelt_titles: bool = False  # columns were not used, perhaps because of their titles
     unfilled_rosters: str = ""  # those that were read and hold no doctor, where none holds one
-    review: tuple[str, str] | None = None  # its page, and the command that reads the judgements
-    can_be_reviewed: bool = False  # the judgements count for this tenant
+    review_page: str | None = None  # review.html, where judgements count for this tenant
     has_tenant: bool = True
 
 
@@ -372,25 +371,14 @@ def _list_ready_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Next
     if state.halt_code in {*PLAN_GUARDS, SEAL_ID_REUSED}:
         return
     to_review, ready = tasks[RowTask.REVIEW], tasks[RowTask.TO_BE_SENT]
-    if to_review and state.review:
-        page, command = state.review
-        yield _note_unshown(
-            state, make_step("next.review", command, n=to_review, page=page, folder=_name_current_folder())
-        )
+    if to_review:
+        yield make_step("next.review", state.command_line.build("serve", "--open"), n=to_review)
     if ready and not state.has_tenant:
         yield make_step("next.configure", n=ready)
     elif ready and not state.is_roster_open and not state.has_misspelt_titles:
         yield _note_unshown(state, make_step("next.run", state.send_again, n=ready))
-        if state.can_be_reviewed and not to_review and state.review:
-            page, command = state.review
-            yield _note_unshown(
-                state, make_step("next.look", command, page=page, folder=_name_current_folder())
-            )
-
-
-def _name_current_folder() -> str:
-    """Return the folder in which the commands are typed."""
-    return mask_text(str(Path.cwd()))
+        if state.review_page is not None and not to_review:
+            yield make_step("next.look", state.command_line.build("serve", "--open"), page=state.review_page)
 
 
 def _note_unshown(state: RunState, step: NextStep) -> NextStep:
@@ -455,8 +443,7 @@ def _make_run_state(report: RunReport, masker: Masker) -> RunState:
         unpaired=_name_unpaired(report, masker),
         has_misspelt_titles=any(file.misspelt_titles for file in report.files),
         unfilled_rosters=name_files(file.path for file in report.unfilled_rosters),
-        review=(masker.mask_path(report.out / REVIEW_PAGE), build_review_command(report)),
-        can_be_reviewed=report.site_digest is not None,
+        review_page=masker.mask_path(report.out / REVIEW_PAGE) if report.site_digest else None,
         has_tenant=report.tenant is not None,
     )
 
@@ -481,16 +468,6 @@ def _name_unpaired(report: RunReport, masker: Masker) -> Message | None:
     if len(files) > _FILES_NAMED:
         names[-1] += " …"
     return join_messages(names) if names else None
-
-
-def build_review_command(report: RunReport) -> str:
-    """Return the command that reads what was judged on the run's review page."""
-    return _build_with_arguments(report, "run", "--review", name_review_file(report.run))
-
-
-def name_review_file(run: str) -> str:
-    """Return the name under which the judgements of a review page are saved."""
-    return f"review-{run}.json"
 
 
 def _build_with_arguments(report: RunReport, command: str, *options: str) -> str:

@@ -42,7 +42,7 @@ class Presenter:
         return catalogue.render(key, self.language, **detail)
 
     def render_review(self, key: str, **detail: object) -> str:
-        """Return a text of the review page; without values its blanks stay, for the page's script."""
+        """Return a text of the contact sheet and of the page Review."""
         return catalogue.render_review_text(key, self.language, **detail)
 
     def render_text(self, text: str) -> str:

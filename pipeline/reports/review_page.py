@@ -1,12 +1,10 @@
-"""review.html: a card a doctor, judged by keyboard; one file that needs no network and runs no script but its own.
+"""review.html: a contact sheet with a card for each doctor, to look at and to print; one file without a script or a network.
 
-The script and the style are allowed by their digests; everything that comes from a roster is text to the browser.
-Pictures are small copies. That of an unchanged row is taken from the cache or left out, never opened.
+The style is allowed by its digest; everything that comes from a roster is text to the browser. Pictures are small copies. That of an unchanged row is taken from the cache or left out, never opened.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,16 +14,16 @@ from pipeline.clock import stamp
 from pipeline.domain.roster import ImagePreview
 from pipeline.domain.row_record import RecordedReview
 from pipeline.domain.run import RowOutcome, RunReport, Status, can_be_judged, get_shown_status
-from pipeline.messages.areas import is_known, list_keys
+from pipeline.messages.areas import is_known
 from pipeline.reports.explanations import describe_problem, list_reasons
 from pipeline.reports.html_pages import embed_image, write_page
-from pipeline.reports.next_steps import REPORT_PAGE, build_review_command, name_review_file
+from pipeline.reports.next_steps import REPORT_PAGE
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_seal_name, show_doctor_id
 from pipeline.reports.styles import clean_text
 from pipeline.reports.unused_pictures import PreviewLoader, UnusedPictures
 
-MAX_CARDS = 3_000  # a page of some 30 MB, more than anybody judges in a day
+MAX_CARDS = 3_000  # a page of some 30 MB
 # in the order in which they are placed on the page, while it has room
 GROUPS = ("judge", "refused", "held", "sealed", "unchanged")
 # of a row that cannot be judged
@@ -78,13 +76,7 @@ def _collect_values(
     chosen, left_out = _choose_rows(report)
     unused = UnusedPictures(report, presenter, previews)
     cards = tuple(_build_cards(report, chosen, presenter, previews, unused))
-    counts = Counter(card["group"] for card in cards)
-    judging = report.site_digest is not None and counts["judge"] > 0
     started = stamp(report.started)[:16].replace("T", " ")
-    start = "review_page.js."
-    keys = [key.removeprefix(start) for key in list_keys("review") if key.startswith(start)]
-    words = {key: say(f"js.{key}") for key in keys}
-    words["opened_one"] = say("js.opened", n=1)
     notes = []
     if unchanged := left_out.pop("unchanged", 0):
         notes.append(say("hidden.unchanged", n=unchanged))
@@ -94,20 +86,26 @@ def _collect_values(
         "say": say,
         "title": say("title"),
         "pages": [(REPORT_PAGE, presenter.render("report.title"))],
-        "words": json.dumps(words | {key: say(key) for key in ("right", "wrong")}, ensure_ascii=False),
         "run": report.run,
-        "site": report.site_digest if judging else "",
-        "made": round(report.started * 1000),
         "meta": say("of.check" if report.command == "check" else "of.run", time=started),
-        "save_as": name_review_file(report.run),
-        "command": presenter.mask_text(build_review_command(report)),
         "look_only": report.site_digest is None,
-        "counts": counts,
-        "warned": sum(bool(card["warnings"]) for card in cards),
+        "counts": [(say(f"filter.{name}"), count) for name, count in _count_cards(cards).items()],
+        "can_be_judged": any(card["group"] == "judge" for card in cards),
         "notes": notes,
         "cards": cards,
         "unused": unused.collect_page_values(report.workbook),
     }
+
+
+def _count_cards(cards: Sequence[Card]) -> Mapping[str, int]:
+    """Count the cards that wait for a judgement, have one, or cannot be judged; and those with warnings."""
+    counts: Counter[str] = Counter()
+    for card in cards:
+        group = str(card["group"])
+        counts[str(card["judged"] or "todo") if group == "judge" else group] += 1
+        counts["warn"] += bool(card["warnings"])
+    order = ("todo", "right", "wrong", "warn", *GROUPS[1:])
+    return {name: counts[name] for name in order if counts[name]}
 
 
 def _choose_rows(report: RunReport) -> tuple[list[RowOutcome], Counter[str]]:
@@ -229,8 +227,6 @@ def _build_card(
         instead = "unreadable" if picture else "no_picture"
     return {
         "group": group,
-        # of the judgement, where the row can be judged
-        "id": review.id if review and group == "judge" else None,
         "judged": review and review.judged,  # in the ledger
         "status": "" if is_ready else presenter.name_status(get_shown_status(outcome)),
         "colour": get_shown_status(outcome).value,

@@ -67,7 +67,7 @@ class PictureDecisions:
         if examined.prepared is None:
             raise UsageError("picture.unusable", file=image.name)
         view = LedgerView(self.ledger, self.site_key)
-        earlier = view.make_earlier_evidence(view.make_decided_pictures((), examiner, rows), examiner)
+        earlier = view.make_earlier_evidence(view.make_decided_pictures(examiner, rows), examiner)
         void = self._list_void(doctor, image, earlier)
         unused = set(others) - {image.sha256}
         unused.update(filter(None, (read_pixels(sha256, examiner.work / PREVIEWS) for sha256 in set(unused))))

@@ -14,7 +14,6 @@ from pipeline.ledger.protocol import RunRecord
 from pipeline.messages.catalogue import load_texts
 from pipeline.messages.service_errors import is_network_fault
 from pipeline.reports.next_steps import (
-    REVIEW_PAGE,
     CommandLine,
     NextStep,
     RunState,
@@ -22,7 +21,6 @@ from pipeline.reports.next_steps import (
     make_resolve_step,
     make_step,
     name_files,
-    name_review_file,
 )
 
 # runs that ended before they sent, or could not write: their message names the cure
@@ -78,9 +76,7 @@ def _make_recorded_state(
     files = content.get("files", ())
     refused = [Path(file["path"]) for file in files if file["status"] == "refused" or file.get("codes")]
     named = name_files(refused)
-    page, again = Path(record.out) / REVIEW_PAGE, command_line.repeat_run(record)
-    can_review = page.exists() and not again.endswith(" retry")
-    review_command = f"{again} --review {name_review_file(record.run)}"
+    again = command_line.repeat_run(record)
     is_missing = not record.seals and command_line.seals and not Path(command_line.seals).exists()
     copies = Path(record.out) / COPIES
     has_copies = mask_path(copies) == str(copies) and copies.is_dir() and any(copies.iterdir())
@@ -102,7 +98,6 @@ def _make_recorded_state(
         roster_folders=", ".join(map(mask_path, record.rosters or command_line.rosters)),
         seals=mask_path(record.seals) if record.seals else None,
         missing_seals=mask_path(command_line.seals or "") if is_missing else None,
-        review=(mask_path(page), review_command) if can_review else None,
     )
 
 

@@ -146,7 +146,7 @@ class CheckedPairings:
         judgements: Mapping[str, Judged],
         presenter: Presenter,
     ) -> dict[str, object]:
-        """Return a card, as review.html shows it."""
+        """Return a card, with the lines that it has in review.html as well."""
         line, review, say = pairing.line, pairing.review, presenter.render_review
         problems = [load_problem(problem) for problem in line.problems]
         texts = [say(f"warn.{hint}") for hint in pairing.hints or ()]

@@ -22,9 +22,7 @@ from pipeline.domain.run import (
     Status,
     compute_exit_code,
 )
-from pipeline.domain.seals import PictureDecision
 from pipeline.domain.site_key import SiteKey
-from pipeline.errors import UsageError
 from pipeline.intake.conflicts import add_unread_problems, flag_conflicts
 from pipeline.intake.fields.validate import assign_row_ids, validate_rows
 from pipeline.intake.images.prepare import ImageExaminer
@@ -43,7 +41,6 @@ from pipeline.planning.guards import (
 )
 from pipeline.planning.known_people import compute_new_digests, unite_persons
 from pipeline.planning.plan import PlanRules, plan_rows, prepare_images
-from pipeline.planning.review import SavedReview, load_review
 from pipeline.reports.presenter import Presenter
 from pipeline.workflow import stage_settings
 from pipeline.workflow.roster_changes import describe_changes
@@ -64,7 +61,6 @@ from pipeline.workflow.run_report import (
     record_run_start,
     start_report_of_rows,
 )
-from pipeline.workflow.run_request import name_review_page
 
 
 def prepare_run(
@@ -74,14 +70,12 @@ def prepare_run(
     ledger: Ledger | None,
     site_key: SiteKey | None,
     clock: Clock,
-    new_judgements: Sequence[PictureDecision] = (),
     images: ImageExaminer | None = None,
     to_send: bool = True,
 ) -> RunPlan:
     """Read, validate, pair and plan. No network. `check` and `run` share this function.
 
-    ``new_judgements`` are those of a review file, in addition to the ledger's. Without a ``site_key`` rows have no ids.
-    The pictures of doctors without a seal are examined, each once; ``images`` has examined some of them before. Not
+    Without a ``site_key`` rows have no ids. The pictures of doctors without a seal are examined, each once; ``images`` has examined some of them before. Not
     ``to_send``: no picture is prepared; rows that wait for a decision are the same.
     """
     started, view = clock.now(), LedgerView(ledger, site_key)
@@ -89,7 +83,7 @@ def prepare_run(
     inputs = _read(request, config, site_key)
     doctors = _validate(inputs, config, view, clock)
     rows = [(doctor.key, doctor.name) for doctor in doctors]
-    decided = view.make_decided_pictures(new_judgements, examiner, rows)
+    decided = view.make_decided_pictures(examiner, rows)
     earlier = view.make_earlier_evidence(decided, examiner)
     matches = match_images(
         doctors,
@@ -168,18 +162,11 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     """Send what has to be sent; None when the preview was not confirmed, and then nothing happened."""
     from pipeline.workflow import send_rows  # noqa: PLC0415 - `check` imports no aiohttp
 
-    site_digest = resources.site_key.reviews()
-    review = None
-    if request.review:
-        try:
-            review = load_review(request.review, site_digest, resources.ledger)
-        except UsageError as error:
-            raise name_review_page(error, request.review, config) from error
-    plan = await _prepare(request, config, resources, review)
+    plan = await _prepare(request, config, resources)
     start = await _decide_start(plan, request, config, resources)
     hidden, masker = _hide_numbers(plan)
     presenter = Presenter("en", masker)
-    preview = _preview(hidden, start, request, config, review)
+    preview = _preview(hidden, start, request, config)
     if resources.observer.shows_changes:
         planned = map(RowOutcome.of_plan, hidden.row_plans)
         changes = describe_changes(resources.ledger, request, plan.report, planned, presenter)
@@ -187,7 +174,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
     if not resources.observer.confirm(preview):
         return None
     ledger = resources.ledger
-    initial_outcomes = _record_start(hidden, start, ledger, review, presenter)
+    initial_outcomes = _record_start(hidden, start, ledger, presenter)
     ledger.record_person_digests(compute_new_digests(plan.row_plans, resources.site_key))
     sent = await send_rows.send_rows(plan, start, request, config, resources, masker=masker)
     outcomes = _merge_outcomes(initial_outcomes, sent.outcomes)
@@ -202,7 +189,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         traffic=sent.traffic,
         halt=sent.halt,
         notices=(*plan.report.notices, *exposed, *sent.notices),
-        site_digest=site_digest,
+        site_digest=resources.site_key.reviews(),
         masker=masker,
     )
     report = record_run_end(report, ledger, initial_outcomes, presenter, plan.images)
@@ -322,9 +309,7 @@ def _hide_numbers(plan: RunPlan) -> tuple[RunPlan, Masker]:
 # -- the steps of a run that sends
 
 
-async def _prepare(
-    request: RunRequest, config: Config, resources: RunResources, review: SavedReview | None
-) -> RunPlan:
+async def _prepare(request: RunRequest, config: Config, resources: RunResources) -> RunPlan:
     """Prepare the run, in a thread where the event loop has other work."""
     import asyncio  # noqa: PLC0415 - it imports ssl: `check` needs neither
 
@@ -335,7 +320,6 @@ async def _prepare(
             ledger=resources.ledger,
             site_key=resources.site_key,
             clock=resources.clock,
-            new_judgements=review.list_new() if review else (),
         )
 
     return await asyncio.to_thread(prepare) if resources.prepare_in_thread else prepare()
@@ -367,12 +351,10 @@ async def _decide_start(
     return RunStart(ready, covered, guards, record, halt, credentials)
 
 
-def _preview(
-    plan: RunPlan, start: RunStart, request: RunRequest, config: Config, review: SavedReview | None
-) -> RunPreview:
+def _preview(plan: RunPlan, start: RunStart, request: RunRequest, config: Config) -> RunPreview:
     """Return what the run is about to do."""
     ready = [plan.row_plans[row_plan.index] for row_plan in start.ready]
-    preview = preview_run(
+    return preview_run(
         plan.row_plans,
         ready,
         plan.report.files,
@@ -381,14 +363,12 @@ def _preview(
         is_first=plan.seal_counts == NO_SEALS,
         limit=request.limit,
     )
-    return replace(preview, review_counts=review.count(plan.row_plans)) if review else preview
 
 
 def _record_start(
     plan: RunPlan,
     start: RunStart,
     ledger: Ledger,
-    review: SavedReview | None,
     presenter: Presenter,
 ) -> tuple[RowOutcome, ...]:
     """Enter in the ledger how the run begins; return the outcome of each row before anything is sent."""
@@ -397,8 +377,6 @@ def _record_start(
     ledger.record_files(plan.file_stats)
     report = replace(plan.report, outcomes=initial_outcomes)
     record_run_start(ledger, record, report, presenter, plan.new_bearers)
-    if review is not None:
-        review.record_new(ledger, record.started, record.user)
     record_rows(ledger, record.run, initial_outcomes, presenter)
     return initial_outcomes
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.clock import Clock
 from pipeline.domain.roster import FileReport, FileStat, Row
 from pipeline.domain.run import Halt, RowOutcome, RowPlan, RunObserver, RunReport
-from pipeline.domain.seals import Bearer, LedgerSnapshot, PictureDecision
+from pipeline.domain.seals import Bearer, LedgerSnapshot
 from pipeline.domain.site_key import PLAIN_KEY, SiteKey
 from pipeline.esign.signing import CredentialsFinder, CredentialsSource
 from pipeline.intake.images.prepare import ImageExaminer
@@ -133,11 +133,10 @@ class LedgerView:
 
     def make_decided_pictures(
         self,
-        new: Sequence[PictureDecision],
         images: ImageExaminer,
         rows: Iterable[tuple[str | None, str | None]],
     ) -> DecidedPictures | None:
-        """Return what people decided on pictures, with ``new`` decisions; None without a site key: nothing can be reviewed.
+        """Return what people decided on pictures; None without a site key: nothing can be reviewed.
 
         ``rows`` are key and name of the rows.
         """
@@ -146,7 +145,7 @@ class LedgerView:
         known = self.ledger.list_picture_decisions() if self.ledger else []
         return DecidedPictures(
             self.site_key,
-            [*known, *new],
+            known,
             same_persons=self.snapshot.same_persons,
             rows=rows,
             known_pixels={bearer.picture: bearer.pixels for bearer in self.bearers if bearer.pixels},

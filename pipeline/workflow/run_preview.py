@@ -90,11 +90,6 @@ def describe_preview(preview: RunPreview, language: str) -> Iterator[Message]:
             word = render(f"status.{status}", language)
             counts.append(make_message("forecast_others", n=n) if is_ready else f"{word} {n}")
         yield make_message("forecast_nothing", n=preview.rows, why=join_messages(counts))
-    if preview.review_counts is not None:
-        right, wrong, elsewhere = preview.review_counts
-        yield make_message("judged", right=right, wrong=wrong)
-        if elsewhere:
-            yield make_message("judged_elsewhere", n=elsewhere)
     if preview.asks_for_earlier_seals:
         yield make_message("earlier_seals")
     if preview.licences:

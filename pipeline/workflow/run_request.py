@@ -24,14 +24,13 @@ from pipeline.domain.run import CheckedPlan, RunRequest
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import expand_paths, list_usable_rosters
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.messages.catalogue import join_messages, make_message
+from pipeline.messages.catalogue import join_messages
 from pipeline.planning.checked_plan import list_chosen_lines
 from pipeline.planning.guards import has_read_rosters, list_emptied_folders, list_used_folders
-from pipeline.reports.next_steps import REVIEW_PAGE, name_review_file
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
 from pipeline.workflow.hosts_factory import make_store
-from pipeline.workflow.recorded_runs import LATEST, list_recorded_runs
+from pipeline.workflow.recorded_runs import LATEST
 from pipeline.workflow.tenant_ledger import get_trace_of_ledger, open_configured_ledger
 
 MAX_NAMED = 3  # rosters in a sentence
@@ -50,7 +49,6 @@ def build_request(
     out: Path | None = None,
     limit: int | None = None,
     only: Sequence[str] = (),
-    review: Path | None = None,
     checked: str | None = None,
     accept_guards: bool = False,
     invocation: str = PROGRAM,
@@ -65,8 +63,6 @@ def build_request(
     _require_rosters(command, rosters, inboxes)
     if seals is not None:
         require_existing(seals)
-    if review is not None:
-        _require_review(review, config)
     if checked is None and list_chosen_lines(only):
         raise UsageError("only.without_check", line=", ".join(only), then=("check",))
     for folder in filter(None, (seals, out)):
@@ -98,7 +94,6 @@ def build_request(
         limit=limit,
         only=tuple(only),
         checked=_get_checked_plan(config, checked) if checked is not None else None,
-        review=review,
         accept_guards=accept_guards,
         passwords=read_passwords(config, os.environ),
         invocation=invocation,
@@ -151,35 +146,6 @@ def _require_roster(path: Path, inboxes: Sequence[Path], *, is_only_one: bool) -
         error = UsageError("no_such_roster", path=path, folder=folder, files=_join_held_rosters(held))
         error.meant = (str(path), "")
     raise error
-
-
-def _require_review(review: Path, config: Config) -> None:
-    """Raise UsageError for a review file that is not there, with the page on which it is saved."""
-    if review.is_file():
-        return
-    error = no_such_path(review)
-    if error.meant is None:
-        missing = UsageError("review.missing", path=review, folder=review.absolute().parent, page="")
-        error = name_review_page(missing, review, config)
-    raise error
-
-
-def name_review_page(error: UsageError, review: Path, config: Config) -> UsageError:
-    """Return the error about a review file with the page on which it is saved again: that of the last run which wrote one."""
-    for record in list_recorded_runs(config.resolve_path(config.out), config.tenant):
-        page = config.resolve_path(config.out) / record.run / REVIEW_PAGE
-        if page.is_file():
-            error.detail = {**error.detail, "page": page}
-            error.meant = (str(review), name_review_file(record.run))
-            return error
-    # the page of a check without a ledger is for looking only
-    if error.key == "review.missing":
-        problem = make_message("review.no_page", path=review, folder=review.absolute().parent)
-    else:
-        problem = make_message("review.no_page_either", path=review, why=error.detail["why"])
-    if make_store(config).exists():
-        return UsageError("review.by_check", problem=problem, then=("check",))
-    return UsageError("review.by_run", problem=problem, then=("config", "validate"))
 
 
 def build_retry(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
-import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +13,12 @@ import openpyxl
 from attack.marks import draw_mark
 from attack.stage import CREATE, HEADERS, Ended, Person, Stage, person, read_lines
 from openpyxl.drawing.image import Image as Drawing
+from page_support import judge_pictures
 from run_support import newest_results
 
 ENTRY = "印章图片"
 COLLEAGUES = (21, 22, 23)  # who stand in every roster and whose pictures are their own
 BEFORE, AFTER = "guards: {", "guards: {new_rows: 0, "
-CARD = re.compile(r'<article class="card".*?</article>', re.DOTALL)
 
 
 @dataclass
@@ -143,31 +140,11 @@ class Clerk:
 
     # -- decisions
 
-    def judge(self, *serials: int, word: str = "right") -> Path:
-        """Save what the page of the last results saves after these cards were judged."""
-        html = (newest_results(self.stage.folder / "out") / "review.html").read_text("utf-8")
-        cards = {}
-        for card in CARD.finditer(html):
-            identifier = re.search(r'data-id="([^"]*)"', card.group().split("<figure", maxsplit=1)[0])
-            title = re.search(r"<h2>(.*?)</h2>", card.group())
-            if identifier and title:
-                cards.setdefault(title[1], []).append(identifier[1])
+    def judge(self, *serials: int, word: str = "right") -> None:
+        """Check, and judge the pictures of these doctors on the page."""
+        self.stage.go("check")
         names = [next(one.name for one in self.people if one.serial == serial) for serial in serials]
-        assert all(len(cards.get(called, ())) == 1 for called in names), f"cards: {cards}"
-        review = {
-            "schema": 1,
-            "tool": "esign-import",
-            "kind": "review",
-            "run": re.search(r'data-run="(.*?)"', html)[1],
-            "site": re.search(r'data-site="(.*?)"', html)[1],
-            "saved": datetime.now(UTC).isoformat(),
-            "right": len(serials) if word == "right" else 0,
-            "wrong": len(serials) if word == "wrong" else 0,
-            "judgements": {cards[called][0]: word for called in names},
-        }
-        path = self.stage.folder / "review.json"
-        path.write_text(json.dumps(review), "utf-8")
-        return path
+        judge_pictures(self.stage.folder / "config.yaml", dict.fromkeys(names, word))
 
 
 # -- what became of a doctor's row in an earlier run

@@ -77,9 +77,9 @@ def test_a_picture_entry_that_names_the_file_by_identity_number_is_the_doctors(s
 def test_a_picture_judged_right_is_the_doctors_and_no_other_is(stage, case):
     clerk = Clerk(stage)
     file = hold(clerk, case)
-    review = clerk.judge(B)
+    clerk.judge(B)
     stage.draw(B, file, drawing=4)
-    clerk.run("--review", str(review))
+    clerk.run()
     assert_held(clerk)
     stage.draw(B, file, drawing=3)
     clerk.run()
@@ -95,8 +95,8 @@ def test_a_picture_judged_right_is_the_doctors_and_no_other_is(stage, case):
 def test_a_judgement_of_a_check_counts(stage, case):
     clerk = Clerk(stage)
     hold(clerk, case)
-    stage.go("check")
-    clerk.run("--review", str(clerk.judge(B)))
+    clerk.judge(B)
+    clerk.run()
     assert_sealed(clerk)
 
 
@@ -105,7 +105,8 @@ def test_a_judgement_of_a_check_counts(stage, case):
 def test_a_picture_judged_wrong_remains_held(stage, case):
     clerk = Clerk(stage)
     hold(clerk, case)
-    clerk.run("--review", str(clerk.judge(B, word="wrong")))
+    clerk.judge(B, word="wrong")
+    clerk.run()
     stage.assert_clean()
     assert clerk.row_of(B)["status"] == "rejected"
     clerk.run()
@@ -118,7 +119,8 @@ def test_a_judgement_is_for_one_person(stage, case):
     """What was judged right for one doctor is no evidence for a third one who gets the same mark later."""
     clerk = Clerk(stage)
     hold(clerk, case)
-    clerk.run("--review", str(clerk.judge(B)))
+    clerk.judge(B)
+    clerk.run()
     assert_sealed(clerk)
     newcomer = replace(clerk.people[-1], serial=5, number=number(5), mobile=person(5).mobile)
     clerk.list(newcomer)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
 import pytest
+from page_support import judge_pictures
 from people import make_row, name, number
 from PIL import Image
 from resolution_support import run_later
@@ -59,7 +59,7 @@ def clerk(scene):
 def test_the_reason_names_both_doctors_the_row_the_run_and_the_ways_out(clerk):
     (problem,) = clerk.read_row()["problems"]
     first_run = clerk.hospital.runs[0].name
-    for word in (FILE, name(NEWCOMER), name(ONE), "roster.xlsx", first_run, "identity number", "review.html"):
+    for word in (FILE, name(NEWCOMER), name(ONE), "roster.xlsx", first_run, "identity number", "page Review"):
         assert word in problem["message"], word
     assert f"resolve {name(NEWCOMER)} --keep" in problem["message"]
     # and a check holds what a run holds
@@ -96,16 +96,10 @@ def test_a_decision_about_a_picture_is_void_where_number_or_name_changes(clerk, 
 
 
 def test_the_page_lets_a_person_judge_the_picture(clerk):
-    page = (clerk.hospital.newest / "review.html").read_text("utf-8")
-    card = next(text for text in page.split('<article class="card"') if f"<h2>{name(NEWCOMER)}</h2>" in text)
-    identity = re.search(r'data-id="(\w+)"', card)[1]
-    content = {key: re.search(rf'data-{key}="(.*?)"', page)[1] for key in ("run", "site")}
     for judged, status in (("wrong", "rejected"), ("right", "sealed")):
-        saved = clerk.hospital.folder / f"{judged}.json"
-        content |= {"tool": "esign-import", "kind": "review", "schema": 1, "right": 0, "wrong": 0, judged: 1}
-        content |= {"saved": "2099-01-01T00:00:00+00:00", "judgements": {identity: judged}}
-        saved.write_text(json.dumps(content), "utf-8")
-        assert clerk.run("--review", str(saved))["status"] == status
+        clerk.hospital.go("check")
+        judge_pictures(clerk.hospital.folder / "config.yaml", {name(NEWCOMER): judged})
+        assert clerk.run()["status"] == status
 
 
 def test_a_file_called_by_the_identity_number_is_evidence(clerk):

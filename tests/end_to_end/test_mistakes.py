@@ -221,11 +221,6 @@ MISTAKES = {
     "no credentials": Mistake(
         leave, "run", 4, "secrets/tencent__secret_key（", "secrets/tencent__secret_key (", "run"
     ),
-    "review file of something else": Mistake(
-        lambda folder: (folder / "review.json").write_text("{}"),
-        "run --review review.json", 2, "check 写出可以保存核对结果的核对页", "check writes a review page", "check",
-    ),
-    "review file before a review": mistype("run --review review.json", "还没有运行写出核对页", "no run has written a review page yet", "config validate"),
     "rebuild of what was never there": mistype("ledger rebuild", "还没有提交过任何内容", "nothing has been sent", "check"),
     "lock file of Excel next to the roster": Mistake(
         lambda folder: (folder / "inbox" / "~$roster.xlsx").touch(),
@@ -360,9 +355,6 @@ MISTAKES = {
     ),
     "seal taken back, and the list of seals": mistype("undo", "要看已创建的印章和印章ID", "To list the seals with their SealIds", "export"),
     "login, and what examines keys": mistype("login", "要检查密钥和连接", "To examine keys and connection", "doctor"),
-    "review of nothing before a first run": mistype(
-        "run --review review.json", "设 require_review: true，这样 run 不提交任何内容", "set require_review: true in the configuration: run then", "config validate"
-    ),
     "mobile with a digit too few": Mistake(
         lambda folder: write_rows(folder / "inbox" / "roster.xlsx", {"手机号": "1540000000"}),
         "check", 3, "（MOBILE_INVALID，roster.xlsx 第 2 行）", "(MOBILE_INVALID, roster.xlsx row 2)", "check",

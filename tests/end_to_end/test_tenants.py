@@ -28,7 +28,7 @@ def test_a_check_makes_no_ledger_and_reads_one_without_its_lock(hospital, capsys
     assert [(row["status"], row["key"], row["row_id"]) for row in rows] == [("ready", None, None)] * 2
     assert hospital.record()["tenant"].startswith("sandbox/")
     page = (hospital.newest / "review.html").read_text("utf-8")
-    assert "This page is read-only" in page
+    assert "There is no ledger or no usable configuration" in page
     assert "require_review: true" in page
     assert pipeline.check(hospital.folder / "config.yaml").exit == 0
     assert not [file for file in files(hospital.folder / "state") if "ledger" in file]

@@ -303,12 +303,11 @@ def test_status_names_the_page_on_which_rows_wait_for_their_review(hospital, cap
     config = hospital.folder / "config.yaml"
     config.write_text(config.read_text("utf-8") + "require_review: true\n", "utf-8")
     assert hospital.go("run") == 3
-    run = hospital.runs[-1]
     capfd.readouterr()
     assert hospital.go("status") == 0
     printed = " ".join(capfd.readouterr().err.split())
-    assert f"2 rows wait for a review. Open {run / 'review.html'}" in printed
-    assert printed.endswith(f"run --review review-{run.name}.json")
+    assert "2 rows wait for a review: mark them right or wrong on the page Review" in printed
+    assert printed.endswith("serve --open")
 
 
 def test_a_name_to_be_corrected_is_the_only_problem_of_its_row(hospital):

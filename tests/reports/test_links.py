@@ -137,5 +137,5 @@ def test_the_summary_links_to_fix_and_the_pages(scene, make, tmp_path):
 
     assert links["→ 待改（2）"].location == "'待改'!A1"
     for position in (workbook, copy):
-        assert _reached(position, links["→ 印章核对 review.html"].target).is_file()
+        assert _reached(position, links["→ 印章一览 review.html"].target).is_file()
         assert _reached(position, links["→ 运行报告 report.html"].target).is_file()

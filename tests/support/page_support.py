@@ -229,6 +229,38 @@ class PageClient:
             connection.close()
 
 
+_CARD = re.compile(r'<article class="card seal-card".*?</article>', re.DOTALL)
+
+
+def read_cards(text):
+    """Return the text of each card of the page Review by its doctor."""
+    return {html.unescape(re.search(r"<h2>([^<]*)", card)[1]).strip(): card for card in _CARD.findall(text)}
+
+
+def read_id(card):
+    """Return what the judgement on a card belongs to."""
+    return re.search(r'name="id" value="(\w+)"', card)[1]
+
+
+def judge(inside, who, word):
+    """Judge the card of a doctor as it is shown now."""
+    cards = read_cards(inside.post("/review/cards", {"chosen": "all"}, HX_Request="true").text)
+    shown = re.search(r'name="shown" value="(\w*)"', cards[who])[1]
+    form = {"id": read_id(cards[who]), "shown": shown, "judged": word}
+    return inside.post("/review/judge", form, HX_Request="true")
+
+
+def judge_pictures(config_path, words):
+    """Judge pictures of the newest check on the page: a word by the doctor's name."""
+    with PageThread(config_path) as page:
+        page.stop_checks()
+        inside = page.enter(Accept_Language="en")
+        for who, word in words.items():
+            answer = judge(inside, who, word)
+            assert answer.status == 200, answer.text
+        assert page.failures == []
+
+
 def find_forms(text, action):
     """Return the forms of an action: what each shows, and its hidden fields but for the token."""
     forms = re.findall(rf'<form [^>]*action="{action}".*?</form>', text, re.DOTALL)
