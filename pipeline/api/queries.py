@@ -1,4 +1,4 @@
-"""`status`, `explain`, `export`, `history` and `resolve`: what the ledger holds, and decisions that are entered into it."""
+"""`status`, `explain`, `export`, `history` (the runs) and `resolve`: what the ledger holds, and decisions that are entered into it."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from click.shell_completion import shell_complete
 from pipeline.cli.autosign_commands import autosign_group
 from pipeline.cli.config_commands import config_group, init
 from pipeline.cli.context import DEFAULT_CONFIG, Session
-from pipeline.cli.data_commands import export, history, purge
+from pipeline.cli.data_commands import export, purge
 from pipeline.cli.demo import demo, sandbox
 from pipeline.cli.doctor_commands import doctor, notify_group
 from pipeline.cli.help import (
@@ -189,7 +189,7 @@ COMPLETION = "_ESIGN_IMPORT_COMPLETE"  # the variable by which a shell asks clic
 HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
 SECTIONS = (
     CommandSection("Every day", (init, check, run, retry, status)),
-    CommandSection("Look up", (serve, explain, history, export)),
+    CommandSection("Look up", (serve, explain, export)),
     CommandSection("Now and then", (resolve, autosign_group, adopt, ledger_group, purge)),
     CommandSection(
         "Set up and examine",

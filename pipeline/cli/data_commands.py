@@ -1,25 +1,21 @@
-"""`export`, `history` and `purge`: the data that runs leave, listed for other programs and people, or removed."""
+"""`export` and `purge`: the seals, listed for other programs and people; files and data, removed."""
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from pipeline.cli.context import Session
-from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
-from pipeline.support.terminal_text import align_columns
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.ledger.ownership import Ownership
-    from pipeline.operations.export import ListedRun
     from pipeline.operations.purge import PurgePlan
     from pipeline.operations.retention import RetentionAges
     from pipeline.resolution.timeline import PersonTimeline
@@ -98,59 +94,6 @@ def _choose_format(session: Session, form: Format | None, out: Path | None) -> F
     if ending not in {"xlsx", "csv", "json"} or (wanted is not None and ending != wanted):
         raise UsageError("export.ending", path=out, known=".xlsx, .csv, .json")
     return ending  # type: ignore[return-value]
-
-
-@click.command()
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=30,
-    metavar="N",
-    help="At most N runs, the newest (default: 30).",
-)
-@click.pass_obj
-def history(session: Session, *, limit: int) -> int:
-    """List the runs, the newest first, with rows and exit codes."""
-    from pipeline.operations.export import collect_runs
-    from pipeline.reports.presenter import Presenter
-
-    config = session.require_ready_config()
-    runs = collect_runs(config, session.clock, limit)
-    session.print_json(runs=[run.to_dict() for run in runs])
-    if session.as_json:
-        return 0
-    presenter = Presenter(session.spoken)
-    lines, counts = [], []
-    for run in runs:
-        shown_statuses = run.count_shown_statuses()
-        counts_of_run = [f"{presenter.name_status(status)} {rows}" for status, rows in shown_statuses.items()]
-        counts += counts_of_run
-        lines.append(_list_run_texts(session, run, counts_of_run))
-    details = [text for line in lines for text in line[2:-1]]
-    for line in align_columns(lines):
-        session.print_wrapped_data(line, whole=[*counts, *details])
-    if not runs:
-        session.print_text("history.none")
-    return 0
-
-
-def _list_run_texts(session: Session, run: ListedRun, counts: Sequence[str]) -> list[str]:
-    """Return the columns of a run in the list, the longest last."""
-    rows = session.render_sentence(
-        "history.rows",
-        n=run.files,
-        counts=session.render_sentence("separator.comma").join(counts) or "—",
-        halt=session.render_sentence("history.halt", code=run.halt) if run.halt else "",
-        accepted=session.render_sentence("history.accepted") if run.accepted_guards else "",
-    )
-    return [
-        run.run,
-        run.command,
-        shown(run.started),
-        session.render_sentence("history.exit", exit="—" if run.exit is None else run.exit),
-        session.render_sentence("history.user", user=run.user) if run.user else "—",
-        rows,
-    ]
 
 
 @click.command()

@@ -45,7 +45,6 @@ FOR_SEVERAL = frozenset(
         "status",
         "doctor",
         "export",
-        "history",
         "config validate",
         "ledger check",
         "ledger recover",

@@ -17,10 +17,11 @@ from pipeline.domain.message import Message
 from pipeline.domain.run import Status
 from pipeline.errors import EsignImportError, UsageError
 from pipeline.messages.catalogue import join_messages, make_message, render
-from pipeline.support.terminal_text import join
+from pipeline.support.terminal_text import align_columns, join
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
+    from pipeline.operations.export import ListedRun
     from pipeline.resolution.ledger_status import LastRun, LedgerStatus, RunFault
     from pipeline.resolution.timeline import PersonTimeline
 
@@ -35,8 +36,11 @@ MAX_PEOPLE_LISTED = 20  # of the doctors whom a query fits
     metavar="AGE",
     help="Exit code for hospitals whose last run is older than this, or failed: 26h, 2d.",
 )
+@click.option(
+    "--runs", "count", type=click.IntRange(min=1), metavar="N", help="List the last N runs as well."
+)
 @click.pass_obj
-def status(session: Session, *, max_age: str | None) -> int:
+def status(session: Session, *, max_age: str | None, count: int | None) -> int:
     """Show what the ledger holds: seals, unknown rows, last run.
 
     Of several hospitals it prints one line each: last run, age, exit code, rows that wait for a decision.
@@ -45,12 +49,12 @@ def status(session: Session, *, max_age: str | None) -> int:
     """
     max_seconds = _parse_max_age(max_age) if max_age is not None else None
     if session.several is None:
-        return _show_status(session, max_seconds)
+        return _show_status(session, max_seconds, count)
     if session.as_json:
-        return _print_of_several(session, session.several, max_seconds)
+        return _print_of_several(session, session.several, max_seconds, count)
     session.headless_streams.clear()  # each line begins with its hospital
     try:
-        return _print_of_several(session, session.several, max_seconds)
+        return _print_of_several(session, session.several, max_seconds, count)
     except EsignImportError as error:
         session.print_text("status_line.unread", name=session.hospital, exit=error.exit_code)
         raise
@@ -67,7 +71,9 @@ def _parse_max_age(text: str) -> float:
         raise error from None
 
 
-def _print_of_several(session: Session, several: SeveralHospitals, max_age: float | None) -> int:
+def _print_of_several(
+    session: Session, several: SeveralHospitals, max_age: float | None, count: int | None
+) -> int:
     """Print the status of one of several hospitals; return the exit code.
 
     It is one line, with ``max_age`` only where the last run has a fault; with ``--json`` an object in any case.
@@ -77,27 +83,81 @@ def _print_of_several(session: Session, several: SeveralHospitals, max_age: floa
 
     if several.summaries is None:
         several.summaries = several.resources.enter_context(closing(SummaryReader(session.clock)))
-    ledger_status = read_status(session.require_ready_config(), session.clock, several.summaries)
+    config = session.require_ready_config()
+    ledger_status = read_status(config, session.clock, several.summaries)
     if ledger_status.lost:
         session.alert("status_lost", path=ledger_status.lost)
     fault = get_run_fault(ledger_status.last_run, max_age) if max_age is not None else None
-    if session.as_json:
-        _print_json(session, ledger_status, fault, has_max_age=max_age is not None)
-    elif max_age is None or fault is not None or ledger_status.lost:
+    runs = _collect_runs(config, session, count)
+    _print_json(session, ledger_status, fault, has_max_age=max_age is not None, runs=runs)
+    if max_age is None or fault is not None or ledger_status.lost:
         _print_status_line(session, ledger_status)
+        _print_runs(session, runs)
     if ledger_status.lost:
         return 74
     return fault.exit if fault is not None else 0
 
 
 def _print_json(
-    session: Session, ledger_status: LedgerStatus, fault: RunFault | None, *, has_max_age: bool
+    session: Session,
+    ledger_status: LedgerStatus,
+    fault: RunFault | None,
+    *,
+    has_max_age: bool,
+    runs: Sequence[ListedRun] | None,
 ) -> None:
     checked = {"fault": fault.kind if fault else None} if has_max_age else {}
-    session.print_json(**ledger_status.to_dict(), **checked)
+    listed = {} if runs is None else {"runs": [run.to_dict() for run in runs]}
+    session.print_json(**ledger_status.to_dict(), **checked, **listed)
 
 
-def _show_status(session: Session, max_age: float | None) -> int:
+def _collect_runs(config: Config, session: Session, count: int | None) -> Sequence[ListedRun] | None:
+    """Return the newest runs, None where the list was not asked for."""
+    if count is None:
+        return None
+    from pipeline.operations.export import collect_runs
+
+    return collect_runs(config, session.clock, count)
+
+
+def _print_runs(session: Session, runs: Sequence[ListedRun] | None) -> None:
+    """Print a line for each run, the newest first, with rows and exit code."""
+    if not runs or session.as_json:
+        return
+    from pipeline.reports.presenter import Presenter
+
+    presenter = Presenter(session.spoken)
+    lines, counts = [], []
+    for run in runs:
+        shown_statuses = run.count_shown_statuses()
+        counts_of_run = [f"{presenter.name_status(status)} {rows}" for status, rows in shown_statuses.items()]
+        counts += counts_of_run
+        lines.append(_list_run_texts(session, run, counts_of_run))
+    details = [text for line in lines for text in line[2:-1]]
+    for line in align_columns(lines):
+        session.print_wrapped_data(line, whole=[*counts, *details])
+
+
+def _list_run_texts(session: Session, run: ListedRun, counts: Sequence[str]) -> list[str]:
+    """Return the columns of a run in the list, the longest last."""
+    rows = session.render_sentence(
+        "runs.rows",
+        n=run.files,
+        counts=session.render_sentence("separator.comma").join(counts) or "—",
+        halt=session.render_sentence("runs.halt", code=run.halt) if run.halt else "",
+        accepted=session.render_sentence("runs.accepted") if run.accepted_guards else "",
+    )
+    return [
+        run.run,
+        run.command,
+        shown(run.started),
+        session.render_sentence("runs.exit", exit="—" if run.exit is None else run.exit),
+        session.render_sentence("runs.user", user=run.user) if run.user else "—",
+        rows,
+    ]
+
+
+def _show_status(session: Session, max_age: float | None, count: int | None) -> int:
     """Print everything; return the exit code, with ``max_age`` that of a fault of the last run."""
     from pipeline.resolution.ledger_status import get_run_fault, read_last_run, read_status
     from pipeline.workflow.hosts_factory import SummaryReader
@@ -113,7 +173,9 @@ def _show_status(session: Session, max_age: float | None) -> int:
         _print_halt(session, last_run, unless=error)
         raise
     fault = get_run_fault(ledger_status.last_run, max_age) if max_age is not None else None
-    _print_json(session, ledger_status, fault, has_max_age=max_age is not None)
+    runs = _collect_runs(config, session, count)
+    _print_json(session, ledger_status, fault, has_max_age=max_age is not None, runs=runs)
+    _print_runs(session, runs)
     exit_code = fault.exit if fault is not None else 0
     if ledger_status.ledger is None:
         return _report_without_ledger(session, config, ledger_status) or exit_code

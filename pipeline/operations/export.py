@@ -1,4 +1,4 @@
-"""Collects what `export` and `history` list: the seals of a ledger, and the runs."""
+"""Collects the seals of a ledger for `export`, and the runs for `status --runs`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def collect_seals(
     """
     with open_configured_ledger(config, clock) as (ledger, _):
         if run is not None and ledger.get_run(run) is None:
-            raise UsageError("export.no_run", run=run, then=("history",))
+            raise UsageError("export.no_run", run=run, then=("status", "--runs", "30"))
         runs = _list_runs_of_rosters(config, ledger)
         if leavers:
             _require_known_leavers(config, runs)
@@ -181,7 +181,7 @@ def _iterate_rows(ledger: DatabaseLedger, run: str) -> Iterator[tuple[str, RowLi
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """A run as `history` lists it."""
+    """A run as `status --runs` lists it."""
 
     run: str
     command: str
@@ -205,7 +205,7 @@ class ListedRun:
         return {status: rows for status, rows in counts.items() if rows}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the run as `history --json` shows it."""
+        """Return the run as `status --runs` shows it with `--json`."""
         return asdict(self)
 
 
@@ -232,7 +232,7 @@ def _collect_records(config: Config, clock: Clock, limit: int) -> list[RunRecord
 
 
 def summarize_record(run: RunRecord) -> ListedRun:
-    """Return a run as `history` lists it."""
+    """Return a run as `status --runs` lists it."""
     record = run.content
     return ListedRun(
         run=run.run,

@@ -436,11 +436,11 @@ def test_export_is_what_the_command_prints(hospital, config, capsys):
         pipeline.export(config, run="nowhere")
 
 
-def test_history_is_what_the_command_prints(hospital, config, capsys):
+def test_history_is_what_status_lists(hospital, config, capsys):
     hospital.seal_doctors(1)
     assert hospital.go("run") == 0
     runs = pipeline.history(config)
-    assert [run.to_dict() for run in runs] == read_json(capsys, hospital, "history")["runs"]
+    assert [run.to_dict() for run in runs] == read_json(capsys, hospital, "status", "--runs", "30")["runs"]
     assert [run.exit for run in runs] == [0, 0]
     assert pipeline.history(config, limit=1) == runs[:1]
 

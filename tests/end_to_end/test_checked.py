@@ -219,7 +219,7 @@ def test_the_user_who_started_it_by_the_page_is_in_the_record(sealed, monkeypatc
     sealed.go("run")
     monkeypatch.delenv("ESIGN_RUN_USER")
     capsys.readouterr()
-    assert sealed.go("--json", "history") == 0
+    assert sealed.go("--json", "status", "--runs", "9") == 0
     first, second = json.loads(capsys.readouterr().out)["runs"]
     assert first["user"] == "王芳"
     assert second["user"] != "王芳"

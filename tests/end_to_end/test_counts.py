@@ -41,7 +41,7 @@ def test_console_workbook_and_pages_show_the_number_of_rows_to_correct(hospital,
     for word in (to_correct, duplicate):
         assert any(re.search(rf"{word}　1　33.3%|{word}　1　", line) for line in summary), (word, summary)
         assert re.search(rf'class="word">{word}</span>\s*<span><span class="number">1<', page)
-    assert hospital.go("--lang", language, "history") == 0
+    assert hospital.go("--lang", language, "status", "--runs", "9") == 0
     assert f"{to_correct} 1" in (listed := capsys.readouterr().out)
     assert f"{duplicate} 1" in listed
     assert hospital.record()["statuses"]["rejected"] == 2, "the status itself is as it was"

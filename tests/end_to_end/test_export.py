@@ -1,4 +1,4 @@
-"""`export` and `history`: every live seal once, as text; leavers; the seals of one run; the runs."""
+"""`export` and `status --runs`: every live seal once, as text; leavers; the seals of one run; the runs."""
 
 import csv
 import io
@@ -178,7 +178,7 @@ def test_leavers_have_a_seal_and_stand_in_no_roster(two_runs, capsys):
     assert read_json(two_runs, capsys, "export", "--leavers")["seals"] == []
     two_runs.doctors(2)
     assert two_runs.go("run", "--accept-guards") == 0
-    runs = read_json(two_runs, capsys, "history")["runs"]
+    runs = read_json(two_runs, capsys, "status", "--runs", "9")["runs"]
     assert [run["accepted_guards"] for run in runs] == [True, False, False]
     (leaver,) = read_json(two_runs, capsys, "export", "--leavers")["seals"]
     assert (leaver["name"], leaver["staff_no"], leaver["in_roster"]) == (name(3), "00003", False)
@@ -283,36 +283,36 @@ def test_an_abandoned_seal_is_shown_and_listed_until_it_is_disabled(two_runs, ca
     assert leavers == [{**seal, "in_roster": False} for seal in seals if seal["name"] == name(1)]
 
 
-def test_the_history_has_a_line_for_every_run(two_runs, capsys):
+def test_the_list_of_runs_has_a_line_for_every_run(two_runs, capsys):
     shutil.rmtree(two_runs.folder / "secrets")
     two_runs.doctors(4)
     assert two_runs.go("run") == 4
     assert two_runs.go("check") == 0
-    runs = read_json(two_runs, capsys, "history")["runs"]
+    runs = read_json(two_runs, capsys, "status", "--runs", "9")["runs"]
     assert [(run["command"], run["exit"]) for run in runs] == [("run", 4), ("run", 0), ("run", 0)]
     assert runs[0]["halt"] == "CREDENTIALS_MISSING"
     assert runs[1]["statuses"] == {"sealed": 1, "unchanged": 2}
     assert [run["files"] for run in runs[1:]] == [1, 1]
-    assert len(read_json(two_runs, capsys, "history", "--limit", "2")["runs"]) == 2
+    assert len(read_json(two_runs, capsys, "status", "--runs", "2")["runs"]) == 2
     with closing(sqlite3.connect(two_runs.folder / "state" / "ledger.sqlite3")) as ledger:
         ledger.execute(
             "UPDATE run SET finished = NULL, exit = NULL, record = NULL"
         )  # as if the last write failed
         ledger.commit()
-    ended = read_json(two_runs, capsys, "history")["runs"][1]
+    ended = read_json(two_runs, capsys, "status", "--runs", "9")["runs"][1]
     assert ended["statuses"] == {"sealed": 1, "unchanged": 2}
     assert (ended["exit"], ended["finished"] is None) == (0, False)
-    assert two_runs.go("history") == 0
-    lines = capsys.readouterr().out.splitlines()
+    assert two_runs.go("status", "--runs", "9") == 0
+    lines = capsys.readouterr().out.splitlines()[:3]
     assert lines[0].endswith("(stopped: CREDENTIALS_MISSING)")
     assert lines[1].endswith("1 file: Sealed 1, Unchanged 2")
     assert len({line.index("  exit ") for line in lines}) == 1, "the columns begin below each other"
 
 
-def test_no_column_of_the_history_is_broken_inside_on_a_narrow_terminal(two_runs):
-    words = two_runs.command("history")
+def test_no_column_of_the_runs_is_broken_inside_on_a_narrow_terminal(two_runs):
+    words = two_runs.command("status", "--runs", "9")
     for columns in (50, 60, 70):
         code, seen = run_on_terminal(words, columns=columns, folder=two_runs.folder, NO_COLOR="1")
         assert code == 0
         assert len(re.findall(r"by [^ ]", seen)) == 2, (columns, seen)
-        assert len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", seen)) == 2, (columns, seen)
+        assert len(re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", seen)) == 3, (columns, seen)

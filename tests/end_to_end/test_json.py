@@ -40,7 +40,6 @@ ARGUMENTS = {
     "enqueue": [()],
     "explain": [("{name}",), ("no such doctor",), ("2",)],
     "export": [(), ("--out", "{}/seals.json"), ("--leavers",)],
-    "history": [()],
     "hosts cancel": [()],
     "hosts pause": [()],
     "hosts resume": [()],
@@ -69,7 +68,7 @@ ARGUMENTS = {
     "schedule install": [("windows",)],
     "schedule print": [("cron",), ("systemd",)],
     "serve": [("--listen", "192.0.2.1:80")],  # refused: else it runs until it is stopped
-    "status": [()],
+    "status": [(), ("--runs", "2")],
     "user add": [("wang", "--role", "look")],
     "user list": [()],
     "user remove": [("wang",)],

@@ -119,7 +119,7 @@ def test_numbers_in_names_are_stored_nowhere_and_retry_still_finds_the_files(
         assert hospital.run_to_end("run", *arguments) == (0, {"unchanged": 4})
         assert hospital.run_to_end("run", *arguments) == (0, {"unchanged": 4}), "from what the last run kept"
         assert hospital.creates() == 4
-        for command in (("status",), ("explain", name(1)), ("history",), ("resolve",)):
+        for command in (("explain", name(1)), ("status", "--runs", "9"), ("resolve",)):
             assert hospital.go(*command) == 0, command
         capsys.readouterr()
         if where == "file":

@@ -85,7 +85,7 @@ def test_a_run_a_rerun_and_what_shows_them(hospital, database, capsys):
     assert "Database, site key and receipts" in checked
     assert checked.splitlines()[-1].endswith(" check"), "not `run`: it may be a restored copy"
     assert "3 seals." in show(hospital, capsys, "export")
-    assert "Sealed 3" in show(hospital, capsys, "history")
+    assert "Sealed 3" in show(hospital, capsys, "status", "--runs", "9")
     assert "answer      after" in show(hospital, capsys, "explain", "00002")
     assert "Nothing to resolve" in show(hospital, capsys, "resolve")
     assert "Unchanged 3" in show(hospital, capsys, "retry", "--yes")
@@ -168,7 +168,6 @@ def test_another_secret_is_refused_by_every_command_with_both_causes(hospital, d
         "status",
         "retry",
         "export",
-        "history",
         "ledger check",
         "worker",
         "enqueue",

@@ -108,7 +108,7 @@ def test_the_page_of_the_first_hour_works_as_typed(hospital, reader):
         ("check", 0),
         ("run --limit 1", 0),
         ("run", 0),
-        ("history", 0),
+        ("status --runs 5", 0),
     ]
     assert len(hospital.service.seals) == 47 + 3, "47 of the sample, as the page says"
     book = openpyxl.load_workbook(hospital.folder / "trial" / "out" / "latest" / "results.xlsx")

@@ -120,7 +120,7 @@ def test_the_run_is_started_recorded_and_shown(forked_runs, checked, capsys):
         report = (checked.folder / "out" / run / "report.html").read_text("utf-8")
         assert '<html lang="zh' in report, "the language of the user who sent"
         capsys.readouterr()
-        assert checked.go("--json", "history") == 0
+        assert checked.go("--json", "status", "--runs", "9") == 0
         assert json.loads(capsys.readouterr().out)["runs"][0]["user"] == "wang"
         assert page.failures == []
 
