@@ -1,6 +1,7 @@
 """Dropped files: where they go, under which names, what is refused, what is asked; and the check that follows."""
 
 import json
+import os
 import re
 import zipfile
 from random import Random
@@ -33,7 +34,6 @@ def test_a_drop_is_stored_and_checked_by_itself(hospital, clerk, prepared):
     text = clerk.get("/drop").text
     assert 'href="/rows?status=ready"' in text
     assert re.search(r'<span class="chip sealed">Read</span></td>\s*<td class="n" data-unit="rows">2<', text)
-    assert "1–2 of 2" in text
     assert hospital.statuses() == {"ready": 2}
     drops = [line for line in read_log(hospital) if line["action"] == "drop"]
     assert [line["file"] for line in drops] == list(prepared)
@@ -272,7 +272,12 @@ def test_a_roster_is_removed_after_a_yes_and_kept(hospital, clerk, prepared):
     target = hospital.folder / "inbox" / "roster.xlsx"
     assert clerk.post("/drop/remove", {**values, "stamp": "0-0"}).status == 409
     assert clerk.post("/drop/remove", {**values, "file": "../inbox/roster.xlsx"}).status == 409
-    assert target.exists()
+    before = target.stat()
+    target.write_bytes(prepared["roster.xlsx"][::-1])  # of the same size and time
+    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert clerk.post("/drop/remove", values).status == 409
+    target.write_bytes(prepared["roster.xlsx"])
+    values = dict(re.findall(r'name="(file|stamp)" value="([^"]*)"', clerk.get("/drop").text))
     assert clerk.post("/drop/remove", values).status == 303
     assert list_names(hospital.folder / "inbox") == []
     config = load(hospital.folder / "config.yaml", {})

@@ -12,7 +12,7 @@ from pipeline.config.settings import load
 from pipeline.operations.replaced_files import list_replaced_files
 from pipeline.support.failpoints import enable_failpoint
 from pipeline.web.drop.folders import DropFolders
-from pipeline.web.drop.listing import FolderListing
+from pipeline.web.drop.listing import list_folder_content
 from pipeline.web.drop.names import DroppedName
 
 STORE, REPLACE, REMOVE = "store", "replace", "remove"
@@ -35,7 +35,7 @@ def act(hospital, operation, killed_at=None):
         with suppress(BaseException):
             enable_failpoint(note)
             site = make_site(hospital.folder / "config.yaml")
-            operate(DropFolders(site, FolderListing(site)), hospital, operation)
+            operate(DropFolders(site), hospital, operation)
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader, encoding="utf-8") as printed:
@@ -45,7 +45,7 @@ def act(hospital, operation, killed_at=None):
 
 
 def operate(folders, hospital, operation):
-    content = FolderListing(make_site(hospital.folder / "config.yaml")).list_content()
+    content = list_folder_content(load(hospital.folder / "config.yaml", {}))
     if operation == STORE:
         with folders.open_draft("roster", 1) as draft:
             draft.write_bytes(NEWER)
@@ -85,7 +85,7 @@ def test_a_process_that_is_killed_at_any_point_loses_nothing(hospital, steps, ha
         act(hospital, steps[-1], killed_at=number)
         files = {path.read_bytes() for path in (*inbox.iterdir(), *list_replaced_files(config))}
         assert not has_former or FORMER in files, points[number]
-        rosters = FolderListing(make_site(hospital.folder / "config.yaml")).list_content().rosters
+        rosters = list_folder_content(load(hospital.folder / "config.yaml", {})).rosters
         assert [roster.path for roster in rosters] in ([], [target])
         assert all(roster.path.read_bytes() in {FORMER, NEWER} for roster in rosters)
         for step in steps:

@@ -37,13 +37,11 @@ from pipeline.support.atomic_files import (
 from pipeline.support.failpoints import hit_failpoint
 from pipeline.support.rights import allow_unsupported
 from pipeline.web.drop.listing import (
-    FolderListing,
     StoredFile,
     WaitingFile,
-    get_file,
     get_stamp,
+    list_folder_content,
     list_waiting,
-    make_id,
     make_waiting_name,
 )
 from pipeline.web.drop.names import LARGEST, CheckRefused, DroppedName, DropRefused, NoSpaceLeft
@@ -57,11 +55,10 @@ _DAY = 24 * 3600.0
 class DropFolders:
     """Takes files into the roster folder and the picture folder of one hospital. Its methods block."""
 
-    def __init__(self, site: Site, listing: FolderListing) -> None:
+    def __init__(self, site: Site) -> None:
         self._site = site
         self._lock = Lock()  # of two uploads under one name, one is the first
         self._preview_lock = Lock()
-        self._listing = listing
 
     def get_folder(self, kind: str) -> Path:
         """Return the folder into which files of a kind go. Raises DropRefused where no folder is configured."""
@@ -83,7 +80,7 @@ class DropFolders:
         with suppress(OSError, DropRefused):
             for kind in ("roster", "picture"):
                 remove_stale_drafts(self.get_folder(kind), before=now - _DAY)
-        for waiting in self._listing.list_content().waiting:
+        for waiting in list_folder_content(self._site.config).waiting:
             if waiting.new.modified < now - KEPT_SECONDS:
                 with suppress(OSError):
                     waiting.new.path.unlink(missing_ok=True)
@@ -193,7 +190,7 @@ class DropFolders:
     def answer_all(self, answer: str, digest: str, user: str) -> bool:
         """Replace or leave all files that wait, as a person saw them; return False where one changed since. Raises OSError."""
         with self._lock:
-            content = self._listing.list_content()
+            content = list_folder_content(self._site.config)
             if content.waiting_digest != digest:
                 return False
             for waiting in content.waiting:
@@ -220,7 +217,7 @@ class DropFolders:
         waiting.new.path.unlink(missing_ok=True)
 
     def remove(self, file_id: str, stamp: str, user: str) -> bool:
-        """Move a roster or picture to ``state/replaced``; return False where it is another one by now. Raises OSError."""
+        """Move a roster to ``state/replaced``; return False where it is another one by now. Raises OSError."""
         with self._lock:
             stored = self._get_stored(file_id)
             if stored is None or stored.stamp != stamp:
@@ -235,23 +232,15 @@ class DropFolders:
             return True
 
     def _get_stored(self, file_id: str) -> StoredFile | None:
-        """Return a roster or a picture of the folders; a link is none."""
-        content = self._listing.list_content()
-        paths = (*(str(roster.path) for roster in content.rosters), *content.pictures)
-        return next((get_file(Path(path)) for path in paths if make_id(path) == file_id), None)
-
-    def read_stored_preview(self, file_id: str) -> bytes | None:
-        """Return a small copy (JPEG) of a picture of the folder; None where there is none."""
-        stored = next((path for path in self._listing.list_pictures() if make_id(path) == file_id), None)
-        return self._make_preview(get_file(Path(stored))) if stored else None
+        """Return a roster of the folders."""
+        rosters = list_folder_content(self._site.config).rosters
+        return next((roster for roster in rosters if roster.id == file_id), None)
 
     def read_preview(self, waiting_id: str, side: str) -> bytes | None:
         """Return a small copy (JPEG) of a picture that waits (``new``) or of the former one; None where there is none."""
         waiting = self._get_waiting(waiting_id)
         sides = {"new": waiting.new, "former": waiting.former} if waiting and waiting.is_picture else {}
-        return self._make_preview(sides.get(side))
-
-    def _make_preview(self, stored: StoredFile | None) -> bytes | None:
+        stored = sides.get(side)
         if stored is None or stored.size > LARGEST["picture"]:
             return None
         with self._preview_lock:  # one at a time: a large picture takes 160 MB while it is decoded
@@ -265,7 +254,9 @@ class DropFolders:
         return build_image_examiner(self._site.config).limit
 
     def _get_waiting(self, waiting_id: str) -> WaitingFile | None:
-        return next((one for one in self._listing.list_content().waiting if one.id == waiting_id), None)
+        return next(
+            (one for one in list_folder_content(self._site.config).waiting if one.id == waiting_id), None
+        )
 
     def _record(self, user: str, action: str, dropped: DroppedName, sha256: str) -> None:
         self._site.record_change(user, action, kind=dropped.kind, file=dropped.path, sha256=sha256)

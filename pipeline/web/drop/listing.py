@@ -1,4 +1,4 @@
-"""What the roster folders and the folder of pictures hold: rosters, files that wait for a person, the number of pictures."""
+"""What the roster folders and the folder of pictures hold: rosters, and files that wait for a person."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from pipeline.config.settings import Config
 from pipeline.intake.pairing.file_names import is_image_extension, split_extension
 from pipeline.intake.pairing.image_index import is_debris
 from pipeline.intake.readers.discover import expand_paths, get_lock_file
-from pipeline.web.site import Site
 
 _WAITING = re.compile(r"\.waiting-([0-9a-f]{16})-(.+)", re.DOTALL)
-_MOMENT = 3.0  # seconds: no file system's times are coarser
 _CHUNK = 1 << 20
 
 
@@ -81,7 +80,6 @@ class FolderContent:
 
     rosters: list[StoredFile]
     waiting: list[WaitingFile]
-    pictures: Sequence[str]  # paths, in the order of their names: of thousands a `Path` takes long
 
     @property
     def waiting_digest(self) -> str:
@@ -90,7 +88,7 @@ class FolderContent:
         return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:32]
 
 
-def make_id(path: Path | str) -> str:
+def make_id(path: Path) -> str:
     """Return what stands for a path in a form."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
 
@@ -118,53 +116,19 @@ def _digest_file(path: Path, _stamp: str) -> str:
     return digest.hexdigest()
 
 
-class FolderListing:
-    """Lists the folders of one hospital. Its methods block."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._times: dict[str, int] = {}  # when names were last changed in each folder of pictures
-        self._pictures: tuple[Sequence[str], list[Path]] = (), []  # what was found there then
-
-    def list_content(self) -> FolderContent:
-        """Return the rosters, the files that wait and the pictures; folders that are away hold nothing."""
-        config = self._site.config
-        folders = [config.resolve_path(path) for path in config.roster]
-        rosters = []
-        for path in expand_paths(folders):
-            with suppress(OSError):
-                if stat.S_ISREG(path.stat().st_mode):
-                    rosters.append(StoredFile.of(path))
-        pictures, with_waiting = self._list_pictures()
-        waiting = [one for folder in (*folders, *with_waiting) for one in list_waiting(folder)]
-        return FolderContent(rosters, waiting, pictures)
-
-    def list_pictures(self) -> Sequence[str]:
-        """Return the paths of the pictures in the order of their names."""
-        return self._list_pictures()[0]
-
-    @property
-    def root(self) -> Path:
-        """The folder of pictures."""
-        return self._site.config.resolve_path(self._site.config.seals)
-
-    def _list_pictures(self) -> tuple[Sequence[str], list[Path]]:
-        """Return the pictures, and the folders in which files wait.
-
-        The time of a folder changes with its names: they are listed again where it did, or did a moment ago.
-        """
-        if not self._times or any(_get_time(folder) != time for folder, time in self._times.items()):
-            times: dict[str, int] = {}
-            pictures: list[str] = []
-            with_waiting: list[Path] = []
-            for folder, _, names in os.walk(self.root):
-                times[folder] = _get_time(folder)
-                pictures += [os.path.join(folder, name) for name in names if _is_picture(name)]  # noqa: PTH118 - quicker
-                with_waiting += [Path(folder)] if any(map(_WAITING.fullmatch, names)) else []
-            is_recent = max(times.values(), default=0) > (self._site.clock.now() - _MOMENT) * 1e9
-            self._times = {} if is_recent else times
-            self._pictures = sorted(pictures), with_waiting
-        return self._pictures
+def list_folder_content(config: Config) -> FolderContent:
+    """Return the rosters and the files that wait; folders that are away hold nothing."""
+    folders = [config.resolve_path(path) for path in config.roster]
+    rosters = []
+    for path in expand_paths(folders):
+        with suppress(OSError):
+            if stat.S_ISREG(path.stat().st_mode):
+                rosters.append(StoredFile.of(path))
+    for folder, _, names in os.walk(config.resolve_path(config.seals)):
+        if any(map(_WAITING.fullmatch, names)):
+            folders.append(Path(folder))
+    waiting = [one for folder in folders for one in list_waiting(folder)]
+    return FolderContent(rosters, waiting)
 
 
 def make_waiting_name(name: str) -> str:
@@ -182,13 +146,6 @@ def list_waiting(folder: Path) -> Iterator[WaitingFile]:
             target, new = folder / named[2], get_file(folder / name)
             if new is not None:
                 yield WaitingFile(named[1], target, new, get_file(target))
-
-
-def _get_time(folder: str) -> int:
-    """Return when names in a folder were last changed, 0 where it is away."""
-    with suppress(OSError):
-        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - a path of os.walk
-    return 0
 
 
 def _is_picture(name: str) -> bool:

@@ -12,21 +12,20 @@ from pipeline.domain.roster import ROSTER_SUFFIXES, Problem, format_size
 from pipeline.intake.images.image_files import MAX_BYTES as MAX_PICTURE
 from pipeline.intake.pairing.file_names import is_image_extension, split_extension
 from pipeline.intake.pairing.image_index import DEEPEST, is_debris, leads_outside
-from pipeline.intake.pairing.zip_files import MAX_MEMBERS, MAX_UNPACKED
+from pipeline.intake.pairing.zip_files import MAX_UNPACKED
 from pipeline.intake.read_rosters import MAX_BYTES as MAX_ROSTER
 from pipeline.messages.catalogue import render
 from pipeline.messages.problems import render_problem
 
 Kind = Literal["roster", "picture", "zip"]
-# the limits of one drop: those of intake, and how long it may take
+# the limits of one file: those of intake, and how long the next bytes may take
 LARGEST = {"roster": MAX_ROSTER, "picture": MAX_PICTURE, "zip": MAX_UNPACKED}  # bytes of a file
 TOO_LARGE = {
     "roster": "web.drop.too_large",
     "picture": "web.drop.picture_too_large",
     "zip": "web.drop.too_large",
 }
-MAX_FILES = MAX_MEMBERS  # that one browser may drop in an hour
-IDLE_SECONDS, MOST_SECONDS = 60.0, 3600.0  # without a byte, and of a whole file
+IDLE_SECONDS = 60.0  # without a byte
 
 LONGEST_NAME = (
     200  # bytes: a draft, a question and a copy put something before it, and no name has more than 255

@@ -20,7 +20,6 @@ from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
 from pipeline.web.drop import names
 from pipeline.web.drop.folders import DropFolders
-from pipeline.web.drop.listing import FolderListing
 from pipeline.web.drop.names import (
     LARGEST,
     TOO_LARGE,
@@ -30,32 +29,27 @@ from pipeline.web.drop.names import (
     parse_dropped_path,
     require_size,
 )
-from pipeline.web.drop.stored_pictures import StoredPictures, WantedPictures
 from pipeline.web.drop.values import DropValues
 from pipeline.web.drop.zips import unpack
 from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.security import SESSION, Body, RequestRefused, Route, is_fragment
 from pipeline.web.site import Site
-from pipeline.web.view import PageView, choose_language, make_redirect, parse_place
+from pipeline.web.view import PageView, choose_language, make_redirect
 
 NAME_HEADER = "X-File-Name"  # percent-encoded, with the folders of a dropped folder
-MAX_WORD = 100  # characters of a search
 CHECK_SECONDS = 1.0  # after the last file of a drop
-_CHUNK, _HOUR = 1 << 20, 3600.0
+_CHUNK = 1 << 20
 
 
 class DropPage:
     """The page for rosters and pictures, and what it takes in."""
 
     def __init__(self, site: Site, view: PageView, checks: Checks, newest: NewestRows) -> None:
-        listing = FolderListing(site)
         self._site = site
         self._view = view
         self._checks = checks
-        self._folders = DropFolders(site, listing)
-        self._values = DropValues(site, checks, newest, listing)
-        self._pictures = StoredPictures(listing, newest)
-        self._files: dict[str, tuple[float, int]] = {}  # since when and how many, by session
+        self._folders = DropFolders(site)
+        self._values = DropValues(site, checks, newest)
         self._uploads = 0  # under way
         self._language: str | None = None  # of the drop for which a check is to start
         self._is_ending = False
@@ -66,8 +60,6 @@ class DropPage:
         yield Route("GET", "/drop", Role.LOOK, self._show)
         yield Route("GET", "/drop/now", Role.LOOK, self._renew)
         yield Route("GET", "/drop/picture/{waiting}/{side}", Role.CLERK, self._send_picture)
-        yield Route("GET", "/drop/stored/{file}", Role.LOOK, self._send_stored_picture)
-        yield Route("POST", "/drop/pictures", Role.LOOK, self._search_pictures)
         yield Route("POST", "/drop/file", Role.CLERK, self._receive, Body.FILE)
         yield Route("POST", "/drop/answer", Role.CLERK, self._answer)
         yield Route("POST", "/drop/answers", Role.CLERK, self._answer_all)
@@ -83,9 +75,6 @@ class DropPage:
         self._is_ending = True
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
-        return await self._render(request, WantedPictures())
-
-    async def _render(self, request: web.Request, wanted: WantedPictures) -> web.StreamResponse:
         presenter = Presenter(choose_language(request))
         values = await self._site.read(self._values.collect, presenter, is_due=self._timer is not None)
         return self._view.render(
@@ -95,24 +84,9 @@ class DropPage:
             title=presenter.render("web.nav.drop"),
             now=values,
             fault="",
-            listed=await self._site.read(self._pictures.collect, wanted, presenter),
             is_clerk=request[SESSION].role >= Role.CLERK,
             limits=json.dumps(_list_limits(presenter)),
         )
-
-    async def _search_pictures(self, request: web.Request) -> web.StreamResponse:
-        """Return a part of the list of pictures; nothing where the browser has it as it is."""
-        form = await request.post()
-        query, first = str(form.get("query", ""))[:MAX_WORD], str(form.get("first", ""))
-        wanted = WantedPictures(query, parse_place(first))
-        if not is_fragment(request):
-            return await self._render(request, wanted)
-        presenter = Presenter(choose_language(request))
-        listed = await self._site.read(self._pictures.collect, wanted, presenter)
-        if form.get("seen") == listed["digest"]:
-            return web.Response(status=204)
-        is_clerk = request[SESSION].role >= Role.CLERK
-        return self._view.render(request, "drop_pictures.html", listed=listed, is_clerk=is_clerk)
 
     async def _renew(self, request: web.Request, *, fault: str = "", status: int = 200) -> web.StreamResponse:
         """Return the part that changes; nothing where the browser has it as it is."""
@@ -122,23 +96,14 @@ class DropPage:
         if request.query.get("seen") == values["digest"]:
             return web.Response(status=204)
         is_clerk = request[SESSION].role >= Role.CLERK
-        response = self._view.render(
+        return self._view.render(
             request, "drop_now.html", status=status, now=values, is_clerk=is_clerk, fault=fault
         )
-        response.headers["HX-Trigger"] = "pictures-changed"  # what a check found is shown of both at once
-        return response
 
     async def _send_picture(self, request: web.Request) -> web.StreamResponse:
         """Send a small copy of a picture that waits, or of the one that it may replace."""
         waiting_id, side = request.match_info["waiting"], request.match_info["side"]
         data = await self._site.read(self._folders.read_preview, waiting_id, side)
-        if data is None:
-            raise RequestRefused(404, "web.no_file")
-        return web.Response(body=data, content_type="image/jpeg")
-
-    async def _send_stored_picture(self, request: web.Request) -> web.StreamResponse:
-        """Send a small copy of a picture of the folder."""
-        data = await self._site.read(self._folders.read_stored_preview, request.match_info["file"])
         if data is None:
             raise RequestRefused(404, "web.no_file")
         return web.Response(body=data, content_type="image/jpeg")
@@ -166,7 +131,6 @@ class DropPage:
         session = request[SESSION]
         size = request.content_length or 0
         require_size(dropped.kind, size)
-        self._count_file(session.change_token)
         async with self._count_upload(choose_language(request)), self._open_draft(dropped, size) as draft:
             sha256 = await self._write_body(request, dropped, draft)
             if dropped.kind == "zip":
@@ -197,7 +161,6 @@ class DropPage:
     async def _write_body(self, request: web.Request, dropped: DroppedName, draft: Path) -> str:
         """Write the bytes of a request into a draft, within the limits, and return their SHA-256."""
         digest, size = hashlib.sha256(), 0
-        deadline = self._site.clock.monotonic() + names.MOST_SECONDS
         with draft.open("wb") as file:
             while True:
                 try:
@@ -209,21 +172,9 @@ class DropPage:
                     break
                 size += len(chunk)
                 require_size(dropped.kind, size)
-                if self._site.clock.monotonic() > deadline:
-                    raise DropRefused("web.drop.too_slow")
                 digest.update(chunk)
                 await self._site.read(self._folders.write, file, chunk, dropped.kind)
         return digest.hexdigest()
-
-    def _count_file(self, session: str) -> None:
-        """Count a file of a session. Raises DropRefused beyond those of an hour, which begins with its first file."""
-        now = self._site.clock.monotonic()
-        begun, files = self._files.get(session, (now, 0))
-        if now - begun > _HOUR:
-            begun, files = now, 0
-        if files >= names.MAX_FILES:
-            raise DropRefused("web.drop.too_many", n=names.MAX_FILES)
-        self._files[session] = begun, files + 1
 
     def _unpack(
         self, draft: Path, dropped: DroppedName, user: str, presenter: Presenter
@@ -232,9 +183,8 @@ class DropPage:
         counts: Counter[str] = Counter()
         refused: list[dict[str, str]] = []
         notes: list[dict[str, str]] = []
-        deadline = self._site.clock.monotonic() + names.MOST_SECONDS
         for file in unpack(self._folders, draft, dropped.name[: -len(".zip")], user):
-            if self._is_ending or self._site.clock.monotonic() > deadline:
+            if self._is_ending:
                 raise DropRefused("web.drop.too_slow")
             if file.refusal is None:
                 counts[str(file.outcome)] += 1
@@ -295,7 +245,7 @@ class DropPage:
         return await self._show_again(request)
 
     async def _remove(self, request: web.Request) -> web.StreamResponse:
-        """Move a roster or a picture to the replaced files."""
+        """Move a roster to the replaced files."""
         form = await request.post()
         file_id, stamp = str(form.get("file", "")), str(form.get("stamp", ""))
         user = request[SESSION].user

@@ -14,7 +14,7 @@ from pipeline.messages.problems import load_dumped_problem, render_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.styles import STATUSES_OF_FILES
 from pipeline.web.check_child import CheckEnd, CheckProgress, Checks
-from pipeline.web.drop.listing import FolderListing, StoredFile, WaitingFile
+from pipeline.web.drop.listing import StoredFile, WaitingFile, list_folder_content
 from pipeline.web.drop.lost_corrections import CorrectionReader, LostCorrections
 from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.run_values import describe_record
@@ -27,14 +27,14 @@ SECONDS_WITH_CHECK, SECONDS_WITHOUT = 1, 10  # after which the page asks again
 class DropValues:
     """Collects it."""
 
-    def __init__(self, site: Site, checks: Checks, newest: NewestRows, listing: FolderListing) -> None:
+    def __init__(self, site: Site, checks: Checks, newest: NewestRows) -> None:
         self._site, self._checks = site, checks
-        self._newest, self._listing = newest, listing
+        self._newest = newest
         self._corrections = CorrectionReader(site)
 
     def collect(self, presenter: Presenter, *, is_due: bool = False) -> dict[str, object]:
         """Return the values of the part that changes, with their digest; ``is_due``: a check is about to start."""
-        content = self._listing.list_content()
+        content = list_folder_content(self._site.config)
         progress, end = self._checks.progress, self._checks.end
         if progress is None and is_due:
             progress = CheckProgress(self._site.clock.now())

@@ -229,15 +229,6 @@ class CheckedRows:
         return own | {picture.sha256: picture.size for picture in (*self.pictures.values(), *self.held)}
 
     @cached_property
-    def by_picture(self) -> Mapping[str, Sequence[CheckedRow]]:
-        """The rows that have a picture, by its sha256."""
-        rows: defaultdict[str, list[CheckedRow]] = defaultdict(list)
-        for row in self.rows:
-            if row.picture:
-                rows[row.picture].append(row)
-        return rows
-
-    @cached_property
     def by_candidate(self) -> Mapping[str, Sequence[CheckedRow]]:
         """The rows that a picture holds, by its sha256."""
         rows: defaultdict[str, list[CheckedRow]] = defaultdict(list)
