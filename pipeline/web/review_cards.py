@@ -24,7 +24,8 @@ from pipeline.web.rows.checked_rows import CheckedRows
 
 UNJUDGED, RIGHT, WRONG, WARNED, ALL = "todo", "right", "wrong", "warn", "all"
 FILTERS = (UNJUDGED, RIGHT, WRONG, WARNED, ALL)
-_UNWARNED = frozenset({"SEAL_NAME_DUPLICATE"})  # a hint on namesakes explains more
+# a hint on namesakes explains more, and every card that was not judged yet waits for its review
+_UNWARNED = frozenset({"SEAL_NAME_DUPLICATE", "REVIEW_MISSING"})
 
 
 @dataclass(frozen=True)

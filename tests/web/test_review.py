@@ -69,7 +69,9 @@ def test_judged_on_the_page_and_run(hospital):
     assert hospital.go("check") == 3
     with PageThread(hospital.folder / "config.yaml") as page:
         inside = page.enter(Accept_Language="en")
-        assert 'To review <b id="count-todo">3</b>' in inside.get("/review").text
+        text = inside.get("/review").text
+        assert 'To review <b id="count-todo">3</b>' in text
+        assert 'With warnings <b id="count-warn">0</b>' in text, "that it was not reviewed is no warning"
         assert judge(inside, name(1), "right").status == 200
         answer = judge(inside, name(2), "wrong")
         assert 'data-judged="wrong"' in answer.text
