@@ -1,4 +1,4 @@
-"""Writes docs/config.schema.json, the JSON Schema of config.yaml, as `esign-import config schema` prints it."""
+"""Writes docs/config.schema.json, the JSON Schema of config.yaml, as `esign-import config show --schema` prints it."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ BIN, ENDING = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
 DEMO_EXIT = 3  # the sample has rows with mistakes
 UNREACHED = 74  # of `enqueue`: no PostgreSQL at the address
 CHECK_SECONDS = 60  # for the check of the page
-UNDELIVERED = 5  # of `notify test`: nobody listens at the address
+UNDELIVERED = 5  # of `doctor --send-test`: nobody listens at the address
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -75,7 +75,7 @@ def check_bundle(program: Path, work: Path) -> None:
     run([program, "init", hospital, "--sandbox"], quiet=True)
     check_page(program, hospital)
     (hospital / "secrets" / "notify__urls").write_text("json://127.0.0.1:9/", encoding="utf-8")
-    run([program, "notify", "test"], expected=UNDELIVERED, quiet=True, folder=hospital)
+    run([program, "doctor", "--offline", "--send-test"], expected=UNDELIVERED, quiet=True, folder=hospital)
     secret = hospital / "secrets" / "ledger__secret"
     secret.write_text("of-the-bundle-check-alone-0123456789abcdef\n", encoding="utf-8")
     secret.chmod(0o600)

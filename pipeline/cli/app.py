@@ -18,7 +18,7 @@ from pipeline.cli.config_commands import config_group, init
 from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.data_commands import export, purge
 from pipeline.cli.demo import demo, sandbox
-from pipeline.cli.doctor_commands import doctor, notify_group
+from pipeline.cli.doctor_commands import doctor
 from pipeline.cli.help import (
     CommandGroup,
     CommandSection,
@@ -67,7 +67,7 @@ from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM, __version__
 
 REMEDIES: Mapping[type[EsignImportError], tuple[str, ...]] = {
-    ConfigError: ("config", "validate"),
+    ConfigError: ("doctor", "--offline"),
     LeaseLost: ("status",),  # another process goes on
     LedgerUnreachable: (),  # rights or room: the ledger is not damaged
     LedgerError: ("ledger", "check"),
@@ -191,10 +191,7 @@ SECTIONS = (
     CommandSection("Every day", (init, check, run, retry, status)),
     CommandSection("Look up", (serve, explain, export)),
     CommandSection("Now and then", (resolve, autosign_group, adopt, ledger_group, purge)),
-    CommandSection(
-        "Set up and examine",
-        (config_group, doctor, user_group, notify_group, schedule_group),
-    ),
+    CommandSection("Set up and examine", (config_group, doctor, user_group, schedule_group)),
     CommandSection("Try out", (demo, sandbox)),
     CommandSection("Several hosts", (worker, enqueue, hosts_group)),
 )

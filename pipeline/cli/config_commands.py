@@ -1,4 +1,4 @@
-"""`init` makes the folder of a new hospital; `config` validates and shows its configuration."""
+"""`init` makes the folder of a new hospital; `config` shows its configuration."""
 
 from __future__ import annotations
 
@@ -16,22 +16,18 @@ import click
 from pipeline.cli.context import Session, read_answer
 from pipeline.cli.demo import get_sample_folder
 from pipeline.cli.help import CommandGroup
-from pipeline.domain.message import Message
-from pipeline.errors import CredentialsMissing, EsignImportError, UsageError
+from pipeline.errors import UsageError
 from pipeline.messages.catalogue import make_message
 from pipeline.support.atomic_files import make_folder
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
-    from pipeline.config.settings import Config
     from pipeline.esign.products import Product
     from pipeline.operations.init_project import ProjectSettings
 
 Answer = TypeVar("Answer", bound=str)
 Environment = Literal["production", "test", "sandbox"]
 ENVIRONMENTS: Mapping[str, Environment] = {"1": "test", "2": "production", "3": "sandbox"}
-# errors about a ledger
-OF_ANOTHER_TENANT = frozenset({"ledger.other_environment", "ledger.other_product", "ledger.other_tenant"})
 PRODUCT_CHOICES: Mapping[str, str] = {"1": "essbasic", "2": "ess"}
 
 
@@ -188,104 +184,21 @@ def _prompt_choice(
 
 @click.group("config", cls=CommandGroup)
 def config_group() -> None:
-    """Show or validate the configuration."""
+    """Show the configuration."""
 
 
 @config_group.command()
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of config.yaml, for editors.")
 @click.pass_obj
-def validate(session: Session) -> int:
-    """Find all errors in the configuration; exit 2 if there is one."""
-    from pipeline.config.named_paths import (
-        is_usual_app_id,
-        list_missing_ids,
-        list_missing_paths,
-        require_certificates,
-    )
-    from pipeline.esign.products import ESSBASIC
-    from pipeline.ledger.tenant import get_service_environment
-    from pipeline.workflow.hosts_factory import make_store
-
-    config = session.require_config()
-    faults: list[str] = []
-    secrets = config.secrets_dir and config.resolve_path(config.secrets_dir)
-    for path, missing, is_needed in list_missing_paths(config, session.config_name):
-        if is_needed or (path == secrets and not _has_keys(config)):
-            session.alert("config_fault", message=missing)
-            faults.append(str(missing.render(session.spoken)))
-        else:
-            session.alert("warning", text=missing)
-    if config.api.placeholders:
-        keys = list_missing_ids(config, session.config_name)
-        text = session.render_sentence("usage.placeholders", place=session.config_name, keys=keys)
-        session.print_wrapped(text, whole=[str(session.config_name)])
-        faults.append(text)
-    elif (
-        config.api.product == ESSBASIC.name
-        and get_service_environment(config.api.endpoint) != "sandbox"
-        and not is_usual_app_id(config.api.app_id)
-    ):
-        session.alert("warning", text=make_message("config_odd_app_id", app_id=config.api.app_id))
-    if faults:
-        session.print_json(path=str(session.config_name), valid=False, faults=faults)
-        session.suggest_command("next_after", "config", "validate")
-        return 2
-    require_certificates(config)
-    make_store(config)  # the extra, the address and the secret of a ledger on a server
-    if (fault := _describe_fault_of_ledger(session, config)) is not None:
-        session.alert("config_fault", message=fault)
-        session.print_json(path=str(session.config_name), valid=False, faults=[fault.render(session.spoken)])
-        session.suggest_command("next_after", "doctor")
-        return 2
-    session.print_json(path=str(session.config_name), valid=True, faults=[])
-    session.inform("config_fine", path=session.config_name)
-    session.suggest_command("next_check", "check")
-    return 0
-
-
-def _describe_fault_of_ledger(session: Session, config: Config) -> Message | None:
-    """Return the sentence about a ledger file of another tenant, with the line of the id; None where there is none."""
-    from pipeline.config.named_paths import get_place
-    from pipeline.workflow.tenant_ledger import open_configured_ledger
-
-    if config.is_ledger_on_server:  # it is asked by `doctor`
-        return None
-    try:
-        with open_configured_ledger(config, session.clock):
-            return None
-    except UsageError as error:
-        if error.key == "ledger.other_id":
-            key, owned, configured = (error.detail[name] for name in ("key", "owned", "configured"))
-            return make_message(
-                "ledger.other_id_found",
-                path=session.config_name,
-                ledger=error.detail["path"],
-                place=get_place(config, session.config_name, str(key)),
-                key=key,
-                owned=owned,
-                configured=configured,
-            )
-        return error.as_message() if error.key in OF_ANOTHER_TENANT else None
-    except EsignImportError:  # `doctor` and `ledger check` examine the ledger
-        return None
-
-
-def _has_keys(config: Config) -> bool:
-    """Return whether keys are found, in whichever place."""
-    from pipeline.workflow.stage_settings import get_credentials_places
-
-    try:
-        get_credentials_places(config).find()
-    except CredentialsMissing:
-        return False
-    return True
-
-
-@config_group.command()
-@click.pass_obj
-def show(session: Session) -> int:
+def show(session: Session, *, schema: bool) -> int:
     """Print what counts: file, environment and defaults together."""
     from ruamel.yaml import YAML
 
+    from pipeline.config.settings import build_json_schema
+
+    if schema:
+        session.print_data(json.dumps(build_json_schema(), ensure_ascii=False, indent=2))
+        return 0
     config = session.require_config()
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -297,53 +210,7 @@ def show(session: Session) -> int:
     if not session.as_json:
         yaml.dump(effective, text)
         session.print_data(text.getvalue(), nl=False)
-    session.suggest_command("next_run", "config", "validate")
-    return 0
-
-
-@config_group.command()
-@click.pass_obj
-def schema(session: Session) -> int:
-    """Print the JSON Schema of config.yaml, for editors.
-
-    With it an editor completes and checks the keys.
-    """
-    from pipeline.config.settings import build_json_schema
-
-    session.print_data(json.dumps(build_json_schema(), ensure_ascii=False, indent=2))
-    session.suggest_command("next_run", "config", "validate")
-    return 0
-
-
-@config_group.command()
-@click.option(
-    "--autosign",
-    is_flag=True,
-    help="With the calls of `autosign links`; `autosign status` needs none besides.",
-)
-@click.pass_obj
-def policy(session: Session, *, autosign: bool) -> int:
-    """Print the CAM policy that allows this program's calls alone.
-
-    Create it in Tencent Cloud's console (CAM, policies, by syntax) and give it to a sub-account for this program alone.
-    """
-    from pipeline.config.settings import Config
-    from pipeline.workflow.stage_settings import get_contract
-
-    config = session.read_config_if_any() or Config()
-    contract = get_contract(config)
-    product = contract.product
-    uploads = (product.upload,) if contract.needs_upload else ()
-    reading = (product.organization_seals, product.auto_sign_status)
-    links = (product.auto_sign_enable_url, product.auto_sign_seal_url)
-    actions = (product.create, *uploads, *reading, *(links if autosign else ()))
-    statement = {
-        "effect": "allow",
-        "action": [f"{product.service}:{action}" for action in actions],
-        "resource": ["*"],  # the service authorises by action alone
-    }
-    session.print_data(json.dumps({"version": "2.0", "statement": [statement]}, indent=2))
-    session.suggest_command("next_policy", "doctor")
+    session.suggest_command("next_run", "doctor", "--offline")
     return 0
 
 

@@ -1,30 +1,35 @@
-"""`doctor` and `notify test`: what is wrong with this installation, and whether its messages arrive."""
+"""`doctor`: what is wrong with this installation, and whether its messages arrive."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
 from pipeline.cli.context import Session
-from pipeline.cli.help import CommandGroup
 from pipeline.cli.streams import print_traceback
 from pipeline.domain.message import Message
 from pipeline.errors import ConfigError, UsageError
 from pipeline.messages.catalogue import make_finished_message
 
 if TYPE_CHECKING:
+    from pipeline.config.settings import Config
     from pipeline.operations.findings import Finding
 
-UNDELIVERED = 5  # exit code
 INDENTS = {"zh": " " * 7, "en": " " * 10}  # of the further lines of a finding
 
 
 @click.command()
+@click.option("--offline", is_flag=True, help="Without the calls to the service.")
+@click.option(
+    "--send-test", is_flag=True, help="Also send a test message to every channel, and a ping to the monitor."
+)
 @click.pass_obj
-def doctor(session: Session) -> int:
+def doctor(session: Session, *, offline: bool, send_test: bool) -> int:
     """Examine configuration, network, credentials, ledger and last run.
 
     It examines rights and disk as well, and changes nothing.
@@ -42,7 +47,10 @@ def doctor(session: Session) -> int:
         findings.append(report_error("config", error))
         _print_finding(session, findings[0])
     else:
-        for finding in examine_installation(config, session.config_name, session.clock, os.environ):
+        examined = examine_installation(
+            config, session.config_name, session.clock, os.environ, is_offline=offline
+        )
+        for finding in chain(examined, _send_test(session, config) if send_test else ()):
             findings.append(finding)
             _print_finding(session, finding)
     exit_code = compute_worst_exit(findings)
@@ -84,24 +92,12 @@ def _as_dict(finding: Finding, language: str) -> dict[str, str | None]:
     }
 
 
-@click.group("notify", cls=CommandGroup)
-def notify_group() -> None:
-    """Send notifications."""
-
-
-@notify_group.command()
-@click.pass_obj
-def test(session: Session) -> int:
-    """Send a test message to every channel and a ping to the monitor.
-
-    Also to the channels of the alarm over all hospitals. Exit code 5 where one of them did not take it.
-    """
+def _send_test(session: Session, config: Config) -> Iterator[Finding]:
+    """Send a test message to every channel, those of the alarm over all hospitals too; yield what became of each."""
     from pipeline.ledger.tenant import get_service_environment
-    from pipeline.operations.hospitals_alarm import URLS_FILE as ALARM_URLS_FILE
+    from pipeline.operations.findings import make_fault_finding, make_ok_finding
     from pipeline.operations.hospitals_alarm import read_alarm_channels
     from pipeline.operations.notify import (
-        PING_FILE,
-        URLS_FILE,
         explain_undelivered,
         name_channel,
         read_channels,
@@ -109,13 +105,9 @@ def test(session: Session) -> int:
         send_ping,
     )
 
-    config = session.require_config()
     channels = [("notify.urls", channel) for channel in read_channels(config, os.environ)]
     if session.profile == session.hospitals[0]:  # the alarm is of all hospitals: the first one tries it
         channels += [("workers.alarm_urls", channel) for channel in read_alarm_channels(config, os.environ)]
-    ping_url = read_ping_url(config, os.environ)
-    if not channels and ping_url is None:
-        raise UsageError("notify.none", file=URLS_FILE, then=("notify", "test"))
     name = config.notify.name or session.render_sentence(
         f"environment.{get_service_environment(config.api.endpoint)}"
     )
@@ -124,23 +116,23 @@ def test(session: Session) -> int:
     tried = [
         (key, name_channel(channel), explain_undelivered(channel, title, body)) for key, channel in channels
     ]
-    if ping_url is not None:
+    if (ping_url := read_ping_url(config, os.environ)) is not None:
         why = None
         try:
             send_ping(ping_url, body)
         except UsageError as error:
             why = error.as_message()
-        monitor = session.render_sentence("notify.monitor", host=urlsplit(ping_url).netloc)
-        tried.append(("notify.ping", monitor, why))
+        tried.append(("notify.ping", urlsplit(ping_url).netloc, why))
     for key, channel, why in tried:
-        session.print_text("notify.failed" if why else "notify.sent", place=key, channel=channel, why=why)
-    session.print_json(
-        channels=[{"channel": channel, "key": key, "sent": not why} for key, channel, why in tried]
-    )
-    if not any(why for _, _, why in tried):
-        return 0
-    session.inform(
-        "notify.places", config=session.config_name, urls=URLS_FILE, ping=PING_FILE, alarm=ALARM_URLS_FILE
-    )
-    session.suggest_same_command("next_after")
-    return UNDELIVERED
+        if why:
+            yield make_fault_finding(
+                "notify",
+                "not_delivered",
+                "not_delivered.remedy",
+                exit_code=5,
+                place=key,
+                channel=channel,
+                why=why,
+            )
+        else:
+            yield make_ok_finding("notify", "delivered", place=key, channel=channel)

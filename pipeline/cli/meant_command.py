@@ -19,7 +19,7 @@ SYNONYMS: Mapping[str, str] = {
     "clean": "purge",
     "config get": "config show",
     "config list": "config show",
-    "config check": "config validate",
+    "config check": "doctor",
     "configure": "init",
     "create": "run",
     "debug": "doctor",
@@ -51,7 +51,7 @@ SYNONYMS: Mapping[str, str] = {
     "logout": "doctor",
     "auth": "doctor",
     "upload": "run",
-    "validate": "config validate",
+    "validate": "doctor",
     "verify": "ledger check",
     "version": "--version",
 }

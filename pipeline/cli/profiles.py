@@ -29,7 +29,6 @@ CHANGING_JOBS = frozenset({"hosts cancel", "hosts pause", "hosts resume"})
 FOR_NAMED = CHANGING_JOBS | {"enqueue"}
 WITHOUT_HOSPITAL = FOR_NAMED | frozenset(
     {
-        "config schema",
         "demo",
         "hosts rotate-secret",
         "hosts status",
@@ -45,15 +44,12 @@ FOR_SEVERAL = frozenset(
         "status",
         "doctor",
         "export",
-        "config validate",
         "ledger check",
         "ledger recover",
-        "notify test",
         "purge",
     }
 )
 AT_ONCE = frozenset({"schedule print", "schedule install", "serve"})  # one call for all that are chosen
-VALIDATE = "config validate"  # of every hospital unless one is chosen
 # options and arguments that mean something of one hospital
 OF_ONE_HOSPITAL = frozenset({"rosters", "seals", "out", "accept_guards", "new_ledger", "run_id", "person"})
 MAX_LISTED = 10  # hospitals; of more only those that did not end with 0
@@ -119,7 +115,7 @@ def choose_hospitals(session: Session, command: str, names: Sequence[str] = ()) 
         raise UsageError("profiles.none", path=session.config_name)
     if chosen:
         return chosen
-    if session.all_profiles or (command == VALIDATE and file.names):
+    if session.all_profiles:
         return hospitals
     if None not in hospitals:
         raise _build_choice_error(session, command, file)

@@ -72,7 +72,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
         if session.read_config_if_any() is None:
             session.suggest_command("next_init", "init")
         else:
-            session.suggest_command("next_config", "config", "validate")
+            session.suggest_command("next_config", "doctor", "--offline")
     return code
 
 

@@ -109,11 +109,6 @@ def list_missing_paths(config: Config, config_name: Path | str) -> Iterator[tupl
             )
 
 
-def get_place(config: Config, config_name: Path | str, key: str) -> Message | str:
-    """Return file and line of a key, with a colon; empty where it is not in the file."""
-    return _make_place(_read_document_if_any(config, config_name), config_name, key)
-
-
 def _make_place(document: Document, config_name: Path | str, key: str) -> Message | str:
     line = document.line_of(tuple(key.split(".")))
     return make_message("config.place", path=config_name, line=line) if line else ""
@@ -146,7 +141,7 @@ def require_certificates(config: Config) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except (ssl.SSLError, ValueError) as error:
-        raise UsageError("usage.no_certificate", path=path, then=("config", "validate")) from error
+        raise UsageError("usage.no_certificate", path=path, then=("doctor", "--offline")) from error
     except OSError as error:
         error.filename = str(path)
         raise
@@ -256,7 +251,7 @@ def require_ready(config: Config, config_name: Path | str) -> None:
             "usage.placeholders",
             place=config_name,
             keys=list_missing_ids(config, config_name),
-            then=("config", "validate"),
+            then=("doctor", "--offline"),
         )
     require_certificates(config)
 

@@ -127,7 +127,7 @@ class RunLock(AbstractContextManager["RunLock"]):
         """Make the folder of the ledger. Raises LedgerError where it cannot be made."""
         file = next((path for path in self._path.parents if path.is_file()), None)
         if file is not None:
-            then = ("config", "validate")
+            then = ("doctor", "--offline")
             raise LedgerError("ledger.folder_is_file", path=file, source=_name_source(), then=then)
         try:
             atomic_files.make_folder(self._path.parent)
@@ -146,7 +146,7 @@ class RunLock(AbstractContextManager["RunLock"]):
         if LedgerUnreachable.fits(error):
             return explain_error("ledger.lock_failed", self._path, error)
         details = {"folder": self._path.parent, "why": reason_of(error), "source": _name_source()}
-        return LedgerError("ledger.lock_not_made", then=("config", "validate"), **details)
+        return LedgerError("ledger.lock_not_made", then=("doctor", "--offline"), **details)
 
     def is_intact(self) -> bool:
         """Return whether the lock file is still the one that was taken: a deleted one locks nothing."""

@@ -20,10 +20,16 @@ from typing import Any
 
 from pipeline.clock import Clock, shown, stamp
 from pipeline.config.environment import get_language_of_locale, get_misread_name
-from pipeline.config.named_paths import list_missing_ids, list_missing_paths, require_certificates
+from pipeline.config.named_paths import (
+    is_usual_app_id,
+    list_missing_ids,
+    list_missing_paths,
+    require_certificates,
+)
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
+from pipeline.esign.products import ESSBASIC
 from pipeline.ledger.disk import get_network_disk_kind, require_local_disk, require_rights
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.registry import default_folder, read_identity_if_any
@@ -32,7 +38,7 @@ from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.operations.backup import KEPT_COPIES, list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
 from pipeline.operations.notify import load_state, name_channel, read_channels, read_ping_url, state_path
-from pipeline.operations.service_examination import examine_service
+from pipeline.operations.service_examination import examine_keys, examine_service
 from pipeline.operations.shared_results import get_sharing_fault
 from pipeline.support.atomic_files import require_writable
 from pipeline.support.rights import acting_user, get_unreadable
@@ -52,7 +58,7 @@ PACKAGES = ("aiohttp", "pillow", "pydantic", "xlsxwriter", "openpyxl", "pandas")
 
 
 def examine_installation(
-    config: Config, config_name: Path, clock: Clock, environment: Mapping[str, str]
+    config: Config, config_name: Path, clock: Clock, environment: Mapping[str, str], *, is_offline: bool
 ) -> Iterator[Finding]:
     """Yield the findings of every examination, in the order in which faults are best repaired."""
     examinations = {
@@ -60,7 +66,7 @@ def examine_installation(
         "paths": lambda: examine_paths(config, config_name),
         "space": lambda: examine_space(config),
         "console": lambda: examine_console(config, environment),
-        "network": lambda: examine_service(config, clock),
+        "network": lambda: examine_keys(config) if is_offline else examine_service(config, clock),
         "ledger": lambda: chain(examine_ledger(config, clock), examine_witnesses(config)),
         "backup": lambda: examine_backup(config),
         "last_run": lambda: examine_last_run(config, clock),
@@ -85,6 +91,11 @@ def examine_configuration(config: Config, config_name: Path) -> Iterator[Finding
         )
     else:
         yield make_ok_finding("config", "config", path=config_name.absolute(), tenant=config.tenant)
+        is_platform = config.api.product == ESSBASIC.name
+        environment = get_service_environment(config.api.endpoint)
+        if is_platform and environment != "sandbox" and not is_usual_app_id(config.api.app_id):
+            odd = make_message("config_odd_app_id", app_id=config.api.app_id)
+            yield Finding("config", "warning", odd)
     try:
         require_certificates(config)
     except EsignImportError as error:

@@ -63,7 +63,7 @@ def require_new_project(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError("init.is_a_file", path=folder)
     if (folder / CONFIG).exists():
-        raise UsageError("init.exists", path=folder / CONFIG, then=("config", "validate"))
+        raise UsageError("init.exists", path=folder / CONFIG, then=("doctor", "--offline"))
 
 
 def create_project(folder: Path, settings: ProjectSettings) -> Path:

@@ -59,6 +59,14 @@ def examine_service(config: Config, clock: Clock) -> Iterator[Finding]:
         )
 
 
+def examine_keys(config: Config) -> Iterator[Finding]:
+    """Look for the credentials, without a call."""
+    try:
+        yield from _judge_source(config, get_credentials_places(config).find())
+    except CredentialsMissing as error:
+        yield _report_missing_keys(error)
+
+
 def _report_missing_keys(error: CredentialsMissing) -> Finding:
     """Return the finding of keys that were not found, with what to do apart; those of a role have their own sentence."""
     cure = error.detail.get("cure")

@@ -136,7 +136,7 @@ def test_only_a_misspelt_command_is_suggested(word, near, capsys):
 )
 def test_faults_of_the_yaml_are_reported_in_chinese(tmp_path, capsys, text, line):
     (tmp_path / "c.yaml").write_text(text, "utf-8")
-    assert main(["--lang", "zh", "--config", str(tmp_path / "c.yaml"), "config", "validate"]) == 2
+    assert main(["--lang", "zh", "--config", str(tmp_path / "c.yaml"), "doctor", "--offline"]) == 2
     stderr_text = capsys.readouterr().err.splitlines()[0].replace(str(tmp_path), "")
     assert HAN.search(stderr_text)
     assert not re.search(r"[a-z]{4,}", stderr_text.replace("yaml", "")), stderr_text

@@ -100,7 +100,7 @@ def test_a_pipe_has_colour_only_where_it_is_forced(folder):
 
 def test_data_is_never_changed(folder):
     (folder / "config.yaml").write_text("seals: " + "很长的文件夹名/" * 20 + "\n", "utf-8")
-    for words in (["config", "schema"], ["config", "show"], ["config", "show", "--json"]):
+    for words in (["config", "show", "--schema"], ["config", "show"], ["config", "show", "--json"]):
         (folder / "data").unlink(missing_ok=True)
         run_on_terminal(["--lang", "en", *words], columns=40, folder=folder, output=folder / "data")
         _, seen = run_on_terminal(["-q", "--lang", "en", *words], columns=40, folder=folder)

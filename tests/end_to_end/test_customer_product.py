@@ -1,6 +1,5 @@
 """`api.product: ess`: a hospital that is itself a customer, through the same commands and the same code."""
 
-import json
 import random
 import shutil
 
@@ -137,14 +136,6 @@ def test_an_operator_of_another_hospital_stops_the_run_with_the_key_to_correct(h
     error = capsys.readouterr().err
     assert "api.operator_user_id (now yDother)" in error
     assert "open_id" not in error
-
-
-def test_the_policy_names_the_actions_of_the_product(tmp_path, capsys):
-    (tmp_path / "config.yaml").write_text("api: {product: ess}\n")
-    assert main(["--config", str(tmp_path / "config.yaml"), "config", "policy"]) == 0
-    (statement,) = json.loads(capsys.readouterr().out)["statement"]
-    assert statement["action"][:2] == ["ess:CreatePreparedPersonalEsign", "ess:UploadFiles"]
-    assert not any("Channel" in action for action in statement["action"])
 
 
 @pytest.mark.parametrize(

@@ -31,10 +31,7 @@ ARGUMENTS = {
     "autosign links": [()],
     "autosign status": [()],
     "check": [(), ("--seals", "{}/seals")],
-    "config policy": [()],
-    "config schema": [()],
     "config show": [()],
-    "config validate": [()],
     "demo": [("--rows", "1", "--out", "{}/demo")],
     "doctor": [()],
     "enqueue": [()],
@@ -52,7 +49,6 @@ ARGUMENTS = {
     "ledger rebuild": [()],
     "ledger recover": [()],
     "ledger restore": [("{}/earlier",)],
-    "notify test": [()],
     "purge": [("--older-than", "1d", "--yes"), ("--person", "{name}", "--yes")],
     "resolve": [
         (),

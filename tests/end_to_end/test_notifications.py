@@ -14,6 +14,8 @@ from pipeline.cli.app import main
 from pipeline.operations.notify import name_channel
 from pipeline.sandbox.gateway import SANDBOX
 
+SEND_TEST = ("doctor", "--offline", "--send-test")
+
 
 @pytest.fixture
 def watcher():
@@ -240,33 +242,33 @@ def test_addresses_come_from_secret_files_and_are_shown_nowhere(hospital, watche
         f"# chat of the IT team\njson://user:tokenA1@{watcher.host}/chat\n"
     )
     (hospital.folder / "secrets" / "notify__ping").write_text(f"http://{watcher.host}/ping/tokenB2\n")
-    assert hospital.go("notify", "test") == 0
+    assert hospital.go(*SEND_TEST) == 0
     shown = capsys.readouterr()
     assert [path for path, _, _ in watcher.messages] == ["/chat"]
     assert [path for path, _ in watcher.pings] == ["/ping/tokenB2"]
-    assert "[ok]" in shown.out
+    assert "took the test message" in shown.out
     assert "token" not in shown.out + shown.err
     add_config(hospital, f"notify: {{urls: ['json://u:tokenC3@{watcher.host}']}}\n")
     assert hospital.go("config", "show") == 0
     assert "tokenC3" not in capsys.readouterr().out
 
 
-def test_notify_test_names_what_did_not_take_it(hospital, watcher, capsys):
-    assert hospital.go("notify", "test") == 2
-    assert "No notifications are configured" in capsys.readouterr().err
+def test_a_test_message_names_what_did_not_take_it(hospital, watcher, capsys):
+    assert hospital.go(*SEND_TEST) == 0
+    assert "none configured" in capsys.readouterr().out
     watcher.refuses = True
     add_config(
         hospital, f"notify: {{urls: ['json://{watcher.host}/chat'], ping: 'http://{watcher.host}/ping'}}\n"
     )
-    assert hospital.go("notify", "test") == 5
+    assert hospital.go(*SEND_TEST) == 5
     shown = capsys.readouterr()
-    assert shown.out.count("[failed]") == 2
+    assert shown.out.count("did not take the test message") == 2
     assert "refused the message" in shown.out
     assert "HTTP 5" in shown.out
-    assert shown.err.rstrip().endswith(" notify test")
+    assert shown.err.rstrip().endswith(" doctor --offline --send-test")
 
 
-def test_notify_test_tries_the_addresses_of_the_alarm_once_and_names_the_key_of_each(
+def test_a_test_message_tries_the_addresses_of_the_alarm_once_and_names_the_key_of_each(
     hospital, watcher, capsys
 ):
     add_config(
@@ -275,18 +277,19 @@ def test_notify_test_tries_the_addresses_of_the_alarm_once_and_names_the_key_of_
         "profiles: {east: {api: {organization_open_id: org_east}}, west: {api: {organization_open_id: org_west}}}\n",
     )
     (hospital.folder / "secrets" / "workers__alarm_urls").write_text(f"json://{watcher.host}/alarm\n")
-    assert hospital.go("--all", "notify", "test") == 0
+    assert hospital.go("--all", *SEND_TEST) == 0
     assert sorted(path for path, _, _ in watcher.messages) == ["/alarm", "/runs", "/runs", "/runs"]
     watcher.refuses = True
     capsys.readouterr()
-    assert hospital.go("--profile", "west", "notify", "test") == 5
+    assert hospital.go("--profile", "west", *SEND_TEST) == 5
     shown = capsys.readouterr()
     for key in ("notify.urls", "workers.alarm_urls", "notify.ping"):
         assert f"({key})" in shown.out
-    assert "workers__alarm_urls" in shown.err
-    assert hospital.go("--json", "--profile", "west", "notify", "test") == 5
-    listed = json.loads(capsys.readouterr().out)["channels"]
-    assert [channel["key"] for channel in listed] == ["notify.urls", "workers.alarm_urls", "notify.ping"]
+    assert hospital.go("--json", "--profile", "west", *SEND_TEST) == 5
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    faults = [finding["text"] for finding in findings if finding["level"] == "fault"]
+    keys = ("notify.urls", "workers.alarm_urls", "notify.ping")
+    assert [f"({key})" in text for key, text in zip(keys, faults, strict=True)] == [True] * 3
 
 
 @pytest.mark.parametrize(
@@ -296,14 +299,13 @@ def test_notify_test_tries_the_addresses_of_the_alarm_once_and_names_the_key_of_
         ("json://127.0.0.1:1/chat", "连不上", "could not be reached"),
     ],
 )
-def test_notify_test_names_why_a_channel_took_nothing(hospital, capsys, url, zh, en):
+def test_a_test_message_names_why_a_channel_took_nothing(hospital, capsys, url, zh, en):
     add_config(hospital, f"notify: {{urls: ['{url}']}}\n")
     for language, why in (("zh", zh), ("en", en)):
-        assert hospital.go("--lang", language, "notify", "test") == 5
+        assert hospital.go("--lang", language, *SEND_TEST) == 5
         shown = capsys.readouterr()
         assert why in shown.out
-        assert "notify__urls" in shown.err
-        assert shown.err.rstrip().endswith(" notify test")
+        assert shown.err.rstrip().endswith(" doctor --offline --send-test")
 
 
 @pytest.mark.parametrize(
@@ -391,7 +393,7 @@ def test_a_notifier_of_an_installed_package_gets_the_messages_of_its_addresses(
     page = pages.read_text("utf-8")
     assert "Binjiang" in page.splitlines()[0]
     assert page.count("Binjiang") == 1
-    assert hospital.go("notify", "test") == 0
+    assert hospital.go(*SEND_TEST) == 0
     printed = capsys.readouterr()
     assert "wardpager://…" in printed.out + printed.err
     assert str(pages) not in printed.out + printed.err, "an address may hold a secret"

@@ -89,7 +89,7 @@ def test_a_run_a_rerun_and_what_shows_them(hospital, database, capsys):
     assert "answer      after" in show(hospital, capsys, "explain", "00002")
     assert "Nothing to resolve" in show(hospital, capsys, "resolve")
     assert "Unchanged 3" in show(hospital, capsys, "retry", "--yes")
-    assert show(hospital, capsys, "config", "validate")
+    assert show(hospital, capsys, "doctor", "--offline")
     assert hospital.creates() == 3
     assert [path.name for path in (hospital.folder / "state").iterdir()] == [f"{name_schema(TENANT)}.work"]
 

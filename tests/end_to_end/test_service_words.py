@@ -163,7 +163,7 @@ def test_keys_without_the_right_to_a_call_are_not_called_wrong(hospital_with, ca
     hospital.doctors(1)
     assert hospital.go("run") == 4
     stderr_text = capfd.readouterr().err
-    assert "config policy" in stderr_text
+    assert "configuration page" in stderr_text
     assert "SecretKey are complete" not in stderr_text
 
 

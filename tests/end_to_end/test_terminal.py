@@ -82,7 +82,7 @@ def test_no_command_prints_a_line_that_is_too_long(hospital_with, language, colu
     hospital.roster([*map(make_row, (1, 2)), ("合计", None, None, None, None), wrong])
     assert hospital.go("run", "--yes") == 3
     hospital.configure(operator_open_id="…")
-    printed = print_on_a_terminal(hospital, "config validate", language, columns)
+    printed = print_on_a_terminal(hospital, "doctor --offline", language, columns)
     hospital.configure()
     for words in ("check", "status", "resolve", f"resolve {name(1)}", f"explain {name(1)}", "doctor"):
         printed += print_on_a_terminal(hospital, words, language, columns)
@@ -124,7 +124,7 @@ def test_the_last_line_is_the_next_command_and_it_works(hospital, capfd, languag
         ("status", "check"),
         ("resolve", "check"),
         ("ledger check", "check"),
-        ("config validate", "check"),
+        ("doctor --offline", "check"),
         ("retry", "check"),
         ("run", "run"),
     ):

@@ -291,5 +291,5 @@ def test_other_computers_come_in_by_tls_or_a_proxy_and_as_users_alone(hospital, 
 )
 def test_a_setting_that_makes_no_sense_is_refused(hospital, capsys, web, words):
     configure(hospital, **web)
-    assert hospital.go("config", "validate") == 2
-    assert words in " ".join(capsys.readouterr().err.split())
+    assert hospital.go("doctor", "--offline") == 2
+    assert words in " ".join(capsys.readouterr().out.split())
