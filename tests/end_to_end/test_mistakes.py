@@ -160,7 +160,7 @@ MISTAKES = {
         change("secrets_dir: secrets", "secrets_dir: secret"), AGAIN, 4, "config.yaml:9：secrets_dir：找不到", "config.yaml:9: secrets_dir: ", AGAIN
     ),
     "folder of backups that is not there": Mistake(
-        change("secrets_dir: secrets", "backup: {folder: nosuch}"), AGAIN, 4, "config.yaml:9：backup.folder：找不到", "config.yaml:9: backup.folder: ", AGAIN
+        change("secrets_dir: secrets", "backup: {folder: nosuch}"), AGAIN, 4, "没有备份用的文件夹", "There is no folder", AGAIN
     ),
     "roster of the inbox": mistype("adopt roster.xlsx", "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "adopt inbox/roster.xlsx"),
     "template for a roster": Mistake(
