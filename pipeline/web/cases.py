@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from aiohttp import web
 
@@ -25,6 +25,7 @@ from pipeline.resolution.open_cases import open_cases
 from pipeline.web.access import Role
 from pipeline.web.check_child import DelayedCheck
 from pipeline.web.decisions import CaseChanged, WantedDecision, enter_decision
+from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.security import SESSION, Route
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language
@@ -38,9 +39,10 @@ MAX_WITHDRAWABLE = 20  # decisions that are listed as those that can be withdraw
 class CasePages:
     """The list of cases, and the forms for decisions. One request at a time reads rosters or enters something."""
 
-    def __init__(self, site: Site, view: PageView, delayed: DelayedCheck) -> None:
+    def __init__(self, site: Site, view: PageView, newest: NewestRows, delayed: DelayedCheck) -> None:
         self._site = site
         self._view = view
+        self._newest = newest
         self._delayed = delayed
         self._reader = CaseReader()
         self._turn = asyncio.Lock()
@@ -171,8 +173,11 @@ class CasePages:
     ) -> dict[str, object]:
         site = self._site
         command_line, now = describe_command_line(site.config, site.invocation), site.clock.now()
+        checked = self._newest.get()
+        shown_images = checked.picture_sizes if checked else ()
         shown_cases = [
             _describe(case, describe_case(ledger, case), command_line, presenter)
+            | _describe_picture(case, shown_images, presenter)
             | {"shown_at": str(now), "ways": _list_ways(case, list_kinds(case))}
             for case in cases[:MAX_CASES]
         ]
@@ -223,14 +228,20 @@ def _describe(
         "word": presenter.render(_name_kind(case)),
         "who": waiting.describe_location(presenter.language),
         "reason": _describe_reason(case, presenter),
-        "picture": case.shown_image and case.shown_image.sha256,
-        "picture_name": case.shown_image and presenter.mask_text(case.shown_image.name),
         "facts": list(_list_facts(waiting, presenter)),
         "task": name_controls(end_sentence(step.render(presenter.language), presenter), presenter),
         "is_decision": step.is_decision,
         "key": case.key,
         "seen": case.compute_digest(),
     }
+
+
+def _describe_picture(case: Case, shown_images: Collection[str], presenter: Presenter) -> dict[str, object]:
+    """Return the picture that is decided about, where the newest check keeps it."""
+    image = case.shown_image
+    if image is None or image.sha256 not in shown_images:
+        return {"picture": None}
+    return {"picture": image.sha256, "picture_name": presenter.mask_text(image.name)}
 
 
 def _name_kind(case: Case) -> str:

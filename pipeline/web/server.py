@@ -189,7 +189,7 @@ class PageServer:
             RunPages(self._site, view),
             SealLists(self._site),
             DoctorPages(self._site, view),
-            CasePages(self._site, view, delayed),
+            CasePages(self._site, view, newest, delayed),
             RowPages(self._site, view, self._checks, newest, rosters, pictures=pictures),
             PicturePages(self._site, view, self._checks, newest, rosters, pictures=pictures),
             ReviewPages(self._site, view, newest, delayed),
