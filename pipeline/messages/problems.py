@@ -29,6 +29,7 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 _OTHER = "other"  # word of the detail that names rows, or whom a name or number belongs to
 _ROW_OF_A_FILE = re.compile(r"(.+\.\w{2,5}(?: .+)?) (\d+)( …)?")
 _FORGIVEN = "forgiven"  # word of the detail of an error that only warns, and keeps its own sentence
+_ROWS = frozenset({_OTHER, "place"})  # words of the detail that are places of rows, where they look like one
 _FIELD_LISTS = frozenset({"agreed", "differs", "same"})  # words of the detail that list fields
 
 
@@ -178,8 +179,8 @@ def _close_gaps(sentence: str, name: str, value: str, rendered: str) -> str:
 def _render_detail(name: str, value: str, language: str) -> str:
     """Return a word of the detail as people read it: rows and fields by their names, lists with the language's comma."""
     comma = get_words("separator.comma")[language]
-    if name == _OTHER:
-        return comma.join(_rows(value, language))
+    if name in _ROWS:
+        return render_positions(value, language)
     if name in _FIELD_LISTS:
         return comma.join(name_field(field, language) for field in value.replace(",", " ").split())
     if isinstance(value, Message):
@@ -187,15 +188,15 @@ def _render_detail(name: str, value: str, language: str) -> str:
     return value.replace(get_words("separator.comma")["en"], comma)
 
 
-def _rows(places: str, language: str) -> list[str]:
-    """Return the rows that a detail names (``a.xlsx 内科 12``) in words."""
-    form, comma = get_words("separator.row")[language], get_words("separator.comma")["en"]
-    return [
+def render_positions(positions: str, language: str) -> str:
+    """Return the rows that a text names (``a.xlsx 内科 12``) in words; any other text as it is."""
+    form, comma = get_words("separator.row")[language], get_words("separator.comma")
+    return comma[language].join(
         form.format(place=row[1], row=row[2], more=row[3] or "")
         if (row := _ROW_OF_A_FILE.fullmatch(part))
         else part
-        for part in places.split(comma)
-    ]
+        for part in positions.split(comma["en"])
+    )
 
 
 def split_remedy(sentence: str) -> tuple[str, str]:

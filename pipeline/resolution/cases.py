@@ -18,6 +18,7 @@ from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.withdrawal import LastDecision
 from pipeline.messages.catalogue import render
+from pipeline.messages.problems import render_positions
 from pipeline.reports.next_steps import CommandLine, NextStep
 from pipeline.reports.person_step import OpenCreate, PersonState, choose_person_step
 from pipeline.resolution.timeline import build_timeline
@@ -248,7 +249,9 @@ class WaitingCase:
         parts = (
             render("who.staff_no", language, text=self.staff_no) if self.staff_no else "",
             render("who.last_four", language, text=self.last_four) if self.last_four else "",
-            f"{self.file} {self.sheet or ''} {self.row}" if self.file else "",
+            render_positions(" ".join(filter(None, (self.file, self.sheet, str(self.row)))), language)
+            if self.file
+            else "",
         )
         return mask_text(render("separator.comma", language).join(filter(None, parts)) or "—")
 

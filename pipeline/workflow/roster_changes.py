@@ -65,7 +65,8 @@ def describe_changes(
 
 
 def _describe_row(key: str, line: RowLine, **details: object) -> Message:
-    position = " ".join(filter(None, (line.file, line.sheet, str(line.row))))
+    sheet = " ".join(filter(None, (line.file, line.sheet)))
+    position = make_message("separator.row", place=sheet, row=line.row, more="")
     return make_message(key, name=line.get(Field.NAME) or _NOTHING, place=position, **details)
 
 

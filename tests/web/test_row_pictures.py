@@ -110,7 +110,7 @@ def test_a_picture_that_was_given_under_a_wrong_number_is_given_anew(ward, page,
         assert f"given to {name(1)} (roster.xlsx" in lines[name(serial)]["problems"][0]["message"]
     text = inside.get("/rows/pictures").text
     shown = html.unescape(re.sub("<[^>]+>", " ", text[text.index("Pictures that were given") :]))
-    assert re.search(rf"{name(1)}\s+roster.xlsx \S+ 2", shown), "at that time"
+    assert re.search(rf"{name(1)}\s+roster.xlsx \S+ row 2", shown), "at that time"
     if is_renamed:
         assert choose(ward, inside, "00001", digest).status == 200
     else:
@@ -196,7 +196,8 @@ def test_each_of_two_namesakes_and_who_has_two_pictures_get_the_chosen_one_on_th
         assert not any(shown["00004"].values()), "its number is corrected first"
         assert choose(namesakes, inside, "00004", next(iter(shown["00004"]))).status == 409
         answer = choose(namesakes, inside, "00002", first)
-        assert "正在重新检查" in answer.text
+        shown = f"{name(1)} · 00002 · 外科 · {number(2)[-4:]}"
+        assert f"图片已给 {shown}，正在重新检查" in answer.text
         assert answer.headers["HX-Trigger"] == f"chosen-{first}"
         assert list_candidates(inside.get("/rows").text)["00001"] == {first: False, second: True}
         assert "正在重新检查" in choose(namesakes, inside, "00001", second).text
@@ -207,6 +208,10 @@ def test_each_of_two_namesakes_and_who_has_two_pictures_get_the_chosen_one_on_th
                 == {"00004": "rejected"} | dict.fromkeys(("00001", "00002", "00003"), "ready")
             )
         )
+        others = f"{name(1)} · 00001 · 内科 · {number(1)[-4:]}、{shown}"
+        assert f"首先是：{others}" in inside.get("/send").text
+        given = inside.get("/rows/pictures").text
+        assert f"撤回给 {name(1)}（{shown.partition(' · ')[2]}）的图片" in given
         text = inside.get("/rows").text
         assert list(list_candidates(text)) == ["00004", "00001", "00002", "00003"]
         assert [bool(pictures) for pictures in list_candidates(text).values()] == [True, False, False, False]

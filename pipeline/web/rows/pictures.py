@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from aiohttp import web
 
+from pipeline.domain.name_key import make_name_key
+from pipeline.domain.roster import Field
 from pipeline.domain.seals import PictureDecision
 from pipeline.errors import EsignImportError, RosterChanged
+from pipeline.messages.problems import render_positions
 from pipeline.reports.presenter import Presenter
 from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
-from pipeline.web.rows.checked_rows import CheckedPicture, CheckedRow, NewestRows, RowFilter
+from pipeline.web.rows.checked_rows import CheckedPicture, CheckedRow, CheckedRows, NewestRows, RowFilter
 from pipeline.web.rows.doctor_pictures import DoctorPictures, PictureOffer, stamp_given
 from pipeline.web.rows.roster_cells import RosterCells
 from pipeline.web.rows.row_cards import RowCards, describe_doctor, name_doctor, name_doctors
@@ -85,7 +88,7 @@ class PicturePages:
             lacking=len(free),
             more_doctors=max(0, len(doctors) - MAX_DOCTORS),
             query=query,
-            given=_describe_given(given, presenter),
+            given=_describe_given(given, checked, presenter),
             is_clerk=request[SESSION].role >= Role.CLERK,
             is_checking=self._checks.progress is not None,
             notice=notice,
@@ -117,7 +120,7 @@ class PicturePages:
             notice = presenter.mask_text(error.render(presenter.language))
             return await self._render(request, notice=notice, status=CHANGED)
         self._checks.start(presenter.language)
-        notice = presenter.render("picture.given", name=name_doctor(doctor, presenter))
+        notice = RowCards(presenter, self._rosters).describe_given(doctor)
         return await self._render(request, notice=notice)
 
     async def _withdraw(self, request: web.Request) -> web.StreamResponse:
@@ -141,20 +144,29 @@ def _describe_picture(
     return {
         "sha256": picture.sha256,
         "name": picture.name,
-        "rivals": name_doctors(rivals, presenter),
+        "rivals": name_doctors([row.line for row in rivals], presenter),
         "similar": [_describe_doctor(row, presenter) for row in doctors if picture.resembles(row)],
     }
 
 
 def _describe_doctor(row: CheckedRow, presenter: Presenter) -> dict[str, str]:
-    return {"stamp": row.stamp, "name": name_doctor(row, presenter), "who": describe_doctor(row)}
+    return {"stamp": row.stamp, "name": name_doctor(row.line, presenter), "who": describe_doctor(row.line)}
 
 
-def _describe_given(given: Sequence[PictureDecision], presenter: Presenter) -> list[dict[str, str]]:
-    """Return the pictures that were given, each once, with name and row of the doctor at that time, the newest first."""
+def _describe_given(
+    given: Sequence[PictureDecision], checked: CheckedRows | None, presenter: Presenter
+) -> list[dict[str, str]]:
+    """Return the pictures that were given, each once, the newest first.
+
+    A doctor whom the check does not have under that number and name is described by the row at that time.
+    """
+    lines = checked.lines if checked else ()
+    doctors = {(line.key, make_name_key(line.get(Field.NAME) or "")): line for line in lines}
     described: dict[tuple[str, str], dict[str, str]] = {}
     for one in reversed(given):
         name = one.shown_name or presenter.render("who.nameless")
-        values = {"stamp": stamp_given(one), "picture": one.picture, "name": name, "who": one.position}
+        line = doctors.get((one.key, make_name_key(one.shown_name)))
+        who = describe_doctor(line) if line else render_positions(one.position, presenter.language)
+        values = {"stamp": stamp_given(one), "picture": one.picture, "name": name, "who": who}
         described.setdefault((one.key, one.picture), values)
     return list(described.values())

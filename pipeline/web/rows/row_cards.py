@@ -9,6 +9,7 @@ from pipeline.clock import shown
 from pipeline.domain.fields import FIELDS
 from pipeline.domain.masking import mask_value
 from pipeline.domain.roster import CellKind, Field, Problem
+from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Status
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.messages.problems import split_remedy
@@ -90,7 +91,7 @@ class RowCards:
         return {
             "key": row.key,
             "stamp": row.stamp,
-            "name": name_doctor(row, self._presenter),
+            "name": name_doctor(line, self._presenter),
             "staff_no": line.get(Field.STAFF_NO),
             "department": line.get(Field.DEPARTMENT),
             "number": line.get(Field.NUMBER),
@@ -100,7 +101,7 @@ class RowCards:
             "line": line.row,
             "reasons": list(self._list_reasons(row)),
             "is_saved": is_saved,
-            "who": describe_doctor(row),
+            "who": describe_doctor(line),
             "candidates": described,
             "is_held": bool(row.candidates or row.picture),
             "is_known": row.is_known,
@@ -113,11 +114,11 @@ class RowCards:
     def _describe_candidate(self, row: CheckedRow, picture: CheckedPicture, offer: PictureOffer) -> Described:
         owner = offer.owners.get(picture.sha256)
         is_free = owner is None or owner is row
-        rivals = [other for other in offer.by_candidate.get(picture.sha256, ()) if other is not row]
+        rivals = [other.line for other in offer.by_candidate.get(picture.sha256, ()) if other is not row]
         return {
             "sha256": picture.sha256,
             "name": picture.name,
-            "owner": "" if owner is None or is_free else name_doctors([owner], self._presenter),
+            "owner": "" if owner is None or is_free else name_doctors([owner.line], self._presenter),
             "rivals": name_doctors(rivals, self._presenter) if is_free else "",
         }
 
@@ -225,7 +226,7 @@ class RowCards:
 
     def describe_given(self, row: CheckedRow) -> str:
         """Return that a picture is a doctor's now."""
-        return self.render("picture.given", name=name_doctor(row, self._presenter))
+        return self.render("picture.given", name=name_doctors([row.line], self._presenter))
 
     def describe_error(self, error: EsignImportError) -> str:
         """Return why a decision was refused."""
@@ -246,24 +247,24 @@ class RowCards:
         }
 
 
-def name_doctor(row: CheckedRow, presenter: Presenter) -> str:
+def name_doctor(line: RowLine, presenter: Presenter) -> str:
     """Return the name of a row's doctor."""
-    return row.line.get(Field.NAME) or presenter.render("who.nameless")
+    return line.get(Field.NAME) or presenter.render("who.nameless")
 
 
-def describe_doctor(row: CheckedRow) -> str:
+def describe_doctor(line: RowLine) -> str:
     """Return how a row's doctor differs from others of the name."""
-    line = row.line
     parts = (line.get(Field.STAFF_NO), line.get(Field.DEPARTMENT), (line.get(Field.NUMBER) or "")[-4:])
     return " · ".join(filter(None, parts))
 
 
-def name_doctors(rows: Iterable[CheckedRow], presenter: Presenter) -> str:
+def name_doctors(lines: Iterable[RowLine], presenter: Presenter) -> str:
     """Return the names of a few doctors, each with how the doctor differs from others of the name."""
     doctors = dict.fromkeys(
-        " · ".join(filter(None, (name_doctor(row, presenter), describe_doctor(row)))) for row in rows
+        " · ".join(filter(None, (name_doctor(line, presenter), describe_doctor(line)))) for line in lines
     )
-    return presenter.join("comma", *islice(doctors, MAX_NAMED))
+    more = ["…"] if len(doctors) > MAX_NAMED else []
+    return presenter.join("comma", *islice(doctors, MAX_NAMED), *more)
 
 
 def _make_reason(

@@ -10,12 +10,13 @@ from threading import Lock
 from typing import Any
 
 from pipeline.clock import shown
-from pipeline.domain.roster import Field
+from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import Status
 from pipeline.errors import EsignImportError
 from pipeline.messages.catalogue import load_text
 from pipeline.reports.explanations import describe_cause, name_code
 from pipeline.reports.presenter import Presenter
+from pipeline.web.rows.row_cards import name_doctors
 from pipeline.web.send.run_child import RunView
 from pipeline.web.site import Site
 from pipeline.workflow.tenant_ledger import open_configured_ledger
@@ -24,16 +25,16 @@ QUIET_SECONDS = 15.0  # without progress, after which the page names how long it
 
 
 class RowNames:
-    """The names of the rows of one run, which its ledger holds from the start; read once a run."""
+    """The doctors of the rows of one run, which its ledger holds from the start; read once a run."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._lock = Lock()
         self._run: str | None = None
-        self._names: Mapping[str, str] = {}
+        self._names: Mapping[str, RowLine] = {}
 
-    def read(self, run: str) -> Mapping[str, str]:
-        """Return the name of each row of a run by its id."""
+    def read(self, run: str) -> Mapping[str, RowLine]:
+        """Return each row of a run by its id."""
         with self._lock:
             if run != self._run:
                 names = self._read(run)
@@ -42,15 +43,15 @@ class RowNames:
                 self._run, self._names = run, names
             return self._names
 
-    def _read(self, run: str) -> Mapping[str, str]:
+    def _read(self, run: str) -> Mapping[str, RowLine]:
         try:
             with open_configured_ledger(self._site.config, self._site.clock) as (ledger, _):
-                return {row.row_id: row.read_line().get(Field.NAME) or "" for row in ledger.list_rows(run)}
+                return {row.row_id: row.read_line() for row in ledger.list_rows(run)}
         except EsignImportError:
             return {}
 
 
-def describe_live(view: RunView, names: Mapping[str, str], presenter: Presenter) -> dict[str, Any]:
+def describe_live(view: RunView, names: Mapping[str, RowLine], presenter: Presenter) -> dict[str, Any]:
     """Return what is shown of the run that is under way."""
     numbers = view.numbers if view.is_own else None
     values: dict[str, Any] = {
@@ -99,9 +100,12 @@ def _describe_outage(outage: Mapping[str, Any], cause: object, presenter: Presen
     }
 
 
-def _describe_row(row: Mapping[str, Any], names: Mapping[str, str], presenter: Presenter) -> dict[str, str]:
+def _describe_row(
+    row: Mapping[str, Any], names: Mapping[str, RowLine], presenter: Presenter
+) -> dict[str, str]:
+    line = names.get(row["row_id"])
     return {
-        "name": names.get(row["row_id"]) or "—",
+        "name": name_doctors([line], presenter) if line else "—",
         "status": row["status"],
         "word": presenter.name_status(Status(row["status"])),
         "why": name_code(row["code"], presenter, unresolved=row["status"] == Status.UNKNOWN)

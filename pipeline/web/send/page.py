@@ -19,6 +19,7 @@ from pipeline.reports.presenter import Presenter
 from pipeline.web.access import Role
 from pipeline.web.check_child import Checks
 from pipeline.web.rows.checked_rows import NewestRows
+from pipeline.web.rows.row_cards import name_doctors
 from pipeline.web.run_values import count_rows, describe_record
 from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.send.live_run import RowNames, describe_live, digest_state
@@ -33,7 +34,7 @@ MAX_LISTED, MAX_CHOSEN = (
     50,
     200,
 )  # rows without the chosen ones; rows that one command line takes on every system
-FIRST_NAMES, MAX_CHANGES = 8, 20
+MAX_CHANGES = 20
 MAX_ERRORS = 5  # lines
 DAY_SECONDS = 24 * 3600.0
 MAX_QUERY = 200
@@ -152,7 +153,7 @@ class SendPage:
             "statuses": count_rows(summarize_record(record), presenter),
             "total": preview.rows,
             "creates": preview.creates,
-            "first_names": _name_first_rows(check.rows, presenter),
+            "first_names": name_doctors([row.doctor for row in check.rows], presenter),
             "guard": presenter.mask_text(describe_recorded_halt(halted, presenter)) if halted else None,
             "is_guard_acceptable": halted is not None and halted["code"] in ACCEPTABLE_GUARDS,
             "changes": texts[: MAX_CHANGES + 1],
@@ -325,11 +326,6 @@ async def _read_order(request: web.Request) -> Order:
         organization=str(form.get("organization", "")),
         query=str(form.get("query", ""))[:MAX_QUERY],
     )
-
-
-def _name_first_rows(rows: Sequence[ReadyRow], presenter: Presenter) -> str:
-    names = [row.name for row in rows[:FIRST_NAMES]]
-    return presenter.join("comma", *names, *(["…"] if len(rows) > FIRST_NAMES else []))
 
 
 def _describe_refusal(view: RunView, presenter: Presenter) -> str:

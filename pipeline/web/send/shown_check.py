@@ -10,11 +10,13 @@ from pathlib import Path
 
 from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
+from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import RunPreview
 from pipeline.ledger.protocol import RunRecord
 from pipeline.reports.records import read_preview
 from pipeline.web.check_child import COMMAND
 from pipeline.web.rows.checked_rows import CheckedRows, NewestRows
+from pipeline.web.rows.row_cards import describe_doctor
 from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
 
 
@@ -23,14 +25,27 @@ class ReadyRow:
     """A row that can be sent."""
 
     line: int  # of plan.jsonl
-    name: str = field(repr=False)
-    staff_no: str = field(repr=False)
-    seal_name: str = field(repr=False)
-    position: str = field(repr=False)
+    doctor: RowLine = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name of its doctor."""
+        return self.doctor.get(Field.NAME) or ""
+
+    @property
+    def who(self) -> str:
+        """How its doctor differs from others of the name."""
+        return describe_doctor(self.doctor)
+
+    @property
+    def seal_name(self) -> str | None:
+        """The name of the seal that would be created."""
+        return self.doctor.get(Field.SEAL_NAME)
 
     def fits(self, query: str) -> bool:
         """Return whether a row is among those that are searched for, in small letters."""
-        return query in self.name.casefold() or query in self.staff_no.casefold()
+        staff_no = self.doctor.get(Field.STAFF_NO) or ""
+        return query in self.name.casefold() or query in staff_no.casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +86,8 @@ class ShownChecks:
 
 def _show_check(checked: CheckedRows) -> ShownCheck:
     preview = read_preview(checked.folder, checked.run)
-    positions = {row.line: row.position for row in preview.requests}
-    rows = []
-    for number, line in enumerate(checked.lines, start=1):
-        if number in positions:
-            name, staff_no = line.get(Field.NAME) or "", line.get(Field.STAFF_NO) or ""
-            seal_name = line.get(Field.SEAL_NAME) or ""
-            rows.append(ReadyRow(number, name, staff_no, seal_name, positions[number]))
+    ready = {row.line for row in preview.requests}
+    rows = [ReadyRow(number, line) for number, line in enumerate(checked.lines, start=1) if number in ready]
     return ShownCheck(checked.run, checked.record, preview, rows)
 
 
