@@ -69,7 +69,7 @@ class RecordedReview:
     """The pairing of a row that a person may judge."""
 
     id: str  # see `PictureDecision.id`
-    site: str  # whose ledger takes the judgement: `SiteKey.reviews`
+    site: str  # whose ledger takes the judgement: `SiteKey.check`
     judged: Judged | None  # so far
     picture: str  # sha256 of the picture that is judged
     sent: str | None  # sha256 of the bytes that are sent of it

@@ -280,7 +280,7 @@ class PictureDecision:
 
     @property
     def id(self) -> str:
-        """Person, name and picture in letters, digits and underscores: what a form or a file of judgements is about."""
+        """Person, name and picture in letters, digits and underscores: what a form is about."""
         return "_".join((self.key, self.name, self.picture, *filter(None, self.pixels.split(":"))))
 
 

@@ -40,10 +40,6 @@ class SiteKey:
         """
         return self._digest("answer", self.tenant, key, trace_id, *facts)
 
-    def reviews(self) -> str:
-        """Return the digest by which a check is known as one with this ledger's key."""
-        return self._digest("reviews", self.tenant)
-
     def check(self) -> str:
         """Return what a ledger keeps to know its key again."""
         return self._digest("check")
@@ -63,9 +59,7 @@ def _frame(raw: bytes) -> bytes:
 
 # made once: a run digests some texts of every row
 _FRAMES = tuple(length.to_bytes(8, "big") for length in range(256))
-_FRAMED = {
-    purpose: _frame(purpose.encode()) for purpose in ("person", "row", "text", "answer", "reviews", "check")
-}
+_FRAMED = {purpose: _frame(purpose.encode()) for purpose in ("person", "row", "text", "answer", "check")}
 
 # of a check without a ledger: equal numbers are still one person. The digests it makes must not leave this process
 PLAIN_KEY = SiteKey(bytes(KEY_BYTES), "")

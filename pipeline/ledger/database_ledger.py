@@ -100,7 +100,7 @@ class DatabaseLedger(ABC):
     record_kept_answer = _write_by(decisions.enter_kept_answer)
     record_withdrawal = _write_by(withdrawal.enter_withdrawal)
     record_adopted_seals = _write_by(decisions.enter_adopted_seals)
-    record_judgements = _write_by(decisions.enter_judgements)
+    record_judgement = _write_by(decisions.enter_judgement)
     record_given_picture = _write_by(decisions.enter_given_picture)
     record_withdrawn_picture = _write_by(decisions.enter_withdrawn_picture)
     record_accepted_runs = _write_by(decisions.enter_accepted_runs)

@@ -37,7 +37,6 @@ _PICTURE_KINDS = (REVIEW, GIVE_PICTURE, WITHDRAW_PICTURE)
 ACCEPT_RUNS = "accept_runs"  # kind of a decision on runs
 SAME_PERSON, OTHER_PERSON = "same_person", "other_person"  # kinds of decisions on two numbers
 ADOPT, KEEP, WITHDRAW = "adopt", "keep", "withdraw"  # further kinds of decisions
-_JUDGEMENTS_PER_DECISION = 100  # a receipt is one line, and the last one is searched in 64 KB
 
 
 def enter_decision(connection: Connection, decision: Decision) -> list[Fact]:
@@ -127,15 +126,12 @@ def _make_bearer(seal: AdoptedSeal) -> Bearer:
     )
 
 
-def enter_judgements(
-    connection: Connection, judgements: Sequence[PictureDecision], *, now: float, who: str, why: str
+def enter_judgement(
+    connection: Connection, judgement: PictureDecision, *, now: float, who: str, why: str
 ) -> list[Fact]:
-    """Enter the judgements of a review, many in one decision."""
-    numbers = []
-    for first in range(0, len(judgements), _JUDGEMENTS_PER_DECISION):
-        batch = judgements[first : first + _JUDGEMENTS_PER_DECISION]
-        numbers.append(_insert_picture_decisions(connection, REVIEW, batch, now=now, who=who, why=why))
-    return [Fact("decision", "id", number) for number in numbers]
+    """Enter the judgement of a picture."""
+    number = _insert_picture_decision(connection, REVIEW, judgement, now=now, who=who, why=why)
+    return [Fact("decision", "id", number)]
 
 
 def enter_given_picture(
@@ -147,7 +143,7 @@ def enter_given_picture(
         is_other = (other.key, other.name) != (given.key, given.name)
         if other.decided == "given" and is_same and is_other:
             raise LedgerConflict("picture_given")
-    number = _insert_picture_decisions(connection, GIVE_PICTURE, [given], now=now, who=who, why=why)
+    number = _insert_picture_decision(connection, GIVE_PICTURE, given, now=now, who=who, why=why)
     return [Fact("decision", "id", number)]
 
 
@@ -157,15 +153,15 @@ def enter_withdrawn_picture(
     """Enter that a picture is no longer given to a doctor. Raises LedgerConflict where it was not."""
     if given not in read_picture_decisions(connection):
         raise LedgerConflict("picture_given")
-    number = _insert_picture_decisions(connection, WITHDRAW_PICTURE, [given], now=now, who=who, why=why)
+    number = _insert_picture_decision(connection, WITHDRAW_PICTURE, given, now=now, who=who, why=why)
     return [Fact("decision", "id", number)]
 
 
-def _insert_picture_decisions(
-    connection: Connection, kind: str, entered: Sequence[PictureDecision], *, now: float, who: str, why: str
+def _insert_picture_decision(
+    connection: Connection, kind: str, entered: PictureDecision, *, now: float, who: str, why: str
 ) -> int:
     # the doctor may not be in the ledger yet, so that the decision refers to no person
-    detail = _dump([one.to_dict() for one in entered])
+    detail = _dump(entered.to_dict())
     return insert_decision(connection, Decision(kind, None, now, who, why, detail=detail))
 
 
@@ -192,11 +188,9 @@ def erase_names_in_picture_decisions(connection: Connection, keys: AbstractSet[s
     entered = connection.execute("SELECT id, detail FROM decision WHERE kind IN (?, ?, ?)", _PICTURE_KINDS)
     for number, detail in entered.fetchall():
         stored = json.loads(detail)
-        named = [one for one in stored if one["key"] in keys and "shown_name" in one]
-        for one in named:
-            del one["shown_name"]
-            one.pop("position", None)
-        if named:
+        if stored["key"] in keys and "shown_name" in stored:
+            del stored["shown_name"]
+            stored.pop("position", None)
             connection.execute("UPDATE decision SET detail = ? WHERE id = ?", (_dump(stored), number))
 
 
@@ -213,8 +207,9 @@ def _read_picture_decisions(connection: Connection) -> Iterator[tuple[str, Pictu
         _PICTURE_KINDS,
     ):
         decision = Decision(**row)
-        for stored in json.loads(decision.detail or "[]"):
-            yield decision.kind, PictureDecision.from_dict(stored, decision.decided_at), decision
+        assert decision.detail is not None
+        stored = json.loads(decision.detail)
+        yield decision.kind, PictureDecision.from_dict(stored, decision.decided_at), decision
 
 
 def enter_accepted_runs(

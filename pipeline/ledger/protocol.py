@@ -275,10 +275,8 @@ class Ledger(Protocol):
     def record_adopted_seals(self, seals: Sequence[AdoptedSeal], *, now: float, who: str, why: str) -> None:
         """Enter seals created elsewhere, all or none; LedgerConflict names the constraint that refuses one."""
 
-    def record_judgements(
-        self, judgements: Sequence[PictureDecision], *, now: float, who: str, why: str
-    ) -> None:
-        """Enter the judgements of a review, all or none; they count in every later run."""
+    def record_judgement(self, judgement: PictureDecision, *, now: float, who: str, why: str) -> None:
+        """Enter the judgement of a picture; it counts in every later run."""
 
     def list_picture_decisions(self) -> list[PictureDecision]:
         """Return the decisions on pictures that were not withdrawn, the oldest first."""

@@ -47,11 +47,6 @@ def render_text(text: str, language: str) -> str:
     return text.render(language) if isinstance(text, Message) else text
 
 
-def render_review_text(key: str, language: str, **arguments: object) -> str:
-    """Return a text of the contact sheet and of the page Review in ``zh`` or ``en``."""
-    return render(f"review_page.{key}", language, **arguments)
-
-
 def name_field(field: str, language: str) -> str:
     """Return the name of a field of the roster; a word that is no field is returned as it is."""
     key = f"field.{field}"

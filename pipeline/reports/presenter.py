@@ -43,7 +43,7 @@ class Presenter:
 
     def render_review(self, key: str, **detail: object) -> str:
         """Return a text of the contact sheet and of the page Review."""
-        return catalogue.render_review_text(key, self.language, **detail)
+        return self.render(f"review_page.{key}", **detail)
 
     def render_text(self, text: str) -> str:
         """Return a message in the reader's language, any other as it is."""

@@ -103,7 +103,7 @@ class DecisionMaker:
 
     def enter_judgement(self, judgement: PictureDecision) -> None:
         """Enter the judgement of a picture."""
-        self.ledger.record_judgements([judgement], now=self.decided_at, who=self.name, why=self.why)
+        self.ledger.record_judgement(judgement, now=self.decided_at, who=self.name, why=self.why)
 
 
 def enter_created(maker: DecisionMaker, case: Case, seal_id: str, *, sure: bool) -> None:

@@ -1,6 +1,6 @@
 """Review: the pairings of the newest check as cards; a judgement is in the ledger at once, with who and when.
 
-A run reads it there as it reads one of a saved file: a judgement belongs to person, name and picture together.
+A run reads it there: a judgement belongs to person, name and picture together.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ class ReviewPages:
         """
         checked = self._read_checked()
         pairing = checked.by_id.get(wanted.identity) if checked else None
-        if pairing is None or pairing.review.site != site_key.reviews():
+        if pairing is None or pairing.review.site != site_key.check():
             raise UsageError("web.review.gone")
         if (pairing.get_judged(_list_judgements(ledger)) or "") not in {wanted.shown, wanted.judged}:
             raise ShownChanged

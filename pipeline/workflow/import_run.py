@@ -149,7 +149,7 @@ def run_check(
         outcomes=outcomes,
         halt=halt,
         notices=(*plan.report.notices, *list_exposed_files(config, ())),
-        site_digest=site_key.reviews() if site_key else None,
+        site_digest=site_key.check() if site_key else None,
         preview=replace(
             preview, requests=requests, has_keys=site_key is not None, stopped_by_guard=halt is not None
         ),
@@ -189,7 +189,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
         traffic=sent.traffic,
         halt=sent.halt,
         notices=(*plan.report.notices, *exposed, *sent.notices),
-        site_digest=resources.site_key.reviews(),
+        site_digest=resources.site_key.check(),
         masker=masker,
     )
     report = record_run_end(report, ledger, initial_outcomes, presenter, plan.images)

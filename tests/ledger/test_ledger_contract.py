@@ -864,9 +864,10 @@ def test_every_run_keeps_its_last_status_of_every_row(kind, request, runs):
 def test_judgements_are_kept_and_the_later_one_counts(ledger):
     one, other = (PictureDecision("wrong", "k", "n", picture * 64, shown_name="张伟") for picture in "ab")
     right = replace(one, decided="right")
-    ledger.record_judgements([one, other], now=1.0, who="me", why="review of r1")
-    ledger.record_judgements([right], now=2.0, who="me", why="review of r2")
-    ledger.record_judgements([one], now=3.0, who="me", why="review of r3")
+    ledger.record_judgement(one, now=1.0, who="me", why="review of r1")
+    ledger.record_judgement(other, now=1.0, who="me", why="review of r1")
+    ledger.record_judgement(right, now=2.0, who="me", why="review of r2")
+    ledger.record_judgement(one, now=3.0, who="me", why="review of r3")
     kept = ledger.list_picture_decisions()
     assert kept == [other, right, one]
     assert [(judged.shown_name, judged.decided_at) for judged in kept] == [
@@ -875,6 +876,7 @@ def test_judgements_are_kept_and_the_later_one_counts(ledger):
         ("张伟", 3.0),
     ]
     assert [(decision.kind, decision.why) for decision in ledger.list_decisions()] == [
+        ("review", "review of r1"),
         ("review", "review of r1"),
         ("review", "review of r2"),
         ("review", "review of r3"),

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from ledger_support import SEALS, UNKNOWN, decision, send
 
-from pipeline.domain.seals import PictureDecision
 from pipeline.ledger import maintenance, receipt_sync
 from pipeline.ledger.maintenance import check_ledger
 from pipeline.ledger.sqlite_ledger import connect
@@ -58,26 +57,3 @@ def test_receipts_and_rebuild_know_every_decision(decision_ledger, attempt, seal
             (entry.table, entry.id): entry.columns for entry in receipt_sync.make_all_receipts(connection)
         }
     assert after == before
-
-
-def test_ten_thousand_judgements_are_short_lines_of_the_receipts(opened, ledger_path):
-    ledger = opened()
-    digest = "a" * 32
-    many = [
-        PictureDecision(
-            "right",
-            f"{serial:032x}",
-            digest,
-            digest * 2,
-            f"4000x3000:{digest * 2}",
-            shown_name="张伟" * 4,
-            position="名单" * 9,
-        )
-        for serial in range(10_000)
-    ]
-    ledger.record_judgements(many, now=1.0, who="me", why="review of r1")
-    ledger.close()
-    assert len(opened().list_picture_decisions()) == 10_000
-    assert [path.name for path in ledger_path.parent.glob("receipts*")] == ["receipts.jsonl"], (
-        "found again, not begun anew"
-    )

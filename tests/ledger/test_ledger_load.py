@@ -156,7 +156,7 @@ def fill(ledger, attempt, run_record, seen) -> None:
     adopted = [replace(seal, key=f"a{seal.key}", seal_name=seal.seal_name and "王处方章") for seal in SEALS]
     ledger.record_adopted_seals(adopted, now=30.0, who="it", why="")
     judged = PictureDecision("wrong", "p1", "n", "j" * 64, shown_name="张伟", position="a.xlsx 内科 2")
-    ledger.record_judgements([judged], now=31.0, who="it", why="")
+    ledger.record_judgement(judged, now=31.0, who="it", why="")
     ledger.record_given_picture(replace(judged, decided="given"), now=31.5, who="it", why="")
     ledger.record_accepted_runs(["r0"], now=32.0, who="it")
     ledger.record_files({"/in/\udcff.png": FileStat(1, 1_795_000_000_123_456_789, "a" * 64)})

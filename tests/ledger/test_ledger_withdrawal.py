@@ -151,7 +151,7 @@ def test_a_decision_on_two_numbers_is_held_by_a_decision_on_either(ledger, attem
 
 @pytest.mark.parametrize("number", [0, 1, 99])
 def test_what_is_no_decision_of_a_person_on_a_doctor_is_not_withdrawn(ledger, number):
-    ledger.record_judgements([PictureDecision("right", "k", "n", "a" * 64)], now=1.0, who="me", why="review")
+    ledger.record_judgement(PictureDecision("right", "k", "n", "a" * 64), now=1.0, who="me", why="review")
     with pytest.raises(LedgerConflict, match=r"^built_on$"):
         ledger.record_withdrawal(number, now=30.0, who="clerk", why="")
 

@@ -234,10 +234,10 @@ def test_the_parts_of_a_sentence_are_in_its_language():
 
 # ---- 3: what is asked for is there, and what is there is asked for
 
-REVIEW = "review_page."  # what the keys of the review page begin with, and the calls leave out
+REVIEW = "review_page."  # `render_review` puts it before its keys
 LOOKED_UP = [area for area in AREAS if area not in {"help", "problems", "service_errors"}]
 # that look a key up
-FUNCTIONS = {"make_message", "render", "render_review_text", "get_words", "get_pair"}
+FUNCTIONS = {"make_message", "render", "get_words", "get_pair"}
 METHODS = {"render", "render_sentence"}  # of a presenter and of a command's session
 SPEAKERS = {  # further methods of a session
     "inform",
@@ -278,8 +278,8 @@ def literals(node: ast.expr) -> Iterator[ast.expr]:
         yield node
 
 
-def asked(path: Path) -> Iterator[tuple[str, ast.expr, ast.Call]]:
-    """Yield every call of a module that asks for a word: how its keys begin, its key as written, the call."""
+def asked(path: Path) -> Iterator[tuple[ast.expr, ast.Call]]:
+    """Yield every call of a module that asks for a word: its key as written, and the call."""
     speakers = METHODS | (SPEAKERS if locate(path).startswith("cli/") else set())
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
@@ -295,25 +295,25 @@ def asked(path: Path) -> Iterator[tuple[str, ast.expr, ast.Call]]:
                 continue
         for key in (key for arg in keys for key in literals(arg)):
             if getattr(key, "value", "") not in {"zh", "en"}:  # a language is no key
-                yield REVIEW if name == "render_review_text" else "", key, node
+                yield key, node
 
 
 def test_every_word_that_is_asked_for_is_there():
     for path in MODULES:
-        for start, key, call in asked(path):
+        for key, call in asked(path):
             where = f"{locate(path)}, line {key.lineno}"
             if isinstance(key, ast.Constant):
                 if key.value in list_keys("help"):  # whole tables from English to Chinese
                     continue
-                assert start + key.value in ENTRIES, where
+                assert key.value in ENTRIES, where
                 filled = {keyword.arg for keyword in call.keywords}
-                is_filled_here = ast.unparse(call.func) not in {"get_words", "get_pair"} and not start
-                if is_filled_here and None not in filled:  # the review page's script fills some in
+                is_filled_here = ast.unparse(call.func) not in {"get_words", "get_pair"}
+                if is_filled_here and None not in filled:
                     words = ENTRIES[key.value]
                     assert names(words["en"]) | names(words["zh"]) <= filled, f"{where}: {key.value}"
             elif isinstance(key, ast.JoinedStr) and isinstance(key.values[0], ast.Constant):
                 prefix = key.values[0].value
-                assert any(entry.startswith(start + prefix) for entry in ENTRIES), where
+                assert any(entry.startswith(prefix) for entry in ENTRIES), where
 
 
 def test_the_search_for_keys_covers_the_modules():
@@ -363,7 +363,6 @@ def list_shapes() -> frozenset[str]:
         {
             *(shape for shape in of_modules if re.match(r"[a-z]+(\\\.|_)", shape)),
             *(re.escape(head) + "(.+)" for head in re.findall(r"'([a-z.]+\.)' \+", PAGES)),
-            r"js\.(.+)",  # given to the page's script without their heads
             r"halt\.(.+)",  # asked for in the catalogue itself (`halt_word`)
         }
     )

@@ -86,7 +86,7 @@ def test_judged_on_the_page_and_run(hospital):
         assert page.failures == []
     (who, why, detail), *_ = read_judgements(hospital)
     assert (who, why) == (read_user_name(), f"review of {hospital.runs[-1].name}")
-    assert [judgement["decided"] for judgement in json.loads(detail)] == ["right"]
+    assert json.loads(detail)["decided"] == "right"
     assert '"action":"judge"' in (hospital.folder / "state" / "page-log.jsonl").read_text("utf-8")
     assert hospital.go("run", "--yes") == 3
     assert status(hospital) == {name(1): "sealed", name(2): "rejected", name(3): "sealed"}
