@@ -9,7 +9,7 @@ import re
 import openpyxl
 import pytest
 from openpyxl.drawing.image import Image as Drawing
-from page_support import PageThread
+from page_support import PageThread, wait_for_checks
 from people import make_row, name, number
 from PIL import Image
 from run_support import draw_seal, wait_until
@@ -208,6 +208,7 @@ def test_each_of_two_namesakes_and_who_has_two_pictures_get_the_chosen_one_on_th
                 == {"00004": "rejected"} | dict.fromkeys(("00001", "00002", "00003"), "ready")
             )
         )
+        wait_for_checks(inside)
         others = f"{name(1)} · 00001 · 内科 · {number(1)[-4:]}、{shown}"
         assert f"首先是：{others}" in inside.get("/send").text
         given = inside.get("/rows/pictures").text
