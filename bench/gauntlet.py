@@ -49,7 +49,7 @@ TROUBLE = [  # what happens to how many doctors, and at which of their calls (No
     (REFUSED, 10, None),
     ("reset_after", 8, 1),
     ({"http_502": "after"}, 4, 1),
-    ("internal_error_before", 4, 1),
+    ({"code": "InternalError"}, 4, 1),
     ("throttle", 4, 1),
 ]
 

@@ -8,6 +8,7 @@ import re
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import zlib
@@ -165,21 +166,25 @@ def encode_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def run_sandbox(*options: str) -> Iterator[str]:
-    """Run the sandbox in a process of its own; gives its address."""
-    command = [sys.executable, "-m", "pipeline", "--lang", "en", "sandbox", "--port", "0", *options]
-    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        output = ""
-        while not (match := re.search(r"http://127\.0\.0\.1:\d+", output)):
-            line = process.stderr.readline()
-            assert line, "the sandbox did not start: " + output
-            output += line
-        yield match[0]
-    finally:
-        process.terminate()
-        process.wait()
+def run_sandbox(**rules: object) -> Iterator[str]:
+    """Run the sandbox with these rules in a process of its own; gives its address."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as rules_file:
+        json.dump(rules, rules_file)
+        rules_file.flush()
+        options = ("sandbox", "--port", "0", "--rules", rules_file.name)
+        command = [sys.executable, "-m", "pipeline", "--lang", "en", *options]
+        process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        try:
+            output = ""
+            while not (match := re.search(r"http://127\.0\.0\.1:\d+", output)):
+                line = process.stderr.readline()
+                assert line, "the sandbox did not start: " + output
+                output += line
+            yield match[0]
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def read_truth(url: str) -> dict:

@@ -162,8 +162,10 @@ async def run_over_socket(name: str, url: str, calls: int) -> Run:
 async def run_over_sockets(kind: str, jitter: float, calls: Mapping[str, int]) -> dict[str, Run]:
     """Run limiters at the same time, so many calls each, each against a sandbox of its own."""
     with contextlib.ExitStack() as stack:
-        options = ("--limiter", kind, "--latency", str(LATENCY), "--jitter", str(jitter))
-        urls = {name: stack.enter_context(run_sandbox(*options)) for name in calls}
+        urls = {
+            name: stack.enter_context(run_sandbox(limiter=kind, latency=LATENCY, jitter=jitter))
+            for name in calls
+        }
         runs = await asyncio.gather(*[run_over_socket(name, urls[name], calls[name]) for name in calls])
         return dict(zip(calls, runs, strict=True))
 

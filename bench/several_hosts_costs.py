@@ -29,7 +29,6 @@ UNCHANGED_RUNS = 7
 SETTLING_RUNS = 2
 RATE = 100  # calls a second: of several quotas, or of a larger one
 SECRET = "an operator's secret of the benchmark"
-UNLIMITED = ("--limiter", "none")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def measure_hospital(folder: Path, rows: int, server: PostgresServer | None) -> 
     (folder / "secrets" / "ledger__secret").write_text(SECRET)
     ledger = "state/ledger.sqlite3" if server is None else server.make_database()
     measure_size = _measure_server_size(server, ledger) if server else _measure_file_size(hospital)
-    with run_sandbox(*UNLIMITED) as url:
+    with run_sandbox(limiter="none") as url:
         hospital.configure(url, rate=RATE, ledger=ledger)
         first = hospital.run()
         assert first.code == 0, (folder / "output.log").read_text()

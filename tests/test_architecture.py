@@ -30,7 +30,7 @@ HOME_OF_LIBRARY = {
     "pandas": "reports/",
     "pillow_heif": "intake/images/formats.py",
     "platformdirs": "ledger/registry.py",
-    "pydantic": ("api/", "config/"),
+    "pydantic": ("api/", "config/", "sandbox/faults.py"),
     "procrastinate": "hosts/",
     "psutil": ("intake/readers/rare_formats.py", "support/atomic_files.py", "support/own_program.py"),
     "python_calamine": (),  # in tests and bench alone

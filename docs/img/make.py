@@ -63,12 +63,7 @@ def unreviewed(folder: Path, language: str) -> Path:
     """Run the demo's roster as if no run had been, and return the folder of its results: no seal is created."""
     (folder / "before").mkdir()
     config = folder / "before" / "config.yaml"
-    text = (folder / "demo" / "config.yaml").read_text("utf-8")
-    config.write_text(
-        text.replace("secrets_dir: ", "secrets_dir: ../demo/").replace("[inbox]", "[../demo/inbox]")
-        + "\nrequire_review: true\n",
-        "utf-8",
-    )
+    config.write_text(read_config(folder) + "\nrequire_review: true\n", "utf-8")
     call(folder, language, "--config", str(config), "run", "--yes")
     return folder / "before" / "out" / "latest"
 
@@ -77,10 +72,16 @@ def make_unsent(folder: Path) -> Path:
     """Return the configuration of the demo's roster as if no run had been."""
     config = folder / "unsent" / "config.yaml"
     config.parent.mkdir()
-    text = (folder / "demo" / "config.yaml").read_text("utf-8")
-    text = text.replace("secrets_dir: ", "secrets_dir: ../demo/").replace("[inbox]", "[../demo/inbox]")
-    config.write_text(text, "utf-8")
+    config.write_text(read_config(folder), "utf-8")
     return config
+
+
+def read_config(folder: Path) -> str:
+    """Return the demo's configuration for a folder beside it."""
+    text = (folder / "demo" / "config.yaml").read_text("utf-8")
+    for value in ("secrets_dir: ", "seals: ", "roster: ["):
+        text = text.replace(f"\n{value}", f"\n{value}../demo/")
+    return text
 
 
 def call(folder: Path, language: str, *words: str) -> None:

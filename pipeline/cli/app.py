@@ -77,7 +77,6 @@ REMEDIES: Mapping[type[EsignImportError], tuple[str, ...]] = {
 INTRODUCTIONS: Mapping[str, str] = {
     "no_config": "next_init",
     "port_taken": "next_free_port",
-    "port_rights": "next_free_port",
     "port_failed": "next_free_port",
     "jobs.no_server": "next_help",
     "ledger.backup_exists": "next_new_file",
@@ -102,7 +101,6 @@ INTRODUCTIONS: Mapping[str, str] = {
     "export.no_run": "next_run",
     "init.exists": "next_run",
     "ledger.in_order": "next_run",
-    "port_own": "next_run",
     "retry_takes_no_roster": "next_run",
     "sandbox_elsewhere": "next_run",
     "usage.results_as_roster": "next_check",

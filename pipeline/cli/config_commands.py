@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,16 +13,14 @@ from urllib.parse import urlsplit
 import click
 
 from pipeline.cli.context import Session, read_answer
-from pipeline.cli.demo import get_sample_folder
+from pipeline.cli.demo import create_sandbox_project, get_truth_file
 from pipeline.cli.help import CommandGroup
 from pipeline.errors import UsageError
 from pipeline.messages.catalogue import make_message
-from pipeline.support.atomic_files import make_folder
 from pipeline.support.terminal_text import join
 
 if TYPE_CHECKING:
     from pipeline.esign.products import Product
-    from pipeline.operations.init_project import ProjectSettings
 
 Answer = TypeVar("Answer", bound=str)
 Environment = Literal["production", "test", "sandbox"]
@@ -72,7 +69,7 @@ def init(
     """
     from pipeline.config.named_paths import is_usual_app_id
     from pipeline.esign.products import ESSBASIC, PRODUCTS
-    from pipeline.operations.init_project import create_project, require_new_project
+    from pipeline.operations.init_project import ProjectSettings, create_project, require_new_project
 
     if folder.absolute() != Path.cwd():
         session.config_path = folder / "config.yaml"
@@ -96,8 +93,14 @@ def init(
     if is_interactive and not session.lang_given:
         language = _prompt_choice(session, "init.ask_language", {"zh": "zh", "en": "en"}, session.spoken)
     given = {name: value for name, value in ids.items() if value}
-    settings = _build_settings(product_used, chosen, language, given)
-    template = create_project(folder, settings)
+    if chosen == "sandbox":
+        template = create_sandbox_project(folder, product_used, language)
+    else:
+        endpoint = product_used.endpoints[chosen].general
+        settings = ProjectSettings(
+            product=product_used, environment=chosen, endpoint=endpoint, language=language, ids=given
+        )
+        template = create_project(folder, settings)
     session.print_json(
         folder=str(folder.absolute()),
         product=product_used.name,
@@ -106,60 +109,27 @@ def init(
         template=str(template.absolute()),
     )
     session.inform("init.done", folder=folder.resolve())
-    app_id = settings.ids.get("app_id", "")
-    if app_id and chosen != "sandbox" and not is_usual_app_id(app_id):
-        session.alert("warning", text=make_message("config_odd_app_id", app_id=app_id))
     if chosen == "sandbox":
-        return _finish_sandbox(session, folder)
-    _print_steps(session, folder, settings, template)
+        command = join(["sandbox", "--truth", str(get_truth_file(folder))])
+        session.inform("init.sandbox", command=f"{session.invocation} {command}")
+        session.suggest_command("init.next_run", "run")
+        return 0
+    app_id = given.get("app_id", "")
+    if app_id and not is_usual_app_id(app_id):
+        session.alert("warning", text=make_message("config_odd_app_id", app_id=app_id))
+    _print_steps(session, folder, product_used, given, template)
     return 0
 
 
-def _build_settings(
-    product: Product, environment: Environment, language: str, ids: Mapping[str, str]
-) -> ProjectSettings:
-    from pipeline.operations.init_project import ProjectSettings
-
-    if environment != "sandbox":
-        endpoint = product.endpoints[environment].general
-        return ProjectSettings(
-            product=product, environment=environment, endpoint=endpoint, language=language, ids=ids
-        )
-    from pipeline.sandbox.gateway import SANDBOX, make_own_keys
-    from pipeline.sandbox.server import HOST, choose_free_port
-
-    return ProjectSettings(
-        product=product,
-        environment="sandbox",
-        endpoint=f"http://{HOST}:{choose_free_port()}",
-        language=language,
-        ids={name: getattr(SANDBOX, name) for name in product.ids},
-        secrets=make_own_keys(),
-    )
-
-
-def _finish_sandbox(session: Session, folder: Path) -> int:
-    """Put sample data into the folders, and print how to go on."""
-    sample = get_sample_folder()
-    if not any((folder / "inbox").iterdir()) and not any((folder / "seals").iterdir()):
-        shutil.copyfile(sample / "roster.xlsx", folder / "inbox" / "roster.xlsx")
-        for picture in filter(Path.is_file, (sample / "seals").rglob("*")):
-            copy = folder / picture.relative_to(sample)
-            make_folder(copy.parent)  # copytree would give the folders the rights of the sample's
-            shutil.copyfile(picture, copy)
-    command = join(["sandbox", "--truth", str(folder / "sandbox-seals.jsonl")])
-    session.inform("init.sandbox", command=f"{session.invocation} {command}")
-    session.suggest_command("init.next_run", "run")
-    return 0
-
-
-def _print_steps(session: Session, folder: Path, settings: ProjectSettings, template: Path) -> None:
+def _print_steps(
+    session: Session, folder: Path, product: Product, ids: Mapping[str, str], template: Path
+) -> None:
     """Print what is left to do before the first run."""
     from pipeline.operations.init_project import CONFIG, SECRETS
 
     id_file, key_file = (folder / "secrets" / name for name in SECRETS)
     session.inform("init.secrets", id_file=id_file, key_file=key_file)
-    missing = [f"api.{name}" for name in settings.product.ids if name not in settings.ids]
+    missing = [f"api.{name}" for name in product.ids if name not in ids]
     keys = session.render_sentence("separator.comma").join(missing)
     session.inform("init.ids" if missing else "init.no_ids", path=folder / CONFIG, keys=keys)
     session.inform("init.fill", inbox=folder / "inbox", seals=folder / "seals", template=template)

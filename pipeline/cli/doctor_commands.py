@@ -58,9 +58,7 @@ def doctor(session: Session, *, offline: bool, send_test: bool) -> int:
     faults = [finding for finding in findings if finding.level == "fault"]
     warnings = sum(finding.level == "warning" for finding in findings)
     session.inform("doctor.sum", faults=len(faults), warnings=warnings)
-    if faults and all(finding.needs_sandbox for finding in faults):
-        session.suggest_command("next.other_sandbox", "sandbox")
-    elif faults:
+    if faults:
         session.suggest_same_command("next_after")
     else:
         session.suggest_command("next_check", "check")

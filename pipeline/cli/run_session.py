@@ -24,7 +24,6 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RowOutcome, RunObserver, RunPreview, RunRequest
 from pipeline.errors import DiskTrouble, EsignImportError
-from pipeline.esign.signing import CredentialsFinder
 from pipeline.intake.readers.discover import list_usable_rosters
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.support.atomic_files import require_writable
@@ -51,18 +50,17 @@ def run_command(
     yes: bool = False,
     new_ledger: bool = False,
     steps: bool = True,
-    register: bool = True,
-    credentials: CredentialsFinder | None = None,
+    state_folder: Path | None = None,
 ) -> int:
     """Hold the lock and the ledger for one run, print its results and the next ``steps``; return the exit code.
 
-    ``register`` False leaves the registry of ledgers alone.
+    ``state_folder`` is used in place of the user's.
     """
     session, config = recorder.session, recorder.config
     warn_of_pictures(session, request)
     is_new_folder = not request.out.exists()
     held_ledger = tenant_ledger.lock_ledger(
-        config, request, session.clock, new_ledger=new_ledger, register=register, warnings=session
+        config, request, session.clock, new_ledger=new_ledger, state_folder=state_folder, warnings=session
     )
     with held_ledger as (ledger, site_key):
         _create_results_folder(recorder, ledger, request)
@@ -83,7 +81,7 @@ def run_command(
                         ledger=ledger,
                         site_key=site_key,
                         limiter=limiter,
-                        credentials=credentials or stage_settings.get_credentials_places(config),
+                        credentials=stage_settings.get_credentials_places(config),
                         clock=session.clock,
                         stop=observer.stop,
                         observer=observer,

@@ -33,10 +33,6 @@ ResponsibleRole = Literal["clerk", "it", "tencent", "nobody"]
 Rerun = Literal["itself", "after", "held"]
 
 
-# begins the message of a sandbox that another configuration started; its owner follows
-OTHER_SANDBOX = "another sandbox: "
-# … of the sandbox of the configuration that calls, whose keys were changed since; its owner follows
-OWN_SANDBOX = "a sandbox with former keys: "
 SIGNATURE_REFUSED = "AuthFailure.SignatureFailure"
 OPERATOR_REFUSED = "OperationDenied.UserNotInOrganization"
 TOKEN_REFUSED = "AuthFailure.TokenFailure"  # noqa: S105 - a code

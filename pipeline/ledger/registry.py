@@ -91,13 +91,11 @@ class TenantRegistry:
     """The registry of one tenant.
 
     ``strict`` refuses what contradicts it; else the contradiction is a warning. A file that is missing or damaged
-    contradicts nothing. A sandbox has an entry for each ``address``: what one has created, another one does not know.
+    contradicts nothing.
     """
 
-    def __init__(self, folder: Path, tenant: str, *, strict: bool, address: str = "") -> None:
-        name = f"{tenant}@{address}" if address else tenant
-        digest = hashlib.sha256(name.encode()).hexdigest()[:NAME_CHARS]
-        self._address = address
+    def __init__(self, folder: Path, tenant: str, *, strict: bool) -> None:
+        digest = hashlib.sha256(tenant.encode()).hexdigest()[:NAME_CHARS]
         self.tenant = tenant
         self.strict = strict
         self._folder = folder
@@ -106,7 +104,7 @@ class TenantRegistry:
 
     def for_tenant(self, tenant: str) -> TenantRegistry:
         """Return the registry of another tenant in the same folder."""
-        return TenantRegistry(self._folder, tenant, strict=self.strict, address=self._address)
+        return TenantRegistry(self._folder, tenant, strict=self.strict)
 
     def make_tenant_lock(self) -> RunLock | None:
         """Return the lock that one process of this host holds for the tenant; None where the registry is not strict."""

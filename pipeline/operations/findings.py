@@ -22,7 +22,6 @@ class Finding:
     text: Message
     remedy: Message | None = None
     exit: int = 0  # of a fault
-    needs_sandbox: bool = False  # the sandbox of this configuration does not run
     error: Exception | None = None  # a program error, whose traceback `-v` shows
 
 

@@ -14,7 +14,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_answer
 from pipeline.domain.message import Message
 from pipeline.domain.server_address import is_loopback
-from pipeline.domain.service_codes import OTHER_SANDBOX, get_listed_meaning, get_upload_meaning
+from pipeline.domain.service_codes import get_listed_meaning, get_upload_meaning
 from pipeline.errors import CredentialsMissing, UsageError, reason_of
 from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import build_liveness_check
@@ -175,8 +175,7 @@ def _report_silence(why: Message, host: str, config: Config) -> Finding:
             failure = _try_proxy(machine_proxy)
             key = "cure.machine_proxy_silent" if failure else "cure.machine_proxy"
             cure = make_message(key, proxy=machine_proxy, why=failure)
-    needs_sandbox = cure is not None and cure.key in {"cure.sandbox", "cure.sandbox_port"}
-    return Finding("network", "fault", text, cure, NETWORK_EXIT, needs_sandbox=needs_sandbox)
+    return Finding("network", "fault", text, cure, NETWORK_EXIT)
 
 
 def _get_machine_proxy(endpoint: str) -> str | None:
@@ -263,5 +262,4 @@ def _report_refusal(reply: Reply, action: str, key: str, keys: Mapping[str, str]
         remedy = make_message("doctor.refused.remedy", request_id=answer.request_id)
         return Finding("credentials", "fault", text, remedy, NETWORK_EXIT)
     why = describe_refused_call(answer.code, keys, action, message)
-    text, needs_sandbox = make_message(key, why=why), message.startswith(OTHER_SANDBOX)
-    return Finding("credentials", "fault", text, None, CREDENTIALS_EXIT, needs_sandbox=needs_sandbox)
+    return Finding("credentials", "fault", make_message(key, why=why), None, CREDENTIALS_EXIT)

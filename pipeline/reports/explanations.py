@@ -26,8 +26,6 @@ from pipeline.domain.run import (
 from pipeline.domain.service_codes import (
     NAME_EXISTS,
     OPERATOR_REFUSED,
-    OTHER_SANDBOX,
-    OWN_SANDBOX,
     SIGNATURE_REFUSED,
     TOKEN_REFUSED,
     is_of_settings,
@@ -53,7 +51,6 @@ from pipeline.messages.service_errors import (
 )
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import display_last_attempt
-from pipeline.support.terminal_text import quote
 
 # reasons of ours whose own words name no cure
 _WITH_ADVICE = frozenset({"SEAL_ID_REUSED", "LEDGER_CONFLICT", "OUTAGE", "TLS"})
@@ -319,12 +316,6 @@ def describe_halt(
     task = describe_task(advice, presenter)
     if is_known(f"halt.{code}"):
         return presenter.render("halted.task", what=text, task=task) if code in _WITH_ADVICE else text
-    if message.startswith(OTHER_SANDBOX):
-        return presenter.render("halted.other_sandbox", owner=message.removeprefix(OTHER_SANDBOX))
-    if message.startswith(OWN_SANDBOX):
-        path = message.removeprefix(OWN_SANDBOX).rpartition(" (")[0]
-        changed = detail.get("key_file" if code == SIGNATURE_REFUSED else "id_file", path)
-        return presenter.render("halted.own_sandbox", path=changed, typed=quote(path))
     keys = _describe_keys(code, detail, presenter)
     words = presenter.render("halted.words", message=message) if message else ""
     meaning = advice.meaning.render(presenter.language)

@@ -32,7 +32,6 @@ from pipeline.domain.run import (
     RunReport,
     Status,
 )
-from pipeline.domain.service_codes import OTHER_SANDBOX
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.messages.service_errors import is_network_fault
 from pipeline.support.terminal_text import UTF_8, join, quote
@@ -138,7 +137,6 @@ class RunState:
     is_network_fault: bool = False  # the network, a proxy or a portal stopped the run
     has_foreign_answers: bool = False  # a page or a gateway answered in the service's place
     is_limited_to_people: bool = False  # only those named with --only were sent
-    is_other_sandbox: bool = False  # the sandbox that answered is another configuration's
     is_of_existing_names: bool = False  # stopped because seals with the names of these rows exist
     file_steps: Sequence[NextStep] = ()  # on rosters that were not read
     unresolved: int = 0  # creates without a verdict
@@ -201,8 +199,6 @@ def _list_halt_steps(state: RunState) -> Iterator[NextStep]:
         yield make_step("next.untrusted", state.command_line.build("resolve"))
     elif state.is_network_fault:
         yield make_step("next.network", state.command_line.build("doctor"))
-    elif state.is_other_sandbox:
-        yield make_step("next.other_sandbox", state.command_line.build("sandbox"))
     elif state.exit == EXIT_HALTED:
         yield make_step("next.halted", state.send_again)
     if state.halt_code == PLAN_CHANGED:
@@ -422,7 +418,6 @@ def _make_run_state(report: RunReport, masker: Masker) -> RunState:
             row.status is Status.NOT_SENT and row.code == FOREIGN_ANSWER for row in report.outcomes
         ),
         is_limited_to_people="--only" in report.restrictions,
-        is_other_sandbox=report.halt is not None and report.halt.message.startswith(OTHER_SANDBOX),
         is_of_existing_names=report.halt is not None and report.halt.is_of_existing_names,
         file_steps=list(_list_file_steps(report)),
         unresolved=sum(

@@ -9,7 +9,6 @@ from pathlib import Path
 from pipeline.domain.masking import mask_path
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import EndedRow
-from pipeline.domain.service_codes import OTHER_SANDBOX
 from pipeline.ledger.protocol import RunRecord
 from pipeline.messages.catalogue import load_texts
 from pipeline.messages.service_errors import is_network_fault
@@ -90,7 +89,6 @@ def _make_recorded_state(
         halt_code=halt.get("code", ""),
         is_network_fault=is_network_fault(halt.get("cause", halt.get("message"))),
         is_limited_to_people="--only" in content.get("restrictions", ()),
-        is_other_sandbox=str(halt.get("message", "")).startswith(OTHER_SANDBOX),
         is_of_existing_names=halt.get("code") == "SEALS_EXIST",
         file_steps=[make_step("next.files", send_again, n=len(refused), files=named)] if refused else (),
         unresolved=unresolved,

@@ -13,12 +13,12 @@ import math
 import re
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.clock import utc_date
-from pipeline.domain.service_codes import OTHER_SANDBOX, OWN_SANDBOX, SIGNATURE_REFUSED
+from pipeline.domain.service_codes import SIGNATURE_REFUSED
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
@@ -36,9 +36,7 @@ ACTIONS = (
     SEAL_URL,
 )
 
-Role = Literal["general", "file", "both"]
-
-BODY_LIMIT = 10 * 1024 * 1024  # bytes, TC3 over POST; the file host takes more
+BODY_LIMIT = 10 * 1024 * 1024  # bytes, TC3 over POST; an upload may have more
 
 ESSBASIC, ESS = "essbasic", "ess"
 # by version
@@ -55,13 +53,12 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request whole; header names are in lower case, ``role`` is the host that it reached."""
+    """A request whole; header names are in lower case."""
 
     method: str
     query: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    role: Role
     connection: str
     parameters: Mapping[str, Any] | None = field(repr=False)  # None when the body is no JSON object
 
@@ -108,14 +105,13 @@ def read_call(
     body: bytes,
     *,
     headers: Mapping[str, str],
-    role: Role = "both",
     method: str = "POST",
     query: str = "",
     connection: str = "",
 ) -> Call:
     """Return the call that a request makes; header names may come in any case."""
     lower = {name.lower(): value for name, value in headers.items()}
-    return Call(method, query, lower, body, role, connection, _parse_body(body))
+    return Call(method, query, lower, body, connection, _parse_body(body))
 
 
 def _parse_body(body: bytes) -> Mapping[str, Any] | None:
@@ -168,12 +164,8 @@ MESSAGES: Mapping[str, str] = {
     "ResourceNotFound.File": "文件不存在。",
     "ResourceNotFound.Organization": "机构不存在。",
     "UnknownParameter": "未知参数错误，用户多传未定义的参数会导致错误。",
-    "UnsupportedOperation": "操作不支持。",
     "UnsupportedProtocol": "HTTP(S)请求协议错误，只支持 GET 和 POST 请求。",
 }
-
-
-SECRET_ID_NOT_FOUND = "AuthFailure.SecretIdNotFound"  # noqa: S105 - a code
 
 
 class Refusal(Exception):
@@ -181,7 +173,7 @@ class Refusal(Exception):
 
     def __init__(self, code: str, message: str | None = None) -> None:
         self.code = code
-        self.message = message or MESSAGES.get(code) or MESSAGES[code.partition(".")[0]]
+        self.message = message or MESSAGES.get(code) or MESSAGES.get(code.partition(".")[0], code)
         super().__init__(code)
 
 
@@ -244,7 +236,7 @@ def verify_signature(
         raise Refusal("AuthFailure.InvalidAuthorization")
     tenant = tenants.get(match["id"])
     if tenant is None:
-        raise Refusal(SECRET_ID_NOT_FOUND)
+        raise Refusal("AuthFailure.SecretIdNotFound")
     timestamp = int(headers["x-tc-timestamp"])
     if abs(now - timestamp) > WINDOW:
         raise Refusal("AuthFailure.SignatureExpire")
@@ -282,9 +274,16 @@ SANDBOX = Tenant(
 )
 
 
-def make_own_keys() -> tuple[str, str]:
-    """Return a SecretId and a SecretKey that no other sandbox knows."""
-    return f"AKIDsandbox{secrets.token_hex(13)}", secrets.token_urlsafe(24)
+def make_tenant() -> Tenant:
+    """Return a hospital with keys and ids that no other one has."""
+    return Tenant(
+        secret_id=f"AKIDsandbox{secrets.token_hex(13)}",
+        secret_key=secrets.token_urlsafe(24),
+        app_id=f"yD{secrets.token_hex(15)}",
+        organization_open_id=f"org_sandbox_{secrets.token_hex(8)}",
+        operator_open_id=SANDBOX.operator_open_id,
+        operator_user_id=SANDBOX.operator_user_id,
+    )
 
 
 LimiterKind = Literal["rolling", "calendar", "none"]
@@ -318,20 +317,11 @@ class CallCounter:
 
 
 class Gateway:
-    """Knows the credentials and counts their calls; keys of another sandbox are refused with its own ``owner``.
+    """Knows the credentials and counts their calls."""
 
-    ``list_current_tenants`` returns the owner's tenants with the keys that they have now.
-    """
-
-    def __init__(
-        self,
-        tenants: Sequence[Tenant],
-        counter: CallCounter,
-        owner: str = "",
-        list_current_tenants: Callable[[], Sequence[Tenant]] = list,
-    ) -> None:
-        self._tenants = tuple(tenants)
-        self._owner, self._list_current_tenants = owner, list_current_tenants
+    def __init__(self, tenants: Sequence[Tenant], counter: CallCounter) -> None:
+        self._tenants = {tenant.secret_id: tenant for tenant in tenants}
+        self._all_tenants = tuple(tenants)
         self._counter = counter
 
     def admit_call(self, call: Call, *, now: float, steady: float, skew: float) -> list[Tenant]:
@@ -341,31 +331,22 @@ class Gateway:
         """
         _check_request(call)
         _check_action(call)
-        try:
-            secret_id = _verify_call(call, self._tenants, now + skew)
-        except Refusal as refusal:
-            if not self._owner or refusal.code not in {SECRET_ID_NOT_FOUND, SIGNATURE_REFUSED}:
-                raise
-            if self._has_current_keys(call, now + skew):
-                raise Refusal(refusal.code, f"{OWN_SANDBOX}{self._owner}") from refusal
-            if refusal.code == SECRET_ID_NOT_FOUND:
-                raise Refusal(refusal.code, f"{OTHER_SANDBOX}{self._owner}") from refusal
-            raise
+        secret_id = verify_signature(
+            method=call.method,
+            query=call.query,
+            headers=call.headers,
+            body=call.body,
+            tenants=self._tenants,
+            service=call.service,
+            now=now + skew,
+        )
         share = _get_rate_share(call)
         count = self._counter.count_call(
             (secret_id, f"{call.service}:{call.action}"), now=now, steady=steady, share=share
         )
         if count is not None:
             raise build_throttle_refusal(count, self._counter.rate * share)
-        return [tenant for tenant in self._tenants if tenant.secret_id == secret_id]
-
-    def _has_current_keys(self, call: Call, now: float) -> bool:
-        """Return whether a call is signed with keys that the owner has now: they were changed since the start."""
-        try:
-            _verify_call(call, self._list_current_tenants(), now)
-        except Refusal:
-            return False
-        return True
+        return [tenant for tenant in self._all_tenants if tenant.secret_id == secret_id]
 
 
 def _get_rate_share(call: Call) -> float:
@@ -373,24 +354,10 @@ def _get_rate_share(call: Call) -> float:
     return 15 if call.service == ESS and call.action == UPLOAD else 1
 
 
-def _verify_call(call: Call, tenants: Sequence[Tenant], now: float) -> str:
-    """Return the SecretId of one of these tenants that signed a call, or raise Refusal."""
-    return verify_signature(
-        method=call.method,
-        query=call.query,
-        headers=call.headers,
-        body=call.body,
-        tenants={tenant.secret_id: tenant for tenant in tenants},
-        service=call.service,
-        now=now,
-    )
-
-
 def _check_request(call: Call) -> None:
     if call.method != "POST":
         raise Refusal("UnsupportedProtocol")
-    takes_files = call.role != "general" and call.action == UPLOAD
-    if len(call.body) > BODY_LIMIT and not takes_files:
+    if len(call.body) > BODY_LIMIT and call.action != UPLOAD:
         raise Refusal("RequestSizeLimitExceeded")
     if call.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal("InvalidRequest")
@@ -405,9 +372,5 @@ def _check_request(call: Call) -> None:
 def _check_action(call: Call) -> None:
     if get_operation(call.action, call.service) not in ACTIONS:
         raise Refusal("InvalidAction")
-    if call.role == "general" and call.action == UPLOAD:
-        raise Refusal("InvalidAction", "action not exist")
-    if call.role == "file" and call.action != UPLOAD:
-        raise Refusal("UnsupportedOperation", "操作禁止")
     if call.headers["x-tc-version"] not in SERVICES:
         raise Refusal("NoSuchVersion")

@@ -18,11 +18,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from email.utils import formatdate
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import aiohttp
 from aiohttp import web
 
 from pipeline.clock import Clock, SystemClock
@@ -30,14 +28,10 @@ from pipeline.errors import UsageError
 from pipeline.sandbox.actions import Seal
 from pipeline.sandbox.auto_sign import ControlError
 from pipeline.sandbox.faults import EITHER_SIDE, Fault, Faults, parse_faults
-from pipeline.sandbox.gateway import CREATE, UPLOAD, Call, Refusal, Role, build_throttle_refusal, read_call
+from pipeline.sandbox.gateway import CREATE, UPLOAD, Call, Refusal, build_throttle_refusal, read_call
 from pipeline.sandbox.service import CallAnswer, FakeService
 
 HOST = "127.0.0.1"
-OWNER_PATH = "/_owner"
-MAX_OWNER_BYTES = 4096
-OWNER_SECONDS = 2.0  # to wait for whose sandbox it is
-SERVER_LENGTH = 40  # characters shown of a program's name for itself
 FREE_PORTS = range(20_000, 30_000)  # below those that systems give to outgoing connections
 READ_LIMIT = 256 * 1024 * 1024  # bytes; what is longer is cut here and fails on its size, or on its signature
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: close() sends RST
@@ -62,32 +56,31 @@ class Sandbox:
     arrival_jitter: float = 0.0  # a call reaches the limiter up to so many seconds after it came, uniformly
     seed: InitVar[int | None] = None  # of the jitter
     port: int = 0  # 0 lets the system choose
-    two_ports: bool = False  # one address for each host role, as in production; else one address plays both
     clock: Clock = field(default_factory=SystemClock)
     truth_file: Path | None = None  # keeps the seals across restarts
 
     def __post_init__(self, faults: Sequence[Fault], seed: int | None) -> None:
-        self.url = self.file_url = ""  # set by start()
+        self.url = ""  # set by start()
         self._faults = Faults(faults)
         self._given = GivenAnswers()
         self._random = random.Random(seed)  # noqa: S311  chance for a rehearsal, no secret
-        self._runners: list[web.ServerRunner] = []
+        self._runner: web.ServerRunner | None = None
 
     async def start(self) -> None:
-        """Recall the truth file and listen; ``url`` and ``file_url`` are known from here on."""
+        """Recall the truth file and listen; ``url`` is known from here on."""
         if self.truth_file is not None:
             self.service.restore_seals(_read_seals(self.truth_file))
-        if self.two_ports:
-            self.url = await self._listen_on("general", self.port)
-            self.file_url = await self._listen_on("file", 0)
-        else:
-            self.url = self.file_url = await self._listen_on("both", self.port)
+        server = web.Server(self._handle_request, access_log=None, auto_decompress=False)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.01)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, HOST, self.port).start()
+        self.url = f"http://{HOST}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
         """Stop listening; answers still held back are never given."""
-        for runner in self._runners:
-            await runner.cleanup()
-        self._runners.clear()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -96,19 +89,9 @@ class Sandbox:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def _listen_on(self, role: Role, port: int) -> str:
-        server = web.Server(partial(self._handle_request, role), access_log=None, auto_decompress=False)
-        runner = web.ServerRunner(server, shutdown_timeout=0.01)
-        await runner.setup()
-        self._runners.append(runner)
-        await web.TCPSite(runner, HOST, port).start()
-        return f"http://{HOST}:{runner.addresses[0][1]}"
-
-    async def _handle_request(self, role: Role, request: web.BaseRequest) -> web.StreamResponse:
+    async def _handle_request(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path in {"/_truth", "/_auto_sign", "/_faults"}:
             return await self._serve_control(request)
-        if request.path == OWNER_PATH:
-            return web.json_response({"owner": self.service.owner})
         if request.path != "/":
             return web.Response(status=404, headers={"Server": "nginx"})
         arrived = self.clock.monotonic()
@@ -116,7 +99,6 @@ class Sandbox:
         call = read_call(
             body,
             headers=request.headers,
-            role=role,
             method=request.method,
             query=request.rel_url.raw_query_string,
             connection="{}:{}".format(*(request.get_extra_info("peername") or ("", 0))[:2]),
@@ -199,42 +181,13 @@ def choose_free_port() -> int:
             return port
 
 
-async def read_owner(port: int) -> str | None:
-    """Return for whom the sandbox on a port was started, None where no sandbox answers there."""
-    timeout = aiohttp.ClientTimeout(total=OWNER_SECONDS)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"http://{HOST}:{port}{OWNER_PATH}", allow_redirects=False) as response,
-        ):
-            record = json.loads(await response.content.read(MAX_OWNER_BYTES))
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-        return None
-    owner = record.get("owner") if isinstance(record, dict) else None
-    return owner if isinstance(owner, str) else None
-
-
-async def read_answer(port: int) -> tuple[int, str] | None:
-    """Return the status and the name of the server that answers on a port, None where none does."""
-    timeout = aiohttp.ClientTimeout(total=OWNER_SECONDS)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"http://{HOST}:{port}/", allow_redirects=False) as response,
-        ):
-            server = "".join(filter(str.isprintable, response.headers.get("Server", "")))
-            return response.status, server[:SERVER_LENGTH]
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-        return None
-
-
 class SandboxThread:
     """``with SandboxThread(Sandbox(service)) as sandbox: … sandbox.url``; its service may be read meanwhile."""
 
     def __init__(self, sandbox: Sandbox | None = None) -> None:
         self._sandbox = sandbox or Sandbox()
         self.service = self._sandbox.service
-        self.url = self.file_url = ""  # known once it listens
+        self.url = ""  # known once it listens
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
 
@@ -245,7 +198,7 @@ class SandboxThread:
         except BaseException:  # a taken port, a damaged file
             self.__exit__()
             raise
-        self.url, self.file_url = self._sandbox.url, self._sandbox.file_url
+        self.url = self._sandbox.url
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -360,9 +313,7 @@ def make_refusal(faults: Sequence[Fault], *, rate: float) -> Refusal | None:
     for fault in faults:
         if fault.kind == "throttle":
             return build_throttle_refusal(rate + 1, rate)
-        if fault.kind == "internal_error_before":
-            return Refusal(fault.code or "InternalError", fault.message)
-        if fault.kind == "code" and fault.code is not None:
+        if fault.kind == "code":
             return Refusal(fault.code, fault.message)
     return None
 
@@ -421,8 +372,6 @@ def _spoil(response: dict[str, Any], fault: Fault, given: GivenAnswers, *, execu
             changes = {"FileIds": given.get_first_value(UPLOAD, "FileIds") or response["FileIds"]}
         case "no_seal_id":
             response = {name: value for name, value in response.items() if name != "SealId"}
-        case "empty_seal_id" if "SealId" in response:
-            changes = {"SealId": ""}
         case "seal_id" if "SealId" in response:
             changes = {"SealId": fault.seal_id}
         case "link" if "Url" in response:

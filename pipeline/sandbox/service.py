@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -52,30 +52,18 @@ class CallAnswer:
 
 
 class FakeService:
-    """One region of the service with its tenants.
+    """One region of the service with its tenants."""
 
-    ``owner`` is the configuration or the user that it was started for; ``list_current_tenants`` returns its tenants as they are now.
-    """
-
-    def __init__(
-        self,
-        rules: Rules | None = None,
-        *,
-        tenants: Sequence[Tenant] = (SANDBOX,),
-        owner: str = "",
-        list_current_tenants: Callable[[], Sequence[Tenant]] = list,
-    ) -> None:
+    def __init__(self, rules: Rules | None = None, *, tenants: Sequence[Tenant] = (SANDBOX,)) -> None:
         self.rules = rules or Rules()
         self.tenants = tuple(tenants)
-        self.owner, self._list_current_tenants = owner, list_current_tenants
         self._random = random.Random()  # noqa: S311  identifiers of a stand-in guard nothing
         self.reset()
 
     def reset(self) -> None:
         """Start again: no call received, no seal made."""
         self.received: list[Received] = []
-        counter = CallCounter(self.rules.limiter, self.rules.rate)
-        self._gateway = Gateway(self.tenants, counter, self.owner, self._list_current_tenants)
+        self._gateway = Gateway(self.tenants, CallCounter(self.rules.limiter, self.rules.rate))
         self._actions = Actions(self.rules, self._random)
         self.seals = self._actions.seals
         self.uploads = self._actions.uploads
@@ -168,7 +156,6 @@ class FakeService:
             arrivals[request.action].append(request.arrived)
             counts[request.action][request.code] += 1
         return {
-            "owner": self.owner,
             "counts": counts,
             "arrivals": arrivals,
             "requests": [asdict(request) for request in received],

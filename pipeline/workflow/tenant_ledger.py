@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
@@ -138,8 +137,7 @@ def list_lost_ledgers(
 def _make_registry(config: Config, folder: Path) -> TenantRegistry:
     is_sandbox = get_service_environment(config.api.endpoint) == "sandbox"
     mode = config.ledger_registry or ("warn" if is_sandbox else "strict")
-    address = urlsplit(config.api.endpoint).netloc if is_sandbox else ""
-    return TenantRegistry(folder, config.tenant, strict=mode == "strict", address=address)
+    return TenantRegistry(folder, config.tenant, strict=mode == "strict")
 
 
 def _make_tenant_lock(config: Config) -> RunLock | None:
@@ -213,23 +211,22 @@ def lock_ledger(
     clock: Clock,
     *,
     new_ledger: bool = False,
-    register: bool = True,
+    state_folder: Path | None = None,
     warnings: WarningOutput = WARNING_LOG,
 ) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
     """Own and open the configured ledger for one run; enter what an earlier run could not. Raises Locked.
 
-    ``register`` False leaves the registry of ledgers alone (`demo`). ``warnings`` is given the errors that are no reason
-    to stop.
+    ``state_folder`` is used in place of the user's (`demo`). ``warnings`` is given the errors that are no reason to stop.
     """
-    store, registry, results = make_store(config), make_registry(config), make_results(config)
+    store, results = make_store(config), make_results(config)
     ownership = Ownership(
-        registry if register else None,
+        _make_registry(config, state_folder or default_folder()),
         store.hold,
         _make_tenant_lock(config),
         results,
         accept_ledger=new_ledger,
         warnings=warnings,
-        shared_registry=make_shared_registry(config) if register else None,
+        shared_registry=make_shared_registry(config),
     )
     with (
         ownership.take(run=request.run, now=clock.now()),
@@ -239,8 +236,7 @@ def lock_ledger(
             ledger.record_accepted_runs(list(lacking), now=clock.now(), who=read_user_name())
         kept = KeptAnswers(ledger, site_key, config.resolve_path(config.out))
         kept.enter_all(now=clock.now(), warnings=warnings)
-        if register:
-            note_ledgers(store, config)
+        note_ledgers(store, config)
         yield ledger, site_key
 
 

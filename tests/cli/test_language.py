@@ -88,9 +88,9 @@ def test_help_is_in_one_language_but_for_the_sentences_of_click(words, capsys):
     "words",
     [
         "", "rnu", "run --limt 3", "run --limit x", "run --limit 0", "run --limit", "run nowhere.xlsx",
-        "sandbox --limiter x", "sandbox --port 99999", "sandbox --faults nowhere", "sandbox --faults .", "sandbox a b",
+        "sandbox --rules nowhere", "sandbox --port 99999", "sandbox --faults nowhere", "sandbox --faults .", "sandbox a b",
         "ledger", "ledger backup", "ledger rebuild x", "config shwo", "--lang fr run", "check --out",
-        "run --l 3", "sandbox --rate x", "--foo", "run --yes=3", "sandbox --truth .", "explain",
+        "run --l 3", "sandbox --rules .", "--foo", "run --yes=3", "sandbox --truth .", "explain",
         "demo --rows -1", "adopt", "retry a b", "resolve --seal-id", "--config nowhere.yaml run", "run -c nowhere.yaml",
     ],
 )  # fmt: skip

@@ -197,15 +197,6 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     assert hospital.go("run") == 0
 
 
-def test_doctor_ends_with_the_sandbox_only_where_nothing_else_is_at_fault(hospital, capsys):
-    hospital.configure(endpoint="http://127.0.0.1:9")
-    hospital.go("doctor")
-    assert capsys.readouterr().err.endswith(" sandbox\n")
-    (hospital.folder / "secrets" / "tencent__secret_key").write_text("")
-    hospital.go("doctor")
-    assert capsys.readouterr().err.endswith(" doctor\n")
-
-
 def test_snapshots_are_noted_unless_the_seals_are_a_sandboxes(hospital):
     assert list(doctor.examine_witnesses(load(hospital.folder / "config.yaml", {}))) == []
     hospital.configure(endpoint="https://essbasic.tencentcloudapi.com")

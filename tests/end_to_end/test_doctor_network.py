@@ -44,30 +44,30 @@ ANSWERS = {
     "a login page": (answer("200 OK", LOGIN), "web page, not the service's (HTTP 200, page “网络登录 & 认证", "log in"),
     "a login page in GBK": (answer("200 OK", GB_LOGIN), "page “上网认证”", "log in"),
     "a redirect": (answer("302 Found", b"", ELSEWHERE), "redirects to portal.hospital.example (HTTP 302)", "log in"),
-    "a redirect to a path": (answer("307 Redirect", b"", "Location: /login"), "not the service's (HTTP 307)", "names a free port"),
-    "a redirect to nowhere": (answer("302 Found", b"", "Location: http://[::1/\udcff"), "(HTTP 302)", "names a free port"),
+    "a redirect to a path": (answer("307 Redirect", b"", "Location: /login"), "not the service's (HTTP 307)", "run esign-import sandbox"),
+    "a redirect to nowhere": (answer("302 Found", b"", "Location: http://[::1/\udcff"), "(HTTP 302)", "run esign-import sandbox"),
     "403 of a filter": (
-        answer("403 Forbidden", b"<title>ERR_ACCESS_DENIED</title>"), "(HTTP 403, page “ERR_ACCESS_DENIED”)", "names a free port",
+        answer("403 Forbidden", b"<title>ERR_ACCESS_DENIED</title>"), "(HTTP 403, page “ERR_ACCESS_DENIED”)", "run esign-import sandbox",
     ),
     "407": (answer("407 Proxy Authentication Required"), "asks for a user name and password", "USER:PASSWORD"),
-    "502": (answer("502 Bad Gateway"), "a gateway before it failed (HTTP 502)", "names a free port"),
-    "no body": (answer("200 OK"), "not in the service's format", "names a free port"),
-    "no RequestId": (answer("200 OK", b'{"Response":{}}'), "not in the service's format", "names a free port"),
-    "an Error that is a text": (answer("200 OK", b'{"Response":{"Error":"no"}}'), "not in the service's", "names a free port"),
-    "deeply nested JSON": (answer("200 OK", b"[" * 100_000), "not in the service's format", "names a free port"),
-    "JSON that breaks off": (answer("200 OK", ANSWER[:-3]), "it was cut", "names a free port"),
-    "UTF-16": (answer("200 OK", ANSWER.decode().encode("utf-16")), "converted", "names a free port"),
+    "502": (answer("502 Bad Gateway"), "a gateway before it failed (HTTP 502)", "run esign-import sandbox"),
+    "no body": (answer("200 OK"), "not in the service's format", "run esign-import sandbox"),
+    "no RequestId": (answer("200 OK", b'{"Response":{}}'), "not in the service's format", "run esign-import sandbox"),
+    "an Error that is a text": (answer("200 OK", b'{"Response":{"Error":"no"}}'), "not in the service's", "run esign-import sandbox"),
+    "deeply nested JSON": (answer("200 OK", b"[" * 100_000), "not in the service's format", "run esign-import sandbox"),
+    "JSON that breaks off": (answer("200 OK", ANSWER[:-3]), "it was cut", "run esign-import sandbox"),
+    "UTF-16": (answer("200 OK", ANSWER.decode().encode("utf-16")), "converted", "run esign-import sandbox"),
     "gzip": (
-        answer("200 OK", gzip.compress(ANSWER), "Content-Encoding: gzip"), "compressed", "names a free port",
+        answer("200 OK", gzip.compress(ANSWER), "Content-Encoding: gzip"), "compressed", "run esign-import sandbox",
     ),
-    "SSH": (send_raw(b"SSH-2.0-OpenSSH_9\r\n"), "not in HTTP format", "names a free port"),
+    "SSH": (send_raw(b"SSH-2.0-OpenSSH_9\r\n"), "not in HTTP format", "run esign-import sandbox"),
     "a chunk that is none": (
-        send_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "not in HTTP format", "names a free port",
+        send_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "not in HTTP format", "run esign-import sandbox",
     ),
     "a header of 100 KB": (
-        send_raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"), "not in HTTP format", "names a free port",
+        send_raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"), "not in HTTP format", "run esign-import sandbox",
     ),
-    "a body of 100 MB": (send_raw(HUGE, times=100), "the answer is too large", "names a free port"),
+    "a body of 100 MB": (send_raw(HUGE, times=100), "the answer is too large", "run esign-import sandbox"),
     "a body that is cut": (
         send_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{}"), "interrupted during the answer", "let 127.0.0.1",
     ),
@@ -80,7 +80,7 @@ HANDSHAKES = {
     "reset": (reset_in_handshake, "interrupted while its encryption was set up", "let 127.0.0.1"),
     "cut": (cut_the_handshake, "interrupted while its encryption was set up", "let 127.0.0.1"),
     "refused": (refuse_the_handshake, "the TLS handshake failed", "TLS 1.2 and 1.3"),
-    "silence": (stay_silent, "could not connect: timed out", "names a free port"),
+    "silence": (stay_silent, "could not connect: timed out", "run esign-import sandbox"),
 }
 # what the proxy of the configuration answers
 PROXIES = {
@@ -211,7 +211,7 @@ def test_an_answer_of_a_cache_is_a_finding_and_its_date_no_clock(hospital, capsy
     date = "Date: Mon, 01 Jan 2024 00:00:00 GMT"
     with StrangeServer(answer("200 OK", ANSWER, date)) as server:
         hospital.configure(endpoint=server.url)
-        require_fault(hospital, capsys, "a RequestId that was seen before", "names a free port")
+        require_fault(hospital, capsys, "a RequestId that was seen before", "run esign-import sandbox")
 
 
 @pytest.mark.parametrize("date", ["yesterday", "Mon, 99 Foo 99999999 00:00:00 GMT"])
@@ -286,10 +286,8 @@ def test_a_refusal_is_reported_with_the_words_of_the_service(
 
 
 def test_a_file_host_that_is_the_general_one_is_a_finding(hospital_with, capsys):
-    hospital = hospital_with(two_ports=True)
-    hospital.configure(file_endpoint=hospital.sandbox.url)
+    hospital = hospital_with(faults=[fault({"code": "InvalidAction"}, action=UPLOAD, nth=(1, 2))])
     require_fault(hospital, capsys, "takes no uploads (InvalidAction)", "api.file_endpoint")
-    hospital.configure(file_endpoint=hospital.sandbox.file_url)
     assert list_faults(examine(hospital, capsys)[1]) == []
 
 

@@ -29,7 +29,7 @@ def test_each_fault_of_a_create_ends_its_own_row(hospital_with, capsys):
         "reset_before",
         "reset_after",
         "close",
-        "internal_error_before",
+        {"code": "InternalError"},
         "no_seal_id",
         {"code": "InvalidParameter.CardNumber"},
         {"code": {"code": "Unheard.Of", "message": "?"}},
@@ -63,7 +63,7 @@ def test_each_fault_of_a_create_ends_its_own_row(hospital_with, capsys):
 
 
 def test_an_upload_in_doubt_is_simply_repeated(hospital_with):
-    strikes = ["reset_before", "http_502", "truncated_json", "html_200", "internal_error_before"]
+    strikes = ["reset_before", "http_502", "truncated_json", "html_200", {"code": "InternalError"}]
     hospital = hospital_with(
         faults=[fault(strike, action=UPLOAD, nth=(2 * index + 1,)) for index, strike in enumerate(strikes)]
     )

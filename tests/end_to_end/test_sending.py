@@ -73,7 +73,9 @@ def test_an_outage_of_the_file_host_stops_the_run(hospital_with, do):
 
 
 def test_internal_errors_for_ever_are_an_outage(hospital_with):
-    hospital = hospital_with(faults=[{"match": {"action": CREATE, "from": 2}, "do": "internal_error_before"}])
+    hospital = hospital_with(
+        faults=[{"match": {"action": CREATE, "from": 2}, "do": {"code": "InternalError"}}]
+    )
     hospital.doctors(30)
     assert hospital.go("run") == 5
     assert hospital.record()["halted"]["code"] in {"OUTAGE", "TOO_MANY_UNKNOWN"}

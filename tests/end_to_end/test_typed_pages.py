@@ -13,6 +13,8 @@ import pytest
 from people import name, number
 
 from pipeline.cli.app import main
+from pipeline.cli.demo import build_tenant
+from pipeline.config.settings import load
 from pipeline.sandbox.gateway import SANDBOX
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -47,7 +49,7 @@ def reader(hospital, monkeypatch):
             if program != "esign-import":
                 assert program in OF_THE_MACHINE
             elif "sandbox" in words:
-                admit_keys(hospital, hospital.folder / Path(words[words.index("-c") + 1]).parent)
+                admit_tenant(hospital, hospital.folder / words[words.index("-c") + 1])
             else:
                 typed = [
                     replaced.get(word.strip("/").replace("/", "_").replace(".", "_"), word) for word in words
@@ -57,12 +59,9 @@ def reader(hospital, monkeypatch):
     return type_page
 
 
-def admit_keys(hospital, folder):
-    """Let the hospital's sandbox accept the keys of a folder in place of that folder's own sandbox."""
-    secret_id, secret_key = (
-        (folder / "secrets" / f"tencent__{key}").read_text().strip() for key in ("secret_id", "secret_key")
-    )
-    hospital.service.tenants = (SANDBOX, replace(SANDBOX, secret_id=secret_id, secret_key=secret_key))
+def admit_tenant(hospital, config_file):
+    """Let the hospital's sandbox know the hospital of a configuration in place of that one's own sandbox."""
+    hospital.service.tenants = (SANDBOX, build_tenant(load(config_file, {})))
     hospital.service.reset()
 
 

@@ -5,7 +5,6 @@ import os
 import stat
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
@@ -15,17 +14,16 @@ from hypothesis import strategies as st
 from people import complete_number, name, number
 
 from pipeline.cli.app import main
+from pipeline.cli.demo import build_tenant
 from pipeline.config.settings import load
 from pipeline.config.yaml_loader import read_document
 from pipeline.esign.products import ESSBASIC
 from pipeline.operations.init_project import (
-    SECRETS,
     ProjectSettings,
     create_project,
     quote_scalar,
     render_config,
 )
-from pipeline.sandbox.gateway import SANDBOX
 from pipeline.sandbox.server import Sandbox, SandboxThread
 from pipeline.sandbox.service import FakeService
 
@@ -138,18 +136,14 @@ def test_an_empty_template_in_the_inbox_is_no_error(tmp_path, language, capsys):
     assert "No doctors in" in capsys.readouterr().err
 
 
-def read_tenant(folder):
-    """Return the hospital of a folder as its own sandbox knows it."""
-    secret_id, secret_key = ((folder / "secrets" / name).read_text().strip() for name in SECRETS)
-    return replace(SANDBOX, secret_id=secret_id, secret_key=secret_key)
-
-
 def test_a_sandbox_project_runs_at_once(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "hospital"
     assert main(["--lang", "en", "init", str(folder), "--sandbox"]) == 0
     open_folders = [path.name for path in folder.rglob("*") if path.is_dir() and path.stat().st_mode & 0o077]
     assert open_folders == [] or os.name == "nt", "they hold names and pictures of people"
-    with SandboxThread(Sandbox(FakeService(tenants=(read_tenant(folder),)))) as service:
+    with SandboxThread(
+        Sandbox(FakeService(tenants=(build_tenant(load(folder / "config.yaml", {})),)))
+    ) as service:
         monkeypatch.setenv("ESIGN_IMPORT_API__ENDPOINT", service.url)
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "registry"))
         assert (

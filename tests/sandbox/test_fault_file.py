@@ -1,11 +1,20 @@
-"""Fault files: what they may say, which calls they strike, how a bad one is refused."""
+"""Files of faults and rules: what they may say, which calls faults strike, how a bad file is refused."""
 
 import json
 
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.sandbox.faults import KINDS, Fault, Faults, Match, load_faults, parse_faults
+from pipeline.sandbox.faults import (
+    KINDS,
+    Fault,
+    Faults,
+    Match,
+    SandboxRules,
+    load_faults,
+    load_rules,
+    parse_faults,
+)
 from pipeline.sandbox.gateway import CREATE, read_call
 
 EXAMPLE = """
@@ -66,6 +75,7 @@ def test_every_kind_can_be_written_in_a_file():
         "delay_after": 1,
         "clock_skew": 1,
         "code": "InvalidParameter",
+        "internal_error_after": "InternalError.DbInsert",
         "seal_id": "x",
         "link": "https://127.0.0.1/x",
         "deprecated": "soon",
@@ -77,8 +87,16 @@ def test_every_kind_can_be_written_in_a_file():
 def test_which_answer_is_repeated_is_named_by_action_name_and_number():
     (fault,) = parse_faults({"faults": [{"do": {"replay": {"user_name": "张三", "nth": 1}}}]})
     assert fault == Fault("replay", earlier=Match(user_name="张三", nth=(1,)))
-    with pytest.raises(UsageError, match="“share” does not fit"):
-        parse_faults({"faults": [{"do": {"replay": {"share": 0.5}}}]})
+
+
+def test_a_rules_file_says_what_differs(tmp_path):
+    path = tmp_path / "rules.yaml"
+    path.write_text("limiter: none\nunique_names: off\nlatency: 0.5\n", encoding="utf-8")
+    assert load_rules(path) == SandboxRules(limiter="none", unique_names="off", latency=0.5)
+    for rules in ("limiter: some", "rates: 5", "- limiter"):
+        path.write_text(rules, encoding="utf-8")
+        with pytest.raises(UsageError, match=r"rules\.yaml: .* does not fit here"):
+            load_rules(path)
 
 
 def test_calls_are_numbered_among_those_that_fit():
@@ -123,39 +141,29 @@ def test_several_faults_may_strike_one_call():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ([], "faults: “[]” does not fit here; what fits: faults"),
+        ([], "“[]” does not fit"),
         ({"fault": []}, "“fault” does not fit"),
-        ({"faults": {}}, "what fits: - do: throttle"),
-        ({"faults": ["reset"]}, "faults[0]: “reset” does not fit here; what fits: match, do"),
-        ({"faults": [{"match": {}}]}, "“null” does not fit here; what fits: throttle, code"),
-        ({"faults": [{"do": "throttle", "when": "before"}]}, "“when” does not fit"),
-        ({"faults": [{"do": "throttle"}, {"do": "explode"}]}, "faults[1]: “explode” does not fit"),
-        ({"faults": [{"do": {"close": "after", "charset": None}}]}, "does not fit here; what fits: throttle"),
-        ({"faults": [{"do": "delay_after"}]}, "“null” does not fit here; what fits: 5"),
-        ({"faults": [{"do": {"clock_skew": True}}]}, "“True” does not fit here; what fits: 5"),
-        (
-            {"faults": [{"do": {"http_502": "during"}}]},
-            "“during” does not fit here; what fits: before, after",
-        ),
-        ({"faults": [{"do": {"redirect": 5}}]}, "what fits: http://"),
-        ({"faults": [{"do": {"charset": "gbk"}}]}, "what fits: do: charset"),
-        ({"faults": [{"do": "code"}]}, "“null” does not fit"),
-        ({"faults": [{"do": {"code": {"code": "X", "text": "y"}}}]}, "“text” does not fit"),
-        ({"faults": [{"do": {"code": "Strange.Thing"}}]}, "{code: Strange.Thing, message: text}"),
-        ({"faults": [{"match": [], "do": "throttle"}]}, "“[]” does not fit here; what fits: action"),
-        ({"faults": [{"match": {"name": "x"}, "do": "throttle"}]}, "“name” does not fit"),
+        ({"faults": {}}, "faults: “{}” does not fit"),
+        ({"faults": ["reset"]}, "faults.0: “reset” does not fit"),
+        ({"faults": [{"match": {}}]}, "faults.0.kind: "),
+        ({"faults": [{"do": "throttle", "when_": "before"}]}, "faults.0.when_: “before” does not fit"),
+        ({"faults": [{"do": "throttle"}, {"do": "explode"}]}, "faults.1.kind: “explode” does not fit"),
+        ({"faults": [{"do": {"close": "after", "charset": None}}]}, "faults.0.kind: "),
+        ({"faults": [{"do": ["throttle"]}]}, "faults.0.kind: “['throttle']” does not fit"),
+        ({"faults": [{"do": "delay_after"}]}, "faults.0.seconds: “None” does not fit"),
+        ({"faults": [{"do": {"clock_skew": "early"}}]}, "faults.0.seconds: “early” does not fit"),
+        ({"faults": [{"do": {"http_502": "during"}}]}, "faults.0.when: “during” does not fit"),
+        ({"faults": [{"do": {"redirect": 5}}]}, "faults.0.url: “5” does not fit"),
+        ({"faults": [{"do": {"charset": "gbk"}}]}, "faults.0.charset: “gbk” does not fit"),
+        ({"faults": [{"do": "code"}]}, "faults.0.code: “None” does not fit"),
+        ({"faults": [{"do": {"code": {"code": "X", "text": "y"}}}]}, "faults.0.text: “y” does not fit"),
+        ({"faults": [{"match": [], "do": "throttle"}]}, "faults.0.match: “[]” does not fit"),
+        ({"faults": [{"match": {"name": "x"}, "do": "throttle"}]}, "faults.0.match.name: “x” does not fit"),
         ({"faults": [{"match": {"action": "UploadFile"}, "do": "throttle"}]}, "“UploadFile” does not fit"),
-        (
-            {"faults": [{"match": {"user_name": 5}, "do": "throttle"}]},
-            "“5” does not fit here; what fits: text",
-        ),
-        ({"faults": [{"match": {"nth": [0]}, "do": "throttle"}]}, "“0” does not fit here; what fits: 1"),
-        ({"faults": [{"match": {"nth": ["3"]}, "do": "throttle"}]}, "“3” does not fit"),
-        ({"faults": [{"match": {"every": False}, "do": "throttle"}]}, "“False” does not fit"),
-        (
-            {"faults": [{"match": {"share": "half"}, "do": "throttle"}]},
-            "“half” does not fit here; what fits: 0.5",
-        ),
+        ({"faults": [{"match": {"user_name": 5}, "do": "throttle"}]}, "match.user_name: “5” does not fit"),
+        ({"faults": [{"match": {"nth": [0]}, "do": "throttle"}]}, "match.nth.0: “0” does not fit"),
+        ({"faults": [{"match": {"every": False}, "do": "throttle"}]}, "match.every: “False” does not fit"),
+        ({"faults": [{"match": {"share": "half"}, "do": "throttle"}]}, "match.share: “half” does not fit"),
     ],
 )
 def test_a_wrong_fault_file_is_refused_with_the_place_of_the_fault(data, words):
@@ -181,5 +189,5 @@ def test_a_missing_file_and_a_bad_place_name_the_file(tmp_path):
         load_faults(tmp_path / "none.yaml")
     path = tmp_path / "faults.yaml"
     path.write_text("faults:\n- do: explode\n", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"faults\.yaml:2: “explode”"):
+    with pytest.raises(UsageError, match=r"faults\.yaml: faults\.0\.kind: “explode”"):
         load_faults(path)

@@ -31,25 +31,24 @@ def upload_of(data, caller=CALLER):
 
 
 def test_the_sdk_uploads_creates_and_lists(running, of_customer, png):
-    sandbox = running(FakeService(Rules(rate=20)), two_ports=True)
-    files = running.client(sandbox.file_url, kind=EssClient)
-    general = running.client(sandbox.url, kind=EssClient)
-    uploaded = [files.UploadFiles(typed(models.UploadFilesRequest, upload_of(png))) for _ in range(30)]
+    sandbox = running(FakeService(Rules(rate=20)))
+    client = running.client(sandbox.url, kind=EssClient)
+    uploaded = [client.UploadFiles(typed(models.UploadFilesRequest, upload_of(png))) for _ in range(30)]
     assert uploaded[-1].Deadline > 0, "300 uploads a second"
     wanted = of_customer(
         FileId=uploaded[0].FileIds[0], ProcessSeal=True, SealColor="RED", Mobile="13800138000"
     )
-    made = general.CreatePreparedPersonalEsign(typed(models.CreatePreparedPersonalEsignRequest, wanted))
+    made = client.CreatePreparedPersonalEsign(typed(models.CreatePreparedPersonalEsignRequest, wanted))
     (seal,) = sandbox.service.seals
     assert made.SealId == seal.seal_id
     assert (seal.organization, seal.process_seal, seal.seal_color) == (SANDBOX.organization, True, "RED")
     assert sandbox.service.pictures[seal.picture] == png
-    listed = general.DescribeOrganizationSeals(
+    listed = client.DescribeOrganizationSeals(
         typed(models.DescribeOrganizationSealsRequest, {"Operator": OPERATOR, "Limit": 200, "Offset": 0})
     )
     assert listed.RequestId
     again = of_customer(FileId=uploaded[0].FileIds[0])
-    general.CreatePreparedPersonalEsign(typed(models.CreatePreparedPersonalEsignRequest, again))
+    client.CreatePreparedPersonalEsign(typed(models.CreatePreparedPersonalEsignRequest, again))
     assert len(sandbox.service.seals) == 2, "no text of this product has a refusal of a name that exists"
 
 

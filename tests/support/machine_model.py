@@ -30,7 +30,7 @@ FAULTS = {
     "http_502": {"http_502": "after"},
     "html_200": "html_200",
     "redirect": "redirect",
-    "internal_error_before": "internal_error_before",
+    "internal_error": {"code": "InternalError"},
     "internal_error_after": "internal_error_after",
     "truncated_json": "truncated_json",
     "no_seal_id": "no_seal_id",
