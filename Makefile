@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 UV     ?= uv
-EXTRAS := --extra heic --extra encrypted --extra notify --extra metrics --extra postgres --extra role --extra web
+EXTRAS := --extra heic --extra encrypted --extra notify --extra postgres --extra role --extra web
 MEMORY := $(shell grep -qs ' /dev/shm .*noexec' /proc/mounts || df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 {print "/dev/shm"}')
 TEST_PROCESSES ?= 4
 OF_LINT := tests/test_architecture.py tests/test_references.py tests/test_vocabulary.py tests/messages/test_catalogue.py \

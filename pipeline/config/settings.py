@@ -112,7 +112,7 @@ class Config(Section):
     )
     out: Path = Key(Path("out"), "Results")
     results_group: str | None = Key(None, "Group that may read the results; not on Windows")
-    metrics_file: Path | None = Key(None, "Figures of the last run for Prometheus; needs the extra metrics")
+    metrics_file: Path | None = Key(None, "Figures of the last run for Prometheus")
     secrets_dir: Path | None = Key(None, "Folder with tencent__secret_id and tencent__secret_key")
     language: Literal["zh", "en"] | None = Key(None, "null: the locale's, else English")
     # not keys: the folder of config.yaml; config.yaml itself, where a password stands in it; the profile that was read

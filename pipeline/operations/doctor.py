@@ -37,7 +37,7 @@ from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.operations.backup import KEPT_COPIES, list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
-from pipeline.operations.notify import load_state, name_channel, read_channels, read_ping_url, state_path
+from pipeline.operations.notify import name_channel, read_channels, read_ping_url
 from pipeline.operations.service_examination import examine_keys, examine_service
 from pipeline.operations.shared_results import get_sharing_fault
 from pipeline.support.atomic_files import require_writable
@@ -332,7 +332,7 @@ def _get_last_run(config: Config, clock: Clock) -> RunRecord | None:
 
 
 def examine_notifications(config: Config, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Look for a channel or a monitor, for apprise, and for messages that could not be delivered."""
+    """Look for a channel or a monitor, and for apprise."""
     try:
         channels, has_monitor = (
             read_channels(config, environment),
@@ -342,10 +342,7 @@ def examine_notifications(config: Config, environment: Mapping[str, str]) -> Ite
     except EsignImportError as error:
         yield report_error("notify", error, "warning")
         return
-    waiting = len(load_state(state_path(config)).waiting)
-    if waiting:
-        yield make_fault_finding("notify", "undelivered", "undelivered.remedy", n=waiting)
-    elif channels or has_monitor:
+    if channels or has_monitor:
         monitor = [make_message("doctor.monitor")] if has_monitor else []
         yield make_ok_finding("notify", "notify", channels=join_messages([*names, *monitor]))
     else:

@@ -20,11 +20,10 @@ from pipeline.domain.run import COMPLETE_EXITS
 from pipeline.messages.catalogue import make_message, render
 from pipeline.operations.notify import (
     WatchedState,
-    add_message,
-    deliver_messages,
     is_worth_a_message,
     merge_channels,
     parse_state,
+    send_to_all,
 )
 
 if TYPE_CHECKING:
@@ -64,9 +63,9 @@ class HospitalsAlarm:
     def send_news(
         self, stored: str | None, faults: Mapping[str, Message], total: int, now: float
     ) -> tuple[str, int]:
-        """Send what could not be delivered before, and a message where the faults are news.
+        """Send a message where the faults are news.
 
-        Return the state to be kept, and how many messages could not be delivered.
+        Return the state to be kept, and how many channels did not take the message: then the state of the last time is kept.
         ``stored`` is the state of the last time; ``faults`` are those of ``total`` hospitals by name.
         """
         before = parse_state(stored or "")
@@ -78,9 +77,10 @@ class HospitalsAlarm:
         )
         if is_worth_a_message(before, state, now):
             title, body = self._build_message(faults, total, state, now)
-            state = replace(add_message(state, title, body, now, self.channels), notified=now)
-        state = deliver_messages(state, self.channels, now)
-        return json.dumps({"schema": 1, **asdict(state)}, ensure_ascii=False), len(state.waiting)
+            if undelivered := send_to_all(self.channels, title, body, state):
+                return json.dumps({"schema": 1, **asdict(before)}, ensure_ascii=False), undelivered
+            state = replace(state, notified=now)
+        return json.dumps({"schema": 1, **asdict(state)}, ensure_ascii=False), 0
 
     def _build_message(
         self, faults: Mapping[str, Message], total: int, state: WatchedState, now: float

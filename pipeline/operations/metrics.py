@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport, Status
-from pipeline.errors import DiskTrouble, UsageError
+from pipeline.errors import DiskTrouble
 from pipeline.operations.notify import load_state, state_path
 from pipeline.support.atomic_files import write_bytes
 
@@ -18,16 +18,11 @@ if TYPE_CHECKING:
 
 
 class MetricsPage:
-    """Gauges in Prometheus' text format; ``common`` labels are of every one. Raises UsageError without the extra."""
+    """Gauges in Prometheus' text format (version 0.0.4); ``common`` labels are of every one."""
 
     def __init__(self, common: Mapping[str, str]) -> None:
-        try:
-            import prometheus_client  # noqa: PLC0415 - an extra
-        except ImportError as error:
-            raise UsageError("metrics.not_installed") from error
-        self._library = prometheus_client
-        self._registry = prometheus_client.CollectorRegistry()
         self._common = common
+        self._lines: list[str] = []
 
     def add_gauge(
         self,
@@ -37,22 +32,27 @@ class MetricsPage:
         labels: tuple[str, ...] = (),
     ) -> None:
         """Add a gauge with a value for each combination of its own labels."""
-        gauge = self._library.Gauge(
-            f"esign_import_{name}", description, [*self._common, *labels], registry=self._registry
-        )
+        full_name = f"esign_import_{name}"
+        self._lines += [f"# HELP {full_name} {description}", f"# TYPE {full_name} gauge"]
         for label_values, value in values.items():
-            if names := [*self._common.values(), *label_values]:
-                gauge.labels(*names).set(value)
-            else:
-                gauge.set(value)
+            pairs = {**self._common, **dict(zip(labels, label_values, strict=True))}
+            written = ",".join(f'{label}="{_escape(text)}"' for label, text in pairs.items())
+            self._lines.append(
+                f"{full_name}{{{written}}} {float(value)}" if pairs else f"{full_name} {float(value)}"
+            )
 
     def render(self) -> bytes:
         """Return the page."""
-        return bytes(self._library.generate_latest(self._registry))
+        return "".join(f"{line}\n" for line in self._lines).encode()
+
+
+def _escape(text: str) -> str:
+    """Return the value of a label as the format writes it."""
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
 def write_metrics(report: RunReport, config: Config) -> None:
-    """Write the configured file; one of `check` and `retry` is left alone. Raises UsageError or DiskTrouble."""
+    """Write the configured file; one of `check` and `retry` is left alone. Raises DiskTrouble."""
     if config.metrics_file is None or report.command != "run":
         return
     page = MetricsPage({"hospital": config.notify.name or config.api.hospital})
@@ -98,7 +98,7 @@ def render_worker_metrics(
 ) -> bytes:
     """Return the page of a worker: its own figures, and those of the database, which every worker shows alike.
 
-    ``tenants`` gives the hospitals of the configuration by their tenants. Raises UsageError without the extra.
+    ``tenants`` gives the hospitals of the configuration by their tenants.
     """
     page = MetricsPage({})
     for name, value in own.items():

@@ -1,14 +1,12 @@
 """Keeps watchers of the runs informed: people by the channels of apprise, a monitor by a ping.
 
-An address whose scheme is the name of an entry point in the group ``esign_import.notifiers`` goes to that function instead
-of apprise. People hear of a run that ended in another state than the one before, and once a week while a state that needs a
-person lasts. A message holds counts and reasons, never a name or a number. It waits next to the ledger until every channel has taken it. A monitor (healthchecks.io, Uptime Kuma,
-Cronitor) gets a ping at the start and the end of every run.
+People hear of a run that ended in another state than the one before, and once a week while a state that needs a person
+lasts. A message holds counts and reasons, never a name or a number. Until every channel has taken it, each later run sends
+its own. A monitor (healthchecks.io, Uptime Kuma, Cronitor) gets a ping at the start and the end of every run.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -16,9 +14,8 @@ import socket
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import entry_points
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,14 +35,9 @@ from pipeline.reports.totals import count_reasons, describe_auto_sign
 from pipeline.support.atomic_files import make_folder, write_json
 
 LOG = logging.getLogger(__name__)
-NOTIFIERS = "esign_import.notifiers"  # group of entry points
-Notifier = Callable[
-    [str, str, str], object
-]  # called with address, title and body; returns whether it took the message
 URLS_FILE, PING_FILE = "notify__urls", "notify__ping"
 MAX_REASONS = 5
 REMINDER_DAYS = 7  # between two messages about a state that lasts
-MAX_WAITING, MAX_AGE = 20, 7 * 86_400  # messages; seconds
 PING_SECONDS = 5  # that a ping may take
 State = Literal["ok", "attention", "failed"]
 KINDS_OF_MESSAGES = {"ok": "info", "attention": "warning", "failed": "failure"}  # as apprise names them
@@ -66,40 +58,31 @@ def merge_channels(urls: Iterable[str], lines: Iterable[str]) -> list[str]:
 
 
 def notify_run_end(report: RunReport, config: Config) -> None:
-    """Send what could not be delivered before, and a message where this run needs one. Raises UsageError for a failure."""
-    channels = read_channels(config, os.environ)
-    path = state_path(config)
+    """Send a message where this run needs one. Raises UsageError where a channel did not take it.
+
+    Then the state before the run stays, so that the next run is compared with it and sends its own message.
+    """
     if report.command != "run":
         return
+    channels = read_channels(config, os.environ)
+    path = state_path(config)
     before = load_state(path)
     now = watch_run(before, report)
+    undelivered = 0
     if channels and is_worth_a_message(before, now, report.finished):
         title, body = build_message(report, config, before, since=now.since)
-        now = replace(add_message(now, title, body, report.finished, channels), notified=report.finished)
-    save_state(path, now)  # before it is sent: a message that is cut off is sent by the next run
-    if not now.waiting:
-        return
-    delivered = deliver_messages(now, channels, report.finished)
-    save_state(path, delivered)
-    if channels and delivered.waiting:
-        raise UsageError("notify.undelivered", n=len(delivered.waiting))
+        undelivered = send_to_all(channels, title, body, now)
+        now = replace(now, notified=report.finished)
+    if undelivered:
+        save_state(path, replace(before, last_success=now.last_success))
+        raise UsageError("notify.undelivered", n=undelivered)
+    save_state(path, now)
 
 
-def add_message(
-    state: WatchedState, title: str, body: str, created: float, channels: Sequence[str]
-) -> WatchedState:
-    """Return the state with a message more that waits for these channels; of too many the oldest is dropped."""
+def send_to_all(channels: Sequence[str], title: str, body: str, state: WatchedState) -> int:
+    """Send a message about a state to every channel; return how many did not take it."""
     kind = KINDS_OF_MESSAGES[state.state or "ok"]
-    message = WaitingMessage(title, body, created, tuple(map(_digest_channel, channels)), kind)
-    return replace(state, waiting=[*state.waiting, message][-MAX_WAITING:])
-
-
-def deliver_messages(state: WatchedState, channels: Sequence[str], now: float) -> WatchedState:
-    """Send what waits; return the state with what a channel has still not taken, and nothing that is too old."""
-    waiting = [message for message in state.waiting if now - message.created < MAX_AGE]
-    if channels:
-        waiting = [kept for message in waiting if (kept := _deliver(message, channels)) is not None]
-    return replace(state, waiting=waiting)
+    return sum(explain_undelivered(channel, title, body, kind) is not None for channel in channels)
 
 
 def count_needs(report: RunReport) -> tuple[tuple[str, int], ...]:
@@ -126,7 +109,6 @@ def watch_run(before: WatchedState, report: RunReport) -> WatchedState:
         last_success=before.last_success if state == "failed" else report.finished,
         since=before.since if lasts and before.since is not None else report.finished,
         notified=before.notified,
-        waiting=before.waiting,
     )
 
 
@@ -188,34 +170,11 @@ def build_message(
     return title, hide_names("\n".join(lines), people)
 
 
-def _deliver(message: WaitingMessage, channels: Sequence[str]) -> WaitingMessage | None:
-    """Send a message to the channels that have not taken it; return it with those that still have not, None if all have."""
-    undelivered = tuple(
-        digest
-        for channel in channels
-        if (digest := _digest_channel(channel)) in message.channels
-        and not send_message(channel, message.title, message.body, message.kind)
-    )
-    return replace(message, channels=undelivered) if undelivered else None
-
-
-def send_message(channel: str, title: str, body: str, kind: str = "info") -> bool:
-    """Send one message to one channel; return whether the channel took it.
-
-    UsageError where apprise is needed and not installed.
-    """
-    return explain_undelivered(channel, title, body, kind) is None
-
-
 def explain_undelivered(channel: str, title: str, body: str, kind: str = "info") -> Message | None:
-    """Send one message to one channel; return why the channel did not take it, None where it did."""
-    notifier = _load_notifier(channel)
-    if notifier is not None:
-        try:
-            return None if notifier(channel, title, body) else make_message("notify.refused")
-        except Exception as error:
-            LOG.exception("a notifier failed")
-            return make_message("notify.broke", kind=type(error).__name__)
+    """Send one message to one channel; return why the channel did not take it, None where it did.
+
+    UsageError where apprise is not installed.
+    """
     apprise = _import_apprise()
     service = apprise.Apprise.instantiate(channel, suppress_exceptions=True)
     if service is None:
@@ -239,31 +198,8 @@ def _list_services(apprise: Any) -> list[Mapping[str, list[str]]]:
 
 def name_channel(channel: str) -> str:
     """Return a channel's address without its secrets."""
-    scheme = channel.partition(":")[0]
-    if _load_notifier(channel) is not None:
-        return f"{scheme}://…"
     service = _import_apprise().Apprise.instantiate(channel, suppress_exceptions=True)
-    return str(service.url(privacy=True)).partition("?")[0] if service else f"{scheme}://…"
-
-
-def _load_notifier(channel: str) -> Notifier | None:
-    """Return the function that an installed package offers for addresses of this kind, None for those of apprise.
-
-    Its name among the entry points is the scheme of the address. UsageError where it cannot be loaded.
-    """
-    scheme = channel.partition(":")[0]
-    for entry_point in entry_points(group=NOTIFIERS, name=scheme):
-        try:
-            notifier: Notifier = entry_point.load()
-        except Exception as error:
-            raise UsageError("notify.no_notifier", name=scheme, kind=type(error).__name__) from error
-        return notifier
-    return None
-
-
-def _digest_channel(channel: str) -> str:
-    """Return what identifies a channel where its address, which holds a secret, must not stand."""
-    return hashlib.sha256(channel.encode()).hexdigest()[:16]
+    return str(service.url(privacy=True)).partition("?")[0] if service else f"{channel.partition(':')[0]}://…"
 
 
 def _import_apprise() -> Any:
@@ -278,17 +214,6 @@ def _import_apprise() -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingMessage:
-    """A message, and the channels that have not taken it: digests of their addresses."""
-
-    title: str
-    body: str
-    created: float  # unix seconds
-    channels: tuple[str, ...]
-    kind: str = "info"  # one of KINDS_OF_MESSAGES
-
-
-@dataclass(frozen=True, slots=True)
 class WatchedState:
     """How the last run ended."""
 
@@ -299,7 +224,6 @@ class WatchedState:
     since: float | None = None  # unix seconds of the first run of those that ended so
     notified: float | None = None  # unix seconds of the last run that a message was about
     last_success: float | None = None  # unix seconds of the last run that was no failure
-    waiting: Sequence[WaitingMessage] = field(default=())
 
 
 def state_path(config: Config) -> Path:
@@ -338,19 +262,14 @@ def parse_state(text: str) -> WatchedState:
     """Return a stored state; a text that holds none is that of no run yet."""
     try:
         stored: dict[str, Any] = json.loads(text)
-        waiting = [
-            WaitingMessage(**{**item, "channels": tuple(item["channels"])}) for item in stored["waiting"]
-        ]
         return WatchedState(
             state=stored["state"],
             exit=stored["exit"],
-            # a file of an earlier version has none of these
-            halt=stored.get("halt"),
-            since=stored.get("since"),
-            notified=stored.get("notified"),
+            halt=stored["halt"],
+            since=stored["since"],
+            notified=stored["notified"],
             reasons=tuple((code, rows) for code, rows in stored["reasons"]),
             last_success=stored["last_success"],
-            waiting=waiting,
         )
     except (ValueError, KeyError, TypeError):
         return WatchedState()

@@ -228,7 +228,7 @@ async def test_health_and_metrics_have_the_status_of_what_they_answer():
         raise errors.pop()
 
     health = {"status": "database_silent"}
-    errors = [LedgerError("ledger.server_old", server="db", needed=13), UsageError("metrics.not_installed")]
+    errors = [LedgerError("ledger.server_old", server="db", needed=13), UsageError("notify.no_apprise")]
     port = get_free_port()
     server = WorkerServer("127.0.0.1", port, describe_health=lambda: health, make_metrics=raise_error)
     async with server.serve(), ClientSession(f"http://127.0.0.1:{port}") as client:
