@@ -36,7 +36,7 @@ class MetricsPage:
         self._lines += [f"# HELP {full_name} {description}", f"# TYPE {full_name} gauge"]
         for label_values, value in values.items():
             pairs = {**self._common, **dict(zip(labels, label_values, strict=True))}
-            written = ",".join(f'{label}="{_escape(text)}"' for label, text in pairs.items())
+            written = ",".join(f'{label}="{_escape(text)}"' for label, text in sorted(pairs.items()))
             self._lines.append(
                 f"{full_name}{{{written}}} {float(value)}" if pairs else f"{full_name} {float(value)}"
             )
