@@ -139,7 +139,6 @@ SHOWN_WITH_HELP = frozenset(
         "config_is_a_folder",
         "config_is_another_file",
         "export.ending",
-        "faults.is_the_configuration",
         "faults.unreadable",
         "json.refused",
         "init.is_a_file",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from pipeline.config.settings import Config
     from pipeline.esign.products import Product
+    from pipeline.sandbox.faults import Fault, SandboxRules
     from pipeline.sandbox.gateway import Tenant
-    from pipeline.sandbox.server import Sandbox
 
 DEFAULT_PORT = 8765  # of `esign-import sandbox` without a configuration
 HTTP_PORT = 80
@@ -166,14 +166,24 @@ async def _serve(
     import asyncio
 
     from pipeline.sandbox.gateway import SANDBOX
+    from pipeline.sandbox.server import Sandbox
+    from pipeline.sandbox.service import FakeService
 
     configs = _list_local_configs(session)
     if not configs and session.config_path is not None:
         raise UsageError("sandbox_elsewhere", path=session.config_path, then=("init", "--sandbox"))
     if port is None:
         port = (urlsplit(configs[0].api.endpoint).port or HTTP_PORT) if configs else DEFAULT_PORT
+    injected, used_rules = _read_manners(faults, rules)
     tenants = [build_tenant(config) for config in configs] or [SANDBOX]
-    server = _build_sandbox(tenants, port, faults, rules, truth)
+    server = Sandbox(
+        FakeService(used_rules, tenants=tenants),
+        faults=injected,
+        latency=used_rules.latency,
+        arrival_jitter=used_rules.jitter,
+        port=port,
+        truth_file=truth,
+    )
     try:
         await server.start()
     except OSError as error:
@@ -236,23 +246,13 @@ def build_tenant(config: Config) -> Tenant:
     return replace(SANDBOX, **ids, secret_id=keys.secret_id, secret_key=keys.secret_key, token=keys.token)
 
 
-def _build_sandbox(
-    tenants: Sequence[Tenant], port: int, faults: Path | None, rules: Path | None, truth: Path | None
-) -> Sandbox:
+def _read_manners(faults: Path | None, rules: Path | None) -> tuple[Sequence[Fault], SandboxRules]:
+    """Return the faults to inject, and how the sandbox answers."""
     from pipeline.config.named_paths import no_such_path
-    from pipeline.sandbox.faults import SandboxRules, load_faults, load_rules
-    from pipeline.sandbox.server import Sandbox
-    from pipeline.sandbox.service import FakeService
+    from pipeline.sandbox.faults import SandboxRules as Rules
+    from pipeline.sandbox.faults import load_faults, load_rules
 
     for file in filter(None, (faults, rules)):
         if not file.exists():
             raise no_such_path(file, never=DEFAULT_CONFIG.name)
-    used_rules = load_rules(rules) if rules else SandboxRules()
-    return Sandbox(
-        FakeService(used_rules, tenants=tenants),
-        faults=load_faults(faults) if faults else (),
-        latency=used_rules.latency,
-        arrival_jitter=used_rules.jitter,
-        port=port,
-        truth_file=truth,
-    )
+    return load_faults(faults) if faults else (), load_rules(rules) if rules else Rules()

@@ -108,7 +108,7 @@ def test_the_path_leads_from_nothing_to_the_last_seal(shared_folder, capsys):
     write_configuration(read_path("zh"), shared_folder)
     commands = list_commands(read_path("en"))
     assert [words[0] for words in commands] == [
-        "config", "doctor", "check", "schedule", "enqueue", "hosts", "status",
+        "doctor", "check", "schedule", "enqueue", "hosts", "status",
     ]  # fmt: skip
     workers, ports = [], [get_free_port(), get_free_port()]
     try:

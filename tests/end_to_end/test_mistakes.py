@@ -258,11 +258,11 @@ MISTAKES = {
     ),
     "fault that does not exist": Mistake(
         lambda folder: (folder / "faults.yaml").write_text("faults:\n  - match: {}\n    do: throtle\n"),
-        "sandbox --port 0 --faults faults.yaml", 2, "faults.yaml:3：这里不能写“throtle”；是不是 throttle？",
-        "faults.yaml:3: “throtle” does not fit here; did you mean throttle?", "sandbox --port 0 --faults faults.yaml",
+        "sandbox --port 0 --faults faults.yaml", 2, "faults.yaml：faults.0.kind：这里不能写“throtle”",
+        "faults.yaml: faults.0.kind: “throtle” does not fit here", "sandbox --port 0 --faults faults.yaml",
     ),
     "configuration for a fault file": mistype("sandbox --port 0 --faults confg.yaml", "找不到 confg.yaml", "confg.yaml does not exist", "sandbox --help"),
-    "the configuration for a fault file": mistype("sandbox --port 0 --faults config.yaml", "是医院的配置", "is the hospital's configuration", "sandbox --help"),
+    "the configuration for a fault file": mistype("sandbox --port 0 --faults config.yaml", "这里不能写“api”", "“api” does not fit here", "sandbox --port 0 --faults config.yaml"),
     "nothing here": Mistake(
         lambda folder: [shutil.rmtree(folder / "inbox"), (folder / "config.yaml").unlink()],
         "check", 0, "没有 config.yaml，也没有放名单的 inbox", "has neither config.yaml nor a folder inbox", "init",

@@ -74,12 +74,12 @@ def test_new_changed_and_gone_people_are_counted_and_named(listed, capsys):
     assert count.endswith(": + 1 new, ~ 1 changed, - 1 gone")
     assert check(listed, capsys, "-v") == [
         count,
-        f"  + {name(4)} (roster.xlsx Sheet 4)",
+        f"  + {name(4)} (roster.xlsx Sheet row 4)",
         (
-            f"  ~ {name(2)} (roster.xlsx Sheet 2): mobile {mobile(2)[:3]}****{mobile(2)[-4:]} → "
+            f"  ~ {name(2)} (roster.xlsx Sheet row 2): mobile {mobile(2)[:3]}****{mobile(2)[-4:]} → "
             f"{mobile(9)[:3]}****{mobile(9)[-4:]}, department 内科 → 外科"
         ),
-        f"  - {name(3)} (roster.xlsx Sheet 4)",
+        f"  - {name(3)} (roster.xlsx Sheet row 4)",
     ]
 
 

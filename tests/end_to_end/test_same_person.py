@@ -163,7 +163,7 @@ def test_a_picture_of_a_seal_of_before_stays_its_persons(sealed, way):
     (sealed.folder / "seals" / "00077.png").write_bytes(first)
     sealed.roster([person(staff_no="00077", mobile="15400000077", known_as=name(40)), *others(2, 3)])
     assert sealed.go("run") == 3
-    assert row_of(sealed)["codes"] == ["IMAGE_SHARED"]
+    assert (row_of(sealed)["status"], row_of(sealed)["codes"]) == ("rejected", ["IMAGE_AMBIGUOUS"])
 
 
 def test_a_person_in_the_roster_under_the_old_number_blocks_no_other_row(sealed):
