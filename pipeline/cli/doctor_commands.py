@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.streams import print_traceback
 from pipeline.domain.message import Message
-from pipeline.errors import ConfigError, UsageError
+from pipeline.errors import ConfigError
 from pipeline.messages.catalogue import make_finished_message
 
 if TYPE_CHECKING:
-    from pipeline.config.settings import Config
     from pipeline.operations.findings import Finding
 
 INDENTS = {"zh": " " * 7, "en": " " * 10}  # of the further lines of a finding
@@ -37,7 +34,7 @@ def doctor(session: Session, *, offline: bool, send_test: bool) -> int:
     Each line is ok, or has what to do. The exit code is that of the worst fault: 4 credentials, 74 ledger or disk,
     5 network, 2 configuration, 1 a program error; 0 where there are only warnings.
     """
-    from pipeline.operations.doctor import examine_installation
+    from pipeline.operations.doctor import examine_installation, send_test_messages
     from pipeline.operations.findings import compute_worst_exit, report_error
 
     findings: list[Finding] = []
@@ -50,7 +47,11 @@ def doctor(session: Session, *, offline: bool, send_test: bool) -> int:
         examined = examine_installation(
             config, session.config_name, session.clock, os.environ, is_offline=offline
         )
-        for finding in chain(examined, _send_test(session, config) if send_test else ()):
+        is_first = session.profile == session.hospitals[0]  # the alarm is of all hospitals
+        sent = (
+            send_test_messages(config, os.environ, session.spoken, with_alarm=is_first) if send_test else ()
+        )
+        for finding in chain(examined, sent):
             findings.append(finding)
             _print_finding(session, finding)
     exit_code = compute_worst_exit(findings)
@@ -88,49 +89,3 @@ def _as_dict(finding: Finding, language: str) -> dict[str, str | None]:
         "text": finding.text.render(language),
         "remedy": finding.remedy.render(language) if finding.remedy is not None else None,
     }
-
-
-def _send_test(session: Session, config: Config) -> Iterator[Finding]:
-    """Send a test message to every channel, those of the alarm over all hospitals too; yield what became of each."""
-    from pipeline.ledger.tenant import get_service_environment
-    from pipeline.operations.findings import make_fault_finding, make_ok_finding
-    from pipeline.operations.hospitals_alarm import read_alarm_channels
-    from pipeline.operations.notify import (
-        explain_undelivered,
-        name_channel,
-        read_channels,
-        read_ping_url,
-        send_ping,
-    )
-
-    channels = [("notify.urls", channel) for channel in read_channels(config, os.environ)]
-    if session.profile == session.hospitals[0]:  # the alarm is of all hospitals: the first one tries it
-        channels += [("workers.alarm_urls", channel) for channel in read_alarm_channels(config, os.environ)]
-    name = config.notify.name or session.render_sentence(
-        f"environment.{get_service_environment(config.api.endpoint)}"
-    )
-    title = session.render_sentence("notify.title.test", name=name)
-    body = session.render_sentence("notify.body.test")
-    tried = [
-        (key, name_channel(channel), explain_undelivered(channel, title, body)) for key, channel in channels
-    ]
-    if (ping_url := read_ping_url(config, os.environ)) is not None:
-        why = None
-        try:
-            send_ping(ping_url, body)
-        except UsageError as error:
-            why = error.as_message()
-        tried.append(("notify.ping", urlsplit(ping_url).netloc, why))
-    for key, channel, why in tried:
-        if why:
-            yield make_fault_finding(
-                "notify",
-                "not_delivered",
-                "not_delivered.remedy",
-                exit_code=5,
-                place=key,
-                channel=channel,
-                why=why,
-            )
-        else:
-            yield make_ok_finding("notify", "delivered", place=key, channel=channel)

@@ -85,7 +85,7 @@ ADDITIONS = (
         started_at timestamptz NOT NULL DEFAULT now()
     )
     """,
-    # what the alarm over all hospitals has sent, and what waits to be sent
+    # what the alarm over all hospitals has sent
     b"CREATE TABLE alarm (id integer PRIMARY KEY CHECK (id = 1), state text NOT NULL)",
     # the newest version of ledgers that a worker makes
     b"ALTER TABLE version ADD ledger integer NOT NULL DEFAULT 0",

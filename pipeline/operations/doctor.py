@@ -1,4 +1,4 @@
-"""Examines an installation: configuration, rights, disk, console, network, credentials, ledger, last run.
+"""Examines an installation: configuration, rights, disk, console, network, credentials, ledger, last run, notifications.
 
 Each examination yields findings and raises nothing: a fault of one leaves the others to be examined. A program error in one
 is a finding as well.
@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.clock import Clock, shown, stamp
 from pipeline.config.environment import get_language_of_locale, get_misread_name
@@ -28,16 +29,24 @@ from pipeline.config.named_paths import (
 )
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
+from pipeline.domain.message import Message
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.esign.products import ESSBASIC
 from pipeline.ledger.disk import get_network_disk_kind, require_local_disk, require_rights
 from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.registry import default_folder, read_identity_if_any
 from pipeline.ledger.tenant import get_service_environment
-from pipeline.messages.catalogue import join_messages, make_message
+from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.operations.backup import KEPT_COPIES, list_copies
 from pipeline.operations.findings import Finding, make_fault_finding, make_ok_finding, report_error
-from pipeline.operations.notify import name_channel, read_channels, read_ping_url
+from pipeline.operations.hospitals_alarm import read_alarm_channels
+from pipeline.operations.notify import (
+    explain_undelivered,
+    name_channel,
+    read_channels,
+    read_ping_url,
+    send_ping,
+)
 from pipeline.operations.service_examination import examine_keys, examine_service
 from pipeline.operations.shared_results import get_sharing_fault
 from pipeline.support.atomic_files import require_writable
@@ -347,6 +356,49 @@ def examine_notifications(config: Config, environment: Mapping[str, str]) -> Ite
         yield make_ok_finding("notify", "notify", channels=join_messages([*names, *monitor]))
     else:
         yield make_fault_finding("notify", "no_notify", "no_notify.remedy")
+
+
+def send_test_messages(
+    config: Config, environment: Mapping[str, str], language: str, *, with_alarm: bool
+) -> Iterator[Finding]:
+    """Send a test message to every channel and a ping to the monitor; yield what became of each.
+
+    ``with_alarm``: also to the channels of the alarm over all hospitals.
+    """
+    name = config.notify.name or render(
+        f"environment.{get_service_environment(config.api.endpoint)}", language
+    )
+    title, body = render("notify.title.test", language, name=name), render("notify.body.test", language)
+    tried: list[tuple[str, str, Message | None]] = []
+    try:
+        channels = [("notify.urls", channel) for channel in read_channels(config, environment)]
+        if with_alarm:
+            channels += [
+                ("workers.alarm_urls", channel) for channel in read_alarm_channels(config, environment)
+            ]
+        for key, channel in channels:
+            tried.append((key, name_channel(channel), explain_undelivered(channel, title, body)))
+    except EsignImportError as error:
+        yield report_error("notify", error)
+    if (url := read_ping_url(config, environment)) is not None:
+        tried.append(("notify.ping", urlsplit(url).netloc, _explain_lost_ping(url, body)))
+    for key, channel, why in tried:
+        detail = {"place": key, "channel": channel}
+        if why is None:
+            yield make_ok_finding("notify", "delivered", **detail)
+        else:
+            yield make_fault_finding(
+                "notify", "not_delivered", "not_delivered.remedy", exit_code=5, why=why, **detail
+            )
+
+
+def _explain_lost_ping(url: str, body: str) -> Message | None:
+    """Send a ping to a monitor; return why it did not take it, None where it did."""
+    try:
+        send_ping(url, body)
+    except UsageError as error:
+        return error.as_message()
+    return None
 
 
 def examine_versions() -> Iterator[Finding]:

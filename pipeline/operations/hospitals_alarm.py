@@ -65,7 +65,8 @@ class HospitalsAlarm:
     ) -> tuple[str, int]:
         """Send a message where the faults are news.
 
-        Return the state to be kept, and how many channels did not take the message: then the state of the last time is kept.
+        Return the state to be kept, and how many channels did not take the message. Where none took it, that is the state of
+        the last time: the next call sends a message again.
         ``stored`` is the state of the last time; ``faults`` are those of ``total`` hospitals by name.
         """
         before = parse_state(stored or "")
@@ -75,12 +76,13 @@ class HospitalsAlarm:
             reasons=tuple((hospital, 1) for hospital in faults),
             since=before.since if before.since is not None and bool(before.reasons) == bool(faults) else now,
         )
+        undelivered = 0
         if is_worth_a_message(before, state, now):
             title, body = self._build_message(faults, total, state, now)
-            if undelivered := send_to_all(self.channels, title, body, state):
-                return json.dumps({"schema": 1, **asdict(before)}, ensure_ascii=False), undelivered
-            state = replace(state, notified=now)
-        return json.dumps({"schema": 1, **asdict(state)}, ensure_ascii=False), 0
+            undelivered = send_to_all(self.channels, title, body, state)
+            is_sent = undelivered < len(self.channels)
+            state = replace(state, notified=now) if is_sent else before
+        return json.dumps({"schema": 1, **asdict(state)}, ensure_ascii=False), undelivered
 
     def _build_message(
         self, faults: Mapping[str, Message], total: int, state: WatchedState, now: float

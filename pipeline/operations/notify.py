@@ -8,7 +8,6 @@ its own. A monitor (healthchecks.io, Uptime Kuma, Cronitor) gets a ping at the s
 from __future__ import annotations
 
 import json
-import logging
 import os
 import socket
 import urllib.error
@@ -34,7 +33,6 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import count_reasons, describe_auto_sign
 from pipeline.support.atomic_files import make_folder, write_json
 
-LOG = logging.getLogger(__name__)
 URLS_FILE, PING_FILE = "notify__urls", "notify__ping"
 MAX_REASONS = 5
 REMINDER_DAYS = 7  # between two messages about a state that lasts
@@ -68,14 +66,12 @@ def notify_run_end(report: RunReport, config: Config) -> None:
     path = state_path(config)
     before = load_state(path)
     now = watch_run(before, report)
-    undelivered = 0
     if channels and is_worth_a_message(before, now, report.finished):
-        title, body = build_message(report, config, before, since=now.since)
-        undelivered = send_to_all(channels, title, body, now)
-        now = replace(now, notified=report.finished)
-    if undelivered:
         save_state(path, replace(before, last_success=now.last_success))
-        raise UsageError("notify.undelivered", n=undelivered)
+        title, body = build_message(report, config, before, since=now.since)
+        if undelivered := send_to_all(channels, title, body, now):
+            raise UsageError("notify.undelivered", n=undelivered)
+        now = replace(now, notified=report.finished)
     save_state(path, now)
 
 

@@ -1,5 +1,7 @@
 """The alarm over all hospitals, at a real server that takes the messages: what is a fault, and what is news."""
 
+from dataclasses import replace
+
 import pytest
 from watch_support import Watcher
 
@@ -70,6 +72,18 @@ def test_what_could_not_be_delivered_is_sent_later(watcher):
     assert "1 of 10" in title
     assert alarm.undelivered == 0
     assert alarm.send("east") == []
+
+
+def test_a_channel_that_took_a_message_gets_no_second_one_while_another_channel_is_broken(watcher):
+    """A worker looks every minute."""
+    with Watcher() as broken:
+        broken.refuses = True
+        alarm = Alarm(watcher)
+        alarm.alarm = replace(alarm.alarm, channels=[*alarm.alarm.channels, f"json://{broken.host}/mail"])
+        assert len(alarm.send("east")) == 1
+        assert alarm.undelivered == 1
+        assert alarm.send("east") == []
+        assert len(alarm.send(day=1)) == 1, "all run again"
 
 
 def make_end(**values):
