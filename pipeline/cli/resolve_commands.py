@@ -143,7 +143,7 @@ def _decide(
     session.print_json(decision=kind, resolved=described.to_dict())
     session.inform("resolved", name=case.name, way=phrase)
     if way == "replace" and case.history.seal is not None:
-        session.alert("replaced", seal_id=case.history.seal.seal_id)
+        session.alert("replaced", seal_id=case.history.seal.seal_id, place="export")
     if len(cases) > 1:
         session.suggest_command("next_list", "resolve")
     if len(cases) == 1 or is_picture or way in SENT_BY_NEXT_RUN:

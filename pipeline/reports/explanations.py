@@ -50,7 +50,6 @@ from pipeline.messages.service_errors import (
     make_network_cure,
 )
 from pipeline.reports.presenter import Presenter
-from pipeline.reports.row_values import display_last_attempt
 
 # reasons of ours whose own words name no cure
 _WITH_ADVICE = frozenset({"SEAL_ID_REUSED", "LEDGER_CONFLICT", "OUTAGE", "TLS"})
@@ -135,11 +134,11 @@ def _list_reasons(
         key = "reason.refused" if outcome.status is Status.FAILED else "reason.answered"
         if _waits_for_cure(outcome):
             key = "reason.stopped"
-        yield presenter.render("reason.wire" if lost else key, code=outcome.code or "—", message=text)
+        yield lost or presenter.render(key, code=outcome.code or "—", message=text)
         if outcome.status is Status.FAILED and describe is None:  # a marked copy has a note for it
             yield _advise_on_code(outcome.code, presenter)
     if outcome.status in UNRESOLVED_STATUSES:
-        yield presenter.render(f"reason.{outcome.status.value}", time=display_last_attempt(outcome) or "—")
+        yield presenter.render(f"reason.{outcome.status.value}")
     if outcome.status is Status.NOT_SENT and not outcome.errors and not has_answer:
         yield presenter.render("reason.not_sent")
     for problem in sorted(outcome.problems, key=lambda problem: problem.severity):

@@ -259,7 +259,7 @@ def _describe_reason(case: Case, presenter: Presenter) -> str:
         return ""
     if case.held_image is not None:
         held = next(problem for problem in case.row_plan.problems if problem.severity == "error")
-        return name_controls(presenter.mask_text(render_problem(held, presenter.language)), presenter)
+        return presenter.mask_text(render_problem(held, presenter.language))
     return presenter.render("web.case.another") if case.may_be_another_person else ""
 
 

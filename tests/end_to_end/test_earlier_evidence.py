@@ -61,7 +61,7 @@ def test_the_reason_names_both_doctors_the_row_the_run_and_the_ways_out(clerk):
     first_run = clerk.hospital.runs[0].name
     for word in (FILE, name(NEWCOMER), name(ONE), "roster.xlsx", first_run, "identity number", "page Review"):
         assert word in problem["message"], word
-    assert f"resolve {name(NEWCOMER)} --keep" in problem["message"]
+    assert "record “The picture is this doctor's”" in problem["message"]
     # and a check holds what a run holds
     clerk.hospital.go("check")
     row = clerk.read_row("plan.jsonl")

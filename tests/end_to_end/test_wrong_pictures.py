@@ -589,7 +589,7 @@ def test_a_file_that_bears_a_strangers_number_is_held_until_a_correction_or_a_de
     assert shifted.go("check") == 3
     (line,) = [line for line in shifted.outcomes("plan.jsonl") if line["name"] == name(1)]
     assert line["codes"] == ["IMAGE_AMBIGUOUS"]
-    assert f"resolve {name(1)} --keep" in line["problems"][0]["message"]
+    assert "record “The picture is this doctor's”" in line["problems"][0]["message"]
     assert number(STRANGER) not in line["problems"][0]["message"]
     correct(shifted)
     shifted.go("run", "--yes")
@@ -646,7 +646,7 @@ def test_an_entry_names_the_file_of_a_doctor_whom_an_earlier_run_saw_without_a_p
     set_up(hospital, [row(2), row(3)], headers=WITH_PICTURE)
     set_up(hospital, [row(1, scan_of(2))], headers=WITH_PICTURE, files=[(scan_of(2), 2), (scan_of(1), 1)])
     assert statuses_by_name(hospital) == {name(1): ["rejected", "IMAGE_AMBIGUOUS"]}
-    assert "resolve" in hospital.outcomes()[0]["problems"][0]["message"]
+    assert "Waiting decisions" in hospital.outcomes()[0]["problems"][0]["message"]
     set_up(hospital, [row(1, scan_of(1))], headers=WITH_PICTURE)
     assert statuses_by_name(hospital) == {name(1): ["sealed"]}
     assert wrong_pictures(hospital) == []

@@ -588,12 +588,12 @@ def test_one_drawing_in_two_files_is_reported_with_both_files_and_what_to_do():
     first, second, third = flag_conflicts(rows, {"2001": "2001", "2002": "2001"})
     assert not third.problems
     assert render_problem(first.problems[0], "zh") == (
-        "图片 2001.png 与 2002.png（roster.xlsx 内科 第 3 行）虽是两个文件，图案却完全相同；都未提交，请打开看清是谁的章，"
+        "图片 2001.png 与 2002.png（roster.xlsx 内科 第 3 行）虽是两个文件，图案却完全相同，都未提交；请打开看清是谁的章，"
         "给其他人换上各自的图片。"
     )
     assert render_problem(second.problems[0], "en") == (
-        "The files 2002.png and 2001.png (roster.xlsx 内科 row 2) show the same seal; none of them was sent, check whose seal "
-        "it is and replace the others."
+        "The files 2002.png and 2001.png (roster.xlsx 内科 row 2) show the same seal, so none of them was sent; check whose "
+        "seal it is and replace the others."
     )
 
 

@@ -305,7 +305,7 @@ def test_one_drawing_for_two_doctors_is_among_the_unpaired_pictures(write, scene
     assert [row[0] for row in rows] == ["1002钱秀兰.png", "1003孙立新.png"]
     assert (
         rows[0][3]
-        == "图片 1002.png 与 1003.png（2026年医师名单.xlsx 医师 第 5 行）虽是两个文件，图案却完全相同"
+        == "图片 1002.png 与 1003.png（2026年医师名单.xlsx 医师 第 5 行）虽是两个文件，图案却完全相同，都未提交"
     )
     assert rows[0][4].startswith("都未提交")
 
