@@ -245,19 +245,37 @@ class WaitingCase:
     possibly_same: PossiblySame | None
 
     def describe_location(self, language: str) -> str:
-        """Return what distinguishes two namesakes, masked."""
-        parts = (
-            render("who.staff_no", language, text=self.staff_no) if self.staff_no else "",
-            render("who.last_four", language, text=self.last_four) if self.last_four else "",
-            render_positions(" ".join(filter(None, (self.file, self.sheet, str(self.row)))), language)
-            if self.file
-            else "",
-        )
-        return mask_text(render("separator.comma", language).join(filter(None, parts)) or "—")
+        """Return what distinguishes two namesakes, and where the row is, masked."""
+        position = " ".join(filter(None, (self.file, self.sheet, str(self.row))))
+        parts = _list_numbers(self.staff_no, self.last_four, language)
+        if self.file:
+            parts.append(render_positions(position, language))
+        return mask_text(render("separator.comma", language).join(parts) or "—")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the case as `resolve --json` shows it."""
         return asdict(self)
+
+
+def describe_person(name: str | None, staff_no: str | None, last_four: str | None, language: str) -> str:
+    """Return a doctor's name with what distinguishes two namesakes, masked."""
+    numbers = render("separator.comma", language).join(_list_numbers(staff_no, last_four, language))
+    brackets = render("separator.brackets", language, text=numbers) if numbers else ""
+    return mask_text((name or render("who.nameless", language)) + brackets)
+
+
+def _list_numbers(staff_no: str | None, last_four: str | None, language: str) -> list[str]:
+    numbers = (("who.staff_no", staff_no), ("who.last_four", last_four))
+    return [render(key, language, text=text) for key, text in numbers if text]
+
+
+def was_judged_not_created(ledger: DatabaseLedger, case: Case) -> bool:
+    """Return whether the seal name that exists may be that of an earlier create of the doctor, judged as not created."""
+    if case.status is not Status.EXISTS:
+        return False
+    person = ledger.read_person(case.key)
+    judged = {one.attempt for one in person.decisions if one.kind == "not_created" and one.counts}
+    return any(create.uuid in judged and create.seal_name == case.seal_name for create in person.attempts)
 
 
 def describe_case(ledger: DatabaseLedger, case: Case) -> WaitingCase:

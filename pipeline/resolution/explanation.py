@@ -188,7 +188,7 @@ def collect_story_values(explanation: Explanation, language: str, base: Path) ->
         "meaning": partial(_explain_code, language),
         "unsent": partial(_explain_unsent, language),
         "sizes": partial(_describe_sizes, language),
-        "reason": partial(_describe_reason, language),
+        "author": partial(_describe_author, language),
         "decision": partial(_describe_decision, language, timeline),
     }
     other_values = [f"{name_field(field, language)} {text}" for field, text in timeline.other_values.items()]
@@ -238,13 +238,14 @@ def _describe_decision(language: str, timeline: PersonTimeline, entry: DecisionE
     return render("decision.withdrawn", language, what=text) if entry.withdrawn else text
 
 
-def _describe_reason(language: str, why: str) -> str:
-    """Return why a person decided so; what the program itself entered in place of a reason is put into words."""
+def _describe_author(language: str, entry: DecisionEntry) -> str:
+    """Return who decided, and why where there is a reason; what the program entered in its place is put into words."""
+    why = entry.why
     if why == PAGE_REASON:
-        return render("why.page", language)
-    if why.startswith(REVIEW_REASON):
-        return render("why.review", language, run=why.removeprefix(REVIEW_REASON))
-    return why
+        why = render("why.page", language)
+    elif why.startswith(REVIEW_REASON):
+        why = render("why.review", language, run=why.removeprefix(REVIEW_REASON))
+    return render("by", language, who=entry.who, why=why) if why else entry.who
 
 
 def _align_labels(lines: Sequence[str]) -> Iterator[str]:

@@ -100,7 +100,7 @@ class OpenCases:
 
     def _make_maker(self, who: str, why: str | None) -> DecisionMaker:
         """Return a user who decides now."""
-        return DecisionMaker.of_user(who, self.ledger, self.clock, why or "resolve", build_agent(self.config))
+        return DecisionMaker.of_user(who, self.ledger, self.clock, why or "", build_agent(self.config))
 
     def enter(
         self,

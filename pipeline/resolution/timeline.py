@@ -249,7 +249,7 @@ def build_timeline(
         staff_no=values.get(Field.STAFF_NO),
         id_masked=values.get(Field.NUMBER) or person.id_masked,
         status=status,
-        seal_name=person.seal_name or values.get(Field.SEAL_NAME),
+        seal_name=person.seal_name or _get_planned_name(person, values),
         other_names=tuple(known_names[1:]),
         mobile_masked=values.get(Field.MOBILE),
         other_values={field: text for field, text in values.items() if field not in _OWN_FIELDS},
@@ -311,6 +311,14 @@ def _get_values(lines: Sequence[RowLine]) -> dict[Field, str]:
             if text:
                 values.setdefault(field, text)
     return values
+
+
+def _get_planned_name(person: PersonRecords, values: Mapping[Field, str]) -> str | None:
+    """Return the seal name of the newest row; None where a decision since has found it to be another person's."""
+    of_others = {one.attempt for one in person.decisions if one.kind == "not_theirs" and one.counts}
+    names = {create.seal_name for create in person.attempts if create.uuid in of_others}
+    planned = values.get(Field.SEAL_NAME)
+    return None if planned in names else planned
 
 
 def _build_history(

@@ -17,7 +17,14 @@ from pipeline.messages.problems import render_problem
 from pipeline.reports.next_steps import CommandLine
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.case_reader import CaseReader
-from pipeline.resolution.cases import Case, WaitingCase, describe_case, list_cases
+from pipeline.resolution.cases import (
+    Case,
+    WaitingCase,
+    describe_case,
+    describe_person,
+    list_cases,
+    was_judged_not_created,
+)
 from pipeline.resolution.decide import NotSure, SealOfAnother
 from pipeline.resolution.explanation import describe_last_decision
 from pipeline.resolution.ledger_status import describe_command_line
@@ -99,7 +106,8 @@ class CasePages:
             fields = WantedDecision.from_form(form).to_fields()
             return self._answer(request, presenter, [question], fields=fields)
         except CaseChanged as error:
-            response = self._answer(request, presenter, [error.render(presenter.language)], status=409)
+            sentences = [error.render(presenter.language)]
+            response = self._answer(request, presenter, sentences, status=409, doctor=error.doctor)
             return _renew_list(response)
         except EsignImportError as error:
             sentences = [presenter.mask_text(error.render(presenter.language))]
@@ -178,7 +186,11 @@ class CasePages:
         shown_cases = [
             _describe(case, describe_case(ledger, case), command_line, presenter)
             | _describe_picture(case, shown_images, presenter)
-            | {"shown_at": str(now), "ways": _list_ways(case, list_kinds(case))}
+            | {
+                "shown_at": str(now),
+                "ways": _list_ways(case, list_kinds(case)),
+                "may_be_own": was_judged_not_created(ledger, case),
+            }
             for case in cases[:MAX_CASES]
         ]
         return {"cases": shown_cases, "more": max(0, len(cases) - MAX_CASES)}
@@ -226,6 +238,7 @@ def _describe(
         "name": case.name or presenter.render("who.nameless"),
         "status": case.status.value,
         "word": presenter.render(_name_kind(case)),
+        "person": describe_person(case.name, waiting.staff_no, waiting.last_four, presenter.language),
         "who": waiting.describe_location(presenter.language),
         "reason": _describe_reason(case, presenter),
         "facts": list(_list_facts(waiting, presenter)),

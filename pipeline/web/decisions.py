@@ -96,7 +96,12 @@ class WantedDecision:
 
 
 class CaseChanged(UsageError):
-    """The case is not the one that was shown: nothing was entered."""
+    """The case is not the one that was shown: nothing was entered.
+
+    ``doctor`` is the person on whom something else was decided since.
+    """
+
+    doctor: PersonHistory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,7 @@ class Recorded:
         """Return what was recorded, what follows from it, and how it is withdrawn."""
         if self.case is None:
             return [presenter.render("web.withdrawn", name=self.wanted.name)]
-        name, kind, seal = self.case.name, self.wanted.kind, self.case.history.seal
+        name, kind, seal = self.wanted.name, self.wanted.kind, self.case.history.seal
         shown_kind = "keep_picture" if kind == "keep" and self.case.held_image is not None else kind
         way = presenter.render("way_seal_id" if kind == "created" else f"way_{shown_kind}")
         sentences = [presenter.render("resolved", name=name, way=way)]
@@ -186,12 +191,15 @@ def _require_same_decision(opened: OpenCases, wanted: WantedDecision) -> LastDec
 def _require_no_later_decision(opened: OpenCases, wanted: WantedDecision) -> None:
     """Raise CaseChanged where something was decided about the person since the case was shown."""
     if (decision := _get_later_decision(opened.ledger, wanted)) is not None:
-        raise CaseChanged(
+        changed = CaseChanged(
             "web.stale.decided",
+            name=wanted.name,
             who=decision.who,
             moment=shown(stamp(decision.decided_at)),
             what=_name_decision(decision),
         )
+        changed.doctor = opened.ledger.snapshot().people.get(wanted.key)
+        raise changed
 
 
 def _get_later_decision(ledger: Ledger, wanted: WantedDecision) -> Decision | None:
@@ -205,9 +213,10 @@ def _get_later_decision(ledger: Ledger, wanted: WantedDecision) -> Decision | No
 
 
 def _name_decision(decision: Decision) -> object:
-    way = "seal_id" if decision.kind == "created" else decision.kind
-    key = f"way_{way}"
-    return make_message(key) if is_known(key) else decision.kind
+    if decision.kind == WITHDRAW:
+        return make_message("web.way.withdraw")
+    key, seal_id, detail = f"decision.{decision.kind}", decision.seal_id or "—", decision.detail or "—"
+    return make_message(key, seal_id=seal_id, detail=detail) if is_known(key) else decision.kind
 
 
 def _parse_moment(text: str) -> float:

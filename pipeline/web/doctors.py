@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from pipeline.reports.presenter import Presenter
-from pipeline.resolution.cases import compute_decision_digest
+from pipeline.resolution.cases import compute_decision_digest, describe_person
 from pipeline.resolution.explanation import Explanation, collect_story_values, explain_people
 from pipeline.resolution.timeline import PersonTimeline
 from pipeline.web.access import Role
@@ -74,12 +74,13 @@ class DoctorPages:
 
     def _make_withdrawal(self, request: web.Request, explanation: Explanation) -> dict[str, object] | None:
         """Return the form that withdraws the last decision on the single doctor, where that can be done."""
-        last = explanation.people[0].last_decision
+        doctor, language = explanation.people[0], choose_language(request)
+        last = doctor.last_decision
         if last is None or not last.can_be_withdrawn or request[SESSION].role < Role.CLERK:
             return None
         return {
             "key": last.decision.key,
-            "name": last.name or "",
+            "person": describe_person(last.name, doctor.staff_no, (doctor.id_masked or "")[-4:], language),
             "seen": compute_decision_digest(last),
             "shown_at": str(self._site.clock.now()),
             "value": last.decision.number,

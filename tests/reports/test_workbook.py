@@ -307,7 +307,7 @@ def test_one_drawing_for_two_doctors_is_among_the_unpaired_pictures(write, scene
         rows[0][3]
         == "图片 1002.png 与 1003.png（2026年医师名单.xlsx 医师 第 5 行）虽是两个文件，图案却完全相同，都未提交"
     )
-    assert rows[0][4].startswith("都未提交")
+    assert rows[0][4].startswith("请打开看清")
 
 
 def test_unchanged_rows_show_their_stored_thumbnail_and_open_no_picture(write, make, scene):

@@ -79,10 +79,13 @@ def test_each_outcome_ends_with_one_seal_and_records_who_and_why(unsettled, late
         name(5): {"keep", "replace"},
     }
     answer = decide(inside, lost, "created", value=list_made_seals(unsettled)[lost], why="in the console")
-    assert (answer.status, read_answer(answer)[0]) == (200, f"Recorded: {lost}, created.")
+    assert answer.status == 200
+    assert re.fullmatch(
+        rf"Recorded: {lost} \(staff no\. \d+, last four digits \w+\), created\.", read_answer(answer)[0]
+    )
     assert "can be withdrawn in the doctor's history" in read_answer(answer)[-1]
     answer = decide(inside, never, "not_created", sure="yes", confirmed=False)
-    assert "Please confirm" in read_answer(answer)[0]
+    assert f"Please confirm: {never} (staff no. " in read_answer(answer)[0]
     assert "this person will have two" in answer.text
     assert len(read_decisions(unsettled)) == 1, "it was asked only"
     assert decide(inside, never, "not_created", sure="yes").status == 200
@@ -91,13 +94,26 @@ def test_each_outcome_ends_with_one_seal_and_records_who_and_why(unsettled, late
     user = read_user_name()
     assert read_decisions(unsettled) == [
         ("created", user, "in the console"),
-        ("not_created", user, "resolve"),
-        ("keep", user, "resolve"),
+        ("not_created", user, ""),
+        ("keep", user, ""),
     ]
     log = (unsettled.folder / "state" / "page-log.jsonl").read_text("utf-8")
     assert re.findall(r'"kind":"(\w+)"', log) == ["created", "not_created", "keep"]
     assert unsettled.run_to_end("run") == (0, {"sealed": 1, "unchanged": 4})
     assert unsettled.service.list_duplicates() == {}
+
+
+def test_a_seal_that_was_judged_as_not_created_may_be_the_doctors_own(unsettled, later_page):
+    lost, never = sorted(read_unknown_rows(unsettled), key=lambda who: who not in list_made_seals(unsettled))
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    for who in (lost, never):
+        assert "would give this doctor a second seal" not in inside.get("/cases/list").text
+        assert decide(inside, who, "not_created", sure="yes").status == 200
+    assert unsettled.run_to_end("run") == (3, {"sealed": 1, "exists": 1, "changed": 1, "unchanged": 2})
+    case = list_cases(inside.get("/cases/list").text)[lost]
+    assert "would give this doctor a second seal" in case
+    story = inside.get(f"/doctors/{read_doctor(decide(inside, lost, 'not_theirs'))}").text
+    assert "Seal name" not in story, "the name that was planned is another person's"
 
 
 def test_a_seal_that_is_replaced_is_asked_about_and_named_for_disabling(unsettled, later_page):
@@ -119,7 +135,7 @@ def test_a_corrected_number_is_one_person_or_another_and_the_first_is_withdrawn(
     answer = decide(inside, name(1), "same_person")
     assert set(read_forms(list_cases(inside.get("/cases/list").text)[name(1)])) == {"keep", "replace"}
     answer = withdraw(inside, read_doctor(answer))
-    assert read_answer(answer) == [f"Withdrawn: {name(1)} is as before that decision."]
+    assert read_answer(answer) == [f"Withdrawn: {name(1)} (staff no. 00001, last four digits {number(1)[-4:]}) is as before that decision."]
     answer = decide(inside, name(1), "other_person", confirmed=False)
     assert "another person; the next run sends it" in read_answer(answer)[0]
     assert decide(inside, name(1), "other_person").status == 200
@@ -237,7 +253,8 @@ def test_a_seal_id_of_the_wrong_doctor_is_taken_back_on_the_page(waiting, later_
     assert f'href="/doctors/{read_doctor(answer)}">{lost}</a> <span>已创建，印章ID {made[taken]}' in listed
     owner = read_doctor(answer)
     answer = withdraw(inside, owner, why="贴错了")
-    assert read_answer(answer) == [f"已撤回：{lost} 恢复到那个决定之前。"]
+    who = f"{lost}（工号 00001、证件末四位 {number(1)[-4:]}）"
+    assert read_answer(answer) == [f"已撤回：{who}恢复到那个决定之前。"]
     assert set(list_cases(inside.get("/cases/list").text)) == {lost, taken}
     story = inside.get(f"/doctors/{owner}").text
     assert f"已创建，印章ID {made[taken]}（已撤回）" in story
@@ -325,9 +342,11 @@ def test_the_second_of_two_clerks_reads_who_decided_what(unsettled, later_page):
     answer = second.post("/cases/decide", stale)
     assert answer.status == 409
     assert re.fullmatch(
-        rf"Nothing was recorded: meanwhile {read_user_name()} recorded at .*: created\.",
+        rf"Nothing was recorded: meanwhile {read_user_name()} recorded for {who} \(.*\) at .*: created, SealId {ID}\.",
         read_answer(answer)[0],
     )
+    history = second.get(f"/doctors/{read_doctor(answer)}").text
+    assert f'<p class="quiet">{read_user_name()}</p>' in history, "no reason was typed"
     assert answer.headers["HX-Trigger"] == "cases-changed"
     assert [kind for kind, *_ in read_decisions(unsettled)] == ["created"]
 
@@ -406,13 +425,13 @@ def test_who_may_only_look_sees_no_form_and_enters_nothing(unsettled, later_page
     assert looking.post("/cases/decide", form).status == 403
     assert read_decisions(unsettled) == []
     answer = clerk.post("/cases/decide", form)
-    assert read_decisions(unsettled) == [("created", "li", "resolve")]
+    assert read_decisions(unsettled) == [("created", "li", "")]
     story = f"/doctors/{read_doctor(answer)}"
     assert FORM.search(looking.get(story).text) is None
     form = read_forms(clerk.get(story).text)["withdraw"]
     assert looking.post("/cases/decide", form).status == 403
     assert clerk.post("/cases/decide", form).status == 200
-    assert read_decisions(unsettled)[1:] == [("withdraw", "li", "resolve")]
+    assert read_decisions(unsettled)[1:] == [("withdraw", "li", "")]
 
 
 def test_a_full_log_enters_nothing(unsettled, later_page):
@@ -481,7 +500,7 @@ def test_decided_in_a_browser(unsettled, later_page, shown):
     case.locator("details[open] .primary").first.click()
     expect(case.locator("details[open] .answer")).to_contain_text(f"{lost} (number ending in ")
     case.locator("details[open] .answer button").click()
-    expect(tab.locator("#said")).to_contain_text(f"Recorded: {lost}, created.")
+    expect(tab.locator("#said")).to_contain_text(f"Recorded: {lost} (")
     expect(tab.locator(".case", has_text=lost)).to_have_count(0)
     case = tab.locator(".case", has_text=never)
     case.locator("summary", has_text="Show history").click()
@@ -492,6 +511,6 @@ def test_decided_in_a_browser(unsettled, later_page, shown):
     expect(case.locator("details.way[open] .answer")).to_contain_text("Please confirm")
     assert len(read_decisions(unsettled)) == 1
     case.locator("details.way[open] .answer button").click()
-    expect(tab.locator("#said")).to_contain_text(f"Recorded: {never}, not created")
+    expect(tab.locator("#said")).to_contain_text(f"Recorded: {never} (")
     expect(tab.locator(".case")).to_have_count(1)
     assert [text for text in tab.troubles if "409 (Conflict)" not in text] == []
