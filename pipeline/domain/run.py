@@ -212,6 +212,7 @@ class Halt:
     message: str = _field(repr=False)
     exit: HaltExit
     # of refused keys: credentials (their source), secret_id (its ends), id_file, key_file, proxy (one is set); host, cause, since, seconds: of an outage;
+    # check, people: the check that was named, and the keys of people who differ from it;
     # empty, missing: the roster folders that hold no roster, and those that are not there
     detail: Mapping[str, str] = _field(default_factory=dict, repr=False)
 

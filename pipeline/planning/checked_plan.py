@@ -127,4 +127,5 @@ def get_changed_plan_halt(
     positions = [row.position for row in differing[:_MOST_NAMED]]
     more = ["…"] if len(differing) > _MOST_NAMED else []
     text = f"{len(differing)}: {', '.join([*positions, *more])}"
-    return Halt(PLAN_CHANGED, text, 5, {"check": checked.run})
+    persons = " ".join(row.person for row in differing[:_MOST_NAMED])
+    return Halt(PLAN_CHANGED, text, 5, {"check": checked.run, "people": persons})

@@ -14,6 +14,7 @@ from pipeline.domain.message import Message
 from pipeline.domain.roster import Column, Field, FileReport, Problem
 from pipeline.domain.row_tasks import RowTask, choose_task
 from pipeline.domain.run import (
+    PLAN_CHANGED,
     UNRESOLVED_STATUSES,
     Notice,
     RowOutcome,
@@ -36,6 +37,7 @@ from pipeline.messages.catalogue import load_texts, make_finished_message, make_
 from pipeline.messages.problems import (
     get_problem_kind_if_known,
     has_words_of_warning,
+    render_positions,
     render_problem,
     split_remedy,
 )
@@ -344,6 +346,8 @@ def _describe_halt_reason(code: str, message: str, presenter: Presenter) -> str:
     if code == "SAME_REFUSAL" and NAME_EXISTS in message:
         key = "halted.same_names"
     text = _STAMP.sub(r"\1 \2", presenter.render_text(message))
+    if code == PLAN_CHANGED:
+        text = render_positions(text, presenter.language)
     return presenter.render(key, message=text) if is_known(key) else message
 
 

@@ -128,8 +128,8 @@ class Recorded:
         way = presenter.render("way_seal_id" if kind == "created" else f"way_{shown_kind}")
         sentences = [presenter.render("resolved", name=name, way=way)]
         if kind == "replace" and seal is not None:
-            place = presenter.render("web.nav.runs")
-            sentences.append(presenter.render("replaced", seal_id=seal.seal_id, place=place))
+            page = presenter.render("web.nav.runs")
+            sentences.append(presenter.render("replaced", seal_id=seal.seal_id, place=page))
         undo = "web.undo.keep_picture" if shown_kind == "keep_picture" else "web.undo"
         return [*sentences, presenter.render(undo)]
 

@@ -13,6 +13,7 @@ from pipeline.resolution.timeline import PersonTimeline
 from pipeline.web.access import Role
 from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
+from pipeline.web.todo import choose_place
 from pipeline.web.view import PageView, choose_language
 
 MAX_PEOPLE = 20
@@ -66,6 +67,9 @@ class DoctorPages:
             title=presenter.render("web.nav.doctors"),
             query=presenter.mask_text(query),
             story=story,
+            place=choose_place(explanation.step, self._site.invocation, presenter)
+            if explanation.step
+            else None,
             withdrawal=self._make_withdrawal(request, explanation) if story else None,
             people=[_describe_person(person, presenter) for person in explanation.people[:MAX_PEOPLE]],
             more=max(0, len(explanation.people) - MAX_PEOPLE),

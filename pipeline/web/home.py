@@ -30,19 +30,12 @@ from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.run_values import NOT_BEGUN, count_unread_files, describe_record
 from pipeline.web.security import Route
 from pipeline.web.site import Site
-from pipeline.web.todo import list_entries
+from pipeline.web.todo import choose_place, list_entries
 from pipeline.web.view import PageView, choose_language
 from pipeline.workflow.hosts_factory import SummaryReader
 
 SECONDS_WITH_RUN, SECONDS_WITHOUT = 2, 20  # after which the page asks again
 ENDED_WELL = frozenset({0, 3, 7})  # exit codes of runs that came to their end
-SENDING = (["run"], ["retry"], ["check"])  # the commands whose place is the page that sends
-RESOLVE = "resolve"  # the command that has a page of its own
-# steps by their texts -> the page on which they are done, and its name
-PAGES_OF_STEPS = {
-    **dict.fromkeys(("next.fix", "next.failed_too"), ("/rows?status=to_fix", "web.nav.rows")),
-    **dict.fromkeys(("next.pictures", "next.pictures_now"), ("/rows/pictures", "rows.pictures")),
-}
 
 
 class HomePage:
@@ -138,24 +131,12 @@ class HomePage:
     def _describe_step(
         self, step: NextStep, last_run: LastRun | None, presenter: Presenter
     ) -> dict[str, object]:
-        """Return a step with the page where it is seen."""
+        """Return a step with the page where it is done, else the run that it is about."""
+        page = choose_place(step, self._site.invocation, presenter)
+        if not step.commands and not page["address"] and last_run is not None and not last_run.under_way:
+            page = {"address": f"/runs/{last_run.run}", "place": presenter.render("web.to_run")}
         return {
             "text": step.render(presenter.language),
             "commands": step.render_commands(presenter.language),
-            **self._choose_place(step, last_run, presenter),
+            **page,
         }
-
-    def _choose_place(
-        self, step: NextStep, last_run: LastRun | None, presenter: Presenter
-    ) -> dict[str, object]:
-        """Return the address of the page that a step leads to, and its name; none for what only a shell can do."""
-        if (page := PAGES_OF_STEPS.get(step.text.key)) is not None:
-            return {"address": page[0], "place": presenter.render(page[1])}
-        words = (step.command or "").removeprefix(self._site.invocation).split()
-        if words[:1] in SENDING:
-            return {"address": "/send", "place": presenter.render("web.nav.send")}
-        if words[:1] == [RESOLVE]:
-            return {"address": "/cases", "place": presenter.render("web.nav.cases")}
-        if not words and last_run is not None and not last_run.under_way:
-            return {"address": f"/runs/{last_run.run}", "place": presenter.render("web.to_run")}
-        return {"address": None, "place": None}

@@ -112,8 +112,11 @@ def test_a_seal_that_was_judged_as_not_created_may_be_the_doctors_own(unsettled,
     assert unsettled.run_to_end("run") == (3, {"sealed": 1, "exists": 1, "changed": 1, "unchanged": 2})
     case = list_cases(inside.get("/cases/list").text)[lost]
     assert "would give this doctor a second seal" in case
+    assert '<a class="button" href="/cases">' in inside.post("/doctors", {"query": lost}).text
     story = inside.get(f"/doctors/{read_doctor(decide(inside, lost, 'not_theirs'))}").text
     assert "Seal name" not in story, "the name that was planned is another person's"
+    assert '<a class="button" href="/send">' in story
+    assert "<dt>Department</dt>" in story
 
 
 def test_a_seal_that_is_replaced_is_asked_about_and_named_for_disabling(unsettled, later_page):
@@ -135,7 +138,9 @@ def test_a_corrected_number_is_one_person_or_another_and_the_first_is_withdrawn(
     answer = decide(inside, name(1), "same_person")
     assert set(read_forms(list_cases(inside.get("/cases/list").text)[name(1)])) == {"keep", "replace"}
     answer = withdraw(inside, read_doctor(answer))
-    assert read_answer(answer) == [f"Withdrawn: {name(1)} (staff no. 00001, last four digits {number(1)[-4:]}) is as before that decision."]
+    assert read_answer(answer) == [
+        f"Withdrawn: {name(1)} (staff no. 00001, last four digits {number(1)[-4:]}) is as before that decision."
+    ]
     answer = decide(inside, name(1), "other_person", confirmed=False)
     assert "another person; the next run sends it" in read_answer(answer)[0]
     assert decide(inside, name(1), "other_person").status == 200

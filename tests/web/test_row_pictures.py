@@ -9,7 +9,7 @@ import re
 import openpyxl
 import pytest
 from openpyxl.drawing.image import Image as Drawing
-from page_support import PageThread, wait_for_checks
+from page_support import PageThread, find_forms, judge, wait_for_checks
 from people import make_row, name, number
 from PIL import Image
 from run_support import draw_seal, wait_until
@@ -68,6 +68,24 @@ def test_a_picture_is_given_and_taken_back(ward, page):
     actions = [line for line in lines if line["action"].endswith("_picture")]
     assert [line["action"] for line in actions] == ["give_picture", "withdraw_picture"]
     assert all(line["picture"] == digest and line["user"] for line in actions)
+
+
+def test_a_given_picture_that_is_judged_wrong_is_shown_and_withdrawn_in_its_row(ward, page):
+    assert ward.go("run", "--only", "00002", "--yes") == 0, "it makes the ledger"
+    ward.go("check")
+    inside, digest = page.enter(Accept_Language="en"), get_digest(ward)
+    stamp = get_stamps(inside.get("/rows/pictures").text)[name(1)]
+    inside.post("/rows/pictures/give", {"picture": digest, "row": stamp})
+    wait_until(lambda: list_statuses(ward)[name(1)] == "ready")
+    assert judge(inside, name(1), "wrong").status == 200
+    wait_until(lambda: list_statuses(ward)[name(1)] == "rejected")
+    text = inside.get("/rows").text
+    assert f'<img src="/rows/pictures/{digest}"' in text
+    assert inside.get(f"/rows/pictures/{digest}").status == 200
+    assert "Add this doctor&#39;s picture" in text
+    ((_, form),) = find_forms(text, "/rows/pictures/withdraw")
+    assert "Withdrawn; a new check has started." in inside.post("/rows/pictures/withdraw", form).text
+    wait_until(lambda: f'id="picture-{digest}"' in inside.get("/rows/pictures").text)
 
 
 def test_the_bytes_that_would_be_sent_are_shown_and_no_other_file(ward, page):
@@ -199,7 +217,10 @@ def test_each_of_two_namesakes_and_who_has_two_pictures_get_the_chosen_one_on_th
         shown = f"{name(1)} · 00002 · 外科 · {number(2)[-4:]}"
         assert f"图片已给 {shown}，正在重新检查" in answer.text
         assert answer.headers["HX-Trigger"] == f"chosen-{first}"
-        assert list_candidates(inside.get("/rows").text)["00001"] == {first: False, second: True}
+        text = inside.get("/rows").text
+        assert list_candidates(text)["00001"] == {first: False, second: True}
+        assert "图片还没有选定，见下面。" in text
+        assert "也可能是 roster.xlsx" not in text
         assert "正在重新检查" in choose(namesakes, inside, "00001", second).text
         assert choose(namesakes, inside, "00003", third).status == 200
         wait_until(
@@ -214,6 +235,7 @@ def test_each_of_two_namesakes_and_who_has_two_pictures_get_the_chosen_one_on_th
         given = inside.get("/rows/pictures").text
         assert f"撤回给 {name(1)}（{shown.partition(' · ')[2]}）的图片" in given
         text = inside.get("/rows").text
+        assert "与他人同名，印章名称加以区分 (2)" in text
         assert list(list_candidates(text)) == ["00004", "00001", "00002", "00003"]
         assert [bool(pictures) for pictures in list_candidates(text).values()] == [True, False, False, False]
         log = (namesakes.folder / "state" / "page-log.jsonl").read_text().splitlines()

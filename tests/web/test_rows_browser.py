@@ -39,6 +39,8 @@ def test_a_row_is_opened_judged_and_corrected_by_keyboard(hospital, shown):
         expect(tab.locator("tr", has_text=name(2)).locator(".chip.ready")).to_have_text(
             "可提交", timeout=30_000
         )
+        counts = tab.locator("#filter-status option")
+        expect(counts).to_have_text(["全部", "要改的 (1)", "待改 (1)", "可提交 (2)"])
         assert tab.locator("main img, main script, main [onerror], [style]").count() == 0
         assert tab.troubles == []
         assert page.failures == []

@@ -13,7 +13,7 @@ from threading import Thread
 import psutil
 import pytest
 from page_support import PageProcess, PageThread
-from people import make_row, name
+from people import make_row, name, number
 from run_support import wait_until
 from wire_support import CREATE
 
@@ -173,6 +173,8 @@ def test_a_plan_that_has_changed_sends_nothing_and_is_checked_again(forked_runs,
         assert read_check(text) != first
         run = re.search(r'href="/runs/([^"]+)"', text)[1]
         assert "现在要提交的与检查时看到的不一样" in inside.get(f"/runs/{run}").text
+        assert re.search(r"不同的行 1: roster\.xlsx \S+ 第 7 行", text)
+        assert f"与检查时不同的医生：{name(6)} · 00006 · 内科 · {number(6)[-4:]}<" in text
 
 
 def test_the_doctor_who_is_ticked_is_sent_or_no_one(forked_runs, checked):

@@ -14,8 +14,17 @@ from typing import Any
 
 from pipeline.domain.fields import set_value
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.roster import CardType, Doctor, Field, ImageFile, Origin, Row, fold_staff_no
-from pipeline.domain.row_record import RecordedAnswer, RowLine
+from pipeline.domain.roster import (
+    CardType,
+    Doctor,
+    Field,
+    ImageFile,
+    Origin,
+    Problem,
+    Row,
+    fold_staff_no,
+)
+from pipeline.domain.row_record import RecordedAnswer, RecordedPicture, RowLine
 from pipeline.domain.run import (
     SHOWN_STATUSES,
     RowOutcome,
@@ -117,6 +126,12 @@ class CheckedRow:
     def lacks_picture(self) -> bool:
         """Whether it has no picture of its own, and one can be given to its doctor."""
         return self.is_known and self.is_without_picture
+
+    @property
+    def wrong_picture(self) -> RecordedPicture | None:
+        """Its picture, where that was judged wrong."""
+        is_wrong = any(error.code == "REVIEW_WRONG" for error in self.outcome.errors)
+        return self.line.picture if is_wrong else None
 
     @property
     def position(self) -> str:
@@ -225,7 +240,8 @@ class CheckedRows:
     def picture_sizes(self) -> Mapping[str, int]:
         """The sizes in bytes of the pictures on which a person decides, by their sha256."""
         changed = [row.line.picture for row in self.rows if row.line.status is Status.CHANGED]
-        own = {picture.sha256: picture.bytes or 0 for picture in changed if picture is not None}
+        wrong = [row.wrong_picture for row in self.rows]
+        own = {picture.sha256: picture.bytes or 0 for picture in (*changed, *wrong) if picture is not None}
         return own | {picture.sha256: picture.size for picture in (*self.pictures.values(), *self.held)}
 
     @cached_property
@@ -250,6 +266,13 @@ class CheckedRows:
         return [
             other for other in {other.key: other for other in (*named, *naming)}.values() if other is not row
         ]
+
+    @cached_property
+    def problems(self) -> Mapping[str, Problem]:
+        """A problem of each code, an error where one row has it as an error."""
+        problems = [problem for row in self.rows for problem in row.outcome.problems]
+        problems.sort(key=lambda problem: problem.severity == "error")
+        return {problem.code: problem for problem in problems}
 
     @cached_property
     def counts(self) -> Mapping[str, Mapping[str, int]]:

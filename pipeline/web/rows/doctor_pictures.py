@@ -31,6 +31,12 @@ class PictureOffer:
     owners: Mapping[str, CheckedRow] = field(repr=False)  # by the sha256 of the picture, as are the others
     free: Mapping[str, CheckedPicture]
     by_candidate: Mapping[str, Sequence[CheckedRow]] = field(repr=False)  # the rows that a picture holds
+    given: Mapping[str, str] = field(repr=False)  # the stamps of the decisions that gave a picture
+
+    def get_given(self, row: CheckedRow) -> str | None:
+        """Return the stamp of the decision that gave a row's picture to its doctor; None where there is none."""
+        picture = row.picture or ""
+        return self.given.get(picture) if self.owners.get(picture) is row else None
 
     def get_picture(self, row: CheckedRow, sha256: str) -> CheckedPicture | None:
         """Return a picture that can be given to a row's doctor; None for one that cannot."""
@@ -127,7 +133,8 @@ class DoctorPictures:
         """Return the pictures that no doctor has, and whose the others are."""
         owners = self.map_owners(checked)
         free = {sha256: picture for sha256, picture in checked.pictures.items() if sha256 not in owners}
-        return PictureOffer(owners, free, checked.by_candidate)
+        given = {one.picture: stamp_given(one) for one in self.list_given()}
+        return PictureOffer(owners, free, checked.by_candidate, given)
 
     def give(self, checked: CheckedRows, stamp: str, sha256: str, user: str) -> CheckedRow:
         """Enter that a picture is the doctor's of a row as a form shows it; return the row.

@@ -22,6 +22,7 @@ from pipeline.web.shown import CHARS
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language, make_redirect, parse_place
 
+RENEW = "renew"  # the button that shows the rows of a newer check
 ROWS_SHOWN = 50  # at first, and with each "more"
 MAX_OPPONENTS = 4
 MAX_WORD = 200  # characters of a filter
@@ -87,7 +88,8 @@ class RowPages:
             scripts=("rows.js",),
             title=cards.render("web.nav.rows"),
             wanted=wanted,
-            counts=cards.describe_counts(checked.counts) if checked else {},
+            counts=cards.describe_counts(checked) if checked else {},
+            is_renewed=request.headers.get("HX-Trigger") == RENEW,
             rows=await self._describe_rows(shown, checked, cards),
             is_clerk=request[SESSION].role >= Role.CLERK,
             total=len(matching),

@@ -19,12 +19,21 @@ from pipeline.reports.explanations import (
     explain_error,
     list_reasons,
     name_code,
+    name_warning,
 )
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_notes import get_address
-from pipeline.web.rows.checked_rows import NO_PICTURE, TO_FIX, CheckedPicture, CheckedRow, get_file_name
+from pipeline.web.rows.checked_rows import (
+    NO_PICTURE,
+    TO_FIX,
+    CheckedPicture,
+    CheckedRow,
+    CheckedRows,
+    get_file_name,
+)
 from pipeline.web.rows.doctor_pictures import PictureOffer
 from pipeline.web.rows.roster_cells import LocatedRow, RosterCells, SavedCorrection
+from pipeline.web.todo import DECIDE, choose_entry
 
 Described = dict[str, object]
 _AMBIGUOUS = "IMAGE_AMBIGUOUS"
@@ -49,23 +58,23 @@ class RowCards:
 
     # -- the table
 
-    def describe_counts(
-        self, counts: Mapping[str, Mapping[str, int]]
-    ) -> dict[str, list[tuple[str, str, int]]]:
+    def describe_counts(self, checked: CheckedRows) -> dict[str, list[tuple[str, str, int]]]:
         """Return the values of each filter: the value, its words, and its number of rows."""
-        names = {"status": self._name_status, "code": self._name_code, "file": get_file_name}
+
+        def name_reason(code: str) -> str:
+            problem = checked.problems.get(code)  # None: the service's answer to an earlier run
+            return name_warning(problem, self._presenter) if problem else name_code(code, self._presenter)
+
+        names = {"status": self._name_status, "code": name_reason, "file": get_file_name}
         return {
             kind: [(value, names.get(kind, str)(value), rows) for value, rows in values.items()]
-            for kind, values in counts.items()
+            for kind, values in checked.counts.items()
         }
 
     def _name_status(self, value: str) -> str:
         if value in {TO_FIX, NO_PICTURE}:
             return self.render(f"rows.{value}")
         return self.render(f"status.{value}")
-
-    def _name_code(self, code: str) -> str:
-        return name_code(code, self._presenter)
 
     def describe(
         self,
@@ -99,7 +108,7 @@ class RowCards:
             "word": self._presenter.name_status(row.status),
             "sheet": " ".join((line.file, *sheet)),
             "line": line.row,
-            "reasons": list(self._list_reasons(row)),
+            "reasons": list(self._list_reasons(row, is_owned=any(picture["owner"] for picture in described))),
             "is_saved": is_saved,
             "who": describe_doctor(line),
             "candidates": described,
@@ -109,7 +118,17 @@ class RowCards:
             "others": len(others),
             "shows_others": shows_others,
             "not_shown": max(0, len(others) - MAX_OFFERED),
+            "is_case": choose_entry(row.outcome) is DECIDE,
+            "wrong": self._describe_wrong_picture(row, offer),
         }
+
+    def _describe_wrong_picture(self, row: CheckedRow, offer: PictureOffer | None) -> Described | None:
+        """Return the picture of a row that was judged wrong, with the stamp of the decision that gave it."""
+        picture = row.wrong_picture
+        if picture is None or offer is None:
+            return None
+        name = get_file_name(picture.path)
+        return {"sha256": picture.sha256, "name": name, "given": offer.get_given(row)}
 
     def _describe_candidate(self, row: CheckedRow, picture: CheckedPicture, offer: PictureOffer) -> Described:
         owner = offer.owners.get(picture.sha256)
@@ -122,13 +141,17 @@ class RowCards:
             "rivals": name_doctors(rivals, self._presenter) if is_free else "",
         }
 
-    def _list_reasons(self, row: CheckedRow) -> Iterator[Described]:
-        """Yield what is wrong with a row, and what to do; of a row without an error its warnings."""
+    def _list_reasons(self, row: CheckedRow, *, is_owned: bool) -> Iterator[Described]:
+        """Yield what is wrong with a row, and what to do; of a row without an error its warnings.
+
+        ``is_owned``: one of its pictures was given to another doctor, so that the check's sentence on them does not hold.
+        """
         outcome, stop = row.outcome, self.render("web.full_stop")
         for problem in outcome.errors:
             wrong, advice = self._explain(row, problem)
             if row.candidates and problem.code == _AMBIGUOUS:
                 advice = ""  # the pictures are shown below, to choose from
+                wrong = self.render("picture.not_chosen") if is_owned else wrong
             yield _make_reason(wrong.removesuffix(stop) + stop, advice, cell=get_address(outcome, problem))
         if outcome.errors:
             return

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from pipeline.clock import shown
 from pipeline.domain.run import PLAN_CHANGED, PLAN_GUARDS
+from pipeline.ledger.protocol import RunRecord
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.operations.export import get_run_record, summarize_record
 from pipeline.reports.explanations import describe_recorded_halt
@@ -67,6 +68,7 @@ class SendPage:
         self._view = view
         self._checks = checks
         self._child = RunChild(site, self._start_check)
+        self._newest = newest
         self._shown = ShownChecks(newest)
         self._names = RowNames(site)
         self._is_closing = False
@@ -266,7 +268,15 @@ class SendPage:
             "moment": shown(start.started),
             "record": describe_record(record, presenter) if record is not None else None,
             "errors": view.errors.splitlines()[:MAX_ERRORS] if record is None else (),
+            "differing": self._name_differing(record, presenter) if record is not None else "",
         }
+
+    def _name_differing(self, record: RunRecord, presenter: Presenter) -> str:
+        """Return the doctors for whom a run would have sent something other than its check showed."""
+        people = (record.content.get("halted") or {}).get("people", "").split()
+        checked = self._newest.get()
+        lines = [line for line in checked.lines if line.key in people] if checked else []
+        return name_doctors(lines, presenter)
 
     # -- live
 
