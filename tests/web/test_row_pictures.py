@@ -219,8 +219,8 @@ def test_each_of_two_namesakes_and_who_has_two_pictures_get_the_chosen_one_on_th
         assert answer.headers["HX-Trigger"] == f"chosen-{first}"
         text = inside.get("/rows").text
         assert list_candidates(text)["00001"] == {first: False, second: True}
-        assert "图片还没有选定，见下面。" in text
-        assert "也可能是 roster.xlsx" not in text
+        assert "图片还没有选定。" in text
+        assert "也可能是 roster.xlsx" not in text + inside.get("/rows/pictures").text
         assert "正在重新检查" in choose(namesakes, inside, "00001", second).text
         assert choose(namesakes, inside, "00003", third).status == 200
         wait_until(

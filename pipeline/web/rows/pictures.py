@@ -84,7 +84,7 @@ class PicturePages:
                 _describe_picture(picture, free, offer, presenter) for picture in pictures[:MAX_PICTURES]
             ],
             more=max(0, len(pictures) - MAX_PICTURES),
-            doctors=[cards.describe(row, is_saved=False) for row in doctors[:MAX_DOCTORS]],
+            doctors=[cards.describe(row, is_saved=False, offer=offer) for row in doctors[:MAX_DOCTORS]],
             lacking=len(free),
             more_doctors=max(0, len(doctors) - MAX_DOCTORS),
             query=query,
