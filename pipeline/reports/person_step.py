@@ -93,7 +93,7 @@ def _decide_on_change(person: PersonState) -> NextStep:
     if get_detail(person.row, "CONTENT_CHANGED", "sealed"):
         again = person.command_line.repeat_run(person.last_run)
         keep = build("resolve", seal_id, "--keep")
-        return replace(make_step("step.another_person", again, keep), who="clerk")
+        return replace(make_step("step.another_person", again, command=keep), who="clerk")
     differing_fields = get_detail(person.row, "CONTENT_CHANGED", "differs").get("differs", "").split()
     # a seal name that the roster changed is the name of the new seal
     new_name = () if Field.SEAL_NAME in differing_fields else ("--seal-name", "NAME")

@@ -242,7 +242,9 @@ def _describe(
         "who": waiting.describe_location(presenter.language),
         "reason": _describe_reason(case, presenter),
         "facts": list(_list_facts(waiting, presenter)),
-        "task": name_controls(end_sentence(step.render(presenter.language), presenter), presenter),
+        "task": name_controls(
+            end_sentence(step.render(presenter.language), presenter), presenter, command_line.invocation
+        ),
         "is_decision": step.is_decision,
         "key": case.key,
         "seen": case.compute_digest(),

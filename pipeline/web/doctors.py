@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from pipeline.web.security import SESSION, RequestRefused, Route
 from pipeline.web.site import Site
 from pipeline.web.todo import choose_place
 from pipeline.web.view import PageView, choose_language
+from pipeline.web.words import name_controls
 
 MAX_PEOPLE = 20
 MAX_QUERY = 100  # characters
@@ -67,14 +69,20 @@ class DoctorPages:
             title=presenter.render("web.nav.doctors"),
             query=presenter.mask_text(query),
             story=story,
-            place=choose_place(explanation.step, self._site.invocation, presenter)
-            if explanation.step
-            else None,
+            **self._describe_step(explanation, presenter),
             withdrawal=self._make_withdrawal(request, explanation) if story else None,
             people=[_describe_person(person, presenter) for person in explanation.people[:MAX_PEOPLE]],
             more=max(0, len(explanation.people) - MAX_PEOPLE),
             similar=explanation.similar,
         )
+
+    def _describe_step(self, explanation: Explanation, presenter: Presenter) -> dict[str, Any]:
+        """Return what comes next for the single doctor in the words of the page, and the page where it is done."""
+        step, invocation = explanation.step, self._site.invocation
+        if step is None:
+            return {}
+        text = name_controls(step.text.render(presenter.language), presenter, invocation)
+        return {"task": text, "place": choose_place(step, invocation, presenter)}
 
     def _make_withdrawal(self, request: web.Request, explanation: Explanation) -> dict[str, object] | None:
         """Return the form that withdraws the last decision on the single doctor, where that can be done."""

@@ -26,8 +26,10 @@ _BLANKS = re.compile(r" (?=“)|(?<=”) ")  # around words in quotation marks, 
 _OPTION = re.compile(rf"(?<![\w-])--({'|'.join(_CONTROLS)})(?![\w-])")
 
 
-def name_controls(text: str, presenter: Presenter) -> str:
-    """Return a sentence with labels of the page in place of options."""
+def name_controls(text: str, presenter: Presenter, invocation: str = "") -> str:
+    """Return a sentence with labels of the page in place of options; ``invocation`` is how its commands begin."""
+    if invocation:
+        text = text.replace(f"{invocation} ", "")
     text = _RESOLVE.sub("", text)
     text = _OPTION.sub(lambda option: f"“{presenter.render(_CONTROLS[option[1]])}”", text)
     return _BLANKS.sub("", text) if presenter.language == "zh" else text

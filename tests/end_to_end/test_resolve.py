@@ -476,8 +476,8 @@ def test_a_number_of_another_doctor_leads_to_the_roster_and_a_run(hospital, caps
     hospital.roster([other, make_row(2)])
     assert hospital.go("run") == 3
     correct_it = {
-        "zh": "就改正名单并保存，再运行下面的命令",
-        "en": "correct the roster, save, then run the command",
+        "zh": "就改正名单并保存，再运行一次",
+        "en": "correct the roster, save, then run again",
     }
     for command, language in product(("resolve", "explain"), correct_it):
         capsys.readouterr()

@@ -78,7 +78,7 @@ def assert_held(hospital, *, evidence):
     row = row_of(hospital)
     assert (row["status"], row["codes"], row["seal_id"]) == ("rejected", ["PERSON_POSSIBLY_SAME"], None)
     message = row["problems"][0]["message"]
-    for word in (SEAL_NAME, WRONG[-4:], evidence, "--same-person", "--other-person"):
+    for word in (SEAL_NAME, WRONG[-4:], evidence, "“One person”", "“Another person”"):
         assert word in message, word
     assert len(seals_of(hospital)) == 1
 

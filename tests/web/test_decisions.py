@@ -208,6 +208,8 @@ def test_another_persons_number_needs_certainty(hospital, later_page):
     hospital.seal_doctors(2)
     hospital.roster([make_row(1, name="李四", staff_no="00099"), make_row(2)])
     inside = later_page(hospital).enter(Accept_Language="en")
+    case = html.unescape(list_cases(inside.get("/cases/list").text)["李四"])
+    assert "If it is the same doctor, use “Keep the seal” instead." in case
     answer = decide(inside, "李四", "keep")
     assert answer.status == 409
     assert "The number may have been entered for the wrong doctor" in read_answer(answer)[0]
