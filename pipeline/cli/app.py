@@ -135,7 +135,6 @@ REPEATED_AFTER_REPAIR = frozenset(
 # the words of the command line themselves are wrong: typed again, they fail again
 SHOWN_WITH_HELP = frozenset(
     {
-        "config.no_age",
         "config_is_a_folder",
         "config_is_another_file",
         "export.ending",
@@ -157,8 +156,6 @@ SHOWN_WITH_HELP = frozenset(
         "profiles.one_option",
         "profiles.unknown",
         "purge.ask",
-        "purge.no_age",
-        "purge.one_way",
         "resolve.no_picture",
         "resolve.not_made_here",
         "resolve.not_unchanged",

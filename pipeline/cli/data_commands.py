@@ -1,4 +1,4 @@
-"""`export` and `purge`: the seals, listed for other programs and people; files and data, removed."""
+"""`export` and `purge`: the seals, listed for other programs and people; one doctor's data, removed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pipeline.config.settings import Config
     from pipeline.ledger.ownership import Ownership
     from pipeline.operations.purge import PurgePlan
-    from pipeline.operations.retention import RetentionAges
     from pipeline.resolution.timeline import PersonTimeline
     from pipeline.workflow.hosts_factory import LedgerStore
 
@@ -97,48 +96,20 @@ def _choose_format(session: Session, form: Format | None, out: Path | None) -> F
 
 
 @click.command()
-@click.option("--older-than", "age", metavar="AGE", help="Files of runs older than this: 90d, 12w, 1y.")
-@click.option(
-    "--person",
-    metavar="QUERY",
-    help="This doctor's data; QUERY as in explain.",
-)
+@click.option("--person", metavar="QUERY", required=True, help="The doctor; QUERY as in explain.")
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
 @click.pass_obj
-def purge(session: Session, *, age: str | None, person: str | None, yes: bool) -> int:
-    """Remove old files of earlier runs, or one doctor's data.
+def purge(session: Session, *, person: str, yes: bool) -> int:
+    """Remove one doctor's data.
 
-    Without an option the ages under retention count. Key, SealId and dates of a doctor stay, and so does whatever shows
-    that a ledger was lost.
+    Key, SealId and dates stay, and so does whatever shows that a ledger was lost.
     """
     from pipeline.workflow.tenant_ledger import lock_tenant, require_ledger
 
-    if age and person:
-        raise UsageError("purge.one_way")
     config = session.require_ready_config()
-    ages = None if person else _choose_ages(config, age)
     require_ledger(config)
     with lock_tenant(config, run="purge", clock=session.clock, warnings=session) as (store, ownership):
-        if ages is not None:
-            return _purge_by_age(session, config, ages, typed_age=age, yes=yes)
-        return _purge_person(session, config, store, ownership, restore_argument(person or ""), yes=yes)
-
-
-def _choose_ages(config: Config, age: str | None) -> RetentionAges:
-    from pipeline.config.sections import parse_age
-    from pipeline.operations.retention import RetentionAges
-
-    if age is None:
-        ages = RetentionAges.of_config(config)
-        if ages == RetentionAges():
-            raise UsageError("purge.no_age")
-        return ages
-    seconds = parse_age(age)
-    if seconds is None:
-        error = UsageError("config.no_age", value=age)
-        error.meant = (age, f"{age}d") if parse_age(f"{age}d") else None
-        raise error
-    return RetentionAges(seconds, seconds, seconds)
+        return _purge_person(session, config, store, ownership, restore_argument(person), yes=yes)
 
 
 def _confirm(session: Session, *, yes: bool) -> bool:
@@ -152,38 +123,6 @@ def _confirm(session: Session, *, yes: bool) -> bool:
     session.print_json(declined=True)
     session.inform("purge.declined")
     return False
-
-
-def _purge_by_age(
-    session: Session, config: Config, ages: RetentionAges, *, typed_age: str | None, yes: bool
-) -> int:
-    from pipeline.operations import replaced_files, retention
-
-    now = session.clock.now()
-    folders = retention.list_run_folders(config.resolve_path(config.out), config.tenant)
-    known_runs = retention.list_known_runs(config, now)
-    removals = list(retention.plan_removals(folders, ages, now=now, known_runs=known_runs))
-    for removal in removals[:MAX_LISTED]:
-        entries = session.render_sentence("separator.comma").join(entry.name for entry in removal.entries)
-        key = "purge.whole" if removal.is_whole else "purge.part"
-        session.inform(key, folder=removal.folder, entries=entries)
-    if len(removals) > MAX_LISTED:
-        session.inform("purge.more", n=len(removals) - MAX_LISTED)
-    if removals and not _confirm(session, yes=yes):
-        return 0
-    done = retention.remove_files(removals)
-    if ages.runs is not None:
-        retention.remove_prepared_pictures(config, before=now - ages.runs)
-    replaced_files.remove_old_replaced_files(config, now)
-    session.print_json(runs=[removal.folder.name for removal in removals])
-    if done:
-        session.inform("purge.aged", n=done)
-        return 0
-    settings = config.retention.model_dump()
-    of_settings = [f"{age} (retention.{name})" for name, age in settings.items() if age]
-    session.inform("purge.nothing", ages=typed_age or ", ".join(of_settings))
-    session.suggest_command("next_status", "status")
-    return 0
 
 
 def _purge_person(

@@ -365,12 +365,9 @@ class Retention(Section):
     """How long the files of earlier runs are kept: days, weeks or years; null keeps all."""
 
     runs: Age | None = Key(
-        None, "Results and pages of a run: 90d, 12w, 1y; also prepared pictures that no roster needs"
+        None,
+        "Workbooks, pages and marked rosters of a run: 90d, 12w, 1y; not those of the last run. Also prepared pictures that no roster needs",
     )
-    to_fix: Age | None = Key(
-        None, "Workbooks and marked rosters, which hold whole identity numbers; not those of the last run"
-    )
-    logs: Age | None = Key(None, "log.jsonl and run.json, which hold no names; not those that prove creates")
 
 
 class Backup(Section):

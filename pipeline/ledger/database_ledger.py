@@ -118,7 +118,6 @@ class DatabaseLedger(ABC):
     list_decisions = _read_by(decisions.read_decisions)
     list_last_decisions = _read_by(withdrawal.list_last_decisions)
     list_withdrawable = _read_by(withdrawal.list_withdrawable)
-    list_accepted_runs = _read_by(decisions.read_accepted_runs)
     list_same_persons = _read_by(decisions.list_same_persons)
     list_auto_sign_records = _read_by(auto_sign.read_records)
     search_people = _read_by(person_history.search_people)

@@ -17,7 +17,7 @@ from pipeline.ledger.purge import PersonTraces
 from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.operations.backup import list_copies
 from pipeline.operations.replaced_files import list_replaced_files
-from pipeline.operations.retention import Removal, list_run_folders, remove_files
+from pipeline.operations.retention import list_run_folders, remove_files
 from pipeline.planning.guards import ALL_RUNS
 from pipeline.reports.earlier_results import LOG, OUTCOMES, PLAN
 from pipeline.reports.write import FILES
@@ -131,14 +131,13 @@ def strip_results(folders: Sequence[Path], traces: PersonTraces) -> None:
 
     SealIds and trace ids stay: they show a ledger that lacks them. Raises DiskTrouble.
     """
-    removals = []
+    named: list[Path] = []
     for folder in folders:
         for name in (OUTCOMES, PLAN):
             if (folder / name).is_file():
                 _blank_lines(folder / name, traces)
-        named = tuple(entry for entry in folder.iterdir() if entry.name not in _WITHOUT_NAMES)
-        removals.append(Removal(folder, named, is_whole=False))
-    remove_files(removals)
+        named += [entry for entry in folder.iterdir() if entry.name not in _WITHOUT_NAMES]
+    remove_files(named)
 
 
 def _blank_lines(path: Path, traces: PersonTraces) -> None:

@@ -42,17 +42,13 @@ def list_replaced_files(config: Config) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
 
 
-def remove_old_replaced_files(config: Config, now: float, age: float = KEPT_SECONDS) -> None:
-    """Remove the copies that are older than an age in seconds. Raises DiskTrouble."""
+def remove_replaced_after_run(report: RunReport, config: Config) -> None:
+    """Remove the copies that are too old at the end of a `run`. Raises DiskTrouble."""
+    if report.command != "run" or report.was_refused:
+        return
     try:
         for copy in list_replaced_files(config):
-            if copy.stat().st_mtime < now - age:
+            if copy.stat().st_mtime < report.finished - KEPT_SECONDS:
                 copy.unlink(missing_ok=True)
     except OSError as error:
         raise DiskTrouble.of(error) from error
-
-
-def remove_replaced_after_run(report: RunReport, config: Config) -> None:
-    """Remove the copies that are too old at the end of a `run`."""
-    if report.command == "run" and not report.was_refused:
-        remove_old_replaced_files(config, report.finished)

@@ -57,7 +57,7 @@ def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
         from pipeline.operations.backup import back_up_after_run
 
         yield "backup", back_up_after_run
-    if any(config.retention.model_dump().values()):
+    if config.retention.runs:
         from pipeline.operations.retention import apply_retention
 
         yield "retention", apply_retention

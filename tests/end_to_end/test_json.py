@@ -49,7 +49,7 @@ ARGUMENTS = {
     "ledger rebuild": [()],
     "ledger recover": [()],
     "ledger restore": [("{}/earlier",)],
-    "purge": [("--older-than", "1d", "--yes"), ("--person", "{name}", "--yes")],
+    "purge": [("--person", "{name}", "--yes")],
     "resolve": [
         (),
         ("{unknown}",),

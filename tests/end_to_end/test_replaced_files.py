@@ -30,9 +30,6 @@ def test_copies_are_kept_for_thirty_days_and_removed_at_the_end_of_a_run(hospita
     os.utime(copies[0], (written, written - 31 * DAY))
     assert hospital.go("run") == 0
     assert list_replaced_files(config) == sorted(copies[1:])
-    os.utime(copies[1], (written, written - 31 * DAY))
-    assert hospital.go("purge", "--older-than", "90d", "--yes") == 0
-    assert list_replaced_files(config) == copies[2:]
 
 
 def test_purge_names_them_as_files_that_may_hold_the_person(hospital, capsys):

@@ -1,10 +1,11 @@
-"""Files of earlier runs that are too old are removed; what proves a lost ledger stays."""
+"""Files of earlier runs that are too old are removed; the rows, the record and the log of every run stay."""
 
 import json
 import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -12,12 +13,13 @@ from hypothesis import strategies as st
 
 from pipeline.clock import SystemClock, run_id
 from pipeline.operations import backup
-from pipeline.operations.retention import RetentionAges, list_run_folders, plan_removals, remove_files
+from pipeline.operations.retention import KEPT, list_old_files, list_run_folders, remove_files
 
 pytestmark = pytest.mark.usefixtures("marked_copies_on")
 
 DAY = 86_400.0
-RETENTION = "retention: {runs: 90d, to_fix: 14d, logs: 200d}\n"
+RETENTION = "retention: {runs: 90d}\n"
+OLD = ["log.jsonl", "outcomes.jsonl", "run.json"]
 
 
 class LaterClock(SystemClock):
@@ -65,16 +67,10 @@ def test_retention_over_a_year_of_runs(keeping):
         if day == 120:
             keeping.doctors(1, start=3, file="more.xlsx")
         assert keeping.run_on(day) == 3
-    *earlier, last = list_files(keeping)
-    creating, arriving, *rest = earlier
-    assert creating == arriving == ["run.json"], "it counts creates: a ledger without its run is refused"
-    with_logs = [files for files in rest if files == ["log.jsonl", "run.json"]]
-    with_pages = [files for files in rest if "outcomes.jsonl" in files]
-    assert len(with_logs) == 4, "from 90 days to 200"
-    assert len(with_pages) == 2
-    assert rest == with_logs + with_pages, "the others are gone"
-    assert not any("results.xlsx" in files for files in earlier), "older than 14 days"
-    assert "results.xlsx" in last
+    *old, sixty, thirty, last = list_files(keeping)
+    assert old == [OLD] * 10, "of 90 days and more"
+    for files in (sixty, thirty, last):
+        assert {"results.xlsx", "report.html", "rosters"} < set(files)
     assert (keeping.folder / "out" / "latest" / "results.xlsx").exists()
     assert keeping.creates() == 3
 
@@ -90,7 +86,7 @@ def test_after_retention_a_lost_or_older_ledger_is_still_refused(keeping, tmp_pa
     ).unlink()  # the doctor leaves: later results do not show that seal
     assert keeping.run_on(2) == 0
     assert keeping.run_on(300) == 0
-    assert list_files(keeping)[:-1] == [["run.json"], ["run.json"]]
+    assert list_files(keeping)[:-1] == [OLD, OLD, OLD]
     shutil.rmtree(keeping.folder / "out" / "latest")
     shutil.rmtree(keeping.folder / "state")
     shutil.rmtree(tmp_path / "user-state", ignore_errors=True)
@@ -100,7 +96,9 @@ def test_after_retention_a_lost_or_older_ledger_is_still_refused(keeping, tmp_pa
     assert "older" in capsys.readouterr().err
     assert keeping.creates() == 2
     keeping.run_on(600)
-    assert list_files(keeping)[:2] == [["run.json"], ["run.json"]], "a refused run removes nothing"
+    assert len([files for files in list_files(keeping) if "results.xlsx" in files]) == 1, (
+        "a refused run removes nothing"
+    )
 
 
 def test_what_the_other_commands_need_stays(keeping, capsys):
@@ -109,30 +107,25 @@ def test_what_the_other_commands_need_stays(keeping, capsys):
     assert keeping.run_on(0) == 3
     assert keeping.run_on(120, "check") == 3
     assert keeping.run_on(130) == 3
-    assert list_files(keeping)[0] == ["log.jsonl", "run.json"]
+    assert list_files(keeping)[0] == OLD
     assert keeping.run_on(130, "explain", "00001") == 0
     assert keeping.run_on(130, "status", "--runs", "9") == 0
     assert keeping.run_on(130, "retry", "--yes") == 3
     assert keeping.run_on(131) == 3
-    assert list_files(keeping)[0] == ["log.jsonl", "run.json"]
     assert keeping.creates() == 2
     capsys.readouterr()
 
 
-def test_seals_can_still_be_adopted_into_a_new_ledger(keeping, capsys):
-    """An old folder counts creates that nothing else shows: the next run is refused once."""
+def test_seals_can_still_be_adopted_into_a_new_ledger(keeping):
+    """The rows of an old run show what the new ledger has to hold."""
     keeping.doctors(2)
     assert keeping.run_on(0) == 0
     assert keeping.run_on(120) == 0
-    assert list_files(keeping)[0] == ["log.jsonl", "run.json"]
+    assert list_files(keeping)[0] == OLD
     results = keeping.runs[-1] / "results.xlsx"
     shutil.rmtree(keeping.folder / "state")
     assert keeping.run_on(121) == 2
     assert keeping.run_on(121, "adopt", str(results)) == 0
-    capsys.readouterr()
-    assert keeping.run_on(121) == 2
-    assert "ledger recover" in capsys.readouterr().err
-    assert keeping.run_on(121, "ledger", "recover", "--yes") == 0
     assert keeping.run_on(122) == 0
     assert keeping.statuses() == {"unchanged": 2}
     assert keeping.creates() == 2
@@ -212,11 +205,10 @@ RUNS = st.lists(
         st.integers(0, 900),  # age in days
         st.sampled_from(["run", "retry", "check"]),
         st.sampled_from(["nothing", "unchanged", "creates", "killed", "other tenant", "link", "renamed"]),
-        st.booleans(),  # in the ledger
     ),
     max_size=12,
 )
-AGES = st.none() | st.integers(0, 500)
+AGES = st.integers(0, 500)
 NOW = 1_800_000_000.0
 
 
@@ -255,45 +247,28 @@ def list_tree(folder):
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(runs=RUNS, ages=st.tuples(AGES, AGES, AGES))
-@example([(300, "retry", "unchanged", True), (1, "run", "nothing", True)], (9, 9, 9))
-@example(
-    [(300, "run", "unchanged", True), (9, "check", "unchanged", True), (1, "run", "nothing", True)], (9, 9, 9)
-)
-@example([(300, "run", "link", True), (1, "run", "nothing", True)], (9, 9, 9))
-def test_neither_the_newest_run_nor_evidence_nor_anything_outside_is_removed(tmp_path_factory, runs, ages):
+@given(runs=RUNS, age=AGES)
+@example([(300, "retry", "unchanged"), (1, "run", "nothing")], 9)
+@example([(300, "run", "unchanged"), (9, "check", "unchanged"), (1, "run", "nothing")], 9)
+@example([(300, "run", "link"), (1, "run", "nothing")], 9)
+def test_what_is_too_old_goes_but_neither_the_last_results_nor_evidence_nor_anything_outside(
+    tmp_path_factory, runs, age
+):
     root = tmp_path_factory.mktemp("hospital")
     out, outside = root / "out", root / "outside"
     for folder in (out, outside, out / "latest", out / "notes"):
         folder.mkdir()
         (folder / "results.xlsx").touch()
-    made = [(name, *run) for run in runs if (name := make_run(out, *run[:3]))]
+    made = [(name, *run) for run in runs if (name := make_run(out, *run))]
     before = list_tree(root)
-    known = {name for name, *_, is_known in made if is_known}
-    limits = RetentionAges(*(age if age is None else age * DAY for age in ages))
-    folders = list_run_folders(out, TENANT)
-    remove_files(list(plan_removals(folders, limits, now=NOW, known_runs=known)))
+    remove_files(list_old_files(list_run_folders(out, TENANT), before=NOW - age * DAY))
     gone = before - list_tree(root)
-    ours = sorted(
-        name for name, _, _, kind, _ in made if kind in {"nothing", "unchanged", "creates", "killed"}
-    )
-    assert {path.parts[1] for path in gone} <= set(ours), "nothing else in out, nothing outside"
+    ours = sorted(name for name, _, _, kind in made if kind in {"nothing", "unchanged", "creates", "killed"})
     results = sorted(
-        name for name, _, command, kind, _ in made if command == "run" and kind in {"unchanged", "creates"}
+        name for name, _, command, kind in made if command == "run" and kind in {"unchanged", "creates"}
     )
-    sealed = sorted(name for name, _, _, kind, _ in made if kind in {"unchanged", "creates"})
-    untouched = {*ours[-1:], *results[-1:]}
-    assert untouched.isdisjoint(path.parts[1] for path in gone)
-    removed = {path.parts[1:] for path in gone}
-    for name, _, command, kind, is_known in made:
-        if kind == "creates":
-            assert (name, "run.json") not in removed
-        if kind == "killed":
-            assert (name, "log.jsonl") not in removed
-        is_evidence = name in sealed[-1:] or (name in sealed and not is_known and command != "check")
-        if is_evidence:
-            assert (name, "outcomes.jsonl") not in removed
-            assert (name, "run.json") not in removed
-    for name, days, *_ in made:
-        oldest = [path for path in gone if path.parts[1] == name]
-        assert not oldest or any(age is not None and days >= age for age in ages)
+    current = {*ours[-1:], *results[-1:]}
+    old = {name for name, days, *_ in made if name in ours and name not in current and days > age}
+    files = ("results.xlsx", "report.html", "rosters", "rosters/link")
+    assert gone == {Path("out") / name / file for name in old for file in files}
+    assert set(KEPT) == {"outcomes.jsonl", "run.json", "log.jsonl"}
