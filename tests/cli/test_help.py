@@ -7,7 +7,7 @@ from pipeline.cli.help import get_summary, list_all_commands, set_language
 from pipeline.cli.meant_command import SYNONYMS
 
 LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
-OTHER_NAMES = "debug import list ls prune show start sync test undo validate version"
+OTHER_NAMES = "debug import list ls show start sync test undo validate version"
 
 
 def list_command_lines(command=cli, words=()):
