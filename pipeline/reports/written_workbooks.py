@@ -1,4 +1,4 @@
-"""Which workbooks of a folder of results were edited since they were written, and what its marked copies are made of.
+"""Which workbooks of a folder of results were edited since they were written.
 
 One file of the folder holds the digest that each had at the time of writing; another digest means that it was edited.
 """
@@ -26,13 +26,10 @@ class WrittenWorkbooks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def remember(self, workbook: Path, *, copied_from: Path | None = None, made_of: str = "") -> None:
-        """Note the digest of a workbook that was just written; a copy may meanwhile be replaced by another run's.
-
-        ``made_of`` is a digest of all that a marked copy is made of, so that the next run may carry the copy forward.
-        """
-        note = {"sha256": _hash_file(copied_from or workbook) or "", "made_of": made_of}
-        self._save({**self._read_notes(), self._name(workbook): note})
+    def remember(self, workbook: Path, *, copied_from: Path | None = None) -> None:
+        """Note the digest of a workbook that was just written; a copy may meanwhile be replaced by another run's."""
+        name = workbook.relative_to(self._folder).as_posix()
+        self._save({**self._read_notes(), name: _hash_file(copied_from or workbook) or ""})
 
     def preserve_edited(self) -> list[Path]:
         """Rename the results workbook and its siblings if they were edited, and return the new paths.
@@ -46,23 +43,13 @@ class WrittenWorkbooks:
         """Remove the marked copies of an earlier run; one that was edited is renamed, and stays."""
         list(self._put_aside([name for name in self._read_notes() if name.startswith(f"{COPIES}/")]))
 
-    def read_copies(self) -> dict[str, bytes]:
-        """Return the marked copies that are as they were written, by the digest of what they were made of."""
-        copies: dict[str, bytes] = {}
-        for name, note in self._read_notes().items():
-            with suppress(OSError):
-                data = (self._folder / name).read_bytes() if note["made_of"] else b""
-                if hashlib.sha256(data).hexdigest() == note["sha256"]:
-                    copies[note["made_of"]] = data
-        return copies
-
     def _put_aside(self, names: list[str], *, kept: str = "") -> Iterator[Path]:
         """Rename the edited ones of these workbooks and yield their new paths; remove the others, but the ``kept`` one."""
         notes = self._read_notes()
         for name in names:
             workbook = self._folder / name
             try:
-                if _hash_file(workbook) not in {None, notes[name]["sha256"]}:
+                if _hash_file(workbook) not in (None, notes[name]):
                     yield workbook.rename(_choose_free_path(workbook))
                 elif name == kept:
                     continue
@@ -76,18 +63,15 @@ class WrittenWorkbooks:
         if names:
             self._save(notes)
 
-    def _name(self, workbook: Path) -> str:
-        return workbook.relative_to(self._folder).as_posix()
-
-    def _read_notes(self) -> dict[str, dict[str, str]]:
-        """Return the notes; none where the file is missing or damaged."""
+    def _read_notes(self) -> dict[str, str]:
+        """Return the digests; none where the file is missing or damaged."""
         with suppress(OSError, ValueError):
             notes = json.loads((self._folder / NOTES).read_text("utf-8"))
             if isinstance(notes, dict):
                 return notes
         return {}
 
-    def _save(self, notes: Mapping[str, Mapping[str, str]]) -> None:
+    def _save(self, notes: Mapping[str, str]) -> None:
         write_json(self._folder / NOTES, notes)
 
 

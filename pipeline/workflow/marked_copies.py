@@ -3,21 +3,17 @@
 An .xlsx or .xlsm is copied as it is, if openpyxl loses nothing of it. Any other roster, and a workbook that is too large for
 openpyxl, is copied anew: the same cells in the same places of a new .xlsx. A roster with pictures, controls or a password gets
 no copy, which would lack them; a note of the file gives the reason.
-A copy is kept only if it reads like its roster. The copy of the last run is carried forward where it would be made of the
-same roster and the same notes.
+A copy is kept only if it reads like its roster.
 
 The workbook leads to the copies of rosters with rows to correct, so these are written before it, all others after it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from pipeline.domain.results_format import COPIES, ExactSheet
@@ -33,7 +29,6 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_notes import RowNotes, build_row_notes
 from pipeline.reports.written_workbooks import WrittenWorkbooks
 from pipeline.support.atomic_files import copy_into, write_atomically
-from pipeline.version import __version__
 from pipeline.workflow.roster_copies import (
     digest_content,
     digest_rows,
@@ -63,12 +58,10 @@ class MarkedCopies:
         self._notices: list[Notice] = []  # of failures
         self._columns, self._presenter = columns, presenter
         self._folders = tuple(dict.fromkeys(folder for folder in (report.out, latest) if folder is not None))
-        self._earlier: dict[str, bytes] = {}  # copies of the last run, by what they are made of
         self._names = _CopyNames(presenter.mask_text(roster.path.name) for roster in report.files)
         self._rows_left = MAX_ROWS
-        for written in map(WrittenWorkbooks, self._folders):
-            self._earlier |= written.read_copies()
-            written.clear_copies()
+        for folder in self._folders:
+            WrittenWorkbooks(folder).clear_copies()
 
     def write_copies_to_correct(self, report: RunReport) -> RunReport:
         """Write the copies of rosters with rows to correct, to which the workbook leads.
@@ -121,32 +114,18 @@ class MarkedCopies:
             row_notes,
             roster.originals.make_properties(roster.sha256 or "", masked),
         )
-        contents = _digest_contents(source, self._columns, self._presenter.language)
-        exact, anew = f"{contents} exact", f"{contents} anew"
-        exact_sheets = None
-        if is_small and exact in self._earlier:
-            made_of = exact
-        elif anew in self._earlier:
-            made_of = anew
-        else:
-            exact_sheets = look_over(roster, source.data, is_small=is_small)
-            made_of = anew if exact_sheets is None else exact
-        name = self._names.choose(masked, keeps_macros=made_of == exact)
+        exact_sheets = look_over(roster, source.data, is_small=is_small)
+        name = self._names.choose(masked, keeps_macros=exact_sheets is not None)
         target = self._folders[0] / COPIES / name
-        if made_of in self._earlier:
-            copy = write_atomically(target, partial(_write_bytes, data=self._earlier[made_of]), numbered=True)
-        else:
-            written = self._write_exactly(source, exact_sheets, target) if exact_sheets is not None else None
-            if written is None:
-                made_of = anew
-            copy = written or self._write_anew(source, target)
-        if made_of == anew:
+        copy = self._write_exactly(source, exact_sheets, target) if exact_sheets is not None else None
+        if copy is None:
+            copy = self._write_anew(source, target)
             self._notes[roster.path] = make_message("note.plain_copy")
         self._copies[roster.path] = copy
-        WrittenWorkbooks(self._folders[0]).remember(copy, made_of=made_of)
+        WrittenWorkbooks(self._folders[0]).remember(copy)
         for folder in self._folders[1:]:
             also = copy_into(folder / COPIES, copy, copy.name)
-            WrittenWorkbooks(folder).remember(also, copied_from=copy, made_of=made_of)
+            WrittenWorkbooks(folder).remember(also, copied_from=copy)
 
     def _write_exactly(
         self, source: _Source, exact_sheets: Sequence[ExactSheet], target: Path
@@ -248,20 +227,3 @@ class _CopyNames:
 def _make_file_name(masked: str) -> Path:
     """Return a masked name in characters that every system takes in a name."""
     return Path(masked.replace("*", "_"))
-
-
-def _digest_contents(source: _Source, columns: Mapping[str, str], language: str) -> str:
-    """Return a digest of all that a marked copy is made of: the roster, the notes, and the programs."""
-    roster = source.roster
-    programs = (__version__, version("openpyxl"), version("XlsxWriter"))
-    suffix = roster.path.suffix.lower()
-    head = (programs, language, suffix, roster.sha256, source.properties, sorted(columns.items()))
-    digest = hashlib.sha256(repr(head).encode())
-    for row in source.row_notes:
-        shown = (row.sheet, row.row, row.status.value, row.texts, list(row.faults.items()))
-        digest.update(repr(shown).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
