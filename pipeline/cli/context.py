@@ -439,8 +439,6 @@ def _name_meant_config(key: str, path: Path) -> UsageError:
 
     meant = get_meant_config(path)
     near = make_message("usage.near", name=meant) if meant else ""
-    if meant and key == "no_such_path":
-        key = "no_such_path_but_near"
     error = UsageError(key, path=path, folder=path.absolute().parent, near=near)
     error.meant = (str(path), str(meant)) if meant else None
     return error

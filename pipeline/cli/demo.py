@@ -248,10 +248,9 @@ def build_tenant(config: Config) -> Tenant:
 
 def _read_manners(faults: Path | None, rules: Path | None) -> tuple[Sequence[Fault], SandboxRules]:
     """Return the faults to inject, and how the sandbox answers."""
-    from pipeline.config.named_paths import no_such_path
+    from pipeline.config.named_paths import require_existing
     from pipeline.sandbox.faults import SandboxRules, load_faults, load_rules
 
     for file in filter(None, (faults, rules)):
-        if not file.exists():
-            raise no_such_path(file, never=DEFAULT_CONFIG.name)
+        require_existing(file)
     return load_faults(faults) if faults else (), load_rules(rules) if rules else SandboxRules()

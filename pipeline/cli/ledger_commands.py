@@ -299,15 +299,13 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
 
     They are unchanged from then on. Also the way to begin a new ledger after the old one was lost.
     """
-    from pipeline.config.named_paths import no_such_path
-    from pipeline.intake.readers.discover import expand_paths
+    from pipeline.config.named_paths import require_existing
     from pipeline.ledger.lock import read_user_name
     from pipeline.resolution.adoption import adopt_seals
 
     config = session.require_ready_config()
-    if not file.is_file():
-        rosters = expand_paths([config.resolve_path(path) for path in config.roster])
-        raise UsageError("not_a_file", path=file) if file.exists() else no_such_path(file, rosters=rosters)
+    if not require_existing(file).is_file():
+        raise UsageError("not_a_file", path=file)
     adoptable = adopt_seals(
         config,
         session.clock,

@@ -33,24 +33,12 @@ def require_existing(path: Path) -> Path:
     return path
 
 
-def no_such_path(path: Path, *, never: str = "", rosters: Sequence[Path] = ()) -> UsageError:
-    """Return the error for a path that was named and is not there; one that is nearly it is suggested.
-
-    ``never``: the name of a file that is not suggested. ``rosters``: those in the configured folders, which may be meant.
-    """
-    same_name = next((roster for roster in rosters if roster.name == path.name), None)
-    near_path = same_name or get_near_path(path)
-    if near_path is None:
-        by_stem = {roster.stem: roster for roster in rosters}  # the endings of all are alike
-        near_stems = difflib.get_close_matches(path.stem, by_stem, n=1, cutoff=NEAR_NAME)
-        near_path = by_stem[near_stems[0]] if near_stems else None
-    if near_path is not None and near_path.name == never:
-        near_path = None
-    if near_path is None:
-        return UsageError("no_such_path", path=path, folder=path.absolute().parent)
-    near = make_message("usage.near", name=near_path)
-    error = UsageError("no_such_path_but_near", path=path, folder=path.absolute().parent, near=near)
-    error.meant = (str(path), str(near_path))
+def no_such_path(path: Path) -> UsageError:
+    """Return the error for a path that was named and is not there; one in the same folder that is nearly it is suggested."""
+    near_path = get_near_path(path)
+    near = make_message("usage.near", name=near_path) if near_path else ""
+    error = UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
+    error.meant = (str(path), str(near_path)) if near_path else None
     return error
 
 

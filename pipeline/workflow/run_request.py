@@ -11,7 +11,6 @@ from zipfile import is_zipfile
 
 from pipeline.clock import Clock, run_id
 from pipeline.config.named_paths import (
-    no_such_path,
     read_passwords,
     require_configured,
     require_existing,
@@ -19,12 +18,10 @@ from pipeline.config.named_paths import (
     require_unicode,
 )
 from pipeline.config.settings import Config
-from pipeline.domain.message import Message
 from pipeline.domain.run import CheckedPlan, RunRequest
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import expand_paths, list_usable_rosters
 from pipeline.ledger.protocol import Ledger, RunRecord
-from pipeline.messages.catalogue import join_messages
 from pipeline.planning.checked_plan import list_chosen_lines
 from pipeline.planning.guards import has_read_rosters, list_emptied_folders, list_used_folders
 from pipeline.support.terminal_text import join
@@ -33,7 +30,6 @@ from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import LATEST
 from pipeline.workflow.tenant_ledger import get_trace_of_ledger, open_configured_ledger
 
-MAX_NAMED = 3  # rosters in a sentence
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
 _reserved_run_ids: set[str] = set()  # in this process
@@ -60,9 +56,8 @@ def build_request(
     ``run`` is the run's id where it has one already, ``checked`` the id of the check whose plan alone is sent.
     """
     inboxes = [config.resolve_path(path) for path in config.roster]
-    _require_rosters(command, rosters, inboxes)
-    if seals is not None:
-        require_existing(seals)
+    for path in (*rosters, *([] if seals is None else [seals])):
+        require_existing(path)
     if checked is None and list_chosen_lines(only):
         raise UsageError("only.without_check", line=", ".join(only), then=("check",))
     for folder in filter(None, (seals, out)):
@@ -108,44 +103,6 @@ def _get_checked_plan(config: Config, run: str) -> CheckedPlan:
     from pipeline.workflow.run_preview import get_checked_plan  # noqa: PLC0415 - so that a run that finds the lock taken ends at once
 
     return get_checked_plan(config, run)
-
-
-def _require_rosters(command: str, rosters: Sequence[Path], inboxes: Sequence[Path]) -> None:
-    """Raise UsageError for rosters that are not there; several are named together, unless they are one path with blanks."""
-    missing = [path for path in rosters if not path.exists()]
-    for path in missing if len(missing) == 1 or Path(" ".join(map(str, missing))).exists() else ():
-        _require_roster(path, inboxes, is_only_one=len(rosters) == 1)
-    if len(missing) < 2:
-        return
-    held = expand_paths([inbox for inbox in inboxes if inbox.exists()])
-    for path in missing:
-        if not held or no_such_path(path, rosters=held).meant:
-            _require_roster(path, inboxes, is_only_one=False)
-    raise UsageError(
-        "no_such_rosters",
-        paths=join_messages(list(map(str, missing[:MAX_NAMED]))),
-        folder=Path.cwd(),
-        files=_join_held_rosters(held),
-        then=(command,),
-    )
-
-
-def _join_held_rosters(held: Sequence[Path]) -> Message:
-    """Return the first rosters of the roster folders."""
-    return join_messages([*map(str, held[:MAX_NAMED]), *(["…"] if len(held) > MAX_NAMED else [])])
-
-
-def _require_roster(path: Path, inboxes: Sequence[Path], *, is_only_one: bool) -> None:
-    """Raise UsageError for a roster that is not there, with the one of the roster folders that was probably meant."""
-    if path.exists():
-        return
-    held = expand_paths([inbox for inbox in inboxes if inbox.exists()])
-    error = no_such_path(path, rosters=held)
-    if held and error.meant is None and is_only_one:
-        folder = path.absolute().parent
-        error = UsageError("no_such_roster", path=path, folder=folder, files=_join_held_rosters(held))
-        error.meant = (str(path), "")
-    raise error
 
 
 def build_retry(

@@ -162,7 +162,6 @@ MISTAKES = {
     "folder of backups that is not there": Mistake(
         change("secrets_dir: secrets", "backup: {folder: nosuch}"), AGAIN, 4, "没有备份用的文件夹", "There is no folder", AGAIN
     ),
-    "roster of the inbox": mistype("adopt roster.xlsx", "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "adopt inbox/roster.xlsx"),
     "template for a roster": Mistake(
         lambda folder: (folder / "roster-template.xlsx").write_bytes(b""),
         "adopt roster-tempate.xlsx", 2, "找不到 roster-tempate.xlsx", "roster-tempate.xlsx does not exist", "adopt --help",
@@ -261,7 +260,6 @@ MISTAKES = {
         "sandbox --port 0 --faults faults.yaml", 2, "faults.yaml：faults.0.kind：这里不能写“throtle”",
         "faults.yaml: faults.0.kind: “throtle” does not fit here", "sandbox --port 0 --faults faults.yaml",
     ),
-    "configuration for a fault file": mistype("sandbox --port 0 --faults confg.yaml", "找不到 confg.yaml", "confg.yaml does not exist", "sandbox --help"),
     "the configuration for a fault file": mistype("sandbox --port 0 --faults config.yaml", "这里不能写“api”", "“api” does not fit here", "sandbox --port 0 --faults config.yaml"),
     "nothing here": Mistake(
         lambda folder: [shutil.rmtree(folder / "inbox"), (folder / "config.yaml").unlink()],
@@ -275,7 +273,6 @@ MISTAKES = {
         lambda folder: write_roster(folder / "new doctors.xlsx"),
         "check new doctors.xlsx", 2, "路径里有空格", "with quotes around it", "check 'new doctors.xlsx'",
     ),
-    "two rosters that are not there": mistype("check nosuch doctors.csv", "找不到 nosuch、doctors.csv", "These do not exist: nosuch, doctors.csv", "check"),
     "seal taken back": mistype("undo", "本程序不能撤回", "cannot take a seal back", "export"),
     "login": mistype("login", "本程序不用登录", "There is no login", "doctor"),
     "certificate that is not there": Mistake(
@@ -289,8 +286,7 @@ MISTAKES = {
         lambda folder: draw_seal(folder / "seals" / "x.png", 1) or (folder / "seals" / "x.png").rename(folder / "list.xlsx"),
         "check list.xlsx", 7, "文件名以 .xlsx 结尾，内容却是一张图片（PNG）", "The name ends in .xlsx, but the content is a picture (PNG)", "check",
     ),
-    "roster of another folder": mistype("check rooster.xlsx", "是不是 inbox/roster.xlsx", "Did you mean inbox/roster.xlsx?", "check inbox/roster.xlsx"),
-    "roster that is not there": mistype("check doctors.csv", "名单文件夹里有 inbox/roster.xlsx", "The roster folder holds inbox/roster.xlsx", "check"),
+    "rosters that are not there": mistype("check nosuch doctors.csv", "找不到 nosuch（", "nosuch does not exist", "check --help"),
     "other name of a command in a group": mistype("config get roster", "命令行有误", "No such command 'get'", "config show"),
     "command of a group misspelt": mistype("ledger chek", "命令行有误", "Did you mean 'check'", "ledger check"),
     "option misspelt": mistype("run --limt=1 --new-ledger", "命令行有误", "No such option '--limt'", "run --limit=1"),
