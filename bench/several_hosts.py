@@ -10,15 +10,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 HOSPITALS, DOCTORS = 1000, 1_000_000
 FEWEST, MOST = 50, 20_000  # doctors of a hospital
-RATE = 20  # calls a second of each action, for each quota
-SHARE = 0.96  # of a quota that is used
+RATE = 20  # calls a second of each action
+SHARE = 0.96  # of it that is used
 ARRIVALS = 0.005  # new doctors in a month, as a share of all
 DAYS = 30  # of a month
 CORES = 2  # of a host
@@ -77,7 +76,6 @@ def _draw_poisson(chance: Random, mean: float) -> int:
 class Run:
     """One run: seconds of CPU that it needs before it sends, and the rows that it sends."""
 
-    quota: int
     cpu: float
     to_send: float
 
@@ -90,22 +88,22 @@ class Result:
     cpu: float  # of all hosts
 
 
-def simulate(sizes: Sequence[int], sent: Sequence[int], *, hosts: int, processes: int, quotas: int) -> Result:
+def simulate(sizes: Sequence[int], sent: Sequence[int], *, hosts: int, processes: int) -> Result:
     """Let the workers of all hosts take one hospital after the other, the largest first, until none is left.
 
-    A run computes, then it sends. The runs of a host share its cores, each of them at most one; the runs that send under
-    a quota share it equally, and each row that is sent costs CPU.
+    A run computes, then it sends. The runs of a host share its cores, each of them at most one; the runs that send
+    share the quota equally, and each row that is sent costs CPU.
     """
-    queue = iter(sorted(zip(sizes, sent, itertools.count(), strict=False), reverse=True))
-    working = [[_take_next(queue, quotas) for _ in range(processes)] for _ in range(hosts)]
+    queue = iter(sorted(zip(sizes, sent, strict=True), reverse=True))
+    working = [[_take_next(queue) for _ in range(processes)] for _ in range(hosts)]
     now = cpu = 0.0
     while any(run for runs in working for run in runs):
-        senders = Counter(run.quota for run in itertools.chain(*working) if run and not run.cpu)
+        senders = sum(run is not None and not run.cpu for run in itertools.chain(*working))
         speeds = {}
         for runs in working:
             core = min(1.0, CORES / max(1, sum(run is not None for run in runs)))
             for run in filter(None, runs):
-                share = RATE * SHARE / max(1, senders[run.quota])
+                share = RATE * SHARE / max(1, senders)
                 speeds[id(run)] = core if run.cpu else min(share, core / COSTS.sent_row)
         step = min(
             (run.cpu or run.to_send) / speeds[id(run)] for run in filter(None, itertools.chain(*working))
@@ -121,16 +119,16 @@ def simulate(sizes: Sequence[int], sent: Sequence[int], *, hosts: int, processes
                 else:
                     cpu, run.to_send = cpu + done * COSTS.sent_row, _subtract(run.to_send, done)
                 if not run.cpu and not run.to_send:
-                    runs[position] = _take_next(queue, quotas)
+                    runs[position] = _take_next(queue)
     return Result(now, cpu)
 
 
-def _take_next(queue: Iterator[tuple[int, int, int]], quotas: int) -> Run | None:
+def _take_next(queue: Iterator[tuple[int, int]]) -> Run | None:
     drawn = next(queue, None)
     if drawn is None:
         return None
-    size, to_send, number = drawn
-    return Run(number % quotas, COSTS.run + COSTS.row * size, float(to_send))
+    size, to_send = drawn
+    return Run(COSTS.run + COSTS.row * size, float(to_send))
 
 
 def _subtract(amount: float, done: float) -> float:
@@ -155,28 +153,23 @@ def print_paper() -> None:
         f"{ordered[HOSPITALS // 2]:,}; {sum(sizes):,} doctors. Costs: {COSTS}\n"
     )
     rows = []
-    for quotas, hosts, processes in ((1, 1, 1), (1, 2, 4), (4, 4, 4), (10, 10, 4)):
-        result = simulate(sizes, sizes, hosts=hosts, processes=processes, quotas=quotas)
-        least = DOCTORS / (RATE * SHARE * quotas)
+    for hosts, processes in ((1, 1), (2, 4)):
+        result = simulate(sizes, sizes, hosts=hosts, processes=processes)
+        least = DOCTORS / (RATE * SHARE)
         rows.append(
             [
                 f"{hosts} x {processes}",
-                str(quotas),
                 _hours(least),
                 _hours(result.wall),
                 _hours(result.cpu),
             ]
         )
     print("First import of everybody\n")
-    print(
-        format_rows(
-            ["hosts x processes", "quotas of 20/s", "computed: rows / rate", "simulated", "CPU"], rows
-        )
-    )
+    print(format_rows(["hosts x processes", "computed: rows / rate", "simulated", "CPU"], rows))
     arrivals = draw_arrivals(chance, sizes)
     rows = []
     for hosts, processes in ((1, 1), (1, 2), (2, 2), (10, 2)):
-        result = simulate(sizes, arrivals, hosts=hosts, processes=processes, quotas=1)
+        result = simulate(sizes, arrivals, hosts=hosts, processes=processes)
         rows.append(
             [f"{hosts} x {processes}", _minutes(result.wall), _hours(result.cpu), _hours(result.wall * hosts)]
         )

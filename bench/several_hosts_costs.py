@@ -27,7 +27,7 @@ from postgres_server import PostgresServer, run_server
 SMALL, USUAL, LARGE = 50, 1000, 2000  # doctors
 UNCHANGED_RUNS = 7
 SETTLING_RUNS = 2
-RATE = 100  # calls a second: of several quotas, or of a larger one
+RATE = 100  # calls a second: of a larger quota
 SECRET = "an operator's secret of the benchmark"
 
 

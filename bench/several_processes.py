@@ -163,7 +163,7 @@ def measure_all_runs(server: PostgresServer, kinds: Sequence[LimiterKind]) -> It
 
 async def take_slots(url: str, rows: int) -> None:
     """Take a slot for each row as a run does; print how long it took, and when each call left."""
-    limiter = SharedRateLimiter(ServerAddress(url), "default", FAST_RATE)
+    limiter = SharedRateLimiter(ServerAddress(url), FAST_RATE)
     clock = SystemClock()
     print("ready", flush=True)
     sys.stdin.readline()

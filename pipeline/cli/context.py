@@ -36,7 +36,6 @@ from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
     from pipeline.clock import Clock
-    from pipeline.config.sections import Limits
     from pipeline.config.settings import Config, ConfigFile
     from pipeline.domain.run import RunRequest
     from pipeline.esign.rate_limiter import Limiter
@@ -54,28 +53,15 @@ OTHER_FILES = frozenset(
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
-@dataclass
-class SharedQuota:
-    """What the hospitals of one command line share that have the same `limits.quota`."""
-
-    requests_per_second: float  # the smallest of theirs
-    limiter: Limiter | None = None
-
-
 class SeveralHospitals:
-    """What the hospitals of one command line share: one limiter for each quota, connections."""
+    """What the hospitals of one command line share: the limit of calls with its limiter, connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, requests_per_second: float) -> None:
         self.resources = ExitStack()  # closed after the last hospital
+        self.requests_per_second = requests_per_second  # the smallest that is configured for one of them
+        self.limiter: Limiter | None = None
         self.summaries: SummaryReader | None = None
-        self._quotas: dict[str, SharedQuota] = {}
         self._fault = ("", "")  # the last one that was printed, and its hospital
-
-    def share_quota(self, limits: Limits) -> SharedQuota:
-        """Return the quota that a hospital uses, which keeps within the limit of this hospital too."""
-        quota = self._quotas.setdefault(limits.quota, SharedQuota(limits.requests_per_second))
-        quota.requests_per_second = min(quota.requests_per_second, limits.requests_per_second)
-        return quota
 
     def get_same_fault(self, fault: str, hospital: str) -> str | None:
         """Return the hospital before for which the same fault was printed, None where it was another one."""
@@ -373,8 +359,8 @@ class Session:
         config.share_results()
         if self.several is None:
             return config
-        quota = self.several.share_quota(config.limits)
-        limits = config.limits.model_copy(update={"requests_per_second": quota.requests_per_second})
+        rate = {"requests_per_second": self.several.requests_per_second}
+        limits = config.limits.model_copy(update=rate)
         return config.model_copy(update={"limits": limits})
 
     def open_config_file(self, path: Path | None) -> ConfigFile:

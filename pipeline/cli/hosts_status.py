@@ -116,7 +116,6 @@ def _print_ledger(session: Session, ledger: LedgerInUse, hospital: str) -> None:
 def _print_quota(session: Session, quota: QuotaUse) -> None:
     session.print_text(
         "hosts_status.quota",
-        quota=quota.quota,
         action=quota.action,
         slots=round(quota.slots),
         rate=f"{quota.requests_per_second:g}",

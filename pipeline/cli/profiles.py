@@ -1,11 +1,12 @@
 """`--profile` and `--all`: a command for one hospital of config.yaml, or for several, one after the other.
 
-A run uses up its quota: side by side, hospitals with the same one would not end earlier.
+A run uses up the quota: side by side, hospitals would not end earlier.
 A fault of one hospital keeps no other from its turn.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import reduce, wraps
@@ -75,7 +76,7 @@ def add_profiles(command: click.Command, report_error: ReportError) -> None:
             _use_language(session)
             return callback(*arguments, **options)
         _require_several(command, name, options)
-        several = _share_quotas(session, profiles)
+        several = SeveralHospitals(_get_lowest_limit(session, profiles))
         codes: dict[str, int] = {}
         with several.resources:
             for profile in profiles:
@@ -140,13 +141,13 @@ def _use_language(session: Session) -> None:
             session.lang = (config.language if config else None) or session.lang
 
 
-def _share_quotas(session: Session, profiles: Sequence[str | None]) -> SeveralHospitals:
-    """Return the quotas of the hospitals; the smallest limit that is configured for one counts from the first run on."""
-    file, several = session.open_config_file(session.config_name), SeveralHospitals()
+def _get_lowest_limit(session: Session, profiles: Sequence[str | None]) -> float:
+    """Return the smallest limit of calls that is configured for one of the hospitals; it counts from the first run on."""
+    file, limits = session.open_config_file(session.config_name), []
     for profile in profiles:
         with suppress(ConfigError):  # its turn reports it
-            several.share_quota(file.load(profile).limits)
-    return several
+            limits.append(file.load(profile).limits.requests_per_second)
+    return min(limits, default=math.inf)
 
 
 def _require_several(command: click.Command, name: str, options: Mapping[str, Any]) -> None:

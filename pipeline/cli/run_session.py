@@ -119,17 +119,16 @@ def _write_results(
 
 
 def _get_limiter(session: Session, config: Config) -> Limiter:
-    """Return the rate limiter: of several hospitals with the same quota it is the same."""
+    """Return the rate limiter: of several hospitals it is the same."""
     from pipeline.workflow.hosts_factory import make_limiter
 
     several = session.several
     # with a ledger on a server the runs share slots, whichever limiter they have
     if several is None or config.is_ledger_on_server:
         return make_limiter(config, session.clock)
-    quota = several.share_quota(config.limits)
-    if quota.limiter is None:
-        quota.limiter = make_limiter(config, session.clock)
-    return quota.limiter
+    if several.limiter is None:
+        several.limiter = make_limiter(config, session.clock)
+    return several.limiter
 
 
 @contextmanager

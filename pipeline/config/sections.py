@@ -43,7 +43,6 @@ _HOST = r"(?P<host>\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](
 _PORT = r"(?::(?P<port>[0-9]{1,5}))?"
 _ADDRESS = re.compile(rf"(?P<scheme>https?)://{_HOST}{_PORT}/?", re.IGNORECASE | re.ASCII)
 _PROXY = re.compile(rf"(?P<scheme>https?)://(?:[^\s/@\\]+@)?{_HOST}{_PORT}/?", re.IGNORECASE | re.ASCII)
-_QUOTA = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 
 PLACEHOLDER = "…"
@@ -122,14 +121,7 @@ def Key(default: Any, description: str, **limits: Any) -> Any:  # noqa: N802 - a
     return Field(default=default, description=description, **limits)
 
 
-def _require_quota_name(value: str) -> str:
-    if _QUOTA.fullmatch(value) is None:
-        raise make_fault("config.quota", value=value)
-    return value
-
-
 Endpoint = Annotated[str, AfterValidator(_require_endpoint)]
-QuotaName = Annotated[str, AfterValidator(_require_quota_name)]
 LedgerPlace = Annotated[
     Path | ServerAddress,
     PlainValidator(_read_ledger),
@@ -275,10 +267,6 @@ class Limits(Section):
     requests_per_second: float = Key(20, "Calls of each action: Tencent's quota", gt=0, allow_inf_nan=False)
     concurrency: int = Key(
         20, "Creates in flight; at least calls per second times seconds of an answer", gt=0
-    )
-    quota: QuotaName = Key(
-        "default",
-        "Name of the quota: who has the same one shares it; another name for other credentials with a quota of their own",
     )
 
     @field_validator("concurrency", mode="before")

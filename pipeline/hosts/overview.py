@@ -44,16 +44,16 @@ _PAUSED = """
 """
 # The slots of the last sixty seconds: those of this minute, and of the minute before by the part of it that still counts.
 _QUOTAS = """
-    SELECT quota, action, requests_per_second,
+    SELECT action, requests_per_second,
         CASE moment - minute WHEN 0 THEN slots + slots_before * (1 - elapsed) WHEN 1 THEN slots * (1 - elapsed) ELSE 0 END
             AS slots,
         (SELECT count(*) FROM esign_import.throttle
-         WHERE throttle.quota = rate.quota AND throttle.action = rate.action AND at > seconds - 60)::int AS throttles
+         WHERE throttle.action = rate.action AND at > seconds - 60)::int AS throttles
     FROM esign_import.rate, (
         SELECT seconds, floor(seconds / 60)::bigint AS moment, seconds / 60 - floor(seconds / 60) AS elapsed
         FROM esign_import.server_seconds() AS seconds
     ) AS present
-    ORDER BY quota, action
+    ORDER BY action
 """
 _LEDGERS = """
     SELECT tenant, run, host, pid, holder AS "user", since,
@@ -118,7 +118,6 @@ class LedgerInUse:
 class QuotaUse:
     """What an action used of its quota in the last minute."""
 
-    quota: str
     action: str
     requests_per_second: float
     slots: float

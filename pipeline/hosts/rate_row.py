@@ -1,4 +1,4 @@
-"""The rows from which all processes of a quota take their slots: one for each action, by the clock of the server alone.
+"""The rows from which all processes take their slots: one for each action, by the clock of the server alone.
 
 Taking a slot is one statement. It advances the next slot of the row and returns how long to wait after the answer, so no
 two clocks are compared. The learnt pace is stored in the row as text. A row that is lost with the last commits of the
@@ -37,9 +37,9 @@ FORGET_SECONDS = 86_400.0  # … and so does one that has learnt for so long: a 
 KEEP_THROTTLES_SECONDS = 3600.0
 
 _BEGIN = """
-    INSERT INTO rate (quota, action, requests_per_second, next_slot, spacing, began, pacing)
-    VALUES (%(quota)s, %(action)s, %(rate)s, server_seconds(), %(spacing)s, server_seconds(), %(pacing)s)
-    ON CONFLICT (quota, action) DO UPDATE SET
+    INSERT INTO rate (action, requests_per_second, next_slot, spacing, began, pacing)
+    VALUES (%(action)s, %(rate)s, server_seconds(), %(spacing)s, server_seconds(), %(pacing)s)
+    ON CONFLICT (action) DO UPDATE SET
         requests_per_second = excluded.requests_per_second, spacing = excluded.spacing, pacing = excluded.pacing,
         began = excluded.began, calls_at_pace = 0, version = rate.version + 1
     WHERE rate.requests_per_second > excluded.requests_per_second
@@ -56,29 +56,29 @@ _TAKE_SLOT = """
             slots = 1 + CASE WHEN minute >= present_minute THEN slots ELSE 0 END,
             slots_before = CASE WHEN minute >= present_minute THEN slots_before WHEN minute = present_minute - 1 THEN slots ELSE 0 END
         FROM (SELECT floor(server_seconds() / 60)::bigint AS present_minute) AS present
-        WHERE quota = %(quota)s AND action = %(action)s
+        WHERE action = %(action)s
             AND (next_slot <= server_seconds() + %(slots_ahead)s * spacing
                  OR next_slot > server_seconds() + 60 + 20 * spacing)
         RETURNING true, next_slot - spacing, spacing, pushed, calls_at_pace, version, pacing
     ), answer (is_taken, moment, spacing, pushed, calls_at_pace, version, pacing) AS (
         SELECT * FROM taken UNION ALL
         SELECT false, next_slot - %(slots_ahead)s * spacing, spacing, pushed, calls_at_pace, version, pacing
-        FROM rate WHERE quota = %(quota)s AND action = %(action)s AND NOT EXISTS (SELECT FROM taken)
+        FROM rate WHERE action = %(action)s AND NOT EXISTS (SELECT FROM taken)
     )
     SELECT is_taken, moment - server_seconds(), spacing, pushed, calls_at_pace, version, pacing, server_seconds()
     FROM answer
 """
-_READ = "SELECT pacing, version, server_seconds() FROM rate WHERE quota = %(quota)s AND action = %(action)s"
+_READ = "SELECT pacing, version, server_seconds() FROM rate WHERE action = %(action)s"
 _REPLACE = """
     UPDATE rate SET pacing = %(pacing)s, spacing = %(spacing)s, version = version + 1, calls_at_pace = 0
-    WHERE quota = %(quota)s AND action = %(action)s AND version = %(version)s
+    WHERE action = %(action)s AND version = %(version)s
 """
 # The slots that are taken and still to come lie a spacing apart before the next one, none before the end of the last
 # hold. All of them are pushed until the first of them is `hold` seconds away.
 _PUSH = """
     WITH row AS (
         SELECT next_slot, held_until, spacing, server_seconds() AS now FROM rate
-        WHERE quota = %(quota)s AND action = %(action)s
+        WHERE action = %(action)s
     ), ahead AS (
         SELECT CASE WHEN held_until > now THEN floor((next_slot - held_until) / spacing + 0.01)
                          ELSE floor((next_slot - now) / spacing - 0.01) END AS slots FROM row
@@ -87,15 +87,15 @@ _PUSH = """
         FROM row, ahead
     )
     UPDATE rate SET next_slot = next_slot + seconds, pushed = pushed + seconds, held_until = greatest(held_until, until)
-    FROM push WHERE quota = %(quota)s AND action = %(action)s
+    FROM push WHERE action = %(action)s
     RETURNING pushed
 """
 # the lock of the row in `rate`, which the transaction has, keeps two of them from deleting the same rows
 _COUNT_THROTTLE = """
     WITH old AS (
-        DELETE FROM throttle WHERE quota = %(quota)s AND action = %(action)s AND at < server_seconds() - %(kept)s
+        DELETE FROM throttle WHERE action = %(action)s AND at < server_seconds() - %(kept)s
     )
-    INSERT INTO throttle (quota, action, at) VALUES (%(quota)s, %(action)s, server_seconds())
+    INSERT INTO throttle (action, at) VALUES (%(action)s, server_seconds())
 """
 
 Answer = TypeVar("Answer")
@@ -145,11 +145,10 @@ class FirstPacing:
 
 
 class RateRows:
-    """The rows of one quota; every method runs in one thread with one connection, made at the first use."""
+    """The rows of all actions; every method runs in one thread with one connection, made at the first use."""
 
-    def __init__(self, address: ServerAddress, quota: str, first: FirstPacing, clock: Clock) -> None:
+    def __init__(self, address: ServerAddress, first: FirstPacing, clock: Clock) -> None:
         self._address = address
-        self._quota = quota
         self._first = first
         self._begun: set[str] = set()  # actions whose rows are there
         self._clock = clock
@@ -223,7 +222,7 @@ class RateRows:
     def _execute(
         self, connection: psycopg.Connection, statement: LiteralString, action: str, values: dict[str, Any]
     ) -> psycopg.Cursor:
-        return connection.execute(statement, {"quota": self._quota, "action": action, **values})
+        return connection.execute(statement, {"action": action, **values})
 
     def _submit(self, work: Callable[[psycopg.Connection], Answer]) -> Future[Answer]:
         return self._thread.submit(self._run, work)

@@ -99,8 +99,7 @@ _SHARED = (
     # times a second: with room left in its page no index is touched.
     """
     CREATE TABLE IF NOT EXISTS {shared}.rate (
-        quota text NOT NULL,
-        action text NOT NULL,
+        action text PRIMARY KEY,
         requests_per_second double precision NOT NULL,
         next_slot double precision NOT NULL,
         spacing double precision NOT NULL,
@@ -109,8 +108,7 @@ _SHARED = (
         calls_at_pace bigint NOT NULL DEFAULT 0,
         version bigint NOT NULL DEFAULT 0,
         began double precision NOT NULL,
-        pacing text NOT NULL,
-        PRIMARY KEY (quota, action)
+        pacing text NOT NULL
     ) WITH (fillfactor = 10)
     """,
     # the slots that were taken in a minute of the server's clock, and in the minute before
@@ -122,7 +120,7 @@ _SHARED = (
     # when the service has refused a call because there were too many; rows are kept for an hour
     """
     CREATE TABLE IF NOT EXISTS {shared}.throttle (
-        quota text NOT NULL, action text NOT NULL, at double precision NOT NULL
+        action text NOT NULL, at double precision NOT NULL
     )
     """,
     # how far each ledger has got, as its last commit left it: what every host notes of all of them

@@ -1,4 +1,4 @@
-"""Rate limiter of several processes and hosts that share one quota; its slots come from a row in the ledger's database.
+"""Rate limiter of several processes and hosts that share one limit; its slots come from a row in the ledger's database.
 
 Every run reserves slots a little ahead, the farther the fewer rows it has still to send. A run with few rows so goes
 before one with many, without either knowing of the other; among equals the first come is served. At most a second of slots
@@ -51,15 +51,15 @@ class Slot:
 
 
 class SharedRateLimiter(Limiter):
-    """Limiter whose slots come from the rows of a quota on a server; ``close`` ends it."""
+    """Limiter whose slots come from rows on a server; ``close`` ends it."""
 
     def __init__(
-        self, address: ServerAddress, quota: str, requests_per_second: float, clock: Clock | None = None
+        self, address: ServerAddress, requests_per_second: float, clock: Clock | None = None
     ) -> None:
         self.clock = clock or SystemClock()
         pacing = Pacing.begin(requests_per_second)
         first = FirstPacing(requests_per_second, dump_pacing(pacing), pacing.spacing)
-        self._rows = RateRows(address, quota, first, self.clock)
+        self._rows = RateRows(address, first, self.clock)
         self._rate = requests_per_second
         self._rows_to_send = 0
         self._queues: dict[str, _Queue] = {}

@@ -116,7 +116,6 @@ def render_worker_metrics(
     page.add_gauge(
         "lease_age_seconds", "Seconds since the lease of a ledger in use was renewed.", ages, ("hospital",)
     )
-    quota_labels = ("quota", "action")
     for name, description, attribute in (
         ("quota_limit_per_second", "Calls a second that are configured.", "requests_per_second"),
         ("quota_slots", "Slots that were taken in the last minute.", "slots"),
@@ -124,9 +123,9 @@ def render_worker_metrics(
         ("quota_throttles", "Calls that the service throttled in the last minute.", "throttles"),
     ):
         values: dict[tuple[str, ...], float] = {
-            (one.quota, one.action): float(getattr(one, attribute)) for one in overview.quotas
+            (one.action,): float(getattr(one, attribute)) for one in overview.quotas
         }
-        page.add_gauge(name, description, values, quota_labels)
+        page.add_gauge(name, description, values, ("action",))
     page.add_gauge(
         "hospital_last_exit_code",
         "Exit code of a hospital's last job that ended.",

@@ -68,7 +68,7 @@ class SummaryReader:
 
 
 def make_limiter(config: Config, clock: Clock) -> Limiter:
-    """Return a limiter, to be closed at its end: where the ledger is on a server, all processes of the quota share its slots.
+    """Return a limiter, to be closed at its end: where the ledger is on a server, all its processes share the slots.
 
     With a ledger in a file the limiter is this process's alone.
     """
@@ -79,4 +79,4 @@ def make_limiter(config: Config, clock: Clock) -> Limiter:
         return AdaptiveRateLimiter(limits.requests_per_second, clock)
     from pipeline.hosts.shared_rate_limiter import SharedRateLimiter  # noqa: PLC0415 - it needs the extra "postgres"
 
-    return SharedRateLimiter(address, limits.quota, limits.requests_per_second, clock)
+    return SharedRateLimiter(address, limits.requests_per_second, clock)

@@ -194,7 +194,7 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert f"(process {worker.pid}, version {__version__}): 1 of 2 runs" in output
     assert f"east: running on {socket.gethostname()} since" in output
     assert "east: the run 20" in output
-    assert "Quota default, ChannelCreatePreparedPersonalEsign:" in output
+    assert "Quota of ChannelCreatePreparedPersonalEsign:" in output
     assert group.go("--json", "hosts", "status") == 0
     shown = json.loads(capsys.readouterr().out)
     (run,) = list_runs_of_worker(worker)
@@ -209,7 +209,7 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
         "esign_import_worker_slots 2.0",
         "esign_import_workers_alive 1.0",
         'esign_import_jobs{state="running"} 1.0',
-        'esign_import_quota_limit_per_second{action="ChannelCreatePreparedPersonalEsign",quota="default"} 1000.0',
+        'esign_import_quota_limit_per_second{action="ChannelCreatePreparedPersonalEsign"} 1000.0',
     ):
         assert line in metrics.splitlines()
     assert 'esign_import_lease_age_seconds{hospital="east"} ' in metrics

@@ -81,8 +81,8 @@ def clock(address):
 
 
 @contextmanager
-def share(address, clock=None, rate=20.0, quota="default"):
-    with closing(SharedRateLimiter(address, quota, rate, clock)) as limiter:
+def share(address, clock=None, rate=20.0):
+    with closing(SharedRateLimiter(address, rate, clock)) as limiter:
         yield limiter
 
 
@@ -267,11 +267,10 @@ async def test_a_run_with_few_rows_goes_first_and_a_large_one_is_not_forgotten(a
         assert large._compute_slots_ahead() == small._compute_slots_ahead()
 
 
-async def test_two_quotas_and_two_actions_have_slots_of_their_own(address, clock):
-    with share(address, clock) as one, share(address, clock, quota="branch") as other:
-        await one.acquire(ACTION)
-        await other.acquire(ACTION)
-        await one.acquire("Upload")
+async def test_two_actions_have_slots_of_their_own(address, clock):
+    with share(address, clock) as limiter:
+        await limiter.acquire(ACTION)
+        await limiter.acquire("Upload")
         assert clock.monotonic() == 5000.0
 
 
@@ -358,7 +357,7 @@ from pipeline.domain.server_address import ServerAddress
 from pipeline.hosts.shared_rate_limiter import SharedRateLimiter
 
 async def main(url, rate, rows):
-    limiter = SharedRateLimiter(ServerAddress(url), "default", rate)
+    limiter = SharedRateLimiter(ServerAddress(url), rate)
     print("ready", flush=True)
     sys.stdin.readline()
     limiter.expect_rows(rows)
