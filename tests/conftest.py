@@ -9,7 +9,10 @@ from pathlib import Path
 import desktop
 import pytest
 from hypothesis import HealthCheck, settings
+from run_support import OUTAGE_SECONDS
 from walks import count_examples
+
+from pipeline.sending import circuit_breaker
 
 # on a busy machine making the input of a test may take long: that says nothing about the test
 settings.register_profile(
@@ -51,6 +54,14 @@ def pytest_collection_finish():
 def pytest_runtest_setup(item):
     """Let `desktop` hold the test's markers against the programs that it starts."""
     desktop.markers = {marker.name for marker in item.iter_markers()}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_outages():
+    """Let the runs of this process give up a service that does not answer after a moment."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(circuit_breaker, "GIVE_UP_SECONDS", OUTAGE_SECONDS)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

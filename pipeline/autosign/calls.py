@@ -25,7 +25,7 @@ from pipeline.esign.responses import Reply
 from pipeline.esign.signing import CredentialsFinder
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.messages.catalogue import make_message
-from pipeline.planning.guards import GuardLimits, RunGuards
+from pipeline.planning.guards import RunGuards
 from pipeline.sending.call_context import (
     MAX_SENDS,
     BreakerOpened,
@@ -248,7 +248,7 @@ async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncI
         resources.stop.event,
         clock,
         resources.outages,
-        ReadGuards(GuardLimits(patience=config.guards.give_up_minutes * 60)),
+        ReadGuards(),
         describe_keys(config, credentials),
     )
     limit = config.limits.requests_per_second

@@ -310,7 +310,6 @@ class Guards(Section):
     shrunk: float | None = Key(0.3, "Share of the people missing since the last run", ge=0, le=1)
     unknown: int | None = Key(20, "Rows that became unknown in one run", ge=0)
     deadline: TimeOfDay | None = Key(None, 'Local time of day: "06:00"')
-    give_up_minutes: float = Key(15, "Minutes without a usable answer", gt=0)
 
 
 class Notify(Section):

@@ -48,13 +48,10 @@ class GuardLimits:
     unknown: int | None = 20  # rows that may become unknown in one run
     are_accepted: bool = False  # those that have no limit of their own
     deadline: time | None = None  # local
-    patience: float = 900.0  # seconds without an answer, then the run gives up
 
     def accept_all(self) -> GuardLimits:
-        """Return the limits of a run whose guards are accepted: deadline and patience remain."""
-        return GuardLimits(
-            None, None, None, are_accepted=True, deadline=self.deadline, patience=self.patience
-        )
+        """Return the limits of a run whose guards are accepted: the deadline remains."""
+        return GuardLimits(None, None, None, are_accepted=True, deadline=self.deadline)
 
 
 @dataclass(frozen=True, slots=True)

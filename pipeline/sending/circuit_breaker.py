@@ -23,6 +23,7 @@ MAX_SILENT_IN_A_ROW = 5  # calls of one action without a usable answer open it
 RECENT_CALLS, MAX_SILENT_OF_RECENT = 50, 10  # … and so do so many of its last ones
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 30.0  # seconds before a liveness check, doubling
 ANSWERS_TO_CLOSE = 3  # in a row
+GIVE_UP_SECONDS = 900.0  # that it may stay open; then the run stops
 NOTICEABLE_SECONDS = 10.0  # without a usable answer, while calls are still made: an outage to show
 
 Wait = Callable[[float], Awaitable[bool]]  # seconds -> whether they passed, False where the run was stopped
@@ -36,11 +37,10 @@ class _State(Enum):
 
 
 class CircuitBreaker:
-    """One for a run; ``give_up`` is called once it was not closed for ``patience`` seconds."""
+    """One for a run; ``give_up`` is called once it was not closed for too long."""
 
-    def __init__(self, clock: Clock, *, patience: float, wait: Wait, give_up: Callable[[str], None]) -> None:
+    def __init__(self, clock: Clock, *, wait: Wait, give_up: Callable[[str], None]) -> None:
         self._clock = clock
-        self._patience = patience
         self._wait = wait
         self._give_up = give_up
         self._state = _State.CLOSED
@@ -57,9 +57,9 @@ class CircuitBreaker:
         return self._state is _State.CLOSED
 
     @property
-    def patience_left(self) -> float | None:
+    def seconds_left(self) -> float | None:
         """Seconds until the run gives up; None while every call passes."""
-        return None if self.is_closed else self._opened_at + self._patience - self._clock.monotonic()
+        return None if self.is_closed else self._opened_at + GIVE_UP_SECONDS - self._clock.monotonic()
 
     def record_result(self, action: str, *, answered: bool) -> None:
         """Count a call of an action: whether it got a usable answer, a refusal included."""
@@ -106,8 +106,8 @@ class CircuitBreaker:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         if await check_liveness():
             self._state, self._answers_in_a_row = _State.HALF_OPEN, 0
-        elif self._clock.monotonic() - self._opened_at > self._patience:
-            self._give_up(make_message("stop.minutes", n=f"{self._patience / 60:g}"))
+        elif self._clock.monotonic() - self._opened_at > GIVE_UP_SECONDS:
+            self._give_up(make_message("stop.minutes", n=f"{GIVE_UP_SECONDS / 60:g}"))
             return False
         return True
 
@@ -115,7 +115,7 @@ class CircuitBreaker:
         now = self._clock.monotonic()
         if self._state is _State.CLOSED:
             self._opened_at, self._pause = now, FIRST_PAUSE
-        elif self._state is _State.HALF_OPEN and now - self._opened_at > self._patience:
+        elif self._state is _State.HALF_OPEN and now - self._opened_at > GIVE_UP_SECONDS:
             self._give_up(f"{silent} × {action}")
         if self._state is not _State.OPEN:
             self._state = _State.OPEN
@@ -164,11 +164,11 @@ class OutageMonitor:
     def current_outage(self) -> Outage | None:
         """Return the outage of this moment; None while the service answers, or was silent for a moment only."""
         wall, monotonic = self._last_answer
-        patience = self._breaker.patience_left if self._breaker is not None else None
+        seconds_left = self._breaker.seconds_left if self._breaker is not None else None
         is_short = self._clock.monotonic() - monotonic < NOTICEABLE_SECONDS
-        if self._failure is None or (patience is None and is_short):
+        if self._failure is None or (seconds_left is None and is_short):
             return None
-        gives_up_at = None if patience is None else self._clock.now() + max(0.0, patience)
+        gives_up_at = None if seconds_left is None else self._clock.now() + max(0.0, seconds_left)
         return Outage(*self._failure, wall, gives_up_at)
 
     def _read_clocks(self) -> tuple[float, float]:

@@ -55,7 +55,6 @@ class RunState:
         self.metrics = CallMetrics(self.clock)
         self.breaker = CircuitBreaker(
             self.clock,
-            patience=self.guards.guards.patience,
             wait=self._wait_out_outage,
             give_up=self._give_up,
         )

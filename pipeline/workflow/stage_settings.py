@@ -145,8 +145,7 @@ def _list_image_settings(config: Config) -> tuple[Path, int]:
 
 def build_guards(request: RunRequest, config: Config) -> GuardLimits:
     """Return the limits at which a run stops; a retry is not judged by what is new or gone."""
-    limits = config.guards.model_dump(exclude={"give_up_minutes"})
-    guards = GuardLimits(**limits, patience=config.guards.give_up_minutes * 60)
+    guards = GuardLimits(**config.guards.model_dump())
     if request.command == "retry":
         guards = replace(guards, new_rows=None, shrunk=None)
     return guards.accept_all() if request.accept_guards else guards

@@ -164,7 +164,6 @@ class Stage:
         }
         text = "api:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in keys.items())
         text += "limits: {requests_per_second: 1000, concurrency: 8}\nsecrets_dir: secrets\n"
-        text += "guards: {give_up_minutes: 0.02}\n"
         if registry and self.strict:
             text += "ledger_registry: strict\n"
         (self.folder / "config.yaml").write_text(text + lines, "utf-8")

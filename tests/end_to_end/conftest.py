@@ -75,7 +75,7 @@ class Hospital:
         }
         text = "api:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in lines.items())
         text += f"limits: {{requests_per_second: {self.requests_per_second}, concurrency: 8}}\nsecrets_dir: secrets\n"
-        text += f"guards: {{give_up_minutes: 0.02}}\nmarked_copies: {json.dumps(self.marked_copies)}\n"
+        text += f"marked_copies: {json.dumps(self.marked_copies)}\n"
         if self.ledger:
             text += f"ledger: {self.ledger}\n"
         (self.folder / "config.yaml").write_text(text, "utf-8")

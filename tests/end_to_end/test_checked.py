@@ -201,8 +201,6 @@ def test_a_line_that_cannot_be_sent_and_a_run_as_check_are_refused(sealed, capsy
 def test_a_check_shows_the_guard_that_stops_its_run(sealed):
     with (sealed.folder / "config.yaml").open("a", encoding="utf-8") as file:
         file.write("guards: {new_rows: 1}\n")
-    text = (sealed.folder / "config.yaml").read_text("utf-8").replace("guards: {give_up_minutes: 0.02}\n", "")
-    (sealed.folder / "config.yaml").write_text(text, "utf-8")
     assert sealed.go("check") == 5
     assert halted(sealed) == {"code": "TOO_MANY_NEW", "message": "3 > 1"}
     preview = json.loads((sealed.newest / "preview.json").read_text("utf-8"))

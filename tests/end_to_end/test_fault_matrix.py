@@ -29,6 +29,7 @@ from wire_support import CREATE, fault, set_limits
 from pipeline.clock import SystemClock
 from pipeline.esign import client
 from pipeline.sandbox.actions import Rules
+from pipeline.sending import circuit_breaker
 from pipeline.support.failpoints import enable_failpoint
 
 HTML = b"<html><body>Bad Gateway</body></html>"
@@ -476,13 +477,12 @@ def test_f33_credentials_that_are_revoked_in_the_middle_cost_the_calls_in_flight
     assert 4 <= hospital.creates() <= 3 + 8, "limits.concurrency creates may be under way"
 
 
-def test_f30_half_of_the_answers_are_lost_for_a_while(hospital_with):
+def test_f30_half_of_the_answers_are_lost_for_a_while(hospital_with, monkeypatch):
     """The breaker opens, asks, lets one through at a time, and closes: most rows are sealed in the end."""
     storm = {"match": {"action": CREATE, "from": 5, "to": 24, "share": 0.5, "seed": 3}, "do": "http_502"}
     hospital = hospital_with(faults=[storm])
     hospital.doctors(30)
-    path = hospital.folder / "config.yaml"
-    path.write_text(path.read_text("utf-8").replace("give_up_minutes: 0.02", "give_up_minutes: 60"), "utf-8")
+    monkeypatch.setattr(circuit_breaker, "GIVE_UP_SECONDS", 3600.0)
     assert quickly(hospital) == 3
     statuses = hospital.statuses()
     assert statuses.keys() == {"sealed", "unknown"}
@@ -491,13 +491,12 @@ def test_f30_half_of_the_answers_are_lost_for_a_while(hospital_with):
     assert len(hospital.service.seals) == 30
 
 
-def test_f31_the_service_does_not_answer_for_a_while(hospital_with):
+def test_f31_the_service_does_not_answer_for_a_while(hospital_with, monkeypatch):
     """All that is lost is what was under way; nothing is created while the breaker is open; a rerun does the rest."""
     blackout = {"match": {"from": 45, "to": 61}, "do": "reset_before"}
     hospital = hospital_with(faults=[blackout])
     hospital.doctors(40)
-    path = hospital.folder / "config.yaml"
-    path.write_text(path.read_text("utf-8").replace("give_up_minutes: 0.02", "give_up_minutes: 60"), "utf-8")
+    monkeypatch.setattr(circuit_breaker, "GIVE_UP_SECONDS", 3600.0)
     assert quickly(hospital) in {3, 5}
     statuses = hospital.statuses()
     assert statuses.keys() <= {"sealed", "unknown", "not_sent"}

@@ -14,6 +14,7 @@ from wire_support import CREATE, fault, set_limits
 from pipeline.clock import SystemClock
 from pipeline.domain.run import Status
 from pipeline.planning.guards import GuardLimits, RunGuards, compute_deadline
+from pipeline.sending import circuit_breaker
 
 REFUSED = {"code": "InvalidParameter.CardNumber"}
 
@@ -67,12 +68,13 @@ def test_different_refusals_are_no_pattern():
     assert not any(watch.count_outcome(Status.FAILED, "AB"[number % 2]) for number in range(300))
 
 
-def test_more_than_twenty_unknown_rows_stop_the_run(hospital_with):
+def test_more_than_twenty_unknown_rows_stop_the_run(hospital_with, monkeypatch):
     hospital = hospital_with(
         faults=[{"match": {"action": CREATE, "from": 2, "every": 2}, "do": "truncated_json"}]
     )
     hospital.doctors(20)
-    guarded(hospital, unknown=3, give_up_minutes=5)
+    guarded(hospital, unknown=3)
+    monkeypatch.setattr(circuit_breaker, "GIVE_UP_SECONDS", 300.0)
     assert hospital.go("run") == 5
     assert halted(hospital) == "TOO_MANY_UNKNOWN"
     assert 4 <= hospital.statuses()["unknown"] <= 4 + 8

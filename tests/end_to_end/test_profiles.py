@@ -50,7 +50,6 @@ api:
   timeout_seconds: 30
 limits: {limits}
 secrets_dir: secrets
-guards: {{give_up_minutes: 0.02}}
 profiles:
   east:
     api: {{organization_open_id: org_east, operator_open_id: operator_east}}
@@ -157,7 +156,7 @@ def test_a_fault_of_one_hospital_keeps_no_other_from_its_turn(group_with, capsys
         assert group.go("run", "--all", "--json") == 4
     stdout_text, stderr_text = capsys.readouterr()
     assert "Exit codes: east 6, west 0, closed 4, wrong 2. Exit code of this command: 4." in stderr_text
-    assert "config.yaml:16: limits.concurrency: must be a whole number" in stderr_text
+    assert "config.yaml:15: limits.concurrency: must be a whole number" in stderr_text
     assert [(line["profile"], line["exit"]) for line in read_json_lines(stdout_text)] == [
         ("east", 6),
         ("west", 0),

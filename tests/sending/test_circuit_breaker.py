@@ -5,21 +5,27 @@ import asyncio
 import pytest
 from manual_clock import ManualClock, settle
 
+from pipeline.sending import circuit_breaker
 from pipeline.sending.circuit_breaker import CircuitBreaker
 
 CREATE, UPLOAD = "create", "upload"
+USUAL_SECONDS = circuit_breaker.GIVE_UP_SECONDS  # while the tests are collected
+
+
+@pytest.fixture(autouse=True)
+def usual_outages(monkeypatch):
+    monkeypatch.setattr(circuit_breaker, "GIVE_UP_SECONDS", USUAL_SECONDS)
 
 
 class Service:
     """Answers probes as it is told, and notes when it was asked and who passed."""
 
-    def __init__(self, patience=900.0):
+    def __init__(self):
         self.clock = ManualClock()
         self.alive = False
         self.asked, self.passed, self.given_up = [], [], []
         self.breaker = CircuitBreaker(
             self.clock,
-            patience=patience,
             wait=self._wait,
             give_up=self.given_up.append,
         )
@@ -103,20 +109,21 @@ async def test_silence_while_half_open_opens_it_again():
     await asyncio.gather(*calls)
 
 
-async def test_the_breaker_gives_up_after_its_patience():
-    service = Service(patience=60)
+async def test_the_breaker_gives_up_after_fifteen_minutes():
+    service = Service()
     service.break_it()
     call = asyncio.ensure_future(service.call())
-    await service.clock.advance(64)
+    await service.clock.advance(904)
     assert service.given_up == []
     await service.clock.advance(2)
-    assert service.given_up == ["1 min"]
+    assert service.given_up == ["15 min"]
     await service.clock.advance(2)
     assert call.done()  # it passes: its caller sees that the run was stopped
 
 
-async def test_a_probe_that_answers_while_calls_stay_silent_does_not_go_on_for_ever():
-    service = Service(patience=60)
+async def test_a_probe_that_answers_while_calls_stay_silent_does_not_go_on_for_ever(monkeypatch):
+    monkeypatch.setattr(circuit_breaker, "GIVE_UP_SECONDS", 60.0)
+    service = Service()
     service.break_it()
     service.alive = True
     calls = [asyncio.ensure_future(service.call(answered=False)) for _ in range(50)]

@@ -28,11 +28,14 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from run_support import OUTAGE_SECONDS
+
 import pipeline
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
 from pipeline.planning import guards
 from pipeline.reports.write import warm_up
+from pipeline.sending import circuit_breaker
 from pipeline.support import failpoints
 
 
@@ -108,6 +111,7 @@ def run(order: dict, log: int) -> int:
     signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # a shell ignores it for what it starts in the background
+    circuit_breaker.GIVE_UP_SECONDS = OUTAGE_SECONDS
     if order.get("unguarded"):
         guards.EXISTING_NAMES = sys.maxsize
     clock = QuickClock(
