@@ -34,7 +34,7 @@ def main() -> None:
         read_roster_file(sys.argv[2])
         return
     chosen = choose_message_language(sys.argv[1:], os.environ, default=Path("config.yaml"))
-    last_line = get_words("interrupted_early")[chosen or "en"]
+    last_line = get_words("interrupted")[chosen or "en"]
     end_at_interrupt(last_line)
     sys.unraisablehook = repeat_lost_interrupt
     # else pydantic reads the metadata of every installed package for plug-ins

@@ -44,6 +44,7 @@ class EsignImportError(Exception):
     """Base: a sentence of the catalogue, by its key, and what fills its blanks; ``str(error)`` is the English one."""
 
     exit_code = 1
+    then: tuple[str, ...] = ()  # words of the command that helps, where there is one
     ids: tuple[
         str, ...
     ] = ()  # in its sentence; they are of no person and shown in full, unlike other numbers
@@ -52,7 +53,8 @@ class EsignImportError(Exception):
         super().__init__(key)
         self.key = key
         self.detail: Mapping[str, object] = detail  # what speaks both languages is said in the one asked for
-        self.then = tuple(then)  # words of the command to type next, where it is a certain one
+        if then:
+            self.then = tuple(then)
 
     def render(self, language: str) -> str:
         """Return the sentence in ``zh`` or ``en``."""
@@ -70,11 +72,12 @@ class UsageError(EsignImportError):
     """The command line asks for something that cannot be."""
 
     exit_code = 2
-    meant: tuple[str, str] | None = None  # a word of the command line, and what was probably meant by it
 
 
 class ConfigError(UsageError):
     """The configuration is wrong: every fault found, each with its line."""
+
+    then = ("doctor", "--offline")
 
     def __init__(self, faults: Sequence[Message]) -> None:
         self.faults = tuple(faults)
@@ -85,12 +88,14 @@ class CredentialsMissing(EsignImportError):
     """No complete pair of SecretId and SecretKey was found."""
 
     exit_code = 4
+    then = ("doctor",)
 
 
 class Locked(EsignImportError):
     """Another process holds the run lock."""
 
     exit_code = 6
+    then = ("status",)
 
 
 class NotReadNow(EsignImportError):
@@ -116,6 +121,7 @@ class LedgerError(EsignImportError):
     """The ledger, its key or the disk under it cannot be used."""
 
     exit_code = 74
+    then: tuple[str, ...] = ("doctor", "--offline")
 
     @property
     def reason(self) -> str:
@@ -130,6 +136,7 @@ class LeaseLost(LedgerError):
     """Another process has taken over the ledger on the server: this one may write no more."""
 
     exit_code = 6
+    then = ("status",)
 
 
 class LockLost(LeaseLost):

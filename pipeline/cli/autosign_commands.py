@@ -219,7 +219,7 @@ def _suggest_next(session: Session, report: StatusReport) -> None:
     from pipeline.domain.auto_sign import NEEDED_KINDS
 
     if not report.is_complete:
-        session.suggest_same_command("autosign.next_rest")
+        session.suggest_command("autosign.next_rest", "autosign", "status")
     elif any(map(report.counts.get, NEEDED_KINDS)):
         session.suggest_command("autosign.next_links", "autosign", "links")
 

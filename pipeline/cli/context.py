@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,7 +18,6 @@ import click
 from pipeline.cli.streams import (
     READER_GONE,
     discard_output,
-    get_narrow_encoding,
     limit_to_console,
     print_traceback,
     replace_plain_signs,
@@ -29,9 +27,9 @@ from pipeline.config import environment
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.errors import ConfigError, DiskTrouble, EsignImportError, HookFailed, UsageError, reason_of
-from pipeline.messages.catalogue import make_message, render
+from pipeline.messages.catalogue import render
 from pipeline.support.interrupts import read_line
-from pipeline.support.terminal_text import UTF_8, join, quote
+from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
@@ -43,10 +41,6 @@ if TYPE_CHECKING:
     from pipeline.workflow.hosts_factory import SummaryReader
 
 DEFAULT_CONFIG = Path("config.yaml")
-PYTHONS = ("python", "python3")
-OVERRIDES = frozenset(
-    {"--accept-guards", "--new-ledger"}
-)  # of safety checks: no command that is suggested has one
 OTHER_FILES = frozenset(
     {"config.not_text", "config.no_mapping", "config.too_large"}
 )  # faults of a file that is something else
@@ -216,26 +210,11 @@ class Session:
         for step in reversed(typed):
             self.print_next_step(step.render(self.spoken), step.command or "")
 
-    def suggest_command(self, key: str, *arguments: str) -> None:
-        """Print what to do next, with a command of this program."""
-        words = (word for word in arguments if word not in OVERRIDES)
-        self.print_next_step(self.render_sentence(key), f"{self.invocation} {join(words)}")
-
-    def suggest_same_command(self, key: str, **details: object) -> None:
-        """Print that the same command is to be typed again; `status` instead where a path in it holds a number."""
-        if not self.suggest_words(key, self.arguments, **details):
-            self.suggest_command("next_unshown", "status")
-
-    def suggest_words(self, key: str, words: Iterable[str], **details: object) -> bool:
-        """Print what to do next, with these words of a command line; False where a path in them holds a number.
-
-        An option that overrides a safety check is left out.
-        """
-        command = f"{self.program} {join(word for word in words if word not in OVERRIDES)}"
-        if mask_text(command) != command:
-            return False
-        self.print_next_step(self.render_sentence(key, **details), command)
-        return True
+    def suggest_command(self, key: str, *arguments: str, **details: object) -> None:
+        """Print what to do next, with a command of this program; a path that is not shown cannot be typed."""
+        command = f"{self.invocation} {join(arguments)}"
+        if mask_text(command) == command:
+            self.print_next_step(self.render_sentence(key, **details), command)
 
     def confirm(self, key: str, **details: object) -> bool:
         """Ask a question; only a clear yes is one. Raises click.Abort where stdin is at its end.
@@ -373,67 +352,29 @@ class Session:
             except ConfigError as error:
                 if path is None or error.faults[0].key not in OTHER_FILES:
                     raise
-                raise _name_meant_config("config_is_another_file", path) from error
+                raise UsageError("config_is_another_file", path=path) from error
         return self.config_files[path]
 
     # -- how the program is called
 
     @property
-    def program(self) -> str:
-        """What to type to call the program, before any option; with a locale that shows Chinese where this one does not."""
-        is_narrow = os.name == "posix" and get_narrow_encoding() is not None
-        return f"{UTF_8} {self._program}" if is_narrow else self._program
-
-    @property
-    def _program(self) -> str:
-        called = Path(sys.argv[0])
-        if called.stem == PROGRAM:
-            return PROGRAM if _is_found_as(PROGRAM, called) else quote(str(called))
-        if called.name != "__main__.py" and shutil.which(PROGRAM) is not None:
-            return PROGRAM  # called by another program
-        python = next((name for name in PYTHONS if _is_found_as(name, Path(sys.executable))), sys.executable)
-        return f"{quote(python)} -m pipeline"
-
-    @property
     def invocation(self) -> str:
         """How the program was called, for the commands that are suggested."""
-        config = ("--config", quote(str(self.config_path))) if self.config_path else ()
-        profile = ("--profile", quote(self.profile)) if self.profile else ()
-        return " ".join((self.program, *config, *profile, *self._language_option))
-
-    @property
-    def help_invocation(self) -> str:
-        """What to type for a help, which reads no configuration."""
-        return " ".join((self.program, *self._language_option))
-
-    @property
-    def _language_option(self) -> tuple[str, ...]:
-        return ("--lang", self.lang) if self.lang and self.lang_given else ()
+        is_module = Path(sys.argv[0]).name == "__main__.py"
+        program = (Path(sys.executable).stem, "-m", "pipeline") if is_module else (PROGRAM,)
+        config = ("--config", str(self.config_path)) if self.config_path else ()
+        profile = ("--profile", self.profile) if self.profile else ()
+        return join([*program, *config, *profile])
 
 
 def _require_file(path: Path) -> None:
-    """Raise UsageError for a configuration that is not there, or is a folder; the one that was probably meant is named."""
+    """Raise UsageError for a configuration that is not there, or is a folder."""
+    from pipeline.config.named_paths import no_such_path
+
     if not path.exists():
-        raise _name_meant_config("no_such_path", path)
+        raise no_such_path(path)
     if path.is_dir():
-        raise _name_meant_config("config_is_a_folder", path)
-
-
-def _name_meant_config(key: str, path: Path) -> UsageError:
-    """Return the error for a path that is no configuration; the one that was probably meant is named."""
-    from pipeline.config.named_paths import get_meant_config
-
-    meant = get_meant_config(path)
-    near = make_message("usage.near", name=meant) if meant else ""
-    error = UsageError(key, path=path, folder=path.absolute().parent, near=near)
-    error.meant = (str(path), str(meant)) if meant else None
-    return error
-
-
-def _is_found_as(name: str, called: Path) -> bool:
-    """Return whether typing a name starts the very program that was called."""
-    path = shutil.which(name)
-    return path is not None and Path(path).absolute().with_suffix("") == called.absolute().with_suffix("")
+        raise UsageError("config_is_a_folder", path=path)
 
 
 def read_answer(question: str) -> str:

@@ -80,7 +80,8 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     if code == 3:
         session.inform("demo_exit", code=code)
     session.inform("demo_open", path=latest / WORKBOOK)
-    session.suggest_same_command("demo_again", copy=latest / COPIES / roster.name, roster=roster)
+    again = session.render_sentence("demo_again", copy=latest / COPIES / roster.name, roster=roster)
+    session.inform("next", text=again)
     return code
 
 

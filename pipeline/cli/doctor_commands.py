@@ -60,7 +60,8 @@ def doctor(session: Session, *, offline: bool, send_test: bool) -> int:
     warnings = sum(finding.level == "warning" for finding in findings)
     session.inform("doctor.sum", faults=len(faults), warnings=warnings)
     if faults:
-        session.suggest_same_command("next_after")
+        given = {"--offline": offline, "--send-test": send_test}
+        session.suggest_command("next_after", "doctor", *filter(given.get, given))
     else:
         session.suggest_command("next_check", "check")
     return exit_code

@@ -321,7 +321,7 @@ def rotate_secret(session: Session, *, former_file: Path) -> int:
     done = states.count(KeyState.ENCRYPTED_ANEW)
     session.inform("rotation.done", n=done, before=states.count(KeyState.DONE_BEFORE))
     if KeyState.IN_USE in states:
-        session.suggest_same_command("rotation.next_again")
+        session.suggest_command("rotation.next_again", "hosts", "rotate-secret", "--former", str(former_file))
         return Locked.exit_code
     session.suggest_command("rotation.next_doctor", "doctor", *(["--all"] if len(names) > 1 else []))
     return LedgerError.exit_code if KeyState.OTHER_SECRET in states else 0

@@ -43,7 +43,6 @@ def backup(session: Session, *, file: Path, keep: int | None) -> int:
 
     Of a folder FILE is a new file in it, named by the time.
     """
-    from pipeline.config.named_paths import no_such_path
     from pipeline.ledger.maintenance import back_up_ledger
     from pipeline.operations.backup import back_up_into
     from pipeline.workflow.tenant_ledger import require_ledger
@@ -51,15 +50,10 @@ def backup(session: Session, *, file: Path, keep: int | None) -> int:
     config, path = _locate_file(session, "backup")
     is_folder = file.is_dir()
     if keep and file.is_file():
-        error = UsageError("ledger_keep_needs_folder", path=file)
-        error.meant = (str(file), str(file.parent))
-        raise error
+        raise UsageError("ledger_keep_needs_folder", path=file)
     folder = file if keep else file.parent
     if not folder.is_dir():
-        error = no_such_path(folder)
-        if error.meant is None:
-            raise UsageError("ledger.no_folder", folder=folder)
-        raise error
+        raise UsageError("ledger.no_folder", folder=folder)
     require_ledger(config)
     if is_folder:
         file = back_up_into(file, path, session.clock.now(), keep)
@@ -230,9 +224,7 @@ def recover(session: Session, *, yes: bool) -> int:
     if plan.unbound:
         session.alert("recover.unbound", n=plan.unbound)
     if not yes:
-        words = (*session.arguments, "--yes")  # also where they choose several hospitals
-        if not session.suggest_words("recover.next_enter", words):
-            session.suggest_command("recover.next_enter", "ledger", "recover", "--yes")
+        session.suggest_command("recover.next_enter", "ledger", "recover", "--yes")
         return 3
     session.inform("recover.entered", n=held, sealed=sealed)
     if held > sealed:
@@ -327,7 +319,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
         session.alert("adopt_left", place=address.as_message(), why=reason)
     session.inform("adopted", n=len(adoptable.seals), others=adoptable.describe_others())
     if adoptable.refused:
-        session.suggest_same_command("next_after")
+        session.suggest_command("next_after", "adopt", str(file))
         return 3
     session.suggest_command("next_check", "check")
     return 0

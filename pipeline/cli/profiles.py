@@ -125,12 +125,8 @@ def choose_hospitals(session: Session, command: str, names: Sequence[str] = ()) 
 
 def _build_choice_error(session: Session, command: str, file: ConfigFile) -> UsageError:
     """Return the error for a command that names none of several hospitals."""
-    known = file.describe_names()
-    if command in CHANGING_JOBS:  # no command that concerns every hospital is suggested
-        return UsageError("profiles.name", path=session.config_name, known=known, then=("hosts", "status"))
-    choice = ("--all",) if command in FOR_SEVERAL | AT_ONCE | FOR_NAMED else ("--profile", file.names[0])
-    typed = session.arguments[session.arguments.index(command.split(maxsplit=1)[0]) :]
-    return UsageError("profiles.choose", path=session.config_name, known=known, then=(*typed, *choice))
+    key = "profiles.name" if command in CHANGING_JOBS else "profiles.choose"
+    return UsageError(key, path=session.config_name, known=file.describe_names())
 
 
 def _use_language(session: Session) -> None:

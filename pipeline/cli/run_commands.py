@@ -117,7 +117,7 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
         session.inform("no_rosters_there", seals=config.resolve_path(config.seals), **names)
     if locks := list_lock_files(paths):
         session.inform("only_lock_files", **join_names(session, [mask_text(file.name) for file in locks]))
-    session.suggest_same_command("next_rosters")
+    session.suggest_command("next_rosters", "check")
     return 0
 
 

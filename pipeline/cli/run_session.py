@@ -95,7 +95,6 @@ def run_command(
         remove_lone_log(request.out)
     session.print_json(declined=True)
     session.inform("declined")
-    session.suggest_same_command("next_begin_again")
     return 0
 
 
@@ -199,7 +198,6 @@ class RunSession(RunObserver):
     def report_second_signal(self, exit_code: int) -> None:
         """Print that the second signal ends the program at once, and end the log."""
         self._session.alert("left_at_once")
-        self._session.suggest_same_command("next_again")
         LOG.error("the run ends", extra={"exit": exit_code, "code": "CUT_SHORT"})
 
     def _get_consent(self, preview: RunPreview) -> bool:

@@ -66,9 +66,7 @@ def _parse_max_age(text: str) -> float:
     try:
         return parse_age(text) or parse_duration(text)
     except ValueError:
-        error = UsageError("status_line.no_age", value=text)
-        error.meant = (text, f"{text}h") if text.isdecimal() else None
-        raise error from None
+        raise UsageError("status_line.no_age", value=text) from None
 
 
 def _print_of_several(

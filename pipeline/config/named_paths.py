@@ -17,7 +17,6 @@ from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import ConfigError, UsageError
 from pipeline.messages.catalogue import join_messages, make_message, render
 
-CONFIG_NAME = "config.yaml"
 NEAR_NAME = 0.7  # likeness of two names that may be one misspelt
 ROSTER_PASSWORD_FILE = "roster__password"  # noqa: S105 - a file name
 LEDGER_SECRET_FILE = "ledger__secret"  # noqa: S105 - a file name
@@ -37,9 +36,7 @@ def no_such_path(path: Path) -> UsageError:
     """Return the error for a path that was named and is not there; one in the same folder that is nearly it is suggested."""
     near_path = get_near_path(path)
     near = make_message("usage.near", name=near_path) if near_path else ""
-    error = UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
-    error.meant = (str(path), str(near_path)) if near_path else None
-    return error
+    return UsageError("no_such_path", path=path, folder=path.absolute().parent, near=near)
 
 
 def get_near_path(path: Path) -> Path | None:
@@ -52,16 +49,6 @@ def get_near_path(path: Path) -> Path | None:
     names = [name for name in names if name not in templates]
     matches = difflib.get_close_matches(path.name, names, n=1, cutoff=NEAR_NAME)
     return path.with_name(matches[0]) if matches else None
-
-
-def get_meant_config(path: Path) -> Path | None:
-    """Return the configuration that was meant by a path that is none: in it, nearly its name, next to it, or in the current folder."""
-    near_path = None if path.exists() else get_near_path(path)
-    candidates = (path / CONFIG_NAME, near_path, path.parent / CONFIG_NAME, Path(CONFIG_NAME))
-    for candidate in candidates:
-        if candidate is not None and candidate != path and candidate.is_file():
-            return candidate
-    return None
 
 
 def list_missing_paths(config: Config, config_name: Path | str) -> Iterator[tuple[Path, Message, bool]]:
@@ -81,7 +68,7 @@ def list_missing_paths(config: Config, config_name: Path | str) -> Iterator[tupl
     for key, path, is_needed in named:
         if path is not None and not (resolved := config.resolve_path(path)).exists():
             near = get_near_path(resolved)
-            meant = make_message("usage.near", name=mask_text(str(near))) if near else ""
+            suggestion = make_message("usage.near", name=mask_text(str(near))) if near else ""
             path_text = mask_text(str(resolved))
             origin = _make_place(document, config_name, key)
             yield (
@@ -91,7 +78,7 @@ def list_missing_paths(config: Config, config_name: Path | str) -> Iterator[tupl
                     place=origin,
                     key=key,
                     path=path_text,
-                    near=meant,
+                    near=suggestion,
                 ),
                 is_needed,
             )

@@ -50,7 +50,6 @@ from pipeline.config.sections import (
 from pipeline.config.yaml_loader import (
     Document,
     FaultRenderer,
-    get_nearest_name,
     read_document,
     suggest_name,
 )
@@ -339,12 +338,9 @@ class ConfigFile:
         if not self._profiles:
             raise UsageError("profiles.none", path=self._path)
         near = suggest_name(name, self.names)
-        error = UsageError(
+        raise UsageError(
             "profiles.unknown", name=name, near=near, path=self._path, known=self.describe_names()
         )
-        if meant := get_nearest_name(name, self.names):
-            error.meant = (name, meant)
-        raise error
 
     def load(self, profile: str | None = None) -> Config:
         """Return the configuration of a hospital.

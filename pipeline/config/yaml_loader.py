@@ -176,15 +176,10 @@ class _Reader:
         )
 
 
-def get_nearest_name(name: str, known: Sequence[str]) -> str | None:
-    """Return the nearest known name, None where none is near."""
-    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), None)
-
-
 def suggest_name(name: str, known: Sequence[str]) -> object:
     """Return the suggestion of the nearest known name, empty where none is near."""
-    near = get_nearest_name(name, known)
-    return make_message("config.near", name=near) if near else ""
+    near = difflib.get_close_matches(name, known, n=1)
+    return make_message("config.near", name=near[0]) if near else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -340,9 +340,7 @@ def _explain_no_backup(source: Path) -> UsageError:
     near = next((source.with_name(path.name) for path in newest_first if _is_backup(path)), None)
     if near is None:
         return UsageError("ledger.no_backup", source=source, then=("status",))
-    error = UsageError("ledger.near_backup", source=source, near=near)
-    error.meant = (str(source), str(near))
-    return error
+    return UsageError("ledger.near_backup", source=source, near=near)
 
 
 def _is_backup(path: Path) -> bool:

@@ -63,9 +63,7 @@ def build_request(
     for folder in filter(None, (seals, out)):
         require_unicode(folder)
     if seals is not None and not (seals.is_dir() or is_zipfile(seals)):
-        error = UsageError("usage.no_pictures", path=seals)
-        error.meant = (str(seals), str(seals.parent))
-        raise error
+        raise UsageError("usage.no_pictures", path=seals)
     pictures = seals or config.resolve_path(config.seals)
     if command in READING_COMMANDS:
         if not rosters:

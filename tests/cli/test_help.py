@@ -1,19 +1,11 @@
-"""The help of the program: its sections, its sentences, its width, and other names of commands."""
+"""The help of the program: its sections, its sentences and its width."""
 
 import pytest
 
 from pipeline.cli.app import SECTIONS, cli, main
 from pipeline.cli.help import get_summary, list_all_commands, set_language
-from pipeline.cli.meant_command import SYNONYMS
 
 LANGUAGES = pytest.mark.parametrize("language", ["zh", "en"])
-OTHER_NAMES = "debug import list ls show start sync test undo validate version"
-
-
-def list_command_lines(command=cli, words=()):
-    yield words
-    for name, child in getattr(command, "commands", {}).items():
-        yield from list_command_lines(child, (*words, name))
 
 
 def print_help(capsys, monkeypatch, language, columns, *words):
@@ -41,18 +33,6 @@ def test_every_command_is_listed_with_a_whole_sentence_in_one_line_of_80_columns
             assert line.split(maxsplit=1)[1] == summary
             assert summary.endswith(("。", "."))
             assert not summary.endswith("...")
-
-
-@pytest.mark.parametrize("word", OTHER_NAMES.split())
-def test_another_name_of_a_command_names_the_command(word, capsys):
-    assert main(["--lang", "en", word]) == 2
-    assert capsys.readouterr().err.rstrip().endswith(f" {SYNONYMS[word]}")
-
-
-def test_every_other_name_stands_for_a_command_that_exists():
-    known = {" ".join(words) for words in list_command_lines()} | {"--version"}
-    assert set(SYNONYMS.values()) <= known
-    assert set(SYNONYMS) & set(cli.commands) == set()
 
 
 def test_a_shell_completes_commands_and_options(capsys, monkeypatch):

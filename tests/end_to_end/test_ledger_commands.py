@@ -249,8 +249,8 @@ def spoil(hospital, how):
 
 
 DAMAGES = [
-    ("no key", "不在了", "is missing", "ledger check"),
-    ("another key", "不是本台账创建时的密钥", "not the one this ledger was created with", "ledger check"),
+    ("no key", "不在了", "is missing", "doctor --offline"),
+    ("another key", "不是本台账创建时的密钥", "not the one this ledger was created with", "doctor --offline"),
     ("no database", "无法读取台账", "cannot be read", "ledger rebuild"),
     ("empty", "不是本程序的台账", "not a ledger of esign-import", "ledger rebuild"),
     ("damaged inside", "台账", "ledger", "ledger rebuild"),

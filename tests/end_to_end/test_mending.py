@@ -209,4 +209,4 @@ def test_suggested_commands_repeat_what_was_given(hospital, capsys):
     seals = str(hospital.folder / "seals")
     hospital.go("check", roster, "--seals", seals)
     stderr_text = capsys.readouterr().err
-    assert f"--config {hospital.folder}/config.yaml --lang en run {roster} --seals {seals}" in stderr_text
+    assert f"--config {hospital.folder}/config.yaml run {roster} --seals {seals}" in stderr_text

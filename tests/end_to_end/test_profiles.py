@@ -378,24 +378,19 @@ def test_the_answer_of_another_hospital_is_none(group_with):
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize("command", ["cancel", "pause", "resume"])
-def test_a_command_on_jobs_that_names_no_hospital_suggests_none_for_all(
-    group_with, capsys, command, language
-):
+def test_a_command_on_jobs_that_names_no_hospital_names_them(group_with, capsys, command, language):
     group = group_with(west="".join(f"  other{number}: {{}}\n" for number in range(30)))
     assert main(group.command("hosts", command, language=language)) == 2
     error = capsys.readouterr().err
     assert "east" in error
     assert "other29" not in error, "of many hospitals the first are named"
     assert ("22 more" if language == "en" else "另外 22 家") in error
-    assert error.rstrip().endswith("hosts status")
     assert "After fixing" not in error
 
 
 def test_hospitals_by_name_and_all_of_them_contradict_each_other(group_with, capsys):
     assert group_with().go("hosts", "pause", "east", "--all") == 2
-    error = capsys.readouterr().err
-    assert "Name hospitals or use --all, not both." in error
-    assert error.rstrip().endswith("hosts pause --help"), "the same words would be refused again"
+    assert "Name hospitals or use --all, not both." in capsys.readouterr().err
 
 
 def test_a_database_that_is_away_is_asked_once_and_reported_once(group_with, capsys):

@@ -98,7 +98,6 @@ def test_what_may_not_be_used_is_named_with_user_and_cure(hospital):
             kind = "u+rwx" if path.is_dir() else "u+rw"
             assert f"The mode of {path} is {rights:04o}; user {acting_user()} must" in stderr_text
             assert f"Run: chmod {kind} {path}\n" in stderr_text
-            assert stderr_text.endswith(" run\n")
             require_plain(stderr_text)
             if where in {"out", ledger}:
                 _, status_text = go(hospital, "status", language="zh")
@@ -185,7 +184,6 @@ def test_seals_made_before_the_disk_was_full_are_counted_and_reported(hospital):
         assert "is full" in stderr_text
         assert f"run {run} created 12 seals" in stderr_text
         assert "in the results of the next run" in stderr_text
-        assert stderr_text.rstrip().endswith(" run")
         assert len(stderr_text.splitlines()) < 10
         require_plain(stderr_text)
         _, status_text = go(hospital, "status")

@@ -113,12 +113,10 @@ def test_another_tenants_ledger_is_refused_with_the_probable_cause_and_its_cure(
         sentence, command = run_refused(language, organization_open_id="org-mistyped")
         assert cures["typo"][language == "en"] in sentence
         assert ("org-mistyped" in sentence, command.endswith(" doctor")) == (True, True)
-        sentence, command = run_refused(language, endpoint=TEST)
+        sentence, _ = run_refused(language, endpoint=TEST)
         assert cures["environment"][language == "en"] in sentence
-        assert command.endswith(" check")
-        sentence, command = run_refused(language, organization_open_id="x", app_id="y")
+        sentence, _ = run_refused(language, organization_open_id="x", app_id="y")
         assert cures["organisation"][language == "en"] in sentence
-        assert command.endswith(" check")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is needed")

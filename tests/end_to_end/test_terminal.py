@@ -53,7 +53,6 @@ def test_the_bar_shows_rate_share_time_left_and_counts(hospital_with):
     lines = [line for line in screen(seen) if line]
     assert not [line for line in lines if "/30" in line and "|" in line], "the bar goes when it is done"
     assert "\r" not in lines[-1]
-    assert lines[-1].strip().startswith(("esign-import", sys.executable))
     assert lines[-1].endswith(" resolve")
 
 
@@ -128,12 +127,10 @@ def test_the_last_line_is_the_next_command_and_it_works(hospital, capfd, languag
         ("retry", "check"),
         ("run", "run"),
     ):
-        options = hospital.command(language=language)
-        main([*options, *command.split()], clock=SystemClock())
+        main(hospital.command(*command.split(), language=language), clock=SystemClock())
         last = capfd.readouterr().err.rstrip("\n").splitlines()[-1]
-        assert last.endswith(f" {then}"), command
-        typed = shlex.split(last)
-        assert typed[: -len(then.split())][-4:] == options, command
+        config = hospital.folder / "config.yaml"
+        assert last.strip() == f"esign-import --config {config} {then}", command
 
 
 def test_the_last_line_can_be_typed_where_the_folder_has_a_blank(hospital, capfd):
@@ -153,7 +150,7 @@ def test_after_a_halt_the_last_line_is_a_command(hospital, capfd):
     assert capfd.readouterr().err.rstrip("\n").splitlines()[-1].endswith(" run")
     (hospital.folder / "secrets" / "tencent__secret_key").unlink()
     assert hospital.go("run") == 4
-    assert capfd.readouterr().err.rstrip("\n").splitlines()[-1].endswith(" run")
+    assert capfd.readouterr().err.rstrip("\n").splitlines()[-1].endswith(" doctor")
 
 
 def test_quiet_prints_errors_alone(hospital, capfd):
@@ -175,45 +172,6 @@ def test_windows_quotes_in_its_own_way():
         assert shlex.split(join(["retry", word], windows=False)) == ["retry", word]
 
 
-def on_the_path(folder, monkeypatch):
-    """Put a console script into a folder, and the folder on the PATH."""
-    script = folder / "bin" / "esign-import"
-    script.parent.mkdir()
-    script.write_text(f"#!{sys.executable}\nfrom pipeline.__main__ import main\nmain()\n")
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
-    return script
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a script with a shebang")
-def test_the_next_command_is_called_as_the_user_called_the_program(tmp_path, monkeypatch, capfd):
-    script = on_the_path(tmp_path, monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    then = "--config /full/path/config.yaml --lang en status"
-    completed = subprocess.run(
-        ["esign-import", "--lang", "en", "status"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(HERE)},
-        check=False,
-    )
-    assert completed.stderr.rstrip("\n").splitlines()[-1].strip() == f"esign-import {then}"
-
-    def read_last_line(program):
-        """Call the command line of this process as this program would be called."""
-        monkeypatch.setattr(sys, "argv", [str(program), "--lang", "en", "status"])
-        assert main(sys.argv[1:], clock=SystemClock()) == 2
-        return capfd.readouterr().err.rstrip("\n").splitlines()[-1].strip()
-
-    assert read_last_line(script) == f"esign-import {then}"
-    typed = read_last_line(HERE / "pipeline" / "__main__.py")
-    assert typed.endswith(f"-m pipeline {then}")
-    assert not typed.startswith("esign-import")
-    monkeypatch.setenv("PATH", os.defpath)
-    assert read_last_line("bin/esign-import") == f"bin/esign-import {then}"
-    assert read_last_line(script) == f"{script} {then}"
-
-
 NUMBER_PATH = "11010119900307" + "0011"
 
 
@@ -223,8 +181,8 @@ NUMBER_PATH = "11010119900307" + "0011"
         (("run", "--out", f"out-{NUMBER_PATH}"), " run$"),
         (("run", f"{NUMBER_PATH}.xlsx"), " retry$"),
         (("check", f"{NUMBER_PATH}.xlsx", "--seals", "seals"), " run --help$"),
-        (("run", f"gone-{NUMBER_PATH}.xlsx"), " run --help$"),
-        (("ledger", "restore", f"gone-{NUMBER_PATH}.db"), " restore --help$"),
+        (("run", f"gone-{NUMBER_PATH}.xlsx"), ""),
+        (("ledger", "restore", f"gone-{NUMBER_PATH}.db"), ""),
     ],
 )
 def test_a_path_that_is_masked_is_never_suggested(hospital, capfd, monkeypatch, arguments, then):
@@ -237,10 +195,9 @@ def test_a_path_that_is_masked_is_never_suggested(hospital, capfd, monkeypatch, 
     )
     main(["--lang", "en", *arguments], clock=SystemClock())
     stderr_text = capfd.readouterr().err
-    last = stderr_text.rstrip("\n").splitlines()[-1]
-    assert "*" not in last
     assert NUMBER_PATH not in stderr_text
-    assert re.search(then, last)
+    *_, last = stderr_text.splitlines()
+    assert re.search(then, last) if then else "esign-import" not in stderr_text
 
 
 # A Ctrl-C just before the system call that waits does not interrupt it. One that another thread takes does not either:
@@ -284,8 +241,7 @@ def test_ctrl_c_at_a_question_ends_the_command_also_just_before_it_waits(hospita
         process.kill()
         os.close(ours)
     assert process.returncode == 130
-    assert b"Interrupted." in printed
-    assert printed.rstrip().endswith(f" {' '.join(words)}".encode())
+    assert b"Interrupted;" in printed
     assert not hospital.service.received
 
 
@@ -311,7 +267,7 @@ def test_ctrl_c_before_anything_is_sent_does_not_wait_for_the_event_loop(hospita
     command = [sys.executable, "-c", INTERRUPTED_AT_ONCE, *hospital.command("run", "--yes")]
     ended = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
     assert ended.returncode == 130
-    assert "Interrupted." in ended.stderr
+    assert "Interrupted;" in ended.stderr
     assert "Seals to create" not in ended.stderr
     assert not hospital.service.received
 
