@@ -285,15 +285,15 @@ def _report_restored(session: Session, restored: RestoredLedger) -> None:
 @click.option("--why", metavar="TEXT", help="Kept with every seal.")
 @click.pass_obj
 def adopt(session: Session, *, file: Path, why: str | None) -> int:
-    """Import existing seals, from a sheet or an old results.xlsx.
+    """Import existing seals, from a sheet or an outcomes.jsonl.
 
-    The sheet has a number and a SealId in each row.
+    The sheet has a number and a SealId in each row; outcomes.jsonl is that of an earlier run.
 
     They are unchanged from then on. Also the way to begin a new ledger after the old one was lost.
     """
     from pipeline.config.named_paths import require_existing
     from pipeline.ledger.lock import read_user_name
-    from pipeline.resolution.adoption import adopt_seals
+    from pipeline.resolution.adopt import adopt_seals
 
     config = session.require_ready_config()
     if not require_existing(file).is_file():

@@ -5,18 +5,17 @@ The reports write them; the intake refuses the one as a roster and reads the oth
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 WORKBOOK = "results.xlsx"
+OUTCOMES = "outcomes.jsonl"  # a line a row
 LINKS = "links.xlsx"  # the sheet of `autosign links`
 # custom document properties of the workbooks this program writes
 PROPERTY = "esign-import"
 PROPERTY_VALUE = "results"
 RUN_PROPERTY = "esign-import-run"
 SCHEMA_PROPERTY = "esign-import-schema"
-CHECK = "check"  # heading of the hidden column of the sheet All, in every language
 # a marked copy of a roster: its folder, its properties with the digests and the names of the files it was made from
 COPIES = "rosters"
 ORIGINALS_PROPERTY, NAMES_PROPERTY = "esign-import-originals", "esign-import-rosters"
@@ -25,12 +24,6 @@ APPENDED_COLUMNS = ("fix.status", "fix.reason", "col.seal_id")
 _DIGEST = 16  # digits
 _MAX_PROPERTY = 255  # characters that Excel keeps
 _MAX_SUFFIX = 10  # suffixes of a heading that are tried
-
-
-def compute_line_check(*texts: str) -> str:
-    """Return the check of a line of the sheet All, of its name, masked number, seal name and SealId: `adopt` compares it."""
-    content = "\n".join(text.strip() for text in texts)
-    return hashlib.sha256(content.encode()).hexdigest()[:8]
 
 
 def shorten_digest(sha256: str) -> str:

@@ -239,14 +239,6 @@ def _make_results_refusal() -> FileRefused:
     return FileRefused("FILE_FORMAT", {"found": WORKBOOK, "results": WORKBOOK})
 
 
-def open_results(path: Path) -> Book:
-    """Open a results workbook of this program, saved in any format; FileRefused for any other file."""
-    book = open_book(_read_bytes(path), path, ColumnAliases.from_config({}), DEFAULT_OPTIONS)
-    if not book.is_results:
-        raise FileRefused("FILE_FORMAT", {"found": "≠ esign-import results.xlsx"})
-    return book
-
-
 def _read_bytes(path: Path, first: int = MAX_BYTES) -> bytes:
     """Return a regular file's bytes, or the first of them; a pipe or a device would never end."""
     detail: dict[str, str] = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from secrets import token_bytes
 
 from pipeline.domain.message import Message
-from pipeline.domain.results_format import WORKBOOK
+from pipeline.domain.results_format import OUTCOMES
 from pipeline.domain.site_key import KEY_BYTES, KEY_FORMAT, SiteKey
 from pipeline.errors import LedgerError, UsageError
 from pipeline.ledger import disk, schema
@@ -195,9 +195,9 @@ def choose_recovery(path: Path, trace: str | None) -> tuple[str, ...]:
     """
     if receipts_path(path).exists() and key_path(path).exists():
         return REBUILD
-    workbook = Path(trace).with_name(WORKBOOK) if trace else None
-    if workbook is not None and workbook.exists():
-        return ("adopt", str(workbook))
+    outcomes = Path(trace).with_name(OUTCOMES) if trace else None
+    if outcomes is not None and outcomes.exists():
+        return ("adopt", str(outcomes))
     return ("ledger", "restore", "--help")
 
 

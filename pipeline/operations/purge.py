@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config.settings import Config
-from pipeline.domain.results_format import LINKS
+from pipeline.domain.results_format import LINKS, OUTCOMES
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.seals import PersonHistory
 from pipeline.errors import DiskTrouble, UsageError
@@ -19,7 +19,7 @@ from pipeline.operations.backup import list_copies
 from pipeline.operations.replaced_files import list_replaced_files
 from pipeline.operations.retention import list_run_folders, remove_files
 from pipeline.planning.guards import ALL_RUNS
-from pipeline.reports.earlier_results import LOG, OUTCOMES, PLAN
+from pipeline.reports.earlier_results import LOG, PLAN
 from pipeline.reports.write import FILES
 from pipeline.support.atomic_files import write_jsonl
 from pipeline.workflow.recorded_runs import RUN

@@ -18,10 +18,11 @@ from typing import Any
 
 from pipeline.config.sections import parse_age
 from pipeline.config.settings import Config
+from pipeline.domain.results_format import OUTCOMES
 from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble
 from pipeline.intake.images.image_files import PREVIEWS
-from pipeline.reports.earlier_results import LOG, OUTCOMES
+from pipeline.reports.earlier_results import LOG
 from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
 
 KEPT = frozenset({OUTCOMES, RUN, LOG})

@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline.domain.results_format import OUTCOMES
 from pipeline.domain.seals import KeptAnswer
 
 CREATE_ENDS_WITH = "CreatePreparedPersonalEsign"  # the create's name, in every product of the service
-OUTCOMES, PLAN, LOG = "outcomes.jsonl", "plan.jsonl", "log.jsonl"
+PLAN, LOG = "plan.jsonl", "log.jsonl"
 MAX_LINE = 1 << 20  # characters of a line that is read; one of ours has some thousand
 
 # statuses of a row for which a create was sent

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from pipeline.domain.results_format import CHECK, compute_line_check
 from pipeline.domain.roster import FileReport, SkippedLine
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status, get_shown_status
 from pipeline.reports.explanations import describe_lost_answer, explain_answer, list_reasons
@@ -16,10 +15,8 @@ from pipeline.reports.row_values import (
     display_seal_name,
     get_confirmed_seal_id,
     get_trace,
-    mask_doctor_id,
     show_doctor_id,
 )
-from pipeline.reports.styles import clean_text
 from pipeline.reports.tables import (
     CENTRED,
     IMAGE_COLUMN,
@@ -114,16 +111,6 @@ def _describe_sent_size(outcome: RowOutcome, presenter: Presenter) -> str:
     return presenter.render("size.as_given") if sizes.sent == sizes.given else str(sizes.sent)
 
 
-def _compute_check(outcome: RowOutcome, presenter: Presenter) -> str:
-    """Return the checksum by which `adopt` sees whether a line still holds together."""
-    seal_id = get_confirmed_seal_id(outcome)
-    if not seal_id:
-        return ""
-    name, seal_name = map(presenter.mask_optional, (outcome.doctor.display_name, display_seal_name(outcome)))
-    texts = (name, mask_doctor_id(outcome.doctor) or "", seal_name, seal_id)
-    return compute_line_check(*map(clean_text, texts))
-
-
 def _describe_resolution(outcome: RowOutcome, presenter: Presenter) -> str:
     """Return how an unresolved row is resolved."""
     if outcome.waits_for_ledger:
@@ -187,7 +174,6 @@ ALL_COLUMNS: Sequence[OutcomeColumn] = (
     OutcomeColumn("col.picture_size", 20, _describe_size, QUIET, is_printed=False),
     OutcomeColumn("col.sent_size", 20, _describe_sent_size, QUIET, is_printed=False),
     _REQUEST_ID,
-    OutcomeColumn(CHECK, 10, _compute_check, QUIET, title=CHECK, is_hidden=True),
 )
 UNKNOWN_COLUMNS: Sequence[OutcomeColumn] = (
     replace(_NAME, width=10),

@@ -81,17 +81,15 @@ CellValue = str | int | ShownStatus | LinkedText
 
 @dataclass(frozen=True)  # slots would forbid to call SheetColumn[RowOutcome]
 class SheetColumn(Generic[Row]):
-    """A column of a table; the heading is ``title``, or the text of ``key``."""
+    """A column of a table; the heading is the text of ``key``."""
 
     key: str
     width: float  # in characters
     value: Callable[[Row, Presenter], CellValue]
     look: Look = field(default_factory=dict)
-    title: str | None = None
     max_width: float | None = None  # where the width follows the content
     width_with_images: float | None = None  # where thumbnails make the rows tall enough for several lines
     is_link: bool = False  # its values are linked texts
-    is_hidden: bool = False
     is_printed: bool = True  # False: for IT alone
 
 
@@ -128,10 +126,7 @@ class TableSheet(Generic[Row]):
             styles.make_cell_format(**{**wrap, **column.look, **LINKED}) if column.is_link else None
             for column in columns
         ]
-        self._titles = [
-            context.presenter.render(column.key) if column.title is None else column.title
-            for column in columns
-        ]
+        self._titles = [context.presenter.render(column.key) for column in columns]
         self._widths = [
             self._fit_width(column, title, sample, wraps=wraps)
             for column, title in zip(columns, self._titles, strict=True)
@@ -163,7 +158,7 @@ class TableSheet(Generic[Row]):
         if points > measure_height(1):  # the usual height is not stored: 100,000 of them add up
             self.sheet.set_row(self.row_count, points)
         for index, (column, value) in enumerate(zip(self._columns, values, strict=True)):
-            self._write_cell(index, column, value)
+            self._write_cell(index, value)
             if column is IMAGE_COLUMN:
                 _insert_thumbnails(self.sheet, self.row_count, index, images, points)
 
@@ -182,7 +177,7 @@ class TableSheet(Generic[Row]):
         self.sheet.autofilter(0, 0, last_row, len(self._columns) - 1)
         self.sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{last_row + 1}"})
         if not all(column.is_printed for column in self._columns):
-            shown = (index for index, column in enumerate(self._columns) if self._is_on_paper(column))
+            shown = (index for index, column in enumerate(self._columns) if column.is_printed)
             self.sheet.print_area(0, 0, last_row, max(shown))
 
     def _fit_width(
@@ -202,7 +197,7 @@ class TableSheet(Generic[Row]):
 
     def _fit_paper(self, *, wraps: bool) -> None:
         """Take what is too wide for the paper from the widest column whose text may stand on several lines."""
-        printed = [index for index, column in enumerate(self._columns) if self._is_on_paper(column)]
+        printed = [index for index, column in enumerate(self._columns) if column.is_printed]
         pixels = sum(7 * self._widths[index] + 5 for index in printed)
         wrapped = [index for index in printed if self._is_wrapped(self._columns[index], wraps=wraps)]
         if pixels > _PAPER and wrapped:
@@ -211,12 +206,8 @@ class TableSheet(Generic[Row]):
             self._widths[widest] = max(width / 2, width - (pixels - _PAPER) / 7)
 
     @staticmethod
-    def _is_on_paper(column: SheetColumn[Row]) -> bool:
-        return column.is_printed and not column.is_hidden
-
-    @staticmethod
     def _is_wrapped(column: SheetColumn[Row], *, wraps: bool) -> bool:
-        return not (column.is_hidden or _is_centred(column)) and bool(wraps or column.look.get("text_wrap"))
+        return not _is_centred(column) and bool(wraps or column.look.get("text_wrap"))
 
     def _write_headings(self, frozen: int) -> None:
         sheet, styles, presenter = self.sheet, self._context.styles, self._context.presenter
@@ -226,8 +217,8 @@ class TableSheet(Generic[Row]):
         sheet.freeze_panes(1, frozen)
         sheet.set_default_row(measure_height(1))
         text_format = styles.make_format(num_format="@")
-        for index, column in enumerate(self._columns):
-            sheet.set_column(index, index, self._widths[index], text_format, {"hidden": column.is_hidden})
+        for index, width in enumerate(self._widths):
+            sheet.set_column(index, index, width, text_format)
         lines = max(map(count_lines, self._titles, self._widths), default=1)
         sheet.set_row(0, LINE * lines + 9)
         for index, column in enumerate(self._columns):
@@ -241,7 +232,7 @@ class TableSheet(Generic[Row]):
             return self._context.presenter.name_status(value)
         return value.text if isinstance(value, LinkedText) else str(value)
 
-    def _write_cell(self, index: int, column: SheetColumn[Row], value: CellValue) -> None:
+    def _write_cell(self, index: int, value: CellValue) -> None:
         form = self._formats[index]
         if isinstance(value, int):
             self.sheet.write_number(self.row_count, index, value, form)
@@ -250,8 +241,7 @@ class TableSheet(Generic[Row]):
             return
         if isinstance(value, ShownStatus):
             form = self._context.styles.of_statuses[value]
-        if value or not column.is_hidden:
-            _write_text(self.sheet, self.row_count, index, self._get_text(value), form)
+        _write_text(self.sheet, self.row_count, index, self._get_text(value), form)
 
     def _write_link(self, index: int, value: LinkedText) -> bool:
         """Write a text that leads to its folder; False where there is none, or there are links enough."""

@@ -14,10 +14,17 @@ from pathlib import Path
 import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
-from pipeline.domain.results_format import PROPERTY, PROPERTY_VALUE, RUN_PROPERTY, SCHEMA_PROPERTY, WORKBOOK
+from pipeline.domain.results_format import (
+    OUTCOMES,
+    PROPERTY,
+    PROPERTY_VALUE,
+    RUN_PROPERTY,
+    SCHEMA_PROPERTY,
+    WORKBOOK,
+)
 from pipeline.domain.row_record import SCHEMA
 from pipeline.domain.run import RunReport
-from pipeline.reports.earlier_results import OUTCOMES, PLAN
+from pipeline.reports.earlier_results import PLAN
 from pipeline.reports.folder_links import FolderLinks
 from pipeline.reports.html_pages import LAYOUT, load_template
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE

@@ -1,44 +1,56 @@
-"""Reads seals made elsewhere, from a sheet with number and SealId or from an old results workbook of ours.
+"""Enters seals made elsewhere, from a sheet with number and SealId, or from the outcomes.jsonl of an earlier installation.
 
-Of a results workbook only the SealIds are new: its numbers are masked, so its rows are matched with the present
-rosters by name and last four digits, and by these only where they mean one person on both sides. A line whose check
-does not fit was sorted or pasted in part, and then none is taken.
+The numbers of outcomes.jsonl are masked, so its rows are matched with the present rosters: by key where the site key is the
+same, else by name and last four digits, and by these only where they mean one person on both sides.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+from pipeline.clock import Clock
+from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.message import Message
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.results_format import CHECK, compute_line_check
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
+from pipeline.domain.row_record import RowLine
+from pipeline.domain.run import RunRequest
 from pipeline.domain.seals import PersonHistory, fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.domain.site_key import SiteKey
-from pipeline.errors import FileRefused, UsageError
+from pipeline.errors import UsageError
 from pipeline.esign.contracts import list_sent_texts
 from pipeline.esign.products import Agent
 from pipeline.intake.fields.normalize import strip_quotes
+from pipeline.intake.fields.validate import validate_rows
 from pipeline.intake.layout.column_titles import fold_title
-from pipeline.intake.read_rosters import open_results
-from pipeline.intake.readers.model import Sheet, format_column
+from pipeline.intake.read_rosters import is_results_workbook, read_rosters
 from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.ownership import WarningOutput
 from pipeline.ledger.protocol import AdoptedSeal
 from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import join_messages, make_finished_message, make_message
+from pipeline.planning.known_people import unite_persons
 from pipeline.reports.explanations import describe_problem
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.decide import describe_recorded_seal
+from pipeline.workflow import stage_settings
+from pipeline.workflow.recorded_runs import RUN
+from pipeline.workflow.run_request import build_request
+from pipeline.workflow.tenant_ledger import lock_ledger_for_adoption
 
 SEAL_ID_TITLES = frozenset(
     fold_title(title)
     for title in ("印章ID", "印章编号", "印章编码", "电子印章ID", "签章ID", "SealId", "seal_id", "Seal ID")
 )
-_COLUMNS = ("name", "number", "seal_id", "seal_name")
+_OUTCOMES_SUFFIX = ".jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,51 +92,120 @@ class _Claim:
     address: LineAddress
 
 
-def read_results(
-    path: Path, doctors: Sequence[Doctor], ledger: DatabaseLedger, site_key: SiteKey, *, agent: Agent
+def adopt_seals(
+    config: Config,
+    clock: Clock,
+    file: Path,
+    *,
+    who: str,
+    why: str,
+    invocation: str,
+    warnings: WarningOutput,
 ) -> AdoptableSeals:
-    """Read an old results workbook of this tenant; ``doctors`` are those of the present rosters."""
+    """Enter the seals that a file gives, all or none; a missing ledger is made."""
+    with lock_ledger_for_adoption(config, clock, warnings=warnings) as (ledger, site_key):
+        request = build_request("adopt", config, clock, invocation=invocation)
+        adoptable = _read_seals(file, request, config, ledger, site_key, today=clock.today())
+        if adoptable.seals:
+            ledger.record_adopted_seals(adoptable.seals, now=clock.now(), who=who, why=why)
+    return adoptable
+
+
+def _read_seals(
+    file: Path, request: RunRequest, config: Config, ledger: DatabaseLedger, site_key: SiteKey, *, today: date
+) -> AdoptableSeals:
+    """Read the seals that a file gives; of the outcomes of a run together with the present rosters."""
+    if is_results_workbook(file):
+        raise UsageError("resolve.results_workbook", path=file, then=("adopt", "--help"))
+    has_outcomes = file.suffix.lower() == _OUTCOMES_SUFFIX
+    rows, files = read_rosters(
+        request.rosters if has_outcomes else [file],
+        columns=config.columns,
+        options=stage_settings.build_read_options(request, config),
+    )
+    doctors = unite_persons(
+        validate_rows(
+            rows,
+            settings=stage_settings.build_field_settings(config),
+            today=today,
+            site_key=site_key,
+        ),
+        snapshot=ledger.snapshot(),
+    )
+    refused: dict[LineAddress, Message] = {}
+    if has_outcomes:
+        claims = _claim_by_outcomes(file, doctors, site_key.tenant, refused)
+    else:
+        claims = _claim_by_sheet(rows, doctors, files, refused)
+    return _check_claims(claims, refused, ledger, site_key, agent=stage_settings.build_agent(config))
+
+
+def _claim_by_outcomes(
+    path: Path, doctors: Sequence[Doctor], tenant: str, refused: dict[LineAddress, Message]
+) -> list[_Claim]:
+    """Return the claims of the outcomes of a run of this tenant; ``doctors`` are those of the present rosters."""
     doctors_by_key: dict[str, Doctor] = {}
     keys_by_person: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for doctor in doctors:
         if doctor.key and doctor.name and doctor.number:
             doctors_by_key[doctor.key] = doctor
             keys_by_person[make_name_key(doctor.name), doctor.number[-4:]].add(doctor.key)
-    all_lines = list(_read_result_lines(path, site_key.tenant))
-    lines = [line for line in all_lines if line.seal_id]
+    all_lines = _read_outcomes(path, tenant)
+    lines = {row: line for row, line in enumerate(all_lines, 1) if line.seal_id}
     if all_lines and not lines:
         raise UsageError("resolve.no_row_with_seal_id", n=len(all_lines), then=("resolve",))
-    counts = Counter(line.person for line in lines)
-    refused: dict[LineAddress, Message] = {}
+    has_site_key = any(line.key in doctors_by_key for line in lines.values())
+    persons = Counter(map(_name_person, lines.values()))
     claims: list[_Claim] = []
-    for line in lines:
-        keys = keys_by_person[line.person]
-        if len(keys) == 1 and counts[line.person] == 1:
+    for row, line in lines.items():
+        address = LineAddress(path.name, row)
+        person = _name_person(line)
+        keys = {line.key or ""} & doctors_by_key.keys() if has_site_key else keys_by_person[person]
+        if len(keys) == 1 and (has_site_key or persons[person] == 1):
             (key,) = keys
-            claims.append(_Claim(key, doctors_by_key[key], line.seal_id, line.seal_name, line.address))
+            seal_name = line.get(Field.SEAL_NAME)
+            claims.append(_Claim(key, doctors_by_key[key], line.seal_id or "", seal_name, address))
         else:
-            refused[line.address] = make_message(
-                "resolve.several" if keys else "resolve.nobody", name=line.name or "—"
-            )
-    return _check_claims(claims, refused, ledger, site_key, agent=agent)
+            name = line.get(Field.NAME) or "—"
+            refused[address] = make_message("resolve.several" if keys else "resolve.nobody", name=name)
+    return claims
 
 
-def read_sheet(
+def _name_person(line: RowLine) -> tuple[str, str]:
+    """Return the name key and the last four digits of a row's doctor."""
+    return make_name_key(line.get(Field.NAME) or ""), (line.get(Field.NUMBER) or "")[-4:]
+
+
+def _read_outcomes(path: Path, tenant: str) -> list[RowLine]:
+    """Return the rows of a run; UsageError unless its run.json names this tenant: the seals of a rehearsal belong to no person."""
+    record: Any = None
+    with suppress(OSError, ValueError):
+        record = json.loads(path.with_name(RUN).read_text("utf-8"))
+    lines = []
+    for row, text in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1):
+        try:
+            lines.append(RowLine.from_text(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError("resolve.no_outcomes", path=path, row=row) from error
+    if not isinstance(record, dict) or any(line.run != record.get("run") for line in lines):
+        raise UsageError("resolve.no_run_record", path=path, record=path.with_name(RUN))
+    if record.get("tenant") != tenant:
+        raise UsageError("resolve.other_tenant", path=path, tenant=record.get("tenant"), ours=tenant)
+    return lines
+
+
+def _claim_by_sheet(
     rows: Sequence[Row],
     doctors: Sequence[Doctor],
     files: Sequence[FileReport],
-    ledger: DatabaseLedger,
-    site_key: SiteKey,
-    *,
-    agent: Agent,
-) -> AdoptableSeals:
-    """Read the rows of a roster-like sheet that has a SealId column beside name and number."""
+    refused: dict[LineAddress, Message],
+) -> list[_Claim]:
+    """Return the claims of a roster-like sheet that has a SealId column beside name and number."""
     for report in files:
         if report.path.suffix.lower() in {".yaml", ".yml"}:
             raise UsageError("resolve.no_table", path=report.path, then=("adopt", "--help"))
         if report.status != "read":
             raise UsageError("resolve.not_a_sheet", path=report.path, codes=_join_sentences(report.problems))
-    refused: dict[LineAddress, Message] = {}
     claims = []
     for row, doctor in zip(rows, doctors, strict=True):
         seal_id, cell = _get_seal_id(row)
@@ -144,7 +225,7 @@ def read_sheet(
         raise UsageError("resolve.no_seal_ids")
     if rows and not any(_get_seal_id(row)[0] for row in rows):
         raise UsageError("resolve.no_row_with_seal_id", n=len(rows), then=("resolve",))
-    return _check_claims(claims, refused, ledger, site_key, agent=agent)
+    return claims
 
 
 def _check_claims(
@@ -252,71 +333,3 @@ def _join_sentences(problems: Sequence[Problem]) -> Message:
         for language in ("zh", "en")
     )
     return make_finished_message("resolve.number_unusable", zh, en)
-
-
-@dataclass(frozen=True, slots=True)
-class _ResultLine:
-    """A line of the sheet All of an old results workbook."""
-
-    address: LineAddress
-    name: str
-    number: str  # masked
-    seal_id: str
-    seal_name: str
-
-    @property
-    def person(self) -> tuple[str, str]:
-        """Name key and last four digits."""
-        return make_name_key(self.name), self.number[-4:]
-
-
-def _read_result_lines(path: Path, tenant: str) -> Iterator[_ResultLine]:
-    try:
-        for sheet in open_results(path).sheets:
-            name = sheet.name or ""
-            if name in get_pair("sheet.summary") and (other := _get_tenant(sheet)) not in {None, tenant}:
-                raise UsageError("resolve.other_tenant", path=path, tenant=other, ours=tenant)
-            if name in get_pair("sheet.all"):
-                yield from _read_sheet_lines(sheet, path)
-    except FileRefused as refused:
-        raise UsageError("resolve.results_unreadable", path=path, code=refused.code) from refused
-
-
-def _read_sheet_lines(sheet: Sheet, path: Path) -> Iterator[_ResultLine]:
-    """Yield the lines; UsageError for one with a SealId whose check, which older versions did not write, does not fit."""
-    lines = iter(sheet.lines)
-    header = next(lines, None)
-    if header is None:
-        return
-    titles = {column: cell.display_text.strip() for column, cell in header.cells.items()}
-    columns = _get_columns(titles)
-    check_column = next((column for column, title in titles.items() if title == CHECK), None)
-    for line in lines:
-        texts = {column: cell.display_text.strip() for column, cell in line.cells.items()}
-        values = {field: texts.get(column, "") for field, column in columns.items()}
-        cell = f"{format_column(columns['seal_id'])}{line.number}"
-        result = _ResultLine(LineAddress(sheet.name or "", line.number, cell), **values)
-        check = compute_line_check(result.name, result.number, result.seal_name, result.seal_id)
-        if result.seal_id and check_column is not None and texts.get(check_column, "") != check:
-            raise UsageError("resolve.results_torn", path=path, place=result.address.as_message())
-        yield result
-
-
-def _get_tenant(summary: Sheet) -> str | None:
-    """Return whose run wrote a workbook, from its summary: the seals of a rehearsal belong to no person."""
-    for line in summary.lines:
-        texts = [cell.display_text.strip() for cell in line.cells.values()]
-        if len(texts) > 1 and texts[0] in get_pair("fact.tenant") and "/" in texts[1]:
-            return texts[1].partition(" · ")[0]
-    return None
-
-
-def _get_columns(titles: Mapping[int, str]) -> dict[str, int]:
-    columns = {}
-    for field in _COLUMNS:
-        names = get_pair(f"col.{field}")
-        column = next((column for column, title in titles.items() if title in names), None)
-        if column is None:
-            raise UsageError("resolve.no_column", title=make_message(f"col.{field}"))
-        columns[field] = column
-    return columns

@@ -12,13 +12,13 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.domain.name_key import make_name_key
+from pipeline.domain.results_format import OUTCOMES
 from pipeline.domain.roster import Field
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.site_key import SiteKey
 from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.person_history import PersonRecords, RowHistoryEntry, is_anothers_row
 from pipeline.ledger.protocol import RowRecord
-from pipeline.reports.earlier_results import OUTCOMES
 from pipeline.resolution.timeline import PersonTimeline, build_timeline
 
 MAX_SUGGESTIONS = 5

@@ -1,5 +1,6 @@
 """`adopt`: a doctor whose seal was made elsewhere gets no second one."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ import openpyxl
 import pytest
 from crash_support import Zygote
 from people import make_row, name, number
-from run_support import draw_seal
+from run_support import draw_seal, keep_outcomes
 
 LONG = bool(os.environ.get("CRASH"))  # make crash
 
@@ -63,12 +64,11 @@ def test_a_sheet_without_seal_ids_is_refused(hospital, capsys):
     assert hospital.go("adopt", "nowhere.xlsx") == 2
 
 
-def test_an_old_results_workbook_begins_a_new_ledger_after_the_old_was_lost(hospital, tmp_path):
+def test_outcomes_of_an_earlier_run_begin_a_new_ledger_after_the_old_was_lost(hospital, tmp_path):
     hospital.doctors(4)
     assert hospital.go("run", "--limit", "3") == 0
     made = {row["name"]: row["seal_id"] for row in hospital.outcomes() if row["seal_id"]}
-    kept = tmp_path / "kept.xlsx"
-    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", kept)
+    kept = keep_outcomes(hospital, tmp_path / "kept")
     shutil.rmtree(hospital.folder / "state")
     assert hospital.go("run") == 2
     assert hospital.go("adopt", str(kept)) == 0
@@ -80,56 +80,77 @@ def test_an_old_results_workbook_begins_a_new_ledger_after_the_old_was_lost(hosp
 
 @pytest.fixture
 def lost(scene):
-    """The ledger is lost; a results workbook is left, and returned open at its sheet of all rows."""
+    """Three doctors are sealed and the ledger is lost; returns the hospital and what is left of the run: its outcomes."""
 
     def play(hospital):
         hospital.seal_doctors(3)
-        shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", hospital.folder / "kept.xlsx")
+        keep_outcomes(hospital, hospital.folder / "kept")
         for folder in ("state", "out"):
             shutil.rmtree(hospital.folder / folder)
 
     hospital = scene(play)
-    kept = hospital.folder / "kept.xlsx"
-    book = openpyxl.load_workbook(kept)
-    return hospital, kept, book, book["All"]
+    return hospital, hospital.folder / "kept" / "outcomes.jsonl"
 
 
-def test_a_results_workbook_that_was_sorted_in_part_gives_no_seal(lost, capsys):
-    hospital, kept, _, _ = lost
-    for title in ("SealId", "Name", "Identity no.", "Seal name", "check"):
-        book = openpyxl.load_workbook(kept)
-        sheet = book["All"]
-        column = next(cell.column for cell in sheet[1] if cell.value == title)
-        values = [sheet.cell(row, column).value for row in range(2, 5)]
-        for row, value in zip(range(2, 5), values[1:] + values[:1], strict=True):
-            sheet.cell(row, column).value = value
-        sorted_in_part = kept.with_name("sorted.xlsx")
-        book.save(sorted_in_part)
-        assert hospital.go("adopt", str(sorted_in_part)) == 2, title
-        assert "All row 2" in capsys.readouterr().err, title
+def change_line(outcomes, row, **values):
+    lines = outcomes.read_text("utf-8").splitlines()
+    lines[row] = json.dumps(json.loads(lines[row]) | values, ensure_ascii=False)
+    outcomes.write_text("\n".join(lines), "utf-8")
+
+
+def test_of_two_doctors_with_the_same_name_and_last_digits_neither_is_adopted(lost, capsys):
+    hospital, outcomes = lost
+    first = json.loads(outcomes.read_text("utf-8").splitlines()[0])
+    change_line(outcomes, 1, name=first["name"], id_masked=first["id_masked"])
+    assert hospital.go("adopt", str(outcomes)) == 3
+    assert capsys.readouterr().err.count("several people have the name") == 2
+    assert hospital.go("run", "--accept-guards") == 3
+    assert hospital.statuses() == {"exists": 2, "unchanged": 1}
+
+
+def test_with_the_same_site_key_the_key_alone_names_the_doctor(hospital, tmp_path, capsys):
+    """A namesake with the same last digits is another person, whose key differs."""
+    hospital.seal_doctors(3)
+    outcomes = keep_outcomes(hospital, tmp_path)
+    lines = list(map(json.loads, outcomes.read_text("utf-8").splitlines()))
+    for line, other in zip(lines, lines[1:] + lines[:1], strict=True):
+        line.update(name=other["name"], id_masked=other["id_masked"])
+    lines[2]["key"] = "0" * 64
+    outcomes.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    (hospital.folder / "state" / "ledger.sqlite3").unlink()
+    (hospital.folder / "state" / "receipts.jsonl").unlink()
+    shutil.rmtree(hospital.folder / "out")
+    assert hospital.go("adopt", str(outcomes)) == 3
+    assert "contain no" in capsys.readouterr().err
+    assert hospital.go("run", "--accept-guards") == 3
+    owners = {seal.name: seal.seal_id for seal in hospital.service.seals}
+    adopted = {row["name"]: row["seal_id"] for row in hospital.outcomes() if row["status"] == "unchanged"}
+    assert adopted == {name(serial): owners[name(serial)] for serial in (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda outcomes: change_line(outcomes, 1, status="?"), "Line 2 of "),
+        (lambda outcomes: outcomes.write_bytes(outcomes.read_bytes()[:-9]), "Line 3 of "),
+        (lambda outcomes: change_line(outcomes, 2, run="another"), "belongs to another run"),
+        (lambda outcomes: outcomes.with_name("run.json").unlink(), "run.json is missing"),
+        (lambda outcomes: outcomes.with_name("run.json").write_text("[]"), "run.json is missing"),
+    ],
+)
+def test_outcomes_that_are_not_as_a_run_wrote_them_give_no_seal(lost, capsys, spoil, sentence):
+    hospital, outcomes = lost
+    spoil(outcomes)
+    assert hospital.go("adopt", str(outcomes)) == 2
+    assert sentence in capsys.readouterr().err
     assert hospital.go("run", "--accept-guards") == 3
     assert hospital.statuses() == {"exists": 3}, "no seal was entered"
 
 
-def test_a_results_workbook_that_was_sorted_whole_is_adopted(lost):
-    hospital, kept, book, sheet = lost
-    lines = [[cell.value for cell in line] for line in sheet.iter_rows(min_row=2)]
-    for row, line in enumerate(reversed(lines), start=2):
-        for column, value in enumerate(line, start=1):
-            sheet.cell(row, column).value = value
-    book.save(kept)
-    assert hospital.go("adopt", str(kept)) == 0
-    assert hospital.go("run") == 0
-    assert {row["name"]: row["seal_id"] for row in hospital.outcomes()} == {
-        seal.name: seal.seal_id for seal in hospital.service.seals
-    }
-
-
-def test_a_results_workbook_of_a_version_without_checks_is_adopted(lost):
-    hospital, kept, book, sheet = lost
-    sheet.delete_cols(next(cell.column for cell in sheet[1] if cell.value == "check"))
-    book.save(kept)
-    assert hospital.go("adopt", str(kept)) == 0
+def test_a_results_workbook_is_not_read_back(hospital, capsys):
+    hospital.seal_doctors(1)
+    assert hospital.go("adopt", str(hospital.newest / "results.xlsx")) == 2
+    assert "use the outcomes.jsonl of the same run" in capsys.readouterr().err
 
 
 def test_a_doctor_without_a_verdict_or_with_a_seal_is_not_adopted(hospital_with, capsys):
@@ -155,7 +176,7 @@ def test_seals_that_all_bear_one_name_elsewhere_are_adopted_without_it(hospital)
 
 def test_a_seal_that_was_given_up_is_not_adopted_again(hospital, tmp_path, capsys):
     hospital.seal_doctors(2)
-    kept = shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", tmp_path / "kept.xlsx")
+    kept = keep_outcomes(hospital, tmp_path)
     draw_seal(hospital.folder / "seals" / "00001.png", 77)
     assert hospital.go("resolve", name(1), "--replace", "--seal-name", "新处方章") == 0
     assert hospital.go("adopt", str(kept)) == 3
@@ -179,7 +200,7 @@ def test_a_line_whose_state_is_abandoned_is_not_adopted(hospital, capsys):
 
 def test_the_seals_of_another_tenant_are_not_adopted(hospital, tmp_path, capsys):
     hospital.seal_doctors(2)
-    kept = shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", tmp_path / "kept.xlsx")
+    kept = keep_outcomes(hospital, tmp_path)
     shutil.rmtree(hospital.folder / "state")
     hospital.configure(organization_open_id="another-hospital")
     assert hospital.go("adopt", str(kept)) == 2

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from run_support import keep_outcomes
 from wire_support import fault
 
 import pipeline
@@ -115,8 +116,7 @@ def test_a_ledger_older_than_the_last_results_does_not_make_its_doctors_again(
     assert hospital.go("run", "--limit", "1") == 0
     assert hospital.go("ledger", "backup", str(tmp_path / "old")) == 0
     assert hospital.go("run") == 0
-    results = tmp_path / "results.xlsx"
-    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", results)
+    results = keep_outcomes(hospital, tmp_path)
     shutil.rmtree(hospital.folder / "state")
     assert hospital.go("ledger", "restore", str(tmp_path / "old")) == 0
     for command in ("run", "retry"):
@@ -140,8 +140,7 @@ def test_a_backup_from_the_midst_of_a_run_does_not_make_its_doctors_again(hospit
             maintenance.back_up_ledger(hospital.folder / "state" / "ledger.sqlite3", target)
 
     assert pipeline.run(config, on_outcome=back_up).exit == 0
-    results = tmp_path / "results.xlsx"
-    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", results)
+    results = keep_outcomes(hospital, tmp_path)
     shutil.rmtree(hospital.folder / "state")
     assert hospital.go("ledger", "restore", str(tmp_path / "midst")) == 0
     assert hospital.go("run") == 2
@@ -162,7 +161,7 @@ def test_the_copy_of_a_run_without_changes_reveals_a_lost_ledger(hospital, tmp_p
     assert hospital.go("run") == 2
     assert "would be created again" in capsys.readouterr().err
     assert hospital.go("status") == 74
-    assert hospital.go("adopt", str(tmp_path / "second" / "results.xlsx")) == 0
+    assert hospital.go("adopt", str(tmp_path / "second" / "outcomes.jsonl")) == 0
     assert hospital.run_to_end("run") == (0, {"unchanged": 2})
 
 
@@ -181,8 +180,7 @@ def test_seals_of_one_run_alone_do_not_stand_for_those_of_another(hospital_with,
     for start, file in ((1, "a.xlsx"), (5, "b.xlsx")):
         hospital.doctors(2, start=start, file=file)
         assert hospital.go("run", str(hospital.folder / "inbox" / file)) == 0
-        kept.append(tmp_path / file)
-        shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", kept[-1])
+        kept.append(keep_outcomes(hospital, tmp_path / file))
     shutil.rmtree(hospital.folder / "state")
     assert hospital.go("adopt", str(kept[1])) == 0
     capsys.readouterr()
@@ -195,8 +193,7 @@ def test_seals_of_one_run_alone_do_not_stand_for_those_of_another(hospital_with,
 
 
 def test_a_create_that_a_lost_ledger_left_open_is_not_sent_again_unasked(unsettled, tmp_path, capsys):
-    kept = tmp_path / "kept.xlsx"
-    shutil.copy(unsettled.folder / "out" / "latest" / "results.xlsx", kept)
+    kept = keep_outcomes(unsettled, tmp_path)
     shutil.rmtree(unsettled.folder / "state")
     assert unsettled.go("adopt", str(kept)) == 0
     assert unsettled.go("run") == 2
@@ -213,7 +210,7 @@ def test_a_rebuild_where_nothing_is_left_leads_to_the_earlier_results(unsettled,
             stderr_text = capsys.readouterr().err
             assert words in stderr_text
             assert "adopt" in stderr_text.splitlines()[-1]
-            assert stderr_text.rstrip().endswith("latest/results.xlsx")
+            assert stderr_text.rstrip().endswith("latest/outcomes.jsonl")
 
 
 def spoil(hospital, how):

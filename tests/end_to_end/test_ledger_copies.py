@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from people import name
-from run_support import wait_until
+from run_support import keep_outcomes, wait_until
 
 from pipeline.sandbox.actions import Rules
 
@@ -197,8 +197,7 @@ def test_after_adopted_seals_and_an_accepted_older_ledger_no_doctor_is_looked_up
     two_runs, capsys, tmp_path
 ):
     hospital = two_runs()
-    results = tmp_path / "results.xlsx"
-    shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", results)
+    results = keep_outcomes(hospital, tmp_path)
     put_back(hospital, hospital.folder / "older")
     refuse(hospital, capsys, code=2)
     assert hospital.go("adopt", str(results)) == 0
@@ -437,9 +436,9 @@ def test_after_an_adoption_the_creates_of_the_lost_ledger_are_recovered(
 ):
     """State and key are lost; the results of one run or of both are adopted in their place."""
     hospital = one_seal
-    first = hospital.newest / "results.xlsx"
+    first = hospital.newest / "outcomes.jsonl"
     hospital.seal_doctors(2)
-    results = first if adopted == "the first" else hospital.newest / "results.xlsx"
+    results = first if adopted == "the first" else hospital.newest / "outcomes.jsonl"
     shutil.rmtree(hospital.folder / "state")
     with (hospital.folder / "config.yaml").open("a") as config:
         config.write("ledger_registry: strict\n")

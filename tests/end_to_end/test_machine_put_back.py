@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from run_support import keep_outcomes
 
 from pipeline.sandbox.actions import Rules
 
@@ -46,7 +47,7 @@ def put_back(scene):
         elsewhere = hospital.folder / "elsewhere"
         elsewhere.mkdir()
         assert hospital.go("ledger", "backup", str(elsewhere / "ledger.backup")) == 0
-        shutil.copy(hospital.folder / "out" / "latest" / "results.xlsx", elsewhere / "results.xlsx")
+        keep_outcomes(hospital, elsewhere)
         shutil.copy(hospital.folder / "state" / "receipts.jsonl", elsewhere / "receipts.jsonl")
 
     hospital = scene(play, rules=Rules(limiter="none", unique_names="off"))
@@ -72,7 +73,7 @@ def rebuild_from_receipts(hospital, elsewhere: Path) -> None:
 
 
 def adopt_results(hospital, elsewhere: Path) -> None:
-    assert hospital.go("adopt", str(elsewhere / "results.xlsx")) == 0
+    assert hospital.go("adopt", str(elsewhere / "outcomes.jsonl")) == 0
 
 
 @pytest.mark.parametrize("repair", [restore_backup, rebuild_from_receipts, adopt_results])

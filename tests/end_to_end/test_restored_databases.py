@@ -408,7 +408,7 @@ def test_a_lost_ledger_whose_seals_were_adopted_lacks_the_other_creates(hosts, c
     hosts.use("one")
     hosts.back_up()
     hosts.hospital.seal_doctors(DOCTORS)
-    first = hosts.hospital.newest / "results.xlsx"
+    first = hosts.hospital.newest / "outcomes.jsonl"
     hosts.hospital.seal_doctors(DOCTORS + NEW)
     hosts.restore()
     hosts.use("two")

@@ -122,7 +122,7 @@ def test_seals_can_still_be_adopted_into_a_new_ledger(keeping):
     assert keeping.run_on(0) == 0
     assert keeping.run_on(120) == 0
     assert list_files(keeping)[0] == OLD
-    results = keeping.runs[-1] / "results.xlsx"
+    results = keeping.runs[-1] / "outcomes.jsonl"
     shutil.rmtree(keeping.folder / "state")
     assert keeping.run_on(121) == 2
     assert keeping.run_on(121, "adopt", str(results)) == 0

@@ -137,7 +137,7 @@ def test_a_person_is_erased(hospital, database, connection, capsys):
 @long_test
 def test_seals_are_adopted_into_a_new_database(hospital, database, postgres_server):
     hospital.seal_doctors(1)
-    results = hospital.newest / "results.xlsx"
+    results = hospital.newest / "outcomes.jsonl"
     use_server(hospital, postgres_server.make_database())
     assert hospital.go("adopt", str(results)) == 0
     assert hospital.run_to_end("run") == (0, {"unchanged": 1})

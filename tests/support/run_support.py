@@ -1,6 +1,7 @@
 """A drawn seal for each serial, a quick clock, and waiting for what another process brings about."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from functools import cache
@@ -33,6 +34,14 @@ def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(min(max(0.005, 9 * looked), 0.1))
         now = time.monotonic()
+
+
+def keep_outcomes(hospital, folder: Path) -> Path:
+    """Copy what `adopt` reads of the last run into a folder; return the copy of outcomes.jsonl."""
+    folder.mkdir(exist_ok=True)
+    for name in ("run.json", "outcomes.jsonl"):
+        shutil.copy(hospital.folder / "out" / "latest" / name, folder)
+    return folder / "outcomes.jsonl"
 
 
 def newest_results(out: Path) -> Path:
