@@ -51,6 +51,7 @@ def seal_everyone(hospital: Hospital) -> None:
 
 async def record_seals(ledger, run, planned, now) -> None:
     from pipeline.domain.seals import Verdict
+    from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
     from pipeline.ledger.protocol import Attempt
 
     rows = iter(planned)
@@ -70,7 +71,7 @@ async def record_seals(ledger, run, planned, now) -> None:
                 host="127.0.0.1",
                 signed_at=now,
                 content=request.content,
-                dead_at=now + 360,
+                dead_at=now + REPLAY_WINDOW_SECONDS,
             )
             await ledger.open_attempt(attempt)
             await ledger.record_verdict(

@@ -15,9 +15,10 @@ from pipeline.clock import utc_date
 ALGORITHM = "TC3-HMAC-SHA256"
 _SHOWN = 4  # characters of a SecretId at each end
 
-# A signature is accepted for 300 seconds, and a call that arrived in time is executed within 60: a create
-# that has not taken effect by then never will.
-REPLAY_WINDOW_SECONDS = 360.0
+# A signature is accepted for 300 seconds by the service's clock, and a call that arrived in time is executed within 60. A
+# process that was stopped just before its first byte may send it as late as that. After this time, which leaves room for
+# clocks that differ, a create that has not taken effect never will.
+REPLAY_WINDOW_SECONDS = 600.0
 
 
 class CredentialsSource(Protocol):

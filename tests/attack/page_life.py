@@ -17,7 +17,7 @@ from attack.page_hospital import Human, PageHospital, write_down
 from attack.page_stage import PageStage
 from attack.stage import CREATE, read_lines
 
-LATER = 400.0  # seconds, after which no late copy of a create is accepted
+LATER = 640.0  # seconds, after which no late copy of a create is accepted
 FAULTS = ("reset_after", "reset_before", "throttle", TAKEN, REFUSED)
 KEPT = 8  # tabs that a clerk leaves open
 ACTS = {

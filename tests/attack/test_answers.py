@@ -12,7 +12,7 @@ from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.gateway import SANDBOX
 
 GROUP = "answers"
-LATER = 400.0  # seconds: beyond the time in which a signed request may still be carried out
+LATER = 640.0  # seconds: beyond the time in which a signed request may still be carried out
 DOCTORS = 8 if LONG else 5
 NAMES = ("code", "bare")  # how a seal name that exists is refused
 

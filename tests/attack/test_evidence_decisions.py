@@ -11,7 +11,7 @@ from attack.stage import LONG, person
 from people import number
 
 GROUP = "evidence over time, decided"
-LATER = 400.0
+LATER = 640.0
 # turned over from a doctor who remains: the newcomer's picture has been laid in the file's place
 TURNS = {"staff number": BY_STAFF_NO, "name": BY_NAME}
 CONTESTED = ("k1", "k2", "k3", "b14", "b13")  # scenes without a seal

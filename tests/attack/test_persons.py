@@ -12,7 +12,7 @@ from people import number
 from pipeline.sandbox.actions import Rules
 
 GROUP = "persons"
-LATER = 400.0
+LATER = 640.0
 OTHER = 700  # the serial of the number that doctor 1 is corrected to
 SCANS = ("same", "drawn anew", "saved as JPEG", "named by the number")
 

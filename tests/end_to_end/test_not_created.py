@@ -53,10 +53,10 @@ def test_a_ledger_older_than_a_run_takes_no_decision(overlooked, capsys):
 
 
 class SetAhead(SystemClock):
-    """A machine whose clock was set seven minutes ahead just after the run."""
+    """A machine whose clock was set eleven minutes ahead just after the run."""
 
     def now(self) -> float:
-        return super().now() + 420
+        return super().now() + 660
 
 
 def test_a_clock_that_was_set_ahead_does_not_end_the_wait(overlooked, capsys):
@@ -91,14 +91,14 @@ def test_a_wrong_clock_makes_no_late_copy_end_early(hospital_with, capsys, ahead
     hospital.configure(endpoint="http://127.0.0.1:9")
     capsys.readouterr()
     decision = "resolve", who, "--not-created", "--sure"
-    assert hospital.go(*decision, clock=WrongClock(later + 300)) == 2
+    assert hospital.go(*decision, clock=WrongClock(later + 560)) == 2
     refusal = capsys.readouterr().err
     assert "may still be carried out" in refusal
     moment = re.search(r"\d{4}-\d\d-\d\d.\d\d:\d\d:\d\d", refusal)[0]
-    assert datetime.fromisoformat(moment).timestamp() >= int(began) + 360
+    assert datetime.fromisoformat(moment).timestamp() >= int(began) + 600
     hospital.configure(endpoint=url)
-    hospital.service_clock.ahead = 400
-    assert hospital.go(*decision, clock=WrongClock(later + 400)) == 0
+    hospital.service_clock.ahead = 640
+    assert hospital.go(*decision, clock=WrongClock(later + 640)) == 0
 
 
 def test_not_created_is_refused_while_the_time_of_the_service_is_unknown(overlooked, capsys):

@@ -263,7 +263,7 @@ class WrongClock(SystemClock):
         return super().now() + self.seconds
 
 
-@pytest.mark.parametrize(("wrong", "early", "late"), [(600, (0, 340), 380), (-600, (0, 380, 940), 980)])
+@pytest.mark.parametrize(("wrong", "early", "late"), [(600, (0, 580), 620), (-600, (0, 620, 1180), 1220)])
 def test_a_wrong_clock_never_ends_the_wait_for_a_late_copy_early(hospital_with, wrong, early, late):
     """The run learned the service's time and signed with it."""
     hospital = hospital_with(faults=[fault("truncated_json", nth=(1,))])

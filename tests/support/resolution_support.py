@@ -8,7 +8,7 @@ from pipeline.clock import SystemClock
 class LaterClock(SystemClock):
     """The machine's clock some minutes on: a late copy of what was sent so far is no longer accepted."""
 
-    passed = 400.0  # seconds since the run, on the service's clock as well
+    passed = 640.0  # seconds since the run, on the service's clock as well
 
     def now(self) -> float:
         return super().now() + self.passed
