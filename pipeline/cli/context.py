@@ -335,7 +335,6 @@ class Session:
     def read_config(self, path: Path | None) -> Config:
         """Return the configuration of this session's hospital."""
         config = self.open_config_file(path).load(self.profile)
-        config.share_results()
         if self.several is None:
             return config
         rate = {"requests_per_second": self.several.requests_per_second}

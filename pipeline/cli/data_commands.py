@@ -81,7 +81,19 @@ def export(
         session.inform("seals.abandoned_too", n=abandoned)
     if path is not None:
         session.inform("export.file", path=path)
+        _share_file(session, config, path)
     return 0
+
+
+def _share_file(session: Session, config: Config, path: Path) -> None:
+    """Let the group of results read a file that lies in the folder of results."""
+    from pipeline.operations.shared_results import share
+
+    if path.absolute().is_relative_to(config.resolve_path(config.out).absolute()):
+        try:
+            share([path], config)
+        except UsageError as error:
+            session.print_warning(error)
 
 
 def _choose_format(session: Session, form: Format | None, out: Path | None) -> Format:

@@ -30,7 +30,7 @@ from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import make_folder
-from pipeline.support.rights import open_shared_folder, set_file_access
+from pipeline.support.rights import make_private
 from pipeline.workflow import run_request
 from pipeline.workflow.run_report import build_halt, end_report, start_report, write_run_json
 
@@ -219,7 +219,7 @@ def log_to_folder(folder: Path, *, verbose: bool = False) -> Iterator[None]:
 
     Libraries are logged from WARNING on: their DEBUG records hold hosts, paths and bodies.
     """
-    open_shared_folder(make_folder(folder))
+    make_folder(folder)
     stream = _create_anew(folder / LOG_NAME)
     handler = _QuietHandler(stream)
     handler.setFormatter(
@@ -257,5 +257,5 @@ def _create_anew(path: Path) -> TextIO:
     """Return a new file in place of an old one: a link is not followed, loose rights are not kept."""
     path.unlink(missing_ok=True)
     stream = open(path, "x", encoding="utf-8", opener=partial(os.open, mode=0o600))  # noqa: SIM115 - closed with the log
-    set_file_access(path)  # whatever the umask
+    make_private(path)  # whatever the umask
     return stream

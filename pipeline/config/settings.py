@@ -62,7 +62,6 @@ from pipeline.errors import ConfigError, UsageError
 from pipeline.esign.products import ESS, ESSBASIC, PRODUCTS
 from pipeline.ledger.tenant import make_tenant_id
 from pipeline.messages.catalogue import join_messages, make_message
-from pipeline.support.rights import share_folder
 
 LOG = logging.getLogger(__name__)
 AS_JSON = frozenset({"roster", "columns"})  # keys that hold more than one text
@@ -203,11 +202,6 @@ class Config(Section):
     def name_ledger(self) -> str:
         """Return what shows where the ledger is: its path, or the server's address without passwords."""
         return str(self.ledger if isinstance(self.ledger, ServerAddress) else self.resolve_path(self.ledger))
-
-    def share_results(self, folder: Path | None = None) -> None:
-        """Let the group of results read files that are written from now on below a folder, usually ``out``."""
-        mode = 0o640 if self.results_group else 0o600
-        share_folder(folder or self.resolve_path(self.out), mode=mode, group=self.results_group)
 
     def list_claims(self) -> Iterator[tuple[str, str]]:
         """Yield the keys whose values belong to one hospital alone, with the values as they are compared."""

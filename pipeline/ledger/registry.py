@@ -30,7 +30,7 @@ from pipeline.errors import LedgerError, UsageError, reason_of
 from pipeline.ledger.lock import RunLock
 from pipeline.ledger.progress import LedgerIdentity, LedgerProgress, identify_ledger
 from pipeline.support import atomic_files
-from pipeline.support.rights import FILE_MODE, open_shared_folder, set_file_access
+from pipeline.support.rights import FILE_MODE, make_private
 from pipeline.version import PROGRAM
 
 LOG = logging.getLogger(__name__)
@@ -173,7 +173,6 @@ class TenantRegistry:
             if not self._folder.is_absolute():  # a user without a home
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._folder))
             atomic_files.make_folder(self._folder)
-            open_shared_folder(self._folder)
             known = self.get_progress(identity.ledger_id)
             progress = identity.progress if known is None or reset else max(identity.progress, known)
             counter = ReceiptCounter(self._receipts_path(identity.ledger_id), progress)
@@ -182,7 +181,6 @@ class TenantRegistry:
                 with atomic_files.make_draft(self._entry_file) as draft:
                     draft.write_text(json.dumps(entry, ensure_ascii=False), encoding="utf-8")
                     draft.replace(self._entry_file)
-                set_file_access(self._entry_file)
         except OSError as error:
             why = reason_of(error)
             raise LedgerError("ledger.registry_failed", folder=self._folder, why=why) from error
@@ -262,7 +260,7 @@ class ReceiptCounter:
         self._path = path
         flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         self._file: int | None = os.open(path, flags, FILE_MODE)
-        set_file_access(path)
+        make_private(path)
         self._write()
         os.fsync(self._file)
 

@@ -48,7 +48,7 @@ from pipeline.operations.notify import (
     send_ping,
 )
 from pipeline.operations.service_examination import examine_keys, examine_service
-from pipeline.operations.shared_results import get_sharing_fault
+from pipeline.operations.shared_results import share
 from pipeline.support.atomic_files import require_writable
 from pipeline.support.rights import acting_user, get_unreadable
 from pipeline.support.terminal_text import join, quote
@@ -143,7 +143,9 @@ def examine_paths(config: Config, config_name: Path) -> Iterator[Finding]:
         yield report_error("paths", DiskTrouble.of(error))
         return
     yield make_ok_finding("paths", "paths", user=user, out=config.resolve_path(config.out))
-    if (fault := get_sharing_fault(config, config.resolve_path(config.out))) is not None:
+    try:
+        share([config.resolve_path(config.out)], config)
+    except UsageError as fault:
         yield report_error("paths", fault, "warning")
 
 

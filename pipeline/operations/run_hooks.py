@@ -43,9 +43,9 @@ def list_run_start_hooks(config: Config) -> Iterator[tuple[str, RunStartHook]]:
 def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
     """Yield what is called with a run that ended, in this order."""
     if config.results_group:
-        from pipeline.operations.shared_results import warn_of_unshared_results
+        from pipeline.operations.shared_results import share_results_after_run
 
-        yield "results_group", warn_of_unshared_results
+        yield "results_group", share_results_after_run
     if has_watchers(config) or config.metrics_file is not None:
         from pipeline.operations.metrics import write_metrics
         from pipeline.operations.notify import notify_run_end, ping_run_end

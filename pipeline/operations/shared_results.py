@@ -1,47 +1,65 @@
-"""Finds what keeps the group of `results_group` from reading the results."""
+"""Lets the group of `results_group` read the results of a run; until then they are private."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
 from pipeline.errors import UsageError, reason_of
-from pipeline.support.rights import acting_user, get_sharing_refusal
+from pipeline.support.rights import acting_user
+from pipeline.workflow.recorded_runs import LATEST
+
+FILE_MODE, FOLDER_MODE = 0o640, 0o750
 
 
-def warn_of_unshared_results(report: RunReport, config: Config) -> None:
-    """Raise UsageError, which is a warning of the run, where its results cannot be read as configured."""
-    if (error := get_sharing_fault(config, report.out)) is not None:
-        raise error
+def share_results_after_run(report: RunReport, config: Config) -> None:
+    """Share the folders of a run that ended, and the copy of the last one.
+
+    Raises UsageError, which is a warning of the run, where they cannot be read as configured.
+    """
+    out = config.resolve_path(config.out)
+    folders = [report.out, out / report.run, out / LATEST]
+    share([*folders, out, *(path for folder in folders for path in folder.rglob("*"))], config)
 
 
-def get_sharing_fault(config: Config, folder: Path) -> UsageError | None:
-    """Return why a folder of results that was written is not shared as configured, None where it is."""
-    refusal = get_sharing_refusal(folder)
-    if isinstance(refusal, LookupError):
-        return UsageError("sharing.no_group", group=config.results_group)
-    if refusal is not None:
-        group = config.results_group or "-"
-        return UsageError(
-            "sharing.refused", folder=folder, group=group, user=acting_user(), why=reason_of(refusal)
-        )
-    closed = _get_closed_folder(folder, config.results_group) if config.results_group else None
-    if closed is not None:
-        return UsageError("sharing.closed", folder=closed, group=config.results_group)
-    return None
+def share(paths: Sequence[Path], config: Config) -> None:
+    """Let the group read files and enter folders, those that are there.
 
-
-def _get_closed_folder(folder: Path, group: str) -> Path | None:
-    """Return the uppermost folder above another one that a group may not enter, None where it may enter all."""
-    if os.name == "nt":
-        return None
+    Raises UsageError where it cannot, or may not enter a folder above the first of them.
+    """
+    group = config.results_group
+    if group is None or os.name == "nt":  # there the rights of the folder are inherited
+        return
     import grp  # noqa: PLC0415 - Windows has none
 
-    number = grp.getgrnam(group).gr_gid
-    for parent in reversed(folder.absolute().parents):
+    try:
+        number = grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise UsageError("sharing.no_group", group=group) from None
+    for path in paths:
+        if path.is_symlink():
+            continue
+        try:
+            with suppress(FileNotFoundError):
+                os.chown(path, -1, number)
+                # after the group: changing it may take rights away
+                path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
+        except OSError as error:
+            raise UsageError(
+                "sharing.refused", folder=path, group=group, user=acting_user(), why=reason_of(error)
+            ) from error
+    if (closed := _get_closed_folder(paths[0], number)) is not None:
+        raise UsageError("sharing.closed", folder=closed, group=group)
+
+
+def _get_closed_folder(path: Path, group: int) -> Path | None:
+    """Return the uppermost folder above a path that a group may not enter, None where it may enter all."""
+    for parent in reversed(path.absolute().parents):
         status = parent.stat()
-        if not status.st_mode & (0o010 if status.st_gid == number else 0o001):
+        if not status.st_mode & (0o010 if status.st_gid == group else 0o001):
             return parent
     return None

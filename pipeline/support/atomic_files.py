@@ -1,4 +1,4 @@
-"""Writes files completely or not at all, readable only by their owner (0600, folders 0700) unless shared."""
+"""Writes files completely or not at all, readable only by their owner (0600, folders 0700)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from pipeline.support.rights import (
     FOLDER_MODE,
     UNSUPPORTED,
     allow_unsupported,
-    open_shared_folder,
-    set_file_access,
-    set_folder_access,
+    make_private,
 )
 
 Json = Mapping[str, object]
@@ -42,7 +40,7 @@ _NUMBERS = re.compile(r"\[\n[\s\d.,eE+\-nul]+\]")
 
 def require_writable(folder: Path) -> None:
     """Make a folder of results if need be, and raise OSError where nothing can be written into it."""
-    open_shared_folder(make_folder(folder))
+    make_folder(folder)
     with tempfile.TemporaryFile(prefix=".", dir=folder):
         pass
 
@@ -59,11 +57,10 @@ def write_atomically(
     With ``numbered`` a target that another program holds open (Excel on Windows) is left alone and a sibling
     ``name (2).ext`` takes its place. Returns the path that was written; after an error nothing is left behind.
     """
-    open_shared_folder(make_folder(path.parent))
+    make_folder(path.parent)
     with make_draft(path) as draft:
         try:
             fill(draft)
-            set_file_access(draft)
             hit_failpoint(f"results: before the fsync of {path.name}")
             with allow_unsupported():
                 sync_file(draft)
@@ -157,11 +154,11 @@ def _move(temporary: Path, path: Path, *, numbered: bool, replace: Replace) -> P
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder and its missing parents with 0700 unless shared, under any umask; an existing folder keeps its mode."""
+    """Make a folder and its missing parents with 0700, under any umask; an existing folder keeps its mode."""
     missing = list(takewhile(lambda parent: not parent.exists(), chain([folder], folder.parents)))
     for parent in reversed(missing):
         parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        set_folder_access(parent)
+        make_private(parent)
     return folder
 
 
@@ -169,8 +166,7 @@ def create_private_file(path: Path) -> None:
     """Create an empty file (0600); raises FileExistsError."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE)
     os.close(descriptor)
-    with allow_unsupported():
-        path.chmod(FILE_MODE)
+    make_private(path)
 
 
 def free_name(path: Path, form: str = "{name}.replaced-{n}") -> Path:

@@ -73,9 +73,6 @@ def build_request(
     run = run or reserve_run_id(config, clock)
     results = out or config.resolve_path(config.out) / run
     require_results_folder(results)
-    config.share_results()
-    if out is not None:
-        config.share_results(out)
     usable = list_usable_rosters(rosters)
     named = [*map(str, usable or rosters), *(["--seals", str(seals)] if seals else [])]
     return RunRequest(

@@ -12,7 +12,7 @@ from bound_support import BOUND, needs_rights
 from crash_support import Zygote
 from PIL import Image
 
-from pipeline.support.rights import acting_user, set_file_access, share_folder
+from pipeline.support.rights import acting_user
 
 
 def go(hospital, *arguments, language="en") -> tuple[int, str]:
@@ -260,17 +260,3 @@ def test_a_work_folder_that_may_not_be_used_is_no_fault_of_a_picture(hospital, c
     assert hospital.creates() == 1
     assert hospital.go("run") == 0
     assert hospital.creates() == 3
-
-
-def test_of_nested_shared_folders_the_nearest_decides(tmp_path):
-    file = tmp_path / "out" / "one" / "file"
-    file.parent.mkdir(parents=True)
-    file.touch()
-    share_folder(file.parent, mode=0o644)
-    share_folder(file.parent.parent, mode=0o640)
-    try:
-        set_file_access(file)
-    finally:
-        share_folder(file.parent)
-        share_folder(file.parent.parent)
-    assert file.stat().st_mode & 0o777 == 0o644
