@@ -306,7 +306,7 @@ def test_random_kills_in_a_storm(hospital_with, names, seed):
     )
     hospital.doctors(20)
     path = hospital.folder / "config.yaml"
-    path.write_text(path.read_text("utf-8").replace("guards: {", "guards: {unknown: null, "), "utf-8")
+    path.write_text(path.read_text("utf-8") + "guards: {unknown: null}\n", "utf-8")
     dice = random.Random(seed)
     kills, durable, latest = 0, set(), 0.4
     with Zygote() as zygote:

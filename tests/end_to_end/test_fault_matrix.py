@@ -171,8 +171,7 @@ def run_over_wire(hospital, wire: Wire, clock=None, **guards) -> int:
     hospital.configure(endpoint=wire.url, file_endpoint=wire.url, contract="inline", timeout_seconds=seconds)
     set_limits(hospital, 1000, 1)
     path = hospital.folder / "config.yaml"
-    lines = "".join(f"{key}: {json.dumps(value)}, " for key, value in guards.items())
-    path.write_text(path.read_text("utf-8").replace("guards: {", f"guards: {{{lines}"), "utf-8")
+    path.write_text(f"{path.read_text('utf-8')}guards: {json.dumps(guards)}\n", "utf-8")
     return hospital.go("run", clock=clock)
 
 

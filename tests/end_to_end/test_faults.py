@@ -15,7 +15,7 @@ def allow_unknown(hospital):
     """Let any number of rows end unknown, one row after another."""
     set_limits(hospital, 1000, 1)
     path = hospital.folder / "config.yaml"
-    path.write_text(path.read_text("utf-8").replace("guards: {", "guards: {unknown: null, "), "utf-8")
+    path.write_text(path.read_text("utf-8") + "guards: {unknown: null}\n", "utf-8")
 
 
 def strike_every_second(strikes):

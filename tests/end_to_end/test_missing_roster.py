@@ -262,7 +262,7 @@ def test_a_run_without_one_roster_makes_the_rows_of_the_others_known_to_no_guard
     (hospital.folder / "inbox" / "roster.xlsx").rename(extra / HR)
     hospital.seal_doctors(2)
     config = hospital.folder / "config.yaml"
-    config.write_text(config.read_text("utf-8").replace("guards: {", "guards: {new_rows: 3, "), "utf-8")
+    config.write_text(config.read_text("utf-8") + "guards: {new_rows: 3}\n", "utf-8")
     hospital.doctors(6)
     hidden = (extra / HR).rename(hospital.folder / HR)
     assert hospital.go("run") == 5

@@ -138,7 +138,7 @@ def end_run(hospital, how):
         case "guard":
             path = hospital.folder / "config.yaml"
             hospital.go("run")
-            path.write_text(path.read_text().replace("guards: {", "guards: {new_rows: 0, "))
+            path.write_text(path.read_text() + "guards: {new_rows: 0}\n")
             hospital.doctors(5)
             assert hospital.go("run") == 5
         case "refused":

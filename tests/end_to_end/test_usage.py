@@ -102,7 +102,7 @@ def test_the_preview_gives_the_reason_why_nothing_is_to_be_sent(hospital, capfd,
 def test_a_guard_is_named_in_the_preview_and_nothing_is_asked(hospital, capfd):
     hospital.seal_doctors(2)
     path = hospital.folder / "config.yaml"
-    path.write_text(path.read_text().replace("guards: {", "guards: {new_rows: 0, "))
+    path.write_text(path.read_text() + "guards: {new_rows: 0}\n")
     hospital.doctors(9)
     for language, text_part in (("zh", "触发保护"), ("en", "Stopped by a safety check")):
         assert text_part in get_preview(hospital, capfd, "run", language=language)
