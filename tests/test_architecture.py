@@ -32,7 +32,7 @@ HOME_OF_LIBRARY = {
     "platformdirs": "ledger/registry.py",
     "pydantic": ("api/", "config/", "sandbox/faults.py"),
     "procrastinate": "hosts/",
-    "psutil": ("intake/readers/rare_formats.py", "support/atomic_files.py", "support/own_program.py"),
+    "psutil": ("intake/readers/rare_formats.py", "support/own_program.py"),
     "python_calamine": (),  # in tests and bench alone
     "psycopg": "hosts/",
     "sqlite3": ("ledger/", "hosts/load.py"),

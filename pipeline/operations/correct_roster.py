@@ -40,13 +40,11 @@ from pipeline.operations.replaced_files import keep_replaced_file
 from pipeline.reports.copies.plain_copy import PlainSheet, write_plain_copy
 from pipeline.support.atomic_files import (
     create_atomically,
-    remove_stale_drafts,
+    remove_old_drafts,
     write_atomically,
 )
 from pipeline.support.failpoints import hit_failpoint
 from pipeline.workflow.roster_copies import digest_content, digest_rows, look_over
-
-_DRAFT_AGE = 3600.0  # seconds after which the draft of a process that was killed is removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ class RosterCorrector:
             raise NotCopied(make_message("rows.open", lock=lock.name))
         exact_sheets = look_over(roster.report, data)
         correction = _Correction.of(roster, data, row, name, text)
-        remove_stale_drafts(roster.path.resolve().parent, before=self._clock.now() - _DRAFT_AGE)
+        remove_old_drafts(roster.path.resolve().parent, now=self._clock.now())
         if detect_kind(data) == "xlsx":
             if exact_sheets is None:
                 raise NotCopied(make_message("rows.would_lose"))

@@ -19,15 +19,14 @@ from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
 from pipeline.errors import EsignImportError, HookFailed
 from pipeline.operations.replaced_files import FOLDER, get_page_folder, remove_replaced_after_run
-from pipeline.support.atomic_files import remove_stale_drafts
-from pipeline.workflow.recorded_runs import RUN_FOLDER
+from pipeline.support.atomic_files import remove_old_drafts
+from pipeline.workflow.recorded_runs import LATEST, RUN_FOLDER
 
 LOG = logging.getLogger(__name__)
 RunStartHook = Callable[[str, Config], None]  # called with the command
 RunEndHook = Callable[[RunReport, Config], None]
 Warn = Callable[[EsignImportError], None]
 SECRET_FILES = ("notify__urls", "notify__ping")
-LONGEST_WRITE = 12 * 3600  # seconds: no file takes longer, and the next day's run removes what one leaves
 RECENT_RUNS = 30  # whose folders are looked through: hundreds on a network drive would take seconds
 
 
@@ -104,37 +103,23 @@ def _call_hook(name: str, hook: Callable[[], None], warn: Warn | None) -> None:
 
 
 def remove_drafts_of_killed_processes(report: RunReport, config: Config) -> None:
-    """Remove the drafts of processes that were killed while they wrote a file of state, work or results.
-
-    No lock covers these folders: `check` writes without one, and workers of several hosts share them. So a draft
-    goes once it is old and the process that made it no longer runs on this machine.
-    """
+    """Remove the drafts of processes that were killed while they wrote a file of state, work or results."""
     if report.command != "run" or report.was_refused:
         return
-    before = report.finished - LONGEST_WRITE
-    for folder in {*_list_own_folders(config), report.out, report.out / COPIES}:
-        remove_stale_drafts(folder, before=before)
-    # folders that other programs fill as well
-    if config.backup.folder is not None:
-        remove_stale_drafts(config.resolve_path(config.backup.folder), before=before, target="ledger-")
-    if config.metrics_file is not None:
-        metrics = config.resolve_path(config.metrics_file)
-        remove_stale_drafts(metrics.parent, before=before, target=metrics.name)
-
-
-def _list_own_folders(config: Config) -> Iterator[Path]:
-    """Yield the folders that the program fills."""
     from pipeline.ledger.registry import default_folder  # a refused run needs no ledger
 
-    yield default_folder()
-    yield config.resolve_ledger_file().parent
-    work, out = config.work_folder, config.resolve_path(config.out)
-    yield work
-    yield from _list_folders(work)
+    now, work, out = report.finished, config.work_folder, config.resolve_path(config.out)
     runs = sorted(folder for folder in _list_folders(out) if RUN_FOLDER.fullmatch(folder.name))
-    for folder in (out / "latest", *runs[-RECENT_RUNS:]):
-        yield folder
-        yield folder / COPIES
+    results = [report.out, out / LATEST, *runs[-RECENT_RUNS:]]
+    state = [default_folder(), config.resolve_ledger_file().parent, work, *_list_folders(work)]
+    for folder in {*state, *results, *(folder / COPIES for folder in results)}:
+        remove_old_drafts(folder, now=now)
+    # folders that other programs fill as well
+    if config.backup.folder is not None:
+        remove_old_drafts(config.resolve_path(config.backup.folder), now=now, target="ledger-")
+    if config.metrics_file is not None:
+        metrics = config.resolve_path(config.metrics_file)
+        remove_old_drafts(metrics.parent, now=now, target=metrics.name)
 
 
 def _list_folders(folder: Path) -> list[Path]:

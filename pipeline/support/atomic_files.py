@@ -32,9 +32,8 @@ _LINE_ENDS = ("\x85", "\u2028", "\u2029")  # which JSON need not escape, and at 
 # indexer opens each new file for a moment
 _TRIES = 10 if os.name == "nt" else 0
 _PAUSE = 0.1
-# name of a draft: the number of the process that writes it, and the name of the file
-_DRAFT = re.compile(r"\.([0-9a-f]{8})[0-9a-f]{8}\.(.+)", re.DOTALL)
-_CLOCK_STEP = 3600.0  # seconds by which the machine's clock may have been set since a process began
+DRAFT_SECONDS = 24 * 3600.0  # no file takes longer to write
+_DRAFT = re.compile(r"\.[0-9a-f]{16}\.(.+)", re.DOTALL)  # its end is the name of the file
 _NUMBERS = re.compile(r"\[\n[\s\d.,eE+\-nul]+\]")
 
 
@@ -187,45 +186,28 @@ def make_draft(path: Path) -> Iterator[Path]:
 
 
 def make_draft_prefix() -> str:
-    """Return how the name of a draft of this process begins; what remains of it is known by that."""
-    return f".{os.getpid():08x}{secrets.token_hex(4)}."
+    """Return how the name of a draft begins; what remains of it is known by that."""
+    return f".{secrets.token_hex(8)}."
 
 
-def remove_stale_drafts(folder: Path, *, before: float, target: str = "") -> None:
-    """Remove the drafts in a folder that were last written ``before`` a moment (unix seconds) by a process that is gone.
+def remove_old_drafts(folder: Path, *, now: float, target: str = "") -> None:
+    """Remove the drafts in a folder that were last written a day before ``now`` (unix seconds): no process writes them any more.
 
-    Only drafts of files whose names begin with ``target``. Whether a process of another machine still writes a draft is
-    not known: ``before`` has to be longer ago than any write takes. What cannot be removed stays.
+    Only drafts of files whose names begin with ``target``. What cannot be removed stays.
     """
-    names: list[str] = []
+    drafts: list[Path] = []
     with suppress(OSError), os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.name.startswith(".")]
-    for name in names:
-        draft = _DRAFT.fullmatch(name)
-        if draft is None or not draft[2].startswith(target):
-            continue
-        path = folder / name
+        names = (_DRAFT.fullmatch(entry.name) for entry in entries)
+        drafts = [folder / name[0] for name in names if name is not None and name[1].startswith(target)]
+    for draft in drafts:
         with suppress(OSError):
-            status = path.lstat()
-            if status.st_mtime >= before or _is_running(int(draft[1], 16), status.st_mtime):
+            status = draft.lstat()
+            if status.st_mtime >= now - DRAFT_SECONDS:
                 continue
             if stat.S_ISDIR(status.st_mode):
-                shutil.rmtree(path)  # follows no link
+                shutil.rmtree(draft)  # follows no link
             else:
-                path.unlink()
-
-
-def _is_running(process: int, written: float) -> bool:
-    """Return whether the process of this number runs and is the one that wrote something at a moment."""
-    import psutil  # noqa: PLC0415 - only where a draft was left
-
-    try:
-        started: float = psutil.Process(process).create_time()
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.Error:
-        return True
-    return started - _CLOCK_STEP < written
+                draft.unlink()
 
 
 @contextmanager

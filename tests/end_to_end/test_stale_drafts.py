@@ -1,23 +1,17 @@
 """A process that is killed while it writes a file leaves a draft: a later run removes it, and nothing else."""
 
-import os
 import subprocess
 import sys
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
 import pytest
 from run_support import QuickClock
 
 from pipeline.ledger.registry import default_folder
-from pipeline.operations.run_hooks import LONGEST_WRITE
 from pipeline.reports.written_workbooks import NOTES
-from pipeline.support.atomic_files import make_draft, make_draft_prefix, remove_stale_drafts
+from pipeline.support.atomic_files import DRAFT_SECONDS
 
-HOUR = 3600.0
-LATER = LONGEST_WRITE + 60.0
+LATER = DRAFT_SECONDS + 60.0
 KILLS = [
     "work: before a file takes its name",
     "results: before results.xlsx takes its name",
@@ -96,23 +90,8 @@ def test_drafts_go_in_every_folder_of_a_run_and_all_else_stays(hospital):
         for name in (".0123456789abcdef", ".0123456789ABCDEF.json", "tmp0a1b2c3d", "0123456789abcdef.json"):
             stay.append(folder / name)
             stay[-1].touch()
-    with ExitStack() as drafts:
-        written = [drafts.enter_context(make_draft(folder / "b.json")) for folder in (*own, *results)]
-        assert hospital.go("run", clock=LaterClock()) == 0
-        assert [path for path in gone if path.exists()] == []
-        assert [path for path in (*stay, *written) if not path.exists()] == []
-
-
-def test_a_draft_belongs_to_the_process_that_ran_when_it_was_written(tmp_path):
-    """The number of a dead process may be that of a later one: always, in containers."""
-    started = psutil.Process().create_time()
-    earlier, recent, endless = (tmp_path / f"{make_draft_prefix()}{name}" for name in "abc")
-    endless = endless.with_name(".ffffffff" + endless.name[9:])
-    for path, written in [(earlier, started - 2 * HOUR), (recent, started), (endless, started)]:
-        path.touch()
-        os.utime(path, (written, written))
-    folder = Path(tempfile.mkdtemp(prefix=make_draft_prefix(), dir=tmp_path))
-    (folder / "sheet").touch()
-    os.utime(folder, (0, 0))
-    remove_stale_drafts(tmp_path, before=started + HOUR)
-    assert list(tmp_path.iterdir()) == [recent]
+    assert hospital.go("run") == 0
+    assert all(path.exists() for path in gone), "they may still be written"
+    assert hospital.go("run", clock=LaterClock()) == 0
+    assert [path for path in gone if path.exists()] == []
+    assert [path for path in stay if not path.exists()] == []

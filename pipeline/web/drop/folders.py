@@ -30,7 +30,7 @@ from pipeline.support.atomic_files import (
     make_draft_prefix,
     make_folder,
     publish_draft,
-    remove_stale_drafts,
+    remove_old_drafts,
     sync_file,
     sync_folder,
 )
@@ -49,7 +49,6 @@ from pipeline.web.site import Site
 from pipeline.workflow.stage_settings import build_image_examiner
 
 Outcome = Literal["stored", "same", "waiting"]
-_DAY = 24 * 3600.0
 
 
 class DropFolders:
@@ -79,7 +78,7 @@ class DropFolders:
         now = self._site.clock.now()
         with suppress(OSError, DropRefused):
             for kind in ("roster", "picture"):
-                remove_stale_drafts(self.get_folder(kind), before=now - _DAY)
+                remove_old_drafts(self.get_folder(kind), now=now)
         for waiting in list_folder_content(self._site.config).waiting:
             if waiting.new.modified < now - KEPT_SECONDS:
                 with suppress(OSError):
