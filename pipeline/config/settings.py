@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from pipeline.config.environment import PREFIX, SECRET_VARIABLES, variable_name
+from pipeline.config.environment import PREFIX, SECRET_VARIABLES
 from pipeline.config.profiles import KEY as PROFILES
 from pipeline.config.profiles import (
     OWN_PATHS,
@@ -290,15 +290,17 @@ class ConfigFile:
         document = read_document(path) if path is not None else Document({}, {})
         self._path, self._values = path, values
         self._top, self._profiles = split_profiles(document, path)
-        self._keys = {key: variable_name(key) for key in list_keys()}
-        self._faults = [
-            _describe_unknown_variable(name, [*self._keys.values()])
-            for name in sorted(set(environment) - {*self._keys.values(), *SECRET_VARIABLES})
+        self._variables = {
+            tuple(name.removeprefix(PREFIX).lower().split("__")): name
+            for name in sorted(set(environment) - set(SECRET_VARIABLES))
             if name.startswith(PREFIX)
-        ]
-        self._variables = {key: name for key, name in self._keys.items() if name in environment}
-        given = {key: _parse_variable(key, environment[name]) for key, name in self._variables.items()}
-        self._top_values = _merge_variables(self._top.values, given)
+        }
+        self._top_values = self._top.values
+        for key, name in self._variables.items():
+            given: Any = _parse_variable(key, environment[name])
+            for part in reversed(key):
+                given = {part: given}
+            self._top_values = _merge_values(self._top_values, given)
         parts = (document.values, *(profile.values for profile in self._profiles.values()))
         self._secret_file = path if any(map(_holds_secret, parts)) else None
         self._configs: dict[str | None, Config | ConfigError] = {}
@@ -377,7 +379,7 @@ class ConfigFile:
             return self._top
         own = self._profiles[profile]
         lines = {names: line for names, line in self._top.lines.items() if names not in own.lines}
-        return Document(_merge_values(dict(self._top.values), own.values or {}), {**lines, **own.lines})
+        return Document(_merge_values(self._top.values, own.values or {}), {**lines, **own.lines})
 
     def _get_config(self, profile: str | None) -> Config | ConfigError:
         if profile not in self._configs:
@@ -408,21 +410,15 @@ class ConfigFile:
         except ValidationError as error:
             errors += error.errors()
         renderer = FaultRenderer(
-            self.get_document(profile), self._path, [*self._keys, (PROFILES,)], variables
+            self.get_document(profile), self._path, [*list_keys(), (PROFILES,)], variables
         )
         faults = [renderer.render_fault(error) for error in sorted(errors, key=renderer.get_fault_line)]
         is_ledger_of_file = "ledger" not in self._values and ("ledger",) not in variables
         if config is not None and is_ledger_of_file and _holds_password(config.ledger):
             faults.append(make_message("config.ledger_password", path=self._path))
-        if config is None or faults or self._faults:
-            raise ConfigError([*self._faults, *faults])
+        if config is None or faults:
+            raise ConfigError(faults)
         return config
-
-
-def _describe_unknown_variable(name: str, known: Sequence[str]) -> Message:
-    if name.endswith(("SECRET_ID", "SECRET_KEY")):
-        return make_message("config.secret_variable", name=name)
-    return make_message("config.unknown_variable", name=name, near=suggest_name(name, known))
 
 
 def _holds_secret(values: object) -> bool:
@@ -459,28 +455,13 @@ def _parse_variable(key: tuple[str, ...], text: str) -> object:
     return text
 
 
-def _merge_variables(
-    values: Mapping[str, Any], variables: Mapping[tuple[str, ...], object]
-) -> dict[str, Any]:
-    """Lay the environment's values over the file's."""
-    merged = _merge_values({}, values)
-    for (*sections, last), value in variables.items():
-        target = merged
-        for section in sections:
-            target[section] = {} if target.get(section) is None else target[section]
-            target = target[section]
-        if isinstance(target, dict):  # else the file's section is no section, which is reported
-            target[last] = value
-    return merged
-
-
-def _merge_values(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values laid over others, a section key by key; no section of theirs is shared."""
+def _merge_values(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values laid over others, a section key by key; what should be a section and is none stays, to be reported."""
     merged = dict(below)
     for name, value in above.items():
-        if isinstance(value, Mapping):
-            section = merged.get(name)
-            merged[name] = _merge_values(section if isinstance(section, dict) else {}, value)
-        else:
+        section = merged.get(name)
+        if not isinstance(value, Mapping):
             merged[name] = value
+        elif section is None or isinstance(section, Mapping):
+            merged[name] = _merge_values(section or {}, value)
     return merged

@@ -31,34 +31,10 @@ SECRET = re.compile(
 )  # keys whose values are not shown
 _KEY_NAMES = re.compile(r"(?:tencent|tencentcloud|api|access)?(?:secretid|secretkey|token|accesskey|keyid)")
 MAX_SHOWN = 60  # characters of a value
-MAX_LEVELS = 8  # of mappings and lists in each other
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_SLIPS = (  # what a line looks like whose fault the parser finds only on a later one
-    (re.compile(r"^[^#\"']*[:,\[{-]\s*([\"'])(?:(?!\1).)*$"), "unexpected end of stream"),
-    (re.compile(r"^[^#:\"']*\N{FULLWIDTH COLON}"), "full-width colon"),
-    (re.compile(r"^[^#:\"']*:\s+(\{[^{}:,]*\}|\[[^\[\],]*\])\s*[^\s#]"), "bracket before text"),
-)
-
-# a part of the YAML parser's message -> the text that explains it
-PARSER_TEXTS: Mapping[str, str] = {
-    r"'\t' that cannot start": "config.parser.tab",
-    "that cannot start any token": "config.parser.first_character",
-    "',' or '}'": "config.parser.brace",
-    "',' or ']'": "config.parser.bracket",
-    "mapping values are not allowed": "config.parser.two_colons",
-    "could not find expected ':'": "config.parser.no_colon",
-    "bracket before text": "config.parser.value_in_quotes",
-    "full-width colon": "config.parser.wide_colon",
-    "expected <block end>": "config.parser.indentation",
-    "expected '<document start>'": "config.parser.indentation",
-    "expected the node content": "config.parser.no_value",
-    "unexpected end of stream": "config.parser.quotes",
-    "unknown escape character": "config.parser.backslash",
-    "undefined alias": "config.parser.alias",
-    "expected a single document": "config.parser.documents",
-    "tag": "config.parser.tag",
-    "not YAML": "config.parser.not_yaml",
-}
+_WIDE_COLON = re.compile(
+    r"""[^#:"']*\N{FULLWIDTH COLON}"""
+)  # the parser finds its fault only on a later line
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +53,26 @@ class Document:
 
 def read_document(path: Path) -> Document:
     """Read a YAML file; ConfigError names the line of what cannot be read, of a doubled key or an alias."""
+    text = _read_text(path)
+    lines: dict[tuple[str, ...], int] = {}
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+        values = _read_value(root, (), lines) if root is not None else {}
+    except YAMLError as error:
+        raise ConfigError([_describe_syntax_error(path, text, error)]) from error
+    except _Misfit as error:
+        fault = make_message(error.key, **error.detail)
+        raise ConfigError(
+            [make_message("config.on_line", path=path, line=error.line, fault=fault)]
+        ) from error
+    except RecursionError as error:
+        raise ConfigError([make_message("config.too_deep", path=path)]) from error
+    if not isinstance(values, dict):
+        raise ConfigError([make_message("config.no_mapping", path=path)])
+    return Document(values, lines)
+
+
+def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -84,7 +80,7 @@ def read_document(path: Path) -> Document:
             raise ConfigError([make_message("config.too_large", path=path, limit=MAX_BYTES >> 10)])
         if b"\0" in data and data[:2] not in UTF16:
             raise ConfigError([make_message("config.not_text", path=path)])
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except PermissionError as error:
         command = join(["chmod", "u+r", str(path)])
         forbidden = make_message("config.forbidden", path=path, user=acting_user(), command=command)
@@ -93,87 +89,45 @@ def read_document(path: Path) -> Document:
         raise ConfigError([make_message("config.unreadable", path=path, why=reason_of(error))]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([make_message("config.not_utf8", path=path)]) from error
-    try:
-        root = YAML(typ="safe", pure=True).compose(text)
-    except YAMLError as error:
-        raise ConfigError([_describe_syntax_error(path, *_get_syntax_error(text, error))]) from error
-    except RecursionError as error:
-        raise ConfigError([make_message("config.too_deep", path=path, limit=MAX_LEVELS)]) from error
-    reader = _Reader(path)
-    values = reader.read_value(root, ()) if root is not None else {}
-    if not isinstance(values, dict):
-        reader.faults.append(make_message("config.no_mapping", path=path))
-    if reader.faults:
-        raise ConfigError(reader.faults)
-    return Document(values, reader.lines)
 
 
-def _get_syntax_error(text: str, error: YAMLError) -> tuple[int, str]:
-    """Return the line of a fault and what it is; the parser may find one only on a later line."""
-    why = getattr(error, "problem", None) or "not YAML"
-    position = getattr(error, "problem_mark", None)
-    if "could not find expected ':'" in why:
-        position = error.context_mark  # type: ignore[attr-defined]  # where the key without a colon begins
+def _describe_syntax_error(path: Path, text: str, error: YAMLError) -> Message:
+    """Return the fault that the parser found; of a text that does not end, the line on which it begins counts."""
+    is_of_text = str(getattr(error, "context", "")).startswith("while scanning a")
+    position = getattr(error, "context_mark" if is_of_text else "problem_mark", None)
     line = position.line + 1 if position else 1
-    for number, words in enumerate(text.splitlines()[: line + 1], start=1):
-        slip = next((slip for pattern, slip in _SLIPS if pattern.match(words)), None)
-        if slip is not None:
-            return number, slip
-    return line, why
+    for number, words in enumerate(text.splitlines()[:line], start=1):
+        if _WIDE_COLON.match(words):
+            return make_message("config.wide_colon", path=path, line=number)
+    return make_message("config.syntax", path=path, line=line, why=getattr(error, "problem", None) or "?")
 
 
-def _describe_syntax_error(path: Path, line: int, why: str) -> Message:
-    """Return the fault that the parser found; words that the catalogue does not know stay English."""
-    key = next((key for words, key in PARSER_TEXTS.items() if words in why), None)
-    if key is None:
-        return make_message("config.strange_syntax", path=path, line=line, why=why)
-    return make_message("config.syntax", path=path, line=line, why=make_message(key))
+class _Misfit(Exception):
+    """A part of YAML that a configuration does not use."""
+
+    def __init__(self, node: Node, key: str, **detail: object) -> None:
+        self.line, self.key, self.detail = node.start_mark.line + 1, key, detail
 
 
-class _Reader:
-    """Reads the node tree once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: set[int] = set()
-        self.lines: dict[tuple[str, ...], int] = {}
-        self.faults: list[Message] = []
-
-    def read_value(self, node: Node, names: tuple[str, ...]) -> Any:
-        line = node.start_mark.line + 1
-        if id(node) in self._seen:
-            self._add_fault(line, "config.alias")
-            return None
-        self._seen.add(id(node))
-        if len(names) > MAX_LEVELS:
-            raise ConfigError([make_message("config.too_deep", path=self._path, limit=MAX_LEVELS)])
-        if isinstance(node, MappingNode):
-            return self._read_mapping(node, names)
-        if isinstance(node, SequenceNode):
-            return [self.read_value(item, (*names, str(index))) for index, item in enumerate(node.value)]
-        assert isinstance(node, ScalarNode)
-        plain = node.style is None
-        return None if plain and node.value in _NULL else node.value
-
-    def _read_mapping(self, node: MappingNode, names: tuple[str, ...]) -> dict[str, Any]:
+def _read_value(node: Node, names: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> Any:
+    """Return the value of a node, and enter the line of each key in it; scalars stay text."""
+    if node.anchor is not None:
+        raise _Misfit(node, "config.alias")
+    if isinstance(node, MappingNode):
         values: dict[str, Any] = {}
         for key, value in node.value:
-            line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
-                self._add_fault(line, "config.strange_key")
-                continue
+                raise _Misfit(key, "config.strange_key")
             path = (*names, key.value)
-            if key.value in values:
-                self._add_fault(line, "config.twice", name=key.value, first=self.lines[path])
-                continue
-            self.lines[path] = line
-            values[key.value] = self.read_value(value, path)
+            if path in lines:
+                raise _Misfit(key, "config.twice", name=key.value, first=lines[path])
+            lines[path] = key.start_mark.line + 1
+            values[key.value] = _read_value(value, path, lines)
         return values
-
-    def _add_fault(self, line: int, key: str, /, **detail: object) -> None:
-        self.faults.append(
-            make_message("config.on_line", path=self._path, line=line, fault=make_message(key, **detail))
-        )
+    if isinstance(node, SequenceNode):
+        return [_read_value(item, (*names, str(index)), lines) for index, item in enumerate(node.value)]
+    assert isinstance(node, ScalarNode)
+    return None if node.style is None and node.value in _NULL else node.value
 
 
 def suggest_name(name: str, known: Sequence[str]) -> object:

@@ -44,8 +44,9 @@ def test_a_fault_of_the_section_is_named_without_its_value(file, text, words):
 
 def test_a_variable_of_ours_carries_no_keys(file):
     file.write_text("", "utf-8")
-    with pytest.raises(ConfigError, match="TENCENTCLOUD_SECRET_ID"):
+    with pytest.raises(ConfigError, match="tencent__secret_id") as wrong:
         load(file, {"ESIGN_IMPORT_CREDENTIALS__SECRET_KEY": "s3cret"})
+    assert "s3cret" not in wrong.value.render("en")
 
 
 def test_a_password_in_the_ledgers_address_is_refused_and_never_shown(file):

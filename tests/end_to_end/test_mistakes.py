@@ -136,13 +136,13 @@ MISTAKES = {
         lambda folder: write_config(folder, encoding="gbk"), "run", 2, "编码选 UTF-8", "with encoding UTF-8"
     ),
     "colon forgotten": Mistake(
-        change("app_id:", "app_id"), "run", 2, "config.yaml:3：YAML 写法有误（键后面缺少冒号", "config.yaml:3: a colon is missing"
+        change("app_id:", "app_id"), "run", 2, "config.yaml:3：YAML 写法有误。", "config.yaml:3: not valid YAML"
     ),
     "full-width colon": Mistake(
-        change("seals:", "seals："), "run", 2, "config.yaml:7：YAML 写法有误（冒号要用半角", "config.yaml:7: this colon is full-width"
+        change("seals:", "seals："), "run", 2, "config.yaml:7：冒号要用半角", "config.yaml:7: this colon is full-width"
     ),
     "quotation mark left open": Mistake(
-        change("seals: seals", 'seals: "seals'), "run", 2, "config.yaml:7：YAML 写法有误（引号没有配对", "config.yaml:7: a quotation mark is not closed"
+        change("seals: seals", 'seals: "seals'), "run", 2, "config.yaml:8：YAML 写法有误。请检查这一行和上一行：", "config.yaml:8: not valid YAML"
     ),
     "folder that is not there": Mistake(
         change("seals: seals", "seals: seels"), OFFLINE, 4, "config.yaml:7：seals：找不到", "config.yaml:7: seals: seels does not exist"
@@ -229,8 +229,8 @@ MISTAKES = {
         "config.yaml 是文件，不是文件夹", "config.yaml is a file, not a folder",
     ),
     "seal name without quotes": Mistake(
-        change('"{name}处方章"', "{name}处方章"), "run", 2, "config.yaml:8：YAML 写法有误（以 { 或 [ 开头的值请加引号",
-        "config.yaml:8: put a value that begins with { or [ in quotes",
+        change('"{name}处方章"', "{name}处方章"), "run", 2, "config.yaml:8：YAML 写法有误。",
+        "config.yaml:8: not valid YAML",
     ),
     "sandbox without http": Mistake(
         change("http://127.0.0.1:9", "127.0.0.1:9"), "run", 2, "要写 http://127.0.0.1:9", "write http://127.0.0.1:9"

@@ -78,7 +78,7 @@ TEXTS_OF: Mapping[str, str] = {
 ENGLISH_ALONE = {
     "system.unlisted": {"words"},
     "database.unlisted": {"words"},
-    "config.strange_syntax": {"why"},
+    "config.syntax": {"why"},
     "faults.not_yaml": {"error"},
 }
 # English texts that name a language by its own name, a title as it stands in a sheet, an interface as Tencent calls it, or a page of its console
