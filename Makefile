@@ -97,7 +97,7 @@ lint: .venv/dev  ## ruff, mypy --strict, import rules, dead code, tests of archi
 	$(BIN)/vulture
 	$(BIN)/python -m pytest -q $(OF_LINT)
 
-docs: .venv/dev  ## write docs/{zh,en}/codes.md and docs/config.schema.json again from the program
+docs: .venv/dev  ## write config.yaml, docs/config.schema.json and the tables of codes and keys again from the program
 	PYTHONPATH=. $(BIN)/python docs/codes.py
 	PYTHONPATH=. $(BIN)/python docs/config_schema.py
 

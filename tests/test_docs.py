@@ -38,12 +38,16 @@ HAN = re.compile("[一-鿿]")
 INTERFACE = "创建导入处方单个人印章"  # an account manager knows it by this name alone
 
 
-@pytest.fixture(scope="module")
-def codes():
-    spec = importlib.util.spec_from_file_location("docs_codes", REPOSITORY / "docs" / "codes.py")
+def load_script(name):
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", REPOSITORY / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def codes():
+    return load_script("codes")
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -176,11 +180,13 @@ def test_the_version_has_its_section():
     assert versions[0] == __version__
 
 
-def test_the_published_schema_is_the_one_that_the_command_prints(capsys):
+def test_the_keys_are_published_as_they_are_declared(capsys):
+    keys = load_script("config_schema")
     assert main(["config", "show", "--schema"]) == 0
-    assert (REPOSITORY / "docs" / "config.schema.json").read_text("utf-8") == capsys.readouterr().out, (
-        "run make docs"
-    )
+    assert keys.SCHEMA.read_text("utf-8") == capsys.readouterr().out, "run make docs"
+    assert keys.CONFIG.read_text("utf-8") == keys.render_sample(), "run make docs"
+    for language in ("zh", "en"):
+        assert keys.page(language).read_text("utf-8") == keys.render_page(language), "run make docs"
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -118,7 +118,7 @@ def _make_alarm(
     session: Session, config: Config, log: WorkerLog
 ) -> Callable[[str | None, list[LastEnd]], str]:
     """Return what a worker calls with how the last jobs of the hospitals ended. Raises UsageError without the extra."""
-    from pipeline.config.sections import parse_duration
+    from pipeline.config.values import parse_duration
     from pipeline.operations.hospitals_alarm import HospitalsAlarm, get_hospital_fault, read_alarm_channels
     from pipeline.operations.notify import name_channel
 
@@ -411,7 +411,7 @@ def _read_hospitals(
 
     Raises UsageError for a hospital whose ledger is in another database.
     """
-    from pipeline.config.sections import parse_age
+    from pipeline.config.values import parse_age
     from pipeline.hosts.daily_jobs import KEEP_DAYS, Hospital
 
     file = session.open_config_file(session.config_name)

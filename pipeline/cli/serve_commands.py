@@ -50,7 +50,7 @@ def serve(session: Session, *, address: str | None, in_browser: bool) -> int:
 
 def _parse_address(config: Config, address: str | None) -> tuple[str, int]:
     """Return host and port of the command line, else of the configuration."""
-    from pipeline.config.sections import parse_listen
+    from pipeline.config.values import parse_listen
 
     try:
         return parse_listen(config.web.listen if address is None else address, lowest_port=0)

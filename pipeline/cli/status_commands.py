@@ -61,7 +61,7 @@ def status(session: Session, *, max_age: str | None, count: int | None) -> int:
 
 
 def _parse_max_age(text: str) -> float:
-    from pipeline.config.sections import parse_age, parse_duration
+    from pipeline.config.values import parse_age, parse_duration
 
     try:
         return parse_age(text) or parse_duration(text)

@@ -1,57 +1,42 @@
-"""The sections of config.yaml: one class each, every key with its default, its description and its checks.
+"""The sections of config.yaml: one class each, every key with its default, what it means and its checks.
 
 `pipeline.config.settings` puts them together.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import math
-import re
-from datetime import datetime, time
+from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
-    PlainValidator,
     SecretStr,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from pipeline.config.yaml_loader import OURS
-from pipeline.domain.server_address import ServerAddress, is_address, is_loopback
+from pipeline.config.values import (
+    Age,
+    Duration,
+    Endpoint,
+    Listen,
+    Network,
+    Origin,
+    Proxy,
+    TimeOfDay,
+    get_endpoint_fault,
+    host_of,
+    make_fault,
+)
+from pipeline.domain.server_address import is_loopback
 from pipeline.esign.contracts import CONTRACTS, OPTIONAL_PARAMETERS
 from pipeline.esign.products import ESS, ESSBASIC, PRODUCTS
-from pipeline.ledger.tenant import PRODUCTION_HOSTS, TEST_HOSTS
-
-HTTPS_PORT = 443
-MAX_PORT = 65_535
-SERVICE_HOSTS = (PRODUCTION_HOSTS, ".ess.tencent.cn")
-assert TEST_HOSTS.endswith(SERVICE_HOSTS[1])
-
-# Stricter than urlsplit, and ASCII alone: what one parser takes for a part of the host, another takes for its end.
-_HOST = r"(?P<host>\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*)"
-_PORT = r"(?::(?P<port>[0-9]{1,5}))?"
-_ADDRESS = re.compile(rf"(?P<scheme>https?)://{_HOST}{_PORT}/?", re.IGNORECASE | re.ASCII)
-_PROXY = re.compile(rf"(?P<scheme>https?)://(?:[^\s/@\\]+@)?{_HOST}{_PORT}/?", re.IGNORECASE | re.ASCII)
-_HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 
 PLACEHOLDER = "…"
-
-
-def host_of(text: str) -> str:
-    """Return the host of ``http(s)://host[:port]``, the empty text where an address is none."""
-    match = _ADDRESS.fullmatch(text)
-    return match["host"].lower().strip("[]") if match else ""
 
 
 _FILE_ENDPOINTS = {
@@ -61,73 +46,9 @@ _FILE_ENDPOINTS = {
 }
 
 
-def get_endpoint_fault(text: str) -> str | None:
-    """Return the key of the sentence why nothing may be sent to an address, None for one that is allowed.
-
-    Only the service's own hosts are allowed, over https; this machine also over http.
-    """
-    match = _ADDRESS.fullmatch(text)
-    if match is None:
-        if _HAS_SCHEME.match(text):
-            return "config.only_host"
-        return "config.no_scheme_here" if is_loopback(host_of(f"http://{text}")) else "config.no_scheme"
-    if not _has_possible_port(match):
-        return "config.no_port"
-    if is_loopback(host_of(text)):
-        return None
-    if match["scheme"].lower() != "https":
-        return "config.needs_https"
-    is_service = host_of(text).endswith(SERVICE_HOSTS) and int(match["port"] or HTTPS_PORT) == HTTPS_PORT
-    return None if is_service else "config.not_tencent"
-
-
-def _has_possible_port(match: re.Match[str]) -> bool:
-    return match["port"] is None or 1 <= int(match["port"]) <= MAX_PORT
-
-
-def _require_endpoint(value: str) -> str:
-    if (fault := get_endpoint_fault(value)) is not None:
-        raise make_fault(fault, value=value)
-    return value
-
-
-def _require_proxy(value: str) -> str:
-    match = _PROXY.fullmatch(value)
-    if match is None or not _has_possible_port(match):
-        raise make_fault("config.proxy" if match is None else "config.no_port")
-    return value
-
-
-def _read_ledger(value: object) -> Path | ServerAddress:
-    if isinstance(value, Path | ServerAddress):
-        return value
-    if not isinstance(value, str):
-        raise PydanticCustomError("path_type", "not a path")
-    if not is_address(value):
-        return Path(value)
-    address = ServerAddress.parse(value)
-    if address is None:  # its text is not shown: it may hold a password
-        raise make_fault("config.no_ledger")
-    return address
-
-
-def make_fault(key: str, /, **detail: object) -> PydanticCustomError:
-    """Return a fault of a value, whose text is a message of ours."""
-    return PydanticCustomError(OURS, "{key}", {"key": key, "detail": detail})
-
-
-def Key(default: Any, description: str, **limits: Any) -> Any:  # noqa: N802 - as pydantic's Field
-    """Return the default of a key, with its description in the JSON Schema and limits as `pydantic.Field` has them."""
-    return Field(default=default, description=description, **limits)
-
-
-Endpoint = Annotated[str, AfterValidator(_require_endpoint)]
-LedgerPlace = Annotated[
-    Path | ServerAddress,
-    PlainValidator(_read_ledger),
-    PlainSerializer(str),
-    WithJsonSchema({"format": "path", "type": "string"}),
-]
+def Key(default: Any, zh: str, en: str, **limits: Any) -> Any:  # noqa: N802 - as pydantic's Field
+    """Return the default of a key, with what it means in both languages, and limits as `pydantic.Field` has them."""
+    return Field(default=default, description=f"{zh}\n{en}", **limits)
 
 
 class Section(BaseModel):
@@ -141,52 +62,107 @@ class Api(Section):
 
     product: Literal[tuple(PRODUCTS)] = Key(  # type: ignore[valid-type]
         ESSBASIC.name,
-        "essbasic: a platform acts for the hospital; ess: the hospital is itself a customer of the service",
+        "`essbasic`：平台代医院调用；`ess`：医院自己就是电子签客户",
+        "`essbasic`: a platform acts for the hospital; `ess`: the hospital is itself a customer",
     )
     contract: Literal["file_id", "inline"] = Key(
         "file_id",
-        "file_id: upload, then create; inline: the older interface, with the picture in the request, which Tencent marks as without effect",
+        "`file_id`：先上传图片再创建（现行接口）；`inline`：旧接口，图片写在请求里，腾讯已标为不再起作用",
+        "`file_id`: upload, then create (the current interface); `inline`: the older one, picture in the request, which Tencent marks as without effect",
     )
     endpoint: Endpoint = Key(
         ESSBASIC.endpoints["production"].general,
-        "Host of the service; null: production of the product",
+        "服务的地址；null：该产品的正式环境。联调环境：https://essbasic.test.ess.tencent.cn",
+        "Address of the service; null: production of the product. Test: https://essbasic.test.ess.tencent.cn",
         json_schema_extra={"type": ["string", "null"]},
     )
     file_endpoint: Endpoint = Key(
         ESSBASIC.endpoints["production"].files,
-        "Host for uploads; null: the one that belongs to endpoint",
+        "上传图片的地址；null：与 endpoint 配套的",
+        "Address for uploads; null: the one that belongs to endpoint",
         json_schema_extra={"type": ["string", "null"]},
     )
-    region: str | None = Key(None, "X-TC-Region; not needed")
-    app_id: str = Key(PLACEHOLDER, "Agent.AppId, from the platform's e-Sign console")
-    organization_open_id: str = Key(PLACEHOLDER, "Agent.ProxyOrganizationOpenId: the hospital")
-    operator_open_id: str = Key(PLACEHOLDER, "Operator.OpenId: the employee who acts")
-    proxy_operator_open_id: str | None = Key(None, "Agent.ProxyOperator.OpenId, if it differs")
-    proxy_app_id: str | None = Key(None, "Old accounts with inline only")
-    organization: str = Key(
-        PLACEHOLDER, "ess only: the hospital's id in the e-Sign console; names the ledger, is not sent"
+    region: str | None = Key(None, "X-TC-Region，一般不用填", "X-TC-Region; not needed")
+    app_id: str = Key(
+        PLACEHOLDER,
+        "只用于 essbasic：Agent.AppId，在平台的电子签控制台",
+        "essbasic only: Agent.AppId, from the platform's e-Sign console",
     )
-    operator_user_id: str = Key(PLACEHOLDER, "ess only: Operator.UserId, the employee who acts")
+    organization_open_id: str = Key(
+        PLACEHOLDER,
+        "只用于 essbasic：Agent.ProxyOrganizationOpenId，平台为医院定的编号",
+        "essbasic only: Agent.ProxyOrganizationOpenId, the platform's id of the hospital",
+    )
+    operator_open_id: str = Key(
+        PLACEHOLDER,
+        "只用于 essbasic：Operator.OpenId，平台为经办人定的编号；也用作 Agent.ProxyOperator.OpenId",
+        "essbasic only: Operator.OpenId, the platform's id of the employee who acts; also Agent.ProxyOperator.OpenId",
+    )
+    proxy_operator_open_id: str | None = Key(
+        None, "Agent.ProxyOperator.OpenId，与上一项不同时才填", "Agent.ProxyOperator.OpenId, if it differs"
+    )
+    proxy_app_id: str | None = Key(None, "只用于 inline 的老账号", "Old accounts with inline only")
+    organization: str = Key(
+        PLACEHOLDER,
+        "只用于 ess：医院在电子签控制台里的企业 ID；台账以它为名，不发送，定了就不要改",
+        "ess only: the hospital's id in the e-Sign console; it names the ledger, is not sent, and must never change",
+    )
+    operator_user_id: str = Key(
+        PLACEHOLDER,
+        "只用于 ess：Operator.UserId，经办人；上传时是 Caller.OperatorId",
+        "ess only: Operator.UserId, the employee who acts; of an upload Caller.OperatorId",
+    )
     scene_key: Literal["E_PRESCRIPTION_AUTO_SIGN", "OTHER"] | None = Key(
-        "E_PRESCRIPTION_AUTO_SIGN", "SceneKey of every create"
+        "E_PRESCRIPTION_AUTO_SIGN",
+        "`E_PRESCRIPTION_AUTO_SIGN` 或 `OTHER`；以后再改，已有的印章都会变为 `changed`",
+        "`E_PRESCRIPTION_AUTO_SIGN` or `OTHER`; a later change makes every seal that exists `changed`",
     )
     seal_image_compress: bool | None = Key(
-        None, "inline only, without effect now: the service may compress the picture"
+        None,
+        "只用于 inline，腾讯已标为不再起作用：服务端可以压缩图片",
+        "inline only, without effect now: the service may compress the picture",
     )
-    enable_auto_sign: bool | None = Key(None, "inline only, without effect now: true requires license_type")
+    enable_auto_sign: bool | None = Key(
+        None,
+        "只用于 inline，腾讯已标为不再起作用；true 时必须填 license_type",
+        "inline only, without effect now; true requires license_type",
+    )
     license_type: Literal[0, 1] | None = Key(
-        None, "inline only, without effect now: 0 binds a paid licence, 1 binds none"
+        None,
+        "只用于 inline；仍起作用的账号：0 为每位医生绑定一个付费许可，1 不绑定",
+        "inline only; where it still works: 0 binds a paid licence for each doctor, 1 binds none",
     )
     process_seal: bool | None = Key(
-        None, "ess only: true: the service makes the paper transparent and the colour stronger"
+        None,
+        "只用于 ess；true：服务端把底色变透明、加深颜色。以后再改，不影响已有的印章",
+        "ess only; true: the service makes the paper transparent and the colour stronger. A later change does not concern seals that exist",
     )
     seal_color: Literal["BLACK", "RED", "BLUE"] | None = Key(
-        None, "ess only: colour of a processed picture; requires process_seal: true"
+        None,
+        "只用于 ess，须 process_seal: true：处理后的颜色，`BLACK`（服务端的默认）、`RED` 或 `BLUE`",
+        "ess only, requires process_seal: true: colour of a processed picture, `BLACK` (the service's default), `RED` or `BLUE`",
     )
-    allow_other_card_type: bool = Key(False, "Allow OTHER_CARD_TYPE, if Tencent has enabled it")
-    timeout_seconds: float = Key(45, "Seconds to wait for an answer, from the last byte sent", gt=0)
-    proxy: Annotated[str, AfterValidator(_require_proxy)] | None = Key(None, "HTTP proxy: http://host:port")
-    ca_file: Path | None = Key(None, "File of a private certificate authority")
+    allow_other_card_type: bool = Key(
+        False,
+        "证件类型“其他”（`OTHER_CARD_TYPE`），如护照；须腾讯为贵院开通",
+        "Card type `OTHER_CARD_TYPE` (其他), such as passports, if Tencent has enabled it",
+    )
+    timeout_seconds: float = Key(
+        45,
+        "从发完请求起等待应答的秒数，应大于 30",
+        "Seconds to wait for an answer, from the last byte sent; keep above 30",
+        gt=0,
+    )
+    proxy: Proxy | None = Key(
+        None,
+        "HTTP 代理：http://主机:端口。环境变量 HTTPS_PROXY 不起作用",
+        "HTTP proxy: http://host:port. HTTPS_PROXY in the environment is not used",
+    )
+    ca_file: Path | None = Key(
+        None,
+        "私有证书文件；TLS 证书始终校验",
+        "File of a private certificate authority; TLS is always verified",
+    )
 
     @field_validator("license_type", mode="before")
     @classmethod
@@ -264,9 +240,18 @@ class Api(Section):
 class Limits(Section):
     """The account's quota, and how many creates may be in flight."""
 
-    requests_per_second: float = Key(20, "Calls of each action: Tencent's quota", gt=0, allow_inf_nan=False)
+    requests_per_second: float = Key(
+        20,
+        "每个接口每秒的调用次数，即腾讯的配额；腾讯按接口、地域和子账号计数",
+        "Calls per second of each action: Tencent's quota, which counts by action, region and sub-account",
+        gt=0,
+        allow_inf_nan=False,
+    )
     concurrency: int = Key(
-        20, "Creates in flight; at least calls per second times seconds of an answer", gt=0
+        20,
+        "同时进行的创建请求数，至少是每秒次数 × 应答秒数；配额是每秒 50 次时，两项都写 50",
+        "Creates in flight, at least calls per second times seconds of an answer; with a quota of 50 per second, set both to 50",
+        gt=0,
     )
 
     @field_validator("concurrency", mode="before")
@@ -285,41 +270,54 @@ class Intake(Section):
 
     read_former: bool = Key(
         False,
-        "Read sheets, and files of a roster folder, that hold former staff by their names",
+        "true：名称表明人员已离开（离职、退休、停用等）的工作表，以及名单文件夹里这样的文件，也读取",
+        "true: sheets, and files of a roster folder, whose names tell that their people left (离职, 退休, 停用 …) are read as well",
     )
-
-
-def _read_time(value: object) -> object:
-    if isinstance(value, time):
-        return value
-    try:
-        return datetime.strptime(str(value), "%H:%M").time()  # noqa: DTZ007 - a time of day, local by meaning
-    except ValueError:
-        raise make_fault("config.no_time", value=value) from None
-
-
-TimeOfDay = Annotated[time, BeforeValidator(_read_time), WithJsonSchema({"type": "string"})]
 
 
 class Guards(Section):
     """Limits at which a run stops; null is never."""
 
     new_rows: int | None = Key(
-        200, "Most new doctors, or a fifth of the seals in the ledger if that is more", ge=0
+        200,
+        "新增的医生超过这么多，且超过台账中印章的 20% 时停下（`TOO_MANY_NEW`）；台账还没有印章时不检查",
+        "Most new doctors, or 20 % of the seals in the ledger if that is more (`TOO_MANY_NEW`); not checked while the ledger has no seal",
+        ge=0,
     )
-    shrunk: float | None = Key(0.3, "Share of the people missing since the last run", ge=0, le=1)
-    unknown: int | None = Key(20, "Rows that became unknown in one run", ge=0)
-    deadline: TimeOfDay | None = Key(None, 'Local time of day: "06:00"')
+    shrunk: float | None = Key(
+        0.3,
+        "比上次运行少了这个比例以上的医生时停下（`ROSTER_SHRUNK`）；按人计，不按行",
+        "Share of the doctors that may be missing since the last run (`ROSTER_SHRUNK`); people are counted, not rows",
+        ge=0,
+        le=1,
+    )
+    unknown: int | None = Key(
+        20,
+        "一次运行中结果未知的行超过这么多时停下（`TOO_MANY_UNKNOWN`）",
+        "Most rows that may become unknown in one run (`TOO_MANY_UNKNOWN`)",
+        ge=0,
+    )
+    deadline: TimeOfDay | None = Key(
+        None,
+        '如 "06:00"：到点停下，余下的由下次运行提交；null：不限',
+        'Such as "06:00": stop at that time, the next run sends the rest; null: no limit',
+    )
 
 
 class Notify(Section):
     """Who hears of a run that failed, or ended in another state than the one before."""
 
-    urls: tuple[SecretStr, ...] = Key((), "Addresses of apprise; better kept in the secret file notify__urls")
-    ping: SecretStr | None = Key(
-        None, "Address of a monitor, which is called at the start and the end of every run"
+    urls: tuple[SecretStr, ...] = Key(
+        (),
+        "通知渠道（apprise 的地址）；最好写在密钥文件 notify__urls 里",
+        "Channels, as addresses of apprise; better kept in the secret file notify__urls",
     )
-    name: str | None = Key(None, "Name of the hospital in messages and metrics")
+    ping: SecretStr | None = Key(
+        None,
+        "监控的地址，每次运行开始和结束时访问",
+        "Address of a monitor, which is called at the start and the end of every run",
+    )
+    name: str | None = Key(None, "消息和监控数据里医院的名称", "Name of the hospital in messages and metrics")
 
     @field_validator("ping")
     @classmethod
@@ -329,125 +327,69 @@ class Notify(Section):
         return value
 
 
-_AGE = re.compile(r"([1-9][0-9]{0,4})([dwy])")
-_DAYS = {"d": 1, "w": 7, "y": 365}
-
-
-def parse_age(text: str) -> float | None:
-    """Return an age such as 90d, 12w or 1y in seconds, None for another text."""
-    match = _AGE.fullmatch(text.strip().lower())
-    return int(match[1]) * _DAYS[match[2]] * 86_400.0 if match else None
-
-
-def _require_age(value: str) -> str:
-    if parse_age(value) is None:
-        raise make_fault("config.no_age", value=value)
-    return value
-
-
-Age = Annotated[str, AfterValidator(_require_age)]
-
-
 class Retention(Section):
     """How long the files of earlier runs are kept: days, weeks or years; null keeps all."""
 
     runs: Age | None = Key(
         None,
-        "Workbooks, pages and marked rosters of a run: 90d, 12w, 1y; not those of the last run. Also prepared pictures that no roster needs",
+        "结果表、页面，和含完整证件号码的标记副本；最近一次的不删。名单不再需要的处理过的图片也按它删除",
+        "Workbooks, pages, and marked rosters, which hold whole identity numbers; not those of the last run. Also prepared pictures that no roster needs",
     )
 
 
 class Backup(Section):
     """A copy of the ledger after each run that changed it."""
 
-    folder: Path | None = Key(None, "Folder for the copies, which must exist: on another disk")
-
-
-_DURATION = re.compile(r"([1-9][0-9]{0,4})([smh])")
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-_LISTEN = re.compile(r"(?:(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):)?(?P<port>[0-9]{1,5})")
-LOOPBACK = "127.0.0.1"
-
-
-def parse_duration(text: str) -> float:
-    """Return a duration such as 30s, 10m or 6h in seconds. Raises ValueError for another text."""
-    match = _DURATION.fullmatch(text.strip().lower())
-    if match is None:
-        raise ValueError(text)
-    return int(match[1]) * _SECONDS[match[2]]
-
-
-def _require_duration(value: str) -> str:
-    try:
-        parse_duration(value)
-    except ValueError:
-        raise make_fault("config.no_duration", value=value) from None
-    return value
-
-
-Duration = Annotated[str, AfterValidator(_require_duration)]
-
-
-def parse_listen(text: str, *, lowest_port: int = 1) -> tuple[str, int]:
-    """Return host and port of an address to listen on; a port alone is of this machine. Raises ValueError for another text."""
-    match = _LISTEN.fullmatch(text.strip())
-    if match is None or not lowest_port <= int(match["port"]) <= MAX_PORT:
-        raise ValueError(text)
-    return (match["host"] or LOOPBACK).strip("[]"), int(match["port"])
-
-
-def _require_listen(value: str) -> str:
-    try:
-        parse_listen(value)
-    except ValueError:
-        raise make_fault("config.no_listen", value=value) from None
-    return value
-
-
-Listen = Annotated[str, AfterValidator(_require_listen)]
-
-
-def _require_origin(value: str) -> str:
-    match = _ADDRESS.fullmatch(value)
-    if match is None:
-        raise make_fault("config.no_origin", value=value)
-    if match["scheme"].lower() == "http" and not is_loopback(host_of(value)):
-        raise make_fault("config.no_https", value=value)
-    return value.lower().removesuffix("/")
-
-
-def _require_network(value: str) -> str:
-    try:
-        return str(ipaddress.ip_network(value))
-    except ValueError:
-        raise make_fault("config.no_network", value=value) from None
+    folder: Path | None = Key(
+        None,
+        "已有的文件夹，在另一块磁盘上；保留最近 14 份。null：不备份",
+        "A folder that exists, on another disk; the newest 14 copies are kept. null: none",
+    )
 
 
 class Workers(Section):
     """Runs of every hospital, started by `esign-import worker` on any number of hosts; needs a ledger on a server."""
 
-    start: TimeOfDay = Key(time(1), 'Local time of day at which each hospital is queued: "01:00"')
-    processes: int = Key(2, "Runs at once of one worker, and one more of a few seconds", gt=0)
+    start: TimeOfDay = Key(
+        time(1), "每家医院排队的本地时间", "Local time of day at which each hospital is queued"
+    )
+    processes: int = Key(2, "一个 worker 同时几个运行", "Runs at once of one worker", gt=0)
     retry_seconds: float = Key(
         60,
-        "Wait after a run that stopped early; three times as long after each further one, at most an hour",
+        "提前停止后多久再试，之后每次三倍，最长一小时",
+        "Wait after a run that stopped early, then three times as long each time, at most an hour",
         ge=0,
     )
-    retry_hours: float = Key(5, "Hours after it was queued in which a run is tried again", ge=0)
-    stalled_seconds: float = Key(
-        90, "A worker without a sign of life for so long is dead, and others take over its jobs", ge=1
+    retry_hours: float = Key(
+        5, "排队后几小时内重试", "Hours after it was queued in which a run is tried again", ge=0
     )
-    run_limit: Duration = Key("6h", "A run that lasts longer is ended in order, and tried again: 30m, 6h")
+    stalled_seconds: float = Key(
+        90,
+        "多久没有动静视为已死，任务由别的 worker 接手",
+        "A worker without a sign of life for so long is dead, and others take over its jobs",
+        ge=1,
+    )
+    run_limit: Duration = Key(
+        "6h",
+        "超过这么久的运行会被结束并重试：30m、6h",
+        "A run that lasts longer is ended and tried again: 30m, 6h",
+    )
     progress_limit: Duration = Key(
-        "10m", "A run that gets on with nothing for so long is ended, killed if need be, and tried again: 10m"
+        "10m", "这么久没有进展的运行也会被结束并重试", "So is a run that makes no progress for so long"
     )
     alarm_urls: tuple[SecretStr, ...] = Key(
         (),
-        "Addresses of apprise for the alarm over all hospitals; better kept in the secret file workers__alarm_urls",
+        "各医院共同的告警渠道（apprise 的地址）；最好写在密钥文件 workers__alarm_urls 里",
+        "Channels of the alarm over all hospitals, as addresses of apprise; better kept in the secret file workers__alarm_urls",
     )
-    alarm_age: Duration = Key("26h", "A hospital without a complete run for so long is in the alarm: 26h")
+    alarm_age: Duration = Key(
+        "26h",
+        "这么久没有完整运行的医院就告警",
+        "A hospital without a complete run for so long is in the alarm",
+    )
     listen: Listen | None = Key(
         None,
+        "提供 /health 和 /metrics 的地址：本机的端口，或 0.0.0.0:9187；null：不提供",
         "Where a worker answers /health and /metrics: a port of this machine, or 0.0.0.0:9187; null: nowhere",
     )
 
@@ -457,15 +399,24 @@ class Web(Section):
 
     listen: Listen = Key(
         "127.0.0.1:8766",
+        "在哪里提供：本机的端口，或在有 TLS 或代理时 0.0.0.0:8443",
         "Where it answers: a port of this machine, or 0.0.0.0:8443 with TLS or behind a proxy",
     )
-    url: Annotated[str, AfterValidator(_require_origin)] | None = Key(
-        None, "How browsers write its address: https://esign.hospital.example; null: as listen"
+    url: Origin | None = Key(
+        None,
+        "浏览器里的网址：https://esign.hospital.example；null：同 listen",
+        "How browsers write its address: https://esign.hospital.example; null: as listen",
     )
-    certificate: Path | None = Key(None, "PEM file of the certificate, with those in between; turns on TLS")
-    key: Path | None = Key(None, "PEM file of the certificate's key")
-    trusted_proxy: Annotated[str, AfterValidator(_require_network)] | None = Key(
-        None, "Address or network of the proxy that signs users in; only it may send requests"
+    certificate: Path | None = Key(
+        None,
+        "证书文件（PEM，含中间证书），供其他电脑使用；写了就启用 TLS",
+        "PEM file of the certificate with those in between, for other computers; turns on TLS",
+    )
+    key: Path | None = Key(None, "证书的私钥文件（PEM）", "PEM file of the certificate's key")
+    trusted_proxy: Network | None = Key(
+        None,
+        "负责登录的代理的地址或网段；只有它能发来请求",
+        "Address or network of the proxy that signs users in; only it may send requests",
     )
 
     @model_validator(mode="after")
@@ -481,9 +432,13 @@ class RoleSettings(Section):
     """Where keys come from that are in no file; the secret files and the others come first."""
 
     role: Literal["cvm", "sts", "oidc"] | None = Key(
-        None, "cvm: that of this machine; sts: assumed with keys that are found; oidc: that of a TKE pod"
+        None,
+        "用角色的临时密钥：`cvm` 云服务器的角色，`sts` 扮演的角色，`oidc` TKE 容器的角色",
+        "Temporary keys of a role: `cvm` of this machine, `sts` assumed, `oidc` of a TKE pod",
     )
-    role_arn: str | None = Key(None, "sts only: qcs::cam::uin/…:roleName/…")
+    role_arn: str | None = Key(
+        None, "只用于 sts：qcs::cam::uin/…:roleName/…", "sts only: qcs::cam::uin/…:roleName/…"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -37,7 +37,6 @@ from pipeline.config.sections import (
     Guards,
     Intake,
     Key,
-    LedgerPlace,
     Limits,
     Notify,
     Retention,
@@ -45,8 +44,8 @@ from pipeline.config.sections import (
     Section,
     Web,
     Workers,
-    make_fault,
 )
+from pipeline.config.values import LedgerPlace, make_fault
 from pipeline.config.yaml_loader import (
     Document,
     FaultRenderer,
@@ -81,38 +80,97 @@ def _require_column_word(value: str) -> str:
 class Config(Section):
     """The configuration of esign-import; paths count from the folder of the file."""
 
-    api: Api = Api()
-    limits: Limits = Limits()
-    intake: Intake = Intake()
-    guards: Guards = Guards()
-    notify: Notify = Notify()
-    retention: Retention = Retention()
-    backup: Backup = Backup()
-    credentials: RoleSettings = RoleSettings()
-    workers: Workers = Workers()
-    web: Web = Web()
+    api: Api = Key(Api(), "腾讯电子签的接口，和由谁调用", "The service, and who calls it")
+    limits: Limits = Key(
+        Limits(), "腾讯的配额，和同时进行的请求", "Tencent's quota, and how many requests are in flight"
+    )
+    intake: Intake = Key(Intake(), "怎样读名单", "How rosters are read")
+    guards: Guards = Key(
+        Guards(),
+        "情况异常时停下（退出码 5）；确认无误后用 run --accept-guards 放行一次运行；null：不检查",
+        "Stop a run that looks wrong (exit 5); run --accept-guards allows one run; null: no check",
+    )
+    notify: Notify = Key(
+        Notify(),
+        "运行失败，或结束时的状态与上次不同时，通知谁",
+        "Who hears of a run that failed, or ended in another state than the one before",
+    )
+    retention: Retention = Key(
+        Retention(),
+        "以前各次运行的文件保留多久：90d 天、12w 周、1y 年；null：一直保留",
+        "How long files of earlier runs are kept: 90d days, 12w weeks, 1y years; null: for ever",
+    )
+    backup: Backup = Key(
+        Backup(), "每次运行改动台账之后的备份", "A copy of the ledger after each run that changed it"
+    )
+    credentials: RoleSettings = Key(
+        RoleSettings(),
+        "密钥放在密钥文件里；这里只在用角色时填写",
+        "Keys go into secret files; fill this in only for a role",
+    )
+    workers: Workers = Key(
+        Workers(),
+        "esign-import worker：多台主机分担各医院的运行，台账要在 PostgreSQL 里",
+        "esign-import worker: runs shared by several hosts; needs a ledger in PostgreSQL",
+    )
+    web: Web = Key(Web(), "esign-import serve：浏览器里的页面", "esign-import serve: the page in the browser")
     roster: tuple[Path, ...] = Key(
-        (Path("inbox"),), "Files or folders of rosters", json_schema_extra={"type": ["array", "string"]}
+        (Path("inbox"),),
+        "名单文件或文件夹",
+        "Files or folders of rosters",
+        json_schema_extra={"type": ["array", "string"]},
     )
     columns: Mapping[str, Annotated[str, AfterValidator(_require_column_word)]] = Key(
-        {}, "Title: field, for titles that are not recognised"
+        {},
+        "列名: 字段，用于程序不认识的列名。字段有 `name`、`id_card_number`、`id_card_type`、`mobile`、`staff_no`、`department`、`seal_name`、`picture`、`enable_auto_sign`、`license_type`；`ignore`：不读取这一列",
+        "Title: field, for titles that are not recognised. Fields are `name`, `id_card_number`, `id_card_type`, `mobile`, `staff_no`, `department`, `seal_name`, `picture`, `enable_auto_sign`, `license_type`; `ignore`: the column is not read",
     )
-    seals: Path = Key(Path("seals"), "Folder of seal pictures")
-    seal_name: str = Key("{name}处方章", "Template with {name}, {staff_no} and {department}")
-    seal_name_ascii: bool = Key(False, "Allow letters and digits in seal names")
-    marked_copies: bool = Key(True, "Write a marked copy of every roster, with whole identity numbers")
-    require_review: bool = Key(False, "Send only rows that a person marked right on the page Review")
+    seals: Path = Key(Path("seals"), "印章图片文件夹", "Folder of seal pictures")
+    seal_name: str = Key(
+        "{name}处方章",
+        "印章名称的模板，可用 {name}、{staff_no}、{department}",
+        "Template of seal names, with {name}, {staff_no} and {department}",
+    )
+    seal_name_ascii: bool = Key(False, "印章名称是否允许字母和数字", "Allow letters and digits in seal names")
+    marked_copies: bool = Key(
+        True,
+        "为每份名单写标记副本（含完整证件号码）；false：不写，名单负责人直接改名单",
+        "Write a marked copy of every roster, with whole identity numbers; false: the clerk corrects the roster itself",
+    )
+    require_review: bool = Key(
+        False,
+        "true：只提交在页面“核对”里判为“对”的行，其余为 `not_sent`",
+        "true: send only rows that a person marked right on the page Review; the others stay `not_sent`",
+    )
     ledger: LedgerPlace = Key(
-        Path("state/ledger.sqlite3"), "The ledger: a file on a local disk, or postgresql://… of a server"
+        Path("state/ledger.sqlite3"),
+        "台账：本机磁盘上的文件，或 postgresql://用户@主机/数据库（扩展 postgres）",
+        "The ledger: a file on a local disk, or postgresql://user@host/database (extra postgres)",
     )
     ledger_registry: Literal["strict", "warn"] | None = Key(
-        None, "Of a second or older ledger; null: strict, warn for a sandbox"
+        None,
+        "`strict`：本机上同一机构出现第二个或较旧的台账时拒绝运行；`warn`：只提醒；null：`strict`，沙盒为 `warn`",
+        "`strict`: refuse a second or older ledger of this organisation on this host; `warn`: only warn; null: `strict`, for a sandbox `warn`",
     )
-    out: Path = Key(Path("out"), "Results")
-    results_group: str | None = Key(None, "Group that may read the results; not on Windows")
-    metrics_file: Path | None = Key(None, "Figures of the last run for Prometheus")
-    secrets_dir: Path | None = Key(None, "Folder with tencent__secret_id and tencent__secret_key")
-    language: Literal["zh", "en"] | None = Key(None, "null: the locale's, else English")
+    out: Path = Key(Path("out"), "结果", "Results")
+    results_group: str | None = Key(
+        None,
+        "运行结束后能读结果的用户组（Windows 上不用）",
+        "Group that may read the results of a run that has ended; not on Windows",
+    )
+    metrics_file: Path | None = Key(
+        None,
+        "为 Prometheus 写出最近一次运行数据的文件",
+        "File with the figures of the last run for Prometheus",
+    )
+    secrets_dir: Path | None = Key(
+        None,
+        "存放密钥文件 tencent__secret_id、tencent__secret_key 和 tencent__token 的文件夹；台账在 PostgreSQL 里时还有 ledger__secret、ledger__password",
+        "Folder with the secret files tencent__secret_id, tencent__secret_key and tencent__token; with a ledger in PostgreSQL also ledger__secret and ledger__password",
+    )
+    language: Literal["zh", "en"] | None = Key(
+        None, "zh 或 en；null：按系统语言，没有就用英文", "zh or en; null: the locale's, else English"
+    )
     # not keys: the folder of config.yaml; config.yaml itself, where a password stands in it; the profile that was read
     base: SkipJsonSchema[Path] = Field(default=Path(), exclude=True)
     secret_file: SkipJsonSchema[Path | None] = Field(default=None, exclude=True)

@@ -23,7 +23,8 @@ from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 
 from pipeline.clock import Clock
-from pipeline.config.sections import Workers, parse_duration, parse_listen
+from pipeline.config.sections import Workers
+from pipeline.config.values import parse_duration, parse_listen
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError, Locked
 from pipeline.hosts.daily_jobs import (

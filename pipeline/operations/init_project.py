@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
@@ -17,8 +14,9 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
+from pipeline.config.config_text import render_config
 from pipeline.config.sections import PLACEHOLDER
-from pipeline.config.settings import build_json_schema
+from pipeline.config.settings import Config, build_json_schema
 from pipeline.domain.roster import Field
 from pipeline.errors import UsageError
 from pipeline.esign.products import Product
@@ -28,8 +26,6 @@ from pipeline.support.atomic_files import make_folder, write_atomically, write_j
 CONFIG, SCHEMA = "config.yaml", "config.schema.json"
 SECRETS = ("tencent__secret_id", "tencent__secret_key")
 _IGNORED = ("secrets/", "state/", "out/", "inbox/", "seals/", "*.xlsx")
-_PLAIN = re.compile(r"[A-Za-z][\w.-]*|…")  # a YAML scalar that needs no quotes
-_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 LAST_ROW = 5000  # of the template's drop-down lists
 TEXT_FORMAT = "@"
 _NEEDED = PatternFill("solid", fgColor="1F4E78")
@@ -81,33 +77,28 @@ def create_project(folder: Path, settings: ProjectSettings) -> Path:
     if not template.exists():
         write_atomically(template, lambda path: write_roster_template(path, settings.language))
     write_json(folder / SCHEMA, build_json_schema())
-    _write_new(folder / CONFIG, render_config(settings))
+    _write_new(folder / CONFIG, render_project_config(settings))
     return template
 
 
-def render_config(settings: ProjectSettings) -> str:
-    """Return the text of config.yaml, with comments in one language."""
-    environment = Environment(
-        loader=PackageLoader("pipeline.operations"),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - YAML, and every value goes through `scalar`
-    )
-    environment.filters["scalar"] = quote_scalar
-    environment.globals["say"] = lambda zh, en: zh if settings.language == "zh" else en
-    return environment.get_template("config.yaml.j2").render(
-        product=settings.product.name,
-        endpoint=settings.endpoint,
-        environment_name=render(f"environment.{settings.environment}", settings.language),
-        **{name: settings.ids.get(name) or PLACEHOLDER for name in settings.product.ids},
-        language=settings.language,
-    )
-
-
-def quote_scalar(text: str) -> str:
-    """Return a text as YAML reads it back."""
-    is_plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
-    return text if is_plain else json.dumps(text, ensure_ascii=False)
+def render_project_config(settings: ProjectSettings) -> str:
+    """Return the text of config.yaml: what a hospital fills in or decides, with comments in one language."""
+    ids = {name: settings.ids.get(name) or PLACEHOLDER for name in settings.product.ids}
+    usual = Config().model_dump()
+    chosen = ("roster", "seals", "seal_name", "ledger", "out")
+    values = {
+        "api": {"endpoint": settings.endpoint, "product": settings.product.name, **ids},
+        **{name: usual[name] for name in chosen},
+        "limits": {"requests_per_second": usual["limits"]["requests_per_second"]},
+        "guards": {"deadline": None},
+        "retention": {"runs": "90d"},
+        "backup": {"folder": None},
+        "notify": {"urls": (), "name": None},
+        "secrets_dir": "secrets",
+        "language": settings.language,
+    }
+    head = [f"# yaml-language-server: $schema={SCHEMA}", f"# {render('init.config', settings.language)}"]
+    return "\n".join([*head, *render_config(values, [settings.language])]) + "\n"
 
 
 def _write_new(path: Path, text: str) -> None:

@@ -16,8 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.sections import parse_age
 from pipeline.config.settings import Config
+from pipeline.config.values import parse_age
 from pipeline.domain.results_format import OUTCOMES
 from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble

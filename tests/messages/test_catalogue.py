@@ -57,6 +57,8 @@ IMITATED = "auto_sign gateway checks actions"  # the stand-in answers as the ser
 VOCABULARIES = {
     *READ,
     *(f"sandbox/{name}.py" for name in IMITATED.split()),
+    "config/sections.py",  # what a key means stands in its declaration
+    "config/settings.py",
     "domain/name_variants.py",  # characters that stand for each other
     "domain/service_codes.py",  # the words of the service, to be recognised
     "esign/contracts.py",  # the refusal of an account without this contract
@@ -69,7 +71,6 @@ TEXTS_OF: Mapping[str, str] = {
     "support/terminal_text.py": "，。、；：？！）”’》…",  # begin no line
     "cli/streams.py": "中文",  # to find out whether the console can write Chinese
     "messages/service_errors.py": "。.",  # full stops, to be cut off
-    "config/settings.py": "{name}处方章",  # the default of seal_name: it is sent
     "domain/name_key.py": "[一-鿿]+",  # what needs no folding
     "planning/seal_names.py": "〇一二三四五六七八九",  # of seal names: they are sent
 }

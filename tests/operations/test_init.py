@@ -15,14 +15,14 @@ from people import complete_number, name, number
 
 from pipeline.cli.app import main
 from pipeline.cli.demo import build_tenant
+from pipeline.config.config_text import render_value
 from pipeline.config.settings import load
 from pipeline.config.yaml_loader import read_document
 from pipeline.esign.products import ESSBASIC
 from pipeline.operations.init_project import (
     ProjectSettings,
     create_project,
-    quote_scalar,
-    render_config,
+    render_project_config,
 )
 from pipeline.sandbox.server import Sandbox, SandboxThread
 from pipeline.sandbox.service import FakeService
@@ -57,7 +57,7 @@ def test_the_configuration_holds_what_was_given(tmp_path, language):
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
 def test_every_text_is_read_back_as_it_was_given(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "scalar.yaml"
-    path.write_text(f"key: {quote_scalar(text)}\n", "utf-8")
+    path.write_text(f"key: {render_value(text)}\n", "utf-8")
     assert read_document(path).values == {"key": text}
 
 
@@ -68,7 +68,9 @@ def test_an_id_that_was_not_given_stays_to_be_filled_in(tmp_path):
 
 
 def test_the_configuration_has_comments_in_one_language():
-    chinese, english = (render_config(make_settings(language=language, ids={})) for language in ("zh", "en"))
+    chinese, english = (
+        render_project_config(make_settings(language=language, ids={})) for language in ("zh", "en")
+    )
     assert "Rosters" not in chinese
     assert not any(
         "一" <= character <= "龥" for character in english.replace("处方章", "").replace("医院", "")
