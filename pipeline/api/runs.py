@@ -36,7 +36,7 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.esign.signing import Credentials
 from pipeline.ledger.protocol import Ledger
-from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
+from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hook
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
 from pipeline.reports.row_values import to_frame
@@ -248,7 +248,7 @@ class _Sending:
 
     async def run(self, *, new_ledger: bool = False) -> Result:
         """Hold the lock and the ledger for one run that may be cancelled."""
-        await asyncio.to_thread(call_run_start_hooks, self.request.command, self.config)
+        await asyncio.to_thread(call_run_start_hook, self.request.command, self.config)
         stop = StopSignal()
         opened = tenant_ledger.lock_ledger(self.config, self.request, self.clock, new_ledger=new_ledger)
         return await _drain_when_cancelled(self._run_import(stop, opened), stop)

@@ -27,7 +27,7 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.run import Halt, RunReport, RunRequest, Traffic, more_severe_exit
 from pipeline.errors import EsignImportError, LeaseLost, LockLost
 from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hooks
+from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hook
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import make_folder
 from pipeline.support.rights import make_private
@@ -51,7 +51,7 @@ def record_command(
     run = run_request.reserve_run_id(config, session.clock)
     begun = start_report(config, run=run, command=command, started=session.clock.now(), out=out)
     recorder = RunRecorder(session, config, begun)
-    call_run_start_hooks(command, config, session.warn_of_hook)
+    call_run_start_hook(command, config, session.warn_of_hook)
     try:
         require_ready(config, session.config_name)
         yield recorder

@@ -1,7 +1,7 @@
 """Calls hooks when a run begins and when it ended, also where it had no results. Imports little: a refused run is quick.
 
-A hook is a function, and a line of `list_run_start_hooks` or `list_run_end_hooks` below the key of the configuration that
-asks for it. One that every `run` calls at its end is here: `remove_drafts_of_killed_processes`.
+A hook of the end is a function, and a line of `list_run_end_hooks` below the key of the configuration that asks for it.
+One that every `run` calls at its end is here: `remove_drafts_of_killed_processes`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from pipeline.support.atomic_files import remove_old_drafts
 from pipeline.workflow.recorded_runs import LATEST, RUN_FOLDER
 
 LOG = logging.getLogger(__name__)
-RunStartHook = Callable[[str, Config], None]  # called with the command
 RunEndHook = Callable[[RunReport, Config], None]
 Warn = Callable[[EsignImportError], None]
 SECRET_FILES = ("notify__urls", "notify__ping")
@@ -31,14 +30,6 @@ RECENT_RUNS = 30  # whose folders are looked through: hundreds on a network driv
 
 
 # ruff: noqa: PLC0415 - what is not configured is not imported
-def list_run_start_hooks(config: Config) -> Iterator[tuple[str, RunStartHook]]:
-    """Yield what is called before a run reads anything."""
-    if has_watchers(config):
-        from pipeline.operations.notify import ping_run_start
-
-        yield "notify.ping", ping_run_start
-
-
 def list_run_end_hooks(config: Config) -> Iterator[tuple[str, RunEndHook]]:
     """Yield what is called with a run that ended, in this order."""
     if config.results_group:
@@ -72,10 +63,12 @@ def has_watchers(config: Config) -> bool:
     return bool(config.notify.urls or config.notify.ping or any(map(os.path.isfile, files)))
 
 
-def call_run_start_hooks(command: str, config: Config, warn: Warn | None = None) -> None:
-    """Call every hook with a run that begins; one that fails is a warning."""
-    for name, hook in list_run_start_hooks(config):
-        _call_hook(name, partial(hook, command, config), warn)
+def call_run_start_hook(command: str, config: Config, warn: Warn | None = None) -> None:
+    """Call the monitor before a run reads anything; where that fails it is a warning."""
+    if has_watchers(config):
+        from pipeline.operations.notify import ping_run_start
+
+        _call_hook("notify.ping", partial(ping_run_start, command, config), warn)
 
 
 def call_run_end_hooks(report: RunReport, config: Config, warn: Warn | None = None) -> None:
