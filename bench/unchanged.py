@@ -35,13 +35,13 @@ def prepare_hospital(folder: str, rows: int) -> None:
 def seal_everyone(hospital: Hospital) -> None:
     """Enter a seal for every row of the roster, as if a first run had made them."""
     from pipeline.clock import SystemClock
-    from pipeline.config.settings import load as load_config
+    from pipeline.config.settings import Config
     from pipeline.workflow import import_run, stage_settings
     from pipeline.workflow.run_request import build_request
     from pipeline.workflow.tenant_ledger import lock_ledger
 
     clock = SystemClock()
-    config = load_config(hospital.folder / "config.yaml", {})
+    config = Config.load(hospital.folder / "config.yaml", environment={})
     request = build_request("run", config, clock)
     with lock_ledger(config, request, clock) as (ledger, site_key):
         plan = import_run.prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)

@@ -105,12 +105,12 @@ def test_every_exit_code_stands_there(readme):
 
 
 def test_the_sample_configuration_holds_every_key_and_is_accepted():
-    from pipeline.config.settings import load
+    from pipeline.config.settings import Config
     from pipeline.config.yaml_loader import read_document
 
     lines = read_document(REPOSITORY / "config.yaml").lines
     assert [key for key in list_keys() if key not in lines] == []
-    assert load(REPOSITORY / "config.yaml", {}).api.placeholders == (
+    assert Config.load(REPOSITORY / "config.yaml", environment={}).api.placeholders == (
         "api.app_id",
         "api.organization_open_id",
         "api.operator_open_id",

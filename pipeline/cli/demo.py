@@ -42,7 +42,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.cli.run_session import run_command
     from pipeline.config.environment import variable_name
     from pipeline.config.named_paths import require_results_folder
-    from pipeline.config.settings import load
+    from pipeline.config.settings import Config
     from pipeline.domain.results_format import COPIES, WORKBOOK
     from pipeline.domain.run import RunRequest
     from pipeline.esign.products import ESSBASIC
@@ -55,10 +55,12 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     if not session.config_path.exists():
         create_sandbox_project(folder, ESSBASIC, session.language)
     roster, latest = folder / "inbox" / "roster.xlsx", folder / "out" / "latest"
-    tenant = build_tenant(load(session.config_path, {}))
+    tenant = build_tenant(Config.load(session.config_path, environment={}))
     stand_in = Sandbox(FakeService(tenants=(tenant,)), latency=0.08, truth_file=get_truth_file(folder))
     with SandboxThread(stand_in) as service:
-        config = load(session.config_path, {variable_name(("api", "endpoint")): service.url})
+        config = Config.load(
+            session.config_path, environment={variable_name(("api", "endpoint")): service.url}
+        )
         with record_command(session, "run", config) as recorder:
             request = RunRequest(
                 "run",

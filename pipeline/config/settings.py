@@ -221,7 +221,7 @@ class Config(Section):
         fault, and UsageError for a profile that is not there.
         """
         file = _make_path(path) if path is not None else None
-        return load(file, os.environ if environment is None else environment, values, profile=profile)
+        return ConfigFile(file, os.environ if environment is None else environment, values).load(profile)
 
     @staticmethod
     def list_profiles(path: Path | str) -> tuple[str, ...]:
@@ -319,17 +319,6 @@ def _make_path(path: object) -> Path:
     if isinstance(path, Path | str) and str(path) and "\0" not in str(path):
         return Path(path)
     raise UsageError("usage.argument", name="path", kind=type(path).__name__, expected="Path, str")
-
-
-def load(
-    path: Path | None,
-    environment: Mapping[str, str],
-    values: Mapping[str, Any] = MappingProxyType({}),
-    *,
-    profile: str | None = None,
-) -> Config:
-    """Read a configuration; ``path`` None means defaults and environment alone. See `Config.load` and `ConfigFile`."""
-    return ConfigFile(path, environment, values).load(profile)
 
 
 class ConfigFile:

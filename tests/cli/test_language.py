@@ -12,7 +12,7 @@ import pytest
 from pipeline.cli.app import cli, main
 from pipeline.cli.help import list_texts
 from pipeline.config.environment import choose_message_language
-from pipeline.config.settings import list_keys, load
+from pipeline.config.settings import Config, list_keys
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.areas import get_words
 from pipeline.messages.catalogue import render_text
@@ -150,7 +150,7 @@ def test_every_kind_of_wrong_value_is_reported_in_chinese(tmp_path):
             group[key] = value
         (tmp_path / "c.yaml").write_text(nest(values), "utf-8")
         with pytest.raises(ConfigError) as caught:
-            load(tmp_path / "c.yaml", {})
+            Config.load(tmp_path / "c.yaml", environment={})
         reported |= {*caught.value.render("zh").replace(str(tmp_path), "").splitlines()}
     assert len(reported) > 300
     assert [row for row in reported if english.search(row) or not HAN.search(row)] == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.errors import ConfigError
 
 
@@ -15,7 +15,7 @@ def file(tmp_path):
 
 def refuse(file, profile=None):
     with pytest.raises(ConfigError) as caught:
-        load(file, {}, profile=profile)
+        Config.load(file, environment={}, profile=profile)
     assert "s3cret" not in caught.value.render("en") + caught.value.render("zh")
     return caught.value.render("en")
 
@@ -24,7 +24,7 @@ def test_the_keys_of_one_hospital_among_several_are_refused_as_well(file):
     keys = "credentials: {secret_id: AKIDliteral, secret_key: literal-s3cret}"
     file.write_text(f"profiles:\n  north:\n    {keys}\n  south:\n    seals: seals\n", "utf-8")
     assert "Keys do not belong in config.yaml" in refuse(file, "north")
-    assert load(file, {}, profile="south").profile == "south"
+    assert Config.load(file, environment={}, profile="south").profile == "south"
 
 
 @pytest.mark.parametrize(("text", "words"), [
@@ -45,7 +45,7 @@ def test_a_fault_of_the_section_is_named_without_its_value(file, text, words):
 def test_a_variable_of_ours_carries_no_keys(file):
     file.write_text("", "utf-8")
     with pytest.raises(ConfigError, match="tencent__secret_id") as wrong:
-        load(file, {"ESIGN_IMPORT_CREDENTIALS__SECRET_KEY": "s3cret"})
+        Config.load(file, environment={"ESIGN_IMPORT_CREDENTIALS__SECRET_KEY": "s3cret"})
     assert "s3cret" not in wrong.value.render("en")
 
 
@@ -53,7 +53,7 @@ def test_a_password_in_the_ledgers_address_is_refused_and_never_shown(file):
     file.write_text("ledger: 'postgresql://importer:s3cret@db.platform/esign'\n", "utf-8")
     assert "ledger__password" in refuse(file)
     # one that comes from elsewhere than the file is none of the file's
-    config = load(file, {"ESIGN_IMPORT_LEDGER": "postgresql://i:pa55@db/esign"})
+    config = Config.load(file, environment={"ESIGN_IMPORT_LEDGER": "postgresql://i:pa55@db/esign"})
     assert config.ledger.url == "postgresql://i:pa55@db/esign"
     assert "pa55" not in config.digest_text() + repr(config) + config.name_ledger()
 
@@ -65,6 +65,6 @@ def test_a_password_in_the_ledgers_address_is_refused_and_never_shown(file):
 def test_an_address_that_is_no_ledger_is_refused_without_its_text(file, text):
     file.write_text(f"ledger: '{text}'\n", "utf-8")
     with pytest.raises(ConfigError, match="must be a path on a local disk, or postgresql://user") as caught:
-        load(file, {})
+        Config.load(file, environment={})
     shown = caught.value.render("en") + caught.value.render("zh")
     assert "55" not in shown.replace(str(file), "")

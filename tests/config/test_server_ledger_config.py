@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.cli.app import main
 from pipeline.config.named_paths import read_ledger_secret, read_server_address
-from pipeline.config.settings import Config, load
+from pipeline.config.settings import Config
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import ConfigError, UsageError
 from pipeline.operations.notify import state_path
@@ -28,7 +28,7 @@ def file(tmp_path):
 
 
 def test_hospitals_share_an_address_and_nothing_else(file):
-    north, south = (load(file, {}, profile=name) for name in ("north", "south"))
+    north, south = (Config.load(file, environment={}, profile=name) for name in ("north", "south"))
     assert str(north.ledger) == str(south.ledger) == URL == north.name_ledger()
     assert north.work_folder != south.work_folder
     assert state_path(north) != state_path(south)
@@ -37,15 +37,25 @@ def test_hospitals_share_an_address_and_nothing_else(file):
 
 
 def test_the_address_by_the_environment(file):
-    config = load(file, {"ESIGN_IMPORT_LEDGER": "postgres://other@db/esign"}, profile="north")
+    config = Config.load(
+        file, environment={"ESIGN_IMPORT_LEDGER": "postgres://other@db/esign"}, profile="north"
+    )
     assert config.name_ledger() == "postgres://other@db/esign"
-    assert load(file, {"ESIGN_IMPORT_LEDGER": "here/l.sqlite3"}, profile="north").is_ledger_on_server is False
+    assert (
+        Config.load(
+            file, environment={"ESIGN_IMPORT_LEDGER": "here/l.sqlite3"}, profile="north"
+        ).is_ledger_on_server
+        is False
+    )
 
 
 def test_one_hospital_has_a_file_and_the_others_a_server(file):
     file.write_text(HOSPITALS.replace("south: {", "south: {ledger: south.sqlite3, "), "utf-8")
-    assert load(file, {}, profile="south").resolve_ledger_file() == file.parent / "south.sqlite3"
-    assert load(file, {}, profile="north").is_ledger_on_server
+    assert (
+        Config.load(file, environment={}, profile="south").resolve_ledger_file()
+        == file.parent / "south.sqlite3"
+    )
+    assert Config.load(file, environment={}, profile="north").is_ledger_on_server
 
 
 def test_the_secret_is_that_of_systemd_then_of_the_folder_then_of_the_environment(tmp_path):
@@ -76,9 +86,9 @@ def test_a_secret_that_is_missing_or_weak_is_refused_with_the_way_to_make_one(tm
 
 
 def test_the_secret_is_no_unknown_variable_and_no_key(file):
-    load(file, {"ESIGN_IMPORT_LEDGER_SECRET": SECRET}, profile="north")
+    Config.load(file, environment={"ESIGN_IMPORT_LEDGER_SECRET": SECRET}, profile="north")
     with pytest.raises(ConfigError, match="ESIGN_IMPORT_LEDGER_SECRETS"):
-        load(file, {"ESIGN_IMPORT_LEDGER_SECRETS": SECRET}, profile="north")
+        Config.load(file, environment={"ESIGN_IMPORT_LEDGER_SECRETS": SECRET}, profile="north")
 
 
 def test_the_password_is_that_of_its_file(tmp_path):
@@ -104,6 +114,6 @@ def test_config_validate_and_show_accept_a_ledger_on_a_server(file, capsys):
 def test_a_folder_for_copies_of_a_ledger_on_a_server_is_refused(file):
     file.write_text(f"backup: {{folder: copies}}\n{HOSPITALS}", "utf-8")
     with pytest.raises(ConfigError, match=r"config\.yaml:2: ledger: .*pg_dump"):
-        load(file, {}, profile="north")
+        Config.load(file, environment={}, profile="north")
     file.write_text(file.read_text("utf-8").replace("copies", "null"), "utf-8")
-    assert load(file, {}, profile="north").is_ledger_on_server
+    assert Config.load(file, environment={}, profile="north").is_ledger_on_server

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.app import main
-from pipeline.config.settings import Config, list_keys, load
+from pipeline.config.settings import Config, list_keys
 from pipeline.errors import ConfigError
 
 
 def _load(tmp_path, text, environment=None) -> Config:
     path = tmp_path / "config.yaml"
     path.write_text(text, "utf-8")
-    return load(path, environment or {})
+    return Config.load(path, environment=environment or {})
 
 
 def _faults(tmp_path, text, environment=None) -> str:
@@ -86,7 +86,7 @@ def test_a_fault_next_to_a_variable_is_named(tmp_path, text, name, words):
 def test_a_file_in_another_encoding_is_refused_with_the_way_to_save_it(tmp_path):
     (tmp_path / "config.yaml").write_bytes("seals: 处方印章\n".encode("gbk"))
     with pytest.raises(ConfigError, match="Save as with encoding UTF-8"):
-        load(tmp_path / "config.yaml", {})
+        Config.load(tmp_path / "config.yaml", environment={})
 
 
 def test_every_fault_is_reported_at_once_with_its_line(tmp_path):
@@ -180,7 +180,7 @@ def test_faults_name_their_line_and_value_in_the_order_of_the_file(tmp_path):
         "guards:\n  unknown: 7\n  new_rows: some\napi:\n  timeout_seconds: -2\nlangage: zh\n", "utf-8"
     )
     with pytest.raises(ConfigError) as wrong:
-        load(path, {"ESIGN_IMPORT_LIMITS__CONCURRENCY": "many"})
+        Config.load(path, environment={"ESIGN_IMPORT_LIMITS__CONCURRENCY": "many"})
     en, zh = wrong.value.render("en"), wrong.value.render("zh")
     lines = [line.removeprefix(f"{path}:") for line in en.splitlines()]
     assert (
@@ -199,7 +199,7 @@ def test_a_secret_that_does_not_fit_is_not_shown(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("intake: {password: [hunter2]}\napi: {proxy: 'hunter2'}\n", "utf-8")
     with pytest.raises(ConfigError) as wrong:
-        load(path, {})
+        Config.load(path, environment={})
     assert "hunter2" not in wrong.value.render("en").replace("api.proxy", "")
 
 
@@ -238,14 +238,14 @@ def test_missing_paths_are_named(tmp_path, capsys, monkeypatch):
     ("written", "used"), [("20", 20), ("2.7", 2), ("0.5", 1), ("1e1", 10), (7, 7), (0.2, 1)]
 )
 def test_concurrency_is_a_whole_number_and_at_least_one(written, used):
-    concurrency = load(None, {}, {"limits": {"concurrency": written}}).limits.concurrency
+    concurrency = Config.load(None, environment={}, limits={"concurrency": written}).limits.concurrency
     assert (type(concurrency), concurrency) == (int, used)
 
 
 @pytest.mark.parametrize("written", ["0", "-0.5", "-3", "nan", "inf", "many", None])
 def test_a_concurrency_that_is_not_positive_is_refused(written):
     with pytest.raises(ConfigError, match="concurrency"):
-        load(None, {}, {"limits": {"concurrency": written}})
+        Config.load(None, environment={}, limits={"concurrency": written})
 
 
 def test_the_schema_describes_every_key_and_nothing_else(capsys):

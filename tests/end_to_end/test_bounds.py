@@ -56,9 +56,9 @@ def test_an_earlier_run_that_sent_is_found_by_its_tenant(hospital):
 
 
 def _config(hospital) -> Config:
-    from pipeline.config.settings import load
+    from pipeline.config.settings import Config
 
-    return load(hospital.folder / "config.yaml", {})
+    return Config.load(hospital.folder / "config.yaml", environment={})
 
 
 def planned(*, size=10, auto_sign=None, licence=None) -> RowPlan:

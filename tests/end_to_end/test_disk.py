@@ -6,7 +6,7 @@ from functools import partial
 from wire_support import fault
 
 from pipeline.clock import SystemClock
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest, Status
 from pipeline.errors import LedgerError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
@@ -49,7 +49,7 @@ class FailingLedger:
 
 def run(hospital, method, nth, error=None):
     """Run the import over the hospital with a ledger that fails."""
-    config = load(hospital.folder / "config.yaml", {})
+    config = Config.load(hospital.folder / "config.yaml", environment={})
     clock = SystemClock()
     ledger, key = open_ledger(config.resolve_path(config.ledger), config.tenant, now=clock.now())
     out = hospital.folder / "out" / "r"

@@ -12,7 +12,7 @@ import pytest
 from bound_support import BOUND, needs_rights
 from tls_support import TlsRelay
 
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.ledger import disk
 from pipeline.ledger.lock import RunLock
 from pipeline.ledger.registry import default_folder
@@ -198,9 +198,9 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
 
 
 def test_snapshots_are_noted_unless_the_seals_are_a_sandboxes(hospital):
-    assert list(doctor.examine_witnesses(load(hospital.folder / "config.yaml", {}))) == []
+    assert list(doctor.examine_witnesses(Config.load(hospital.folder / "config.yaml", environment={}))) == []
     hospital.configure(endpoint="https://essbasic.tencentcloudapi.com")
-    (note,) = doctor.examine_witnesses(load(hospital.folder / "config.yaml", {}))
+    (note,) = doctor.examine_witnesses(Config.load(hospital.folder / "config.yaml", environment={}))
     assert note.level == "note"
     assert "snapshot" in note.text
     for folder in (hospital.folder / "out", default_folder()):
@@ -277,7 +277,7 @@ def test_a_run_in_progress_is_no_fault(one_seal, capsys):
 
 
 def test_a_full_disk_is_a_fault_and_a_nearly_full_one_a_warning(hospital, monkeypatch):
-    config = load(hospital.folder / "config.yaml", {})
+    config = Config.load(hospital.folder / "config.yaml", environment={})
     free = shutil.disk_usage(hospital.folder).free
     for low, none, level in ((free * 2, 0, "warning"), (free * 4, free * 2, "fault")):
         monkeypatch.setattr(doctor, "LOW_SPACE", low)

@@ -21,7 +21,7 @@ from run_support import draw_seal
 from wire_support import CREATE, UPLOAD
 
 from pipeline.clock import SystemClock
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RunRequest
 from pipeline.sandbox.gateway import SANDBOX
@@ -297,7 +297,7 @@ def test_the_report_of_a_run_holds_no_whole_number(hospital):
             (name(5), number(1), mobile(5), "00005", "内科"),  # one number with two names
         ]
     )
-    config = load(hospital.folder / "config.yaml", {})
+    config = Config.load(hospital.folder / "config.yaml", environment={})
     request = RunRequest("check", "r", (hospital.folder / "inbox",), None, hospital.folder / "out" / "r")
     ended = run_check(request, config, ledger=None, site_key=None, clock=SystemClock())
     numbers = [number(n) for n in (1, 2, 3, 21)] + [mobile(n) for n in (1, 2, 3, 4, 5, 24)]

@@ -4,7 +4,7 @@ import os
 
 from people import number
 
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.operations.replaced_files import keep_replaced_file, list_replaced_files
 
 DAY = 24 * 3600
@@ -12,7 +12,7 @@ DAY = 24 * 3600
 
 def test_copies_are_kept_for_thirty_days_and_removed_at_the_end_of_a_run(hospital):
     hospital.doctors(1)
-    config = load(hospital.folder / "config.yaml", {})
+    config = Config.load(hospital.folder / "config.yaml", environment={})
     roster, picture = hospital.folder / "inbox" / "roster.xlsx", hospital.folder / "seals" / "00001.png"
     numbered = picture.with_name(f"{number(1)}.png")
     numbered.write_bytes(picture.read_bytes())
@@ -34,7 +34,7 @@ def test_copies_are_kept_for_thirty_days_and_removed_at_the_end_of_a_run(hospita
 
 def test_purge_names_them_as_files_that_may_hold_the_person(hospital, capsys):
     hospital.seal_doctors(1)
-    config = load(hospital.folder / "config.yaml", {})
+    config = Config.load(hospital.folder / "config.yaml", environment={})
     copy = keep_replaced_file(config, hospital.folder / "inbox" / "roster.xlsx", 1_700_000_000.0)
     assert hospital.go("purge", "--person", "00001", "--yes") == 0
     assert str(copy) in capsys.readouterr().err.replace("\n", "")

@@ -10,7 +10,7 @@ from PIL import Image
 from run_support import draw_seal
 
 from pipeline.clock import SystemClock
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.workflow.tenant_ledger import lock_tenant, open_store
 
 CARD = re.compile(r'<article class="card".*?</article>', re.DOTALL)
@@ -19,7 +19,7 @@ CARD = re.compile(r'<article class="card".*?</article>', re.DOTALL)
 @pytest.fixture
 def hospital(hospital):
     """One whose ledger holds nothing yet: without a ledger the page of a check is for looking only."""
-    config, clock = load(hospital.folder / "config.yaml", {}), SystemClock()
+    config, clock = Config.load(hospital.folder / "config.yaml", environment={}), SystemClock()
     with (
         lock_tenant(config, run="r0", clock=clock) as (store, ownership),
         open_store(store, clock, ownership=ownership),

@@ -16,7 +16,7 @@ from run_support import draw_seal, wait_until
 from strange_servers import StrangeServer, answer
 
 from pipeline.cli.app import main
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.ledger.registry import default_folder
 from pipeline.sandbox.gateway import SANDBOX
 
@@ -40,7 +40,7 @@ def read_keys(config):
 
 
 def find_port(config):
-    return int(load(config, {}).api.endpoint.rpartition(":")[2])
+    return int(Config.load(config, environment={}).api.endpoint.rpartition(":")[2])
 
 
 def use_address_of(config, other):
@@ -180,7 +180,7 @@ def test_demos_are_hospitals_of_their_own(tmp_path):
         assert main(["--lang", "en", "demo", "--rows", "1", "--out", str(tmp_path / name)]) == 3
     first, second = (tmp_path / name / "config.yaml" for name in ("first", "second"))
     assert find_port(first) != find_port(second)
-    assert load(first, {}).tenant != load(second, {}).tenant
+    assert Config.load(first, environment={}).tenant != Config.load(second, environment={}).tenant
     assert not {*read_keys(first)} & {*read_keys(second)}
     assert not default_folder().exists(), "what a demo knows lies in its own folder"
     with start_sandbox(first):

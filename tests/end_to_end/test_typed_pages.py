@@ -14,7 +14,7 @@ from people import name, number
 
 from pipeline.cli.app import main
 from pipeline.cli.demo import build_tenant
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.sandbox.gateway import SANDBOX
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -61,7 +61,7 @@ def reader(hospital, monkeypatch):
 
 def admit_tenant(hospital, config_file):
     """Let the hospital's sandbox know the hospital of a configuration in place of that one's own sandbox."""
-    hospital.service.tenants = (SANDBOX, build_tenant(load(config_file, {})))
+    hospital.service.tenants = (SANDBOX, build_tenant(Config.load(config_file, environment={})))
     hospital.service.reset()
 
 

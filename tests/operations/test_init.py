@@ -16,7 +16,7 @@ from people import complete_number, name, number
 from pipeline.cli.app import main
 from pipeline.cli.demo import build_tenant
 from pipeline.config.config_text import render_value
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.config.yaml_loader import read_document
 from pipeline.esign.products import ESSBASIC
 from pipeline.operations.init_project import (
@@ -44,7 +44,7 @@ def make_settings(**changes):
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_configuration_holds_what_was_given(tmp_path, language):
     create_project(tmp_path, make_settings(language=language))
-    config = load(tmp_path / "config.yaml", {})
+    config = Config.load(tmp_path / "config.yaml", environment={})
     assert {name: getattr(config.api, name) for name in IDS} == IDS
     assert config.api.placeholders == ()
     assert config.api.file_endpoint == "https://file.test.ess.tencent.cn"
@@ -63,7 +63,7 @@ def test_every_text_is_read_back_as_it_was_given(tmp_path_factory, text):
 
 def test_an_id_that_was_not_given_stays_to_be_filled_in(tmp_path):
     create_project(tmp_path, make_settings(ids={"app_id": "yDxApp1"}))
-    placeholders = load(tmp_path / "config.yaml", {}).api.placeholders
+    placeholders = Config.load(tmp_path / "config.yaml", environment={}).api.placeholders
     assert placeholders == ("api.organization_open_id", "api.operator_open_id")
 
 
@@ -144,7 +144,7 @@ def test_a_sandbox_project_runs_at_once(tmp_path, monkeypatch, capsys):
     open_folders = [path.name for path in folder.rglob("*") if path.is_dir() and path.stat().st_mode & 0o077]
     assert open_folders == [] or os.name == "nt", "they hold names and pictures of people"
     with SandboxThread(
-        Sandbox(FakeService(tenants=(build_tenant(load(folder / "config.yaml", {})),)))
+        Sandbox(FakeService(tenants=(build_tenant(Config.load(folder / "config.yaml", environment={})),)))
     ) as service:
         monkeypatch.setenv("ESIGN_IMPORT_API__ENDPOINT", service.url)
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "registry"))
@@ -178,7 +178,7 @@ def test_on_a_terminal_it_asks_for_what_is_missing(tmp_path):
             break
     os.close(ours)
     assert process.wait() == 0, seen.decode()
-    config = load(tmp_path / "h" / "config.yaml", {})
+    config = Config.load(tmp_path / "h" / "config.yaml", environment={})
     assert config.api.endpoint == "https://essbasic.test.ess.tencent.cn"
     assert (config.api.app_id, config.api.organization_open_id) == ("yDxApp1", "org1")
     assert config.api.placeholders == ("api.operator_open_id",)

@@ -31,7 +31,7 @@ from machine_model import (
 from run_support import QuickClock, draw_seal, newest_results
 
 from pipeline.cli.app import main
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.domain.site_key import SiteKey
 from pipeline.ledger.open import read_key
 from pipeline.messages.catalogue import render
@@ -335,7 +335,7 @@ class SimulatedHospital(RuleBasedStateMachine):
         return ended
 
     def key(self, person) -> str:
-        tenant = load(self.folder / "config.yaml", {}).tenant
+        tenant = Config.load(self.folder / "config.yaml", environment={}).tenant
         return SiteKey(read_key(self.folder / "state" / "ledger.sqlite3"), tenant).person(person.number)
 
     def by_hand(self, person):

@@ -15,7 +15,7 @@ from resolution_support import LaterClock, list_made_seals, read_unknown_rows, r
 from run_support import draw_seal, wait_until
 from wire_support import fault
 
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.ledger.lock import read_user_name
 from pipeline.reports.presenter import Presenter
 from pipeline.sandbox.actions import Rules
@@ -394,7 +394,7 @@ def test_a_held_lock_names_its_holder(unsettled, later_page):
     who = next(iter(read_unknown_rows(unsettled)))
     inside = later_page(unsettled).enter(Accept_Language="en")
     form = fill_in(inside, who, "created", value=ID, confirmed="yes")
-    config = load(unsettled.folder / "config.yaml", {})
+    config = Config.load(unsettled.folder / "config.yaml", environment={})
     with lock_tenant(config, run="r-of-the-night", clock=LaterClock()):
         answer = inside.post("/cases/decide", form)
         assert answer.status == 409

@@ -13,7 +13,7 @@ from people import make_row, name, number
 from run_support import draw_seal, wait_until
 from zip_support import Entry, zipped
 
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.operations.replaced_files import list_replaced_files
 from pipeline.web.access import PageUser, Role
 from pipeline.web.users import UserFile
@@ -174,7 +174,7 @@ def test_another_file_of_the_same_name_is_replaced_only_after_a_yes(hospital, cl
     assert clerk.drop("roster.xlsx", newer)["outcome"] == "waiting"
     assert clerk.drop("roster.xlsx", newer)["outcome"] == "waiting"
     assert target.read_bytes() == former
-    config = load(hospital.folder / "config.yaml", {})
+    config = Config.load(hospital.folder / "config.yaml", environment={})
     (values,) = list_questions(clerk.get("/drop").text)["roster.xlsx"]
     assert clerk.post("/drop/answer", {**values, "answer": "leave"}).status == 303
     assert list_questions(clerk.get("/drop").text) == {}
@@ -216,7 +216,7 @@ def test_a_yes_holds_for_the_file_that_was_seen(hospital, clerk, prepared):
     assert target.read_bytes() != replaced
     assert clerk.post("/drop/answer", {**again, "answer": "replace"}).status == 409
     assert [line["action"] for line in read_log(hospital)].count("replace") == 2
-    assert len(list_replaced_files(load(hospital.folder / "config.yaml", {}))) == 2
+    assert len(list_replaced_files(Config.load(hospital.folder / "config.yaml", environment={}))) == 2
 
 
 def test_pictures_of_a_question_are_shown_by_what_waits_alone(hospital, clerk, prepared):
@@ -280,7 +280,7 @@ def test_a_roster_is_removed_after_a_yes_and_kept(hospital, clerk, prepared):
     values = dict(re.findall(r'name="(file|stamp)" value="([^"]*)"', clerk.get("/drop").text))
     assert clerk.post("/drop/remove", values).status == 303
     assert list_names(hospital.folder / "inbox") == []
-    config = load(hospital.folder / "config.yaml", {})
+    config = Config.load(hospital.folder / "config.yaml", environment={})
     assert [copy.read_bytes() for copy in list_replaced_files(config)] == [prepared["roster.xlsx"]]
     assert "There is no roster" in clerk.get("/drop").text
 

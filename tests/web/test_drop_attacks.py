@@ -16,7 +16,7 @@ from people import make_row
 from run_support import draw_seal, wait_until
 from zip_support import zipped
 
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.operations.replaced_files import list_replaced_files
 from pipeline.support.failpoints import enable_failpoint
 from pipeline.web.drop import folders, names
@@ -161,7 +161,7 @@ def test_a_disk_that_is_full_when_a_file_is_replaced_leaves_the_former(hospital,
     enable_failpoint(None)
     assert clerk.post("/drop/answer", {**values, "answer": "replace"}).status == 303
     assert (hospital.folder / "seals" / "x.png").read_bytes() == b"newer"
-    copies = list_replaced_files(load(hospital.folder / "config.yaml", {}))
+    copies = list_replaced_files(Config.load(hospital.folder / "config.yaml", environment={}))
     assert {copy.read_bytes() for copy in copies} == {b"former"}
 
 

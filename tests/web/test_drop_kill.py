@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from page_support import make_site
 
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.operations.replaced_files import list_replaced_files
 from pipeline.support.failpoints import enable_failpoint
 from pipeline.web.drop.folders import DropFolders
@@ -45,7 +45,7 @@ def act(hospital, operation, killed_at=None):
 
 
 def operate(folders, hospital, operation):
-    content = list_folder_content(load(hospital.folder / "config.yaml", {}))
+    content = list_folder_content(Config.load(hospital.folder / "config.yaml", environment={}))
     if operation == STORE:
         with folders.open_draft("roster", 1) as draft:
             draft.write_bytes(NEWER)
@@ -64,7 +64,7 @@ def operate(folders, hospital, operation):
 @pytest.mark.parametrize("has_former", [False, True])
 def test_a_process_that_is_killed_at_any_point_loses_nothing(hospital, steps, has_former):
     """The former file is in its place, or the new one is; what was replaced is kept; a second try completes it."""
-    config = load(hospital.folder / "config.yaml", {})
+    config = Config.load(hospital.folder / "config.yaml", environment={})
     inbox = hospital.folder / "inbox"
     inbox.mkdir()
     target = inbox / "a.csv"
@@ -85,7 +85,7 @@ def test_a_process_that_is_killed_at_any_point_loses_nothing(hospital, steps, ha
         act(hospital, steps[-1], killed_at=number)
         files = {path.read_bytes() for path in (*inbox.iterdir(), *list_replaced_files(config))}
         assert not has_former or FORMER in files, points[number]
-        rosters = list_folder_content(load(hospital.folder / "config.yaml", {})).rosters
+        rosters = list_folder_content(Config.load(hospital.folder / "config.yaml", environment={})).rosters
         assert [roster.path for roster in rosters] in ([], [target])
         assert all(roster.path.read_bytes() in {FORMER, NEWER} for roster in rosters)
         for step in steps:

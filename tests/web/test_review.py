@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from run_support import draw_seal, wait_until
 
 from pipeline.clock import SystemClock
-from pipeline.config.settings import load
+from pipeline.config.settings import Config
 from pipeline.ledger.lock import read_user_name
 from pipeline.web import check_child
 from pipeline.web.access import PageUser, Role
@@ -34,7 +34,7 @@ def hospital(hospital):
 
 
 def make_ledger(hospital):
-    config, clock = load(hospital.folder / "config.yaml", {}), SystemClock()
+    config, clock = Config.load(hospital.folder / "config.yaml", environment={}), SystemClock()
     with (
         lock_tenant(config, run="r0", clock=clock) as (store, ownership),
         open_store(store, clock, ownership=ownership),
@@ -206,7 +206,7 @@ def test_what_cannot_be_entered_is_explained_on_the_card(hospital, page):
     inside = page.enter(Accept_Language="en")
     cards = read_cards(inside.get("/review").text)
     form = {"id": read_id(cards[name(1)]), "judged": "right"}
-    config = load(hospital.folder / "config.yaml", {})
+    config = Config.load(hospital.folder / "config.yaml", environment={})
     with lock_tenant(config, run="r-of-the-night", clock=SystemClock()):
         answer = inside.post("/review/judge", form, HX_Request="true")
         assert answer.status == 409
