@@ -97,9 +97,9 @@ lint: .venv/dev  ## ruff, mypy --strict, import rules, dead code, tests of archi
 	$(BIN)/vulture
 	$(BIN)/python -m pytest -q $(OF_LINT)
 
-docs: .venv/dev  ## write config.yaml, docs/config.schema.json and the tables of codes and keys again from the program
+docs: .venv/dev  ## write config.yaml and the tables of codes and keys again from the program
 	PYTHONPATH=. $(BIN)/python docs/codes.py
-	PYTHONPATH=. $(BIN)/python docs/config_schema.py
+	PYTHONPATH=. $(BIN)/python docs/keys.py
 
 bundle:          ## a folder that runs without Python, by PyInstaller, in dist/, and starts it (about 2 minutes)
 	$(PYTHON) ops/bundle/build.py $(BUNDLE)

@@ -57,8 +57,8 @@ def share(paths: Sequence[Path], config: Config) -> None:
 
 
 def _get_closed_folder(path: Path, group: int) -> Path | None:
-    """Return the uppermost folder above a path that a group may not enter, None where it may enter all."""
-    for parent in reversed(path.absolute().parents):
+    """Return the uppermost folder above a path that a group may not enter, None where it may enter all that are there."""
+    for parent in filter(Path.exists, reversed(path.absolute().parents)):
         status = parent.stat()
         if not status.st_mode & (0o010 if status.st_gid == group else 0o001):
             return parent

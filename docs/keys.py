@@ -1,20 +1,18 @@
-"""Writes what says which keys the configuration has: config.yaml, the table on the page of each language, config.schema.json."""
+"""Writes config.yaml, with every key, and the table of keys on the page of each language."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.config_text import explain_key, render_config, render_value
-from pipeline.config.settings import Config, build_json_schema
+from pipeline.config.settings import Config
 
 FOLDER = Path(__file__).parent
-CONFIG, SCHEMA = FOLDER.parent / "config.yaml", FOLDER / "config.schema.json"
+CONFIG = FOLDER.parent / "config.yaml"
 HEAD = """\
-# yaml-language-server: $schema=docs/config.schema.json
 # esign-import：把这里的 “…” 换成贵院的值。每一项、id 的来源和密钥的放法见 docs/zh/configuration.md；密钥不要写在这里。
 # Replace every “…”. docs/en/configuration.md explains each key, the ids and the credentials; do not write secrets here.
 # 路径从本文件所在的文件夹算起。任何一项都可以用环境变量给出，如 ESIGN_IMPORT_API__APP_ID=…
@@ -65,13 +63,7 @@ def _list_rows(values: Mapping[str, Any], language: str, names: tuple[str, ...] 
             yield from _list_rows(value, language, path)
 
 
-def render_schema() -> str:
-    """Return the schema as the command prints it."""
-    return json.dumps(build_json_schema(), ensure_ascii=False, indent=2) + "\n"
-
-
 if __name__ == "__main__":
-    SCHEMA.write_text(render_schema(), encoding="utf-8")
     CONFIG.write_text(render_sample(), encoding="utf-8")
     for chosen in ("zh", "en"):
         page(chosen).write_text(render_page(chosen), encoding="utf-8")
