@@ -40,6 +40,7 @@ from pipeline.cli.streams import (
     prepare_streams,
     print_traceback,
 )
+from pipeline.cli.terminal import Tone
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import environment
 from pipeline.domain.masking import mask_text
@@ -166,7 +167,7 @@ def report_error(session: Session, error: BaseException) -> int:
         return 0
     if isinstance(error, UnicodeError) and (encoding := sys.getfilesystemencoding()) != "utf-8":
         session.print_failure(USAGE, session.render_sentence("locale", encoding=encoding))
-        session.alert("locale", encoding=encoding)
+        session.alert("locale", Tone.FAULT, encoding=encoding)
         return USAGE
     if isinstance(error, OSError):
         error = DiskTrouble.of(error)
@@ -177,7 +178,7 @@ def report_error(session: Session, error: BaseException) -> int:
         session.alert("interrupted")
         return INTERRUPTED
     session.print_failure(1, type(error).__name__)
-    session.alert("bug", kind=type(error).__name__)
+    session.alert("bug", Tone.FAULT, kind=type(error).__name__)
     if session.verbose:
         print_traceback(error)
     _report_broken_run(session)
@@ -213,11 +214,11 @@ def _report_usage(session: Session, error: click.ClickException) -> int:
         return error.exit_code
     if isinstance(error, click.UsageError) and error.ctx is not None:
         session.print_line(error.ctx.get_usage())
-        session.alert("usage_help", command=f"{error.ctx.command_path} --help")
+        session.alert("usage_help", None, command=f"{error.ctx.command_path} --help")
     message = error.format_message()
     session.as_json |= "--json" in session.arguments  # a word before it may have stopped the reading
     session.print_failure(error.exit_code, message)
-    session.alert("misused", message=mask_text(message))
+    session.alert("misused", Tone.FAULT, message=mask_text(message))
     return error.exit_code
 
 

@@ -11,6 +11,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
+from pipeline.cli.terminal import Tone
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
 from pipeline.domain.results_format import LINKS
@@ -211,7 +212,7 @@ def _print_halt(session: Session, halt: Halt | None) -> None:
 
     if halt is not None:
         message = describe_halt(halt.code, halt.message, Presenter(session.spoken), halt.detail)
-        session.alert("run_halted", code=halt.code, message=message)
+        session.alert("run_halted", Tone.FAULT, code=halt.code, message=message)
 
 
 def _suggest_next(session: Session, report: StatusReport) -> None:

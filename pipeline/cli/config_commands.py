@@ -139,7 +139,7 @@ def _print_steps(
 def _prompt(session: Session, key: str, default: str = "") -> str:
     """Print a question to stderr and return the answer, ``default`` where it is empty."""
     shown_default = f" [{default}]" if default else ""
-    return read_answer(f"{session.render_question(key)}{shown_default}: ") or default
+    return read_answer(f"{session.render_sentence(key)}{shown_default}: ") or default
 
 
 def _prompt_choice(

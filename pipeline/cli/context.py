@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,9 +20,8 @@ from pipeline.cli.streams import (
     discard_output,
     limit_to_console,
     print_traceback,
-    replace_plain_signs,
 )
-from pipeline.cli.terminal import TONES, Tone, lay_out, list_whole_texts
+from pipeline.cli.terminal import Tone, paint
 from pipeline.config import environment
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
@@ -134,11 +133,11 @@ class Session:
 
     # -- stderr
 
-    def print_line(self, text: str) -> None:
-        """Print a line to stderr as it is, and as the console can: click would take an ASCII one for UTF-8."""
+    def print_line(self, text: str, *, tone: Tone | None = None) -> None:
+        """Print a text to stderr as it is, and as the console can: click would take an ASCII one for UTF-8."""
         with suppress(OSError):  # the reader has gone, or the disk is full: no reason to end a run
             self._print_heading(sys.stderr)
-            print(text, file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
+            print(paint(text, tone, sys.stderr), file=sys.stderr, flush=True)  # noqa: T201 - the one place that prints
 
     def _print_heading(self, stream: TextIO) -> None:
         """Print which hospital follows, once to each stream, and once to a terminal that shows both."""
@@ -148,30 +147,22 @@ class Session:
         self.headless_streams -= {sys.stdout, sys.stderr} if is_shared else {stream}
         print(f"\n== {self.render_sentence('profiles.heading', name=self.hospital)} ==", file=stream)
 
-    def inform(self, key: str, **details: object) -> None:
+    def inform(self, key: str, tone: Tone | None = None, /, **details: object) -> None:
         """Print a message to stderr, unless ``-q``."""
         if not self.quiet:
-            self.alert(key, **details)
+            self.alert(key, tone, **details)
 
-    def alert(self, key: str, **details: object) -> None:
+    def alert(self, key: str, tone: Tone | None = Tone.NEEDS_PERSON, /, **details: object) -> None:
         """Print a message to stderr, also with ``-q``."""
-        text = self.render_sentence(key, **details)
-        self.print_wrapped(text, whole=list_whole_texts(details), tone=TONES.get(key))
-
-    def print_wrapped(self, text: str, *, whole: Collection[str] = (), tone: Tone | None = None) -> None:
-        """Print a text to stderr, wrapped on a terminal; the texts ``whole`` are not broken."""
-        self.print_line(lay_out(text, sys.stderr, whole=whole, tone=tone))
+        self.print_line(self.render_sentence(key, **details), tone=tone)
 
     def print_error(self, error: EsignImportError) -> None:
         """Print why a command ends, also with ``-q``; a path in it may hold a number."""
-        whole = set(map(mask_text, list_whole_texts(error.detail)))
-        self.print_wrapped(_mask_error(error, self.spoken), whole=whole, tone=Tone.FAULT)
+        self.print_line(_mask_error(error, self.spoken), tone=Tone.FAULT)
 
     def print_warning(self, error: EsignImportError) -> None:
         """Print what is no reason to stop, also with ``-q``."""
-        text = self.render_sentence("warning", text=mask_text(error.render(self.spoken)))
-        whole = set(map(mask_text, list_whole_texts(error.detail)))
-        self.print_wrapped(text, whole=whole, tone=TONES["warning"])
+        self.alert("warning", text=mask_text(error.render(self.spoken)))
 
     def warn_of_hook(self, error: EsignImportError) -> None:
         """Print that a hook of a run failed, and where the details of a program error are."""
@@ -188,14 +179,14 @@ class Session:
     def print_next_step(self, text: str, command: str) -> None:
         """Print what to do next; the command stands alone on the last line, to be typed as it is."""
         self.inform("next", text=text)
-        self.inform("command", command=command)
+        self.inform("command", Tone.TYPED, command=command)
 
     def print_changes(self, changes: Sequence[Message]) -> None:
         """Print how the rosters differ from those of the last run: the count, and with ``-v`` a line a person."""
         if self.quiet or not changes:
             return
         for text in changes if self.verbose else changes[:1]:
-            self.print_wrapped(text.render(self.spoken))
+            self.print_line(text.render(self.spoken))
         if len(changes) > 1 and not self.verbose:
             self.inform("changes.verbose")
 
@@ -223,8 +214,8 @@ class Session:
         """
         handler = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            question = self.render_question(key, " [y/N]", **details)
-            while (answer := read_answer(f"{question} ").lower()) not in ANSWERS:
+            question = f"{self.render_sentence(key, **details)} [y/N] "
+            while (answer := read_answer(question).lower()) not in ANSWERS:
                 self.alert("answer_yes_or_no")
             return ANSWERS[answer]
         except KeyboardInterrupt:
@@ -238,35 +229,25 @@ class Session:
         finally:
             signal.signal(signal.SIGINT, handler)
 
-    def render_question(self, key: str, choice: str = "", **details: object) -> str:
-        """Return a question with the answers to choose from, as the terminal shows it."""
-        text = self.render_sentence(key, **details) + choice
-        return lay_out(text, sys.stderr, whole=list_whole_texts(details))
-
     # -- stdout
 
-    def print_data(self, text: str, *, nl: bool = True) -> None:
+    def print_data(self, text: str, *, nl: bool = True, tone: Tone | None = None) -> None:
         """Print data to stdout as it is; a reader that has seen enough (`| head`) is no trouble."""
         try:
             if self.as_json:
                 self.has_document = True
             else:
                 self._print_heading(sys.stdout)
-            click.echo(text, nl=nl, color=True)  # its colours were chosen already
+            click.echo(paint(text, tone, sys.stdout), nl=nl, color=True)  # whether it has one is chosen
         except OSError as error:
             discard_output(sys.stdout)
             if error.errno not in READER_GONE:
                 raise DiskTrouble("disk.stdout", why=reason_of(error)) from error
 
-    def print_text(self, key: str, **details: object) -> None:
+    def print_text(self, key: str, tone: Tone | None = None, /, **details: object) -> None:
         """Print a message that a command was asked for to stdout; with ``--json``, `print_json` prints the same."""
         if not self.as_json:
-            text = self.render_sentence(key, **details)
-            self.print_wrapped_data(text, whole=list_whole_texts(details), tone=TONES.get(key))
-
-    def print_wrapped_data(self, text: str, *, whole: Collection[str] = (), tone: Tone | None = None) -> None:
-        """Print a text to stdout, wrapped on a terminal; the texts ``whole`` are not broken."""
-        self.print_data(replace_plain_signs(lay_out(text, sys.stdout, whole=whole, tone=tone)))
+            self.print_data(self.render_sentence(key, **details), tone=tone)
 
     def print_json(self, **values: Any) -> None:
         """Print one JSON object to stdout, where ``--json`` asks for it."""
@@ -391,6 +372,6 @@ def warn_of_pictures(session: Session, request: RunRequest) -> None:
     A hospital whose pictures are in cells needs no folder.
     """
     if request.seals is None:
-        session.inform("no_seals", path=(request.missing_seals or Path()).absolute())
+        session.inform("no_seals", Tone.NEEDS_PERSON, path=(request.missing_seals or Path()).absolute())
     elif name := environment.get_misread_name(request.seals):
         session.alert("locale_names", encoding=sys.getfilesystemencoding(), folder=request.seals, name=name)

@@ -10,6 +10,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.streams import print_traceback
+from pipeline.cli.terminal import Tone
 from pipeline.domain.message import Message
 from pipeline.errors import ConfigError
 from pipeline.messages.catalogue import make_finished_message
@@ -17,6 +18,7 @@ from pipeline.messages.catalogue import make_finished_message
 if TYPE_CHECKING:
     from pipeline.operations.findings import Finding
 
+LEVEL_TONES = {"ok": Tone.DONE, "warning": Tone.NEEDS_PERSON, "fault": Tone.FAULT}
 INDENTS = {"zh": " " * 7, "en": " " * 10}  # of the further lines of a finding
 
 
@@ -70,7 +72,10 @@ def doctor(session: Session, *, offline: bool, send_test: bool) -> int:
 def _print_finding(session: Session, finding: Finding) -> None:
     topic = session.render_sentence(f"doctor.topic.{finding.topic}")
     if finding.level in {"warning", "fault"} or not session.quiet:
-        session.print_text(f"doctor.line.{finding.level}", topic=topic, text=_indent_lines(finding.text))
+        text = _indent_lines(finding.text)
+        session.print_text(
+            f"doctor.line.{finding.level}", LEVEL_TONES.get(finding.level), topic=topic, text=text
+        )
         if finding.remedy is not None:
             session.print_text("doctor.line.remedy", text=finding.remedy)
     if finding.error is not None and session.verbose:

@@ -458,7 +458,7 @@ class WorkerLog:
             return
         time = stamp(session.clock.now())
         if not session.as_json:
-            session.print_wrapped(f"{shown(time, to=19)} {self._host} {text}")
+            session.print_line(f"{shown(time, to=19)} {self._host} {text}")
             return
         line = {
             "time": time,

@@ -11,6 +11,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
+from pipeline.cli.terminal import Tone
 from pipeline.errors import LedgerError, UsageError
 from pipeline.support.terminal_text import quote
 
@@ -140,7 +141,7 @@ def check(session: Session) -> int:
         return 74
     if conflict is not None:
         raise conflict
-    session.inform("ledger_sound", path=path, receipts=health.receipts, **health.counts._asdict())
+    session.inform("ledger_sound", Tone.DONE, path=path, receipts=health.receipts, **health.counts._asdict())
     # one on a server may be a restored copy, and has its runs from the workers: `check` sends nothing
     session.suggest_command("next_run", "check" if config.is_ledger_on_server else "run")
     return 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from pipeline.cli.context import Session
+from pipeline.cli.terminal import Tone
 from pipeline.clock import shown, stamp
 from pipeline.config.environment import restore_argument
 from pipeline.domain.run import Status
@@ -141,7 +142,7 @@ def _decide(
     is_picture = way == "keep" and case.held_image is not None
     phrase = session.render_sentence("way_keep_picture" if is_picture else f"way_{way}")
     session.print_json(decision=kind, resolved=described.to_dict())
-    session.inform("resolved", name=case.name, way=phrase)
+    session.inform("resolved", Tone.DONE, name=case.name, way=phrase)
     if way == "replace" and case.history.seal is not None:
         session.alert("replaced", seal_id=case.history.seal.seal_id, place="export")
     if len(cases) > 1:
@@ -216,7 +217,7 @@ def _print_choice(session: Session, opened: OpenCases, case: Case) -> int:
         session.print_steps([step])
         return EXIT_ATTENTION
     if not session.quiet:
-        session.print_wrapped(step.render(session.spoken), whole=step.commands)
+        session.print_line(step.render(session.spoken))
     for command in step.render_commands(session.spoken):
         session.inform("command", command=command)
     session.suggest_command("next_story", "explain", case.unique_word)

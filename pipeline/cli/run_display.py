@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.cli.context import Session
-from pipeline.cli.terminal import STATUS_TONES
+from pipeline.cli.terminal import STATUS_TONES, Tone
 from pipeline.config.settings import Config
 from pipeline.domain.message import Message
 from pipeline.domain.results_format import WORKBOOK
@@ -126,9 +126,9 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
     """Print what stopped the run and which rosters were refused, also with ``-q``."""
     if report.halt is not None:
         text = describe_halt_of(report, presenter)
-        session.alert("run_halted", code=report.halt.code, message=text)
+        session.alert("run_halted", Tone.FAULT, code=report.halt.code, message=text)
     for text in describe_notices(report, presenter):
-        session.inform("warning", text=text)
+        session.inform("warning", Tone.NEEDS_PERSON, text=text)
     for path, reason in report.unreadable_images:
         session.alert("pictures_unread", place=presenter.mask_text(path), why=presenter.render_text(reason))
     refused = [file for file in report.files if file.needs_correction]
@@ -137,12 +137,14 @@ def _print_problems(session: Session, report: RunReport, presenter: Presenter) -
     if len(other_files) > 1 or any(file.path.suffix.lower() in YAML for file in other_files):
         refused = [file for file in refused if file not in other_files]
         names = [presenter.mask_text(file.path.name) for file in other_files]
-        session.alert("no_rosters", **join_names(session, names))
+        session.alert("no_rosters", Tone.FAULT, **join_names(session, names))
     for file in refused:
         for problem in file.problems:
             reason = describe_problem(problem, presenter)
-            key = "file_partly" if file.reading == "partly" else "file_refused"
-            session.alert(key, file=presenter.mask_text(file.path.name), why=reason)
+            key, tone = "file_refused", Tone.FAULT
+            if file.reading == "partly":
+                key, tone = "file_partly", Tone.NEEDS_PERSON
+            session.alert(key, tone, file=presenter.mask_text(file.path.name), why=reason)
 
 
 def join_names(session: Session, names: Sequence[str]) -> dict[str, str]:
@@ -157,22 +159,24 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
     templates = set(get_pair("init.template"))
     read = [file for file in report.files if file.rows or file.path.name not in templates]
     for text in describe_columns(read or report.files, presenter):
-        session.print_wrapped(text)
+        session.print_line(text)
     for file, note in _list_unread(report):
         session.inform(
             "unread",
+            Tone.NEEDS_PERSON,
             file=presenter.mask_text(file),
             note=presenter.render_text(presenter.mask_text(note)),
         )
     if skipped := describe_skipped_lines(report, presenter):
-        session.print_wrapped(skipped)
+        session.print_line(skipped)
     empty = [
         file.path.name
         for file in (read or report.files)
         if file.status == "read" and not file.rows and file.sheets
     ]
     if empty:
-        session.inform("no_doctors", **join_names(session, [presenter.mask_text(name) for name in empty]))
+        names = join_names(session, [presenter.mask_text(name) for name in empty])
+        session.inform("no_doctors", Tone.NEEDS_PERSON, **names)
     rows: dict[ShownStatus, list[RowOutcome]] = defaultdict(list)
     for outcome in report.outcomes:
         rows[get_shown_status(outcome)].append(outcome)
@@ -182,12 +186,12 @@ def _print_counts(session: Session, report: RunReport, presenter: Presenter) -> 
         key = "count_of_duplicates" if status is Repeat.DUPLICATE else "count"
         name = presenter.name_status(status)
         text = session.render_sentence(key, status=name, rows=len(rows[status]))
-        session.print_wrapped(text, tone=STATUS_TONES.get(status.value))
+        session.print_line(text, tone=STATUS_TONES.get(status.value))
         if status in WITH_REASONS:
             _print_reasons(session, rows[status], presenter, explained=explained, with_sheets=with_sheets)
     _print_notes(session, report, presenter, with_sheets=with_sheets)
     if report.auto_sign is not None:
-        session.print_wrapped(describe_auto_sign(report.auto_sign, presenter))
+        session.print_line(describe_auto_sign(report.auto_sign, presenter))
 
 
 def _list_unread(report: RunReport) -> Iterator[tuple[str, str]]:

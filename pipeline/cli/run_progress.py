@@ -17,6 +17,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Never
 
 from pipeline.cli.context import Session
+from pipeline.cli.terminal import Tone
 from pipeline.clock import stamp
 from pipeline.config.settings import Config
 from pipeline.domain.run import RowOutcome, Status
@@ -117,11 +118,11 @@ class Progress:
         self._write_numbers()
         self.inform("stopping")
 
-    def inform(self, key: str, **details: object) -> None:
+    def inform(self, key: str, tone: Tone | None = None, /, **details: object) -> None:
         """Print a message without cutting the bar in two."""
         if self._bar is not None:
             self._bar.clear()
-        self._session.inform(key, **details)
+        self._session.inform(key, tone, **details)
         if self._bar is not None:
             self._draw_bar()
 
@@ -150,19 +151,24 @@ class Progress:
         if outage is None:
             if before is not None:
                 time = Presenter(self._session.spoken).describe_duration(self._clock.now() - before.since)
-                self.inform("outage_over", host=before.host, time=time)
+                self.inform("outage_over", Tone.DONE, host=before.host, time=time)
         elif outage.gives_up_at is not None:
             if before is None or before.gives_up_at is None:
                 until = _format_time_of_day(outage.gives_up_at)
-                cure = self._advise_on_outage(outage)
-                self.inform("outage_paused", until=until, cure=cure, **self._describe_outage(outage))
+                self._report_outage("outage_paused", outage, until=until)
         elif before is None:
-            cure = self._advise_on_outage(outage)
-            self.inform("outage_began", cure=cure, **self._describe_outage(outage))
+            self._report_outage("outage_began", outage)
 
-    def _describe_outage(self, outage: Outage) -> dict[str, str]:
-        cause = describe_cause(outage.cause, Presenter(self._session.spoken))
-        return {"host": outage.host, "cause": cause, "since": _format_time_of_day(outage.since)}
+    def _report_outage(self, key: str, outage: Outage, **details: str) -> None:
+        self.inform(
+            key,
+            Tone.NEEDS_PERSON,
+            host=outage.host,
+            cause=describe_cause(outage.cause, Presenter(self._session.spoken)),
+            since=_format_time_of_day(outage.since),
+            cure=self._advise_on_outage(outage),
+            **details,
+        )
 
     def _advise_on_outage(self, outage: Outage) -> str:
         """Return what to do about an outage, as a sentence behind another one."""

@@ -84,7 +84,7 @@ def _print_of_several(
     config = session.require_ready_config()
     ledger_status = read_status(config, session.clock, several.summaries)
     if ledger_status.lost:
-        session.alert("status_lost", path=ledger_status.lost)
+        session.alert("status_lost", Tone.FAULT, path=ledger_status.lost)
     fault = get_run_fault(ledger_status.last_run, max_age) if max_age is not None else None
     runs = _collect_runs(config, session, count)
     _print_json(session, ledger_status, fault, has_max_age=max_age is not None, runs=runs)
@@ -125,15 +125,13 @@ def _print_runs(session: Session, runs: Sequence[ListedRun] | None) -> None:
     from pipeline.reports.presenter import Presenter
 
     presenter = Presenter(session.spoken)
-    lines, counts = [], []
+    lines = []
     for run in runs:
         shown_statuses = run.count_shown_statuses()
-        counts_of_run = [f"{presenter.name_status(status)} {rows}" for status, rows in shown_statuses.items()]
-        counts += counts_of_run
-        lines.append(_list_run_texts(session, run, counts_of_run))
-    details = [text for line in lines for text in line[2:-1]]
+        counts = [f"{presenter.name_status(status)} {rows}" for status, rows in shown_statuses.items()]
+        lines.append(_list_run_texts(session, run, counts))
     for line in align_columns(lines):
-        session.print_wrapped_data(line, whole=[*counts, *details])
+        session.print_data(line)
 
 
 def _list_run_texts(session: Session, run: ListedRun, counts: Sequence[str]) -> list[str]:
@@ -193,10 +191,11 @@ def _show_status(session: Session, max_age: float | None, count: int | None) -> 
         from pipeline.reports.presenter import Presenter
         from pipeline.reports.totals import describe_auto_sign
 
-        session.print_wrapped_data(describe_auto_sign(ledger_status.auto_sign, Presenter(session.spoken)))
+        session.print_data(describe_auto_sign(ledger_status.auto_sign, Presenter(session.spoken)))
     for create in ledger_status.unknown:
         session.print_text(
             "status_unknown",
+            Tone.NEEDS_PERSON,
             status=make_message(f"status.{create.status}"),
             name=create.name,
             seal_name=create.seal_name,
@@ -248,7 +247,7 @@ def _report_without_ledger(session: Session, config: Config, ledger_status: Ledg
     if ledger_status.last_run is not None:
         _print_run(session, ledger_status.last_run)
     if lost_run:
-        session.alert("status_lost", path=lost_run)
+        session.alert("status_lost", Tone.FAULT, path=lost_run)
         recovery = get_recovery_of_ledger(config)
         session.suggest_command("next_rebuild" if recovery == REBUILD else "next_recover", *recovery)
         return 74
@@ -277,7 +276,7 @@ def _print_run(session: Session, run: LastRun) -> None:
         text = session.render_sentence(
             "status_run", run=run.run, command=run.command, exit=code, why=why, finished=shown(run.finished)
         )
-        session.print_wrapped_data(text, tone=EXIT_TONES.get(run.exit, Tone.FAULT))
+        session.print_data(text, tone=EXIT_TONES.get(run.exit, Tone.FAULT))
 
 
 def _print_next_steps(session: Session, config: Config, ledger_status: LedgerStatus) -> None:
@@ -309,7 +308,7 @@ def _print_halt(session: Session, run: LastRun | None, unless: EsignImportError 
         # the record of the run is masked
         if unless is None or mask_text(message).strip() != mask_text(unless.render(session.spoken)).strip():
             key = "run_refused" if code == "USAGE" else "run_halted"
-            session.print_text(key, code=code, message=message)
+            session.print_text(key, Tone.FAULT, code=code, message=message)
 
 
 @click.command()
@@ -336,9 +335,8 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
     if session.as_json:
         return 0
     step = explanation.step
-    commands = [*step.render_commands(session.language), *filter(None, [explanation.withdrawal])]
     for line in render_timeline(explanation, session.language, config.base.absolute()):
-        session.print_wrapped_data(line, whole=commands)
+        session.print_data(line)
     if step.is_decision:  # each command is a decision; the last command that is printed decides nothing
         session.suggest_command("next_decided", "run")
     elif step.commands:
@@ -364,7 +362,7 @@ def list_matches(
     if session.as_json:
         return 2
     query = mask_text(" ".join(query_words))
-    session.print_wrapped_data(render("many", language, n=len(timelines), query=query))
+    session.print_data(render("many", language, n=len(timelines), query=query))
     for line in render_people(timelines[:MAX_PEOPLE_LISTED], language):
         session.print_data(line)
     if (more := len(timelines) - MAX_PEOPLE_LISTED) > 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import errno
 import io
 import os
@@ -13,8 +12,6 @@ from typing import TextIO
 
 from pipeline.domain.masking import mask_text
 
-ENCODING_ERRORS = "esign-import.nearest"  # the error handler of stdout and stderr
-PLAIN_SIGNS = {"·": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "…": "...", "×": "x"}
 READER_GONE = frozenset({errno.EPIPE, errno.EINVAL})  # EINVAL: as Windows reports it
 
 
@@ -34,35 +31,10 @@ def get_narrow_encoding() -> str | None:
     return None
 
 
-def replace_plain_signs(text: str) -> str:
-    """Return a text whose punctuation a console can write that cannot write Chinese; any other text as it is."""
-    return (
-        text
-        if get_narrow_encoding() is None
-        else text.translate({ord(sign): plain for sign, plain in PLAIN_SIGNS.items()})
-    )
-
-
 def print_traceback(error: BaseException) -> None:
     """Print the traceback of a program error to stderr; a path in it may hold a number."""
     for line in traceback.format_exception(error):
         sys.stderr.write(mask_text(line))
-
-
-def encode_nearest(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Encode what a console cannot show as its nearest sign, or as an escape where it has none."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    character = error.object[error.start]
-    try:
-        encoded: str | bytes = PLAIN_SIGNS[character].encode(error.encoding)
-    except (KeyError, UnicodeEncodeError):
-        one = UnicodeEncodeError(error.encoding, error.object, error.start, error.start + 1, error.reason)
-        encoded, _ = codecs.backslashreplace_errors(one)
-    return encoded, error.start + 1
-
-
-codecs.register_error(ENCODING_ERRORS, encode_nearest)
 
 
 def prepare_streams() -> None:
@@ -76,7 +48,7 @@ def prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=ENCODING_ERRORS)
+            stream.reconfigure(errors="replace")
 
 
 def discard_output(stream: TextIO) -> None:

@@ -34,7 +34,7 @@ from pipeline.domain.run import (
 )
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.messages.service_errors import is_network_fault
-from pipeline.support.terminal_text import UTF_8, join, quote
+from pipeline.support.terminal_text import join, quote
 
 if TYPE_CHECKING:
     from pipeline.domain.masking import Masker
@@ -216,7 +216,7 @@ def _list_picture_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Ne
     rejected = [row for row in state.rows if row.status is Status.REJECTED]
     without = [row for row in rejected if any(error.code == "IMAGE_MISSING" for error in row.errors)]
     if state.are_seals_misread:
-        yield _note_unshown(state, make_step("next.misread", f"{UTF_8} {command.removeprefix(f'{UTF_8} ')}"))
+        yield _note_unshown(state, make_step("next.misread", f"LC_ALL=C.UTF-8 {command}"))
     elif without and state.missing_seals is not None:
         yield make_step("next.no_seals", command, n=len(without), folder=state.missing_seals)
     elif without and state.empty_seals is not None:

@@ -68,7 +68,6 @@ VOCABULARIES = {
 }
 # single texts of this kind in other modules
 TEXTS_OF: Mapping[str, str] = {
-    "support/terminal_text.py": "，。、；：？！）”’》…",  # begin no line
     "cli/streams.py": "中文",  # to find out whether the console can write Chinese
     "messages/service_errors.py": "。.",  # full stops, to be cut off
     "domain/name_key.py": "[一-鿿]+",  # what needs no folding
