@@ -150,7 +150,7 @@ def sandbox(session: Session, /, **options: Any) -> int:
     """Run a stand-in for the service on 127.0.0.1.
 
     With a configuration for this machine it has the port, ids and keys of that and refuses all others. It answers until
-    Ctrl-C; GET /_truth lists what it made, POST /_auto_sign lets doctors act.
+    Ctrl-C; GET /_truth lists what it made.
     """
     import asyncio
 

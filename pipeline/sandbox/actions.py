@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from pipeline.sandbox.auto_sign import AutoSign, Response, WhiteList
+from pipeline.sandbox.auto_sign import AutoSign, Response
 from pipeline.sandbox.checks import (
     check_agent,
     check_customer,
@@ -64,16 +64,12 @@ class Rules:
     digits, or 12 characters with punctuation.
     ``unique_names``: how a seal name that the hospital has already is refused: by a code of its own, by a bare
     FailedOperation, or not at all. None: as the texts of each product have it, by the code in essbasic, not at all in ess.
-    ``auto_sign``: the calls about auto-sign are allowed (``on``), or the hospital is on no white list, which the service
-    has two codes for (``unlisted`` and ``forbidden``).
     """
 
     inline: Literal["on", "transition", "ignored"] = "transition"
     unique_names: Literal["code", "bare", "off"] | None = None
     seal_ids: SealIdForm = "plain"
     other_card_type: bool = False  # the white list for other cards is open
-    auto_sign: WhiteList = "on"
-    licence_days: float | None = 365.0  # of a doctor who opens auto-sign; None = without a licence
     limiter: LimiterKind = "rolling"
     rate: float = 20.0  # calls in a second, per SecretId and action
 
@@ -143,7 +139,7 @@ class Actions:
         self._random = identifiers
         self._names: set[tuple[str, str]] = set()  # hospital, seal name
         self._seal_ids: set[str] = set()
-        self.auto_sign = AutoSign(rules.auto_sign, rules.licence_days, identifiers)
+        self.auto_sign = AutoSign(identifiers)
         self._actions: Mapping[str, Callable[[Order], Response]] = {
             CREATE: self._create_seal,
             UPLOAD: self._store_files,
@@ -169,15 +165,10 @@ class Actions:
     def keep_seal(self, seal: Seal) -> None:
         """Enter a seal that was made."""
         self.seals.append(seal)
-        self.auto_sign.newest_seals[seal.person] = seal.seal_id
         self._seal_ids.add(seal.seal_id)
         self._names.add((seal.organization, seal.seal_name))
         if seal.auto_sign:
-            self.open_auto_sign(seal)
-
-    def open_auto_sign(self, seal: Seal) -> None:
-        """Let the doctor open auto-sign with this seal, as doctors do on their phone."""
-        self.auto_sign.open(seal.person, seal.seal_id, seal.created_at)
+            self.auto_sign.open(seal.person, seal.seal_id, seal.created_at)
 
     def _create_seal(self, order: Order) -> Response:
         sent, organization = order.sent, order.tenant.organization_open_id

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.clock import utc_date
 from pipeline.domain.fields import FIELDS
 from pipeline.sandbox.gateway import (
     AUTO_SIGN_STATUS,
@@ -103,33 +102,12 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
         "Agent": _AGENT,
         "Operator": _OPERATOR,
         "SceneKey": NEEDED_TEXT,
-        "AutoSignConfig": Key(
-            "object",
-            required=True,
-            inside={
-                "UserInfo": _SIGNER,
-                "CertInfoCallback": FLAG,
-                "UserDefineSeal": FLAG,
-                "SealImgCallback": FLAG,
-                "CallbackUrl": TEXT,
-                "VerifyChannels": Key("list"),
-                "LicenseType": NUMBER,
-                "JumpUrl": TEXT,
-            },
-        ),
+        "AutoSignConfig": Key("object", required=True, inside={"UserInfo": _SIGNER}),
         "ExpiredTime": NUMBER,
         "EndPoint": TEXT,
     },
     SEAL_URL: {**_OF_SIGNER, "ExpiredTime": NUMBER, "EndPoint": TEXT},
-    ORGANIZATION_SEALS: {
-        "Agent": _AGENT,
-        "Limit": NUMBER,
-        "Offset": NUMBER,
-        "InfoType": NUMBER,
-        "SealId": TEXT,
-        "SealTypes": Key("list"),
-        "SealStatuses": Key("list"),
-    },
+    ORGANIZATION_SEALS: {"Agent": _AGENT, "Limit": NUMBER, "Offset": NUMBER},
 }
 
 
@@ -259,12 +237,11 @@ def _check_eighteen(number: str) -> None:
 
 SIGNER_CARDS = ("", "ID_CARD", "HONGKONG_AND_MACAO", "HONGKONG_MACAO_AND_TAIWAN")
 SCENES = ("E_PRESCRIPTION_AUTO_SIGN", "OTHER")
-LEGAL_AGE = 18  # years
-DEFAULT_LINK_LIFE, MAX_LINK_LIFE = 7 * 86_400, 30 * 86_400  # seconds
+LINK_LIFE, MAX_LINK_LIFE = 7 * 86_400, 30 * 86_400  # seconds
 END_POINTS = ("", "HTTP", "HTTP_SHORT_URL", "APP")
 
 
-def check_signer(scene: str, user: Mapping[str, Any], now: float) -> None:
+def check_signer(scene: str, user: Mapping[str, Any]) -> None:
     """Raise Refusal when a call about auto-sign would not take this scene or this person."""
     if scene not in SCENES:
         raise Refusal("InvalidParameterValue", "参数SceneKey取值错误")
@@ -273,17 +250,12 @@ def check_signer(scene: str, user: Mapping[str, Any], now: float) -> None:
     card_type = user.get("IdCardType") or ""
     if card_type not in SIGNER_CARDS:
         raise Refusal("InvalidParameter.CardType")
-    number = user["IdCardNumber"]
-    check_person(user["Name"], number, card_type, takes_other_cards=False)
-    if not _PERMIT.fullmatch(number):
-        today = int(utc_date(now).replace("-", ""))
-        if today - int(number[6:14]) < LEGAL_AGE * 10_000:
-            raise Refusal("OperationDenied.InvalidApproverAge")
+    check_person(user["Name"], user["IdCardNumber"], card_type, takes_other_cards=False)
 
 
 def get_link_end(sent: Mapping[str, Any], now: float) -> float:
     """Return when the link that a call asks for ends, or raise Refusal for its terms."""
-    end: float = sent.get("ExpiredTime", now + DEFAULT_LINK_LIFE)
+    end: float = sent.get("ExpiredTime", now + LINK_LIFE)
     if not now < end <= now + MAX_LINK_LIFE:
         raise Refusal(
             "InvalidParameter.ParamError", "参数错误，ExpiredTime不能早于当前时间，且最大为当前时间往后30天"

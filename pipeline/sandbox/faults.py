@@ -182,11 +182,6 @@ class Faults:
         self._faults = tuple(faults)
         self._seen = [0] * len(self._faults)
 
-    def add(self, faults: Sequence[Fault]) -> None:
-        """Let further faults strike from now on."""
-        self._faults += tuple(faults)
-        self._seen += [0] * len(faults)
-
     def choose_faults(self, call: Call) -> tuple[Fault, ...]:
         """Count the call and return the faults that strike it, in the order of the file."""
         struck = []

@@ -154,8 +154,6 @@ MESSAGES: Mapping[str, str] = {
     "MissingParameter.UserId": "用户ID为空。",
     "MissingParameter.UserOpenId": "用户OpenId不存在。",
     "NoSuchVersion": "接口版本不存在。",
-    "OperationDenied.InvalidApproverAge": "签署人未达到合法年龄。",
-    "OperationDenied.NotInAutoSignWhiteList": "不在此业务白名单中",
     "OperationDenied.UserNotInOrganization": "用户不归属于当前企业，无法操作，请检查后重试。",
     "OperationDenied.WhiteListForbid": "接口功能暂未开放，请联系客户经理申请白名单使用",
     "RequestLimitExceeded": "请求的次数超过了频率限制。",

@@ -1,7 +1,6 @@
 """The HTTP server of the fake service: sockets, headers, waiting, faults, and the truth for tests in other processes.
 
-``GET /_truth`` returns what happened. ``POST /_auto_sign`` lets a doctor act or something befall one, ``POST /_faults``
-adds faults in the form of a fault file: both take a JSON object, and answer 400 with the reason where it makes no sense.
+``GET /_truth`` returns what happened.
 
 What goes back over the socket are answers as they are, answers that faults spoil, and broken connections.
 """
@@ -24,10 +23,8 @@ from typing import Any, Literal, Self
 from aiohttp import web
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.errors import UsageError
 from pipeline.sandbox.actions import Seal
-from pipeline.sandbox.auto_sign import ControlError
-from pipeline.sandbox.faults import EITHER_SIDE, Fault, Faults, parse_faults
+from pipeline.sandbox.faults import EITHER_SIDE, Fault, Faults
 from pipeline.sandbox.gateway import CREATE, UPLOAD, Call, Refusal, build_throttle_refusal, read_call
 from pipeline.sandbox.service import CallAnswer, FakeService
 
@@ -90,8 +87,8 @@ class Sandbox:
         await self.stop()
 
     async def _handle_request(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.path in {"/_truth", "/_auto_sign", "/_faults"}:
-            return await self._serve_control(request)
+        if request.path == "/_truth":
+            return self._show_truth(request)
         if request.path != "/":
             return web.Response(status=404, headers={"Server": "nginx"})
         arrived = self.clock.monotonic()
@@ -143,30 +140,11 @@ class Sandbox:
         if seconds > 0:
             await self.clock.sleep(seconds)
 
-    async def _serve_control(self, request: web.BaseRequest) -> web.Response:
+    def _show_truth(self, request: web.BaseRequest) -> web.Response:
         if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104  an address that is refused
             return web.Response(status=404)
-        now, status = self.clock.now(), 200
-        record: Mapping[str, Any]
-        if request.path == "/_truth":
-            record = self.service.build_report(now)
-        else:
-            try:
-                record = self._control(request.path, json.loads(await request.read()), now)
-            except (ControlError, UsageError, ValueError) as error:
-                record, status = {"error": str(error)}, 400
-        body = json.dumps(record, ensure_ascii=False).encode()
-        return web.Response(status=status, body=body, headers={"Content-Type": JSON_TYPE})
-
-    def _control(self, path: str, command: Any, now: float) -> Mapping[str, Any]:
-        """Do what a command asks; raises ControlError or UsageError."""
-        if not isinstance(command, dict):
-            raise ControlError("a JSON object")
-        if path == "/_auto_sign":
-            return self.service.auto_sign.control(command, now)
-        faults = parse_faults(command)
-        self._faults.add(faults)
-        return {"faults": len(faults)}
+        body = json.dumps(self.service.build_report(), ensure_ascii=False).encode()
+        return web.Response(body=body, headers={"Content-Type": JSON_TYPE})
 
 
 def choose_free_port() -> int:

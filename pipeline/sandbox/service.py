@@ -68,7 +68,6 @@ class FakeService:
         self.seals = self._actions.seals
         self.uploads = self._actions.uploads
         self.pictures = self._actions.pictures
-        self.open_auto_sign = self._actions.open_auto_sign
         self.auto_sign = self._actions.auto_sign
 
     def receive_call(
@@ -147,8 +146,8 @@ class FakeService:
             owned[seal.person].append(seal.seal_id)
         return {number: ids for (_, number), ids in owned.items() if len(ids) > 1}
 
-    def build_report(self, now: float) -> dict[str, Any]:
-        """Return every request, seal, upload and link as ``GET /_truth`` answers it."""
+    def build_report(self) -> dict[str, Any]:
+        """Return every request, seal and upload as ``GET /_truth`` answers it."""
         received, seals = list(self.received), list(self.seals)
         arrivals: defaultdict[str, list[float]] = defaultdict(list)
         counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -162,5 +161,4 @@ class FakeService:
             "seals": [seal.build_record() for seal in seals],
             "uploads": [asdict(upload) for upload in list(self.uploads.values())],
             "duplicates": self.list_duplicates(),
-            "auto_sign": self.auto_sign.build_report(now),
         }

@@ -1,7 +1,6 @@
 """`autosign links`: a sheet of links for the doctors who cannot sign yet; who gets which, and what is no link."""
 
 import json
-from urllib.request import Request, urlopen
 
 import openpyxl
 import pytest
@@ -28,19 +27,14 @@ def sealed(scene):
     return make
 
 
-def control(hospital, **command):
-    return hospital.service.auto_sign.control(command, hospital.service_clock.now())
+def open_auto_sign(hospital, name, seal_id):
+    """Let a doctor open auto-sign with a seal; an empty SealId = none was chosen."""
+    seal = next(seal for seal in hospital.service.seals if seal.name == name)
+    hospital.service.auto_sign.open(seal.person, seal_id, hospital.service_clock.now())
 
 
 def count_calls(hospital, action):
     return sum(request.action == action for request in hospital.service.received)
-
-
-def add_faults(hospital, *faults):
-    """Add faults that count the calls from now on."""
-    body = json.dumps({"faults": faults}).encode()
-    with urlopen(Request(f"{hospital.sandbox.url}/_faults", data=body)) as answer:
-        assert answer.status == 200
 
 
 def links_of(hospital, capsys, *options, code=0):
@@ -48,15 +42,6 @@ def links_of(hospital, capsys, *options, code=0):
     capsys.readouterr()
     assert hospital.go("--json", "autosign", "links", *options) == code
     return json.loads(capsys.readouterr().out)
-
-
-def list_made(hospital):
-    """Return the links that the service made, as it knows them."""
-    return hospital.service.auto_sign.build_report(hospital.service_clock.now())["links"]
-
-
-def number_of(hospital, name):
-    return next(seal.number for seal in hospital.service.seals if seal.name == name)
 
 
 def newest_folder(hospital, name):
@@ -81,7 +66,7 @@ def test_each_doctor_gets_the_link_that_the_newest_state_asks_for(sealed, capsys
 
     folder = newest_folder(hospital, "links.xlsx")
     rows = read_sheet(hospital)
-    made = {link["name"]: link["url"] for link in list_made(hospital)}
+    made = {link.name: link.url for link in hospital.service.auto_sign.links}
     assert {name: link for name, (_, link, _) in rows.items()} == made
     assert (folder / "links.xlsx").stat().st_mode & 0o777 == 0o600
     others = (
@@ -92,11 +77,13 @@ def test_each_doctor_gets_the_link_that_the_newest_state_asks_for(sealed, capsys
     assert not any(url in others for url in made.values()), "a link stands in the sheet alone"
     written = json.dumps(rows, ensure_ascii=False) + others
     assert not any(seal.number in written for seal in hospital.service.seals)
-    assert 28.9 * DAY < list_made(hospital)[0]["expires_at"] - hospital.service_clock.now() <= 29 * DAY
+    expires_at = hospital.service.auto_sign.links[0].expires_at
+    assert 28.9 * DAY < expires_at - hospital.service_clock.now() <= 29 * DAY
 
     names = list(rows)
-    for name, choice in zip(names, ("own", "other", "none"), strict=False):
-        assert control(hospital, do="use_link", link=made[name], seal=choice)["name"] == name
+    own = {seal.name: seal.seal_id for seal in hospital.service.seals}
+    for name, seal_id in zip(names, (own[names[0]], OTHER_SEAL, ""), strict=False):
+        open_auto_sign(hospital, name, seal_id)
     assert hospital.go("autosign", "status") == 0
     again = {link["name"]: link["kind"] for link in links_of(hospital, capsys)["links"]}
     assert again == {names[1]: "seal_link", names[2]: "enable_link", names[3]: "enable_link"}
@@ -111,14 +98,15 @@ def test_each_doctor_gets_the_link_that_the_newest_state_asks_for(sealed, capsys
 def test_a_doctor_who_is_open_without_a_seal_gets_the_link_for_opening(sealed, capsys):
     """As the service has it: without a seal, the opening link is entered again."""
     hospital = sealed()
-    name = hospital.service.seals[0].name
-    control(hospital, do="open", number=number_of(hospital, name), seal="none")
+    seal = hospital.service.seals[0]
+    name = seal.name
+    open_auto_sign(hospital, name, "")
     capsys.readouterr()
     assert hospital.go("autosign", "status", name) == 0
     assert "enters the link for opening again" in capsys.readouterr().out
     (link,) = links_of(hospital, capsys, name)["links"]
     assert (link["name"], link["kind"]) == (name, "enable_link")
-    control(hospital, do="use_link", link=read_sheet(hospital)[name][1])
+    open_auto_sign(hospital, name, seal.seal_id)
     assert hospital.go("autosign", "status", name) == 0
     assert links_of(hospital, capsys, name)["links"] == []
     assert (count_calls(hospital, ENABLE), count_calls(hospital, SEAL)) == (1, 0)
@@ -150,12 +138,10 @@ def test_the_sheet_is_written_where_it_is_asked_for(sealed, capsys):
 
 
 def test_a_refusal_that_hits_everybody_stops_after_one_call(sealed, capsys):
-    hospital = sealed()
-    control(hospital, do="white_list", state="unlisted")
+    hospital = sealed([fault({"code": "OperationDenied.NotInAutoSignWhiteList"}, action=ENABLE, nth=(1,))])
     answer = links_of(hospital, capsys, code=4)
     assert answer["halted"]["code"] == "OperationDenied.NotInAutoSignWhiteList"
     assert count_calls(hospital, ENABLE) == 1
-    control(hospital, do="white_list", state="on")
     assert len(links_of(hospital, capsys)["links"]) == 4
 
 
@@ -167,12 +153,12 @@ def read_written_links(hospital):
     return " ".join(texts)
 
 
+OTHER_SEAL = "yDsandboxAnotherSealOfThisDoctor"
 SAME = "https://essurl.invalid/same"
 
 
 def test_a_link_for_two_doctors_is_none_for_either_and_both_are_named(sealed, capsys):
-    hospital = sealed()
-    add_faults(hospital, fault({"link": SAME}, action=ENABLE, nth=(1, 3)))
+    hospital = sealed([fault({"link": SAME}, action=ENABLE, nth=(1, 3))])
     names = {seal.name for seal in hospital.service.seals}
     answer = links_of(hospital, capsys, code=3)
     assert len(answer["links"]) == 2
@@ -192,8 +178,7 @@ def test_what_is_no_https_address_is_no_link(sealed, capsys):
         "//essurl.invalid/a", "https:/essurl.invalid", "https://", "https://a@essurl.invalid/a", "pages/guide?token=1", "",
         "data:text/html,a", "https://[a",
     ]  # fmt: skip
-    hospital = sealed()
-    add_faults(hospital, *(fault({"link": url}, action=ENABLE, nth=(n,)) for n, url in enumerate(odd, 1)))
+    hospital = sealed([fault({"link": url}, action=ENABLE, nth=(n,)) for n, url in enumerate(odd, 1)])
     names = {seal.name for seal in hospital.service.seals}
     for _ in range(0, len(odd), 4):
         answer = links_of(hospital, capsys, code=3)

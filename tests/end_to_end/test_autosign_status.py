@@ -19,10 +19,17 @@ STATUS = "ChannelDescribeUserAutoSignStatus"
 DAY = 86_400.0
 
 
-def control(hospital, serial: int, do: str = "open", **more) -> None:
-    """Let a doctor, by the number of the row, do something in the sandbox's life of auto-sign."""
-    command = {"do": do, "number": make_row(serial)[1], **more}
-    hospital.service.auto_sign.control(command, hospital.service_clock.now())
+OTHER_SEAL = "yDsandboxAnotherSealOfThisDoctor"
+
+
+def open_auto_sign(hospital, serial: int, seal_id: str | None = None, days: float | None = None) -> None:
+    """Let a doctor, by the number of the row, open auto-sign with a seal, the own one if none is named."""
+    seal = next(seal for seal in hospital.service.seals if seal.number == make_row(serial)[1])
+    now = hospital.service_clock.now()
+    licence_to = None if days is None else now + days * DAY
+    hospital.service.auto_sign.open(
+        seal.person, seal.seal_id if seal_id is None else seal_id, now, licence_to
+    )
 
 
 def count_queries(hospital) -> int:
@@ -39,13 +46,11 @@ def query_status(hospital, capsys, *words: str) -> tuple[int, dict]:
 def test_each_doctor_is_asked_for_and_the_states_are_kept(hospital, capsys):
     hospital.seal_doctors(7)
     seals = {row["staff_no"]: row["seal_id"] for row in hospital.outcomes()}
-    control(hospital, 1, seal="own")
-    control(hospital, 2, seal="other")
-    control(hospital, 3, seal="none")
-    control(hospital, 4, seal="own")
-    control(hospital, 4, "end_licence", at=hospital.service_clock.now() + 10 * DAY)
-    control(hospital, 5, seal="own")
-    control(hospital, 5, "end_licence", at=hospital.service_clock.now() + 90 * DAY)
+    open_auto_sign(hospital, 1)
+    open_auto_sign(hospital, 2, OTHER_SEAL)
+    open_auto_sign(hospital, 3, "")
+    open_auto_sign(hospital, 4, days=10)
+    open_auto_sign(hospital, 5, days=90)
     code, report = query_status(hospital, capsys)
     assert code == 0, "a doctor who has not opened yet is no error"
     assert (report["sealed"], report["asked"], report["can_sign"]) == (7, 7, 3)
@@ -70,8 +75,8 @@ def test_each_doctor_is_asked_for_and_the_states_are_kept(hospital, capsys):
 
 def test_the_text_names_the_doctors_who_cannot_sign_and_the_next_step(hospital, capsys):
     hospital.seal_doctors(3, write=False)
-    control(hospital, 1, seal="own")
-    control(hospital, 2, seal="other")
+    open_auto_sign(hospital, 1)
+    open_auto_sign(hospital, 2, OTHER_SEAL)
     capsys.readouterr()
     assert hospital.go("autosign", "status") == 0
     out = capsys.readouterr().out
@@ -87,9 +92,9 @@ def test_the_text_names_the_doctors_who_cannot_sign_and_the_next_step(hospital, 
 
 
 def test_a_service_that_does_not_allow_the_query_costs_one_call_and_one_sentence(hospital_with, capsys):
-    hospital = hospital_with(latency=0.2)  # others would leave before the answer comes
+    forbidden = fault({"code": "OperationDenied.WhiteListForbid"}, action=STATUS, nth=(1,))
+    hospital = hospital_with(latency=0.2, faults=[forbidden])  # others would leave before the answer comes
     hospital.seal_doctors(5, write=False)
-    hospital.service.auto_sign.control({"do": "white_list", "state": "forbidden"}, 0.0)
     capsys.readouterr()
     assert hospital.go("autosign", "status") == 4
     err = capsys.readouterr().err
@@ -98,7 +103,6 @@ def test_a_service_that_does_not_allow_the_query_costs_one_call_and_one_sentence
     record = json.loads((hospital.runs[-1] / "run.json").read_text("utf-8"))
     assert (record["command"], record["exit"]) == ("autosign", 4)
     assert record["requests"][STATUS] == {"OperationDenied.WhiteListForbid": 1}
-    hospital.service.auto_sign.control({"do": "white_list", "state": "on"}, 0.0)
     assert query_status(hospital, capsys)[1]["asked"] == 5
 
 
@@ -181,8 +185,8 @@ def test_everything_shows_who_can_sign_once_the_service_was_asked(hospital, caps
         assert "Auto-sign" not in text
     assert hospital.go("status") == 0
     assert "sign" not in capsys.readouterr().out, "nothing was ever asked"
-    control(hospital, 1, seal="own")
-    control(hospital, 2, seal="other")
+    open_auto_sign(hospital, 1)
+    open_auto_sign(hospital, 2, OTHER_SEAL)
     assert hospital.go("autosign", "status") == 0
     capsys.readouterr()
     assert hospital.go("run") == 0
@@ -210,7 +214,7 @@ def test_everything_shows_who_can_sign_once_the_service_was_asked(hospital, caps
 
 def test_an_outage_stops_the_calls_after_a_while_and_the_same_command_goes_on(hospital, capsys):
     hospital.seal_doctors(5, write=False)
-    control(hospital, 1, seal="own")
+    open_auto_sign(hospital, 1)
     with refusing_port() as port:
         hospital.configure(endpoint=f"http://127.0.0.1:{port}")
         capsys.readouterr()

@@ -65,7 +65,8 @@ def test_two_nights_with_a_lost_answer_a_refusal_and_a_throttle(hospital_with, c
 def test_the_service_is_asked_for_auto_sign_by_this_products_names(hospital_with):
     hospital = hospital_with(api=API)
     hospital.seal_doctors(2)
-    hospital.service.open_auto_sign(hospital.service.seals[0])
+    seal = hospital.service.seals[0]
+    hospital.service.auto_sign.open(seal.person, seal.seal_id, seal.created_at)
     assert hospital.go("autosign", "status") == 0
     asked = [call for call in hospital.service.received if call.action == "DescribeUserAutoSignStatus"]
     assert [call.code for call in asked] == ["ok", "ok"]

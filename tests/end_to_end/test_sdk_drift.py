@@ -78,9 +78,8 @@ def follow_auto_sign(hospital, capsys):
 
     run_json("status")
     run_json("links")
-    link = hospital.service.auto_sign.links[0].url
-    use = {"do": "use_link", "link": link, "seal": "other"}
-    hospital.service.auto_sign.control(use, hospital.service_clock.now())
+    person = hospital.service.auto_sign.links[0].person
+    hospital.service.auto_sign.open(person, "yDsandboxAnotherSealOfThisDoctor", hospital.service_clock.now())
     run_json("status")
     run_json("links")
 

@@ -68,7 +68,8 @@ def test_the_sdk_uses_the_two_queries(running, create, agent, number):
     status = typed(models.ChannelDescribeUserAutoSignStatusRequest, question)
     assert client.ChannelDescribeUserAutoSignStatus(status).IsOpen is False
     client.call_json(CREATE, create(1))
-    sandbox.service.open_auto_sign(sandbox.service.seals[0])
+    (seal,) = sandbox.service.seals
+    sandbox.service.auto_sign.open(seal.person, seal.seal_id, seal.created_at)
     answer = client.ChannelDescribeUserAutoSignStatus(status)
     assert (answer.IsOpen, answer.SealId) == (True, sandbox.service.seals[0].seal_id)
     seals = client.ChannelDescribeOrganizationSeals(
@@ -150,10 +151,6 @@ CASES = {
     "MissingParameter.SealName": {"create": {"SealName": " "}},
     "MissingParameter.UserOpenId": {"create": {"Operator": {"OpenId": ""}}},
     "NoSuchVersion": {"version": "2020-12-22"},
-    "OperationDenied.InvalidApproverAge": {
-        "faults": (Fault("code", code="OperationDenied.InvalidApproverAge"),)
-    },
-    "OperationDenied.NotInAutoSignWhiteList": {"action": ENABLE_URL, "rules": Rules(auto_sign="unlisted")},
     "OperationDenied.UserNotInOrganization": {"create": {"Operator": {"OpenId": "stranger"}}},
     "OperationDenied.WhiteListForbid": {"create": {"IdCardType": "OTHER_CARD_TYPE"}},
     "RequestLimitExceeded": {"faults": (Fault("throttle"),)},

@@ -73,7 +73,7 @@ def test_the_sdk_follows_a_doctor_through_auto_sign(running, of_customer, number
     assert client.DescribeUserAutoSignStatus(question).IsOpen is False
     link = typed(models.CreateUserAutoSignEnableUrlRequest, {**about, "AutoSignConfig": {"UserInfo": user}})
     assert client.CreateUserAutoSignEnableUrl(link).Url
-    sandbox.service.open_auto_sign(seal)
+    sandbox.service.auto_sign.open(seal.person, seal.seal_id, seal.created_at)
     answer = client.DescribeUserAutoSignStatus(question)
     assert (answer.IsOpen, answer.SealId) == (True, seal.seal_id)
     choose = typed(models.CreateUserAutoSignSealUrlRequest, {**about, "UserInfo": user})

@@ -250,7 +250,7 @@ def test_auto_sign_is_closed_until_the_doctor_opens_it(send_request, create, age
     }
     made = send_request(service, create(1)).response["SealId"]
     assert send_request(service, question, "ChannelDescribeUserAutoSignStatus").response["IsOpen"] is False
-    service.open_auto_sign(service.seals[0])
+    service.auto_sign.open(service.seals[0].person, made, service.seals[0].created_at)
     answer = send_request(service, question, "ChannelDescribeUserAutoSignStatus").response
     assert (answer["IsOpen"], answer["SealId"]) == (True, made)
 
@@ -281,7 +281,7 @@ def test_the_report_holds_every_request(send_request, create, number, now):
     service = FakeService(Rules(rate=1))
     send_request(service, create(7), arrived=now - 0.5, more={"X_TC_TraceId": "t-1"})
     send_request(service, create(7), steady=now + 0.1)
-    reported = service.build_report(now)
+    reported = service.build_report()
     assert reported["counts"] == {CREATE: {"ok": 1, "RequestLimitExceeded": 1}}
     assert service.list_arrivals() == reported["arrivals"][CREATE] == [now - 0.5, now + 0.1]
     first, second = reported["requests"]
