@@ -6,7 +6,7 @@ import hashlib
 import random
 import string
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.sandbox.auto_sign import AutoSign, Response
@@ -43,16 +43,6 @@ COLORS = ("BLACK", "RED", "BLUE")
 FILE_LIFE = 600.0  # seconds from upload
 ALPHABET = string.ascii_letters + string.digits
 
-SealIdForm = Literal["plain", "padded", "hex", "punctuated"]
-_SEAL_ID_FORMS: Mapping[
-    SealIdForm, tuple[str, str, int, str]
-] = {  # beginning, alphabet, random characters, end
-    "plain": ("yD", ALPHABET, 30, ""),
-    "padded": ("yD", ALPHABET, 30, "="),
-    "hex": ("", "0123456789abcdef", 32, ""),
-    "punctuated": ("s-", ALPHABET + "+/._", 9, "="),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -60,15 +50,12 @@ class Rules:
 
     ``inline``: ``on`` = the contract before FileId existed; ``transition`` = both; ``ignored`` = SealImage and its
     companions have no effect, as on the page today.
-    ``seal_ids``: the form of a SealId: ``yD`` and 30 letters and digits, the same with ``=`` at its end, 32 hexadecimal
-    digits, or 12 characters with punctuation.
     ``unique_names``: how a seal name that the hospital has already is refused: by a code of its own, by a bare
     FailedOperation, or not at all. None: as the texts of each product have it, by the code in essbasic, not at all in ess.
     """
 
     inline: Literal["on", "transition", "ignored"] = "transition"
     unique_names: Literal["code", "bare", "off"] | None = None
-    seal_ids: SealIdForm = "plain"
     other_card_type: bool = False  # the white list for other cards is open
     limiter: LimiterKind = "rolling"
     rate: float = 20.0  # calls in a second, per SecretId and action
@@ -107,25 +94,14 @@ class Seal:
         """Whether auto-sign was opened with the seal: only the older contract can."""
         return self.contract == "inline" and self.enable_auto_sign is True
 
-    def build_record(self) -> dict[str, Any]:
-        """Return the seal as the truth file and ``GET /_truth`` hold it."""
-        record = asdict(self)
-        record["at"] = record.pop("created_at")
-        return record
-
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file that got a FileId."""
+    """One picture that got a FileId."""
 
-    file_id: str
     app_id: str
-    business_type: str
-    kind: str  # png, jpg, pdf, zip by its first bytes
     sha256: str
-    size: int  # bytes
     deadline: float  # unix seconds
-    request_id: str
 
 
 class Actions:
@@ -178,9 +154,9 @@ class Actions:
         if refusal != "off" and (organization, sent["SealName"]) in self._names:
             if refusal == "bare":
                 raise Refusal("FailedOperation", "存在同名印章")
-            raise Refusal("FailedOperation.ExistSameSealName")
+            raise Refusal("FailedOperation.ExistSameSealName", "存在同名印章。")
         seal = Seal(
-            seal_id=self._make_identifier(self._seal_ids, *_SEAL_ID_FORMS[self._rules.seal_ids]),
+            seal_id=self._make_identifier(self._seal_ids),
             organization=organization,
             number=sent["IdCardNumber"],
             name=sent["UserName"],
@@ -229,8 +205,6 @@ class Actions:
             upload = self.uploads.get(sent["FileId"])
             if upload is None or upload.app_id != order.tenant.app_id or order.now >= upload.deadline:
                 raise Refusal("ResourceNotFound.File")
-            if upload.business_type != "SEAL":
-                raise Refusal("InvalidParameter.FileType")
             return "file_id", upload.sha256
         if inline != "ignored" and sent.get("SealImage"):
             return "inline", self._store_image(decode_inline_image(sent["SealImage"]))
@@ -247,18 +221,9 @@ class Actions:
             raise Refusal("OperationDenied.WhiteListForbid")
         deadline = float(int(order.now + FILE_LIFE))
         ids = []
-        for kind, data in decode_uploads(order.sent, order.service):
+        for data in decode_uploads(order.sent, order.service):
             file_id = self._make_identifier(self.uploads)
-            self.uploads[file_id] = Upload(
-                file_id=file_id,
-                app_id=order.tenant.app_id,
-                business_type=order.sent["BusinessType"],
-                kind=kind,
-                sha256=self._store_image(data),
-                size=len(data),
-                deadline=deadline,
-                request_id=order.request_id,
-            )
+            self.uploads[file_id] = Upload(order.tenant.app_id, self._store_image(data), deadline)
             ids.append(file_id)
         return {
             "TotalCount": len(ids),
@@ -272,16 +237,9 @@ class Actions:
         self.pictures[digest] = data
         return digest
 
-    def _make_identifier(
-        self,
-        taken: Container[str],
-        beginning: str = "yD",
-        alphabet: str = ALPHABET,
-        length: int = 30,
-        end: str = "",
-    ) -> str:
+    def _make_identifier(self, taken: Container[str]) -> str:
         while True:
-            made = beginning + "".join(self._random.choices(alphabet, k=length)) + end
+            made = "yD" + "".join(self._random.choices(ALPHABET, k=30))
             if made not in taken:
                 return made
 

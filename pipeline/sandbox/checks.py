@@ -1,7 +1,6 @@
 """What the service checks of a request: its parameters, whose ids they are, the person, the picture.
 
-Written apart from our own intake on purpose: two readings of the same API page check each other. A parameter of the table
-of fields that this page does not name is taken as an optional text.
+Written apart from our own intake on purpose: two readings of the same API page check each other.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.domain.fields import FIELDS
 from pipeline.sandbox.gateway import (
     AUTO_SIGN_STATUS,
     CREATE,
     ENABLE_URL,
     ESS,
+    ESSBASIC,
     ORGANIZATION_SEALS,
     SEAL_URL,
     UPLOAD,
@@ -71,11 +70,6 @@ _ESS_UPLOAD = {"FileType": TEXT, "CoverRect": FLAG, "CustomIds": Key("list"), "F
 
 SHAPES: Mapping[str, Mapping[str, Key]] = {
     CREATE: {
-        **{
-            definition.parameter: TEXT
-            for definition in FIELDS.values()
-            if definition.parameter and definition.parameter not in _ESS_CREATE
-        },
         "Agent": _AGENT,
         "Operator": _OPERATOR,
         "UserName": NEEDED_TEXT,
@@ -266,65 +260,47 @@ def get_link_end(sent: Mapping[str, Any], now: float) -> float:
 
 
 INLINE_LIMIT = 5_000_000  # bytes before base64; «5M» taken the strict way
-UPLOAD_LIMIT, ESS_UPLOAD_LIMIT = 8_000_000, 5_000_000  # bytes; a picture stays below it
-DOCUMENT_LIMIT = 60_000_000
+UPLOAD_LIMITS = {ESSBASIC: 8_000_000, ESS: 5_000_000}  # bytes; a picture stays below it
 MAX_FILES = 20
-MAX_FILE_NAME = 200
-BUSINESS_TYPES = frozenset({"TEMPLATE", "DOCUMENT", "SEAL", "ARCHIVE", "BUSINESSLICENSE"})
-PICTURES = frozenset({"png", "jpg"})
-
-_MAGIC = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpg"), (b"%PDF-", "pdf"), (b"PK\x03\x04", "zip"))
-_SUFFIXES = {"png": ("png",), "jpg": ("jpg", "jpeg"), "pdf": ("pdf",), "zip": ("zip", "docx", "xlsx")}
+_MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "jpg": b"\xff\xd8\xff"}
+_SUFFIXES = {"png": ("png",), "jpg": ("jpg", "jpeg")}
 
 
-def detect_file_kind(data: bytes) -> str | None:
-    """Return png, jpg, pdf or zip by the first bytes, or None."""
-    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
+def _detect_kind(data: bytes) -> str | None:
+    return next((kind for kind, magic in _MAGIC.items() if data.startswith(magic)), None)
 
 
 def decode_inline_image(text: str) -> bytes:
     """Return the bytes of ``SealImage``; a ``data:`` prefix or a newline is no base64 here."""
     data = _decode_base64(text)
-    if data is None or detect_file_kind(data) not in PICTURES:
+    if data is None or _detect_kind(data) is None:
         raise Refusal("InvalidParameter.Image")
     if len(data) > INLINE_LIMIT:
         raise Refusal("LimitExceeded.FileSize")
     return data
 
 
-def decode_uploads(parameters: Mapping[str, Any], service: str) -> list[tuple[str, bytes]]:
-    """Return (kind, bytes) of every file of an UploadFiles call in its order: one bad file refuses them all."""
-    business = parameters["BusinessType"]
-    if business not in BUSINESS_TYPES:
-        raise Refusal("InvalidParameterValue", f"参数BusinessType取值错误[{business}]")
+def decode_uploads(parameters: Mapping[str, Any], service: str) -> list[bytes]:
+    """Return the pictures of an UploadFiles call in its order: one bad file refuses them all."""
+    if parameters["BusinessType"] != "SEAL":
+        raise Refusal("InvalidParameterValue", "参数BusinessType取值错误")
     infos: Sequence[Mapping[str, Any]] = parameters.get("FileInfos") or ()
-    if not infos:
-        raise Refusal("InvalidParameter", "参数FileInfos不能为空")
-    if len(infos) > MAX_FILES:
-        raise Refusal("InvalidParameter", f"参数FileInfos一次最多{MAX_FILES}个文件")
-    files = [_file(info, business, service) for info in infos]
-    if len({kind for kind, _ in files}) > 1:
-        raise Refusal("InvalidParameter.FileType", "所有文件必须为相同类型")
-    return files
+    if not 1 <= len(infos) <= MAX_FILES:
+        raise Refusal("InvalidParameter", f"参数FileInfos须有1至{MAX_FILES}个文件")
+    return [_decode_upload(info, UPLOAD_LIMITS[service]) for info in infos]
 
 
-def _file(info: Mapping[str, Any], business: str, service: str) -> tuple[str, bytes]:
-    name = info.get("FileName") or ""
-    if len(name) > MAX_FILE_NAME:
-        raise Refusal("InvalidParameter", "参数FileName长度超出")
+def _decode_upload(info: Mapping[str, Any], limit: int) -> bytes:
     data = _decode_base64(info["FileBody"])
     if data is None:
         raise Refusal("InvalidParameter", "参数FileBody不是base64")
-    kind = detect_file_kind(data)
-    if kind is None or (business == "SEAL" and kind not in PICTURES):
+    kind = _detect_kind(data)
+    suffix = (info.get("FileName") or "").rpartition(".")[2].lower()
+    if kind is None or suffix not in ("", *_SUFFIXES[kind]):
         raise Refusal("InvalidParameter.FileType")
-    suffix = name.rpartition(".")[2].lower() if "." in name else None
-    if suffix is not None and suffix not in _SUFFIXES[kind]:
-        raise Refusal("InvalidParameter.FileType")
-    picture_limit = ESS_UPLOAD_LIMIT if service == ESS else UPLOAD_LIMIT
-    if len(data) >= (picture_limit if kind in PICTURES else DOCUMENT_LIMIT):
+    if len(data) >= limit:
         raise Refusal("LimitExceeded.FileSize")
-    return kind, data
+    return data
 
 
 def _decode_base64(text: str) -> bytes | None:

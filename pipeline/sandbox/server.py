@@ -15,7 +15,7 @@ import socket
 import struct
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
+from dataclasses import KW_ONLY, InitVar, asdict, dataclass, field, replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -231,18 +231,15 @@ def _append_seal(path: Path, seal: Seal) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(seal.build_record(), ensure_ascii=False) + "\n")
+        file.write(json.dumps(asdict(seal), ensure_ascii=False) + "\n")
 
 
 def _read_seals(path: Path) -> list[Seal]:
     """Return the seals of a truth file, none when there is no file yet."""
     if not path.exists():
         return []
-    seals = []
-    for line in filter(None, path.read_text(encoding="utf-8").split("\n")):
-        record = json.loads(line)
-        seals.append(Seal(created_at=record.pop("at"), **record))
-    return seals
+    lines = filter(None, path.read_text(encoding="utf-8").split("\n"))
+    return [Seal(**json.loads(line)) for line in lines]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Received:
     trace_id: str | None
     request_id: str | None
     connection: str  # the client's address and port
-    number: str | None = field(repr=False)  # IdCardNumber of a create, or of a call about auto-sign
+    number: str | None = field(repr=False)  # IdCardNumber of a create
     seal_name: str | None
     faults: tuple[str, ...] = ()
 
@@ -124,7 +124,7 @@ class FakeService:
                 trace_id=call.trace_id,
                 request_id=request_id,
                 connection=call.connection,
-                number=call.get_person_number(),
+                number=call.get_text("IdCardNumber"),
                 seal_name=call.get_text("SealName"),
                 faults=faults,
             )
@@ -147,7 +147,7 @@ class FakeService:
         return {number: ids for (_, number), ids in owned.items() if len(ids) > 1}
 
     def build_report(self) -> dict[str, Any]:
-        """Return every request, seal and upload as ``GET /_truth`` answers it."""
+        """Return every request and seal as ``GET /_truth`` answers it."""
         received, seals = list(self.received), list(self.seals)
         arrivals: defaultdict[str, list[float]] = defaultdict(list)
         counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -158,7 +158,6 @@ class FakeService:
             "counts": counts,
             "arrivals": arrivals,
             "requests": [asdict(request) for request in received],
-            "seals": [seal.build_record() for seal in seals],
-            "uploads": [asdict(upload) for upload in list(self.uploads.values())],
+            "seals": list(map(asdict, seals)),
             "duplicates": self.list_duplicates(),
         }

@@ -8,7 +8,7 @@ from attack.marks import draw_mark
 from attack.stage import CREATE, LONG, UPLOAD, Stage, person
 from people import number
 
-from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.actions import Actions, Rules
 from pipeline.sandbox.gateway import SANDBOX
 
 GROUP = "answers"
@@ -190,13 +190,19 @@ def test_a_seal_id_of_another_documented_form_is_one(stage, seal_id):
     assert stage.statuses()[person(2).staff_no] == "sealed"
 
 
-FORMS = ("padded", "hex", "punctuated")
+FORMS = {
+    "padded": lambda made: made + "=",
+    "hex": lambda made: made.encode().hex()[:32],
+    "punctuated": lambda made: f"s-{made[2:7]}+/._=",
+}
 
 
-@pytest.mark.parametrize("form", FORMS if LONG else FORMS[:1])
-def test_what_is_accepted_as_a_seal_id_can_be_adopted_and_resolved(stage_with, form):
+@pytest.mark.parametrize("form", FORMS if LONG else ["padded"])
+def test_what_is_accepted_as_a_seal_id_can_be_adopted_and_resolved(stage_with, monkeypatch, form):
     """One rule: an id that the service gave is entered again after the ledger was lost."""
-    stage = stage_with(rules=Rules(limiter="none", unique_names="off", seal_ids=form))
+    stage = stage_with(rules=Rules(limiter="none", unique_names="off"))
+    make = Actions._make_identifier
+    monkeypatch.setattr(Actions, "_make_identifier", lambda actions, taken: FORMS[form](make(actions, taken)))
     stage.hire(1, 2, 3)
     stage.strike(*lost("reset_after", 3))
     assert stage.go("run").code == 3

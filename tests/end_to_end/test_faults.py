@@ -147,10 +147,10 @@ def test_what_cannot_be_a_seal_id_is_evidence_and_no_success(hospital_with):
     actions = hospital.service._actions
     make, made = actions._make_identifier, []
 
-    def make_odd(taken, *form):
+    def make_odd(taken):
         if taken is actions.uploads:
-            return make(taken, *form)
-        made.append(make(taken, *form) if len(made) % 2 == 0 else odd[len(made) // 2])
+            return make(taken)
+        made.append(make(taken) if len(made) % 2 == 0 else odd[len(made) // 2])
         return made[-1]
 
     actions._make_identifier = make_odd

@@ -217,13 +217,6 @@ async def test_an_earlier_answer_is_repeated_to_the_letter(wire, create):
         assert len(sandbox.service.seals) == 5, "each call is executed"
 
 
-@pytest.mark.parametrize(("form", "length"), [("plain", 32), ("padded", 33), ("hex", 32), ("punctuated", 12)])
-async def test_seal_ids_have_a_form_that_can_be_chosen(wire, create, form, length):
-    async with Sandbox(FakeService(Rules(seal_ids=form))) as sandbox:
-        answer = inside((await exchange(wire, sandbox, create()))[2])
-        assert len(answer["SealId"]) == length
-
-
 async def test_json_cut_short_with_a_length_that_fits(wire, create):
     async with Sandbox(faults=(Fault("truncated_json"),)) as sandbox:
         status, headers, body = await exchange(wire, sandbox, create())
