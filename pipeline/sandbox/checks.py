@@ -9,8 +9,8 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.sandbox.gateway import (
     AUTO_SIGN_STATUS,
@@ -25,48 +25,35 @@ from pipeline.sandbox.gateway import (
     Tenant,
 )
 
-Kind = Literal["string", "integer", "boolean", "object", "list"]
-_TYPES: Mapping[Kind, type] = {"string": str, "integer": int, "boolean": bool, "object": dict, "list": list}
-
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of an object: its JSON type, and what lies inside an object or in each item of a list."""
+    """One key of an object: its JSON type, and what lies inside an object or in each object of a list."""
 
-    kind: Kind
+    kind: type
     required: bool = False
-    inside: Mapping[str, Key] | None = None
+    inside: Mapping[str, Key] = field(default_factory=dict)
 
 
-TEXT, NUMBER, FLAG = Key("string"), Key("integer"), Key("boolean")
-NEEDED_TEXT = Key("string", required=True)
+TEXT, NUMBER, FLAG = Key(str), Key(int), Key(bool)
+NEEDED_TEXT = Key(str, required=True)
 
-# the keys a client may send: those that Tencent calls internal are known to its SDK and do nothing here
-_USER = {"OpenId": TEXT, "Channel": TEXT, "CustomUserId": TEXT, "ClientIp": TEXT, "ProxyIp": TEXT}
+# the keys a client may send; those that Tencent calls internal are left out
+_OPERATOR = Key(dict, inside={"OpenId": TEXT})
 _AGENT = Key(
-    "object",
+    dict,
     required=True,
     inside={
         "AppId": NEEDED_TEXT,
         "ProxyOrganizationOpenId": TEXT,
-        "ProxyOperator": Key("object", inside=_USER),
+        "ProxyOperator": _OPERATOR,
         "ProxyAppId": TEXT,
-        "ProxyOrganizationId": TEXT,
     },
 )
-_OPERATOR = Key("object", inside=_USER)
 _SIGNER = Key(
-    "object",
-    required=True,
-    inside={"Name": NEEDED_TEXT, "IdCardNumber": NEEDED_TEXT, "IdCardType": TEXT},
+    dict, required=True, inside={"Name": NEEDED_TEXT, "IdCardNumber": NEEDED_TEXT, "IdCardType": TEXT}
 )
 _OF_SIGNER = {"Agent": _AGENT, "Operator": _OPERATOR, "SceneKey": NEEDED_TEXT, "UserInfo": _SIGNER}
-
-# what the product ess takes beside the same calls of essbasic; its Agent is for groups of companies
-_ESS_USER = {"UserId": TEXT, "Channel": TEXT, "OpenId": TEXT, "ClientIp": TEXT, "ProxyIp": TEXT}
-_ESS_CALLER = {"OperatorId": TEXT, "ApplicationId": TEXT, "OrganizationId": TEXT, "SubOrganizationId": TEXT}
-_ESS_CREATE = {"SealColor": TEXT, "ProcessSeal": FLAG}
-_ESS_UPLOAD = {"FileType": TEXT, "CoverRect": FLAG, "CustomIds": Key("list"), "FileUrls": TEXT}
 
 SHAPES: Mapping[str, Mapping[str, Key]] = {
     CREATE: {
@@ -88,7 +75,7 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
         "Agent": _AGENT,
         "Operator": _OPERATOR,
         "BusinessType": NEEDED_TEXT,
-        "FileInfos": Key("list", inside={"FileBody": NEEDED_TEXT, "FileName": TEXT}),
+        "FileInfos": Key(list, inside={"FileBody": NEEDED_TEXT, "FileName": TEXT}),
         "Deadline": NUMBER,
     },
     AUTO_SIGN_STATUS: _OF_SIGNER,
@@ -96,7 +83,7 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
         "Agent": _AGENT,
         "Operator": _OPERATOR,
         "SceneKey": NEEDED_TEXT,
-        "AutoSignConfig": Key("object", required=True, inside={"UserInfo": _SIGNER}),
+        "AutoSignConfig": Key(dict, required=True, inside={"UserInfo": _SIGNER}),
         "ExpiredTime": NUMBER,
         "EndPoint": TEXT,
     },
@@ -106,16 +93,17 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
 
 
 def get_shape(operation: str, service: str) -> dict[str, Key]:
-    """Return the parameters that a call takes in a product."""
+    """Return the parameters that a call takes in a product: in ess a user of the hospital acts, and no platform."""
     shape = dict(SHAPES[operation])
     if service != ESS:
         return shape
+    shape.pop("Agent")
     shape.pop("Operator", None)
-    shape["Agent"] = Key("object")
     if operation == UPLOAD:
-        return {**shape, **_ESS_UPLOAD, "Caller": Key("object", required=True, inside=_ESS_CALLER)}
-    shape["Operator"] = Key("object", required=True, inside=_ESS_USER)
-    return {**shape, **_ESS_CREATE} if operation == CREATE else shape
+        return {**shape, "Caller": Key(dict, required=True, inside={"OperatorId": TEXT})}
+    if operation == CREATE:
+        shape |= {"SealColor": TEXT, "ProcessSeal": FLAG}
+    return {**shape, "Operator": Key(dict, required=True, inside={"UserId": TEXT})}
 
 
 def check_shape(value: Mapping[str, Any], keys: Mapping[str, Key], where: str = "") -> None:
@@ -124,30 +112,21 @@ def check_shape(value: Mapping[str, Any], keys: Mapping[str, Key], where: str = 
         if name not in keys:
             raise Refusal("UnknownParameter", f"The parameter `{where}{name}` is not recognized.")
     for name, key in keys.items():
-        item = value.get(name)
-        path = f"{where}{name}"
-        if item is None:
-            if key.required:
-                raise Refusal("MissingParameter", f"The request is missing a required parameter `{path}`.")
-            continue
-        if not _has_kind(item, key.kind):
-            raise Refusal("InvalidParameter", f"Parameter `{path}` type error.")
-        if key.kind == "object" and key.inside is not None:
-            check_shape(item, key.inside, f"{path}.")
-        elif key.kind == "list":
-            _check_items(item, key, path)
+        item, path = value.get(name), f"{where}{name}"
+        if item is not None:
+            _check_value(item, key, path)
+        elif key.required:
+            raise Refusal("MissingParameter", f"The request is missing a required parameter `{path}`.")
 
 
-def _check_items(items: Sequence[Any], key: Key, path: str) -> None:
-    for index, item in enumerate(items):
-        if not _has_kind(item, "object" if key.inside is not None else "string"):
-            raise Refusal("InvalidParameter", f"Parameter `{path}.{index}` type error.")
-        if key.inside is not None:
-            check_shape(item, key.inside, f"{path}.{index}.")
-
-
-def _has_kind(value: object, kind: Kind) -> bool:
-    return isinstance(value, _TYPES[kind]) and not (kind == "integer" and isinstance(value, bool))
+def _check_value(item: object, key: Key, path: str) -> None:
+    if type(item) is not key.kind:  # True is an int, but no number
+        raise Refusal("InvalidParameter", f"Parameter `{path}` type error.")
+    if isinstance(item, dict):
+        check_shape(item, key.inside, f"{path}.")
+    elif isinstance(item, list):
+        for index, inner in enumerate(item):
+            _check_value(inner, Key(dict, inside=key.inside), f"{path}.{index}")
 
 
 def check_agent(parameters: Mapping[str, Any], tenants: Sequence[Tenant]) -> Tenant:

@@ -85,10 +85,13 @@ def test_what_belongs_to_the_other_product_is_refused(running, create, of_custom
     customer = running.client(sandbox.url, kind=EssClient)
     action = "CreatePreparedPersonalEsign"
     assert refusal_of(customer, "ChannelCreatePreparedPersonalEsign", create()).code == "InvalidAction"
-    assert refusal_of(customer, action, create()).code == "MissingParameter.UserId", "an OpenId is no UserId"
+    assert refusal_of(customer, action, create()).code == "UnknownParameter", "the Agent"
+    nobody = of_customer(Operator={})
+    assert refusal_of(customer, action, nobody).code == "MissingParameter.UserId"
     stranger = of_customer(Operator={"UserId": "somebody"})
     assert refusal_of(customer, action, stranger).code == "OperationDenied.UserNotInOrganization"
-    assert refusal_of(customer, "UploadFiles", upload(png)).code == "MissingParameter", "the Caller"
+    assert refusal_of(customer, "UploadFiles", upload(png)).code == "UnknownParameter", "the Agent"
+    assert refusal_of(customer, "UploadFiles", upload_of(png, None)).code == "MissingParameter", "the Caller"
     large = upload_of(png + bytes(5_000_000 - len(png)))
     assert refusal_of(customer, "UploadFiles", large).code == "LimitExceeded.FileSize"
     other_card = of_customer(IdCardType="OTHER_CARD_TYPE", FileId="x")

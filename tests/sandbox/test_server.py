@@ -279,9 +279,7 @@ async def test_a_client_that_stopped_waiting_has_its_seal_all_the_same(wire, cre
 
 async def test_jitter_delays_what_the_limiter_sees_and_latency_the_answer(wire, create):
     clock = ManualClock()
-    async with Sandbox(
-        FakeService(Rules(rate=1)), latency=5.0, arrival_jitter=0.5, seed=1, clock=clock
-    ) as sandbox:
+    async with Sandbox(FakeService(Rules(rate=1)), latency=5.0, arrival_jitter=0.5, clock=clock) as sandbox:
         line = await wire(sandbox.url)
         await line.send(create(), moment=clock.now())
         reading = asyncio.create_task(line.answer())
