@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pipeline.sandbox.auto_sign import AutoSign, Response
 from pipeline.sandbox.checks import (
+    SCENES,
     check_agent,
     check_customer,
     check_mobile,
@@ -38,7 +39,6 @@ from pipeline.sandbox.gateway import (
 )
 
 SEAL_NAME_LIMIT = 50  # code points
-SCENES = ("", "E_PRESCRIPTION_AUTO_SIGN", "OTHER")
 COLORS = ("BLACK", "RED", "BLUE")
 FILE_LIFE = 600.0  # seconds from upload
 ALPHABET = string.ascii_letters + string.digits
@@ -89,11 +89,6 @@ class Seal:
         """Hospital and lifetime number: who the seal belongs to."""
         return self.organization, get_lifetime_number(self.number)
 
-    @property
-    def auto_sign(self) -> bool:
-        """Whether auto-sign was opened with the seal: only the older contract can."""
-        return self.contract == "inline" and self.enable_auto_sign is True
-
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -143,8 +138,6 @@ class Actions:
         self.seals.append(seal)
         self._seal_ids.add(seal.seal_id)
         self._names.add((seal.organization, seal.seal_name))
-        if seal.auto_sign:
-            self.auto_sign.open(seal.person, seal.seal_id, seal.created_at)
 
     def _create_seal(self, order: Order) -> Response:
         sent, organization = order.sent, order.tenant.organization_open_id
@@ -189,11 +182,11 @@ class Actions:
             raise Refusal("MissingParameter.SealName")
         if len(sent["SealName"]) > SEAL_NAME_LIMIT:
             raise Refusal("InvalidParameter.LimitSealName")
-        if sent.get("SceneKey", "") not in SCENES:
+        if sent.get("SceneKey", "") not in ("", *SCENES):
             raise Refusal("InvalidParameterValue", "参数SceneKey取值错误")
         inline = self._get_inline(service)
-        opens_auto_sign = inline != "ignored" and sent.get("EnableAutoSign", False)
-        if opens_auto_sign or sent.get("Mobile"):
+        asks_for_auto_sign = inline != "ignored" and sent.get("EnableAutoSign", False)
+        if asks_for_auto_sign or sent.get("Mobile"):
             check_mobile(sent.get("Mobile", ""))
         if inline != "ignored" and sent.get("LicenseType", 0) not in (0, 1):
             raise Refusal("InvalidParameterValue", "参数LicenseType取值错误")
@@ -217,8 +210,6 @@ class Actions:
         return self._rules.inline if service == ESSBASIC else "ignored"
 
     def _store_files(self, order: Order) -> Response:
-        if "Deadline" in order.sent:  # a feature on a white list
-            raise Refusal("OperationDenied.WhiteListForbid")
         deadline = float(int(order.now + FILE_LIFE))
         ids = []
         for data in decode_uploads(order.sent, order.service):

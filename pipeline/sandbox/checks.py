@@ -76,7 +76,6 @@ SHAPES: Mapping[str, Mapping[str, Key]] = {
         "Operator": _OPERATOR,
         "BusinessType": NEEDED_TEXT,
         "FileInfos": Key(list, inside={"FileBody": NEEDED_TEXT, "FileName": TEXT}),
-        "Deadline": NUMBER,
     },
     AUTO_SIGN_STATUS: _OF_SIGNER,
     ENABLE_URL: {

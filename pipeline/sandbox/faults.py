@@ -115,7 +115,6 @@ class Match:
 
     action: Annotated[str, AfterValidator(_require_action)] | None = None
     user_name: str | None = field(default=None, repr=False)
-    seal_name: str | None = None
     nth: Annotated[tuple[Count, ...], BeforeValidator(_wrap_number)] = ()
     every: Count = 1
     first: Annotated[Count, Field(alias="from")] = 1
@@ -125,10 +124,9 @@ class Match:
 
     def matches(self, call: Call) -> bool:
         """Return whether the call is one of those that are numbered."""
-        return (
-            self.action in (None, call.action, call.operation)
-            and self.user_name in (None, call.get_text("UserName"))
-            and self.seal_name in (None, call.get_text("SealName"))
+        return self.action in (None, call.action, call.operation) and self.user_name in (
+            None,
+            call.get_text("UserName"),
         )
 
     def selects(self, number: int) -> bool:

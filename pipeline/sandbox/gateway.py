@@ -67,8 +67,9 @@ class Call:
 
     @property
     def operation(self) -> str:
-        """What is asked for: the name that the action has in essbasic."""
-        return get_operation(self.action, self.service)
+        """What is asked for: the name that the action has in essbasic; in ess most names lack ``Channel``."""
+        is_short = self.service == ESS and self.action != UPLOAD
+        return f"Channel{self.action}" if is_short else self.action
 
     @property
     def trace_id(self) -> str | None:
@@ -79,11 +80,6 @@ class Call:
         """Return a text parameter of the top level, also from a body with other faults."""
         value = (self.parameters or {}).get(name)
         return value if isinstance(value, str) else None
-
-
-def get_operation(action: str, service: str) -> str:
-    """Return the name that an action has in essbasic; in ess most names lack ``Channel``."""
-    return f"Channel{action}" if service == ESS and action != UPLOAD else action
 
 
 def read_call(

@@ -25,7 +25,7 @@ faults:
     do: {delay_after: 60}
   - match: {action: UploadFiles, from: 10, to: 20, share: 0.5, seed: 7}
     do: {code: {code: ResourceNotFound.File, message: 文件不存在。}}
-  - match: {seal_name: 李四处方章, nth: 1}
+  - match: {user_name: 李四, nth: 1}
     do: {internal_error_after: InternalError.DbInsert}
   - match: {every: true}
     do: {http_502: before}
@@ -56,7 +56,7 @@ def test_a_yaml_file_becomes_faults(tmp_path):
             code="ResourceNotFound.File",
             message="文件不存在。",
         ),
-        Fault("internal_error_after", Match(seal_name="李四处方章", nth=(1,)), code="InternalError.DbInsert"),
+        Fault("internal_error_after", Match(user_name="李四", nth=(1,)), code="InternalError.DbInsert"),
         Fault("http_502", Match(), when="before"),
         Fault("clock_skew", Match(every=5), seconds=-600.0),
         Fault("redirect", Match(), url="http://127.0.0.1:9/"),
@@ -109,7 +109,7 @@ def test_calls_are_numbered_among_those_that_fit():
     ]
     assert struck(Fault("throttle", Match(action=CREATE, nth=(1, 4))), calls) == [2, 5]
     assert struck(Fault("throttle", Match(user_name="甲", nth=(2,))), calls) == [4]
-    assert struck(Fault("throttle", Match(seal_name="丙")), calls) == []
+    assert struck(Fault("throttle", Match(user_name="丙")), calls) == []
 
 
 def test_ranges_and_every():

@@ -57,7 +57,7 @@ def test_the_sdk_uses_the_older_contract(running, create, jpg):
     made = running.client(sandbox.url).ChannelCreatePreparedPersonalEsign(request)
     (seal,) = sandbox.service.seals
     assert made.SealId == seal.seal_id
-    assert (seal.contract, seal.seal_image_compress, seal.auto_sign) == ("inline", True, True)
+    assert (seal.contract, seal.seal_image_compress, seal.enable_auto_sign) == ("inline", True, True)
 
 
 def test_the_sdk_uses_the_two_queries(running, create, agent, number):
