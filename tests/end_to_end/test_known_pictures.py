@@ -81,9 +81,8 @@ def test_pictures_are_examined_before_a_guard_and_again_in_the_next_run(hospital
         number(int(path.stem)): prepare_plainly(hospital, path)
         for path in (hospital.folder / "seals").iterdir()
     }
-    guards = "guards: {new_rows: 0, "
     path = hospital.folder / "config.yaml"
-    path.write_text(path.read_text("utf-8").replace("guards: {", guards), "utf-8")
+    path.write_text(path.read_text("utf-8") + "guards: {new_rows: 0}\n", "utf-8")
     assert hospital.go("run") == 5
     assert hospital.creates() == 0
     previews = hospital.folder / "state" / "work" / "previews"
