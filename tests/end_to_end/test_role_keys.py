@@ -39,8 +39,7 @@ def accept(hospital, count):
         dataclasses.replace(SANDBOX, secret_id=f"AKIDtmp{n}", secret_key=f"key-{n}", token=f"token-{n}")
         for n in range(1, count + 1)
     ]
-    gateway = hospital.service._gateway
-    gateway._all_tenants, gateway._tenants = tenants, {tenant.secret_id: tenant for tenant in tenants}
+    hospital.service._gateway._tenants = tenants
 
 
 def test_keys_are_renewed_in_the_middle_of_a_run_and_stand_in_no_file(hospital, server):
