@@ -86,8 +86,8 @@ def test_what_belongs_to_the_other_product_is_refused(running, create, of_custom
     action = "CreatePreparedPersonalEsign"
     assert refusal_of(customer, "ChannelCreatePreparedPersonalEsign", create()).code == "InvalidAction"
     assert refusal_of(customer, action, create()).code == "UnknownParameter", "the Agent"
-    nobody = of_customer(Operator={})
-    assert refusal_of(customer, action, nobody).code == "MissingParameter.UserId"
+    without_user = of_customer(Operator={})
+    assert refusal_of(customer, action, without_user).code == "MissingParameter.UserId"
     stranger = of_customer(Operator={"UserId": "somebody"})
     assert refusal_of(customer, action, stranger).code == "OperationDenied.UserNotInOrganization"
     assert refusal_of(customer, "UploadFiles", upload(png)).code == "UnknownParameter", "the Agent"
