@@ -22,7 +22,7 @@ from bench.limiters import FixedSpacing, LeakyBucket
 from bench.measure import Measured, print_progress
 from pipeline.clock import Clock, SystemClock
 from pipeline.domain.service_codes import parse_stated_rate
-from pipeline.esign.client import Client
+from pipeline.esign.client import Client, SignedCall
 from pipeline.esign.contracts import build_liveness_check
 from pipeline.esign.products import ESSBASIC, PlatformAgent
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
@@ -137,7 +137,7 @@ async def run_over_socket(name: str, url: str, calls: int) -> Run:
     async def call(limiter: Limiter) -> tuple[float, int | None]:
         sent_at = 0.0
 
-        async def before_send(_: Callable[[], bool]) -> None:
+        async def before_send(_: SignedCall) -> None:
             nonlocal sent_at
             await limiter.acquire(ESSBASIC.organization_seals)
             await limiter.record_departure(ESSBASIC.organization_seals)

@@ -15,7 +15,7 @@ import ssl
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from statistics import median
@@ -31,7 +31,7 @@ from pipeline.errors import reason_of
 from pipeline.esign.products import Product
 from pipeline.esign.reply_faults import PROXY_LOGIN
 from pipeline.esign.responses import Reply, SeenAnswers
-from pipeline.esign.signing import CredentialsSource, authorization
+from pipeline.esign.signing import MAX_AGE_SECONDS, CredentialsSource, authorization
 from pipeline.messages.catalogue import make_message
 from pipeline.support.failpoints import hit_failpoint
 from pipeline.version import __version__
@@ -68,11 +68,25 @@ _TLS_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError)
 PIECE_BYTES = 1 << 18
 FIRST_PIECE_BYTES = 1 << 14  # of a body of several: aiohttp copies it behind the headers
 
-BeforeSend = Callable[[Callable[[], bool]], Awaitable[None]]
-"""Runs on the open connection, before the first byte: waits for the slot, then makes durable what must be.
 
-Its argument is a function that returns whether the connection is still open: a server may close one that waits.
-"""
+@dataclass(frozen=True, slots=True)
+class SignedCall:
+    """A signed call on its open connection, before its first byte."""
+
+    signed_at: float  # unix seconds, by the service's clock
+    wall: float  # the same moment on both clocks of this machine
+    monotonic: float
+    clock: Clock
+    is_open: Callable[[], bool]  # a server may close a connection that waits
+
+    def may_leave(self) -> bool:
+        """Return whether the connection is open and the signature young: the clock on which more time has passed decides."""
+        age = max(self.clock.now() - self.wall, self.clock.monotonic() - self.monotonic)
+        return self.is_open() and age <= MAX_AGE_SECONDS
+
+
+BeforeSend = Callable[[SignedCall], Awaitable[None]]
+"""Runs on the open connection, before the first byte: makes durable what must be, then waits for the slot."""
 
 
 class NotSent(Exception):
@@ -222,8 +236,8 @@ class Client:
     ) -> Reply:
         """Send one signed call and return its whole reply; ``body_sha256`` is that of the body where it is known.
 
-        ``before_send`` is awaited on the open connection. The signature is made after it, so that a late slot never
-        carries an old timestamp. Raises NotSent or NoAnswer, and everything that ``before_send`` raises.
+        The call is signed once, then its connection is opened, then ``before_send`` is awaited. Raises NotSent or NoAnswer, and
+        everything that ``before_send`` raises.
         """
         role = "file" if action == self.product.upload else "general"
         keys = await self.credentials.get_current()
@@ -231,26 +245,24 @@ class Client:
         if keys.token:
             headers["X-TC-Token"] = keys.token
         digest = body_sha256 or hashlib.sha256(body).hexdigest()
+        signed_at, wall, monotonic = self.service_time(), self._clock.now(), self._clock.monotonic()
+        signed = {"content-type": headers["Content-Type"], "host": headers["Host"]}
+        headers["X-TC-Timestamp"] = str(int(signed_at))
+        headers["Authorization"] = authorization(
+            keys, signed, digest, timestamp=int(signed_at), service=self.product.service
+        )
         call = _CallState(self._timeout)
 
-        async def wait_and_sign(is_open: Callable[[], bool]) -> None:
-            await before_send(is_open)
+        async def wait(is_open: Callable[[], bool]) -> None:
+            await before_send(SignedCall(signed_at, wall, monotonic, self._clock, is_open))
             hit_failpoint(f"{action}: before the headers")
-            timestamp = int(self.service_time())
-            signed = {"content-type": headers["Content-Type"], "host": headers["Host"]}
-            call.late_headers = {
-                "X-TC-Timestamp": str(timestamp),
-                "Authorization": authorization(
-                    keys, signed, digest, timestamp=timestamp, service=self.product.service
-                ),
-            }
 
         try:
             async with (
                 asyncio.timeout(None) as call.timer,
                 self._sessions[role].post(
                     self._urls[role],
-                    data=RequestBody(body, wait_and_sign),
+                    data=RequestBody(body, wait),
                     headers=headers,
                     allow_redirects=False,
                     proxy=self._proxy,
@@ -309,7 +321,6 @@ class _CallState:
     """The state of one call."""
 
     timeout: float
-    late_headers: dict[str, str] = field(default_factory=dict)
     has_begun: bool = False  # bytes may have left
     timer: asyncio.Timeout | None = None  # of the answer
 
@@ -348,11 +359,10 @@ def describe_no_answer(error: Exception) -> Message:
 
 
 async def _on_headers_sent(
-    _: aiohttp.ClientSession, context: Any, params: aiohttp.TraceRequestHeadersSentParams
+    _: aiohttp.ClientSession, context: Any, __: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
-    """Add the headers made after ``before_send``; aiohttp calls this just before it writes the headers."""
+    """Note that bytes may leave; aiohttp calls this just before it writes the headers."""
     call: _CallState = context.trace_request_ctx
-    params.headers.update(call.late_headers)
     call.has_begun = True
 
 
@@ -390,7 +400,7 @@ class RequestBody(aiohttp.Payload):
     happen before the first byte, because the connection that is opened for a request is given the request alone.
     """
 
-    def __init__(self, body: bytes, before_send: BeforeSend) -> None:
+    def __init__(self, body: bytes, before_send: Callable[[Callable[[], bool]], Awaitable[None]]) -> None:
         super().__init__(body, content_type="application/json")
         self._body = body
         self.before_send = before_send

@@ -19,6 +19,7 @@ _SHOWN = 4  # characters of a SecretId at each end
 # process that was stopped just before its first byte may send it as late as that. After this time, which leaves room for
 # clocks that differ, a create that has not taken effect never will.
 REPLAY_WINDOW_SECONDS = 600.0
+MAX_AGE_SECONDS = 60.0  # of a signature whose call has still to leave
 
 
 class CredentialsSource(Protocol):

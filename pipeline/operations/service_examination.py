@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -16,7 +16,7 @@ from pipeline.domain.message import Message
 from pipeline.domain.server_address import is_loopback
 from pipeline.domain.service_codes import get_listed_meaning, get_upload_meaning
 from pipeline.errors import CredentialsMissing, UsageError, reason_of
-from pipeline.esign.client import Client, NoAnswer, NotSent
+from pipeline.esign.client import Client, NoAnswer, NotSent, SignedCall
 from pipeline.esign.contracts import build_liveness_check
 from pipeline.esign.reply_faults import describe_reply_fault
 from pipeline.esign.responses import Reply
@@ -135,7 +135,7 @@ async def _ask_host(
 ) -> Reply | None:
     """Send one call and return the service's answer, None where none came; add the finding."""
 
-    async def send_at_once(_: Callable[[], bool]) -> None:
+    async def send_at_once(_: SignedCall) -> None:
         """Wait for nothing: this is the only call."""
 
     host = client.host_of(action)

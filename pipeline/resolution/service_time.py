@@ -12,7 +12,7 @@ from functools import cache
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
-from pipeline.esign.client import NoAnswer, NotSent
+from pipeline.esign.client import NoAnswer, NotSent, SignedCall
 from pipeline.esign.contracts import build_liveness_check
 from pipeline.esign.reply_faults import describe_reply_fault
 from pipeline.workflow import stage_settings
@@ -50,7 +50,7 @@ async def _ask_service_time(config: Config, clock: Clock) -> float:
     body = build_liveness_check(stage_settings.build_agent(config))
     with closing(make_limiter(config, clock)) as limiter:
 
-        async def before_send(_: Callable[[], bool]) -> None:
+        async def before_send(_: SignedCall) -> None:
             await limiter.acquire(action)
             await limiter.record_departure(action)
 

@@ -18,7 +18,7 @@ from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import KeptAnswer, SealRequest, Verdict
 from pipeline.domain.service_codes import parse_stated_rate
 from pipeline.domain.site_key import SiteKey
-from pipeline.esign.client import Client, NoAnswer, NotSent
+from pipeline.esign.client import Client, NoAnswer, NotSent, SignedCall
 from pipeline.esign.contracts import Contract, build_liveness_check
 from pipeline.esign.products import Agent, Product
 from pipeline.esign.rate_limiter import Limiter
@@ -46,7 +46,7 @@ class BreakerOpened(Exception):
 
 
 class ConnectionExpired(Exception):
-    """Connection or FileId expired while the slot was awaited: nothing was sent."""
+    """Connection, signature or FileId expired while the slot was awaited: nothing was sent."""
 
 
 @dataclass(slots=True)
@@ -61,9 +61,9 @@ class Job:
     has_adopted_clock: bool = False
     was_uploaded_again: bool = False
     trace_id: str | None = None
-    sent_at: float | None = None
-    sent_monotonic: float = 0.0  # the same moment on the monotonic clock
-    expired_waits: int = 0  # waits for a slot that outlasted a connection or a FileId
+    signed_at: float | None = None  # unix seconds, the service's
+    signed_monotonic: float = 0.0  # the same moment on the monotonic clock
+    expired_waits: int = 0  # waits for a slot that outlasted a connection, a signature or a FileId
     sends: int = 0  # creates that may have left
     in_doubt: bool = False  # a create was recorded, and its verdict is not yet durable
     verdict: Verdict | None = None  # the last create's, also when it could not be recorded
@@ -119,12 +119,14 @@ class CallContext:
         trace_id: str,
         open_count: int,
         send_number: int,
-        before_departure: Callable[[], Awaitable[None]] | None = None,
+        before_slot: Callable[[SignedCall], Awaitable[None]] | None = None,
+        before_departure: Callable[[], None] | None = None,
         body_sha256: str | None = None,
     ) -> Reply:
         """Send one call and return its reply; ``body_sha256`` is that of the body where it is known.
 
-        The order is: turn and connection slot, connection, slot of the rate limiter, ``before_departure``, bytes.
+        The order is: turn and connection slot, signature, connection, ``before_slot``, slot of the rate limiter,
+        ``before_departure``, bytes: what takes time is done before the slot.
         ``open_count`` is that of the circuit breaker's permit, ``send_number`` counts the row's sends of this action.
         Raises RunStopped, BreakerOpened or ConnectionExpired where nothing was sent, else NotSent or NoAnswer.
         """
@@ -133,19 +135,20 @@ class CallContext:
         async with AsyncExitStack() as connection_slot:
             await connection_slot.enter_async_context(self.limiter.take_turn(action))
             await connection_slot.enter_async_context(self.connection_slots[action])
-            if self.run_state.is_stopping:
-                raise RunStopped
+            self._require_running(open_count)
 
-            async def before_send(is_open: Callable[[], bool]) -> None:
+            async def before_send(call: SignedCall) -> None:
+                self._require_running(open_count)
+                if before_slot is not None:
+                    await before_slot(call)
                 await self._wait_for_slot(action)
-                if self.run_state.breaker.open_count != open_count:
-                    raise BreakerOpened
+                self._require_running(open_count)
                 await connection_slot.aclose()
-                if not is_open():
+                await self.limiter.record_departure(action)
+                if not call.may_leave():
                     raise ConnectionExpired
                 if before_departure is not None:
-                    await before_departure()
-                await self.limiter.record_departure(action)
+                    before_departure()
                 metrics.record_departure(timed, send_number)
 
             try:
@@ -174,7 +177,7 @@ class CallContext:
         """Make a call that changes nothing; return whether anything in the service's own form came back."""
         action = self.product.organization_seals
 
-        async def before_send(_: Callable[[], bool]) -> None:
+        async def before_send(_: SignedCall) -> None:
             await self._wait_for_slot(action)
 
         try:
@@ -199,9 +202,9 @@ class CallContext:
         self.run_state.requests[action][code] += 1
         return is_alive
 
-    def build_attempt(self, job: Job, trace_id: str) -> Attempt:
-        """Return the ledger's entry of a create that is about to be sent."""
-        request, signed_at = job.request, self.client.service_time()
+    def build_attempt(self, job: Job, trace_id: str, signed_at: float) -> Attempt:
+        """Return the ledger's entry of a create that was signed at this moment and is about to be sent."""
+        request = job.request
         return Attempt(
             uuid=trace_id,
             key=request.key,
@@ -267,6 +270,13 @@ class CallContext:
             with self.run_state.metrics.measure_wait(BACK_OFF):
                 await self.run_state.wait_unless_stopped(self.clock.sleep(random.uniform(0, longest)))  # noqa: S311 - jitter, no secret
         return not self.run_state.is_stopping
+
+    def _require_running(self, open_count: int) -> None:
+        """Raise RunStopped or BreakerOpened where the call must not go on."""
+        if self.run_state.is_stopping:
+            raise RunStopped
+        if self.run_state.breaker.open_count != open_count:
+            raise BreakerOpened
 
     async def _wait_for_slot(self, action: str) -> None:
         if not await self.run_state.wait_unless_stopped(self.limiter.acquire(action)):

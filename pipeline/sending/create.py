@@ -1,8 +1,9 @@
 """Creates one row's seal: upload, create, verdict, and what each answer means for the row and the run.
 
-A create's order: its own connection, then its slot, then the attempt's commit, then the bytes. The verdict is
-committed before the row counts as done. Only what is proven not executed is sent again. An upload creates nothing, so
-it is repeated on any doubt; a refusal of it is recorded, and a row without an answer to it is left to the next run.
+A create's order: its signature and its own connection, then the attempt's commit, then its slot, then the bytes. No slow
+disk lies between slot and bytes. An attempt whose create does not leave is closed as not executed. The verdict is committed
+before the row counts as done. Only what is proven not executed is sent again. An upload creates nothing, so it is repeated
+on any doubt; a refusal of it is recorded, and a row without an answer to it is left to the next run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import NamedTuple
 from pipeline.domain.run import SEAL_ID_REUSED, Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import Meaning
-from pipeline.esign.client import NoAnswer, NotSent
+from pipeline.esign.client import NoAnswer, NotSent, SignedCall
 from pipeline.esign.contracts import CreateImage, build_upload, list_sent_texts
 from pipeline.esign.responses import (
     REPEATED,
@@ -99,11 +100,11 @@ class CreateSender:
             or not context.client.answers.is_of_two_calls(refusal.request_id)
         ):
             return None
-        trace_id = str(uuid.uuid4())
-        await context.ledger.open_attempt(context.build_attempt(job, trace_id))
+        trace_id, now = str(uuid.uuid4()), context.client.service_time()
+        await context.ledger.open_attempt(context.build_attempt(job, trace_id, now))
         words = " ".join(filter(None, (refusal.code, refusal.message)))
         verdict = replace(refusal, kind="unknown", code=REPEATED, message=words)
-        await context.ledger.record_verdict(trace_id, verdict, now=context.client.service_time())
+        await context.ledger.record_verdict(trace_id, verdict, now=now)
         job.trace_id, job.verdict = trace_id, verdict
         return SendResult(Status.UNKNOWN, verdict)
 
@@ -121,12 +122,14 @@ class CreateSender:
         except ConnectionExpired:
             return await self._start_again(job, image)
         except NotSent as error:
-            return await self._record_not_sent(job, trace_id, error), not context.run_state.is_stopping
+            context.record_unanswered(context.product.create, error)
+            verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=str(error))
+            return SendResult(Status.NOT_SENT, verdict), not context.run_state.is_stopping
         context.run_state.requests[context.product.create][response.counted_as] += 1
         return await self._record_verdict(job, self._adjust_verdict(job, response), response.meaning)
 
     async def _start_again(self, job: Job, image: ImageBody) -> tuple[SendResult, bool]:
-        """Start again after a wait that outlasted connection or FileId; no create was spent on it."""
+        """Start again after a wait that outlasted connection, signature or FileId; no create was spent on it."""
         job.expired_waits += 1
         if job.expired_waits > MAX_EXPIRED_WAITS:
             verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=make_message("wire.no_slot"))
@@ -138,7 +141,7 @@ class CreateSender:
 
     async def _exchange(self, job: Job, image: ImageBody, trace_id: str, open_count: int) -> CreateResponse:
         """Put one create on the wire and read its answer; the attempt is committed before the first byte."""
-        context = self.context
+        context, sends = self.context, job.sends
         if context.contract.needs_upload:
             body, sha256 = (
                 context.contract.build_create(context.agent, job.request, CreateImage(file_id=job.file_id)),
@@ -147,12 +150,14 @@ class CreateSender:
         else:
             body, sha256 = image
 
-        async def before_departure() -> None:
+        async def open_attempt(call: SignedCall) -> None:
+            await context.ledger.open_attempt(context.build_attempt(job, trace_id, call.signed_at))
+            job.trace_id, job.in_doubt = trace_id, True
+            job.signed_at, job.signed_monotonic = call.signed_at, call.monotonic
+
+        def before_departure() -> None:
             if self._is_upload_needed(job):
                 raise ConnectionExpired
-            await context.ledger.open_attempt(context.build_attempt(job, trace_id))
-            job.trace_id, job.sent_at, job.in_doubt = trace_id, context.client.service_time(), True
-            job.sent_monotonic = context.clock.monotonic()
             job.sends += 1
 
         try:
@@ -162,12 +167,18 @@ class CreateSender:
                 trace_id=trace_id,
                 open_count=open_count,
                 send_number=job.sends + 1,
+                before_slot=open_attempt,
                 before_departure=before_departure,
                 body_sha256=sha256,
             )
         except NoAnswer as error:
             verdict = Verdict("unknown", code="no_answer", message=str(error))
             return CreateResponse(verdict)
+        except BaseException as reason:
+            if job.sends == sends or isinstance(reason, NotSent):  # no byte left
+                job.sends = sends
+                await self._close_unsent(job, reason)
+            raise
         response = read_create(
             reply,
             sent=list_sent_texts(context.agent, trace_id, job.file_id, request=job.request),
@@ -203,15 +214,19 @@ class CreateSender:
             return replace(verdict, kind="not_executed")
         return verdict
 
-    async def _record_not_sent(self, job: Job, trace_id: str, error: NotSent) -> SendResult:
-        """Record a create whose headers never left; one without an attempt in the ledger needs no verdict."""
-        verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=str(error))
-        if job.trace_id == trace_id:
-            job.sends -= 1
-            await self.context.ledger.record_verdict(trace_id, verdict, now=self._now_on_signing_clock(job))
-            job.in_doubt = False
-        self.context.record_unanswered(self.context.product.create, error)
-        return SendResult(Status.NOT_SENT, verdict)
+    async def _close_unsent(self, job: Job, reason: BaseException) -> None:
+        """Close the attempt of a create that never left as not executed, if it was entered."""
+        if not job.in_doubt:
+            return
+        assert job.trace_id is not None
+        if isinstance(reason, NotSent):
+            message = str(reason)
+        else:
+            is_late = isinstance(reason, ConnectionExpired)
+            message = make_message("wire.no_slot" if is_late else "wire.cancelled")
+        verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=message)
+        await self.context.ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
+        job.in_doubt = False
 
     async def _record_verdict(
         self, job: Job, verdict: Verdict, meaning: Meaning | None
@@ -249,8 +264,8 @@ class CreateSender:
 
     def _now_on_signing_clock(self, job: Job) -> float:
         """Return the present on the clock that signed the create; what was learnt of the clock since does not count."""
-        assert job.sent_at is not None
-        return job.sent_at + self.context.clock.monotonic() - job.sent_monotonic
+        assert job.signed_at is not None
+        return job.signed_at + self.context.clock.monotonic() - job.signed_monotonic
 
     def _act_on_not_executed(self, job: Job, verdict: Verdict, meaning: Meaning | None) -> None:
         match meaning:
@@ -368,7 +383,7 @@ class CreateSender:
         """Record an upload's refusal, so that later runs know how old it is; no create was sent."""
         assert result.verdict is not None
         attempt = replace(
-            self.context.build_attempt(job, trace_id),
+            self.context.build_attempt(job, trace_id, self.context.client.service_time()),
             contract=UPLOAD_REFUSED,
             host=self.context.client.host_of(self.context.product.upload),
         )

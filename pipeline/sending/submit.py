@@ -191,7 +191,7 @@ class Submission:
             request_id=verdict.request_id,
             trace_id=job.trace_id,
             attempts=job.row_plan.create_count + job.sends,
-            last_attempt_at=job.sent_at,
+            last_attempt_at=job.signed_at if job.sends else None,
             call_seconds=seconds,
             host=self.context.client.host_of(self.context.product.create) if job.sends else None,
             code=verdict.code,

@@ -118,8 +118,8 @@ async def _answered(handler, **settings):
         **settings,
     )
 
-    async def before_send(alive):
-        assert alive()
+    async def before_send(call):
+        assert call.may_leave()
 
     try:
         async with client:

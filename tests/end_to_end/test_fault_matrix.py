@@ -402,10 +402,10 @@ def test_f21_a_portal_that_answers_every_request(inline):
     ("closings", "fails", "code", "statuses"),
     [
         (1, False, 0, {"sealed": 3}),
-        (4, False, 5, {"sealed": 2, "not_sent": 1}),
+        (6, False, 5, {"sealed": 2, "not_sent": 1}),
         (1, True, 74, {"sealed": 1, "not_sent": 2}),
     ],
-    ids=["once", "at each send", "once, and then the disk fails"],
+    ids=["once", "at each wait", "once, and then the disk fails"],
 )
 def test_an_attempt_whose_connection_closed_during_its_commit_was_not_executed(
     inline, closings, fails, code, statuses
@@ -496,15 +496,16 @@ def test_f31_the_service_does_not_answer_for_a_while(hospital_with, monkeypatch)
     hospital = hospital_with(faults=[blackout])
     hospital.doctors(40)
     monkeypatch.setattr(circuit_breaker, "GIVE_UP_SECONDS", 3600.0)
-    assert quickly(hospital) in {3, 5}
+    assert quickly(hospital) in {0, 3, 5}, "it may meet uploads alone"
     statuses = hospital.statuses()
+    unknown = statuses.get("unknown", 0)
     assert statuses.keys() <= {"sealed", "unknown", "not_sent"}
-    assert statuses["unknown"] <= 8 + 5, "in flight, and those that opened it"
+    assert unknown <= 8 + 5, "in flight, and those that opened it"
     assert statuses.get("not_sent", 0) <= 8, "uploads that were lost four times"
     assert len(hospital.service.seals) == statuses["sealed"]
-    assert quickly(hospital) == 3
+    assert quickly(hospital) == (3 if unknown else 0)
     assert hospital.statuses().keys() <= {"sealed", "unchanged", "unknown"}
-    assert len(hospital.service.seals) == 40 - statuses["unknown"]
+    assert len(hospital.service.seals) == 40 - unknown
 
 
 def test_f28_a_burst_of_throttles_cost_nothing_but_time(hospital_with):

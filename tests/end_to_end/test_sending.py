@@ -47,6 +47,7 @@ def test_a_halt_reaches_those_who_wait_for_their_slot(hospital_with):
     assert hospital.record()["halted"]["code"] == "UnauthorizedOperation"
     assert hospital.creates() == 2
     assert hospital.statuses() == {"sealed": 1, "not_sent": 29}
+    assert hospital.run_to_end("check") == (0, {"unchanged": 1, "ready": 29}), "no attempt stays open"
 
 
 def test_the_canary_is_the_first_row_that_reaches_a_create(hospital_with):

@@ -22,12 +22,12 @@ HEAD = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {l
 ANSWER = HEAD + BODY
 
 
-async def pass_at_once(_is_open) -> None:
+async def pass_at_once(_call) -> None:
     """Let every call through."""
 
 
-async def wait_until_closed(is_open) -> None:
-    while is_open():
+async def wait_until_closed(call) -> None:
+    while call.is_open():
         await settle(1)
 
 
