@@ -43,11 +43,13 @@ PRODUCT_CHOICES: Mapping[str, str] = {"1": "essbasic", "2": "ess"}
     type=click.Choice([*PRODUCT_CHOICES.values()]),
     help="essbasic (default): a platform acts for the hospital; ess: the hospital is itself a customer.",
 )
-@click.option("--app-id", metavar="ID", help="Agent.AppId, from the platform's e-Sign console.")
-@click.option("--organization-open-id", metavar="ID", help="The platform's id of the hospital.")
-@click.option("--operator-open-id", metavar="ID", help="The platform's id of the employee who acts.")
-@click.option("--organization", metavar="ID", help="ess: the hospital's id in the e-Sign console.")
-@click.option("--operator-user-id", metavar="ID", help="ess: UserId of the employee who acts.")
+@click.option(
+    "--id",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="One of the ids, such as app_id=yD…; repeatable.",
+)
 @click.option("--yes", is_flag=True, help="Ask nothing; what is not given stays to be filled in.")
 @click.pass_obj
 def init(
@@ -58,8 +60,8 @@ def init(
     is_sandbox: bool,
     environment: Environment | None,
     product: str | None,
+    given: Sequence[str],
     yes: bool,
-    **ids: str | None,
 ) -> int:
     """Make a hospital's folder: config.yaml, inbox, seals, secrets.
 
@@ -82,23 +84,19 @@ def init(
     if product is None and is_interactive and not is_sandbox:
         product = _prompt_choice(session, "init.ask_product", PRODUCT_CHOICES)
     product_used = PRODUCTS[product or ESSBASIC.name]
-    if foreign := [
-        f"--{name.replace('_', '-')}" for name, value in ids.items() if value and name not in product_used.ids
-    ]:
-        raise UsageError("init.other_product", options=", ".join(foreign), product=product_used.name)
-    ids = {name: ids[name] for name in product_used.ids}
+    ids = _read_ids(given, product_used)
     if chosen != "sandbox" and is_interactive:
-        ids = {name: value or _prompt(session, f"init.ask_{name}") for name, value in ids.items()}
+        ids = {name: ids.get(name) or _prompt(session, f"init.ask_{name}") for name in product_used.ids}
+    ids = {name: value for name, value in ids.items() if value}
     language = session.language
     if is_interactive and not session.lang_given:
         language = _prompt_choice(session, "init.ask_language", {"zh": "zh", "en": "en"}, session.spoken)
-    given = {name: value for name, value in ids.items() if value}
     if chosen == "sandbox":
         template = create_sandbox_project(folder, product_used, language)
     else:
         endpoint = product_used.endpoints[chosen].general
         settings = ProjectSettings(
-            product=product_used, environment=chosen, endpoint=endpoint, language=language, ids=given
+            product=product_used, environment=chosen, endpoint=endpoint, language=language, ids=ids
         )
         template = create_project(folder, settings)
     session.print_json(
@@ -114,11 +112,23 @@ def init(
         session.inform("init.sandbox", command=f"{session.invocation} {command}")
         session.suggest_command("init.next_run", "run")
         return 0
-    app_id = given.get("app_id", "")
+    app_id = ids.get("app_id", "")
     if app_id and not is_usual_app_id(app_id):
         session.alert("warning", text=make_message("config_odd_app_id", app_id=app_id))
-    _print_steps(session, folder, product_used, given, template)
+    _print_steps(session, folder, product_used, ids, template)
     return 0
+
+
+def _read_ids(given: Sequence[str], product: Product) -> dict[str, str]:
+    """Return the ids that NAME=VALUE gives; UsageError for one that the product does not have."""
+    ids: dict[str, str] = {}
+    for pair in given:
+        name, _, value = pair.partition("=")
+        if name not in product.ids:
+            names = ", ".join(product.ids)
+            raise UsageError("init.no_id", name=name, product=product.name, names=names)
+        ids[name] = value
+    return ids
 
 
 def _print_steps(

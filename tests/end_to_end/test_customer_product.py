@@ -190,9 +190,9 @@ def test_a_picture_that_the_other_product_takes_is_made_smaller(hospital_with):
 
 
 def test_init_asks_for_the_ids_of_the_product(tmp_path, capsys):
-    ids = ["--organization", "91310000", "--operator-user-id", "yDuser"]
+    ids = ["--id", "organization=91310000", "--id", "operator_user_id=yDuser"]
     assert main(["init", str(tmp_path / "a"), "--yes", "--product", "ess", *ids]) == 0
     config = Config.load(tmp_path / "a" / "config.yaml", environment={})
     assert (config.tenant, config.api.placeholders) == ("production/product=ess/91310000", ())
     assert main(["--lang", "en", "init", str(tmp_path / "b"), "--yes", *ids]) == 2
-    assert "--organization, --operator-user-id is no id of the product essbasic" in capsys.readouterr().err
+    assert "organization is no id of the product essbasic; its ids are app_id" in capsys.readouterr().err

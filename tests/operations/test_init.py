@@ -161,7 +161,7 @@ def test_on_a_terminal_it_asks_for_what_is_missing(tmp_path):
 
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "init", str(tmp_path / "h"), "--app-id", "yDxApp1"],
+        [sys.executable, "-m", "pipeline", "init", str(tmp_path / "h"), "--id", "app_id=yDxApp1"],
         stdin=theirs,
         stdout=subprocess.DEVNULL,
         stderr=theirs,
@@ -183,4 +183,4 @@ def test_on_a_terminal_it_asks_for_what_is_missing(tmp_path):
     assert (config.api.app_id, config.api.organization_open_id) == ("yDxApp1", "org1")
     assert config.api.placeholders == ("api.operator_open_id",)
     assert config.language == "zh"
-    assert "Please enter one of: 1, 2, 3" in seen.decode()
+    assert "Please enter one of:" in seen.decode()

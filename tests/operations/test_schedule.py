@@ -17,7 +17,7 @@ from desktop import find_program
 from pipeline.cli.app import main
 from pipeline.operations import schedule
 
-IDS = ("--app-id", "app", "--organization-open-id", "org", "--operator-open-id", "op")
+IDS = ("--id", "app_id=app", "--id", "organization_open_id=org", "--id", "operator_open_id=op")
 TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 # what `systemctl` and `loginctl` do, for a machine on which systemd does not run
 PROGRAM = """#!/bin/sh
