@@ -148,28 +148,19 @@ class Order:
     service: str = ESSBASIC
 
 
-def verify_signature(
-    *,
-    method: str,
-    query: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    tenants: Mapping[str, Tenant],
-    service: str,
-    now: float,
-) -> str:
-    """Return the SecretId that signed the request, or raise Refusal with an ``AuthFailure`` code.
+def verify_signature(call: Call, tenants: Sequence[Tenant], *, service: str, now: float) -> str:
+    """Return the SecretId that signed a call, or raise Refusal with an ``AuthFailure`` code.
 
-    ``headers`` are those received, names in lower case; ``tenants`` are found by SecretId; ``now`` is the gateway's clock in unix seconds.
-    More signed headers than the two mandatory ones are welcome.
+    ``now`` is the gateway's clock in unix seconds. More signed headers than the two mandatory ones are welcome.
     """
+    headers = call.headers
     match = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
     if match is None:
         raise Refusal("AuthFailure.InvalidAuthorization")
     names = match["names"].split(";")
     if not {"content-type", "host"} <= set(names) or names != sorted(set(names)):
         raise Refusal("AuthFailure.InvalidAuthorization")
-    tenant = tenants.get(match["id"])
+    tenant = next((tenant for tenant in tenants if tenant.secret_id == match["id"]), None)
     if tenant is None:
         raise Refusal("AuthFailure.SecretIdNotFound")
     timestamp = int(headers["x-tc-timestamp"])
@@ -179,9 +170,9 @@ def verify_signature(
         raise Refusal(WRONG_SIGNATURE)
     if any(name not in headers for name in names):
         raise Refusal(WRONG_SIGNATURE)
-    payload = UNSIGNED.encode() if headers.get("x-tc-content-sha256") == UNSIGNED else body
+    payload = UNSIGNED.encode() if headers.get("x-tc-content-sha256") == UNSIGNED else call.body
     canonical_headers = "".join(f"{name}:{headers[name].strip().lower()}\n" for name in names)
-    canonical = "\n".join((method, "/", query, canonical_headers, match["names"], _sha256(payload)))
+    canonical = "\n".join((call.method, "/", call.query, canonical_headers, match["names"], _sha256(payload)))
     to_sign = "\n".join(
         (ALGORITHM, str(timestamp), f"{match['date']}/{service}/tc3_request", _sha256(canonical.encode()))
     )
@@ -264,15 +255,7 @@ class Gateway:
         ``skew`` is how wrong the gateway's clock is when it looks at the timestamp; the limiter's is right.
         """
         _check_request(call)
-        secret_id = verify_signature(
-            method=call.method,
-            query=call.query,
-            headers=call.headers,
-            body=call.body,
-            tenants={tenant.secret_id: tenant for tenant in self._tenants},
-            service=call.service,
-            now=now + skew,
-        )
+        secret_id = verify_signature(call, self._tenants, service=call.service, now=now + skew)
         share = _get_rate_share(call)
         key = (secret_id, f"{call.service}:{call.action}")
         count = self._counter.count_call(key, now=now, steady=steady, share=share)

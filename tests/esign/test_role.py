@@ -15,7 +15,7 @@ from pipeline.esign import role as role_module
 from pipeline.esign.credentials import CredentialsPlaces
 from pipeline.esign.role import RoleCredentials
 from pipeline.esign.signing import Credentials
-from pipeline.sandbox.gateway import Tenant, verify_signature
+from pipeline.sandbox.gateway import Tenant, read_call, verify_signature
 
 ARN = "qcs::cam::uin/100000000001:roleName/esign-import"
 OWN = Credentials("AKIDown", "own-key", None, "secrets_dir (secrets)")
@@ -67,10 +67,9 @@ async def test_sts_is_asked_with_the_pair_that_was_found(server):
     keys = await RoleCredentials("sts", ARN, OWN).get_current()
     assert keys.source == f"credentials.role: sts {ARN} (secrets_dir (secrets))"
     ((method, _, headers, body),) = server.requests
-    verify_signature(
-        method=method, query="", headers=headers, body=body, service="sts", now=SystemClock().now(),
-        tenants={"AKIDown": Tenant("AKIDown", "own-key", "app", "organization", "operator")},
-    )  # fmt: skip
+    tenant = Tenant("AKIDown", "own-key", "app", "organization", "operator")
+    call = read_call(body, headers=headers, method=method)
+    verify_signature(call, [tenant], service="sts", now=SystemClock().now())
     assert json.loads(body)["RoleArn"] == ARN
 
 

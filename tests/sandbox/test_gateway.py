@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sandbox.gateway import CallCounter, Refusal, Tenant, verify_signature
+from pipeline.sandbox.gateway import CallCounter, Refusal, Tenant, read_call, verify_signature
 from pipeline.sandbox.service import FakeService
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "tc3_vectors.json").read_text(encoding="utf-8"))[
@@ -33,20 +33,15 @@ def five_mebibytes():
 
 def check(vector, *, now=None, body=None, secret_key=None, token=..., service=None, **headers):
     given = vector["input"]
-    lower = {name.lower(): value for name, value in vector["headers"].items()}
-    lower["authorization"] = vector["authorization"]
-    lower |= {name.replace("_", "-"): value for name, value in headers.items()}
+    changed = {name.replace("_", "-"): value for name, value in headers.items()}
+    call = read_call(
+        body_of(vector) if body is None else body,
+        headers={**vector["headers"], "Authorization": vector["authorization"], **changed},
+    )
     token = given["token"] if token is ... else token
+    tenant = Tenant(given["secret_id"], secret_key or given["secret_key"], "", "", "", token=token)
     return verify_signature(
-        method="POST",
-        query="",
-        headers=lower,
-        body=body_of(vector) if body is None else body,
-        tenants={
-            given["secret_id"]: Tenant("AKID", secret_key or given["secret_key"], "", "", "", token=token)
-        },
-        service=service or given["service"],
-        now=given["timestamp"] if now is None else now,
+        call, [tenant], service=service or given["service"], now=given["timestamp"] if now is None else now
     )
 
 
