@@ -225,10 +225,8 @@ class CallCounter:
             tuple[str, str], deque[float]
         ] = {}  # of calls that count: their moment, or their second
 
-    def count_call(self, key: tuple[str, str], *, now: float, steady: float, share: float = 1) -> int | None:
+    def count_call(self, key: tuple[str, str], *, now: float, steady: float) -> int | None:
         """Count one call; return how many this second has seen when that is too many, else None.
-
-        ``share`` is how many times the usual rate this key has.
 
         ``now`` is the wall clock in unix seconds, ``steady`` a monotonic one: neither may run backwards for a key.
         """
@@ -239,7 +237,7 @@ class CallCounter:
         while arrivals and arrivals[0] <= moment - 1:
             arrivals.popleft()
         arrivals.append(moment)
-        return len(arrivals) if len(arrivals) > self.rate * share else None
+        return len(arrivals) if len(arrivals) > self.rate else None
 
 
 class Gateway:
@@ -256,17 +254,11 @@ class Gateway:
         """
         _check_request(call)
         secret_id = verify_signature(call, self._tenants, service=call.service, now=now + skew)
-        share = _get_rate_share(call)
         key = (secret_id, f"{call.service}:{call.action}")
-        count = self._counter.count_call(key, now=now, steady=steady, share=share)
+        count = self._counter.count_call(key, now=now, steady=steady)
         if count is not None:
-            raise build_throttle_refusal(count, self._counter.rate * share)
+            raise build_throttle_refusal(count, self._counter.rate)
         return [tenant for tenant in self._tenants if tenant.secret_id == secret_id]
-
-
-def _get_rate_share(call: Call) -> float:
-    """Return how many times the usual rate an action has: 300 uploads a second in ess, all else 20."""
-    return 15 if call.service == ESS and call.action == UPLOAD else 1
 
 
 def _check_request(call: Call) -> None:
