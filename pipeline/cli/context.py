@@ -65,23 +65,6 @@ class SeveralHospitals:
         return None
 
 
-def _mask_error(error: EsignImportError, language: str) -> str:
-    """Return an error's sentence, numbers masked except in the ids of the configuration."""
-    text = error.render(language)
-    if not error.ids:
-        return mask_text(text)
-    longest_first = sorted(error.ids, key=len, reverse=True)
-    parts = re.split(f"({'|'.join(map(re.escape, longest_first))})", text)
-    return "".join(part if part in error.ids else mask_text(part) for part in parts)
-
-
-def _list_options() -> set[str]:
-    """Return the options of the command that runs."""
-    context = click.get_current_context(silent=True)
-    parameters = context.command.params if context is not None else ()
-    return {option for parameter in parameters for option in parameter.opts}
-
-
 @dataclass(kw_only=True)
 class Session:
     """The options of one command line, and the place where its output is printed."""
@@ -157,8 +140,13 @@ class Session:
         self.print_line(self.render_sentence(key, **details), tone=tone)
 
     def print_error(self, error: EsignImportError) -> None:
-        """Print why a command ends, also with ``-q``; a path in it may hold a number."""
-        self.print_line(_mask_error(error, self.spoken), tone=Tone.FAULT)
+        """Print why a command ends, also with ``-q``; numbers are masked except in the ids of the configuration."""
+        parts = [error.render(self.spoken)]
+        if error.ids:
+            longest_first = sorted(error.ids, key=len, reverse=True)
+            parts = re.split(f"({'|'.join(map(re.escape, longest_first))})", parts[0])
+        text = "".join(part if part in error.ids else mask_text(part) for part in parts)
+        self.print_line(text, tone=Tone.FAULT)
 
     def print_warning(self, error: EsignImportError) -> None:
         """Print what is no reason to stop, also with ``-q``."""
@@ -223,8 +211,10 @@ class Session:
             raise
         except click.Abort:
             self.print_line("")
-            hint = self.render_sentence("unanswered.yes") if "--yes" in _list_options() else ""
-            self.alert("unanswered", yes=hint)
+            context = click.get_current_context(silent=True)
+            parameters = context.command.params if context is not None else ()
+            takes_yes = any("--yes" in parameter.opts for parameter in parameters)
+            self.alert("unanswered", yes=self.render_sentence("unanswered.yes") if takes_yes else "")
             raise
         finally:
             signal.signal(signal.SIGINT, handler)
@@ -264,11 +254,6 @@ class Session:
         if not self.has_document:
             with suppress(DiskTrouble):  # the failure itself was printed
                 self.print_json(exit=exit_code, error=mask_text(text))
-
-    def refuse_json(self, command: str) -> None:
-        """Raise UsageError where ``--json`` is given to a command that has no data."""
-        if self.as_json:
-            raise UsageError("json.refused", command=command)
 
     def label_data(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values of a JSON object with the profile they belong to, where one is chosen."""

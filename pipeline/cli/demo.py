@@ -154,7 +154,8 @@ def sandbox(session: Session, /, **options: Any) -> int:
     """
     import asyncio
 
-    session.refuse_json("sandbox")
+    if session.as_json:
+        raise UsageError("json.refused", command="sandbox")
     try:
         asyncio.run(_serve(session, **options))
     except KeyboardInterrupt:

@@ -11,9 +11,7 @@ import click
 from pipeline.cli.context import Session
 from pipeline.cli.streams import print_traceback
 from pipeline.cli.terminal import Tone
-from pipeline.domain.message import Message
 from pipeline.errors import ConfigError
-from pipeline.messages.catalogue import make_finished_message
 
 if TYPE_CHECKING:
     from pipeline.operations.findings import Finding
@@ -72,7 +70,7 @@ def doctor(session: Session, *, offline: bool, send_test: bool) -> int:
 def _print_finding(session: Session, finding: Finding) -> None:
     topic = session.render_sentence(f"doctor.topic.{finding.topic}")
     if finding.level in {"warning", "fault"} or not session.quiet:
-        text = _indent_lines(finding.text)
+        text = finding.text.render(session.spoken).replace("\n", f"\n{INDENTS[session.spoken]}")
         session.print_text(
             f"doctor.line.{finding.level}", LEVEL_TONES.get(finding.level), topic=topic, text=text
         )
@@ -80,12 +78,6 @@ def _print_finding(session: Session, finding: Finding) -> None:
             session.print_text("doctor.line.remedy", text=finding.remedy)
     if finding.error is not None and session.verbose:
         print_traceback(finding.error)
-
-
-def _indent_lines(text: Message) -> Message:
-    """Return the text of a finding with its further lines below the first."""
-    zh, en = (text.render(language).replace("\n", f"\n{INDENTS[language]}") for language in ("zh", "en"))
-    return make_finished_message(text.key, zh, en) if "\n" in zh else text
 
 
 def _as_dict(finding: Finding, language: str) -> dict[str, str | None]:

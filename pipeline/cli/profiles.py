@@ -21,7 +21,7 @@ from pipeline.errors import ConfigError, UsageError
 from pipeline.messages.catalogue import join_messages, make_message
 
 if TYPE_CHECKING:
-    from pipeline.config.settings import ConfigFile
+    pass
 
 Command = Callable[..., int]
 ReportError = Callable[[Session, BaseException], int]
@@ -119,14 +119,9 @@ def choose_hospitals(session: Session, command: str, names: Sequence[str] = ()) 
     if session.all_profiles:
         return hospitals
     if None not in hospitals:
-        raise _build_choice_error(session, command, file)
+        key = "profiles.name" if command in CHANGING_JOBS else "profiles.choose"
+        raise UsageError(key, path=session.config_name, known=file.describe_names())
     return [None]
-
-
-def _build_choice_error(session: Session, command: str, file: ConfigFile) -> UsageError:
-    """Return the error for a command that names none of several hospitals."""
-    key = "profiles.name" if command in CHANGING_JOBS else "profiles.choose"
-    return UsageError(key, path=session.config_name, known=file.describe_names())
 
 
 def _use_language(session: Session) -> None:

@@ -58,7 +58,6 @@ class Progress:
         self._bar: tqdm[Never] | None = None
         self._refresher: asyncio.Task[None] | None = None
         self._total = self._done = 0
-        self._begun_at = 0.0
         self._counts: Counter[Status] = Counter()
         self._run = run
         self._begun_at = session.clock.monotonic()
