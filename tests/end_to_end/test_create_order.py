@@ -6,9 +6,9 @@ import os
 import signal
 import sqlite3
 import sys
+from contextlib import suppress
 
 import pytest
-from crash_support import in_the_air
 from run_support import wait_until
 from wire_support import CREATE, set_limits
 
@@ -55,6 +55,13 @@ def read_attempts(hospital) -> list[tuple[str, str | None, str | None]]:
     with sqlite3.connect(f"file:{hospital.folder / 'state' / 'ledger.sqlite3'}?mode=ro", uri=True) as ledger:
         rows = ledger.execute("SELECT key, verdict, message FROM attempt ORDER BY number").fetchall()
     return [(key, verdict, message and json.loads(message)["key"]) for key, verdict, message in rows]
+
+
+def count_open(hospital) -> int:
+    """Return how many attempts wait for their verdict; none before there is a ledger."""
+    with suppress(sqlite3.OperationalError):
+        return sum(verdict is None for _, verdict, _ in read_attempts(hospital))
+    return 0
 
 
 def test_a_slow_disk_sends_no_more_calls_in_a_second(hospital_with, enable):
@@ -136,7 +143,7 @@ def test_attempts_that_wait_for_a_slot_in_a_drain_are_not_executed(hospital_with
         nonlocal is_full
         if point != "ledger: after the commit" or is_full:
             return
-        is_full = sum(verdict is None for _, verdict, _ in read_attempts(hospital)) == 4
+        is_full = count_open(hospital) == 4
         if is_full:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -164,12 +171,10 @@ def test_a_kill_leaves_no_more_unknown_than_may_be_under_way(hospital_with, zygo
     hospital.doctors(20)
     set_limits(hospital, rate, 4)
     run = zygote.start(hospital)
-    wait_until(lambda: len(in_the_air(hospital)) >= 3 and len(hospital.service.received) >= calls)
+    wait_until(lambda: count_open(hospital) >= 3 and len(hospital.service.received) >= calls)
     run.send_signal(signal.SIGKILL)
     assert run.wait() == -signal.SIGKILL
-    open_attempts = len(in_the_air(hospital))
-    assert 0 < open_attempts <= 4
     hospital.configure(contract=contract)
     assert hospital.go("run") == 3
-    assert hospital.statuses()["unknown"] == open_attempts
+    assert 0 < hospital.statuses()["unknown"] <= 4
     assert hospital.service.list_duplicates() == {}
