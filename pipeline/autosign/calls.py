@@ -253,7 +253,7 @@ async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncI
     )
     limit = config.limits.requests_per_second
     waiting = ceil(min(limit, resources.workers))  # open connections that may wait for a slot
-    async with build_client(config, credentials, clock, resources.ledger) as client:
+    async with build_client(config, credentials, clock) as client:
         context = CallContext(
             client=client,
             limiter=resources.limiter,

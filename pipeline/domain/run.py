@@ -41,6 +41,7 @@ PLAN_GUARDS = frozenset({PLAN_CHANGED, "ROSTER_MISSING", "ROSTER_SHRUNK", "TOO_M
 PAGE_REASON, REVIEW_REASON = "page", "review of "  # the latter before the id of the run whose review it was
 REFUSALS = frozenset({"LOCKED", "LEDGER_REFUSED", "USAGE"})  # halts before a run held its ledger
 SEAL_ID_REUSED: Final = "SEAL_ID_REUSED"  # an answer held another person's SealId
+REPEATED: Final = "repeated_answer"  # an earlier answer had its RequestId
 
 
 class Status(StrEnum):

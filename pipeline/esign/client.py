@@ -275,7 +275,8 @@ class Client:
                 skew = self._read_skew(response.headers.get("Date"))
                 location = response.headers.get("Location")
                 reply = Reply(response.status, content, skew, location=location)
-                if reply.content is not None and self.answers.is_repeated(reply.content.request_id):
+                request_id = reply.content.request_id if reply.content else None
+                if not self.answers.claim_answer(request_id, trace_id):
                     LOG.warning("an answer that was seen before", extra={"trace_id": trace_id})
                     return replace(reply, is_repeated=True)
                 return reply

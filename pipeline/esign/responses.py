@@ -1,28 +1,27 @@
 """What a reply proves: readings of whole replies to a create, an upload and a call that reads.
 
-An answer that was seen before is none, and an id that was given once is not given again (`SeenAnswers`). A cache, a proxy
-that repeats calls or a service that confuses two of them can answer a call with the answer to another one. Each answer
-has a RequestId of its own, each FileId was given for known bytes, each SealId is of one seal.
+An answer that was seen before is none, and an id that was given once is not given again. A cache, a proxy that repeats
+calls or a service that confuses two of them can answer a call with the answer to another one. Each answer has a RequestId of
+its own, each FileId was given for known bytes (`SeenAnswers`), each SealId is of one seal. The ledger refuses the RequestIds
+and SealIds of earlier runs.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.domain.masking import Masker
-from pipeline.domain.run import SEAL_ID_REUSED
-from pipeline.domain.seals import MAX_SEAL_ID, Verdict, VerdictKind, fold_seal_id, is_seal_id
+from pipeline.domain.run import REPEATED, SEAL_ID_REUSED
+from pipeline.domain.seals import MAX_SEAL_ID, Verdict, VerdictKind, is_seal_id
 from pipeline.domain.service_codes import Meaning, get_create_meaning, get_upload_meaning
 
 HTTP_OK = 200
 FILE_ID_SECONDS = 600  # how long a FileId is valid when its answer names no Deadline
 MAX_DEPRECATION = 500  # characters
-REPEATED, REUSED_FILE_ID = "repeated_answer", "reused_file_id"  # codes of ours
-_OF_TWO = (
-    object()
-)  # in place of the owner of a RequestId that two calls got, and a FileId that was given for two pictures
+REUSED_FILE_ID = "reused_file_id"  # code of ours
+_OF_TWO = object()  # in place of the owner of an id that two got
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +137,12 @@ def read_create(
     reply: Reply,
     *,
     sent: Collection[str],
-    answers: SeenAnswers,
     masker: Masker,
 ) -> CreateResponse:
     """Read a create's reply: success is status 200, a body that parses, no Error, a SealId that can be one.
 
-    ``sent`` are the texts of the call. A SealId that ``answers`` know is another seal's. ``masker`` takes personal data out
-    of what is kept of a SealId that can be none.
+    ``sent`` are the texts of the call. The SealId of a repeated answer is another seal's. ``masker`` takes personal data out of
+    what is kept of a SealId that can be none.
     """
     content, answer = reply.content, reply.answer
     request_id = content.request_id if content else None
@@ -152,7 +150,7 @@ def read_create(
     is_usable = seal_id is not None and is_seal_id(seal_id, (*sent, request_id))
     evidence = seal_id if is_usable else _clean_evidence(seal_id, masker)
     code, message = reply.fault, None
-    if is_usable and reply.status == HTTP_OK and not answers.claim_seal(seal_id or ""):
+    if is_usable and reply.status == HTTP_OK and reply.is_repeated:
         code = SEAL_ID_REUSED
     elif answer is not None and answer.code is not None:
         return _read_error(answer.code, answer.message or "", request_id)
@@ -259,55 +257,38 @@ def _replace_surrogates(text: str) -> str:
 
 
 class SeenAnswers:
-    """The ids of all answers that this process read, and of those in the ledgers that it opened for sending.
+    """Which call of this process got which RequestId, and for which picture each FileId was given.
 
-    Its methods may be called from any thread: each decides by one operation of a dictionary.
+    An id that two got is neither's: it is not known which of both answers was right. The methods may be called from any
+    thread: each decides by one operation of a dictionary.
     """
 
     def __init__(self) -> None:
-        self._request_ids: dict[str, object] = {}
-        self._file_owners: dict[str, Hashable] = {}
-        self._seal_ids: dict[str, object] = {}
+        self._calls: dict[str, Hashable] = {}  # by RequestId: the trace id
+        self._pictures: dict[str, Hashable] = {}  # by FileId: person and picture
 
-    def remember(self, request_ids: Iterable[str], seal_ids: Iterable[str]) -> None:
-        """Enter the RequestIds and SealIds of a ledger."""
-        self._request_ids.update(dict.fromkeys(request_ids))
-        self._seal_ids.update(dict.fromkeys(map(fold_seal_id, seal_ids)))
-
-    def is_repeated(self, request_id: str | None) -> bool:
-        """Enter the RequestId of an answer; return whether an earlier answer had it. One without any proves nothing."""
-        if request_id is None or _enter(self._request_ids, request_id):
-            return False
-        self._request_ids[request_id] = _OF_TWO
-        return True
+    def claim_answer(self, request_id: str | None, trace_id: str) -> bool:
+        """Enter which call got a RequestId; return whether no other one got it. An answer without any proves nothing."""
+        return request_id is None or _claim(self._calls, request_id, trace_id)
 
     def is_of_two_calls(self, request_id: str | None) -> bool:
-        """Return whether two calls of this process got an answer with this RequestId: neither proves anything."""
-        return request_id is not None and self._request_ids.get(request_id) is _OF_TWO
-
-    def claim_seal(self, seal_id: str) -> bool:
-        """Enter the SealId of a new seal; return False where a seal has it already."""
-        return _enter(self._seal_ids, fold_seal_id(seal_id))
+        """Return whether two calls got an answer with this RequestId."""
+        return request_id is not None and self._calls.get(request_id) is _OF_TWO
 
     def claim_file(self, file_id: str, owner: Hashable) -> bool:
-        """Enter that a FileId was given for a picture; return whether it was given for no other one.
-
-        ``owner`` identifies person and picture. A FileId that was given for two pictures is neither's: it is not known
-        which of both answers was right.
-        """
-        if self._file_owners.setdefault(file_id, owner) != owner:
-            self._file_owners[file_id] = _OF_TWO
-        return self.is_file_of(file_id, owner)
+        """Enter for which person and picture (``owner``) a FileId was given; return whether it was given for no other one."""
+        return _claim(self._pictures, file_id, owner)
 
     def is_file_of(self, file_id: str, owner: Hashable) -> bool:
         """Return whether a FileId was given for this picture and for no other one."""
-        return self._file_owners.get(file_id) == owner
+        return self._pictures.get(file_id) == owner
 
 
-def _enter(ids: dict[str, object], entry: str) -> bool:
-    """Enter an id; return whether it is new."""
-    call = object()
-    return ids.setdefault(entry, call) is call
+def _claim(owners: dict[str, Hashable], entry: str, owner: Hashable) -> bool:
+    """Enter the owner of an id; return whether it is its only one."""
+    if owners.setdefault(entry, owner) != owner:
+        owners[entry] = _OF_TWO
+    return owners[entry] == owner
 
 
 OF_THIS_PROCESS = SeenAnswers()  # shared by all hospitals whose runs this process makes

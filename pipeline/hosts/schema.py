@@ -39,9 +39,11 @@ _TRIGGER = re.compile(
 REFUSED = "23E01"  # SQLSTATE, of the class of integrity errors, of a trigger that refuses; the message is the constraint's name
 CONSTRAINTS = {
     "one_open_attempt": "open_attempt",
+    "one_attempt_of_an_answer": "request_id",
     "attempt_uuid_key": "attempt",
     "run_run_key": "run",
     "one_live_seal": "live_seal",
+    "one_seal_of_an_id": "seal_id",
     "seal_seal_id_key": "seal_id",
     "seal_name_pkey": "seal_name",
 }

@@ -35,6 +35,7 @@ class LedgerConflict(Exception):
     frozen_name      the person's seal name is locked as another one
     seal_name        the seal name belongs to another person
     seal_id          the SealId is known already
+    request_id       another attempt has this RequestId already
     built_on         the decision cannot be withdrawn: a create was sent on it, a later decision rests on it, or it does not count
     no_live_seal     the person has no seal that could be kept or replaced
     same_person      the number has a seal or an unresolved attempt of its own, or the person has neither
@@ -238,8 +239,8 @@ class Ledger(Protocol):
     async def record_verdict(self, uuid: str, verdict: Verdict, *, now: float) -> None:
         """Enter an attempt's verdict at ``now`` (unix seconds); ``sealed`` makes the seal as well.
 
-        A SealId that is known already raises LedgerConflict and leaves the attempt open: the caller records it as
-        unknown. Cancelling the caller does not cancel the entry.
+        A SealId or RequestId that is known already raises LedgerConflict and leaves the attempt open: the caller records it
+        as unknown. Cancelling the caller does not cancel the entry.
         """
 
     def finish_run(self, run: str, *, exit: int, finished: float, record: str) -> None:  # noqa: A002 - the name in run.json

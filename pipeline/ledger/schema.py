@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
+from pipeline.domain.run import REPEATED, SEAL_ID_REUSED
 from pipeline.domain.seals import SealContent
 from pipeline.errors import LedgerError
 from pipeline.ledger.protocol import Connection
@@ -267,6 +268,12 @@ STATEMENTS: Sequence[str] = (
     "CREATE INDEX row_line_of_person ON row_line (key)",
     "CREATE INDEX attempt_of_person ON attempt (key, number)",
     f"CREATE UNIQUE INDEX one_open_attempt ON attempt (key) WHERE {OPEN_ATTEMPT}",
+    # of what these codes say it is known already that the answer is another call's
+    f"""
+    CREATE UNIQUE INDEX one_attempt_of_an_answer ON attempt (request_id)
+    WHERE coalesce(code, '') NOT IN ('{REPEATED}', '{SEAL_ID_REUSED}')
+    """,
+    "CREATE UNIQUE INDEX one_seal_of_an_id ON seal (lower(seal_id))",  # case makes no other SealId
     """
     CREATE TRIGGER no_attempt_beside_a_live_seal BEFORE INSERT ON attempt
     WHEN EXISTS (SELECT 1 FROM seal WHERE key = NEW.key AND ended_by IS NULL)
@@ -297,10 +304,12 @@ STATEMENTS: Sequence[str] = (
 # Message of a broken constraint -> its name in LedgerConflict. Triggers raise the name itself.
 CONSTRAINTS = {
     "UNIQUE constraint failed: attempt.key": "open_attempt",
+    "UNIQUE constraint failed: attempt.request_id": "request_id",
     "UNIQUE constraint failed: attempt.uuid": "attempt",
     "UNIQUE constraint failed: run.run": "run",
     "UNIQUE constraint failed: seal.key": "live_seal",
     "UNIQUE constraint failed: seal.seal_id": "seal_id",
+    "UNIQUE constraint failed: index 'one_seal_of_an_id'": "seal_id",
     "UNIQUE constraint failed: seal_name.seal_name": "seal_name",
 }
 

@@ -14,13 +14,12 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from pipeline.domain.run import SEAL_ID_REUSED, Status
+from pipeline.domain.run import REPEATED, SEAL_ID_REUSED, Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import Meaning
 from pipeline.esign.client import NoAnswer, NotSent, SignedCall
 from pipeline.esign.contracts import CreateImage, build_upload, list_sent_texts
 from pipeline.esign.responses import (
-    REPEATED,
     REUSED_FILE_ID,
     CreateResponse,
     Reply,
@@ -182,7 +181,6 @@ class CreateSender:
         response = read_create(
             reply,
             sent=list_sent_texts(context.agent, trace_id, job.file_id, request=job.request),
-            answers=context.client.answers,
             masker=context.masker,
         )
         context.record_reply(
@@ -240,8 +238,12 @@ class CreateSender:
         hit_failpoint("create: the answer is kept")
         try:
             await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
-        except LedgerConflict:
-            job.verdict = verdict = replace(verdict, kind="unknown", code=SEAL_ID_REUSED)
+        except LedgerConflict as conflict:
+            is_repeated = conflict.constraint == "request_id" and verdict.kind != "sealed"
+            code, words = SEAL_ID_REUSED, verdict.message
+            if is_repeated:  # the answer to a create of an earlier run
+                code, words = REPEATED, " ".join(filter(None, (verdict.code, verdict.message)))
+            job.verdict = verdict = replace(verdict, kind="unknown", code=code, message=words)
             await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
         if verdict.code == SEAL_ID_REUSED:
             # One SealId for two people: neither this answer nor the next ones can be trusted.
@@ -357,7 +359,8 @@ class CreateSender:
             return None, False
         result, may_resend = self._weigh_refusal(job, reply, response)
         if result.status is Status.FAILED:
-            await self._record_refusal(job, trace_id, result)
+            assert result.verdict is not None
+            result = await self._record_refusal(job, trace_id, result.verdict)
         return result, may_resend
 
     def _weigh_refusal(self, job: Job, reply: Reply, response: UploadResponse) -> tuple[SendResult, bool]:
@@ -379,15 +382,22 @@ class CreateSender:
                 context.run_state.record_resend("transport")
         return SendResult(Status.NOT_SENT, refusal), True
 
-    async def _record_refusal(self, job: Job, trace_id: str, result: SendResult) -> None:
-        """Record an upload's refusal, so that later runs know how old it is; no create was sent."""
-        assert result.verdict is not None
+    async def _record_refusal(self, job: Job, trace_id: str, refusal: Verdict) -> SendResult:
+        """Record an upload's refusal, so that later runs know how old it is; no create was sent.
+
+        The answer to an upload of an earlier run refuses nothing.
+        """
+        ledger, now = self.context.ledger, self.context.client.service_time()
         attempt = replace(
-            self.context.build_attempt(job, trace_id, self.context.client.service_time()),
+            self.context.build_attempt(job, trace_id, now),
             contract=UPLOAD_REFUSED,
             host=self.context.client.host_of(self.context.product.upload),
         )
-        await self.context.ledger.open_attempt(attempt)
-        await self.context.ledger.record_verdict(
-            trace_id, result.verdict, now=self.context.client.service_time()
-        )
+        await ledger.open_attempt(attempt)
+        try:
+            await ledger.record_verdict(trace_id, refusal, now=now)
+        except LedgerConflict:
+            unproven = replace(refusal, kind="not_executed", code=REPEATED)
+            await ledger.record_verdict(trace_id, unproven, now=now)
+            return SendResult(Status.NOT_SENT, unproven)
+        return SendResult(Status.FAILED, refusal)

@@ -133,7 +133,7 @@ async def send_rows(
     begun = resources.clock.monotonic()
     # a second's worth of open connections may wait for a slot, so that none waits long
     waiting = ceil(min(limit, creates_in_flight))
-    async with build_client(config, credentials, resources.clock, resources.ledger) as client:
+    async with build_client(config, credentials, resources.clock) as client:
         context = CallContext(
             client=client,
             limiter=resources.limiter,

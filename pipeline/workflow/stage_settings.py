@@ -24,7 +24,7 @@ from pipeline.intake.images.prepare import ImageComparer, ImageExaminer
 from pipeline.intake.pairing.decided_pictures import DecidedPictures
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.ledger.lock import read_user_name
-from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.ledger.protocol import RunRecord
 from pipeline.planning.guards import GuardLimits
 from pipeline.planning.plan import PlanRules
 from pipeline.version import __version__
@@ -52,15 +52,11 @@ def build_agent(config: Config) -> Agent:
     return agent_class(**{field.name: getattr(config.api, field.name) for field in fields(agent_class)})
 
 
-def build_client(
-    config: Config, credentials: CredentialsSource, clock: Clock, ledger: Ledger | None = None
-) -> Client:
-    """Return the HTTP client, not yet opened; an answer that ``ledger`` knows is none."""
+def build_client(config: Config, credentials: CredentialsSource, clock: Clock) -> Client:
+    """Return the HTTP client, not yet opened."""
     from pipeline.esign.client import Client  # noqa: PLC0415 - `check` imports no aiohttp
     from pipeline.esign.responses import OF_THIS_PROCESS  # noqa: PLC0415 - the same
 
-    if ledger is not None:
-        OF_THIS_PROCESS.remember(ledger.list_request_ids(), ledger.list_seal_ids())
     api = config.api
     return Client(
         product=get_product(config),

@@ -6,9 +6,10 @@ from threading import Barrier, Event
 
 import pytest
 from fault_wire import Connection, Wire
+from people import name
 from resolution_support import run_later
 from run_support import QuickClock
-from wire_support import CREATE, fault
+from wire_support import CREATE, UPLOAD, fault
 
 from pipeline.esign.products import ESSBASIC
 from pipeline.sandbox.actions import Rules
@@ -110,6 +111,47 @@ def test_a_file_id_that_two_uploads_got_seals_neither_row(hospital):
     }
     for row in hospital.outcomes():
         assert row["status"] == "unknown" or pictures[row["seal_id"]] == own[row["name"]]
+
+
+@pytest.mark.parametrize(
+    ("do", "ended", "code"),
+    [
+        (REFUSED, (3, {"sealed": 1, "unknown": 1}), "repeated_answer"),
+        ("throttle", (3, {"unchanged": 1, "unknown": 1}), "repeated_answer"),
+        ({"code": "ResourceNotFound.File"}, (3, {"unchanged": 1, "unknown": 1}), "repeated_answer"),
+        ({"delay_after": 0}, (4, {"unchanged": 1, "unknown": 1}), "SEAL_ID_REUSED"),
+    ],
+    ids=["refusal", "throttle", "file", "success"],
+)
+def test_the_answer_to_a_create_of_an_earlier_run_is_none(hospital_with, zygote, do, ended, code):
+    """Each run is a process of its own: what the one before was answered is known from the ledger alone."""
+    repeated = {
+        "match": {"action": CREATE, "user_name": name(2)},
+        "do": {"replay": {"user_name": name(1), "nth": 1}},
+    }
+    rules = Rules(limiter="none", unique_names="off")
+    hospital = hospital_with(rules=rules, faults=[fault(do, nth=(1,)), repeated])
+    hospital.doctors(1)
+    zygote.run(hospital)
+    hospital.doctors(2)
+    assert (zygote.run(hospital)["code"], hospital.statuses()) == ended
+    (row,) = (row for row in hospital.outcomes() if row["status"] == "unknown")
+    assert (row["name"], row["service"]["code"]) == (name(2), code)
+    assert row["request_id"], "evidence"
+    assert (zygote.run(hospital)["code"], hospital.statuses()["unknown"]) == (ended[0], 1)
+    assert hospital.service.list_duplicates() == {}
+
+
+def test_the_refusal_of_an_upload_of_an_earlier_run_is_none(hospital_with, zygote):
+    refused = fault({"code": "InvalidParameter.FileType"}, action=UPLOAD, nth=(1,))
+    repeated = fault({"replay": {"nth": 1}}, action=UPLOAD, nth=(3,))
+    hospital = hospital_with(faults=[refused, repeated])
+    hospital.doctors(1)
+    assert zygote.run(hospital)["code"] == 3
+    hospital.doctors(2)
+    assert zygote.run(hospital)["code"] == 5
+    assert hospital.statuses() == {"sealed": 1, "not_sent": 1}
+    assert zygote.run(hospital)["code"] == 0
 
 
 def test_a_repeated_liveness_answer_is_not_counted(hospital_with):

@@ -18,6 +18,7 @@ from ledger_support import SEALS, UNKNOWN, decision, require_same_summary, send,
 
 from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignRecord
 from pipeline.domain.roster import FileStat
+from pipeline.domain.run import REPEATED
 from pipeline.domain.seals import (
     CreateAttempt,
     LedgerSnapshot,
@@ -116,14 +117,31 @@ async def test_a_seal_id_belongs_to_one_person_and_the_attempt_stays_open_for_un
     await ledger.open_attempt(first)
     await ledger.open_attempt(second)
     await ledger.record_verdict(first.uuid, sealed("s1"), now=2.0)
-    with pytest.raises(LedgerConflict, match=r"^seal_id$"):
-        await ledger.record_verdict(second.uuid, sealed("s1"), now=2.0)
+    for known in ("s1", "S1"):
+        with pytest.raises(LedgerConflict, match=r"^seal_id$"):
+            await ledger.record_verdict(second.uuid, replace(sealed(known), request_id="other"), now=2.0)
     still = ledger.snapshot().people["p2"].unresolved_attempt
     assert (still.uuid, still.verdict, still.unproven_seal_id) == (second.uuid, "unknown", None)
     await ledger.record_verdict(second.uuid, Verdict("unknown", seal_id="s1"), now=3.0)
     people = ledger.snapshot().people
     assert (people["p2"].seal, people["p2"].unresolved_attempt.verdict) == (None, "unknown")
     assert people["p2"].unresolved_attempt.unproven_seal_id == "s1", "kept as evidence"
+
+
+async def test_an_answer_belongs_to_one_attempt_and_another_one_stays_open_for_unknown(ledger, attempt):
+    refusal = Verdict("refused", request_id="r-1", code="InvalidParameter.CardNumber")
+    await settle_attempt(ledger, attempt("p1"), refusal, now=2.0)
+    for key in ("p2", "p3"):
+        second = attempt(key)
+        await ledger.open_attempt(second)
+        for verdict in (refusal, replace(refusal, kind="not_executed", code="RequestLimitExceeded")):
+            with pytest.raises(LedgerConflict, match=r"^request_id$"):
+                await ledger.record_verdict(second.uuid, verdict, now=2.0)
+        await ledger.record_verdict(second.uuid, replace(refusal, kind="unknown", code=REPEATED), now=3.0)
+        kept = ledger.snapshot().people[key].unresolved_attempt
+        assert (kept.uuid, kept.verdict, kept.request_id) == (second.uuid, "unknown", "r-1"), "evidence"
+    for key in ("p4", "p5"):
+        await settle_attempt(ledger, attempt(key), replace(refusal, request_id=None), now=4.0)
 
 
 async def test_a_seal_name_belongs_to_one_person_and_a_refused_attempt_leaves_nothing(ledger, attempt):

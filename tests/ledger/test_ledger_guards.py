@@ -40,7 +40,10 @@ OPENED = (
             SEAL.format("'s9'", "'sealed'", "'sealed处方章'", "'receipt'", "NULL"),
             "UNIQUE constraint failed: seal.key",
         ),
-        (SEAL.format("'s1'", "'refused'", "'refused处方章'", "'receipt'", "NULL"), "UNIQUE .* seal.seal_id"),
+        (
+            SEAL.format("'s1'", "'refused'", "'refused处方章'", "'receipt'", "NULL"),
+            "UNIQUE .*one_seal_of_an_id",
+        ),
         (SEAL.format("'s9'", "'open'", "'open处方章'", "'receipt'", "NULL"), "open_attempt"),
         (SEAL.format("'s9'", "'refused'", "'sealed处方章'", "'receipt'", "NULL"), "FOREIGN KEY"),
         (SEAL.format("'s9'", "'nobody'", "NULL", "'receipt'", "NULL"), "CHECK|FOREIGN KEY"),

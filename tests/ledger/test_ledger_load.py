@@ -45,7 +45,7 @@ from pipeline.support import failpoints
 
 NOW = 1_795_000_000.0
 LONG = bool(os.environ.get("CRASH"))  # make crash
-SEALED = Verdict("sealed", seal_id="S9", request_id="q", http_status=200)
+SEALED = Verdict("sealed", seal_id="S9", http_status=200)
 _tenants = count(1)
 
 
@@ -165,7 +165,7 @@ def fill(ledger, attempt, run_record, seen) -> None:
     ledger.finish_run("r1", finished=NOW + 0.1, exit=3, record='{"odd": "\\u0000 \U0002fa1d"}')
     ledger.begin_run(run_record("r2"))
     ledger.record_rows("r2", [seen("1", "unchanged"), seen("2", "failed", sheet=None, key=None)])
-    send(ledger, attempt("p10", run="r2"), replace(SEALED, seal_id="S10"))
+    send(ledger, attempt("p10", run="r2"), replace(SEALED, seal_id="S10", request_id="q"))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from pipeline.domain.masking import Masker
-from pipeline.esign.responses import CreateResponse, Reply, SeenAnswers, read_create
+from pipeline.esign.responses import CreateResponse, Reply, read_create
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
@@ -19,7 +19,7 @@ def fault(do, *, action=CREATE, nth=(2,)):
 
 def read_alone(reply: Reply) -> CreateResponse:
     """Read the reply to a create of which nothing else is known."""
-    return read_create(reply, sent=(), answers=SeenAnswers(), masker=Masker())
+    return read_create(reply, sent=(), masker=Masker())
 
 
 def set_limits(hospital, requests_per_second, concurrency):
