@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from datetime import datetime, time
 from pathlib import Path
 from typing import Annotated
@@ -111,15 +112,6 @@ def parse_age(text: str) -> float | None:
     return int(match[1]) * _DAYS[match[2]] * 86_400.0 if match else None
 
 
-def _require_age(value: str) -> str:
-    if parse_age(value) is None:
-        raise make_fault("config.no_age", value=value)
-    return value
-
-
-Age = Annotated[str, AfterValidator(_require_age)]
-
-
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([smh])")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _LISTEN = re.compile(r"(?:(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):)?(?P<port>[0-9]{1,5})")
@@ -134,17 +126,6 @@ def parse_duration(text: str) -> float:
     return int(match[1]) * _SECONDS[match[2]]
 
 
-def _require_duration(value: str) -> str:
-    try:
-        parse_duration(value)
-    except ValueError:
-        raise make_fault("config.no_duration", value=value) from None
-    return value
-
-
-Duration = Annotated[str, AfterValidator(_require_duration)]
-
-
 def parse_listen(text: str, *, lowest_port: int = 1) -> tuple[str, int]:
     """Return host and port of an address to listen on; a port alone is of this machine. Raises ValueError for another text."""
     match = _LISTEN.fullmatch(text.strip())
@@ -153,15 +134,19 @@ def parse_listen(text: str, *, lowest_port: int = 1) -> tuple[str, int]:
     return (match["host"] or LOOPBACK).strip("[]"), int(match["port"])
 
 
-def _require_listen(value: str) -> str:
-    try:
-        parse_listen(value)
-    except ValueError:
-        raise make_fault("config.no_listen", value=value) from None
-    return value
+def _require_parsed(parse: Callable[[str], object], fault: str) -> AfterValidator:
+    """Return the check of a text that ``parse`` can read; for any other it returns None or raises ValueError."""
 
+    def require(value: str) -> str:
+        try:
+            parsed = parse(value)
+        except ValueError:
+            parsed = None
+        if parsed is None:
+            raise make_fault(fault, value=value)
+        return value
 
-Listen = Annotated[str, AfterValidator(_require_listen)]
+    return AfterValidator(require)
 
 
 def _require_origin(value: str) -> str:
@@ -180,6 +165,9 @@ def _require_network(value: str) -> str:
         raise make_fault("config.no_network", value=value) from None
 
 
+Age = Annotated[str, _require_parsed(parse_age, "config.no_age")]
+Duration = Annotated[str, _require_parsed(parse_duration, "config.no_duration")]
+Listen = Annotated[str, _require_parsed(parse_listen, "config.no_listen")]
 Endpoint = Annotated[str, AfterValidator(_require_endpoint)]
 LedgerPlace = Annotated[
     Path | ServerAddress,
