@@ -156,11 +156,15 @@ class Person:
     def cut_short(self, ends: list[End]) -> None:
         """Take in that a run ended anywhere between its beginning and these ends."""
         if self.is_read:
-            sent = [end for end in ends if end.creates or end.status == "not_sent"]
-            caught = [
-                State("open", self.content, end.state.refused, end.state.hidden, lost=end.state.lost)
-                for end in sent
-            ]
+            sent = []
+            caught = []
+            for state, end in zip(self.states, ends, strict=True):
+                if end.creates or end.status == "not_sent":
+                    sent.append(end)
+                    # without a verdict: a refusal that came is not known
+                    caught.append(
+                        State("open", self.content, state.refused, end.state.hidden, lost=end.state.lost)
+                    )
             self.states = tuple(dict.fromkeys([*self.states, *(end.state for end in sent), *caught]))
 
 
