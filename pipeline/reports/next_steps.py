@@ -427,12 +427,12 @@ def _make_run_state(report: RunReport, masker: Masker) -> RunState:
         kept_answers=sum(row.waits_for_ledger for row in report.outcomes),
         absent=report.absent_unresolved,
         copies_folder=masker.mask_path(report.out / COPIES) if are_copied else None,
-        roster_folders=", ".join(dict.fromkeys(masker.mask_path(path.parent) for path in paths)),
-        seals=masker.mask_path(report.seals) if report.seals else None,
+        roster_folders=", ".join(dict.fromkeys(_name_folder(path.parent, masker) for path in paths)),
+        seals=_name_folder(report.seals, masker) if report.seals else None,
         missing_seals=masker.mask_path(report.missing_seals)
         if report.missing_seals and not report.seals
         else None,
-        empty_seals=masker.mask_path(report.seals) if report.seals and report.are_seals_empty else None,
+        empty_seals=_name_folder(report.seals, masker) if report.seals and report.are_seals_empty else None,
         are_seals_misread=report.are_seals_misread,
         again_without_seals=_build_without_seals(report, repeated) if is_shown else "",
         unpaired=_name_unpaired(report, masker),
@@ -441,6 +441,11 @@ def _make_run_state(report: RunReport, masker: Masker) -> RunState:
         review_page=masker.mask_path(report.out / REVIEW_PAGE) if report.site_digest else None,
         has_tenant=report.tenant is not None,
     )
+
+
+def _name_folder(folder: Path, masker: Masker) -> str:
+    """Return a folder as a person may read it; the current folder is named with its whole path, not with a dot."""
+    return masker.mask_path(folder if folder.name else folder.absolute())
 
 
 def _name_unpaired(report: RunReport, masker: Masker) -> Message | None:

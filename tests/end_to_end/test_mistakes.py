@@ -316,6 +316,10 @@ MISTAKES = {
         lambda folder: write_rows(folder / "inbox" / "roster.xlsx", {"手机号": "1540000000"}),
         "check", 3, "（MOBILE_INVALID，roster.xlsx 第 2 行）", "(MOBILE_INVALID, roster.xlsx row 2)",
     ),
+    "wrong mobile in a roster of this folder": Mistake(
+        lambda folder: write_rows(folder / "roster.xlsx", {"手机号": "1540000000"}),
+        "check roster.xlsx", 3, "/hospital，代替原名单", "/hospital in place of the roster",
+    ),
 }  # fmt: skip
 
 
