@@ -391,6 +391,10 @@ def test_an_old_link_opens_the_row_of_the_same_person(ward, page):
     assert list(list_rows(inside.get(f"/rows/row/{keys[name(3)]}").text)) == [name(3)]
     for doctor in (name(1), name(2)):  # another has the number, the row
         assert inside.get(f"/rows/row/{keys[doctor]}").status == 404
+        in_place = inside.get(f"/rows/row/{keys[doctor]}?closed", hx_request="true")
+        assert in_place.status == 200  # its row closes in a list that is about to be renewed
+        assert "这一行已不在最新的检查结果里" in in_place.text
+        assert doctor not in in_place.text
 
 
 def test_a_copy_of_the_roster_as_it_was_is_not_corrected_in_its_place(ward, page):

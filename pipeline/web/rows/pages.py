@@ -139,7 +139,10 @@ class RowPages:
     # -- one row
 
     async def _show_row(self, request: web.Request) -> web.StreamResponse:
-        checked, row = await self._get_row(request.match_info["key"])
+        checked = await self._site.read(self._newest.get)
+        row = checked.by_key.get(request.match_info["key"]) if checked else None
+        if checked is None or row is None:  # the list of an earlier check, which is about to be renewed
+            return self._render_gone(request, "rows.gone", 200, 404)
         if "closed" in request.query or "pictures" in request.query:
             return await self._render_row(request, checked, row, opened=None)
         return await self._render_opened(request, checked, row)
@@ -308,13 +311,6 @@ class RowPages:
 
     # -- finding
 
-    async def _get_row(self, key: str) -> tuple[CheckedRows, CheckedRow]:
-        checked = await self._site.read(self._newest.get)
-        row = checked.by_key.get(key) if checked else None
-        if checked is None or row is None:
-            raise RequestRefused(404, "rows.gone")
-        return checked, row
-
     async def _locate(self, row: CheckedRow) -> LocatedRow:
         return await self._site.read(self._rosters.locate, row.line, row.roster)
 
@@ -342,12 +338,14 @@ class RowPages:
         except RosterChanged as change:
             raise RequestRefused(409, "rows.changed") from change
 
-    def _render_gone(self, request: web.Request, key: str) -> web.Response:
-        """Return why nothing was done, in place of a row that the newest check does not have."""
+    def _render_gone(
+        self, request: web.Request, key: str, status: int = 409, page_status: int = 409
+    ) -> web.Response:
+        """Return why nothing was done or is shown, in place of a row that the newest check does not have."""
         if not is_fragment(request):
-            raise RequestRefused(409, key)
+            raise RequestRefused(page_status, key)
         text = self._make_cards(request).render(key)
-        return self._view.render(request, "rows_gone.html", status=409, text=text)
+        return self._view.render(request, "rows_gone.html", status=status, text=text)
 
     def _is_saved(self, row: CheckedRow, checked: CheckedRows | None) -> bool:
         """Return whether a row was corrected, or got its picture, after the check that is shown."""
