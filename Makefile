@@ -57,7 +57,7 @@ lives: .venv/dev ## LIVES random hospitals of each kind from SEED on, six runs o
 
 crash: .venv/dev ## kill -9, signals and failing writes everywhere, 360 random kills, 60 randomised scenarios (about 8 min)
 	CRASH=1 MACHINE=60 $(BIN)/python -m pytest -q tests/end_to_end/test_crash.py tests/end_to_end/test_machine.py \
-		tests/end_to_end/test_same_person.py tests/end_to_end/test_ledger_load.py tests/ledger/test_ledger_load.py \
+		tests/end_to_end/test_same_person.py tests/end_to_end/test_ledger_load.py tests/ledger/test_ledger_load.py tests/ledger/test_ledger_crash.py \
 		tests/end_to_end/test_three_runs.py tests/end_to_end/test_adopt.py tests/end_to_end/test_resolve.py \
 		-k "not (same_person or adopt or resolve) or kill"
 

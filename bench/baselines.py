@@ -42,7 +42,7 @@ def count_seals(ledger: str) -> None:
     from contextlib import closing
 
     with closing(sqlite3.connect(ledger)) as connection:
-        print(connection.execute("SELECT count(*) FROM seal").fetchone())
+        print(connection.execute("SELECT count(*) FROM attempt WHERE state = 'sealed'").fetchone())
 
 
 def serve_bytes(path: str) -> None:

@@ -58,6 +58,7 @@ BASELINES = {
     "python": Text("Python alone", "只启动 Python"),
     "libraries": Text("bare calamine + Pillow + XlsxWriter", "只用 calamine、Pillow、XlsxWriter"),
     "sqlite": Text("one query with sqlite3", "用 sqlite3 查询一次"),
+    "json": Text("one journal parsed", "解析一份日志"),
     "static": Text("the same bytes, by aiohttp alone", "只用 aiohttp 发送同样的内容"),
     "alone": Text("the run alone", "单独运行"),
     "tenth": Text("the same from 1,000 to 10,000 rows", "1,000 到 10,000 行之间的同一项"),
@@ -218,6 +219,26 @@ GROUPS = (
                 Goal("<=", 1.2),
             ),
             Figure("start.status", Text("`status`: CPU", "`status`：CPU"), "s", Goal("<=", 0.35)),
+        ],
+    ),
+    Group(
+        "opening",
+        "bench.opening",
+        Text("The ledger is opened", "打开台账"),
+        (1, 0.2),
+        [
+            Figure(
+                "opening.intact",
+                Text("{size} doctors, both journals intact", "{size} 位医生，两份日志完好"),
+                "s",
+                Goal("<=", 0.1),
+            ),
+            Figure(
+                "opening.deleted",
+                Text("… the ledger deleted: made again from its journals", "……台账被删除：由日志重建"),
+                "s",
+                Goal("<=", 10),
+            ),
         ],
     ),
     Group(

@@ -63,6 +63,11 @@ class Hospital:
             "utf-8",
         )
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables of its commands: a state folder of its own, as all hospitals are one tenant."""
+        return {"XDG_STATE_HOME": str(self.folder / "user")}
+
     def command(self, *arguments: str) -> list[str]:
         """Return the command line that runs the program on this hospital."""
         config = str(self.folder / "config.yaml")
@@ -75,20 +80,21 @@ class Hospital:
     def measure(self, *arguments: str, watch: Callable[[float, float], object] | None = None) -> Child:
         """Type a command; raise ChildFailed if it fails."""
         log = self.folder / "output.log"
-        return require_success(measure_command(self.command(*arguments), log=log, watch=watch), log)
+        command = self.command(*arguments)
+        return require_success(measure_command(command, env=self.environment, log=log, watch=watch), log)
 
     def record(self) -> dict:
         """Return run.json of the last run."""
         return json.loads((self.folder / "out" / "latest" / "run.json").read_text("utf-8"))
 
     def forget(self) -> None:
-        """Begin anew: no ledger, no results.
+        """Begin anew: no ledger, no journals, no results.
 
         They are put aside and go with the hospital: ext4 passes over the inodes of files deleted in the last minutes, one by
         one for each new file, and the run that is measured would pay for what was deleted before it.
         """
         earlier = self.folder / "forgotten" / str(time.monotonic_ns())
-        for kept in ("state", "out"):
+        for kept in ("state", "out", "user"):
             if (self.folder / kept).exists():
                 earlier.mkdir(parents=True, exist_ok=True)
                 (self.folder / kept).rename(earlier / kept)

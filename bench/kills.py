@@ -41,8 +41,8 @@ NEVER = 10**6
 def measure(short: bool) -> Iterator[Measured]:
     service = FakeService(Rules(limiter="none", unique_names="off"))
     with tempfile.TemporaryDirectory(prefix="bench-") as name, SandboxThread(Sandbox(service)) as sandbox:
-        os.environ["XDG_STATE_HOME"] = name  # of the registry of ledgers
         hospital = make_hospital(Path(name) / "hospital", ROWS)
+        os.environ.update(hospital.environment)
         hospital.configure(sandbox.url, concurrency=2)
         twice, lost, changes = kill_ours(hospital, service, EVERY[short])
         try:

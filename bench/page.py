@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import signal
 import subprocess
@@ -39,7 +40,7 @@ def measure(short: bool) -> Iterator[Measured]:
         run_python("bench.unchanged", "seal", str(hospital.folder), log=log)
         for step, words in (("spoil", ("run", "--yes", "--accept-guards")), ("add", ("check",))):
             run_python("bench.page", step, str(hospital.folder), str(FAULTS[short]), log=log)
-            ended = measure_command(hospital.command(*words), log=log)
+            ended = measure_command(hospital.command(*words), env=hospital.environment, log=log)
             assert ended.code == SOME_ROWS, log.read_text()
         with serve_page(hospital) as (browser, process):
             yield from measure_pages(browser, short)
@@ -191,7 +192,10 @@ class Browser:
 def serve_page(hospital: Hospital) -> Iterator[tuple[Browser, subprocess.Popen[str]]]:
     """Serve the page in a process of its own."""
     command = hospital.command("--json", "serve", "--listen", "127.0.0.1:0")
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+    variables = {**os.environ, **hospital.environment}
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=variables, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             yield Browser(json.loads(process.stdout.readline())["url"]), process

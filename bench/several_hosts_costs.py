@@ -8,7 +8,6 @@ two runs, as it vacuums itself between two days.
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 import tempfile
@@ -69,9 +68,8 @@ def measure_hospital(folder: Path, rows: int, server: PostgresServer | None) -> 
 
 
 def _measure_file_size(hospital: Hospital) -> Callable[[], int]:
-    """Return what measures the ledger with its receipts."""
-    folder = hospital.folder / "state"
-    return lambda: sum((folder / name).stat().st_size for name in ("ledger.sqlite3", "receipts.jsonl"))
+    """Return what measures the ledger."""
+    return lambda: (hospital.folder / "state" / "ledger.sqlite3").stat().st_size
 
 
 def _measure_server_size(server: PostgresServer, url: str) -> Callable[[], int]:
@@ -128,7 +126,6 @@ def measure_costs() -> None:
 
     rows = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name, run_server() as server:
-        os.environ["XDG_STATE_HOME"] = name  # the registry of ledgers: the hospitals are one tenant
         for own_server in (None, server):
             kind = "PostgreSQL" if own_server else "SQLite"
             hospitals = [

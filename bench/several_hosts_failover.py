@@ -58,7 +58,11 @@ def start(hospital: Hospital, *arguments: str) -> subprocess.Popen[bytes]:
     """Start the program on a hospital; its output goes to output.log."""
     with (hospital.folder / "output.log").open("ab") as output:
         return subprocess.Popen(
-            hospital.command(*arguments), cwd=REPOSITORY, stdout=output, stderr=output, env=dict(os.environ)
+            hospital.command(*arguments),
+            cwd=REPOSITORY,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **hospital.environment},
         )
 
 
@@ -156,7 +160,6 @@ def measure_failover() -> None:
 
     rows = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name, run_server() as server:
-        os.environ["XDG_STATE_HOME"] = name  # the registry of ledgers: the hospitals are one tenant
         for number, (what, measure) in enumerate(MEASURES.items()):
             print_progress(what)
             rows.append([what, f"{measure(Path(name) / str(number), server):.1f} s"])

@@ -58,9 +58,8 @@ class Platform:
         config = ("--config", str(self.folder / "config.yaml"), "--lang", "en")
         command = [sys.executable, "-m", "pipeline", *config, *arguments]
         with (self.folder / "output.log").open("ab") as output:
-            return subprocess.Popen(
-                command, cwd=REPOSITORY, stdout=output, stderr=output, env=dict(os.environ)
-            )
+            variables = {**os.environ, "XDG_STATE_HOME": str(self.folder / "user")}
+            return subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=output, env=variables)
 
     def enqueue(self, *names: str) -> None:
         """Queue hospitals in this order."""

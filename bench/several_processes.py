@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -111,10 +112,15 @@ def measure_runs(kind: LimiterKind, processes: int, database: str | None, folder
     with start_sandbox(kind, processes) as url:
         for number, hospital in enumerate(hospitals):
             configure(hospital, url, number, database)
-        commands = [hospital.command("run", "--yes", "--accept-guards") for hospital in hospitals]
         runs = [
-            subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            for command in commands
+            subprocess.Popen(
+                hospital.command("run", "--yes", "--accept-guards"),
+                cwd=REPOSITORY,
+                env={**os.environ, **hospital.environment},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for hospital in hospitals
         ]
         codes = [run.wait() for run in runs]
         assert set(codes) <= {0, 5}, codes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench.hospital import Hospital, make_hospital_apart
@@ -25,15 +25,22 @@ def measure(short: bool) -> Iterator[Measured]:
         run_python("bench.unchanged", "seal", str(sealed.folder), log=folder / "seal.log")
         new.measure("check")  # the first one may compile modules
         bare, ledger = ("-m", "bench.baselines"), str(sealed.folder / "state" / "ledger.sqlite3")
-        for figure, size, words, baseline, least in (
-            ("help", None, ("--help",), "python", ("-c", "pass")),
-            ("check", ROWS, (*name_config(new), "check"), "libraries", (*bare, "check", str(new.folder))),
-            ("status", None, (*name_config(sealed), "status"), "sqlite", (*bare, "count", ledger)),
+        for figure, hospital, size, words, baseline, least in (
+            ("help", new, None, ("--help",), "python", ("-c", "pass")),
+            (
+                "check",
+                new,
+                ROWS,
+                (*name_config(new), "check"),
+                "libraries",
+                (*bare, "check", str(new.folder)),
+            ),
+            ("status", sealed, None, (*name_config(sealed), "status"), "sqlite", (*bare, "count", ledger)),
         ):
 
-            def measure_ours(words: tuple[str, ...] = words) -> float:
+            def measure_ours(hospital: Hospital = hospital, words: tuple[str, ...] = words) -> float:
                 new.forget()  # what an earlier check found out about the pictures
-                return measure_cpu(("-m", "pipeline", *words), folder / "ours.log")
+                return measure_cpu(("-m", "pipeline", *words), folder / "ours.log", hospital.environment)
 
             theirs, ours = alternate(
                 TURNS[short],
@@ -48,6 +55,6 @@ def name_config(hospital: Hospital) -> tuple[str, str]:
     return "--config", str(hospital.folder / "config.yaml")
 
 
-def measure_cpu(arguments: tuple[str, ...], log: Path) -> float:
+def measure_cpu(arguments: tuple[str, ...], log: Path, variables: Mapping[str, str] | None = None) -> float:
     """Run Python with these arguments and return its CPU seconds."""
-    return require_success(measure_command([sys.executable, *arguments], log=log), log).cpu
+    return require_success(measure_command([sys.executable, *arguments], env=variables, log=log), log).cpu

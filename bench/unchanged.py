@@ -7,6 +7,7 @@ fingerprints and one that finds nothing new; the runs after them are measured.
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import sys
 import tempfile
@@ -40,19 +41,19 @@ def seal_everyone(hospital: Hospital) -> None:
     from pipeline.workflow.run_request import build_request
     from pipeline.workflow.tenant_ledger import lock_ledger
 
+    os.environ.update(hospital.environment)
     clock = SystemClock()
     config = Config.load(hospital.folder / "config.yaml", environment={})
     request = build_request("run", config, clock)
-    with lock_ledger(config, request, clock) as (ledger, site_key):
+    with lock_ledger(config, request.run, clock) as (ledger, site_key):
         plan = import_run.prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
-        ledger.begin_run(stage_settings.build_run_record(request, config, clock.now()))
+        ledger.begin_run(stage_settings.build_run_record(request, config, clock.now(), site_key))
         asyncio.run(record_seals(ledger, request.run, plan.row_plans, clock.now()))
 
 
 async def record_seals(ledger, run, planned, now) -> None:
-    from pipeline.domain.seals import Verdict
+    from pipeline.domain.seals import Attempt, Verdict
     from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
-    from pipeline.ledger.protocol import Attempt
 
     rows = iter(planned)
 
@@ -64,8 +65,6 @@ async def record_seals(ledger, run, planned, now) -> None:
                 key=request.key,
                 run=run,
                 row_id=request.row_id,
-                name=request.name,
-                id_masked="*" * 14 + request.number[-4:],
                 seal_name=request.seal_name,
                 contract="file_id",
                 host="127.0.0.1",
@@ -73,10 +72,9 @@ async def record_seals(ledger, run, planned, now) -> None:
                 content=request.content,
                 dead_at=now + REPLAY_WINDOW_SECONDS,
             )
-            await ledger.open_attempt(attempt)
-            await ledger.record_verdict(
-                attempt.uuid, Verdict("sealed", uuid.uuid4().hex, str(uuid.uuid4())), now=now
-            )
+            await ledger.open_attempt(attempt, request)
+            verdict = Verdict("sealed", uuid.uuid4().hex, str(uuid.uuid4()))
+            await ledger.record_verdict(attempt.uuid, attempt.key, verdict, now=now)
 
     await asyncio.gather(*[worker() for _ in range(AT_A_TIME)])
 
@@ -85,7 +83,9 @@ def run_watched(config: str, target: str) -> None:
     """Run once in this process and write how many pictures were opened."""
     from pipeline.cli.app import main
 
-    seals = str(Path(config).parent / "seals")
+    hospital = Hospital(Path(config).parent)
+    os.environ.update(hospital.environment)
+    seals = str(hospital.seals)
     opened = []
     sys.addaudithook(
         lambda event, given: (

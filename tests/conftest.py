@@ -1,4 +1,4 @@
-"""Gives every test a registry of ledgers of its own, never the user's; sets the limits of hypothesis."""
+"""Gives every test a state folder of its own, never the user's; sets the limits of hypothesis."""
 
 import gc
 import os
@@ -66,12 +66,20 @@ def short_outages():
 
 @pytest.fixture(scope="session", autouse=True)
 def state_homes(tmp_path_factory):
-    """Make the folder of the tests' state folders; fixtures wider than one test share one of them."""
+    """Make the folder of the tests' state folders; fixtures wider than one module share one of them."""
     folder = tmp_path_factory.mktemp("state-homes")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("XDG_STATE_HOME", str(folder / "shared"))
         monkeypatch.setattr(desktop, "office_profile", tmp_path_factory.mktemp("office"))
         yield folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def state_home_of_module(state_homes):
+    """Give the fixtures of a module a state folder: their hospitals have the tenant of those of other modules."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("XDG_STATE_HOME", str(state_homes / str(next(_numbers))))
+        yield
 
 
 @pytest.fixture(scope="session")

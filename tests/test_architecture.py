@@ -29,10 +29,10 @@ HOME_OF_LIBRARY = {
     "openpyxl": ("operations/", "reports/"),
     "pandas": "reports/",
     "pillow_heif": "intake/images/formats.py",
-    "platformdirs": "ledger/registry.py",
+    "platformdirs": "ledger/places.py",
     "pydantic": ("api/", "config/", "sandbox/faults.py"),
     "procrastinate": "hosts/",
-    "psutil": ("intake/readers/rare_formats.py", "support/own_program.py"),
+    "psutil": ("intake/readers/rare_formats.py", "ledger/disk.py", "support/own_program.py"),
     "python_calamine": (),  # in tests and bench alone
     "psycopg": "hosts/",
     "sqlite3": ("ledger/", "hosts/load.py"),
@@ -143,7 +143,8 @@ def test_mypy_takes_the_alternatives_for_the_protocols(tmp_path):
         *(
             f"pipeline/{path}"
             for path in (
-                "ledger/protocol.py",
+                "ledger/lock.py",
+                "support/rights.py",
                 "domain/run.py",
                 "domain/seals.py",
                 "domain/roster.py",

@@ -7,7 +7,7 @@ English, ``error.render("zh")`` the one in Chinese, ``error.exit_code`` the code
 
 ==================== =================================================================================
 UsageError           a path that is not there; a configuration that does not say who acts; another
-                     tenant's ledger; a new ledger where an earlier run sent something
+                     tenant's ledger
 ConfigError          a file or value of the configuration is wrong (every fault is named)
 Locked               another run holds the ledger
 NotReadNow           a file cannot be read at the moment, for a reason of the machine: another run may read it

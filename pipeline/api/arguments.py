@@ -90,10 +90,8 @@ def name_invocation(config: Config | StrPath | None) -> str:
 
 
 def make_path(path: StrPath | None) -> Path | None:
-    """Return the path that an argument means."""
     return None if path is None else Path(path)
 
 
 def list_paths(rosters: Rosters) -> tuple[Path, ...]:
-    """Return the paths that an argument means."""
     return (Path(rosters),) if isinstance(rosters, (Path, str)) else tuple(map(Path, rosters))

@@ -35,7 +35,7 @@ from pipeline.domain.run import Halt, RowOutcome, RunObserver, RunPreview, RunRe
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.esign.signing import Credentials
-from pipeline.ledger.protocol import Ledger
+from pipeline.ledger.ledger import Ledger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hook
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
@@ -114,8 +114,9 @@ def check(
 ) -> Result:
     """Find everything that a run would find, without a call; rows that would be sent end as ``ready``.
 
-    The arguments mean what they mean for `run`. Without a ledger, or a configuration with the ids of the account, nothing is
-    compared with earlier runs, and the review is for looking only. No ledger is made, and no lock is taken.
+    The arguments mean what they mean for `run`. Names and staff numbers of ready rows are entered in the ledger, which is made
+    where there is none. Without a configuration with the ids of the account nothing is compared with earlier runs, nothing is
+    entered, and the review is for looking only.
     """
     loaded, clock = load_config(config), SystemClock()
     request = run_request.build_request(
@@ -128,11 +129,7 @@ def check(
         invocation=name_invocation(config),
     )
     run_request.refuse_results(list_paths(rosters))
-    if loaded.api.placeholders:
-        ended = import_run.run_check(request, loaded, ledger=None, site_key=None, clock=clock)
-    else:
-        with tenant_ledger.open_ledger_for_check(loaded, clock) as (ledger, site_key):
-            ended = import_run.run_check(request, loaded, ledger=ledger, site_key=site_key, clock=clock)
+    ended = import_run.run_check(request, loaded, clock, has_tenant=not loaded.api.placeholders)
     return _finish(ended, loaded, language, writes_files=write)
 
 
@@ -149,7 +146,6 @@ async def run_async(
     only: Sequence[Text] = (),
     checked: Text | None = None,
     accept_guards: bool = False,
-    new_ledger: bool = False,
     credentials: KeyPair | None = None,
     on_outcome: Callable[[RowOutcome], None] | None = None,
 ) -> Result:
@@ -187,13 +183,14 @@ async def run_async(
         report = start_report(loaded, run=request.run, command="run", started=now, out=request.out)
         return Result(replace(report, seals=request.seals))
     sending = _Sending(request, loaded, clock, write, language, credentials, on_outcome)
-    return await sending.run(new_ledger=new_ledger)
+    return await sending.run()
 
 
 @check_arguments
 async def retry_async(
     config: Config | StrPath,
     *,
+    rosters: Rosters = (),
     seals: StrPath | None = None,
     out: StrPath | None = None,
     write: bool = True,
@@ -201,14 +198,20 @@ async def retry_async(
     credentials: KeyPair | None = None,
     on_outcome: Callable[[RowOutcome], None] | None = None,
 ) -> Result:
-    """Send failed, rejected and unsent rows of the last run again, its rosters read anew: corrected rows as well.
+    """Send failed, rejected and unsent rows of the last run over these rosters again, read anew: corrected rows as well.
 
     The arguments mean what they mean for `run`. Cancelling the task drains as it does in `run_async`.
     """
     loaded, clock = load_ready_config(config), SystemClock()
     request = run_request.build_retry(
-        loaded, clock, seals=make_path(seals), out=make_path(out), invocation=name_invocation(config)
+        loaded,
+        clock,
+        rosters=list_paths(rosters),
+        seals=make_path(seals),
+        out=make_path(out),
+        invocation=name_invocation(config),
     )
+    run_request.refuse_results(list_paths(rosters))
     sending = _Sending(request, loaded, clock, write, language, credentials, on_outcome)
     return await sending.run()
 
@@ -246,11 +249,11 @@ class _Sending:
     credentials: Credentials | None
     on_outcome: Callable[[RowOutcome], None] | None
 
-    async def run(self, *, new_ledger: bool = False) -> Result:
+    async def run(self) -> Result:
         """Hold the lock and the ledger for one run that may be cancelled."""
         await asyncio.to_thread(call_run_start_hook, self.request.command, self.config)
         stop = StopSignal()
-        opened = tenant_ledger.lock_ledger(self.config, self.request, self.clock, new_ledger=new_ledger)
+        opened = tenant_ledger.lock_ledger(self.config, self.request.run, self.clock)
         return await _drain_when_cancelled(self._run_import(stop, opened), stop)
 
     async def _run_import(

@@ -23,7 +23,7 @@ from pipeline.esign.products import Agent, Product
 from pipeline.esign.rate_limiter import Limiter, max_in_rolling_second
 from pipeline.esign.responses import Reply
 from pipeline.esign.signing import CredentialsFinder
-from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.ledger import Ledger
 from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import RunGuards
 from pipeline.sending.call_context import (
@@ -218,7 +218,7 @@ class CallResources:
 
     config: Config
     clock: Clock
-    ledger: DatabaseLedger
+    ledger: Ledger
     credentials: CredentialsFinder
     limiter: Limiter
     stop: StopSignal
@@ -228,7 +228,6 @@ class CallResources:
 
     @property
     def product(self) -> Product:
-        """The product that is called."""
         return get_product(self.config)
 
     @property

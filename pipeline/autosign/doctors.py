@@ -12,14 +12,13 @@ from pipeline.domain.masking import Masker, mask_id
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, FileReport
 from pipeline.domain.run import RowPlan
-from pipeline.domain.seals import LiveSeal, PersonHistory
+from pipeline.domain.seals import Attempt, Person
 from pipeline.esign.auto_sign_calls import Signer
-from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.ownership import WarningOutput
+from pipeline.ledger.ledger import Ledger
 from pipeline.workflow.import_run import prepare_run
 from pipeline.workflow.recorded_runs import AUTOSIGN
 from pipeline.workflow.run_request import build_request
-from pipeline.workflow.tenant_ledger import lock_ledger, require_ledger
+from pipeline.workflow.tenant_ledger import WarningOutput, lock_ledger, require_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +26,12 @@ class SealedDoctor:
     """A doctor with a seal, as a roster of now has the doctor."""
 
     key: str  # of the person in the ledger
-    seal: LiveSeal
+    seal: Attempt
     signer: Signer
     doctor: Doctor = field(repr=False)
 
     @property
     def name(self) -> str:
-        """The doctor's name."""
         return self.signer.name
 
     @property
@@ -49,16 +47,21 @@ class SealedDoctor:
     def is_meant_by(self, query: str) -> bool:
         """Return whether a query means this doctor: name, staff number, number, its last four, seal name, SealId, key."""
         number, doctor = self.signer.number, self.doctor
-        words = {self.key, number, number[-4:], self.seal.seal_id, self.seal.seal_name, doctor.staff_no or ""}
+        words = {
+            self.key,
+            number,
+            number[-4:],
+            self.seal.seal_id or "",
+            self.seal.seal_name,
+            doctor.staff_no or "",
+        }
         name_key = make_name_key(query)
         if name_key and name_key == make_name_key(self.name):
             return True
         return bool(query) and query.casefold() in {word.casefold() for word in words}
 
 
-def _list_sealed_doctors(
-    row_plans: Sequence[RowPlan], people: Mapping[str, PersonHistory]
-) -> list[SealedDoctor]:
+def _list_sealed_doctors(row_plans: Sequence[RowPlan], people: Mapping[str, Person]) -> list[SealedDoctor]:
     """Return each doctor of these rows who has a live seal, once, in the order of the rosters.
 
     Of several rows of a doctor the first without an error counts, else the first.
@@ -79,7 +82,7 @@ def _list_sealed_doctors(
 class OpenDoctors:
     """The sealed doctors of the rosters, with the ledger that this process holds."""
 
-    ledger: DatabaseLedger
+    ledger: Ledger
     doctors: Sequence[SealedDoctor]
     files: Sequence[FileReport]
     masker: Masker
@@ -101,7 +104,7 @@ def open_sealed_doctors(
     require_ledger(config)
     request = build_request(AUTOSIGN, config, clock, run=run, invocation=invocation)
     request = replace(request, command="check")
-    with lock_ledger(config, request, clock, warnings=warnings) as (ledger, site_key):
+    with lock_ledger(config, request.run, clock, warnings=warnings) as (ledger, site_key):
         plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
         doctors = _list_sealed_doctors(plan.row_plans, ledger.snapshot().people)
         masker = Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans)

@@ -15,10 +15,9 @@ from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.config.settings import Config
-    from pipeline.ledger.ownership import Ownership
+    from pipeline.ledger.ledger import Ledger
     from pipeline.operations.purge import PurgePlan
     from pipeline.resolution.timeline import PersonTimeline
-    from pipeline.workflow.hosts_factory import LedgerStore
 
 MAX_LISTED = 20
 Format = Literal["xlsx", "csv", "json"]
@@ -57,7 +56,7 @@ def export(
 
     config = session.require_ready_config()
     chosen = _choose_format(session, form, out)
-    seals = collect_seals(config, session.clock, run=run_id, leavers=leavers)
+    seals = collect_seals(config, session.clock, run=run_id, leavers=leavers, warnings=session)
     presenter = Presenter(session.language)
     path: Path | None
     abandoned = count_abandoned(seals)
@@ -114,14 +113,14 @@ def _choose_format(session: Session, form: Format | None, out: Path | None) -> F
 def purge(session: Session, *, person: str, yes: bool) -> int:
     """Remove one doctor's data.
 
-    Key, SealId and dates stay, and so does whatever shows that a ledger was lost.
+    Key, SealId and dates stay: they prevent a second seal.
     """
-    from pipeline.workflow.tenant_ledger import lock_tenant, require_ledger
+    from pipeline.workflow.tenant_ledger import lock_ledger, require_ledger
 
     config = session.require_ready_config()
     require_ledger(config)
-    with lock_tenant(config, run="purge", clock=session.clock, warnings=session) as (store, ownership):
-        return _purge_person(session, config, store, ownership, restore_argument(person), yes=yes)
+    with lock_ledger(config, "purge", session.clock, warnings=session) as (ledger, _):
+        return _purge_person(session, config, ledger, restore_argument(person), yes=yes)
 
 
 def _confirm(session: Session, *, yes: bool) -> bool:
@@ -137,14 +136,12 @@ def _confirm(session: Session, *, yes: bool) -> bool:
     return False
 
 
-def _purge_person(
-    session: Session, config: Config, store: LedgerStore, ownership: Ownership, query: str, *, yes: bool
-) -> int:
+def _purge_person(session: Session, config: Config, ledger: Ledger, query: str, *, yes: bool) -> int:
     from pipeline.ledger.lock import read_user_name
     from pipeline.operations.purge import strip_results
     from pipeline.operations.retention import remove_prepared_pictures
 
-    matched = _choose_person(session, config, store, ownership, query)
+    matched = _choose_person(session, config, ledger, query)
     if matched is None:
         return 2
     timeline, plan = matched
@@ -155,7 +152,7 @@ def _purge_person(
     # the ledger comes last: until then the query still finds the person
     strip_results(plan.folders, plan.traces)
     remove_prepared_pictures(config)
-    store.erase_person(plan.traces, now=now, who=read_user_name())
+    ledger.purge_person(plan.traces, now=now, who=read_user_name())
     session.print_json(
         key=timeline.key, seal_ids=plan.seal_ids, folders=[folder.name for folder in plan.folders]
     )
@@ -165,35 +162,32 @@ def _purge_person(
 
 
 def _choose_person(
-    session: Session, config: Config, store: LedgerStore, ownership: Ownership, query: str
+    session: Session, config: Config, ledger: Ledger, query: str
 ) -> tuple[PersonTimeline, PurgePlan] | None:
     """Return the one doctor whom a query means, and what is removed; None, with a list, where it means none or several."""
     from pipeline.cli.status_commands import list_matches, report_no_match
     from pipeline.operations.purge import plan_purge
     from pipeline.resolution.person_query import PersonFinder
-    from pipeline.workflow.tenant_ledger import open_store
 
     out = config.resolve_path(config.out)
-    # opened for writing: what a dead process left is completed before anything is removed
-    with open_store(store, session.clock, ownership=ownership) as (ledger, site_key):
-        finder = PersonFinder(ledger, site_key, out, None, ledger.list_same_persons())
-        words = query.split()
-        timelines = finder.list_timelines([query]) or finder.list_timelines(words)
-        if not timelines:
-            report_no_match(session, finder.suggest_words(words), words, config)
-            return None
-        if len(timelines) > 1:
-            list_matches(session, timelines, words, command=("purge", "--person"))
-            return None
-        (timeline,) = timelines
-        return timeline, plan_purge(
-            config,
-            ledger,
-            key=timeline.key,
-            row_ids=frozenset(row.row_id for row in timeline.rows if row.row_id),
-            names=(timeline.name, *timeline.other_names),
-            hospital_files=timeline.newest_row.list_files() if timeline.newest_row else (),
-        )
+    finder = PersonFinder(ledger, ledger.site_key, out, None, ledger.list_same_persons())
+    words = query.split()
+    timelines = finder.list_timelines([query]) or finder.list_timelines(words)
+    if not timelines:
+        report_no_match(session, finder.suggest_words(words), words, config)
+        return None
+    if len(timelines) > 1:
+        list_matches(session, timelines, words, command=("purge", "--person"))
+        return None
+    (timeline,) = timelines
+    return timeline, plan_purge(
+        config,
+        ledger,
+        key=timeline.key,
+        row_ids=frozenset(row.row_id for row in timeline.rows if row.row_id),
+        names=(timeline.name, *timeline.other_names),
+        hospital_files=timeline.newest_row.list_files() if timeline.newest_row else (),
+    )
 
 
 def _print_plan(session: Session, timeline: PersonTimeline, plan: PurgePlan) -> None:

@@ -48,12 +48,15 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.esign.products import ESSBASIC
     from pipeline.sandbox.server import Sandbox, SandboxThread
     from pipeline.sandbox.service import FakeService
+    from pipeline.support.atomic_files import make_folder
+    from pipeline.workflow.hosts_factory import get_demo_folder
 
     folder = out or Path("demo")
     require_results_folder(folder)
     session.config_path = folder / "config.yaml"
     if not session.config_path.exists():
         create_sandbox_project(folder, ESSBASIC, session.language)
+        make_folder(get_demo_folder(Config.load(session.config_path, environment={})))
     roster, latest = folder / "inbox" / "roster.xlsx", folder / "out" / "latest"
     tenant = build_tenant(Config.load(session.config_path, environment={}))
     stand_in = Sandbox(FakeService(tenants=(tenant,)), latency=0.08, truth_file=get_truth_file(folder))
@@ -70,13 +73,13 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
                 folder / "out" / recorder.run,
                 limit=rows,
                 invocation=session.invocation,
+                config_folder=folder,
             )
             code = run_command(
                 recorder,
                 request,
                 yes=True,
                 latest=latest,
-                state_folder=(folder / "state").absolute(),
                 steps=False,  # the sandbox ends with this command: other steps are printed below
             )
     if code == 3:

@@ -63,8 +63,6 @@ def worker(session: Session) -> int:
     from pipeline.hosts.worker import HospitalWorker
     from pipeline.operations.hospitals_alarm import read_alarm_channels
     from pipeline.operations.metrics import render_worker_metrics
-    from pipeline.workflow.hosts_factory import make_store
-    from pipeline.workflow.tenant_ledger import note_ledgers
 
     def list_hospitals() -> Sequence[Hospital]:
         return _read_hospitals(
@@ -85,13 +83,6 @@ def worker(session: Session) -> int:
             log.report_error(error)
         return known
 
-    def note_all_ledgers() -> None:
-        file, configs = session.open_config_file(session.config_name), []
-        for profile in file.list_hospitals():
-            with suppress(ConfigError):  # its run reports it
-                configs.append(file.load(profile))
-        note_ledgers(make_store(config), config, configs)
-
     def make_metrics(overview: Overview, last_ends: list[LastEnd], own: Mapping[str, float]) -> bytes:
         return render_worker_metrics(overview, last_ends, _name_tenants(session), own)
 
@@ -102,7 +93,6 @@ def worker(session: Session) -> int:
         config.workers,
         config_path=session.config_name.absolute(),
         list_hospitals=list_hospitals_again,
-        note_ledgers=note_all_ledgers,
         make_metrics=make_metrics,
         send_alarm=send_alarm,
         clock=session.clock,

@@ -1,9 +1,7 @@
-"""`ledger` and `adopt`: back the ledger up, restore, rebuild, check, recover and load it; enter seals made elsewhere."""
+"""`ledger` and `adopt`: back the ledger up, restore, check and load it; enter seals made elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +10,11 @@ import click
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.cli.terminal import Tone
-from pipeline.errors import LedgerError, UsageError
+from pipeline.errors import UsageError
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
-    from pipeline.config.settings import Config
-    from pipeline.ledger.maintenance import RestoredLedger
+    from pipeline.ledger.file_store import FileStore
 
 MAX_TROUBLES_SHOWN = 10
 FILE = click.Path(path_type=Path)
@@ -25,7 +22,7 @@ FILE = click.Path(path_type=Path)
 
 @click.group("ledger", cls=CommandGroup)
 def ledger_group() -> None:
-    """Back up, restore, rebuild, check, recover or load the ledger."""
+    """Back up, restore, check or load the ledger."""
 
 
 @ledger_group.command()
@@ -38,28 +35,31 @@ def ledger_group() -> None:
 )
 @click.pass_obj
 def backup(session: Session, *, file: Path, keep: int | None) -> int:
-    """Copy ledger, key and receipts into one new FILE (0600).
+    """Copy ledger and key into one new FILE (0600).
 
     It may be done during a run.
 
     Of a folder FILE is a new file in it, named by the time.
     """
     from pipeline.ledger.maintenance import back_up_ledger
-    from pipeline.operations.backup import back_up_into
-    from pipeline.workflow.tenant_ledger import require_ledger
+    from pipeline.operations.backup import back_up_into, require_own_folder
+    from pipeline.workflow.tenant_ledger import repair_if_behind, require_ledger
 
-    config, path = _locate_file(session, "backup")
+    config = session.require_ready_config()
+    store = _require_file(session, "backup")
     is_folder = file.is_dir()
     if keep and file.is_file():
         raise UsageError("ledger_keep_needs_folder", path=file)
-    folder = file if keep else file.parent
+    folder = file if keep or is_folder else file.parent
     if not folder.is_dir():
         raise UsageError("ledger.no_folder", folder=folder)
+    require_own_folder(folder, config)
+    repair_if_behind(store, session.clock, session)
     require_ledger(config)
     if is_folder:
-        file = back_up_into(file, path, session.clock.now(), keep)
+        file = back_up_into(file, store, session.clock.now(), keep)
     else:
-        back_up_ledger(path, file)
+        back_up_ledger(store.path, store.places, file)
     session.print_json(file=str(file))
     session.inform("ledger_backed_up", path=file)
     session.suggest_command("next_run", "ledger", "check")
@@ -70,78 +70,48 @@ def backup(session: Session, *, file: Path, keep: int | None) -> int:
 @click.argument("file", type=FILE)
 @click.pass_obj
 def restore(session: Session, *, file: Path) -> int:
-    """Restore a lost or damaged ledger from the backup FILE."""
-    from pipeline.config.named_paths import require_existing
-    from pipeline.ledger import maintenance
+    """Put a damaged ledger's backup FILE in its place.
 
-    config, path = _locate_file(session, "restore")
-    require_existing(file)
-    with _lock_ledger(session, config, path):
-        _report_restored(session, maintenance.restore_ledger(path, file, config.tenant))
-    return 0
-
-
-@ledger_group.command()
-@click.pass_obj
-def rebuild(session: Session) -> int:
-    """Rebuild a lost, damaged or older ledger from its receipts.
-
-    It needs receipts.jsonl and the key.
+    It repairs damage and undoes nothing: the next run enters what the journals hold.
     """
-    from pipeline.ledger import maintenance
-    from pipeline.workflow.tenant_ledger import require_rebuildable
+    from pipeline.config.named_paths import require_existing
+    from pipeline.ledger.maintenance import restore_ledger
 
-    config, path = _locate_file(session, "rebuild")
-    require_rebuildable(config)
-    with _lock_ledger(session, config, path):
-        _report_restored(session, maintenance.rebuild_ledger(path, config.tenant))
+    store = _require_file(session, "restore")
+    require_existing(file)
+    with store.hold.acquire(run="restore", now=session.clock.now()):
+        former = restore_ledger(store.path, store.places, file)
+    session.print_json(ledger=str(store.path), set_aside=str(former) if former is not None else None)
+    if former is not None:
+        session.inform("ledger_aside", path=former)
+    session.inform("ledger_restored", path=store.path)
+    session.suggest_command("next_check", "check")
     return 0
 
 
 @ledger_group.command()
 @click.pass_obj
 def check(session: Session) -> int:
-    """Compare ledger, key and receipts; exit 74 if they do not agree."""
-    from pipeline.workflow.hosts_factory import make_store
-    from pipeline.workflow.tenant_ledger import make_registry, require_ledger
+    """Prove the ledger and its journals; exit 74 if they disagree."""
+    from pipeline.workflow.tenant_ledger import check_ledger
 
     config = session.require_ready_config()
-    require_ledger(config)
-    store = make_store(config)
-    health = store.check()
-    kinds = {defect.kind for defect in health.defects}
-    conflict = store.get_conflict(make_registry(config)) if not kinds else None
-    path = receipts = config.name_ledger()
-    if not config.is_ledger_on_server:
-        receipts = str(config.resolve_ledger_file().with_name("receipts.jsonl"))
+    health = check_ledger(config, session.clock, warnings=session)
+    path = config.name_ledger()
     session.print_json(
         ledger=path,
-        defects=[{"kind": defect.kind, "what": str(defect.what)} for defect in health.defects],
-        conflict=conflict.render(session.spoken) if conflict is not None else None,
-        receipts=health.receipts,
+        defects=[{"kind": kind, "what": what} for kind, what in health.defects],
+        events=health.events,
         **health.counts._asdict(),
     )
-    for defect in health.defects[:MAX_TROUBLES_SHOWN]:
-        session.alert(f"ledger_trouble_{defect.kind}", what=defect.what, path=path, receipts=receipts)
+    for kind, what in health.defects[:MAX_TROUBLES_SHOWN]:
+        session.alert(f"ledger_trouble_{kind}", what=what, path=path)
     if len(health.defects) > MAX_TROUBLES_SHOWN:
         session.alert("ledger_troubles_more", n=len(health.defects) - MAX_TROUBLES_SHOWN)
-    if kinds and config.is_ledger_on_server:
-        session.alert("server.ways_back")
-        session.suggest_command("next_after", "ledger", "check")
-    elif kinds & {"ledger", "behind", "line"}:
-        session.alert("ledger_ways_back")
-        session.suggest_command("next_rebuild", "ledger", "rebuild")
-    elif "differs" in kinds:
-        session.alert("ledger_two_stories")
-        session.suggest_command("next_help", "ledger", "restore", "--help")
-    elif kinds:
-        session.alert("ledger_receipts_again", receipts=receipts)
+    if health.defects:
         session.suggest_command("next_after", "run")
-    if kinds:
         return 74
-    if conflict is not None:
-        raise conflict
-    session.inform("ledger_sound", Tone.DONE, path=path, receipts=health.receipts, **health.counts._asdict())
+    session.inform("ledger_sound", Tone.DONE, path=path, events=health.events, **health.counts._asdict())
     # one on a server may be a restored copy, and has its runs from the workers: `check` sends nothing
     session.suggest_command("next_run", "check" if config.is_ledger_on_server else "run")
     return 0
@@ -165,7 +135,7 @@ def load(session: Session, *, file: Path) -> int:
     config = session.require_ready_config()
     if not file.exists() and not loaded_path(file).exists():
         raise no_such_path(file)
-    loaded = load_ledger(config, file.absolute(), session.clock, warnings=session)
+    loaded = load_ledger(config, file.absolute(), session.clock)
     follow_ledger(file, config)
     counts = loaded.counts._asdict()
     session.inform("load.done", source=file, target=config.name_ledger(), **counts)
@@ -177,108 +147,20 @@ def load(session: Session, *, file: Path) -> int:
     return 0
 
 
-@ledger_group.command()
-@click.option("--yes", is_flag=True, help="Enter it; without this option it is only shown.")
-@click.pass_obj
-def recover(session: Session, *, yes: bool) -> int:
-    """Enter what a restored or failed-over ledger has lost.
-
-    It compares the ledger with the registries, the results and the logs. The creates that these name are held as unknown, once
-    for all hosts, and answers that a log keeps with a proof are entered. Without --yes nothing is changed.
-    """
-    from pipeline.resolution.lost_commits import LedgerRecovery
-
-    config = session.require_ready_config()
-    recovery = LedgerRecovery(config, session.clock, session)
-    sealed = 0
-    if yes:
-        end = recovery.enter()
-        plan, sealed = end.plan, end.sealed
-    else:
-        plan = recovery.examine()
-    lost, held = plan.lost, len(plan.named) + len(plan.suspected)
-    session.print_json(
-        ledger=config.name_ledger(),
-        missing_receipts=lost.receipts,
-        missing_creates=lost.counted_creates,
-        new_ledger=plan.is_new,
-        runs=list(lost.runs),
-        named=len(plan.named),
-        suspected=len(plan.suspected),
-        unbound=plan.unbound,
-        entered=yes and not lost.is_nothing,
-        sealed=sealed,
-    )
-    if lost.is_nothing:
-        session.inform("recover.never" if plan.is_new else "recover.complete", path=config.name_ledger())
-        return 0
-    if plan.is_new:
-        session.alert("recover.new", path=config.name_ledger())
-    else:
-        session.inform("recover.lost", path=config.name_ledger(), n=lost.receipts)
-    for run, file in lost.runs.items():
-        creates = sum(create.run == run for create in lost.creates)
-        session.inform("recover.run", run=run, file=file, n=creates)
-    session.inform("recover.named", n=len(plan.named))
-    if plan.suspected:
-        session.alert("recover.suspected", n=len(plan.suspected))
-    if plan.unbound:
-        session.alert("recover.unbound", n=plan.unbound)
-    if not yes:
-        session.suggest_command("recover.next_enter", "ledger", "recover", "--yes")
-        return 3
-    session.inform("recover.entered", n=held, sealed=sealed)
-    if held > sealed:
-        session.suggest_command("recover.next_resolve", "resolve")
-        return 3
-    session.suggest_command("next_run", "run")
-    return 0
-
-
-def _locate_file(session: Session, command: str) -> tuple[Config, Path]:
-    """Return the configuration and the file of its ledger; UsageError where the ledger is on a server."""
+def _require_file(session: Session, command: str) -> FileStore:
+    """Return where the ledger's file is; UsageError where the ledger is on a server."""
     from pipeline.domain.server_address import ServerAddress, name_schema
+    from pipeline.ledger.file_store import FileStore
+    from pipeline.workflow.hosts_factory import make_store
 
     config = session.require_ready_config()
     if isinstance(config.ledger, ServerAddress):
         url, schema = quote(config.ledger.url_without_password), name_schema(config.tenant)
         then = ("status",) if command == "backup" else ("ledger", "check")
         raise UsageError(f"server.no_{command}", url=url, schema=schema, then=then)
-    return config, config.resolve_ledger_file()
-
-
-@contextmanager
-def _lock_ledger(session: Session, config: Config, path: Path) -> Iterator[None]:
-    """Hold the run lock; the ledger that was made under it is entered in the registry of ledgers."""
-    from pipeline.ledger.registry import read_identity
-    from pipeline.workflow.tenant_ledger import lock_tenant, make_registry
-
-    with lock_tenant(config, run="ledger", clock=session.clock, warnings=session):
-        yield
-        registry, identity = make_registry(config), read_identity(path)
-        try:
-            registry.enter(str(path.resolve()), identity).close()
-        except LedgerError as error:
-            session.print_warning(error)
-        # it may be behind what the registry saw
-        if (conflict := registry.get_conflict(path, identity)) is not None:
-            session.print_warning(conflict)
-
-
-def _report_restored(session: Session, restored: RestoredLedger) -> None:
-    session.print_json(
-        set_aside=str(restored.set_aside) if restored.set_aside is not None else None,
-        damaged_receipts=str(restored.damaged_receipts) if restored.damaged_receipts is not None else None,
-        **restored.counts._asdict(),
-    )
-    if restored.set_aside is not None:
-        session.inform("ledger_aside", path=restored.set_aside)
-    if restored.damaged_receipts is not None:
-        session.inform("ledger_receipts_rewritten", path=restored.damaged_receipts)
-    if restored.newer_receipts:
-        session.inform("ledger_newer")
-    session.inform("ledger_restored", **restored.counts._asdict())
-    session.suggest_command("next_check", "check")
+    store = make_store(config)
+    assert isinstance(store, FileStore)
+    return store
 
 
 @click.command()
@@ -290,7 +172,7 @@ def adopt(session: Session, *, file: Path, why: str | None) -> int:
 
     The sheet has a number and a SealId in each row; outcomes.jsonl is that of an earlier run.
 
-    They are unchanged from then on. Also the way to begin a new ledger after the old one was lost.
+    They are unchanged from then on.
     """
     from pipeline.config.named_paths import require_existing
     from pipeline.ledger.lock import read_user_name

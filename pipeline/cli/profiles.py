@@ -46,13 +46,12 @@ FOR_SEVERAL = frozenset(
         "doctor",
         "export",
         "ledger check",
-        "ledger recover",
         "purge",
     }
 )
 AT_ONCE = frozenset({"schedule print", "schedule install", "serve"})  # one call for all that are chosen
 # options and arguments that mean something of one hospital
-OF_ONE_HOSPITAL = frozenset({"rosters", "seals", "out", "accept_guards", "new_ledger", "run_id", "person"})
+OF_ONE_HOSPITAL = frozenset({"rosters", "seals", "out", "accept_guards", "run_id", "person"})
 MAX_LISTED = 10  # hospitals; of more only those that did not end with 0
 
 

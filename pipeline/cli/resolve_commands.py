@@ -19,8 +19,8 @@ from pipeline.domain.run import Status
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipeline.ledger.database_ledger import DatabaseLedger
-    from pipeline.ledger.withdrawal import LastDecision
+    from pipeline.ledger.ledger import Ledger
+    from pipeline.ledger.records import LastDecision
     from pipeline.resolution.cases import Case, DecisionKind, WaitingCase
     from pipeline.resolution.open_cases import OpenCases
 
@@ -239,7 +239,7 @@ def print_unresolved(session: Session, opened: OpenCases) -> int:
         session.print_text("resolve_withdrawable", **describe_last_decision(last, session.spoken))
     if withdrawable:
         command_line = describe_command_line(session.require_ready_config(), session.invocation)
-        session.inform("resolve_withdraw", name=withdrawable[0].name or "—")
+        session.inform("resolve_withdraw", name=withdrawable[0].person.name or "—")
         session.inform(
             "command", command=command_line.build("resolve", withdrawable[0].unique_word, "--withdraw")
         )
@@ -251,7 +251,7 @@ def print_unresolved(session: Session, opened: OpenCases) -> int:
 
 
 def _print_cases(
-    session: Session, ledger: DatabaseLedger, cases: Sequence[Case], withdrawable: Sequence[LastDecision] = ()
+    session: Session, ledger: Ledger, cases: Sequence[Case], withdrawable: Sequence[LastDecision] = ()
 ) -> None:
     from pipeline.resolution.cases import describe_case, dump_last_decision
 
@@ -269,6 +269,7 @@ def _print_ways(session: Session, cases: Sequence[Case]) -> None:
 
     Of several cases of one kind it is the command of the first, which is named.
     """
+    from pipeline.esign.products import ESS
     from pipeline.resolution.ledger_status import describe_command_line
 
     command_line = describe_command_line(session.require_ready_config(), session.invocation)
@@ -286,8 +287,9 @@ def _print_ways(session: Session, cases: Sequence[Case]) -> None:
         session.inform("resolve_way_of", who=who, way=session.render_sentence(key))
         session.inform("command", command=next(iter(of_kind)))
     if any(case.attempt is not None for case in cases):
-        session.inform("resolve_where")
-    if any(case.status is Status.UNKNOWN for case in cases):
+        is_customer = session.require_ready_config().api.product == ESS.name
+        session.inform("resolve_where.ess" if is_customer else "resolve_where")
+    if any(case.status is Status.UNKNOWN and not case.history.is_contested for case in cases):
         session.inform("resolve_where_not_found")
 
 
@@ -316,8 +318,10 @@ def _print_case(session: Session, case: Case, described: WaitingCase) -> None:
             trace=case.attempt.uuid,
             host=case.attempt.host,
         )
-        if case.attempt.unproven_seal_id:
-            session.print_text("resolve_evidence", seal_id=case.attempt.unproven_seal_id)
+        if described.seal_id_in_answer:
+            session.print_text("resolve_evidence", seal_id=described.seal_id_in_answer)
+        if described.contradicting:
+            session.print_text("resolve_contradicting", seal_ids=" ".join(described.contradicting))
     elif (same_person := case.same_person_detail) is not None:
         seal, trace = same_person.get("seal"), same_person.get("trace")
         session.print_text(

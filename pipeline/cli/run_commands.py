@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ import click
 from pipeline.cli.context import Session, warn_of_pictures
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
-from pipeline.errors import UsageError
 from pipeline.messages.catalogue import make_message
 from pipeline.support.progress_file import enable_progress_file
 
@@ -37,7 +35,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     enable_progress_file(os.environ, steps=True)
     from pipeline.cli.run_display import write_and_print_results
     from pipeline.domain.run import Status
-    from pipeline.workflow import import_run, run_request, tenant_ledger
+    from pipeline.workflow import import_run, run_request
 
     clock = session.clock
     config, reason_without_tenant = _read_config_for_check(session)
@@ -52,15 +50,7 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     if not has_tenant:
         session.inform("check_without_config", why=reason_without_tenant)
     warn_of_pictures(session, request)
-    opened = (
-        tenant_ledger.open_ledger_for_check(config, clock, warnings=session)
-        if has_tenant
-        else nullcontext((None, None))
-    )
-    with opened as (ledger, site_key):
-        if has_tenant and ledger is None:
-            session.inform("check_without_ledger", path=config.name_ledger())
-        ended = import_run.run_check(request, config, ledger=ledger, site_key=site_key, clock=clock)
+    ended = import_run.run_check(request, config, clock, has_tenant=has_tenant, warnings=session)
     report = ended.report
     if report.preview is not None:
         session.print_changes(report.preview.changes)
@@ -139,13 +129,8 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
 )
 @yes_option
 @click.option("--accept-guards", is_flag=True, help="Run even if a safety check would stop it.")
-@click.option(
-    "--new-ledger",
-    is_flag=True,
-    help="Use this ledger even though earlier results or the registry show another.",
-)
 @click.pass_obj
-def run(session: Session, /, *, out: Path | None, yes: bool, new_ledger: bool, **options: Any) -> int:
+def run(session: Session, /, *, out: Path | None, yes: bool, **options: Any) -> int:
     """Create the seals that are missing; safe to repeat."""
     enable_progress_file(os.environ)
     from pipeline.cli.run_log import record_command
@@ -162,32 +147,38 @@ def run(session: Session, /, *, out: Path | None, yes: bool, new_ledger: bool, *
             return recorder.record_nothing_to_do(_report_no_rosters(session, config, options["rosters"]))
         run_request.refuse_results(options["rosters"])
         latest = run_request.get_latest_folder(config, request)
-        return run_command(recorder, request, yes=yes, new_ledger=new_ledger, latest=latest)
+        return run_command(recorder, request, yes=yes, latest=latest)
 
 
 @click.command()
-@click.argument("rosters", nargs=-1, metavar="")
+@click.argument("rosters", type=PATH, nargs=-1, metavar="[ROSTER]...")
 @seals_option
 @out_option
 @yes_option
 @click.pass_obj
 def retry(
-    session: Session, *, rosters: tuple[str, ...], seals: Path | None, out: Path | None, yes: bool
+    session: Session, *, rosters: tuple[Path, ...], seals: Path | None, out: Path | None, yes: bool
 ) -> int:
     """Send failed, rejected and unsent rows again.
 
-    Those of the last run, its rosters read anew: corrected rows as well.
+    Those of the last run over these rosters, read anew: corrected rows as well. Rosters and pictures that were named for the
+    run are named again.
     """
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
     from pipeline.workflow import run_request
 
-    if rosters:
-        raise UsageError("retry_takes_no_roster", then=("retry",))
     config = session.require_config()
     with record_command(session, "retry", config, out) as recorder:
         request = run_request.build_retry(
-            config, session.clock, seals=seals, out=out, invocation=session.invocation, run=recorder.run
+            config,
+            session.clock,
+            rosters=rosters,
+            seals=seals,
+            out=out,
+            invocation=session.invocation,
+            run=recorder.run,
         )
+        run_request.refuse_results(rosters)
         latest = run_request.get_latest_folder(config, request)
         return run_command(recorder, request, yes=yes, latest=latest)

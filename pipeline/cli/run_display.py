@@ -26,7 +26,7 @@ from pipeline.domain.run import (
     Status,
     get_shown_status,
 )
-from pipeline.ledger.protocol import Ledger
+from pipeline.ledger.ledger import Ledger
 from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.operations.run_hooks import call_run_end_hooks

@@ -26,7 +26,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import Halt, RunReport, RunRequest, Traffic, more_severe_exit
 from pipeline.errors import EsignImportError, LeaseLost, LockLost
-from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.ledger import Ledger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hook
 from pipeline.reports.records import run_record
 from pipeline.support.atomic_files import make_folder
@@ -122,30 +122,19 @@ class RunRecorder:
         self._leave_record(replace(report, traffic=traffic, exit=exit_code), [self.own_folder])
         return self.log_end(exit_code)
 
-    def record_unwritten_results(self, ledger: DatabaseLedger, report: RunReport, error: Exception) -> int:
+    def record_unwritten_results(self, ledger: Ledger, report: RunReport, error: Exception) -> int:
         """Record a run whose results could not be written, in run.json and in the ledger; return its exit code."""
         from pipeline.workflow.finish import note_takeover
 
         halt = build_halt(error)
         exit_code = more_severe_exit(report.exit, halt.exit)
         report = note_takeover(replace(report, exit=exit_code, halt=report.halt or halt), ledger, self.config)
-        self._print_kept_answers(report)
         with suppress(EsignImportError):  # sums that do not add up stand in no record
             record = json.dumps(run_record(report), ensure_ascii=False)
             self.is_recorded = True
             self._leave_record(report, [report.out, self.own_folder])
             ledger.finish_run(report.run, exit=exit_code, finished=report.finished, record=record)
         return exit_code
-
-    def _print_kept_answers(self, report: RunReport) -> None:
-        """Print the answers that neither ledger nor results could take, as the lines of the log that hold them."""
-        kept = [outcome for outcome in report.outcomes if outcome.kept_answer is not None]
-        if kept:
-            self.session.alert("answers_unwritten", n=len(kept), path=report.out / LOG_NAME)
-        for outcome in kept:
-            assert outcome.kept_answer is not None
-            line = {"trace_id": outcome.trace_id, "kept_answer": outcome.kept_answer.to_dict()}
-            self.session.print_line(json.dumps(line))
 
     def record_failure(self, error: BaseException) -> None:
         """Leave the record of a run that an exception ended: in its folder, and where `status` looks."""
@@ -172,14 +161,14 @@ class RunRecorder:
         with suppress(EsignImportError):  # the reason of the end is what is reported
             self.session.print_record(run_record(report))
 
-    def record_in_ledger(self, ledger: DatabaseLedger, request: RunRequest, error: OSError) -> None:
+    def record_in_ledger(self, ledger: Ledger, request: RunRequest, error: OSError) -> None:
         """Record a run whose results folder cannot be written, so that there is no run.json, in the ledger."""
         from pipeline.workflow.stage_settings import build_run_record
 
         report = self._end_report(error)
         record = json.dumps(run_record(report), ensure_ascii=False)
         with suppress(EsignImportError):
-            begun = build_run_record(request, self.config, self.begun.started)
+            begun = build_run_record(request, self.config, self.begun.started, ledger.site_key)
             ledger.begin_run(replace(begun, exit=report.exit, finished=report.finished, record=record))
         call_run_end_hooks(report, self.config, self.session.warn_of_hook)
 

@@ -25,7 +25,7 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.run import RowOutcome, RunObserver, RunPreview, RunRequest
 from pipeline.errors import DiskTrouble, EsignImportError
 from pipeline.intake.readers.discover import list_usable_rosters
-from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.ledger import Ledger
 from pipeline.support.atomic_files import require_writable
 from pipeline.workflow import tenant_ledger
 
@@ -48,20 +48,13 @@ def run_command(
     *,
     latest: Path | None,
     yes: bool = False,
-    new_ledger: bool = False,
     steps: bool = True,
-    state_folder: Path | None = None,
 ) -> int:
-    """Hold the lock and the ledger for one run, print its results and the next ``steps``; return the exit code.
-
-    ``state_folder`` is used in place of the user's.
-    """
+    """Hold the lock and the ledger for one run, print its results and the next ``steps``; return the exit code."""
     session, config = recorder.session, recorder.config
     warn_of_pictures(session, request)
     is_new_folder = not request.out.exists()
-    held_ledger = tenant_ledger.lock_ledger(
-        config, request, session.clock, new_ledger=new_ledger, state_folder=state_folder, warnings=session
-    )
+    held_ledger = tenant_ledger.lock_ledger(config, request.run, session.clock, warnings=session)
     with held_ledger as (ledger, site_key):
         _create_results_folder(recorder, ledger, request)
         with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
@@ -99,7 +92,7 @@ def run_command(
 
 
 def _write_results(
-    recorder: RunRecorder, ledger: DatabaseLedger, ended: EndedRun, *, latest: Path | None, steps: bool
+    recorder: RunRecorder, ledger: Ledger, ended: EndedRun, *, latest: Path | None, steps: bool
 ) -> int:
     """Write and print the results; where the disk refuses them, the run is recorded without them."""
     from pipeline.cli.run_display import write_and_print_results
@@ -131,7 +124,7 @@ def _get_limiter(session: Session, config: Config) -> Limiter:
 
 
 @contextmanager
-def _count_seals_of_broken_run(session: Session, ledger: DatabaseLedger, run: str) -> Iterator[None]:
+def _count_seals_of_broken_run(session: Session, ledger: Ledger, run: str) -> Iterator[None]:
     """Count the seals of a run that an exception ends, for the message about it."""
     try:
         yield
@@ -143,7 +136,7 @@ def _count_seals_of_broken_run(session: Session, ledger: DatabaseLedger, run: st
         raise
 
 
-def _create_results_folder(recorder: RunRecorder, ledger: DatabaseLedger, request: RunRequest) -> None:
+def _create_results_folder(recorder: RunRecorder, ledger: Ledger, request: RunRequest) -> None:
     """Create the folder of the results; where that fails, the run is recorded in the ledger alone."""
     try:
         require_writable(request.out)

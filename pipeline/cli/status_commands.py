@@ -82,17 +82,13 @@ def _print_of_several(
     if several.summaries is None:
         several.summaries = several.resources.enter_context(closing(SummaryReader(session.clock)))
     config = session.require_ready_config()
-    ledger_status = read_status(config, session.clock, several.summaries)
-    if ledger_status.lost:
-        session.alert("status_lost", Tone.FAULT, path=ledger_status.lost)
+    ledger_status = read_status(config, session.clock, several.summaries, warnings=session)
     fault = get_run_fault(ledger_status.last_run, max_age) if max_age is not None else None
     runs = _collect_runs(config, session, count)
     _print_json(session, ledger_status, fault, has_max_age=max_age is not None, runs=runs)
-    if max_age is None or fault is not None or ledger_status.lost:
+    if max_age is None or fault is not None:
         _print_status_line(session, ledger_status)
         _print_runs(session, runs)
-    if ledger_status.lost:
-        return 74
     return fault.exit if fault is not None else 0
 
 
@@ -161,7 +157,7 @@ def _show_status(session: Session, max_age: float | None, count: int | None) -> 
     config = session.require_ready_config()
     try:
         with closing(SummaryReader(session.clock)) as summaries:
-            ledger_status = read_status(config, session.clock, summaries)
+            ledger_status = read_status(config, session.clock, summaries, warnings=session)
     except EsignImportError as error:
         last_run = read_last_run(config, session.clock)
         if last_run is not None:
@@ -176,6 +172,7 @@ def _show_status(session: Session, max_age: float | None, count: int | None) -> 
     if ledger_status.ledger is None:
         return _report_without_ledger(session, config, ledger_status) or exit_code
     session.print_text("status_ledger", path=ledger_status.ledger, tenant=ledger_status.tenant)
+    session.print_text("status_places", state=ledger_status.state_folder, share=ledger_status.share)
     people = ledger_status.people
     if people.in_flight:
         session.print_text("status_in_flight", n=people.in_flight)
@@ -240,24 +237,11 @@ def _describe_age(seconds: float) -> Message:
 
 def _report_without_ledger(session: Session, config: Config, ledger_status: LedgerStatus) -> int:
     """Print that there is no ledger, and a run that ended before it had one; return the exit code."""
-    from pipeline.ledger.open import REBUILD
-    from pipeline.workflow.tenant_ledger import get_recovery_of_ledger
-
-    lost_run = ledger_status.lost
     if ledger_status.last_run is not None:
         _print_run(session, ledger_status.last_run)
-    if lost_run:
-        session.alert("status_lost", Tone.FAULT, path=lost_run)
-        recovery = get_recovery_of_ledger(config)
-        session.suggest_command("next_rebuild" if recovery == REBUILD else "next_recover", *recovery)
-        return 74
     if ledger_status.last_run is None:
         session.print_text("status_none")
         session.suggest_command("next_check", "check")
-    elif ledger_status.last_run.exit == 0:  # a run that reads a roster makes a ledger
-        paths = " ".join(str(config.resolve_path(path)) for path in config.roster)
-        session.print_text("status_no_roster", paths=paths)
-        session.suggest_command("next_rosters", "run")
     else:
         session.print_text("status_unsent")
         _print_next_steps(session, config, ledger_status)
@@ -326,7 +310,7 @@ def explain(session: Session, *, query: tuple[str, ...]) -> int:
 
     config = session.require_ready_config()
     query_words = tuple(map(restore_argument, query))
-    explanation = explain_people(config, session.clock, query_words, session.invocation)
+    explanation = explain_people(config, session.clock, query_words, session.invocation, warnings=session)
     if not explanation.people:
         return report_no_match(session, explanation.similar, query_words, config)
     if explanation.step is None:

@@ -147,11 +147,6 @@ class Config(Section):
         "台账：本机磁盘上的文件，或 postgresql://用户@主机/数据库（扩展 postgres）",
         "The ledger: a file on a local disk, or postgresql://user@host/database (extra postgres)",
     )
-    ledger_registry: Literal["strict", "warn"] | None = Key(
-        None,
-        "`strict`：本机上同一机构出现第二个或较旧的台账时拒绝运行；`warn`：只提醒；null：`strict`，沙盒为 `warn`",
-        "`strict`: refuse a second or older ledger of this organisation on this host; `warn`: only warn; null: `strict`, for a sandbox `warn`",
-    )
     out: Path = Key(Path("out"), "结果", "Results")
     results_group: str | None = Key(
         None,
@@ -272,7 +267,7 @@ class Config(Section):
                 continue
             for path in value if isinstance(value, tuple) else filter(None, [value]):
                 resolved = self.resolve_path(path)
-                folder = resolved.parent if key == "ledger" else resolved  # key and receipts lie in it
+                folder = resolved.parent if key == "ledger" else resolved  # the key lies in it
                 yield key, os.path.normcase(os.path.realpath(folder))
 
     def digest_text(self) -> str:

@@ -264,7 +264,6 @@ def list_result_fields(*, in_ledger: bool) -> list[tuple[str, Field]]:
 
 
 def set_value(doctor: Doctor, field: Field, value: object) -> Doctor:
-    """Return a doctor with another value of a field."""
     values: dict[str, Any] = {FIELDS[field].attribute or field.value: value}
     return replace(doctor, **values)
 

@@ -25,6 +25,10 @@ _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _CANDIDATE = re.compile(r"(?:[A-Za-z]{1,3}(?=[ \u00a0-]?[0-9])|[0-9])(?:[ \u00a0-]?[0-9A-Za-z]){6,}")
 _NUMBERS_IN_NAME = re.compile(r"[0-9]{7,}[Xx]?")
 _LONG_RUN = re.compile(r"[0-9]{15,}[Xx]?")
+_JOURNAL = re.compile(
+    r"(?<![0-9A-Za-z])[0-9a-f]{16}(?=\.(?:jsonl|damaged-[0-9]+)(?![0-9A-Za-z]))"
+)  # drawn at random
+_STAND_IN = "-" * 16
 _DIGIT = re.compile("[0-9０-９]")  # without one a text holds no number
 # The form of a mainland number: where it is written in groups, length alone would take a run's id for one.
 _IDENTITY = re.compile(
@@ -57,7 +61,6 @@ class _Values:
 
     @classmethod
     def of(cls, values: Collection[str]) -> _Values:
-        """Return these values."""
         lengths = sorted({len(value) for value in values}, reverse=True)
         return cls(frozenset(map(hash, values)), tuple(lengths))
 
@@ -226,7 +229,7 @@ class Masker:
             for first, last in spans:
                 is_mobile = last - first == 11 and _MOBILE.fullmatch(compact, first, last) is not None
                 hidden.update(positions[first + 3 if is_mobile else first : last - 4])
-        for run in _LONG_RUN.finditer(narrow):
+        for run in _LONG_RUN.finditer(_JOURNAL.sub(_STAND_IN, narrow)):
             hidden.update(range(run.start(), run.end() - 4))
         return _star_positions(text, hidden)
 

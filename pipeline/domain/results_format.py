@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 WORKBOOK = "results.xlsx"
+PLAN, LOG = "plan.jsonl", "log.jsonl"
 OUTCOMES = "outcomes.jsonl"  # a line a row
 LINKS = "links.xlsx"  # the sheet of `autosign links`
 # custom document properties of the workbooks this program writes

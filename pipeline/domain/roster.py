@@ -434,6 +434,8 @@ class FileReport:
     notes: tuple[str, ...] = ()
     unassigned_images: tuple[UnassignedImage, ...] = ()  # pictures that no row got
     originals: Originals = NO_ORIGINALS  # of a marked copy of a roster
+    # where later runs compare it: of its path, of its folder, and of its path as the lines of its rows show it
+    digests: Mapping[str, str] = _field(default_factory=dict)
 
     @property
     def reading(self) -> Literal["read", "partly", "refused"]:

@@ -16,7 +16,7 @@ from pipeline.domain.fields import list_result_fields
 from pipeline.domain.masking import hide_names
 from pipeline.domain.roster import Change, Field, ImageSize, ImageSizes, Severity
 from pipeline.domain.run import Status
-from pipeline.domain.seals import Judged, KeptAnswer
+from pipeline.domain.seals import Judged
 
 SCHEMA = 1
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
@@ -52,7 +52,6 @@ class RecordedPicture:
 
     @classmethod
     def of_image(cls, path: str, sha256: str, sizes: ImageSizes) -> RecordedPicture:
-        """Return the record of a picture."""
         given = sizes.given
         return cls(path, sha256, given.bytes, given.width, given.height, sizes.sent)
 
@@ -116,7 +115,6 @@ class RowLine:
     trace_id: str | None = None
     attempts: int = 0
     service: RecordedAnswer | None = None
-    kept_answer: KeptAnswer | None = None  # of a verdict that could not be entered in the ledger
     review: RecordedReview | None = None  # in plan.jsonl alone
 
     def get(self, field: Field) -> str | None:
@@ -145,7 +143,6 @@ class RowLine:
             "trace_id": self.trace_id,
             "attempts": self.attempts,
             "service": {"code": self.service.code, "message": self.service.message} if self.service else None,
-            **({"kept_answer": self.kept_answer.to_dict()} if self.kept_answer else {}),
         }
 
     def to_whole_dict(self) -> dict[str, Any]:
@@ -159,7 +156,6 @@ class RowLine:
         return line
 
     def to_ledger_text(self) -> str:
-        """Return the line of the ledger as a text."""
         return _ENCODER.encode(self.to_whole_dict())
 
     @classmethod
@@ -189,7 +185,6 @@ class RowLine:
             service=RecordedAnswer(service["code"], service["message"], line.get("answer"))
             if service
             else None,
-            kept_answer=KeptAnswer.from_dict(line.get("kept_answer")),
             review=RecordedReview(**line["review"]) if line.get("review") else None,
         )
 

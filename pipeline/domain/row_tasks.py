@@ -42,7 +42,6 @@ _TASKS = {
 
 
 def choose_task(row: EndedRow) -> RowTask:
-    """Return what a row waits for."""
     if row.status in _TASKS:
         return _TASKS[row.status]
     if get_unread_problem(row) is not None:

@@ -16,6 +16,7 @@ from typing import Final, Literal, Protocol, Self
 from pipeline.domain.auto_sign import AutoSignCounts
 from pipeline.domain.masking import Masker
 from pipeline.domain.message import Message
+from pipeline.domain.path_digests import PathDigests
 from pipeline.domain.roster import (
     Doctor,
     FileReport,
@@ -25,8 +26,9 @@ from pipeline.domain.roster import (
     Problem,
     UnassignedFile,
 )
-from pipeline.domain.seals import CreateAttempt, Judged, KeptAnswer, PersonHistory, SealRequest
+from pipeline.domain.seals import Attempt, Judged, Person, SealRequest
 from pipeline.domain.service_codes import NAME_EXISTS
+from pipeline.domain.site_key import SiteKey
 
 # a bug, usage, a rerun cannot help, a rerun helps, another run, ledger or disk, Ctrl-C
 HaltExit = Literal[1, 2, 4, 5, 6, 74, 130]
@@ -98,7 +100,7 @@ class RowPlan:
     doctor: Doctor
     status: Status
     seal_name: str | None
-    history: PersonHistory | None
+    history: Person | None
     request: SealRequest | None = None  # with READY alone
     prepared: PreparedImage | None = _field(
         default=None, repr=False
@@ -107,7 +109,7 @@ class RowPlan:
     problems: tuple[Problem, ...] = ()  # the doctor's and the plan's
     review: Review | None = None  # of a row that would be sent, where there is a site key
     # this may be their corrected number, or their picture: held until a person decides
-    possibly_same: PersonHistory | None = None
+    possibly_same: Person | None = None
     index: int = 0  # of the row in its plan
     person: int | None = None  # equal for rows of one person, where the doctors have no keys
 
@@ -133,7 +135,6 @@ class RowOutcome:
     code: str | None = None  # the service's; without a usable answer no_answer, not_sent, unreadable, …
     message: str | None = _field(default=None, repr=False)
     unproven_seal_id: str | None = None  # from an answer that does not prove the seal
-    kept_answer: KeptAnswer | None = None  # of a verdict that could not be entered in the ledger
     problems: tuple[Problem, ...] = ()  # final
 
     @classmethod
@@ -150,7 +151,7 @@ class RowOutcome:
                 request_id=person.seal.request_id,
                 trace_id=person.seal.trace_id,
                 attempts=person.create_count,
-                last_attempt_at=person.seal.created_at,
+                last_attempt_at=person.seal.made_at,
                 problems=row_plan.problems,
             )
         last = person.unresolved_attempt or person.refusals[-1]
@@ -165,18 +166,13 @@ class RowOutcome:
             host=last.host,
             code=last.code,
             message=last.message,
-            unproven_seal_id=last.unproven_seal_id,
+            unproven_seal_id=None if last.has_seal else last.seal_id,
         )
 
     @classmethod
     def not_sent(cls, row_plan: RowPlan) -> Self:
         """Return the outcome of a row whose turn did not come."""
         return cls(row_plan, Status.NOT_SENT, attempts=row_plan.create_count, problems=row_plan.problems)
-
-    @property
-    def waits_for_ledger(self) -> bool:
-        """Whether the seal was made and only the ledger lacks it: the next run enters the answer that the results keep."""
-        return self.kept_answer is not None and self.kept_answer.verdict == "sealed"
 
     @property
     def doctor(self) -> Doctor:
@@ -304,7 +300,6 @@ class RunReport:
     accepted_guards: bool = False  # --accept-guards was given
     restrictions: tuple[str, ...] = ()  # what left rows for a later run: --limit 5, --only, retry
     preview: RunPreview | None = None  # of a check: what a run would do
-    receipts: int = 0  # how far the ledger had got at the end of the run; 0: it was not entered
     is_superseded: bool = False  # another run has taken over the ledger, and publishes its own results
     latest: Path | None = None  # where a copy of the results lies
     workbook: str = "results.xlsx"  # a numbered sibling's name where a program held the file open
@@ -365,6 +360,11 @@ class RunRequest:
     missing_folders: tuple[Path, ...] = ()  # configured roster folders that are not there
     missing_seals: Path | None = None  # the default folder of pictures, where it is not there
     roster_folders: tuple[Path, ...] = ()  # the configured ones
+    config_folder: Path = Path()
+
+    def make_path_digests(self, site_key: SiteKey) -> PathDigests:
+        """Return what makes the digests of this run's rosters."""
+        return PathDigests(site_key, (self.config_folder, self.out.parent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -527,6 +527,6 @@ def _exit_of_row(outcome: RowOutcome) -> int:
             return 3
 
 
-def get_attempt_status(attempt: CreateAttempt) -> Status:
+def get_attempt_status(attempt: Attempt) -> Status:
     """Return the status of a row whose person has this unresolved attempt."""
     return Status.EXISTS if attempt.verdict == "exists" else Status.UNKNOWN

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from dataclasses import field as _field
-from hmac import compare_digest
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pipeline.domain.fields import FIELDS, value_of
 from pipeline.domain.masking import is_personal_number
 from pipeline.domain.roster import Doctor, Field
-from pipeline.domain.site_key import SiteKey
 
 VerdictKind = Literal["sealed", "refused", "not_executed", "unknown", "exists"]
 Judged = Literal["right", "wrong"]  # by a human who looked at name and picture
@@ -44,39 +42,126 @@ class SealContent:
     pixels: str | None  # digest of the decoded pixels
 
 
-@dataclass(frozen=True, slots=True)
-class CreateAttempt:
-    """A create that was sent for a person and has a verdict (an open one counts as unknown)."""
+AttemptState = Literal[
+    "open", "unknown", "exists", "sealed", "ended", "refused", "not_executed", "not_created", "not_theirs"
+]
+LIVE_STATES: tuple[AttemptState, ...] = ("open", "unknown", "exists", "sealed")
+_WAITING = frozenset({"open", "unknown", "exists"})
+_UNCLEAR_CODES = frozenset({"", "FailedOperation", "FailedOperation.ExistSameSealName"})
+_SAME_NAME = ("同名", "重名", "已存在")
+UPLOAD_REFUSED = "upload"  # contract of an attempt that was refused at its upload: no create was sent
 
-    uuid: str  # sent as X-TC-TraceId
-    run: str
-    verdict: str  # see Verdict.kind
-    signed_at: float  # unix seconds, signed time
-    host: str
-    content: SealContent
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One create of a person and what came of it, or a seal that was made elsewhere."""
+
+    uuid: str  # sent as X-TC-TraceId; of an adopted seal the id of its adoption
+    key: str
+    seal_name: str  # "" where that of an adopted seal is not known
+    content: SealContent | None  # None: not known
+    signed_at: float  # unix seconds, by the service's clock; of an adopted seal its adoption
+    run: str = ""  # "" for an adopted seal
+    row_id: str = ""
+    contract: str = ""  # "" for an adopted seal
+    host: str = ""
+    dead_at: float = 0.0  # unix seconds, by the later of both clocks: no copy of it is accepted any more
+    event_number: int = 0  # its place in the order of all events
+    state: AttemptState = "open"
+    is_contested: bool = False  # another create, SealId or seal name contradicts it
+    repeats_seal_id: bool = False  # contested, and another create made the seal with its SealId
+    verdict: VerdictKind | None = (
+        None  # what the answer proved; None: there was none, so that it counts as unknown
+    )
+    settled_at: float | None = None  # unix seconds, of the answer or of the decision
+    http_status: int | None = None
     code: str | None = None
     message: str | None = _field(default=None, repr=False)
     request_id: str | None = None
-    # from an answer that proves nothing: evidence for resolving the attempt
-    unproven_seal_id: str | None = None
-    replayable_until: float = 0.0  # unix seconds, by this machine's clock: no copy of it is accepted later
+    seal_id: str | None = None  # while it has no seal: evidence from an answer that proves nothing
+    decision: str | None = None  # the id of the one that resolved it, or adopted the seal
+    ended_by: str | None = None  # the id of the decision that gave the seal up
+    ended_at: float | None = None  # unix seconds
+
+    @property
+    def sent_name(self) -> str | None:
+        """The doctor's name that was sent; None where it is not known."""
+        return self.content.name if self.content is not None else None
+
+    @property
+    def source(self) -> str:
+        """How a seal came into the ledger: sent, resolved by a person, or adopted."""
+        if not self.contract:
+            return "adopted"
+        return "sent" if self.decision is None else "resolved"
+
+    @property
+    def trace_id(self) -> str | None:
+        """What was sent as X-TC-TraceId; None for an adopted seal."""
+        return self.uuid if self.contract else None
+
+    @property
+    def made_at(self) -> float:
+        """When the seal was entered, unix seconds."""
+        return self.signed_at if self.settled_at is None else self.settled_at
+
+    @property
+    def is_live(self) -> bool:
+        """Whether no other create of the person may be sent beside it."""
+        return self.state in LIVE_STATES
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether it waits for an answer or a decision, or contradicts another create."""
+        return self.is_waiting or (self.is_contested and self.is_live)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for an answer or a decision."""
+        return self.state in _WAITING
+
+    @property
+    def has_seal(self) -> bool:
+        """Whether it made a seal, also one that was given up."""
+        return self.state in {"sealed", "ended"}
+
+    @property
+    def has_own_seal(self) -> bool:
+        """Whether it made a seal, and no other create has its SealId."""
+        return self.has_seal and not self.repeats_seal_id
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether it is a seal that was made elsewhere."""
+        return not self.contract
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a create of this program made the seal, as far as is known."""
+        is_of_unknown_origin = self.verdict == "exists" and self.content is None
+        return bool(self.contract) and not is_of_unknown_origin
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether a create was sent or may have been; a refused upload and an adopted seal are none."""
+        was_sent = self.state != "not_executed" or self.http_status is not None
+        return was_sent and self.contract not in {UPLOAD_REFUSED, ""}
+
+    @property
+    def made_no_seal(self) -> bool:
+        """Whether it surely made none: not executed, or refused for another reason than the name.
+
+        A bare FailedOperation may hide a seal, and a seal of the same name may be the person's own.
+        """
+        if self.contract == UPLOAD_REFUSED or self.state == "not_executed":
+            return True
+        is_clear = (self.code or "") not in _UNCLEAR_CODES and not any(
+            word in (self.message or "") for word in _SAME_NAME
+        )
+        return self.state == "refused" and is_clear
 
 
-@dataclass(frozen=True, slots=True)
-class LiveSeal:
-    """The one seal a person has."""
-
-    seal_id: str
-    seal_name: str  # "" for an adopted seal whose name is not known
-    run: str  # "" for an adopted one
-    created_at: float
-    content: SealContent | None  # None for an adopted one, whose content is not known
-    request_id: str | None = None
-    trace_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PersonDigests:
+class PersonDigests(NamedTuple):
     """HMAC of a person's staff number and mobile, "" for none."""
 
     staff_no: str
@@ -84,24 +169,105 @@ class PersonDigests:
 
 
 @dataclass(frozen=True, slots=True)
-class PersonHistory:
-    """The ledger's knowledge of one person, as far as a run needs it."""
+class Person:
+    """One person with all creates, oldest first."""
 
     key: str
     seal_name: str | None = None  # fixed at the first attempt
-    seal: LiveSeal | None = None
-    # verdict unknown or exists: nothing is sent until it is resolved
-    unresolved_attempt: CreateAttempt | None = None
-    refusals: tuple[CreateAttempt, ...] = ()  # oldest first, since the last seal
-    create_count: int = 0  # ever sent
-    seal_name_locked: bool = False  # a create may have made a seal: the next one has the same seal name
     name: str | None = _field(default=None, repr=False)
     id_masked: str | None = None
-    # HMAC of the last one seen with the person ("" for none); None: not recorded yet
-    staff_no_digest: str | None = None
-    mobile_digest: str | None = None
-    # a person found that the seals of these names belong to others
-    seal_names_of_others: frozenset[str] = frozenset()
+    staff_no: str = ""  # HMAC of the last one seen with the person; "" for none
+    mobile: str = ""  # the same
+    attempts: Sequence[Attempt] = ()
+
+    @property
+    def live(self) -> Sequence[Attempt]:
+        """The creates beside which no other one may be sent; more than one is a contradiction."""
+        return [attempt for attempt in self.attempts if attempt.is_live]
+
+    @property
+    def seal(self) -> Attempt | None:
+        """The one seal that the person has; None while another create contradicts it."""
+        seals = (attempt for attempt in self.attempts if attempt.state == "sealed")
+        return None if self.is_contested else next(seals, None)
+
+    @property
+    def unresolved_attempt(self) -> Attempt | None:
+        """The create that waits for a decision, or a contested one: nothing is sent before it is resolved."""
+        return next((attempt for attempt in self.attempts if attempt.is_unresolved), None)
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether two facts contradict each other."""
+        return any(attempt.is_contested for attempt in self.attempts)
+
+    @property
+    def contradicting_seal_ids(self) -> Sequence[str]:
+        """The SealIds of which a person has to say which one counts; none where nothing contradicts."""
+        return [one.seal_id for one in self.live if one.seal_id] if self.is_contested else ()
+
+    def get_own_seal(self, seal_id: str) -> Attempt | None:
+        """Return the seal with this SealId where it contradicts another create of the person, else None."""
+        seals = (one for one in self.live if one.has_own_seal and self.is_contested)
+        return next((one for one in seals if fold_seal_id(one.seal_id or "") == fold_seal_id(seal_id)), None)
+
+    @property
+    def create_count(self) -> int:
+        """How many creates were ever sent, or may have been."""
+        return sum(attempt.was_sent for attempt in self.attempts)
+
+    @property
+    def since_last_seal(self) -> Sequence[Attempt]:
+        """The creates after the last seal."""
+        last = max((index for index, one in enumerate(self.attempts) if one.has_seal), default=-1)
+        return self.attempts[last + 1 :]
+
+    @property
+    def refusals(self) -> Sequence[Attempt]:
+        """What the service refused since the last seal, oldest first."""
+        return [attempt for attempt in self.since_last_seal if attempt.state == "refused"]
+
+    @property
+    def seal_names_of_others(self) -> frozenset[str]:
+        """The names of seals of which a person found that they are other doctors'."""
+        return frozenset(attempt.seal_name for attempt in self.attempts if attempt.state == "not_theirs")
+
+    @property
+    def is_seal_name_locked(self) -> bool:
+        """Whether the next create has to have the same seal name.
+
+        It has, while a create since the last seal may have made one; and after a decision to replace the seal until the
+        service refused that create, or the seal of the chosen name was found to be another person's.
+        """
+        if any(attempt.is_live for attempt in self.attempts):
+            return True
+        since = self.since_last_seal
+        if any(not (one.made_no_seal or self.is_disowned(one)) for one in since):
+            return True
+        was_replaced = any(one.state == "ended" for one in self.attempts)
+        is_refused = any(
+            (one.state == "refused" or self.is_disowned(one)) and one.contract != UPLOAD_REFUSED
+            for one in since
+        )
+        return was_replaced and not is_refused
+
+    def is_disowned(self, attempt: Attempt) -> bool:
+        """Return whether a person found, on this create or a later one, that the seal of its name is another doctor's."""
+        later = self.attempts[self.attempts.index(attempt) :]
+        return any(one.state == "not_theirs" and one.seal_name == attempt.seal_name for one in later)
+
+    def has_freed(self, seal_name: str) -> bool:
+        """Return whether a seal name may pass to another person.
+
+        Before the first seal every create under it was surely refused, or its seal was found to be another's.
+        """
+        creates = [one for one in self.attempts if one.seal_name == seal_name]
+        if not creates or any(one.has_seal for one in creates):
+            return False
+        before = self.attempts[: self.attempts.index(creates[0])]
+        if any(one.has_seal for one in before):
+            return False
+        return all(one.made_no_seal or self.is_disowned(one) for one in creates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +277,7 @@ class LedgerSnapshot:
     A seal name is reusable if its owner has no seal and was certainly refused under it, or may not have it.
     """
 
-    people: Mapping[str, PersonHistory]
+    people: Mapping[str, Person]
     seal_name_owners: Mapping[str, str]  # seal name -> key
     reusable_seal_names: frozenset[str] = frozenset()
     # key of a corrected number -> the person's key
@@ -163,53 +329,6 @@ class Verdict:
     code: str | None = None
     message: str | None = _field(default=None, repr=False)
     http_status: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class KeptAnswer:
-    """An answer with a SealId as log.jsonl and outcomes.jsonl keep it, for a verdict that did not reach the ledger.
-
-    Other programs may write in the folder of the results. An answer counts only where ``proof`` is the one that the site
-    key makes for the attempt that the ledger holds (`SiteKey.prove_answer`).
-    """
-
-    verdict: VerdictKind  # "sealed", or "unknown" where the SealId is evidence alone
-    seal_id: str
-    request_id: str  # "" for none
-    code: str  # "" for none
-    proof: str
-
-    @classmethod
-    def of_verdict(cls, verdict: Verdict, *, key: str, trace_id: str, site_key: SiteKey) -> Self | None:
-        """Return what is kept of an answer to an attempt; None for one without a SealId."""
-        if not verdict.seal_id:
-            return None
-        facts = (verdict.kind, verdict.seal_id, verdict.request_id or "", verdict.code or "")
-        return cls(*facts, proof=site_key.prove_answer(key, trace_id, facts))
-
-    @classmethod
-    def from_dict(cls, stored: object) -> Self | None:
-        """Read what `to_dict` returned; None for anything else."""
-        if not isinstance(stored, dict):
-            return None
-        values: dict[str, Any] = {field.name: stored.get(field.name) for field in fields(cls)}
-        if not all(isinstance(value, str) for value in values.values()):
-            return None
-        return cls(**values) if values["verdict"] in {"sealed", "unknown"} else None
-
-    def to_dict(self) -> dict[str, str]:
-        """Return what a line of results holds."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    def is_of(self, key: str, trace_id: str, site_key: SiteKey) -> bool:
-        """Return whether a process with this site key read the answer to this attempt of this person."""
-        facts = (self.verdict, self.seal_id, self.request_id, self.code)
-        expected = site_key.prove_answer(key, trace_id, facts)
-        return compare_digest(expected.encode(), self.proof.encode("utf-8", "surrogatepass"))
-
-    def to_verdict(self) -> Verdict:
-        """Return the verdict that did not reach the ledger."""
-        return Verdict(self.verdict, self.seal_id, self.request_id or None, self.code or None)
 
 
 def fold_seal_id(text: str) -> str:

@@ -33,13 +33,6 @@ class SiteKey:
         """Return what stands for a whole number, a mobile or a path."""
         return self._digest("text", text)
 
-    def prove_answer(self, key: str, trace_id: str, facts: Sequence[str]) -> str:
-        """Return what shows that an answer was read by a process that has this key.
-
-        It belongs to one attempt of one person of one tenant, and to these facts of the answer.
-        """
-        return self._digest("answer", self.tenant, key, trace_id, *facts)
-
     def check(self) -> str:
         """Return what a ledger keeps to know its key again."""
         return self._digest("check")
@@ -59,7 +52,7 @@ def _frame(raw: bytes) -> bytes:
 
 # made once: a run digests some texts of every row
 _FRAMES = tuple(length.to_bytes(8, "big") for length in range(256))
-_FRAMED = {purpose: _frame(purpose.encode()) for purpose in ("person", "row", "text", "answer", "check")}
+_FRAMED = {purpose: _frame(purpose.encode()) for purpose in ("person", "row", "text", "check")}
 
 # of a check without a ledger: equal numbers are still one person. The digests it makes must not leave this process
 PLAIN_KEY = SiteKey(bytes(KEY_BYTES), "")

@@ -79,7 +79,6 @@ class CustomerAgent(Agent):
     seal_color: str | None = None
 
     def build_caller(self) -> Caller:
-        """Return the Operator."""
         return {"Operator": {"UserId": self.operator_user_id}}
 
     def build_query_caller(self) -> Caller:

@@ -220,7 +220,6 @@ def read_upload(reply: Reply, *, now: float, answers: SeenAnswers, owner: Hashab
 
 
 def _get_file_id(answer: Answer | None) -> str | None:
-    """Return the one FileId of an answer."""
     ids = answer.fields.get("FileIds") if answer is not None else None
     if not isinstance(ids, list) or len(ids) != 1 or not isinstance(ids[0], str):
         return None

@@ -68,7 +68,6 @@ class Credentials:
         return detail
 
     async def get_current(self) -> Credentials:
-        """Return this pair."""
         return self
 
 
@@ -103,7 +102,6 @@ def authorization(
 
 @lru_cache(maxsize=4)
 def _derive_key(secret_key: str, day: str, service: str) -> bytes:
-    """Return the key that signs the calls of one day."""
     key = f"TC3{secret_key}".encode()
     for part in (day, service, "tc3_request"):
         key = hmac.digest(key, part.encode(), "sha256")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
@@ -43,22 +42,9 @@ _SESSION = (
 # With any other a commit may be lost when a standby takes over, or when the power fails.
 _DURABLE_COMMITS = ("on", "remote_apply")
 
-# Words of SQLite for which PostgreSQL has others; json_items and json_text are functions of ours (schema.py).
-_OTHER_WORDS = (
-    ("%", "%%"),
-    ("json_each(", "json_items("),
-    ("json_extract(", "json_text("),
-    (" LIKE ", " ILIKE "),  # without regard to the case of ASCII letters, as in SQLite
-    (" IS NOT '", " IS DISTINCT FROM '"),
-    (" IS NOT (", " IS DISTINCT FROM ("),
-    (" NOT INDEXED", ""),
-    (", user,", ', "user",'),
-    (", row,", ', "row",'),
-)
 # Beginnings of SQLSTATE that say nothing against the statement: connection, a session that idled in its transaction, a
 # server that has become a standby, deadlock, too little memory or disk, a lock that is held, intervention of the operator.
 _AWAY = ("08", "25P03", "25006", "40", "53", "55P03", "57")
-_NUMBERED_PLACEHOLDER = re.compile(r"\?(\d+)")
 Answer = TypeVar("Answer")
 
 
@@ -101,35 +87,26 @@ def _limit_silence(gen: PQGen[Answer], seconds: float) -> PQGen[Answer]:
         return answer
 
 
-@cache
-def translate_statement(statement: str) -> str:
-    """Return a statement of the ledger in PostgreSQL's words and psycopg's placeholders."""
-    for word, other in _OTHER_WORDS:
-        statement = statement.replace(word, other)
-    return _NUMBERED_PLACEHOLDER.sub(r"%(p\1)s", statement).replace("?", "%s")
-
-
 class PostgresConnection:
-    """A psycopg connection in autocommit mode as the ledger's statements use one (`Connection` in protocol.py)."""
+    """A psycopg connection in autocommit mode as the ledger's statements use one (pipeline/ledger/tables.py)."""
 
     def __init__(self, raw: psycopg.Connection) -> None:
         self.raw = raw
 
     def execute(self, statement: str, values: Any = (), /) -> psycopg.Cursor:
-        """Run a statement of the ledger; its values stand in the order of their placeholders or numbers."""
-        translated = translate_statement(statement)
-        values = [_replace_nul(value) for value in values]
-        if "%(p" in translated:
-            values = {f"p{number}": value for number, value in enumerate(values, 1)}
-        return self.raw.execute(translated.encode(), values)
+        """Run a statement of the ledger; its values stand in the order of their placeholders."""
+        return self.raw.execute(_replace_placeholders(statement), [_replace_nul(value) for value in values])
 
     def executemany(self, statement: str, rows: Iterable[Any], /) -> None:
         """Run a statement of the ledger once for each row of values, without waiting for each."""
         with self.raw.cursor() as cursor:
-            cursor.executemany(
-                translate_statement(statement).encode(),
-                ([_replace_nul(value) for value in row] for row in rows),
-            )
+            values = ([_replace_nul(value) for value in row] for row in rows)
+            cursor.executemany(_replace_placeholders(statement), values)
+
+
+@cache
+def _replace_placeholders(statement: str) -> bytes:
+    return statement.replace("?", "%s").encode()
 
 
 def _replace_nul(value: Any) -> Any:

@@ -26,7 +26,8 @@ from pipeline.hosts.connection import (
     require_durable_commits,
 )
 from pipeline.hosts.operator_secret import prepare_database
-from pipeline.ledger.lock import Holder
+from pipeline.ledger.lock import DoubleHold, Holder, RunLock
+from pipeline.ledger.places import Places
 
 LEASE_SECONDS = 60.0  # after which a lease that was not renewed may be taken
 RENEWALS = 4  # in that time
@@ -228,6 +229,22 @@ class Lease(AbstractContextManager["Lease"]):
         self._has_advisory_lock = False
         self._connection = self._connect()
         _limit_lock_waits(self._connection)
+
+
+class ServerHold(DoubleHold):
+    """The hold of a ledger on a server: a lock in the state folder, and the lease.
+
+    Two processes of one user on a host write one journal; the lease knows only those that reach the same server.
+    """
+
+    def __init__(self, address: ServerAddress, places: Places, secret: str) -> None:
+        self.lease = Lease(address, places.tenant, secret)
+        super().__init__(RunLock(places.lock_base), self.lease)
+
+    def require_in(self, connection: psycopg.Connection) -> None:
+        """Keep the ledger from being taken until the end of a transaction; LeaseLost once another process has it."""
+        self.require()
+        self.lease.require(connection)
 
 
 def _limit_lock_waits(connection: psycopg.Connection) -> None:

@@ -1,4 +1,4 @@
-"""The ledger of a tenant in a PostgreSQL database: opened, or created where no earlier one can have been lost.
+"""The ledger of a tenant in a PostgreSQL database: opened, made, repaired from its journals, and read.
 
 The database holds the site key, encrypted with the operator's secret.
 """
@@ -6,17 +6,16 @@ The database holds the site key, encrypted with the operator's secret.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from hmac import compare_digest
-from pathlib import Path
 from secrets import token_bytes
-from typing import Concatenate, NamedTuple
+from typing import Concatenate
 
 import psycopg
 
 from pipeline.clock import SystemClock, pause
 from pipeline.domain.server_address import ServerAddress, name_schema
-from pipeline.domain.site_key import KEY_BYTES, KEY_FORMAT, SiteKey
+from pipeline.domain.site_key import KEY_BYTES, SiteKey
 from pipeline.errors import LedgerError, UsageError
 from pipeline.hosts import schema
 from pipeline.hosts.connection import (
@@ -28,7 +27,7 @@ from pipeline.hosts.connection import (
     open_connection,
     require_durable_commits,
 )
-from pipeline.hosts.lease import Lease
+from pipeline.hosts.lease import ServerHold
 from pipeline.hosts.operator_secret import (
     decrypt_key,
     encrypt_key,
@@ -36,22 +35,21 @@ from pipeline.hosts.operator_secret import (
     read_encrypted_keys,
     require_same_secret,
 )
-from pipeline.hosts.writer import AWAY_SECONDS, RETRY_SECONDS, PostgresWriter, write_all_receipts
-from pipeline.ledger import attempts
-from pipeline.ledger import schema as tables
-from pipeline.ledger.database_ledger import Arguments, DatabaseLedger, Result
-from pipeline.ledger.disk import loaded_path
-from pipeline.ledger.ownership import Ownership
-from pipeline.ledger.progress import LedgerIdentity, LedgerProgress, NotedLedger, identify_ledger
-from pipeline.ledger.protocol import Connection
-from pipeline.ledger.registry import holds_ledger
+from pipeline.hosts.writer import AWAY_SECONDS, RETRY_SECONDS, PostgresWriter
+from pipeline.ledger.ledger import Arguments, Ledger, Result
+from pipeline.ledger.lock import read_user_name
+from pipeline.ledger.opening import Repair, enter_shared_journals, explain_journals
+from pipeline.ledger.persons import count_events
+from pipeline.ledger.places import Places
+from pipeline.ledger.purge import PersonTraces
+from pipeline.ledger.tables import MADE_NAMES, Connection, enter_meta
 
-_PROGRESS = "esign_import.progress"  # the table; an earlier version of this program made none
+LONG_SECONDS = 3600.0  # for a statement that goes over a whole table
 BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
-class PostgresLedger(DatabaseLedger):
-    """A ledger on a server; `open_server_ledger` opens it. Connections for reading are used again."""
+class PostgresLedger(Ledger):
+    """A ledger on a server; Connections for reading are used again."""
 
     def __init__(
         self,
@@ -60,8 +58,9 @@ class PostgresLedger(DatabaseLedger):
         *,
         site_key: SiteKey,
         writer: PostgresWriter | None = None,
+        repair: Repair | None = None,
     ) -> None:
-        super().__init__(site_key=site_key, writer=writer)
+        super().__init__(site_key=site_key, writer=writer, repair=repair)
         self._address = address
         self._schema = schema
         self._free_readers: list[psycopg.Connection] = []
@@ -72,7 +71,7 @@ class PostgresLedger(DatabaseLedger):
         while self._free_readers:
             self._free_readers.pop().close()
 
-    def _read(
+    def read(
         self,
         read: Callable[Concatenate[Connection, Arguments], Result],
         *args: Arguments.args,
@@ -83,11 +82,20 @@ class PostgresLedger(DatabaseLedger):
         gives_up_at = monotonic() + (AWAY_SECONDS if writer is not None and writer.failure is None else 0.0)
         while True:
             try:
-                return super()._read(read, *args, **kwargs)
+                return super().read(read, *args, **kwargs)
             except LedgerError as error:
                 if not is_server_away(error, None) or monotonic() >= gives_up_at:
                     raise
             pause(RETRY_SECONDS)
+
+    def purge_person(self, traces: PersonTraces, *, now: float, who: str) -> None:
+        """Remove a person's data; the tables are written anew, so that no old version of a row remains in them."""
+        super().purge_person(traces, now=now, who=who)
+        with connect_server(
+            self._address, purpose="purge", schema=self._schema, patience=LONG_SECONDS
+        ) as connection:
+            for table in ("event", "file_stat", "auto_sign", *MADE_NAMES):
+                connection.execute(f"VACUUM FULL {table}".encode())
 
     @contextmanager
     def _open_reader(self) -> Iterator[PostgresConnection]:
@@ -125,160 +133,61 @@ class PostgresLedger(DatabaseLedger):
             self._free_readers.append(reader)
 
 
-def open_server_ledger(
-    address: ServerAddress,
-    tenant: str,
-    *,
-    now: float,
-    secret: str,
-    lease: Lease | None = None,
-    ownership: Ownership | None = None,
-) -> tuple[PostgresLedger, SiteKey]:
-    """Return the ledger of a tenant and its site key; both are created where there is none and a new one is allowed.
+def open_for_reading(address: ServerAddress, places: Places, secret: str) -> PostgresLedger:
+    """Open a tenant's ledger; nothing is made or changed. ``secret`` is the operator's.
 
-    With a ``lease`` the ledger is opened for writing; what an earlier process left without a verdict becomes unknown at
-    ``now`` (unix seconds). Without one nothing is created or changed. ``secret`` is the operator's secret that protects
-    the site key. For ``ownership`` see `pipeline.ledger.open.open_ledger`.
-
-    Raises LedgerError for a server that cannot be used or may lose commits, a wrong secret, and a ledger that is damaged
-    or of another version; UsageError for a new ledger that is refused and for one that contradicts the registry.
+    Raises UsageError where there is none; LedgerError for a server that cannot be used, a wrong secret, and a ledger that is
+    damaged or of another version.
     """
-    name = name_schema(tenant)
-    inspected, ownership = lease is not None or ownership is not None, ownership or Ownership()
-    with connect_server(address, purpose="opening", schema=name) as connection:
-        require_same_secret(connection, address, secret)
-        if lease is not None:
-            require_durable_commits(connection, address)
-        if not has_schema(connection, name):
-            if lease is None:
-                raise UsageError("never_run", path=address.shown, then=("check",))
-            require_no_lost_server_ledger(address, ownership)
-            _create_ledger(connection, address, tenant, secret, now)
-        schema.require_version(connection, address.shown)
-        require_finished_load(connection, address, lease)
-        site_key = _read_site_key(connection, address, tenant, secret)
-        identity = identify_ledger(PostgresConnection(connection))
-        if inspected:
-            if ownership.registry is not None and not ownership.allows_new:
-                _require_noted_progress(connection, address, name, identity)
-            with closing(PostgresLedger(address, name, site_key=site_key)) as ledger:
-                ownership.inspect(address.shown, identity, ledger)
-        writer = None
-        if lease is not None:
-            _note_progress(connection, name, tenant, identity, reset=ownership.accept_ledger)
-            writer = PostgresWriter(address, name, lease, ownership.register(address.shown, identity))
-    if writer is not None:
-        try:
-            writer.submit(lambda connection: attempts.recover_attempts(connection, now)).result()
-        except BaseException:
-            writer.close()
-            raise
-    return PostgresLedger(address, name, site_key=site_key, writer=writer), site_key
-
-
-def read_server_identity(address: ServerAddress, tenant: str, secret: str) -> LedgerIdentity | None:
-    """Return which ledger a tenant has on a server, None where it has none.
-
-    Raises LedgerError for another operator's secret than the database's.
-    """
-    name = name_schema(tenant)
+    name = name_schema(places.tenant)
     with connect_server(address, purpose="opening", schema=name) as connection:
         require_same_secret(connection, address, secret)
         if not has_schema(connection, name):
-            return None
-        require_finished_load(connection, address)
-        return identify_ledger(PostgresConnection(connection))
+            raise UsageError("never_run", path=address.shown, then=("check",))
+        site_key = _read_site_key(connection, address, places.tenant, secret)
+    return PostgresLedger(address, name, site_key=site_key)
 
 
-def list_noted_ledgers(address: ServerAddress) -> list[NotedLedger]:
-    """Return how far every ledger of a database has got; none where no run of this version was there yet."""
-    with connect_server(address, purpose="progress") as connection:
-        if not has_table(connection, _PROGRESS):
-            return []
-        rows = connection.execute(
-            "SELECT tenant, ledger_id, recoveries, receipts, attempts FROM esign_import.progress"
-        )
-        return [
-            NotedLedger(tenant, ledger_id, LedgerProgress(*progress)) for tenant, ledger_id, *progress in rows
-        ]
+def open_for_writing(
+    address: ServerAddress, places: Places, hold: ServerHold, *, now: float, secret: str
+) -> PostgresLedger:
+    """Open a tenant's ledger, whose hold is taken; it is made, or repaired from its journals, in one transaction.
 
-
-def _require_noted_progress(
-    connection: psycopg.Connection, address: ServerAddress, name: str, identity: LedgerIdentity
-) -> None:
-    """Raise UsageError where the database itself notes more of a ledger than it holds: its schema alone was restored."""
-    if not has_table(connection, _PROGRESS):
-        return
-    row = connection.execute(
-        "SELECT recoveries, receipts, attempts FROM esign_import.progress WHERE ledger = %s AND ledger_id = %s",
-        [name, identity.ledger_id],
-    ).fetchone()
-    if row is not None and (missing := identity.count_missing_receipts(LedgerProgress(*row))):
-        raise UsageError(
-            "ledger.server_registered_newer",
-            path=address.shown,
-            entry=_PROGRESS,
-            n=missing,
-            then=("ledger", "recover"),
-        )
-
-
-def _note_progress(
-    connection: psycopg.Connection, name: str, tenant: str, identity: LedgerIdentity, *, reset: bool
-) -> None:
-    """Enter how far a ledger has got that this process is about to write; each commit moves it on (writer.py).
-
-    What was noted before is lowered only with ``reset``, or for another ledger.
+    Raises LedgerError as `open_for_reading`, for a server that may lose commits, a place that cannot be written, a key that is
+    missing or another one, and an event of a newer program; LeaseLost where another process has taken the ledger.
     """
-    connection.execute(
-        "INSERT INTO esign_import.progress AS noted (ledger, tenant, ledger_id, recoveries, receipts, attempts) "
-        "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (ledger) DO UPDATE SET ledger_id = excluded.ledger_id, "
-        "recoveries = excluded.recoveries, receipts = excluded.receipts, attempts = excluded.attempts "
-        "WHERE %s OR noted.ledger_id <> excluded.ledger_id "
-        "OR (noted.recoveries, noted.receipts) < (excluded.recoveries, excluded.receipts)",
-        [name, tenant, identity.ledger_id, *identity.progress, reset],
-    )
-
-
-class UnfinishedLoad(NamedTuple):
-    """Where the file lies of which a ledger is a copy, as long as its rename is not known to be done (load.py)."""
-
-    host: str
-    path: str
-
-
-def read_unfinished_load(connection: psycopg.Connection) -> UnfinishedLoad | None:
-    """Return the file that was being loaded into a ledger; None for a ledger that is in use."""
-    row = connection.execute("SELECT host, path FROM unfinished_load").fetchone()
-    return UnfinishedLoad(*row) if row else None
-
-
-def require_finished_load(
-    connection: psycopg.Connection, address: ServerAddress, lease: Lease | None = None
-) -> None:
-    """Raise UsageError, naming the file, where a ledger is the copy of a file that is in use.
-
-    With a lease, a load whose file has its new name ends here.
-    """
-    load = read_unfinished_load(connection)
-    if load is None:
-        return
-    path, ledger_id = Path(load.path), identify_ledger(PostgresConnection(connection)).ledger_id
-    if holds_ledger(path, ledger_id):
-        raise UsageError("load.file_in_use", server=address.shown, host=load.host, path=path)
-    if not holds_ledger(loaded_path(path), ledger_id):
-        raise UsageError("load.unfinished", server=address.shown, host=load.host, path=path)
-    if lease is not None:
+    name, tenant = name_schema(places.tenant), places.tenant
+    with (
+        connect_server(address, purpose="opening", schema=name, patience=LONG_SECONDS) as connection,
+        explain_journals(address.shown),
+    ):
+        require_durable_commits(connection, address)
+        ledger = PostgresConnection(connection)
         with connection.transaction():
-            connection.execute("DELETE FROM unfinished_load")
-            lease.require(connection)
+            hold.require_in(connection)
+            if has_schema(connection, name):
+                site_key = _read_site_key(connection, address, tenant, secret)
+                places.read_key(places.key_copy, check=site_key.check())
+                places.keep_key(places.key_copy, site_key.secret)
+            else:
+                site_key = _provide_key(address, places)
+                create_ledger(connection, address, site_key, secret)
+                enter_meta(ledger, site_key, now)
+            journals = places.make_journals(site_key)
+            repair = enter_shared_journals(ledger, journals, now)
+            ledger.execute("UPDATE meta SET opened_by = ?", (read_user_name(),))
+            entered = count_events(ledger)
+    writer = PostgresWriter(address, name, hold, journals, entered=entered)
+    return PostgresLedger(address, name, site_key=site_key, writer=writer, repair=repair)
 
 
-def require_no_lost_server_ledger(address: ServerAddress, ownership: Ownership) -> None:
-    """Raise UsageError where a ledger is missing and files show that there was one."""
-    if (trace := ownership.get_trace()) is not None:
-        raise UsageError("ledger.server_lost", path=address.shown, found=trace, then=("ledger", "recover"))
-    ownership.check_registry(address.shown, None)
+def create_ledger(
+    connection: psycopg.Connection, address: ServerAddress, site_key: SiteKey, secret: str
+) -> None:
+    """Create the empty tables of a tenant's ledger, and keep its site key, in the caller's transaction."""
+    schema.create_ledger_tables(connection, name_schema(site_key.tenant))
+    stored = encrypt_key(site_key.secret, secret, lock_secret_salt(connection, address, secret))
+    connection.execute("INSERT INTO site_key (salt, encrypted) VALUES (%s, %s)", stored)
 
 
 def has_schema(connection: psycopg.Connection, name: str) -> bool:
@@ -286,25 +195,22 @@ def has_schema(connection: psycopg.Connection, name: str) -> bool:
     return has_table(connection, f"{name}.meta")
 
 
-def _create_ledger(
-    connection: psycopg.Connection, address: ServerAddress, tenant: str, secret: str, now: float
-) -> None:
-    """Create the tables of a tenant with a new site key, all or nothing."""
-    key, name = token_bytes(KEY_BYTES), name_schema(tenant)
-    with connection.transaction():
-        schema.create_ledger_tables(connection, name)
-        stored = encrypt_key(key, secret, lock_secret_salt(connection, address, secret))
-        connection.execute("INSERT INTO site_key (salt, encrypted) VALUES (%s, %s)", stored)
-        check = SiteKey(key, tenant).check()
-        meta = {"id": 1, "tenant": tenant, "key_check": check, "key_format": KEY_FORMAT, "created": now}
-        tables.insert_row(PostgresConnection(connection), "meta", meta)
-        write_all_receipts(PostgresConnection(connection))
+def _provide_key(address: ServerAddress, places: Places) -> SiteKey:
+    """Return the site key of a ledger that is missing: the copy in the state folder, or a new one where there was none."""
+    secret = places.read_key(places.key_copy, check=None)
+    if secret is None:
+        if places.list_files():
+            raise LedgerError("ledger.key_missing", place=places.key_copy, path=address.shown)
+        secret = token_bytes(KEY_BYTES)
+        places.keep_key(places.key_copy, secret)
+    return SiteKey(secret, places.tenant)
 
 
 def _read_site_key(
     connection: psycopg.Connection, address: ServerAddress, tenant: str, secret: str
 ) -> SiteKey:
-    """Return the site key; LedgerError where the secret is another one, or the key is not this ledger's."""
+    """Return the site key; LedgerError where the secret is another one, the key is not this ledger's, or that is of another version."""
+    schema.require_version(connection, address.shown)
     row = connection.execute("SELECT key_check, tenant FROM meta").fetchone()
     keys = read_encrypted_keys(connection, name_schema(tenant))
     if row is None or not keys:

@@ -25,7 +25,7 @@ from pipeline.hosts.connection import (
     require_durable_commits,
 )
 from pipeline.hosts.operator_secret import prepare_database
-from pipeline.ledger.schema import VERSION as LEDGER_VERSION
+from pipeline.ledger.tables import VERSION as LEDGER_VERSION
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:

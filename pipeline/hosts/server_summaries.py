@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 from psycopg import sql
 
@@ -14,9 +17,12 @@ from pipeline.hosts.connection import (
     explain_server_error,
     open_connection,
 )
-from pipeline.hosts.ledger import BEGIN_READING, require_finished_load
+from pipeline.hosts.ledger import BEGIN_READING, has_schema
 from pipeline.hosts.operator_secret import require_same_secret
-from pipeline.ledger.summary import LedgerSummary, read_summary
+from pipeline.ledger.opening import explain_journals, is_behind_files
+from pipeline.ledger.persons import read_summary
+from pipeline.ledger.places import Places
+from pipeline.ledger.records import LedgerSummary
 
 _BEGIN = sql.SQL(f"{BEGIN_READING}; SET LOCAL search_path TO {{}}, {{}}")
 
@@ -30,22 +36,36 @@ class ServerSummaries:
         self._connection: psycopg.Connection | None = None
         self._failure: EsignImportError | None = None  # of connecting
 
-    def read(self, tenant: str) -> LedgerSummary | None:
-        """Return the summary of a tenant's ledger (summary.py), None where it has none.
+    def read(self, places: Places) -> LedgerSummary | None:
+        """Return the summary of a tenant's ledger, None where it has none.
 
         Raises LedgerError where the server cannot be used, or its operator's secret is another one. A server that could
         not be connected to is not asked again for the other ledgers: each time it may take as long.
         """
+        with self._look_at(places.tenant) as connection:
+            return None if connection is None else read_summary(connection)
+
+    def is_behind(self, places: Places) -> bool:
+        """Return whether the journals of a tenant hold what its ledger lacks; see `ServerStore.is_behind`."""
+        with explain_journals(self._address.shown), self._look_at(places.tenant) as connection:
+            files = places.list_files()
+            if connection is None:
+                return bool(files)
+            return is_behind_files(connection, places.make_folders(), files)
+
+    @contextmanager
+    def _look_at(self, tenant: str) -> Iterator[PostgresConnection | None]:
+        """Yield the connection in a transaction that sees one moment of a tenant's ledger; None where there is no ledger."""
         name = name_schema(tenant)
         try:
             connection = self._connect()
             connection.execute(_BEGIN.format(*map(sql.Identifier, (name, SHARED_SCHEMA))))
             try:
-                schema.require_version(connection, self._address.shown)
-                require_finished_load(connection, self._address)
-                return read_summary(PostgresConnection(connection))
-            except psycopg.errors.UndefinedTable:
-                return None
+                if has_schema(connection, name):
+                    schema.require_version(connection, self._address.shown)
+                    yield PostgresConnection(connection)
+                else:
+                    yield None
             finally:
                 connection.execute("ROLLBACK")
         except psycopg.Error as error:

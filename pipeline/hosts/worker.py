@@ -67,7 +67,6 @@ MAX_TRIES = 15
 AT_ONCE = datetime.fromtimestamp(0, UTC)  # whatever this machine's clock shows
 ALARM_LOCK = 0x65736A616C  # of the advisory lock of the worker that sends the alarm
 ALARM_SECONDS = 60.0  # between two looks at all hospitals
-NOTE_SECONDS = 60.0  # between two notes of how far the ledgers have got
 DIGEST_SECONDS = 60.0  # for the rosters of one hospital: a share may hang
 
 
@@ -105,7 +104,6 @@ class HospitalWorker:
         *,
         config_path: Path,
         list_hospitals: Callable[[], Sequence[Hospital]],
-        note_ledgers: Callable[[], None],
         make_metrics: MakeMetrics,
         send_alarm: SendAlarm | None = None,
         clock: Clock,
@@ -114,7 +112,6 @@ class HospitalWorker:
     ) -> None:
         self._settings = settings
         self._list_hospitals = list_hospitals
-        self._note_ledgers = note_ledgers
         self._make_metrics = make_metrics
         self._send_alarm = send_alarm
         self._hospital_names: set[str] = set()  # as the configuration had them when it was last read
@@ -183,7 +180,6 @@ class HospitalWorker:
                 )
             ),
             asyncio.create_task(self._repeat(self._delete_old, DAY)),
-            asyncio.create_task(self._repeat(self._note_all_ledgers, NOTE_SECONDS)),
         ]
         if self._send_alarm is not None:
             chores.append(
@@ -452,12 +448,6 @@ class HospitalWorker:
             # else the job has ended since it was listed
         else:
             self._report("worker.taken_over", hospital=hospital)
-
-    async def _note_all_ledgers(self) -> None:
-        """Note how far all ledgers have got: should the database be restored to an earlier state, this host knows."""
-        loop = asyncio.get_running_loop()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(loop.run_in_executor(self._digests, self._note_ledgers), DIGEST_SECONDS)
 
     async def _watch_hospitals(self) -> None:
         """Let the alarm send what is news of all hospitals; of several workers, one does it at a time."""

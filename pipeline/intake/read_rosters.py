@@ -323,6 +323,5 @@ def _require_whole(tables: Sequence[Table], vocabulary: ColumnAliases) -> None:
 
 
 def make_refusal_problem(refused: FileRefused) -> Problem:
-    """Return the problem of a file that is refused."""
     severity = get_problem_kind(refused.code).severity
     return Problem(refused.code, severity, cell=refused.detail.get("cell"), detail=refused.detail)

@@ -10,22 +10,19 @@ import errno
 import os
 import re
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.errors import LedgerError, LedgerUnreachable, UsageError, reason_of
+from pipeline.errors import LedgerError, LedgerUnreachable, reason_of
+from pipeline.ledger.journal import JournalChanged
 from pipeline.support import atomic_files
 from pipeline.support.rights import FILE_MODE, get_unreadable, get_unwritable, is_on_read_only_disk
 
-MOUNTS = Path("/proc/self/mountinfo")  # Linux: proc_pid_mountinfo(5)
 NETWORK = re.compile(
     r"nfs\d?|cifs|smb\d?|smbfs|ncpfs|afs|coda|ceph|lustre|gpfs|glusterfs|beegfs|davfs|fuse\.(sshfs|glusterfs|"
     r"rclone|s3fs|goofys|davfs2?|gvfsd-fuse|cephfs|mfs|juicefs|ossfs|cosfs|seaweedfs)"
 )
-_REMOTE = 4  # Windows: DRIVE_REMOTE of GetDriveTypeW, also for \\server\share
-_OCTAL = re.compile(rb"\\([0-7]{3})")  # a space in a mount's name, and such
 
 
 def require_local_disk(path: Path) -> None:
@@ -36,31 +33,25 @@ def require_local_disk(path: Path) -> None:
 
 def get_network_disk_kind(path: Path) -> str | None:
     """Return the kind of the known network file system on which the folder of ``path`` lies, None for a local disk."""
-    kind = _get_drive_kind(path) if sys.platform == "win32" else _get_file_system(path)
-    return kind if kind is not None and NETWORK.fullmatch(kind) else None
+    kind = _get_file_system(path.absolute().resolve())
+    return kind if NETWORK.fullmatch(kind) else None
 
 
-def _get_file_system(path: Path) -> str | None:
-    """Return the type of the file system that holds a path, None where it is not known."""
-    try:
-        table = MOUNTS.read_bytes()
-    except OSError:
-        return None
-    folders = {os.fsencode(folder) for folder in path.absolute().resolve().parents}
-    longest, kind = -1, None
-    for line in table.splitlines():
-        mount, _, more = line.partition(b" - ")
-        point = _OCTAL.sub(lambda match: bytes([int(match[1], 8)]), (mount.split()[4:5] or [b""])[0])
-        if point in folders and len(point) >= longest:  # of two on one point the later one lies on top
-            longest, kind = len(point), os.fsdecode(more.split()[0])
+def _get_file_system(path: Path) -> str:
+    """Return the type of the file system that holds a path, "smb" for a drive of another machine, "" where it is not known."""
+    import psutil  # noqa: PLC0415 - `--help` needs no ledger
+
+    if path.drive.startswith("\\\\"):  # \\server\share on Windows
+        return "smb"
+    folders = {str(folder) for folder in path.parents}
+    longest, kind = -1, ""
+    with suppress(OSError):
+        for partition in psutil.disk_partitions(all=True):
+            point = partition.mountpoint
+            if point in folders and len(point) >= longest:  # of two on one point the later one lies on top
+                longest = len(point)
+                kind = "smb" if "remote" in partition.opts else partition.fstype
     return kind
-
-
-def _get_drive_kind(path: Path) -> str | None:
-    import ctypes  # noqa: PLC0415 - for Windows alone
-
-    root = path.absolute().anchor
-    return "smb" if ctypes.windll.kernel32.GetDriveTypeW(root) == _REMOTE else None  # type: ignore[attr-defined,unused-ignore]
 
 
 _SIDE_SUFFIXES = ("-wal", "-shm", "-journal")  # of the files that SQLite keeps next to a database
@@ -83,9 +74,9 @@ def loaded_path(ledger: Path) -> Path:
 
 
 def require_not_loaded(ledger: Path) -> None:
-    """Raise UsageError where there is no ledger because its file was loaded into a server."""
+    """Raise LedgerError where there is no ledger because its file was loaded into a server."""
     if not ledger.exists() and loaded_path(ledger).exists():
-        raise UsageError("load.loaded", path=ledger, file=loaded_path(ledger))
+        raise LedgerError("load.loaded", path=ledger, file=loaded_path(ledger))
 
 
 def require_rights(ledger: Path, *, writing: bool) -> None:
@@ -120,11 +111,18 @@ def explain_refusal(ledger: Path, error: sqlite3.Error, *, writing: bool) -> Led
 
 
 def explain_error(key: str, path: Path, error: OSError | NotImplementedError) -> LedgerError:
-    """Return the error for a file next to the ledger: missing rights or space with the cure, else the message ``key``."""
+    """Return the error for a file of the ledger: missing rights or space with the cure, else the message ``key``.
+
+    A file in another folder is one of its journals.
+    """
+    if isinstance(error, JournalChanged):
+        return LedgerError("ledger.journal_changed", path=error.filename)
     if isinstance(error, OSError) and LedgerUnreachable.fits(error):
         if not error.filename:
             error.filename = str(path)
         return LedgerUnreachable.of(error)
+    if isinstance(error, OSError) and error.filename and Path(error.filename).parent != path.parent:
+        return LedgerError("ledger.place_refused", path=error.filename, why=reason_of(error))
     return LedgerError(key, path=path, why=reason_of(error))
 
 
@@ -138,7 +136,7 @@ def _get_barrier(ledger: Path, *, writing: bool) -> LedgerUnreachable | None:
     return LedgerUnreachable.of(OSError(number, "", str(path)), key="ledger.stale_shm" if stale else None)
 
 
-RESERVE_BYTES = 1 << 20  # bytes; a verdict and its receipt need some four thousand
+RESERVE_BYTES = 1 << 20  # bytes; a verdict and its lines of journals need some four thousand
 
 
 def reserve_path(ledger: Path) -> Path:

@@ -1,6 +1,6 @@
 """The hold of a ledger: one process at a time writes it; another one is refused with the name of the holder.
 
-It has two forms: `RunLock` here for a ledger in a file, `Lease` (pipeline/hosts/lease.py) for one on a server.
+It has two forms: `FileHold` here for a ledger in a file, `Lease` (pipeline/hosts/lease.py) for one on a server.
 """
 
 from __future__ import annotations
@@ -9,26 +9,25 @@ import getpass
 import json
 import os
 import socket
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from pipeline.clock import pause, shown, stamp
-from pipeline.domain.message import Message
 from pipeline.errors import LeaseLost, LedgerError, LedgerUnreachable, Locked, LockLost, reason_of
 from pipeline.ledger.disk import explain_error, require_local_disk
-from pipeline.messages.catalogue import make_message
 from pipeline.support import atomic_files
 from pipeline.support.rights import FILE_MODE, acting_user
 
 if TYPE_CHECKING:  # a command that only reads takes no lock
     from filelock import FileLock
 
-LEDGER_VARIABLE = "ESIGN_IMPORT_LEDGER"  # sets `ledger:` of the configuration
 USER_VARIABLE = "ESIGN_RUN_USER"  # who started this process by the page
-HOLDER_READS = 5  # of the holder's file, which is written just after the lock is taken
-BETWEEN = 0.02  # seconds between two looks at the file or at the lock
-LOCK_SECONDS = 2 * BETWEEN  # the lock is tried so long: `is_taken` takes it for a moment
+LOCK_SECONDS = 0.04  # the lock is tried so long: `is_taken` takes it for a moment
+# what holds a ledger for a moment, in place of a run's id: it is waited for
+BRIEF_WORK = frozenset({"check", "picture", "purge", "repair", "resolve", "restore", "review"})
+WAIT_SECONDS = 30.0  # for the end of brief work
+BETWEEN_TRIES = 0.1  # seconds
 
 
 class Holder(NamedTuple):
@@ -55,7 +54,7 @@ class Holder(NamedTuple):
 
 
 class LedgerHold(Protocol):
-    """The hold of one ledger, taken without waiting; the two forms are `RunLock` and `Lease`."""
+    """The hold of one ledger; the two forms are `FileHold` and `ServerHold`, their parts `RunLock` and `Lease` do not wait."""
 
     def acquire(self, *, run: str, now: float) -> Self:
         """Take the hold for a run; raises Locked naming the holder, LedgerError where disk or server cannot be used."""
@@ -77,7 +76,7 @@ class LedgerHold(Protocol):
 
 
 class RunLock(AbstractContextManager["RunLock"]):
-    """The hold of a ledger in a file: ``<ledger>.lock``; ``<ledger>.holder`` next to it names the holder.
+    """One lock of a ledger in a file: ``<ledger>.lock``; ``<ledger>.holder`` next to it names the holder.
 
     The kernel releases the lock when the process dies. The lock file is never deleted: two processes could then hold two
     files of one name. The holder file serves the message alone and proves nothing: the one of a killed process is
@@ -98,7 +97,7 @@ class RunLock(AbstractContextManager["RunLock"]):
         lock = self._make_lock()
         self._require_folder()
         try:
-            lock.acquire(timeout=LOCK_SECONDS, poll_interval=BETWEEN)
+            lock.acquire(timeout=LOCK_SECONDS, poll_interval=LOCK_SECONDS / 2)
         except Timeout:
             self._require_lockable()
             raise self._explain_refusal() from None
@@ -127,8 +126,7 @@ class RunLock(AbstractContextManager["RunLock"]):
         """Make the folder of the ledger. Raises LedgerError where it cannot be made."""
         file = next((path for path in self._path.parents if path.is_file()), None)
         if file is not None:
-            then = ("doctor", "--offline")
-            raise LedgerError("ledger.folder_is_file", path=file, source=_name_source(), then=then)
+            raise LedgerError("ledger.folder_is_file", path=file)
         try:
             atomic_files.make_folder(self._path.parent)
         except OSError as error:
@@ -145,8 +143,7 @@ class RunLock(AbstractContextManager["RunLock"]):
         """Return the error for a ledger's files, or their folder, that cannot be made."""
         if LedgerUnreachable.fits(error):
             return explain_error("ledger.lock_failed", self._path, error)
-        details = {"folder": self._path.parent, "why": reason_of(error), "source": _name_source()}
-        return LedgerError("ledger.lock_not_made", then=("doctor", "--offline"), **details)
+        return LedgerError("ledger.lock_not_made", folder=self._path.parent, why=reason_of(error))
 
     def is_intact(self) -> bool:
         """Return whether the lock file is still the one that was taken: a deleted one locks nothing."""
@@ -188,26 +185,92 @@ class RunLock(AbstractContextManager["RunLock"]):
             draft.replace(self._holder_file)
 
     def _read_holder(self) -> Holder | None:
-        for look in range(HOLDER_READS):
-            pause(BETWEEN if look else 0)
-            try:
-                holder = json.loads(self._holder_file.read_text(encoding="utf-8"))
-                run, since, pid, user, host = (holder[name] for name in Holder._fields)
-                return Holder(str(run), str(since), int(pid), str(user), str(host))
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # the holder has not written its file yet
-        return None
+        try:
+            holder = json.loads(self._holder_file.read_text(encoding="utf-8"))
+            run, since, pid, user, host = (holder[name] for name in Holder._fields)
+            return Holder(str(run), str(since), int(pid), str(user), str(host))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # the holder has not written its file yet
 
     def _explain_refusal(self) -> Locked:
         holder = self._read_holder()
         return holder.explain() if holder else Locked("ledger.locked_by_somebody", path=self._path)
 
 
-def _name_source() -> Message:
-    """Return where the ledger's path was written: the environment counts before the configuration."""
-    if LEDGER_VARIABLE in os.environ:
-        return make_message("ledger.named_by_environment", name=LEDGER_VARIABLE)
-    return make_message("ledger.named_by_configuration")
+class DoubleHold:
+    """The hold of a ledger: two locks, of which the last one is taken last and given back first."""
+
+    def __init__(self, *locks: LedgerHold) -> None:
+        self._locks = locks
+        self.may_send = False  # it was taken for a run
+
+    def acquire(self, *, run: str, now: float) -> Self:
+        """Take both locks for a run, or for one of `BRIEF_WORK`, of which the end is waited for.
+
+        A holder that has not written its name yet is waited for as well. Raises Locked naming the holder, LedgerError where
+        disk or server cannot be used.
+        """
+        for _ in range(round(WAIT_SECONDS / BETWEEN_TRIES)):
+            try:
+                return self._acquire(run, now)
+            except Locked:
+                holder = self.get_holder()
+                if holder is not None and holder.run not in BRIEF_WORK:
+                    raise
+            pause(BETWEEN_TRIES)
+        return self._acquire(run, now)
+
+    def _acquire(self, run: str, now: float) -> Self:
+        with ExitStack() as taken:
+            for lock in self._locks:
+                lock.acquire(run=run, now=now)
+                taken.callback(lock.release)
+            taken.pop_all()
+        self.may_send = run not in BRIEF_WORK
+        return self
+
+    def release(self) -> None:
+        """Give both locks back."""
+        for lock in reversed(self._locks):
+            lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def is_intact(self) -> bool:
+        """Return whether no other process can have taken one of the locks."""
+        return all(lock.is_intact() for lock in self._locks)
+
+    def explain_loss(self) -> LeaseLost:
+        """Return the error for a lock that another process may have."""
+        lost = next((lock for lock in self._locks if not lock.is_intact()), self._locks[-1])
+        return lost.explain_loss()
+
+    def require(self) -> None:
+        """Raise LeaseLost once another process may have the hold."""
+        if not self.is_intact():
+            raise self.explain_loss()
+
+    def is_taken(self) -> bool:
+        """Return whether a process has the hold."""
+        return any(lock.is_taken() for lock in self._locks)
+
+    def get_holder(self) -> Holder | None:
+        """Return the process that has the hold; None where it is free, or the process is not known."""
+        return next(filter(None, (lock.get_holder() for lock in self._locks)), None)
+
+
+class FileHold(DoubleHold):
+    """The hold of a ledger in a file, so that neither another user nor a copied folder writes meanwhile.
+
+    One lock lies beside the ledger, the other in the state folder of the user, where the journals of all copies lie.
+    """
+
+    def __init__(self, ledger: Path, lock_base: Path) -> None:
+        super().__init__(RunLock(ledger), RunLock(lock_base))
 
 
 def read_user_name() -> str:

@@ -1,39 +1,26 @@
-"""Removes one person's data from ledger and receipts; what prevents a second seal stays: keys, SealIds, dates, verdicts.
+"""Removes one person's data from the events; what prevents a second seal stays: keys, SealIds, dates, verdicts.
 
-Name, last four and digests are overwritten, and the lines of the person's rows are deleted. The receipts are written
-again from the ledger, and SQLite rewrites its file, so that no byte remains in free pages or in the write-ahead log.
-A seal whose content is no longer known counts as an adopted one: every row of the person is unchanged.
+A purge is an event. A host that enters it blanks the earlier events of its persons, in the ledger and in the journals. A seal
+whose content is no longer known counts as an adopted one: every row of the person is unchanged.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Collection, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from pipeline.domain.masking import hide_names
 from pipeline.domain.row_record import RowLine
-from pipeline.domain.seals import SealContent
-from pipeline.errors import LedgerError
-from pipeline.ledger.decisions import erase_names_in_picture_decisions, insert_decision
-from pipeline.ledger.protocol import Connection, Decision
-from pipeline.ledger.receipt_sync import make_all_receipts, read_position, receipts_path, write_position
-from pipeline.ledger.receipts import rewrite_receipts
-from pipeline.ledger.schema import transaction
-from pipeline.ledger.sqlite_ledger import connect, explain_write_error
-from pipeline.support.failpoints import hit_failpoint
+from pipeline.domain.site_key import SiteKey
+from pipeline.ledger.decisions import insert_decision
+from pipeline.ledger.events import Event
+from pipeline.ledger.tables import Connection, make_placeholders
 
-PURGE = "purge"  # kind of the decision that records it
+PURGE = "purge"  # the operation, and the kind of the decision that records it
 REMOVED = "purged"  # how the text in place of a seal name begins
-_KEPT_CONTENT = frozenset({"id_type", "scene_key"})  # of SealContent: not about the person
-_OVERWRITTEN_CONTENT = ", ".join(
-    f"content_{attribute.name} = {'NULL' if 'None' in str(attribute.type) else repr('')}"
-    for attribute in fields(SealContent)
-    if attribute.name not in _KEPT_CONTENT
-)
+_BLANK_BEARER = ("name", "mobile", "digits", "picture", "shown_name", "position")
+Args = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,131 +36,131 @@ class PersonTraces:
         return line.key in self.keys if line.key else line.row_id in self.row_ids
 
 
-def erase_person(path: Path, traces: PersonTraces, *, now: float, who: str) -> None:
-    """Remove a person's data from the ledger at ``path`` and its receipts; the caller holds the run lock.
-
-    The receipts are durable before the commit: a process that dies between the two leaves a ledger that holds the person
-    still, and the next opening writes its receipts again. Raises LedgerError where the disk fails, or where another
-    process reads the ledger and keeps old pages in use.
-    """
-    try:
-        with closing(connect(path, readonly=False)) as connection:
-            connection.execute("PRAGMA secure_delete = ON")
-            with transaction(connection):
-                connection.execute("PRAGMA defer_foreign_keys = ON")
-                erase_records(connection, traces, now=now, who=who)
-                hit_failpoint("purge: before the receipts")
-                number = read_position(connection).n
-                written = rewrite_receipts(receipts_path(path), make_all_receipts(connection), after=number)
-                write_position(connection, written)
-                hit_failpoint("purge: before the commit")
-            hit_failpoint("purge: after the commit")
-            _rewrite_file(path, connection)
-    except (sqlite3.Error, OSError) as error:
-        raise explain_write_error(path, error) from error
+def build_purge_args(traces: PersonTraces, *, now: float, who: str) -> dict[str, Any]:
+    """Return the arguments of the event of a purge: keys and ids of rows, no name."""
+    return {
+        "keys": sorted(traces.keys),
+        "row_ids": sorted(traces.row_ids),
+        "at": now,
+        "who": who,
+        "why": "purge --person",
+    }
 
 
-def erase_records(connection: Connection, traces: PersonTraces, *, now: float, who: str) -> None:
-    """Remove a person's data from the tables, in a transaction that checks references at its end; not from the receipts."""
-    _delete_rows(connection, traces)
-    _erase_bearers(connection, traces)
-    erase_names_in_picture_decisions(connection, traces.keys)
-    _hide_in_other_rows(connection, traces.names)
-    for key in traces.keys:
-        _rename_seals(connection, key)
-        _overwrite_person(connection, key, traces.names)
-        if connection.execute("SELECT 1 FROM person WHERE key = ?", (key,)).fetchone():
-            insert_decision(connection, Decision(PURGE, key, now, who, "purge --person"))
+def apply_purge(connection: Connection, event: Event) -> None:
+    """Record a purge as a decision on each of its persons; `blank_earlier_events` blanks the events."""
+    keys: Sequence[str] = event.args["keys"]
+    statement = f"SELECT person FROM person WHERE person IN ({make_placeholders(keys) or 'NULL'})"  # noqa: S608 - our own words
+    for (key,) in connection.execute(statement, tuple(keys)).fetchall():
+        own = Event(event.n, f"{event.id}/{key}", PURGE, {**event.args, "person": key})
+        insert_decision(connection, own, kind=PURGE)
 
 
-def _delete_rows(connection: Connection, traces: PersonTraces) -> None:
-    """Delete the lines of the person's rows."""
-    lines = (
-        "SELECT id FROM row_line WHERE key IN (SELECT value FROM json_each(?1)) "
-        "OR (key IS NULL AND json_extract(line, '$.row_id') IN (SELECT value FROM json_each(?2)))"
-    )
-    values = (json.dumps(sorted(traces.keys)), json.dumps(sorted(traces.row_ids)))
-    ids = json.dumps([number for (number,) in connection.execute(lines, values)])
-    connection.execute(
-        "DELETE FROM row_seen WHERE line IN (SELECT CAST(value AS bigint) FROM json_each(?))", (ids,)
-    )
-    connection.execute(
-        "DELETE FROM row_line WHERE id IN (SELECT CAST(value AS bigint) FROM json_each(?))", (ids,)
-    )
-
-
-def _erase_bearers(connection: Connection, traces: PersonTraces) -> None:
-    """Leave of a person's bearers what keeps other people from the person's file: key, HMACs of staff number and path."""
-    connection.execute(
-        "UPDATE bearer SET name = '', mobile = '', digits = '', picture = '', shown_name = '', position = '' "
-        "WHERE key IN (SELECT value FROM json_each(?))",
-        (json.dumps(sorted(traces.keys)),),
-    )
-    connection.execute(
-        "DELETE FROM bearer WHERE key = '' AND shown_name IN (SELECT value FROM json_each(?))",
-        (json.dumps(sorted(traces.names)),),
-    )
-
-
-def _hide_in_other_rows(connection: Connection, names: Collection[str]) -> None:
-    for name in names:
-        lines = connection.execute("SELECT id, line FROM row_line WHERE instr(line, ?)", (name,)).fetchall()
-        for number, text in lines:
-            hidden = RowLine.from_text(text).hide_names(names).to_ledger_text()
-            connection.execute("UPDATE row_line SET line = ? WHERE id = ?", (hidden, number))
-
-
-def _rename_seals(connection: Connection, key: str) -> None:
-    """Replace a person's seal names, which hold the name: each by a text of its own, everywhere the same."""
-    names = connection.execute(
-        "SELECT seal_name FROM seal_name WHERE key = ?1 UNION SELECT seal_name FROM attempt WHERE key = ?1",
-        (key,),
-    ).fetchall()
-    removed = f"{REMOVED}-{key[:12]}-"
-    number = sum(name.startswith(removed) for (name,) in names)
-    for (name,) in names:
-        if name.startswith(removed):
-            continue
-        number += 1
-        for table in ("seal_name", "person", "attempt", "seal"):
-            connection.execute(
-                f"UPDATE {table} SET seal_name = ? WHERE key = ? AND seal_name = ?",  # noqa: S608 - our own words
-                (f"{removed}{number}", key, name),
-            )
-
-
-def _overwrite_person(connection: Connection, key: str, names: Collection[str]) -> None:
-    """Overwrite the columns of a person, its attempts, seals and decisions that hold personal data."""
-    pictures = connection.execute(
-        "SELECT content_picture FROM attempt WHERE key = ?1 UNION SELECT content_picture FROM seal WHERE key = ?1",
-        (key,),
-    ).fetchall()
-    connection.executemany("DELETE FROM file_stat WHERE sha256 = ?", pictures)
-    connection.execute(
-        "UPDATE person SET name = NULL, id_masked = NULL, staff_no = '', mobile = '', seal_name = CASE WHEN EXISTS "
-        "(SELECT 1 FROM seal WHERE seal.key = person.key AND ended_by IS NULL) THEN seal_name END WHERE key = ?",
-        (key,),
-    )
-    for table in ("attempt", "seal"):
-        statement = f"UPDATE {table} SET {_OVERWRITTEN_CONTENT} WHERE key = ? AND content_name IS NOT NULL"  # noqa: S608 - our own words
-        connection.execute(statement, (key,))
-    messages = connection.execute("SELECT uuid, message FROM attempt WHERE key = ? AND message <> ''", (key,))
-    for uuid, message in messages.fetchall():
-        connection.execute(
-            "UPDATE attempt SET message = ? WHERE uuid = ?", (hide_names(message, names), uuid)
+def blank_earlier_events(
+    events: Iterable[Event], purges: Iterable[Event], site_key: SiteKey
+) -> dict[str, Event]:
+    """Return the events that a purge blanks and that are not blank yet, blanked, by id."""
+    all_events = list(events)
+    blanked: dict[str, Event] = {}
+    for purge in purges:
+        earlier = [blanked.get(event.id, event) for event in all_events if event < purge]
+        traces = PersonTraces(
+            frozenset(purge.args["keys"]),
+            frozenset(purge.args["row_ids"]),
+            frozenset(_list_names(earlier, purge.args["keys"], purge.args["row_ids"])),
         )
-    connection.execute("DELETE FROM auto_sign WHERE key = ?", (key,))
-    connection.execute(
-        "UPDATE decision SET why = '', replaced = NULL, detail = CASE WHEN kind = 'replace' THEN NULL ELSE detail END "
-        "WHERE key = ?",
-        (key,),
-    )
+        for event in earlier:
+            args = _blank(event, traces, site_key)
+            if args != event.args:
+                blanked[event.id] = replace(event, args=args)
+    return blanked
 
 
-def _rewrite_file(path: Path, connection: sqlite3.Connection) -> None:
-    """Write the database anew and empty its write-ahead log."""
-    for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-        result: Sequence[int] | None = connection.execute(statement).fetchone()
-        if result is not None and result[0]:
-            raise LedgerError("purge.ledger_in_use", path=path, then=("purge", "--help"))
-        hit_failpoint("purge: while the file is written anew")
+def _list_names(events: Iterable[Event], keys: Collection[str], row_ids: Collection[str]) -> Iterable[str]:
+    """Yield the names under which events know the persons."""
+    for event in events:
+        if event.op in {"attempt", "adopt"} and event.args["person"] in keys and event.args["name"]:
+            yield event.args["name"]
+        elif event.op == "rows":
+            for row_id, key, *_, line, _digest in event.args["rows"]:
+                if (key in keys or (key is None and row_id in row_ids)) and (
+                    name := json.loads(line).get("name")
+                ):
+                    yield name
+
+
+def _blank(event: Event, traces: PersonTraces, site_key: SiteKey) -> Args:
+    """Return the arguments of an event without what is personal of these persons."""
+    blank = _BLANKING.get(event.op)
+    is_own = event.args.get("person") in traces.keys
+    if blank is not None:
+        return blank(event.args, traces)
+    if not is_own or event.op not in _BLANKS:
+        return event.args
+    args = {**event.args, **{name: value for name, value in _BLANKS[event.op].items() if name in event.args}}
+    for name in ("seal_name", "detail"):
+        is_name = name == "seal_name" or args.get("kind") == "replace"
+        if is_name and args.get(name):
+            args[name] = _hide_seal_name(args[name], site_key)
+    return args
+
+
+_BLANKS: Mapping[str, Args] = {  # by operation, the values in place of personal ones
+    "attempt": {"name": "", "id_masked": None, "staff_no": "", "mobile": "", "content": None},
+    "verdict": {"message": None},
+    "adopt": {"name": "", "id_masked": None, "staff_no": "", "mobile": "", "name_key": "", "why": ""},
+    "decision": {"why": "", "content": None, "id_masked": None},
+    "withdraw": {"why": ""},
+}
+
+
+def _hide_seal_name(seal_name: str, site_key: SiteKey) -> str:
+    """Return the text in place of a seal name, which holds the person's name: everywhere the same."""
+    if seal_name.startswith(f"{REMOVED}-"):
+        return seal_name
+    return f"{REMOVED}-{site_key.digest(seal_name)[:12]}"
+
+
+def _blank_persons(args: Args, traces: PersonTraces) -> Args:
+    kept = {key: digests for key, digests in args["persons"].items() if key not in traces.keys}
+    return {**args, "persons": kept}
+
+
+def _blank_rows(args: Args, traces: PersonTraces) -> Args:
+    rows = []
+    for row in args["rows"]:
+        row_id, key, *middle, line, digest = row
+        is_own = key in traces.keys if key else row_id in traces.row_ids
+        if is_own:
+            continue
+        if any(name in line for name in traces.names):
+            line = RowLine.from_text(line).hide_names(traces.names).to_ledger_text()
+        rows.append([row_id, key, *middle, line, digest])
+    return {**args, "rows": rows}
+
+
+def _blank_bearers(args: Args, traces: PersonTraces) -> Args:
+    """Leave of a person's bearers what keeps other people from the person's file: key, HMACs of staff number and path."""
+    bearers = []
+    for bearer in args["bearers"]:
+        if bearer.get("key") in traces.keys:
+            bearers.append({name: value for name, value in bearer.items() if name not in _BLANK_BEARER})
+        elif bearer.get("key") or bearer.get("shown_name") not in traces.names:
+            bearers.append(bearer)
+    return {**args, "bearers": bearers}
+
+
+def _blank_picture(args: Args, traces: PersonTraces) -> Args:
+    picture = args["picture"]
+    if picture["key"] not in traces.keys:
+        return args
+    kept = {name: value for name, value in picture.items() if name not in {"shown_name", "position"}}
+    return {**args, "picture": kept, "why": ""}
+
+
+_BLANKING: Mapping[str, Callable[[Args, PersonTraces], Args]] = {
+    "persons": _blank_persons,
+    "rows": _blank_rows,
+    "bearers": _blank_bearers,
+    "picture": _blank_picture,
+}

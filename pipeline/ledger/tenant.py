@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.domain.server_address import is_loopback
 from pipeline.errors import UsageError
-from pipeline.ledger.protocol import Connection
+from pipeline.ledger.tables import Connection
 from pipeline.messages.catalogue import make_message
 
 TEST_HOSTS = ".test.ess.tencent.cn"
@@ -38,8 +38,7 @@ def get_service_environment(endpoint: str) -> str:
     raise UsageError("ledger.strange_endpoint", endpoint=endpoint)
 
 
-# What belongs to one tenant: the keys of persons are made with its name. Runs and the rows they read may stay.
-OWNED_TABLES = ("person", "attempt", "seal", "seal_name", "decision")
+_OWNED_TABLES = ("person", "attempt", "decision")
 
 
 def read_tenant(connection: Connection) -> str:
@@ -49,10 +48,10 @@ def read_tenant(connection: Connection) -> str:
 
 
 def is_empty(connection: Connection) -> bool:
-    """Return whether a ledger holds no person, attempt, seal or decision."""
+    """Return whether a ledger holds no person, attempt or decision."""
     return not any(
         connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]  # noqa: S608 - our own words
-        for table in OWNED_TABLES
+        for table in _OWNED_TABLES
     )
 
 
@@ -61,18 +60,6 @@ def require_tenant(path: Path, connection: Connection, tenant: str) -> None:
     owner = read_tenant(connection)
     if owner != tenant and not is_empty(connection):
         raise _other_tenant(path, owner, tenant)
-
-
-def change_tenant(connection: Connection, tenant: str) -> bool:
-    """Pass an empty ledger on to a tenant, and return whether it did; one that is not empty stays as it is.
-
-    Who bore which picture is forgotten: the keys of people are made with the tenant's name.
-    """
-    if read_tenant(connection) == tenant or not is_empty(connection):
-        return False
-    connection.execute("UPDATE meta SET tenant = ?", (tenant,))
-    connection.execute("DELETE FROM bearer")
-    return True
 
 
 def _other_tenant(path: Path, owner: str, tenant: str) -> UsageError:

@@ -76,7 +76,6 @@ def get_texts(key: str) -> tuple[str, ...]:
 
 
 def is_known(key: str) -> bool:
-    """Return whether there is a text with this key."""
     if key.startswith(_FIELD):
         return key in load_field_words()
     return any(key in _split_file(area) for area in AREAS)

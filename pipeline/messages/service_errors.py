@@ -105,7 +105,6 @@ def _list_names(start: str) -> list[str]:
 
 @cache
 def list_meanings() -> Mapping[Meaning, Advice]:
-    """Return the advice on each meaning of a code of the service."""
     return {meaning: _make_advice(f"meaning_of.{meaning}", HANDLING[meaning]) for meaning in HANDLING}
 
 
@@ -130,7 +129,6 @@ def list_code_advice() -> Mapping[str, Advice]:
 
 
 def is_known_code(code: str) -> bool:
-    """Return whether there is advice on a code."""
     is_ours = code in list_answers() or code.startswith("http_")
     return is_ours or code in CODES or code in list_code_advice()
 

@@ -9,8 +9,9 @@ from pipeline.clock import run_id
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble, UsageError
-from pipeline.ledger.maintenance import back_up_ledger
-from pipeline.ledger.registry import read_identity, read_identity_if_any
+from pipeline.ledger.file_store import FileStore
+from pipeline.ledger.maintenance import back_up_ledger, read_identity, read_identity_if_any
+from pipeline.workflow.hosts_factory import make_store
 
 _COPY = re.compile(r"ledger-\d{8}-\d{6}-\d{3}\.backup")
 _SENDING = frozenset({"run", "retry"})
@@ -19,21 +20,22 @@ KEPT_COPIES = 14
 
 def back_up_after_run(report: RunReport, config: Config) -> None:
     """Copy the ledger into the configured folder, unless the newest copy holds the same creates and decisions."""
-    ledger = config.resolve_ledger_file()
+    store = make_store(config)
     if (
         config.backup.folder is None
         or report.command not in _SENDING
         or report.was_refused
-        or not ledger.exists()
+        or not isinstance(store, FileStore)
+        or not store.exists()
     ):
         return
     folder = config.resolve_path(config.backup.folder)
-    copies = list_copies(folder, ledger)
-    if not copies or read_identity(copies[-1]) != read_identity(ledger):
-        back_up_into(folder, ledger, report.finished, KEPT_COPIES)
+    copies = list_copies(folder, store.path)
+    if not copies or read_identity(copies[-1]) != read_identity(store.path):
+        back_up_into(folder, store, report.finished, KEPT_COPIES)
 
 
-def back_up_into(folder: Path, ledger: Path, now: float, keep: int | None) -> Path:
+def back_up_into(folder: Path, store: FileStore, now: float, keep: int | None) -> Path:
     """Copy a ledger into a new file of a folder, and remove its older copies there but for the newest ``keep`` (None: all stay).
 
     Raises UsageError for a folder that is missing, LedgerError where ledger or disk fail, DiskTrouble for an old copy
@@ -44,9 +46,9 @@ def back_up_into(folder: Path, ledger: Path, now: float, keep: int | None) -> Pa
     ):  # it is not made: below an empty mount point it would lie on the ledger's own disk
         raise UsageError("backup.no_folder", path=folder)
     copy = folder / f"ledger-{run_id(now)}.backup"
-    back_up_ledger(ledger, copy)
+    back_up_ledger(store.path, store.places, copy)
     try:
-        for old in list_copies(folder, ledger)[:-keep] if keep else ():
+        for old in list_copies(folder, store.path)[:-keep] if keep else ():
             if old != copy:
                 old.unlink()
     except OSError as error:
@@ -54,9 +56,19 @@ def back_up_into(folder: Path, ledger: Path, now: float, keep: int | None) -> Pa
     return copy
 
 
+def require_own_folder(folder: Path, config: Config) -> None:
+    """Raise UsageError for a folder of rosters, pictures or results: a run would read the copy, or remove it."""
+    taken = [config.resolve_path(path) for path in (*config.roster, config.seals, config.out)]
+    for path in taken:
+        if folder.resolve().is_relative_to(path.resolve()):
+            raise UsageError("backup.folder_in_use", path=folder, used=path)
+
+
 def list_copies(folder: Path, ledger: Path) -> list[Path]:
     """Return the copies of this ledger in a folder, the oldest first; other files and other ledgers' are left out."""
-    own = read_identity(ledger).ledger_id
+    own = read_identity(ledger)
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     paths = [folder / name for name in names if _COPY.fullmatch(name)]
-    return [path for path in paths if (identity := read_identity_if_any(path)) and identity.ledger_id == own]
+    return [
+        path for path in paths if (identity := read_identity_if_any(path)) and own.is_same_ledger(identity)
+    ]

@@ -33,8 +33,9 @@ from pipeline.domain.message import Message
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.esign.products import ESSBASIC
 from pipeline.ledger.disk import get_network_disk_kind, require_local_disk, require_rights
-from pipeline.ledger.protocol import RunRecord
-from pipeline.ledger.registry import default_folder, read_identity_if_any
+from pipeline.ledger.lock import read_user_name
+from pipeline.ledger.maintenance import read_identity_if_any
+from pipeline.ledger.records import RunRecord
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.operations.backup import KEPT_COPIES, list_copies
@@ -56,13 +57,12 @@ from pipeline.version import __version__
 from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import list_recorded_runs, read_last_recorded_run, select_later_run
 from pipeline.workflow.run_report import list_exposed_files
-from pipeline.workflow.tenant_ledger import open_ledger_for_check
+from pipeline.workflow.tenant_ledger import check_ledger, open_ledger_for_check
 
 PROGRAM_ERROR = 1  # exit code
 LOW_SPACE, NO_SPACE = 1 << 30, 100 << 20  # bytes that are free: warn, fault
 OLD_RUN = 2 * 86_400  # seconds since the last run
 SUCCESSES = frozenset({0, 3})  # exit codes of runs that came to their end
-_NO_WITNESS = ("doctor.no_witness", "doctor.no_witness.remedy")
 PACKAGES = ("aiohttp", "pillow", "pydantic", "xlsxwriter", "openpyxl", "pandas")
 
 
@@ -76,7 +76,7 @@ def examine_installation(
         "space": lambda: examine_space(config),
         "console": lambda: examine_console(config, environment),
         "network": lambda: examine_keys(config) if is_offline else examine_service(config, clock),
-        "ledger": lambda: chain(examine_ledger(config, clock), examine_witnesses(config)),
+        "ledger": lambda: chain(examine_ledger(config, clock), examine_places(config, clock)),
         "backup": lambda: examine_backup(config),
         "last_run": lambda: examine_last_run(config, clock),
         "notify": lambda: examine_notifications(config, environment),
@@ -204,12 +204,11 @@ class _CollectedWarnings:
         self.errors: list[EsignImportError] = []
 
     def print_warning(self, error: EsignImportError) -> None:
-        """Keep one of them."""
         self.errors.append(error)
 
 
 def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
-    """Examine disk, rights, owner, content and receipts of the ledger, and whether a run holds it."""
+    """Examine disk, rights, owner, content and journals of the ledger, and whether a run holds it."""
     if config.api.placeholders:
         return  # its owner is not known yet
     path, warnings = config.name_ledger(), _CollectedWarnings()
@@ -230,12 +229,12 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
             require_local_disk(config.resolve_ledger_file())
             # before SQLite opens it, which may remove a stale side file
             require_rights(config.resolve_ledger_file(), writing=True)
-        with open_ledger_for_check(config, clock, warnings=warnings) as (ledger, _):
-            is_new = ledger is None
-        yield from (report_error("ledger", warning, "warning") for warning in warnings.errors)
-        if is_new:
-            yield make_ok_finding("ledger", "no_ledger", path=path)
+        with open_ledger_for_check(config, clock, warnings=warnings) as (ledger, *_):
+            is_missing = ledger is None
+        if is_missing:  # the first warning is why it cannot be made
+            yield report_error("ledger", warnings.errors[0])
             return
+        yield from (report_error("ledger", warning, "warning") for warning in warnings.errors)
         if store.hold.is_taken():
             holder = store.hold.get_holder()
             if holder is None:
@@ -243,9 +242,10 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
             else:
                 yield make_ok_finding("ledger", "held", path=path, **holder.list_details())
             return
-        result = store.check()
+        result = check_ledger(config, clock)
     except EsignImportError as error:
-        yield report_error("ledger", error)
+        cause = error.__cause__  # of a lost ledger why it cannot be made again
+        yield report_error("ledger", cause if isinstance(cause, EsignImportError) else error)
     else:
         if result.defects:
             n = len(result.defects)
@@ -255,19 +255,28 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
             yield make_ok_finding("ledger", "ledger", path=path, seals=seals, unknown=unknown)
 
 
-def examine_witnesses(config: Config) -> Iterator[Finding]:
-    """Examine whether results or registry lie elsewhere than a ledger in a file: if not, all go back together with a snapshot.
+def examine_places(config: Config, clock: Clock) -> Iterator[Finding]:
+    """Examine where the journals of the ledger lie: both on its machine go back together with it in a snapshot.
 
     Seals of a sandbox are made again without harm.
     """
+    if config.api.placeholders:
+        return
+    places = make_store(config).places
+    other = None
+    with suppress(EsignImportError), open_ledger_for_check(config, clock) as (ledger, _, is_behind):
+        if ledger is not None:
+            other = ledger.get_other_user(read_user_name())
+            if not is_behind:
+                yield make_ok_finding("ledger", "places", state=places.state, share=places.share)
     if config.is_ledger_on_server:
         return
-    places = [config.resolve_path(config.out), default_folder()]
-    elsewhere = [folder for folder in places if get_network_disk_kind(folder / "file") is not None]
-    if elsewhere:
-        yield make_ok_finding("ledger", "witness", path=elsewhere[0])
-    elif get_service_environment(config.api.endpoint) != "sandbox":
-        text, remedy = (make_message(key, out=places[0], registry=places[1]) for key in _NO_WITNESS)
+    if other is not None:
+        yield make_fault_finding("ledger", "other_user", "other_user.remedy", user=other, state=places.state)
+    folders = (places.state, places.share)
+    is_elsewhere = any(get_network_disk_kind(folder / "file") is not None for folder in folders)
+    if not is_elsewhere and get_service_environment(config.api.endpoint) != "sandbox":
+        text, remedy = (make_message(f"doctor.{key}") for key in ("one_machine", "one_machine.remedy"))
         yield Finding("ledger", "note", text, remedy)
 
 
@@ -337,7 +346,7 @@ def _list_ending_actions(config: Config) -> Iterator[Finding]:
 
 def _get_last_run(config: Config, clock: Clock) -> RunRecord | None:
     last = None
-    with suppress(EsignImportError), open_ledger_for_check(config, clock) as (ledger, _):
+    with suppress(EsignImportError), open_ledger_for_check(config, clock) as (ledger, *_):
         last = ledger.get_last_run() if ledger is not None else None
     return select_later_run(last, read_last_recorded_run(config.resolve_path(config.out), config.tenant))
 

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from pipeline.clock import Clock, shown, stamp
 from pipeline.config.settings import Config
+from pipeline.domain.path_digests import PathDigests, is_same_path
 from pipeline.domain.roster import Field
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import PLAN_GUARDS, Repeat, ShownStatus, Status
-from pipeline.domain.seals import LiveSeal, PersonHistory
+from pipeline.domain.seals import Attempt, Person
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import EsignImportError, UsageError
-from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.protocol import RunRecord
-from pipeline.ledger.snapshot import AbandonedSeal
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import RunRecord
 from pipeline.messages.catalogue import make_message
-from pipeline.planning.guards import is_recorded_as, list_unread_files, select_last_runs
+from pipeline.planning.guards import list_unread_files, reads_same_rosters, select_last_runs
 from pipeline.reports.next_steps import name_files
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.seal_list import ListedSeal
 from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import list_recorded_runs, select_later_run
-from pipeline.workflow.tenant_ledger import open_configured_ledger
+from pipeline.workflow.tenant_ledger import WARNING_LOG, WarningOutput, open_configured_ledger
 
 RUNS_SEARCHED = 1000
 
@@ -37,19 +38,24 @@ class LeaversUnknown(EsignImportError):
 
 
 def collect_seals(
-    config: Config, clock: Clock, *, run: str | None = None, leavers: bool = False
+    config: Config,
+    clock: Clock,
+    *,
+    run: str | None = None,
+    leavers: bool = False,
+    warnings: WarningOutput = WARNING_LOG,
 ) -> list[ListedSeal]:
     """Return the seals in the order of their creation: the live ones, and those that were abandoned and may still be valid.
 
     ``run``: only those it made. ``leavers``: only those of doctors whom the last complete run did not read. Raises UsageError
     for a run that is not known, and for leavers without a complete run, LeaversUnknown where a later run or check was not complete.
     """
-    with open_configured_ledger(config, clock) as (ledger, _):
+    with open_configured_ledger(config, clock, warnings=warnings) as (ledger, _):
         if run is not None and ledger.get_run(run) is None:
             raise UsageError("export.no_run", run=run, then=("status", "--runs", "30"))
         runs = _list_runs_of_rosters(config, ledger)
         if leavers:
-            _require_known_leavers(config, runs)
+            _require_known_leavers(config, runs, _digest_rosters(config, ledger.site_key))
         return _list_seals(ledger, _list_present_rows(ledger, runs), run=run, leavers=leavers)
 
 
@@ -80,15 +86,14 @@ def name_seal_workbook(clock: Clock, *, run: str | None, leavers: bool) -> str:
 
 
 def _list_seals(
-    ledger: DatabaseLedger, rows: Mapping[str, RowLine] | None, *, run: str | None, leavers: bool
+    ledger: Ledger, rows: Mapping[str, RowLine] | None, *, run: str | None, leavers: bool
 ) -> list[ListedSeal]:
     staff_numbers = ledger.list_staff_numbers()
     listed: list[tuple[float, ListedSeal]] = []
     people = ledger.snapshot().people
-    live = ((person, person.seal) for person in people.values() if person.seal)
-    abandoned = ((people[seal.key], seal) for seal in ledger.list_abandoned_seals())
-    for person, seal in chain[tuple[PersonHistory, LiveSeal | AbandonedSeal]](live, abandoned):
-        if run is not None and seal.run != run:
+    seals = [(person, seal) for person in people.values() for seal in person.attempts if seal.has_seal]
+    for person, seal in seals:
+        if run is not None and not (seal.is_own and seal.run == run):
             continue
         line = rows.get(person.key) if rows is not None else None
         if leavers and line is not None:
@@ -96,35 +101,39 @@ def _list_seals(
         numbers = sorted(staff_numbers.get(person.key, ()))
         staff_no = (line and line.get(Field.STAFF_NO)) or ", ".join(numbers) or None
         in_roster = None if rows is None else line is not None
-        listed.append((seal.created_at, _list_seal(person, seal, staff_no, in_roster)))
+        listed.append((seal.made_at, _list_seal(person, seal, staff_no, in_roster)))
     return [seal for _, seal in sorted(listed, key=lambda entry: (entry[0], entry[1].seal_id))]
 
 
-def _list_seal(
-    person: PersonHistory, seal: LiveSeal | AbandonedSeal, staff_no: str | None, in_roster: bool | None
-) -> ListedSeal:
+def _list_seal(person: Person, seal: Attempt, staff_no: str | None, in_roster: bool | None) -> ListedSeal:
     return ListedSeal(
         name=person.name,
         id_masked=person.id_masked,
         staff_no=staff_no,
         seal_name=seal.seal_name,
-        seal_id=seal.seal_id,
-        created=shown(stamp(seal.created_at)),
-        run=seal.run or None,
+        seal_id=seal.seal_id or "",
+        created=shown(stamp(seal.made_at)),
+        run=seal.run if seal.is_own else None,
         in_roster=in_roster,
-        abandoned=shown(stamp(seal.abandoned_at)) if isinstance(seal, AbandonedSeal) else None,
+        contradicting=person.is_contested and seal.is_live,
+        abandoned=shown(stamp(seal.ended_at)) if seal.ended_at is not None else None,
     )
 
 
-def _list_runs_of_rosters(config: Config, ledger: DatabaseLedger) -> list[RunRecord]:
+def _list_runs_of_rosters(config: Config, ledger: Ledger) -> list[RunRecord]:
     """Return the newest runs over the configured rosters; those over other rosters only where there is none that counts."""
     runs = ledger.list_runs(RUNS_SEARCHED)
-    configured = {str(config.resolve_path(path).absolute()) for path in config.roster}
-    of_rosters = [run for run in runs if set(run.rosters) == configured]
+    configured = _digest_rosters(config, ledger.site_key)
+    of_rosters = [run for run in runs if reads_same_rosters(run, configured)]
     return of_rosters if any(select_last_runs(of_rosters)) else runs
 
 
-def _list_present_rows(ledger: DatabaseLedger, runs: Sequence[RunRecord]) -> Mapping[str, RowLine] | None:
+def _digest_rosters(config: Config, site_key: SiteKey) -> tuple[str, ...]:
+    paths = PathDigests(site_key, (config.base, config.resolve_path(config.out)))
+    return paths.digest_all(map(config.resolve_path, config.roster))
+
+
+def _list_present_rows(ledger: Ledger, runs: Sequence[RunRecord]) -> Mapping[str, RowLine] | None:
     """Return the row of each person whom the last complete run or a later one read, by key; None where none was complete."""
     last_runs = list(select_last_runs(runs))  # no retry: it reads only some rows
     if not any(last.is_complete for last in last_runs):
@@ -132,14 +141,13 @@ def _list_present_rows(ledger: DatabaseLedger, runs: Sequence[RunRecord]) -> Map
     return {key: line for last in reversed(last_runs) for key, line in _iterate_rows(ledger, last.run)}
 
 
-def _require_known_leavers(config: Config, runs: Sequence[RunRecord]) -> None:
+def _require_known_leavers(config: Config, runs: Sequence[RunRecord], rosters: Sequence[str]) -> None:
     """Raise UsageError where no run was complete, LeaversUnknown where a later run or check was not."""
     last_runs = (last.run for last in select_last_runs(runs) if last.is_complete)
     judge = next((run for last in last_runs for run in runs if run.run == last), None)
     if judge is None:
         raise UsageError("export.no_complete_run", then=("run",))
     checks = list_recorded_runs(config.resolve_path(config.out), config.tenant, are_checks=True)
-    rosters = [config.resolve_path(path).absolute() for path in config.roster]
     later = [
         *takewhile(lambda run: run is not judge, runs),
         *(
@@ -160,16 +168,16 @@ def _require_known_leavers(config: Config, runs: Sequence[RunRecord]) -> None:
         raise LeaversUnknown("export.leavers_unknown", since=since, why=why, then=("run",))
 
 
-def _is_over(check: RunRecord, rosters: Collection[Path]) -> bool:
-    """Return whether a check read no other rosters than these."""
+def _is_over(check: RunRecord, rosters: Collection[str]) -> bool:
+    """Return whether a check read no other rosters than those with these digests; one without a ledger may have read them."""
     for file in check.content.get("files", ()):
-        path = Path(file["path"])  # masked
-        if not any(is_recorded_as(roster, part) for roster in rosters for part in (path, *path.parents)):
+        known = [file["digests"]["path"], file["digests"]["folder"]] if "digests" in file else []
+        if known and not any(is_same_path(roster, one) for roster in rosters for one in known):
             return False
     return True
 
 
-def _iterate_rows(ledger: DatabaseLedger, run: str) -> Iterator[tuple[str, RowLine]]:
+def _iterate_rows(ledger: Ledger, run: str) -> Iterator[tuple[str, RowLine]]:
     same_persons = ledger.list_same_persons()
     for row in ledger.list_rows(run):
         if row.key is not None:

@@ -42,7 +42,6 @@ class MetricsPage:
             )
 
     def render(self) -> bytes:
-        """Return the page."""
         return "".join(f"{line}\n" for line in self._lines).encode()
 
 

@@ -223,7 +223,6 @@ class WatchedState:
 
 
 def state_path(config: Config) -> Path:
-    """Return the file of the state."""
     return _name_state(config.resolve_ledger_file())
 
 

@@ -8,20 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config.settings import Config
-from pipeline.domain.results_format import LINKS, OUTCOMES
+from pipeline.domain.results_format import LINKS, LOG, OUTCOMES, PLAN
 from pipeline.domain.row_record import RowLine
-from pipeline.domain.seals import PersonHistory
+from pipeline.domain.seals import Person
 from pipeline.errors import DiskTrouble, UsageError
-from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.purge import PersonTraces
-from pipeline.ledger.receipt_sync import receipts_path
 from pipeline.operations.backup import list_copies
 from pipeline.operations.replaced_files import list_replaced_files
 from pipeline.operations.retention import list_run_folders, remove_files
 from pipeline.planning.guards import ALL_RUNS
-from pipeline.reports.earlier_results import LOG, PLAN
 from pipeline.reports.write import FILES
 from pipeline.support.atomic_files import write_jsonl
+from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import RUN
 
 _WITHOUT_NAMES = frozenset({OUTCOMES, PLAN, FILES, LOG, RUN})  # once the person's lines are blank
@@ -43,7 +42,7 @@ class PurgePlan:
 
 def plan_purge(
     config: Config,
-    ledger: DatabaseLedger,
+    ledger: Ledger,
     *,
     key: str | None,
     row_ids: frozenset[str],
@@ -57,7 +56,7 @@ def plan_purge(
     _require_certainty(ledger.snapshot().people.get(key or ""))
     records = ledger.read_person(key, row_ids)
     keys = [number for number, owner in ledger.list_same_persons().items() if owner == key]
-    names = {records.name, *names, *(create.name for create in records.attempts)}
+    names = {records.name, *names, *(create.sent_name for create in records.attempts)}
     traces = PersonTraces(
         keys=frozenset(filter(None, [key, *keys])),
         row_ids=row_ids,
@@ -68,17 +67,17 @@ def plan_purge(
         traces=traces,
         rows=len(records.rows),
         creates=len(records.attempts),
-        seal_ids=tuple(seal.seal_id for seal in records.seals),
+        seal_ids=tuple(seal.seal_id for seal in records.seals if seal.seal_id),
         folders=tuple(_list_mentions(list_result_folders(config), traces)),
         hospital_files=tuple(config.resolve_path(Path(path)) for path in hospital_files),
         other_files=tuple(_list_other_files(config, runs, traces)),
     )
 
 
-def _require_certainty(person: PersonHistory | None) -> None:
+def _require_certainty(person: Person | None) -> None:
     if person is None:
         return
-    if person.unresolved_attempt is not None or (person.seal is None and person.seal_name_locked):
+    if person.unresolved_attempt is not None or (person.seal is None and person.is_seal_name_locked):
         raise UsageError("purge.uncertain", name=person.name or person.key, then=("resolve",))
 
 
@@ -110,6 +109,7 @@ def _list_mentions(folders: Sequence[Path], traces: PersonTraces) -> Iterator[Pa
 def _list_other_files(config: Config, runs: Sequence[Path], traces: PersonTraces) -> Iterator[Path]:
     """Yield files that may hold the person and are not changed: results elsewhere, lists, backups, replaced files."""
     out, ledger = config.resolve_path(config.out), config.resolve_ledger_file()
+    yield from sorted({run for run in runs if "*" in str(run)})  # masked: not found by the name
     elsewhere = {run for run in runs if run.parent.absolute() != out.absolute() and run.is_dir()}
     yield from _list_mentions(sorted(elsewhere), traces)
     if out.is_dir():
@@ -118,10 +118,10 @@ def _list_other_files(config: Config, runs: Sequence[Path], traces: PersonTraces
     if config.is_ledger_on_server:  # copies of a database are not ours
         yield from sorted(ledger.parent.glob("*.loaded*"))
         return
-    yield from sorted(ledger.parent.glob(f"{ledger.name}.replaced-*"))
-    yield from sorted(
-        path for path in ledger.parent.glob("receipts.*.jsonl") if path != receipts_path(ledger)
-    )
+    for kept in ("replaced", "damaged"):
+        yield from sorted(ledger.parent.glob(f"{ledger.name}.{kept}-*"))
+    for folder in make_store(config).places.make_folders().values():
+        yield from sorted(folder.glob("*/*.damaged-*"))
     if config.backup.folder is not None:
         yield from list_copies(config.resolve_path(config.backup.folder), ledger)
 
@@ -129,7 +129,7 @@ def _list_other_files(config: Config, runs: Sequence[Path], traces: PersonTraces
 def strip_results(folders: Sequence[Path], traces: PersonTraces) -> None:
     """Blank the person's lines in folders of results; workbooks, pages and marked rosters of these are removed.
 
-    SealIds and trace ids stay: they show a ledger that lacks them. Raises DiskTrouble.
+    SealIds and trace ids stay. Raises DiskTrouble.
     """
     named: list[Path] = []
     for folder in folders:

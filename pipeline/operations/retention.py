@@ -1,7 +1,7 @@
 """Removes files of earlier runs that are older than the configured age, and prepared pictures that no roster needs.
 
-The rows, the record and the log of a run stay at any age: they show a ledger that was lost, or is older than its runs
-(reports/earlier_results.py). All files of the newest run, and of the last `run` with rows, stay as well.
+The rows, the record and the log of a run stay at any age, and so do all files of the newest run and of the last `run` with
+rows.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from typing import Any
 
 from pipeline.config.settings import Config
 from pipeline.config.values import parse_age
-from pipeline.domain.results_format import OUTCOMES
+from pipeline.domain.results_format import LOG, OUTCOMES
 from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble
 from pipeline.intake.images.image_files import PREVIEWS
-from pipeline.reports.earlier_results import LOG
 from pipeline.workflow.recorded_runs import RUN, RUN_FOLDER
 
 KEPT = frozenset({OUTCOMES, RUN, LOG})
@@ -95,8 +94,12 @@ def apply_retention(report: RunReport, config: Config) -> None:
     if age is None or report.command != "run" or report.tenant is None or report.was_refused:
         return
     before = report.finished - age
-    folders = list_run_folders(config.resolve_path(config.out), report.tenant)
-    remove_files(list_old_files(folders, before=before))
+    try:
+        folders = list_run_folders(config.resolve_path(config.out), report.tenant)
+        old_files = list_old_files(folders, before=before)
+    except OSError as error:  # a folder of another user
+        raise DiskTrouble.of(error) from error
+    remove_files(old_files)
     if report.outcomes and report.halt is None:
         used = set()
         for outcome in report.outcomes:

@@ -24,7 +24,7 @@ from pipeline.domain.results_format import shorten_digest
 from pipeline.domain.roster import FileReport, fold_staff_no
 from pipeline.domain.run import RETRYABLE_STATUSES, RowPlan
 from pipeline.errors import UsageError
-from pipeline.ledger.protocol import RowRecord, RunRecord
+from pipeline.ledger.records import RowRecord, RunRecord
 from pipeline.messages.catalogue import join_texts
 
 _MOST_NAMED = 5  # rows in one sentence

@@ -7,23 +7,22 @@ with exit 5; ``--accept-guards`` passes them for one run.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.domain.masking import compile_masked_name
+from pipeline.domain.path_digests import PathDigests, is_same_path
 from pipeline.domain.roster import Field, FileReport
 from pipeline.domain.run import PLAN_GUARDS, SEAL_ID_REUSED, Halt, RunRequest, Status
-from pipeline.domain.seals import PersonHistory
+from pipeline.domain.seals import Person
 from pipeline.domain.service_codes import NAME_EXISTS
 from pipeline.esign.products import PRODUCTS
 from pipeline.intake.readers.discover import list_empty_folders
-from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import RunRecord
 
 FEW_PEOPLE = 10  # of fewer, a third may be one doctor who left; none left at all is a roster without its rows
 FIRST_ANSWERS, LAST_ANSWERS = 20, 100
@@ -76,6 +75,7 @@ def check_plan(
     people: int,
     seal_counts: SealCounts,
     files: Sequence[FileReport],
+    paths: PathDigests,
     emptied_folders: Sequence[str] = (),
 ) -> Halt | None:
     """Return why the run does not begin, if it does not. People are counted, not rows: a person in two rosters is one.
@@ -90,10 +90,10 @@ def check_plan(
         return halt
     if not (seal_counts.live or seal_counts.creates):
         return None
-    return _check_shrunk_roster(people, guards, ledger, record, files)
+    return _check_shrunk_roster(people, guards, ledger, record, files, paths=paths)
 
 
-def get_untrusted_answer_halt(people: Iterable[PersonHistory]) -> Halt | None:
+def get_untrusted_answer_halt(people: Iterable[Person]) -> Halt | None:
     """Return why nothing is sent while an answer with another person's SealId is unresolved: no answer can be trusted."""
     attempts = (person.unresolved_attempt for person in people)
     if any(attempt is not None and attempt.code == SEAL_ID_REUSED for attempt in attempts):
@@ -129,15 +129,19 @@ def _check_new_people(
     new_keys = {key for row_id, key in newcomers.items() if row_id not in seen_rows}
     if len(new_keys) <= most:
         return None
-    seen_people = frozenset().union(
-        *(_list_people(ledger, last.run) for last in _list_last_runs(ledger, record))
-    )
+    seen_people = frozenset().union(*(_list_people(ledger, last) for last in _list_last_runs(ledger, record)))
     new_people = len(new_keys - seen_people)
     return Halt("TOO_MANY_NEW", f"{new_people} > {most}", 5) if new_people > most else None
 
 
 def _check_shrunk_roster(
-    people: int, guards: GuardLimits, ledger: Ledger, record: RunRecord, files: Sequence[FileReport]
+    people: int,
+    guards: GuardLimits,
+    ledger: Ledger,
+    record: RunRecord,
+    files: Sequence[FileReport],
+    *,
+    paths: PathDigests,
 ) -> Halt | None:
     """Stop a run that lacks too many people of the last runs; the rows of an unread file have not gone away.
 
@@ -146,20 +150,19 @@ def _check_shrunk_roster(
     may be one of its files under another name, so that nothing can be compared. The rows of a file that is not opened
     because of its name do not count either; those of a roster that its marked copy replaces do.
     """
-    unread_files = tuple(report.path for report in files if report.status != "read")
-    left_out = tuple(report.path for report in files if report.status == "read" and report.sha256 is None)
+    unread_files = [paths.digest(report.path) for report in files if report.status != "read"]
+    left_out = [
+        paths.digest(report.path) for report in files if report.status == "read" and report.sha256 is None
+    ]
     if guards.shrunk is None:
         return None
     kept_share = 1 - guards.shrunk
     last_runs = _list_last_runs(ledger, record, only_sent=True)
     if unread_files:
-        last_runs = [last for last in last_runs[:1] if _names_all(last, unread_files, record)]
+        last_runs = [last for last in last_runs[:1] if all(map(last.list_rows_paths, unread_files))]
     larger = [last for last in last_runs if people < kept_share * last.rows]
     uncounted = (*unread_files, *left_out)
-    last_people = max(
-        (len(_list_people(ledger, last.run, _list_paths(uncounted, record, last.out))) for last in larger),
-        default=0,
-    )
+    last_people = max((len(_list_people(ledger, last, uncounted)) for last in larger), default=0)
     if (last_people >= FEW_PEOPLE or not people) and people < kept_share * last_people:
         return Halt("ROSTER_SHRUNK", f"{last_people} → {people}", 5)
     return None
@@ -171,9 +174,12 @@ class LastRun:
 
     run: str
     rows: int  # never fewer than its people
-    files: tuple[str, ...]  # as recorded
+    files: Sequence[Mapping[str, str]]  # as recorded
     is_complete: bool  # it read every file of its rosters
-    out: str  # its results
+
+    def list_rows_paths(self, file: str) -> list[str]:
+        """Return, of the file with this digest, the digest of the path in its rows; none where the run did not read it."""
+        return [known["rows"] for known in self.files if is_same_path(known["path"], file)]
 
 
 def select_last_runs(runs: Iterable[RunRecord]) -> Iterator[LastRun]:
@@ -192,8 +198,8 @@ def select_last_runs(runs: Iterable[RunRecord]) -> Iterator[LastRun]:
             continue
         is_complete = not list_unread_files(content)
         if is_newest or is_complete:
-            files = tuple(file["path"] for file in content["files"])
-            yield LastRun(run.run, int(content["rows"]), files, is_complete, run.out)
+            files = [file["digests"] for file in content["files"]]
+            yield LastRun(run.run, int(content["rows"]), files, is_complete)
         if is_complete:
             return
         is_newest = False
@@ -230,7 +236,7 @@ def _list_last_runs(ledger: Ledger, record: RunRecord, *, only_sent: bool = Fals
             select_last_runs(
                 run
                 for run in runs
-                if reads_same_rosters(run, record.rosters, record.out) and (not only_sent or _has_sent(run))
+                if reads_same_rosters(run, record.rosters) and (not only_sent or _has_sent(run))
             )
         )
         if len(runs) < limit or any(last.is_complete for last in last_runs):
@@ -238,32 +244,24 @@ def _list_last_runs(ledger: Ledger, record: RunRecord, *, only_sent: bool = Fals
     return last_runs
 
 
-def _list_people(ledger: Ledger, run: str, left_out: tuple[Path, ...] = ()) -> frozenset[Hashable]:
+def _list_people(ledger: Ledger, last: LastRun, left_out: Iterable[str] = ()) -> frozenset[Hashable]:
     """Return the people of a run's rows, but for some files; where a number could not be used, the name is the person."""
-    rows = ledger.list_rows(run)
-    if left_out:
-        rows = [row for row in rows if not _names_any(row.read_line().path, left_out)]
+    rows = ledger.list_rows(last.run)
+    unseen = {path for file in left_out for path in last.list_rows_paths(file)}
+    if unseen:
+        rows = [row for row in rows if ledger.site_key.digest(row.read_line().path) not in unseen]
     return frozenset(row.key or row.read_line().get(Field.NAME) or row.row_id for row in rows)
 
 
-def _names_all(last: LastRun, files: Iterable[Path], record: RunRecord) -> bool:
-    """Return whether a run names each of these files among those that it read."""
-    for file in files:
-        paths = _list_paths((file,), record, last.out)
-        if not any(_names_any(path, paths) for path in last.files):
-            return False
-    return True
-
-
-@cache
-def _names_any(recorded: str, files: tuple[Path, ...]) -> bool:
-    """Return whether a recorded path is that of one of these files."""
-    return any(is_recorded_as(file.absolute(), Path(recorded)) for file in files)
-
-
 def has_read_rosters(run: RunRecord) -> bool:
-    """Return whether a run read any roster; one that was made again from receipts, which hold no record, counts."""
+    """Return whether a run read any roster; one that was killed before it recorded its rosters counts."""
     return not run.record or bool(json.loads(run.record)["files"])
+
+
+def has_read_any(run: RunRecord, paths: Iterable[str]) -> bool:
+    """Return whether a run was given one of the rosters or folders with these digests, or has read one of these files."""
+    known = [*run.rosters, *(file["digests"]["path"] for file in run.content.get("files", ()))]
+    return any(is_same_path(path, one) for path in paths for one in known)
 
 
 def list_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str]:
@@ -271,73 +269,40 @@ def list_emptied_folders(request: RunRequest, ledger: Ledger | None) -> list[str
     if ledger is None:
         return []
     folders = [*request.missing_folders, *list_empty_folders(request.rosters)]
-    return list_used_folders(folders, ledger, request.out)
+    return list_used_folders(folders, ledger, request.make_path_digests(ledger.site_key))
 
 
-def list_used_folders(folders: Sequence[Path], ledger: Ledger, out: Path) -> list[str]:
-    """Return those of the folders in which an earlier run read a roster; ``out`` takes the results of this run."""
+def list_used_folders(folders: Sequence[Path], ledger: Ledger, paths: PathDigests) -> list[str]:
+    """Return those of the folders in which an earlier run read a roster."""
     runs = ledger.list_runs(ALL_RUNS) if folders else []
-    return [str(folder) for folder in folders if any(_has_read_in(run, folder, out) for run in runs)]
+    used = []
+    for folder in folders:
+        digest = paths.digest(folder)
+        if any(_has_read_in(run, digest) for run in runs):
+            used.append(str(folder))
+    return used
 
 
-def _has_read_in(run: RunRecord, folder: Path, out: Path) -> bool:
-    """Return whether a run read a roster in a folder."""
-    if not run.record:  # made again from receipts, which hold no paths
+def _has_read_in(run: RunRecord, folder: str) -> bool:
+    """Return whether a run read a roster in the folder with this digest."""
+    if not run.record:  # killed before it recorded its rosters
         return True
-    paths = [folder.absolute()]
-    if moved := _get_earlier_path(folder, out, run.out):
-        paths.append(moved)
-    rosters = [Path(path) for path in run.rosters]  # masked, where one is gone
-    if not any(is_recorded_as(path_then, path) for path in rosters for path_then in paths):
+    if not _reads_roster(run, folder):
         return False
-    files = [Path(record["path"]) for record in json.loads(run.record)["files"]]
+    files = run.content["files"]
     if len(run.rosters) == 1:
         return bool(files)
-    return any(is_recorded_as(path_then, file.parent) for file in files for path_then in paths)
+    return any(is_same_path(folder, file["digests"]["folder"]) for file in files)
 
 
-def reads_same_rosters(run: RunRecord, rosters: Sequence[str], out: str) -> bool:
-    """Return whether an earlier run read these rosters, also before their folder was moved; ``out`` as in `list_used_folders`."""
-    if set(run.rosters) == set(rosters):
-        return True
-    if len(set(run.rosters)) != len(set(rosters)):
-        return False
-    for path in rosters:
-        path_then = _get_earlier_path(Path(path), Path(out), run.out)
-        if path_then is None or not any(is_recorded_as(path_then, Path(known)) for known in run.rosters):
-            return False
-    return True
+def reads_same_rosters(run: RunRecord, rosters: Sequence[str]) -> bool:
+    """Return whether an earlier run read the rosters with these digests."""
+    return len(run.rosters) == len(rosters) and all(_reads_roster(run, roster) for roster in rosters)
 
 
-def _list_paths(files: Sequence[Path], record: RunRecord, earlier_out: str) -> tuple[Path, ...]:
-    """Return the paths of files, and those that they had for an earlier run before their folder was moved."""
-    earlier = (_get_earlier_path(file, Path(record.out), earlier_out) for file in files)
-    return (*files, *(path_then for path_then in earlier if path_then is not None))
-
-
-def _get_earlier_path(path: Path, out: Path, earlier_out: str) -> Path | None:
-    """Return where a path was for an earlier run: as far from its results as now; None where that is not known.
-
-    A hospital's folder that is moved takes its rosters, its ledger and its results along. The results of this run go into
-    ``out``, those of the earlier run are in ``earlier_out``.
-    """
-    if not earlier_out:
-        return None
-    results, earlier_results = out.absolute().parent, Path(earlier_out).parent
-    try:
-        from_results = os.path.relpath(path.absolute(), results)
-    except ValueError:  # on another drive of Windows
-        return None
-    return Path(os.path.normpath(earlier_results / from_results))
-
-
-def is_recorded_as(folder: Path, recorded: Path) -> bool:
-    """Return whether a folder ends in a recorded path, in which each character of a name or number is a ``*``."""
-    ends = folder.parts[-len(recorded.parts) :]
-    hidden = map(compile_masked_name, recorded.parts)
-    return len(ends) == len(recorded.parts) and all(
-        part.fullmatch(end) for part, end in zip(hidden, ends, strict=True)
-    )
+def _reads_roster(run: RunRecord, roster: str) -> bool:
+    """Return whether the roster with this digest is one that a run was given."""
+    return any(is_same_path(roster, known) for known in run.rosters)
 
 
 def compute_deadline(guards: GuardLimits, now: datetime) -> datetime | None:

@@ -17,11 +17,10 @@ from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, Field, Problem
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import (
-    CreateAttempt,
+    Attempt,
     LedgerSnapshot,
-    LiveSeal,
+    Person,
     PersonDigests,
-    PersonHistory,
     SealContent,
     are_declared_two,
 )
@@ -45,7 +44,7 @@ _ENOUGH = 2  # of the four traits
 _MOST_COMPARED = 10
 
 Trait = tuple[Field, str]  # a field and its value: the name key, or a digest
-Known = tuple[PersonHistory, LiveSeal | CreateAttempt]
+Known = tuple[Person, Attempt]
 
 
 def unite_persons(doctors: Sequence[Doctor], snapshot: LedgerSnapshot) -> list[Doctor]:
@@ -82,8 +81,8 @@ def compute_new_digests(row_plans: Iterable[RowPlan], site_key: SiteKey) -> dict
         digests = PersonDigests(
             site_key.digest(doctor.comparable_staff_no) if doctor.comparable_staff_no else "", mobile or ""
         )
-        is_new = digests.staff_no not in {"", person.staff_no_digest}
-        if is_new or digests.mobile not in {"", person.mobile_digest}:
+        is_new = digests.staff_no not in {"", person.staff_no}
+        if is_new or digests.mobile not in {"", person.mobile}:
             new_digests[person.key] = digests
     return new_digests
 
@@ -104,7 +103,7 @@ def as_planned(content: SealContent) -> SealContent:
     return replace(content, pixels=None)
 
 
-def list_differences(doctor: Doctor, seal: LiveSeal, site_key: SiteKey, images: ImageExaminer) -> list[Field]:
+def list_differences(doctor: Doctor, seal: Attempt, site_key: SiteKey, images: ImageExaminer) -> list[Field]:
     """Return the fields in which a row differs from its seal; a field that the row does not give is not compared."""
     content = seal.content
     if content is None:  # adopted: its content is not known
@@ -122,19 +121,19 @@ def list_differences(doctor: Doctor, seal: LiveSeal, site_key: SiteKey, images: 
     return [field for field, differs in differences.items() if differs]
 
 
-def has_other_staff_no(doctor: Doctor, person: PersonHistory, site_key: SiteKey) -> bool:
+def has_other_staff_no(doctor: Doctor, person: Person, site_key: SiteKey) -> bool:
     """Return whether a row has another staff number than the one by which the ledger knows the person."""
     staff_no = doctor.comparable_staff_no
-    return bool(staff_no and person.staff_no_digest and site_key.digest(staff_no) != person.staff_no_digest)
+    return bool(staff_no and person.staff_no and site_key.digest(staff_no) != person.staff_no)
 
 
-def list_adopted_differences(doctor: Doctor, person: PersonHistory, site_key: SiteKey) -> list[Field]:
+def list_adopted_differences(doctor: Doctor, person: Person, site_key: SiteKey) -> list[Field]:
     """Return the name where a row has another name and another staff number than the doctor of an adopted seal."""
     is_other_person = _has_other_name(doctor, person) and has_other_staff_no(doctor, person, site_key)
     return [Field.NAME] if is_other_person else []
 
 
-def _has_other_name(doctor: Doctor, person: PersonHistory) -> bool:
+def _has_other_name(doctor: Doctor, person: Person) -> bool:
     """Return whether a row has another name than the doctor of a seal, and not only another spelling."""
     content = person.seal.content if person.seal else None
     known = content.name if content else person.name
@@ -142,7 +141,7 @@ def _has_other_name(doctor: Doctor, person: PersonHistory) -> bool:
 
 
 def describe_differences(
-    doctor: Doctor, differences: Sequence[Field], person: PersonHistory, site_key: SiteKey
+    doctor: Doctor, differences: Sequence[Field], person: Person, site_key: SiteKey
 ) -> Problem:
     """Return the problem of a person whose row differs from the seal.
 
@@ -223,22 +222,20 @@ class KnownPersons:
                     by_trait[trait].append((person, made))
         return by_trait
 
-    def _list_known_traits(
-        self, person: PersonHistory, made: LiveSeal | CreateAttempt, rows: Sequence[Doctor]
-    ) -> set[Trait]:
+    def _list_known_traits(self, person: Person, made: Attempt, rows: Sequence[Doctor]) -> set[Trait]:
         """Return a person's traits: those of the rows, and the ledger's where all rows are blank; none if none is blank."""
         known: set[Trait] = set()
-        if not any(row.staff_no for row in rows) and person.staff_no_digest:
-            known.add((Field.STAFF_NO, person.staff_no_digest))
+        if not any(row.staff_no for row in rows) and person.staff_no:
+            known.add((Field.STAFF_NO, person.staff_no))
         if not any(row.mobile for row in rows):
-            mobiles = {person.mobile_digest, made.content.mobile if made.content else None}
+            mobiles = {person.mobile, made.content.mobile if made.content else None}
             known |= {(Field.MOBILE, mobile) for mobile in mobiles if mobile}
         if rows and not known:
             return known
         known |= {(Field.NAME, name_key) for name_key in list_name_keys(person, made)}
         return known.union(*(_list_traits(row, self._site_key) for row in rows))
 
-    def get_possibly_same(self, doctor: Doctor) -> tuple[PersonHistory, list[Field]] | None:
+    def get_possibly_same(self, doctor: Doctor) -> tuple[Person, list[Field]] | None:
         """Return the person whom a row may be, and the fields that agree; None for a new person."""
         if not self._by_trait:
             return None
@@ -267,7 +264,7 @@ class KnownPersons:
             return False
 
 
-def get_present_person(doctor: Doctor, snapshot: LedgerSnapshot) -> tuple[PersonHistory, list[Field]] | None:
+def get_present_person(doctor: Doctor, snapshot: LedgerSnapshot) -> tuple[Person, list[Field]] | None:
     """Return the person of another row of this run whose corrected number a row may give, and the fields that agree.
 
     Such a person has a live seal or an unresolved attempt; the conflict of the rows is known already.
@@ -286,7 +283,7 @@ def get_possibly_same_problem(doctor: Doctor) -> Problem | None:
 
 
 def describe_possibly_same(
-    doctor: Doctor, person: PersonHistory, agreeing_fields: Sequence[Field]
+    doctor: Doctor, person: Person, agreeing_fields: Sequence[Field]
 ) -> tuple[Doctor, Problem]:
     """Return the row and the problem that it may be a person with a seal, or with a create that has no verdict.
 
@@ -298,7 +295,7 @@ def describe_possibly_same(
         "agreed": " ".join(agreeing_fields),
     }
     if person.seal:
-        detail |= {"seal": person.seal.seal_id, "day": local_date(person.seal.created_at).isoformat()}
+        detail |= {"seal": person.seal.seal_id or "", "day": local_date(person.seal.made_at).isoformat()}
     elif person.unresolved_attempt:
         detail |= {
             "trace": person.unresolved_attempt.uuid,
@@ -311,7 +308,7 @@ def describe_possibly_same(
     return doctor, Problem(POSSIBLY_SAME, "error", Field.NUMBER, doctor.row.address(Field.NUMBER), detail)
 
 
-def list_name_keys(person: PersonHistory, made: LiveSeal | CreateAttempt) -> set[str]:
+def list_name_keys(person: Person, made: Attempt) -> set[str]:
     """Return the keys of a known person's names: the newest one, and the one that was sent."""
     names = {person.name, made.content.name if made.content else None}
     return {make_name_key(name) for name in names if name}
@@ -326,5 +323,5 @@ def _list_traits(doctor: Doctor, site_key: SiteKey) -> Iterator[Trait]:
         yield Field.MOBILE, site_key.digest(doctor.mobile)
 
 
-def _sort_key(person: PersonHistory, made: LiveSeal | CreateAttempt) -> tuple[float, str]:
-    return made.created_at if isinstance(made, LiveSeal) else made.signed_at, person.key
+def _sort_key(person: Person, made: Attempt) -> tuple[float, str]:
+    return made.made_at if made.has_seal else made.signed_at, person.key

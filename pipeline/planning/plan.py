@@ -19,7 +19,7 @@ from pipeline.domain.run import (
     is_copy_problem,
     is_held_problem,
 )
-from pipeline.domain.seals import Judged, LedgerSnapshot, PersonHistory, SealContent, SealRequest
+from pipeline.domain.seals import Judged, LedgerSnapshot, Person, SealContent, SealRequest
 from pipeline.domain.service_codes import has_reason
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import NotReadNow, isolate_row_failure
@@ -86,7 +86,7 @@ class ImageOwners:
         self._decided = decided
         self._people = snapshot.people
         self._former = snapshot.former_image_owners
-        self._owners: dict[str, PersonHistory] = {}
+        self._owners: dict[str, Person] = {}
         for person in snapshot.people.values():
             made = person.seal or person.unresolved_attempt
             content = made.content if made else None
@@ -145,7 +145,7 @@ class _Planner:
             row_id=doctor.row_id,
         )
 
-    def _plan_row(self, doctor: Doctor, person: PersonHistory | None, index: int) -> RowPlan:
+    def _plan_row(self, doctor: Doctor, person: Person | None, index: int) -> RowPlan:
         if person is not None and _outweighs_errors(person, doctor):
             if doctor.problems:
                 doctor = replace(doctor, problems=tuple(map(turn_into_warning, doctor.problems)))
@@ -157,9 +157,7 @@ class _Planner:
             return replace(_make_plan(doctor, person, Status.REJECTED, reason), possibly_same=owner)
         return self._plan_unsealed_person(doctor, person)
 
-    def _get_possibly_same(
-        self, doctor: Doctor, person: PersonHistory | None
-    ) -> tuple[PersonHistory, list[Field]] | None:
+    def _get_possibly_same(self, doctor: Doctor, person: Person | None) -> tuple[Person, list[Field]] | None:
         """Return the person whose corrected number a row may give, and the fields that agree.
 
         A person with a seal or an attempt of their own is compared with no one; a redundant copy is decided with its original.
@@ -170,7 +168,7 @@ class _Planner:
             return None
         return get_present_person(doctor, self._snapshot) or self._known_persons.get_possibly_same(doctor)
 
-    def _plan_unsealed_person(self, doctor: Doctor, person: PersonHistory | None) -> RowPlan:
+    def _plan_unsealed_person(self, doctor: Doctor, person: Person | None) -> RowPlan:
         """Return the plan of a row whose person has no seal and no unresolved attempt."""
         if doctor.held_image is not None:
             image = doctor.held_image
@@ -189,9 +187,13 @@ class _Planner:
         waits = person is not None and not self._rules.resend_refused and self._is_exhausted(person, content)
         return _make_plan(doctor, person, Status.FAILED if waits else Status.READY)
 
-    def _is_exhausted(self, person: PersonHistory, content: SealContent) -> bool:
+    def _is_exhausted(self, person: Person, content: SealContent) -> bool:
         """Return whether a refused row waits for changed content or an explicit retry."""
-        refusals = [refusal for refusal in person.refusals if as_planned(refusal.content) == content]
+        refusals = [
+            refusal
+            for refusal in person.refusals
+            if refusal.content is not None and as_planned(refusal.content) == content
+        ]
         if not refusals:
             return False
         code, message = refusals[-1].code or "", refusals[-1].message or ""
@@ -199,7 +201,7 @@ class _Planner:
             return True
         return (local_date(self._rules.now) - local_date(refusals[0].signed_at)).days >= RETRY_DAYS
 
-    def _plan_known_person(self, doctor: Doctor, person: PersonHistory, index: int) -> RowPlan:
+    def _plan_known_person(self, doctor: Doctor, person: Person, index: int) -> RowPlan:
         """Return the plan of a row whose person has a seal or an unresolved attempt: nothing is sent."""
         seal = person.seal
         if seal is None:
@@ -282,7 +284,7 @@ class _Planner:
         return row_plan
 
 
-def _plan_failed_row(doctor: Doctor, person: PersonHistory | None, failure: Problem) -> RowPlan:
+def _plan_failed_row(doctor: Doctor, person: Person | None, failure: Problem) -> RowPlan:
     """Return the plan of a row over which planning failed: what the ledger knows of its person; nothing is sent."""
     status = Status.REJECTED
     if person is not None and person.unresolved_attempt is not None:
@@ -304,7 +306,7 @@ def _isolate_failure(row_plan: RowPlan, step: Callable[[], RowPlan]) -> RowPlan:
     return isolate_row_failure(step, reject, stage="plan", row_id=row_plan.doctor.row_id)
 
 
-def _outweighs_errors(person: PersonHistory, doctor: Doctor) -> bool:
+def _outweighs_errors(person: Person, doctor: Doctor) -> bool:
     """Return whether the ledger's knowledge of a person outweighs the row's own errors.
 
     An unresolved attempt always does, except on a redundant copy of the row; a seal outweighs what it does not need, and
@@ -340,7 +342,7 @@ def _drop_held_image(doctor: Doctor) -> Doctor:
     return replace(doctor, held_image=None, problems=problems)
 
 
-def _make_plan(doctor: Doctor, person: PersonHistory | None, status: Status, *reasons: Problem) -> RowPlan:
+def _make_plan(doctor: Doctor, person: Person | None, status: Status, *reasons: Problem) -> RowPlan:
     """Return a row's plan with the seal name that its person has already, and with problems beside the doctor's."""
     seal_name = person.seal_name if person else None
     return RowPlan(doctor, status, seal_name, person, problems=(*doctor.problems, *reasons))

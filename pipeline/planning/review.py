@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pipeline.domain.roster import Doctor, ImageFile
 from pipeline.domain.run import Review, RowPlan
-from pipeline.domain.seals import PersonHistory
+from pipeline.domain.seals import Person
 from pipeline.intake.pairing.decided_pictures import DecidedPictures
 
 
@@ -19,7 +19,7 @@ def make_review(doctor: Doctor, image: ImageFile, decided: DecidedPictures) -> R
 
 
 def offer_held_image(
-    row_plan: RowPlan, people: Mapping[str, PersonHistory], decided: DecidedPictures | None
+    row_plan: RowPlan, people: Mapping[str, Person], decided: DecidedPictures | None
 ) -> RowPlan:
     """Let a person decide on a picture that may be an earlier doctor's, where nothing else is wrong with the row.
 

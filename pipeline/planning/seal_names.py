@@ -70,12 +70,14 @@ class SealNamer:
         if person.seal_name not in self._reusable or not person.refusals:
             return person.seal_name
         last = person.refusals[-1].content
-        return person.seal_name if doctor.name == last.name or last.seal_name else None
+        if last is not None and doctor.name != last.name and not last.seal_name:
+            return None
+        return person.seal_name
 
     def _check_roster_name(self, row_plan: RowPlan, name: str) -> Iterator[Problem]:
         """Yield the problems that forbid the roster's own name."""
         doctor, person = row_plan.doctor, row_plan.history
-        if person and person.seal_name and person.seal_name != name and person.seal_name_locked:
+        if person and person.seal_name and person.seal_name != name and person.is_seal_name_locked:
             yield _build_problem("SEAL_NAME_FROZEN", doctor, found=name, frozen=person.seal_name)
         if self._is_of_another(name, doctor) or name in _names_of_others(row_plan):
             yield _build_problem("SEAL_NAME_DUPLICATE", doctor, found=name)

@@ -33,7 +33,7 @@ from pipeline.domain.service_codes import (
 )
 from pipeline.errors import isolate_row_failure
 from pipeline.messages.areas import is_known
-from pipeline.messages.catalogue import load_texts, make_finished_message, make_message
+from pipeline.messages.catalogue import join_messages, load_texts, make_finished_message, make_message
 from pipeline.messages.problems import (
     get_problem_kind_if_known,
     has_words_of_warning,
@@ -139,12 +139,23 @@ def _list_reasons(
         yield lost or presenter.render(key, code=outcome.code or "—", message=text)
         if outcome.status is Status.FAILED and describe is None:  # a marked copy has a note for it
             yield _advise_on_code(outcome.code, presenter)
-    if outcome.status in UNRESOLVED_STATUSES:
+    contradicting = get_contradicting_seal_ids(outcome)
+    if contradicting is not None:
+        yield presenter.render("reason.contradicting", seal_ids=contradicting)
+    elif outcome.status in UNRESOLVED_STATUSES:
         yield presenter.render(f"reason.{outcome.status.value}")
     if outcome.status is Status.NOT_SENT and not outcome.errors and not has_answer:
         yield presenter.render("reason.not_sent")
     for problem in sorted(outcome.problems, key=lambda problem: problem.severity):
         yield describe(problem) if describe else describe_problem(problem, presenter)
+
+
+def get_contradicting_seal_ids(outcome: RowOutcome) -> Message | None:
+    """Return the SealIds of a doctor whose creates contradict each other, None for any other row."""
+    history = outcome.row_plan.history
+    if outcome.status not in UNRESOLVED_STATUSES or history is None or not history.is_contested:
+        return None
+    return join_messages(history.contradicting_seal_ids or ("—",))
 
 
 def explain_answer(outcome: RowOutcome, message: str, presenter: Presenter) -> str:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pipeline.domain.masking import Masker
     from pipeline.domain.roster import FileReport, UnassignedFile
     from pipeline.domain.service_codes import ResponsibleRole
-    from pipeline.ledger.protocol import RunRecord
+    from pipeline.ledger.records import RunRecord
 
 REVIEW_PAGE, REPORT_PAGE = "review.html", "report.html"
 # time alone does not remove what stopped these runs
@@ -48,6 +48,7 @@ LASTING_HALTS = frozenset({"DISK", "LEDGER", "SAME_REFUSAL", "SEALS_EXIST", "TOO
 EXIT_ATTENTION, EXIT_HALTED, EXIT_LATER = 3, 4, 5
 FOREIGN_ANSWER = "unreadable"  # code of a row
 _FILES_NAMED = 3
+_HELP_OF_READING = (" check --help", " run --help", " retry --help")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,6 @@ class NextStep:
 
     @property
     def command(self) -> str | None:
-        """The first command."""
         return self.commands[0] if self.commands else None
 
     def render_commands(self, language: str) -> tuple[str, ...]:
@@ -93,30 +93,23 @@ class CommandLine:
         """Return a command line."""
         return " ".join((self.invocation, *(quote(word) for word in words)))
 
-    def repeat_run(self, record: RunRecord | None) -> str:
-        """Return the `run` that reads the rosters of an earlier run again."""
-        if (
-            record is None
-            or record.command not in {"run", "retry"}
-            or set(record.rosters) == set(self.rosters)
-        ):
-            return self.build("run")
-        seals = ("--seals", record.seals) if record.seals and record.seals != self.seals else ()
-        words = (*record.rosters, *seals)
-        if not all(map(_can_be_typed, words)):
-            return self.build("retry")  # reads the same rosters, and names none
-        return self.build("run", *words)
+    def repeat_run(self, record: RunRecord | None, command: str = "run") -> str:
+        """Return the command over the rosters of an earlier run, as they were typed; its help where they may not be shown."""
+        if record is None or not is_shown(record):
+            return self.build(command, *(() if record is None else ("--help",)))
+        return _join_words(self.build(command), record.content.get("arguments", ""))
 
     def repeat(self, record: RunRecord) -> str:
         """Return the command that does again what an earlier command did."""
-        if record.command in {"retry", "resolve"}:
-            return self.build(record.command)
-        return self.repeat_run(record)
+        if record.command == "resolve":
+            return self.build("resolve")
+        return self.repeat_run(record, "retry" if record.command == "retry" else "run")
 
 
-def _can_be_typed(word: str) -> bool:
-    """Return whether a word of a recorded command may be shown and means what it meant: the path of a file that is gone is masked."""
-    return mask_text(word) == word and "*" not in word
+def is_shown(record: RunRecord) -> bool:
+    """Return whether the rosters and folders that a run was given can be typed: a masked name cannot."""
+    arguments = record.content.get("arguments", "")
+    return mask_text(arguments) == arguments and "*" not in arguments
 
 
 # -- a run
@@ -130,7 +123,7 @@ class RunState:
     command: str  # check | run | retry | resolve
     again: str  # the check or run over the same rosters
     send_again: str  # the command that sends what was not sent
-    is_shown: bool = True  # False: rosters and folders were named that cannot be shown
+    retry: str  # the retry over the same rosters
     rows: Sequence[EndedRow] = ()
     exit: int = 0
     halt_code: str = ""
@@ -140,7 +133,6 @@ class RunState:
     is_of_existing_names: bool = False  # stopped because seals with the names of these rows exist
     file_steps: Sequence[NextStep] = ()  # on rosters that were not read
     unresolved: int = 0  # creates without a verdict
-    kept_answers: int = 0  # creates whose answer the results keep, because the ledger could not be written
     absent: int = 0  # those of people who are not in these rosters
     copies_folder: str | None = None  # the folder of marked copies that hold every row to correct
     roster_folders: str = ""
@@ -158,7 +150,18 @@ class RunState:
 
 
 def list_steps(state: RunState) -> list[NextStep]:
-    """Return the steps after a run, at least one.
+    """Return the steps after a run, at least one."""
+    return list(map(note_unshown, _list_all_steps(state)))
+
+
+def note_unshown(step: NextStep) -> NextStep:
+    """Add the note that the rosters and folders of a run may not be shown, where a step names a command's help in their place."""
+    is_help = any(command.endswith(_HELP_OF_READING) for command in step.commands)
+    return replace(step, notes=(*step.notes, make_message("next.unshown"))) if is_help else step
+
+
+def _list_all_steps(state: RunState) -> list[NextStep]:
+    """Return the steps after a run.
 
     The first are on what blocks everything, then on rows that a run sends as they are, rows to correct, and decisions.
     """
@@ -167,7 +170,7 @@ def list_steps(state: RunState) -> list[NextStep]:
         *_list_saving_steps(state),
         *_list_halt_steps(state),
         *_list_unsent_steps(state, tasks),
-        *(_note_unshown(state, step) for step in state.file_steps),
+        *state.file_steps,
         *_list_picture_steps(state, tasks),
     ]
     state = replace(state, rows=[row for row in state.rows if not _waits_for_folder(state, row)])
@@ -181,17 +184,17 @@ def list_steps(state: RunState) -> list[NextStep]:
     if steps:
         return steps
     if state.unfilled_rosters:
-        return [_note_unshown(state, make_step("next.fill", state.again, files=state.unfilled_rosters))]
+        return [make_step("next.fill", state.again, files=state.unfilled_rosters)]
     key = {EXIT_ATTENTION: "next.decided", EXIT_LATER: "status_interrupted"}.get(state.exit, "next.nothing")
-    return [_note_unshown(state, make_step(key, state.again))]
+    return [make_step(key, state.again)]
 
 
 def _list_saving_steps(state: RunState) -> Iterator[NextStep]:
     """Yield what is done about a roster that is open in Excel or WPS: its unsaved changes come before anything is sent."""
     if state.is_roster_open and state.command == "check":
-        yield _note_unshown(state, make_step("next.saved_check", state.again))
+        yield make_step("next.saved_check", state.again)
     elif state.is_roster_open:
-        yield _note_unshown(state, make_step("next.saved", state.send_again))
+        yield make_step("next.saved", state.send_again)
 
 
 def _list_halt_steps(state: RunState) -> Iterator[NextStep]:
@@ -205,7 +208,7 @@ def _list_halt_steps(state: RunState) -> Iterator[NextStep]:
         yield make_step("next.plan_changed", state.command_line.build("check"))
     elif state.halt_code in PLAN_GUARDS:
         key = "next.missing_roster" if state.halt_code == "ROSTER_MISSING" else "next.guarded"
-        yield _note_unshown(state, make_step(key, state.again))
+        yield make_step(key, state.again)
     if state.is_of_existing_names:
         yield make_step("next.adopt", state.command_line.build("adopt", "--help"))
 
@@ -216,7 +219,7 @@ def _list_picture_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Ne
     rejected = [row for row in state.rows if row.status is Status.REJECTED]
     without = [row for row in rejected if any(error.code == "IMAGE_MISSING" for error in row.errors)]
     if state.are_seals_misread:
-        yield _note_unshown(state, make_step("next.misread", f"LC_ALL=C.UTF-8 {command}"))
+        yield make_step("next.misread", f"LC_ALL=C.UTF-8 {command}")
     elif without and state.missing_seals is not None:
         yield make_step("next.no_seals", command, n=len(without), folder=state.missing_seals)
     elif without and state.empty_seals is not None:
@@ -249,9 +252,7 @@ def _waits_for_folder(state: RunState, row: EndedRow) -> bool:
 
 
 def _list_unsent_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
-    """Yield what enters answers that the ledger lacks, and sends the rows whose turn did not come; none needs a correction."""
-    if state.kept_answers:
-        yield make_step("next.kept", state.send_again, n=state.kept_answers)
+    """Yield what sends the rows whose turn did not come; none needs a correction."""
     unsent = tasks[RowTask.SEND]
     if unsent and state.command == "retry" and not state.halt_code:
         yield make_step("next.left_to_run", state.again, n=unsent)
@@ -286,7 +287,7 @@ def _list_correction_steps(
             key = "next.check_pictures" if pictures else ""
         if key:
             detail = {"folder": state.roster_folders, "copies": state.copies_folder, "sheet": sheet}
-            yield _note_unshown(state, make_step(key, state.again, **detail))
+            yield make_step(key, state.again, **detail)
         return
     if to_correct:
         yield make_step(
@@ -323,7 +324,7 @@ def _list_resend_steps(
     state: RunState, to_correct: Sequence[EndedRow], pictures: int, commands: Collection[str]
 ) -> Iterator[NextStep]:
     """Yield what sends rows once they are corrected: a `run`, or `retry` for those that the service refused."""
-    retry, sheet = state.command_line.build("retry"), make_message("sheet.fix")
+    sheet = make_message("sheet.fix")
     failed = sum(row.status is Status.FAILED for row in to_correct)
     rejected = len(to_correct) - failed
     has_command = state.send_again in commands
@@ -331,10 +332,10 @@ def _list_resend_steps(
         yield make_step("next.fix", state.send_again, n=rejected, sheet=sheet)
     elif pictures and not failed and not has_command:
         yield make_step("next.pictures_now", state.send_again, n=pictures)
-    if failed and state.send_again == retry and (rejected or has_command):
+    if failed and state.command == "retry" and (rejected or has_command):
         yield make_step("next.failed_too", n=failed, sheet=sheet)
     elif failed:
-        yield make_step("next.failed", retry, n=failed, sheet=sheet)
+        yield make_step("next.failed", state.retry, n=failed, sheet=sheet)
 
 
 def _list_decision_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[NextStep]:
@@ -372,21 +373,15 @@ def _list_ready_steps(state: RunState, tasks: Counter[RowTask]) -> Iterator[Next
     if ready and not state.has_tenant:
         yield make_step("next.configure", n=ready)
     elif ready and not state.is_roster_open and not state.has_misspelt_titles:
-        yield _note_unshown(state, make_step("next.run", state.send_again, n=ready))
+        yield make_step("next.run", state.send_again, n=ready)
         if state.review_page is not None and not to_review:
             yield make_step("next.look", state.command_line.build("serve", "--open"), page=state.review_page)
-
-
-def _note_unshown(state: RunState, step: NextStep) -> NextStep:
-    """Add the note that the rosters and folders of this run may not be shown, where that is so."""
-    return step if state.is_shown else replace(step, notes=(make_message("next.unshown"),))
 
 
 # -- a run that has just ended
 
 
 def list_run_steps(report: RunReport, masker: Masker) -> list[NextStep]:
-    """Return the steps after a run."""
     return list_steps(_make_run_state(report, masker))
 
 
@@ -396,9 +391,7 @@ def _make_run_state(report: RunReport, masker: Masker) -> RunState:
     instead = () if is_shown else ("--help",)
     command_line = CommandLine(report.invocation)
     repeated = _name_repeated_command(report)
-    send_again = _build_with_arguments(report, "run", *instead)
-    if report.command == "retry" or (report.command == "run" and not is_shown):
-        send_again = command_line.build("retry")  # it needs none of the arguments
+    retry = _build_with_arguments(report, "retry", *instead)
     tasks = {RowTask.CORRECT} if report.seals else {RowTask.CORRECT, RowTask.ADD_PICTURE}
     to_correct = [row for row in report.outcomes if choose_task(row) in tasks]
     paths = [row.doctor.row.origin.path for row in to_correct]
@@ -407,8 +400,8 @@ def _make_run_state(report: RunReport, masker: Masker) -> RunState:
         command_line=command_line,
         command=report.command,
         again=_build_with_arguments(report, repeated, *instead),
-        send_again=send_again,
-        is_shown=is_shown,
+        send_again=retry if report.command == "retry" else _build_with_arguments(report, "run", *instead),
+        retry=retry,
         rows=report.outcomes,
         exit=report.halt.exit if report.halt else 0,
         halt_code=report.halt.code if report.halt else "",
@@ -420,11 +413,8 @@ def _make_run_state(report: RunReport, masker: Masker) -> RunState:
         is_limited_to_people="--only" in report.restrictions,
         is_of_existing_names=report.halt is not None and report.halt.is_of_existing_names,
         file_steps=list(_list_file_steps(report)),
-        unresolved=sum(
-            row.status in UNRESOLVED_STATUSES and not row.waits_for_ledger for row in report.outcomes
-        ),
+        unresolved=sum(row.status in UNRESOLVED_STATUSES for row in report.outcomes),
         is_roster_open=any(notice.code == "ROSTER_OPEN" for notice in report.notices),
-        kept_answers=sum(row.waits_for_ledger for row in report.outcomes),
         absent=report.absent_unresolved,
         copies_folder=masker.mask_path(report.out / COPIES) if are_copied else None,
         roster_folders=", ".join(dict.fromkeys(_name_folder(path.parent, masker) for path in paths)),
@@ -535,9 +525,7 @@ def _list_file_steps(report: RunReport) -> Iterator[NextStep]:
 
 def _repeat_without(report: RunReport, files: Sequence[FileReport], *, command: str = "") -> str:
     """Return the command that reads the same rosters again, without files that are none; of a run another ``command``."""
-    if report.command == "retry":
-        return CommandLine(report.invocation).build("retry")
-    repeated = command or _name_repeated_command(report)
+    repeated = command or report.command
     if not _are_arguments_shown(report):
         return _build_with_arguments(report, repeated, "--help")
     arguments = f" {report.arguments} "
@@ -547,6 +535,5 @@ def _repeat_without(report: RunReport, files: Sequence[FileReport], *, command: 
 
 
 def name_files(files: Iterable[Path]) -> str:
-    """Return the names of the first files."""
     names = [mask_text(file.name) for file in files]
     return ", ".join(names[:_FILES_NAMED]) + (" …" if len(names) > _FILES_NAMED else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,23 +10,15 @@ from pipeline.clock import shown, stamp
 from pipeline.domain.roster import Field
 from pipeline.domain.row_tasks import RowTask, choose_task, get_detail, get_known_person
 from pipeline.domain.run import EndedRow, Status, has_doubtful_picture, is_held_problem
-from pipeline.messages.catalogue import make_message
+from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.messages.problems import get_problem_kind_if_known
 from pipeline.messages.service_errors import get_halt_advice, get_refusal_advice
-from pipeline.reports.next_steps import CommandLine, NextStep, make_step
+from pipeline.reports.next_steps import CommandLine, NextStep, make_step, note_unshown
 
 if TYPE_CHECKING:
+    from pipeline.domain.seals import Attempt
     from pipeline.domain.service_codes import ResponsibleRole
-    from pipeline.ledger.protocol import RunRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenCreate:
-    """A create without a verdict."""
-
-    trace_id: str
-    seal_name: str
-    replayable_until: float  # unix seconds: later, the service accepts no copy of it
+    from pipeline.ledger.records import RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +30,19 @@ class PersonState:
     row: EndedRow | None  # the newest
     is_gone: bool  # the newest runs do not see the doctor any more
     is_run_under_way: bool
-    open_create: OpenCreate | None
+    open_create: Attempt | None
+    contradicting: Sequence[str]  # SealIds of which one is to be chosen
     seal_id: str | None
     refusal_code: str  # of the last create
     last_run: RunRecord | None  # that saw the doctor
 
 
-def choose_person_step(person: PersonState) -> NextStep:  # noqa: PLR0911 - one for each status
+def choose_person_step(person: PersonState) -> NextStep:
     """Return what to do next about a doctor."""
+    return note_unshown(_choose_step(person))
+
+
+def _choose_step(person: PersonState) -> NextStep:  # noqa: PLR0911 - one for each status
     if person.is_run_under_way and person.status not in {Status.SEALED, Status.UNCHANGED}:
         return make_step("step.under_way", person.command_line.build("status"))
     match person.status:
@@ -78,13 +76,18 @@ def _resolve_create(person: PersonState) -> NextStep:
     build = person.command_line.build
     if person.status is Status.EXISTS:
         text = make_message("step.exists", seal=create.seal_name)
-        alternative = build("resolve", create.trace_id, "--not-theirs")
+        alternative = build("resolve", create.uuid, "--not-theirs")
     else:
-        moment = shown(stamp(create.replayable_until), to=19)
-        text = make_message("step.unknown", seal=create.seal_name, moment=moment)
-        alternative = build("resolve", create.trace_id, "--not-created", "--sure")
-    commands = (build("resolve", create.trace_id, "--seal-id", "SEALID"), alternative)
-    return NextStep(text, commands, "it", is_decision=True)
+        moment = shown(stamp(create.dead_at), to=19)
+        key = "step.contradicting" if create.is_contested else "step.unknown"
+        text = make_message(key, seal=create.seal_name, moment=moment)
+        alternative = build("resolve", create.uuid, "--not-created", "--sure")
+    choice = build("resolve", create.uuid, "--seal-id", "SEALID")
+    if create.has_own_seal:
+        seal_ids = person.contradicting
+        text = make_message("step.choose_seal", n=len(seal_ids), seal_ids=join_messages(seal_ids))
+        return NextStep(text, (choice,), "it", is_decision=True)
+    return NextStep(text, (choice, alternative), "it", is_decision=True)
 
 
 def _decide_on_change(person: PersonState) -> NextStep:
@@ -107,7 +110,7 @@ def _decide_on_change(person: PersonState) -> NextStep:
 def _follow_advice(person: PersonState) -> NextStep:
     """Return what the code of a refusal asks for: rows are corrected, all else is put right elsewhere."""
     advice = get_refusal_advice(person.refusal_code)
-    retry = person.command_line.build("retry")
+    retry = person.command_line.repeat_run(person.last_run, "retry")
     if advice.who == "clerk":
         notes = (advice.as_message(), make_message("step.waits"))
         return NextStep(make_message("step.fix_roster"), (retry,), advice.who, notes)

@@ -54,7 +54,6 @@ class Presenter:
         return self.render(f"separator.{separator}").join(filter(None, parts))
 
     def name_status(self, status: ShownStatus) -> str:
-        """Return a status as people read it."""
         return get_words(f"status.{status}")[self.language]  # without blanks: 100,000 a run
 
     def name_field(self, name: Field | str) -> str:

@@ -80,7 +80,6 @@ def _record_outcome(outcome: RowOutcome, *, run: str, presenter: Presenter) -> R
         trace_id=outcome.trace_id,
         attempts=outcome.attempts,
         service=_record_answer(outcome, presenter),
-        kept_answer=outcome.kept_answer,
     )
 
 
@@ -148,7 +147,6 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
         "exit": report.exit,
         "tenant": report.tenant,
         "contract": report.contract,
-        **({"receipts": report.receipts} if report.receipts else {}),
         "rows": len(report.outcomes),
         **({"accepted_guards": True} if report.accepted_guards else {}),
         **({"superseded": True} if report.is_superseded else {}),
@@ -171,14 +169,14 @@ def run_record(report: RunReport, masker: Masker | None = None) -> dict[str, obj
             else {}
         ),
         **({"auto_sign": report.auto_sign.to_dict()} if report.auto_sign else {}),
-        "files": _list_files(report, anonymize),
+        **_record_inputs(report, anonymize),
         "versions": {"esign-import": __version__, "python": platform.python_version()},
     }
 
 
 def start_record(report: RunReport, masker: Masker) -> dict[str, object]:
-    """Return what is known of run.json when a run begins: the files that it has read."""
-    return {"files": _list_files(report, _make_anonymizer(report, masker))}
+    """Return what is known of run.json when a run begins: what it was given, and the files that it has read."""
+    return _record_inputs(report, _make_anonymizer(report, masker))
 
 
 def _make_anonymizer(report: RunReport, masker: Masker | None) -> Callable[[str], str]:
@@ -186,6 +184,15 @@ def _make_anonymizer(report: RunReport, masker: Masker | None) -> Callable[[str]
     mask_text = (masker or Presenter.for_report(report, "en").masker).mask_text
     names = {name for outcome in report.outcomes if (name := outcome.doctor.display_name)}
     return lambda text: hide_names(mask_text(text), names)
+
+
+def _record_inputs(report: RunReport, anonymize: Callable[[str], str]) -> dict[str, object]:
+    """Return the rosters and pictures as they were typed, the folder of pictures, and the files of the rosters."""
+    return {
+        **({"arguments": anonymize(report.arguments)} if report.arguments else {}),
+        **({"seals": anonymize(str(report.seals.absolute()))} if report.seals else {}),
+        "files": _list_files(report, anonymize),
+    }
 
 
 def _list_files(report: RunReport, anonymize: Callable[[str], str]) -> list[dict[str, object]]:
@@ -196,6 +203,7 @@ def _list_files(report: RunReport, anonymize: Callable[[str], str]) -> list[dict
             "status": file_report.status,
             "codes": list(file_report.codes),
             "rows": file_report.rows,
+            **({"digests": dict(file_report.digests)} if file_report.digests else {}),
             **({"copy": anonymize(f"{COPIES}/{copy.name}")} if copy else {}),
         }
         for file_report in report.files

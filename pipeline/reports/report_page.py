@@ -17,7 +17,6 @@ from pipeline.domain.run import (
     count_shown_statuses,
     get_shown_status,
 )
-from pipeline.reports.earlier_results import is_create
 from pipeline.reports.explanations import (
     describe_code,
     describe_file,
@@ -54,6 +53,7 @@ MAX_ROWS = 5_000  # in the page; a phone still opens it
 MAX_FILES = 60
 MAX_TEXT = 400  # characters of a text in the table
 UPLOAD = "UploadFiles"
+CREATE_ENDS_WITH = "CreatePreparedPersonalEsign"  # the create's name, in every product of the service
 # of the values that a row shows when it is opened: the key of its name
 _LABELS = {
     "number": "col.number",
@@ -169,7 +169,7 @@ def _describe_traffic(report: RunReport, presenter: Presenter) -> dict[str, obje
 
 def _name_action(action: str, presenter: Presenter) -> str:
     """Return the reader's name of an action; an action without one keeps its own."""
-    if is_create(action):
+    if action.endswith(CREATE_ENDS_WITH):
         return presenter.render("report.create")
     return presenter.render("report.upload") if action == UPLOAD else action
 

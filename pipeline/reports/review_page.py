@@ -46,7 +46,6 @@ Value = TypeVar("Value", bound=Hashable)
 def write_review(
     report: RunReport, path: Path, *, presenter: Presenter, previews: PreviewLoader | None
 ) -> Path:
-    """Write the page and return its path."""
     values = _collect_values(report, presenter, previews)
     return write_page(path, "review.html", presenter.language, values)
 

@@ -103,7 +103,6 @@ class RowNotes:
 
 
 def build_row_notes(outcome: RowOutcome, presenter: Presenter) -> RowNotes:
-    """Return the notes of a row."""
     row = outcome.doctor.row
     return RowNotes(
         row.origin.sheet,

@@ -120,7 +120,7 @@ def display_last_attempt(outcome: RowOutcome) -> str:
     if moment is None and history and history.unresolved_attempt:
         moment = history.unresolved_attempt.signed_at
     elif moment is None and history and history.seal:
-        moment = history.seal.created_at
+        moment = history.seal.made_at
     return "" if moment is None else stamp(moment)[:19].replace("T", " ")
 
 

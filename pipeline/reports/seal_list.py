@@ -37,7 +37,8 @@ class ListedSeal:
     created: str  # local time
     run: str | None  # None: adopted
     in_roster: bool | None  # of the last complete run or a later one; None: none was complete
-    abandoned: str | None  # local time; None: it is the doctor's seal
+    contradicting: bool  # another create of the doctor contradicts it; which one counts is not resolved
+    abandoned: str | None  # local time; None: it is the doctor's seal, unless it is contradicting
 
     def to_dict(self) -> dict[str, Any]:
         """Return the seal as `export --json` shows it."""
@@ -54,10 +55,17 @@ def build_seal_frame(seals: Sequence[ListedSeal], presenter: Presenter | None = 
     if presenter is not None:
         answers = {True: presenter.render("seals.yes"), False: presenter.render("seals.no")}
         frame["in_roster"] = frame["in_roster"].map(answers)
-        states = {True: presenter.render("seals.is_live"), False: presenter.render("seals.is_abandoned")}
-        frame.insert(len(frame.columns) - 1, "state", frame["abandoned"].isna().map(states))
+        states = [presenter.render(f"seals.is_{_get_state(seal)}") for seal in seals]
+        frame.insert(len(frame.columns) - 1, "state", states)
+        frame = frame.drop(columns="contradicting")
         frame = frame.rename(columns={name: presenter.render(f"seals.{name}") for name in frame.columns})
     return frame.fillna("")
+
+
+def _get_state(seal: ListedSeal) -> str:
+    if seal.contradicting:
+        return "contradicting"
+    return "live" if seal.abandoned is None else "abandoned"
 
 
 def write_seal_workbook(

@@ -48,7 +48,6 @@ class FixLine:
 
     @property
     def row(self) -> Row:
-        """The row of the roster."""
         return self.outcome.doctor.row
 
 

@@ -78,7 +78,6 @@ class Styles:
 
 
 def colour_status(status: ShownStatus) -> Look:
-    """Return the colours of a status."""
     fill, ink = COLOURS[status]
     return {"bg_color": fill, "font_color": ink}
 

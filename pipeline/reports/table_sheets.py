@@ -8,7 +8,12 @@ from itertools import islice
 
 from pipeline.domain.roster import FileReport, SkippedLine
 from pipeline.domain.run import UNRESOLVED_STATUSES, RowOutcome, RunReport, Status, get_shown_status
-from pipeline.reports.explanations import describe_lost_answer, explain_answer, list_reasons
+from pipeline.reports.explanations import (
+    describe_lost_answer,
+    explain_answer,
+    get_contradicting_seal_ids,
+    list_reasons,
+)
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.row_values import (
     display_last_attempt,
@@ -113,9 +118,14 @@ def _describe_sent_size(outcome: RowOutcome, presenter: Presenter) -> str:
 
 def _describe_resolution(outcome: RowOutcome, presenter: Presenter) -> str:
     """Return how an unresolved row is resolved."""
-    if outcome.waits_for_ledger:
-        return presenter.render("settle.kept", seal_id=outcome.unproven_seal_id)
-    text = presenter.render(f"settle.{outcome.status.value}", seal=display_seal_name(outcome) or "—")
+    contradicting = get_contradicting_seal_ids(outcome)
+    if contradicting is None:
+        key, values = f"settle.{outcome.status.value}", {"seal": display_seal_name(outcome) or "—"}
+    else:
+        attempt = outcome.row_plan.history and outcome.row_plan.history.unresolved_attempt
+        key = "settle.choose_seal" if attempt and attempt.has_own_seal else "settle.contradicting"
+        values = {"seal_ids": contradicting.render(presenter.language)}
+    text = presenter.render(key, **values)
     if outcome.unproven_seal_id:
         text += " " + presenter.render("settle.evidence", seal_id=outcome.unproven_seal_id)
     return presenter.mask_text(text)

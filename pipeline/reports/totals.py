@@ -113,7 +113,6 @@ def count_departments(
 
 
 def needs_action(outcome: RowOutcome) -> bool:
-    """Return whether a row needs action."""
     if outcome.status in NEEDS_NOTHING:
         return has_doubtful_picture(outcome)
     return not is_redundant_copy(outcome)

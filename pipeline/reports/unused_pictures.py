@@ -140,7 +140,6 @@ class UnusedPictures:
         }
 
     def describe_on_page(self, picture: UnusedPicture) -> dict[str, object]:
-        """Return a picture as a page shows it."""
         thumbnail = self.load_thumbnail(picture)
         return {
             "source": embed_image(thumbnail, "png") if thumbnail else "",

@@ -16,6 +16,7 @@ from xlsxwriter.exceptions import FileCreateError
 
 from pipeline.domain.results_format import (
     OUTCOMES,
+    PLAN,
     PROPERTY,
     PROPERTY_VALUE,
     RUN_PROPERTY,
@@ -24,7 +25,6 @@ from pipeline.domain.results_format import (
 )
 from pipeline.domain.row_record import SCHEMA
 from pipeline.domain.run import RunReport
-from pipeline.reports.earlier_results import PLAN
 from pipeline.reports.folder_links import FolderLinks
 from pipeline.reports.html_pages import LAYOUT, load_template
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE

@@ -23,7 +23,7 @@ from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor, Field, FileReport, Problem, Row
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import RunRequest
-from pipeline.domain.seals import PersonHistory, fold_seal_id, is_seal_id, list_doctor_texts
+from pipeline.domain.seals import Person, fold_seal_id, is_seal_id, list_doctor_texts
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
 from pipeline.esign.contracts import list_sent_texts
@@ -32,9 +32,8 @@ from pipeline.intake.fields.normalize import strip_quotes
 from pipeline.intake.fields.validate import validate_rows
 from pipeline.intake.layout.column_titles import fold_title
 from pipeline.intake.read_rosters import is_results_workbook, read_rosters
-from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.ownership import WarningOutput
-from pipeline.ledger.protocol import AdoptedSeal
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import AdoptedSeal
 from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import join_messages, make_finished_message, make_message
 from pipeline.planning.known_people import unite_persons
@@ -44,7 +43,7 @@ from pipeline.resolution.decide import describe_recorded_seal
 from pipeline.workflow import stage_settings
 from pipeline.workflow.recorded_runs import RUN
 from pipeline.workflow.run_request import build_request
-from pipeline.workflow.tenant_ledger import lock_ledger_for_adoption
+from pipeline.workflow.tenant_ledger import WarningOutput, lock_ledger
 
 SEAL_ID_TITLES = frozenset(
     fold_title(title)
@@ -103,7 +102,7 @@ def adopt_seals(
     warnings: WarningOutput,
 ) -> AdoptableSeals:
     """Enter the seals that a file gives, all or none; a missing ledger is made."""
-    with lock_ledger_for_adoption(config, clock, warnings=warnings) as (ledger, site_key):
+    with lock_ledger(config, "adopt", clock, warnings=warnings) as (ledger, site_key):
         request = build_request("adopt", config, clock, invocation=invocation)
         adoptable = _read_seals(file, request, config, ledger, site_key, today=clock.today())
         if adoptable.seals:
@@ -112,7 +111,7 @@ def adopt_seals(
 
 
 def _read_seals(
-    file: Path, request: RunRequest, config: Config, ledger: DatabaseLedger, site_key: SiteKey, *, today: date
+    file: Path, request: RunRequest, config: Config, ledger: Ledger, site_key: SiteKey, *, today: date
 ) -> AdoptableSeals:
     """Read the seals that a file gives; of the outcomes of a run together with the present rosters."""
     if is_results_workbook(file):
@@ -166,8 +165,11 @@ def _claim_by_outcomes(
             seal_name = line.get(Field.SEAL_NAME)
             claims.append(_Claim(key, doctors_by_key[key], line.seal_id or "", seal_name, address))
         else:
-            name = line.get(Field.NAME) or "—"
-            refused[address] = make_message("resolve.several" if keys else "resolve.nobody", name=name)
+            name = line.get(Field.NAME)
+            if name is None:
+                refused[address] = make_message("resolve.no_name")
+            else:
+                refused[address] = make_message("resolve.several" if keys else "resolve.nobody", name=name)
     return claims
 
 
@@ -231,7 +233,7 @@ def _claim_by_sheet(
 def _check_claims(
     claims: Sequence[_Claim],
     refused: dict[LineAddress, Message],
-    ledger: DatabaseLedger,
+    ledger: Ledger,
     site_key: SiteKey,
     *,
     agent: Agent,
@@ -239,7 +241,7 @@ def _check_claims(
     """Compare all claims with the ledger and with each other."""
     seals: list[AdoptedSeal] = []
     known = 0
-    snapshot, ended = ledger.snapshot(), set(map(fold_seal_id, ledger.ended_seals()))
+    snapshot, ended = ledger.snapshot(), set(map(fold_seal_id, ledger.list_seal_ids(ended=True)))
     other_ids = {*ledger.attempt_ids(), *ledger.list_request_ids(), *list_sent_texts(agent)}
     rows_of_person: defaultdict[str, list[int]] = defaultdict(list)
     rows_of_seal_id: defaultdict[str, list[int]] = defaultdict(list)
@@ -248,7 +250,9 @@ def _check_claims(
         rows_of_seal_id[fold_seal_id(claim.seal_id)].append(claim.address.row)
     names = Counter(claim.seal_name for claim in claims)  # elsewhere all seals may bear one name
     owners = {
-        fold_seal_id(history.seal.seal_id): key for key, history in snapshot.people.items() if history.seal
+        fold_seal_id(history.seal.seal_id or ""): key
+        for key, history in snapshot.people.items()
+        if history.seal
     }
     for claim in claims:
         key, doctor, seal_id, seal_name = claim.key, claim.doctor, claim.seal_id, claim.seal_name
@@ -275,12 +279,12 @@ def _check_claims(
 
 
 def _get_conflict(
-    claim: _Claim, history: PersonHistory | None, owner: str, ended: Collection[str], ledger: DatabaseLedger
+    claim: _Claim, history: Person | None, owner: str, ended: Collection[str], ledger: Ledger
 ) -> Message | None:
     """Return why the ledger does not allow a SealId for a doctor."""
     doctor, seal_id = claim.doctor, claim.seal_id
     if history is not None and history.seal is not None:
-        recorded = describe_recorded_seal(ledger, doctor.key or "", history.seal.seal_id)
+        recorded = describe_recorded_seal(ledger, doctor.key or "", history.seal.seal_id or "")
         return make_message(
             "resolve.has_seal", seal_id=history.seal.seal_id, name=doctor.name, recorded=recorded
         )

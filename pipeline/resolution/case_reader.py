@@ -16,7 +16,7 @@ from pipeline.intake.images.image_files import changed_at
 from pipeline.intake.images.prepare import ImageComparer
 from pipeline.intake.pairing.image_index import list_images
 from pipeline.intake.readers.discover import expand_paths
-from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.ledger.ledger import Ledger
 from pipeline.resolution.cases import Case, list_cases, merge_cases
 from pipeline.workflow.import_run import prepare_run
 from pipeline.workflow.stage_settings import build_image_comparer
@@ -36,7 +36,7 @@ class CaseReader:
         self,
         requests: Sequence[RunRequest],
         config: Config,
-        ledger: DatabaseLedger,
+        ledger: Ledger,
         site_key: SiteKey,
         clock: Clock,
     ) -> Sequence[Case]:
@@ -63,13 +63,13 @@ class CaseReader:
         return cases
 
 
-def _digest_state(requests: Sequence[RunRequest], ledger: DatabaseLedger, clock: Clock) -> str | None:
+def _digest_state(requests: Sequence[RunRequest], ledger: Ledger, clock: Clock) -> str | None:
     """Return what stands for all that the cases follow from; None where a file may change without showing it."""
     now, files = clock.now(), sorted(chain.from_iterable(map(_list_files, requests)))
     if any(changed_ns > now * 1e9 - _MOMENT_NS for _, _, changed_ns in files):
         return None
     last_run = ledger.get_last_run()
-    known = (ledger.identify(), last_run and (last_run.run, last_run.finished), clock.today())
+    known = (ledger.count_events(), last_run and (last_run.run, last_run.finished), clock.today())
     return hashlib.sha256(repr((known, files)).encode("utf-8", "surrogateescape")).hexdigest()
 
 

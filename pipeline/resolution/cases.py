@@ -14,13 +14,13 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Field, ImageFile
 from pipeline.domain.run import RowOutcome, RowPlan, Status, get_attempt_status
-from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, PersonHistory
-from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.withdrawal import LastDecision
+from pipeline.domain.seals import Attempt, LedgerSnapshot, Person
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import LastDecision
 from pipeline.messages.catalogue import render
 from pipeline.messages.problems import render_positions
 from pipeline.reports.next_steps import CommandLine, NextStep
-from pipeline.reports.person_step import OpenCreate, PersonState, choose_person_step
+from pipeline.reports.person_step import PersonState, choose_person_step
 from pipeline.resolution.timeline import build_timeline
 
 DecisionKind: TypeAlias = Literal[
@@ -35,18 +35,23 @@ class Case:
     key: str
     status: Status  # unknown, exists, changed; rejected where the row may be a known person's
     name: str = _field(repr=False)
-    history: PersonHistory = _field(repr=False)
+    history: Person = _field(repr=False)
     row_plan: RowPlan | None = _field(default=None, repr=False)  # the roster's row, if it has one
 
     @property
-    def possibly_same(self) -> PersonHistory | None:
+    def possibly_same(self) -> Person | None:
         """The person whose corrected number this row may give."""
         return self.row_plan.possibly_same if self.row_plan else None
 
     @property
-    def attempt(self) -> CreateAttempt | None:
+    def attempt(self) -> Attempt | None:
         """The create without a verdict."""
         return self.history.unresolved_attempt
+
+    @property
+    def must_choose_seal(self) -> bool:
+        """Whether the create made a seal that another create contradicts, so that only a choice resolves it."""
+        return self.attempt is not None and self.attempt.has_own_seal
 
     @property
     def seal_name(self) -> str:
@@ -58,7 +63,7 @@ class Case:
         """The word that means this case and no other: its trace id, its seal's id, or else its key."""
         if self.attempt is not None:
             return self.attempt.uuid
-        return self.history.seal.seal_id if self.history.seal else self.key
+        return (self.history.seal.seal_id if self.history.seal else None) or self.key
 
     @property
     def differing_fields(self) -> list[str]:
@@ -106,6 +111,8 @@ class Case:
 
     def list_kinds(self) -> tuple[DecisionKind, ...]:
         """Return the decisions that the case waits for."""
+        if self.must_choose_seal:
+            return ("created",)
         if self.attempt is not None:
             return "created", "not_theirs" if self.status is Status.EXISTS else "not_created"
         if self.status is Status.CHANGED:
@@ -122,7 +129,7 @@ class Case:
         facts = (
             self.key,
             self.status.value,
-            attempt and (attempt.uuid, attempt.verdict),
+            attempt and (attempt.uuid, attempt.verdict, *self.history.contradicting_seal_ids),
             seal and seal.seal_id,
             self.seal_name,
             same and (same.key, same.seal and same.seal.seal_id, same.unresolved_attempt is not None),
@@ -133,14 +140,7 @@ class Case:
 
     def choose_step(self, command_line: CommandLine) -> NextStep:
         """Return what to find out, and the commands that enter it."""
-        attempt, seal = self.attempt, self.history.seal
-        open_create = (
-            OpenCreate(
-                trace_id=attempt.uuid, seal_name=self.seal_name, replayable_until=attempt.replayable_until
-            )
-            if attempt is not None
-            else None
-        )
+        seal = self.history.seal
         return choose_person_step(
             PersonState(
                 command_line=command_line,
@@ -148,7 +148,8 @@ class Case:
                 row=RowOutcome.of_plan(self.row_plan) if self.row_plan else None,
                 is_gone=False,
                 is_run_under_way=False,
-                open_create=open_create,
+                open_create=self.attempt,
+                contradicting=self.history.contradicting_seal_ids,
                 seal_id=seal.seal_id if seal else None,
                 refusal_code="",
                 last_run=None,
@@ -160,7 +161,7 @@ class Case:
         doctor = self.row_plan.doctor if self.row_plan else None
         identifiers = {self.name, self.seal_name, self.key}
         for history in filter(None, (self.history, self.possibly_same)):
-            identifiers |= {history.key, history.seal.seal_id if history.seal else ""}
+            identifiers |= {history.key, (history.seal.seal_id if history.seal else None) or ""}
             identifiers.add(history.unresolved_attempt.uuid if history.unresolved_attempt else "")
         if doctor is not None:
             identifiers |= {doctor.staff_no or "", doctor.number or "", (doctor.number or "")[-4:]}
@@ -177,7 +178,7 @@ def list_cases(row_plans: Sequence[RowPlan], snapshot: LedgerSnapshot) -> list[C
         if row_plan.doctor.key is not None and _needs_decision(row_plan):
             rows.setdefault(row_plan.doctor.key, row_plan)
     without_row = [
-        Case(key, get_attempt_status(attempt), attempt.content.name, history)
+        Case(key, get_attempt_status(attempt), attempt.sent_name or history.name or "", history)
         for key, history in snapshot.people.items()
         if (attempt := history.unresolved_attempt) is not None and key not in rows
     ]
@@ -204,7 +205,7 @@ def _needs_decision(row_plan: RowPlan) -> bool:
 
 
 def _make_case(key: str, row_plan: RowPlan) -> Case:
-    history = row_plan.history or PersonHistory(key)
+    history = row_plan.history or Person(key)
     attempt = history.unresolved_attempt
     status = get_attempt_status(attempt) if attempt else row_plan.status
     sent = attempt or history.seal
@@ -241,6 +242,7 @@ class WaitingCase:
     host: str | None
     trace_id: str | None
     seal_id_in_answer: str | None  # evidence alone
+    contradicting: tuple[str, ...]  # SealIds of which one is to be chosen
     differs: tuple[str, ...]  # fields in which a row differs from its seal
     possibly_same: PossiblySame | None
 
@@ -269,7 +271,7 @@ def _list_numbers(staff_no: str | None, last_four: str | None, language: str) ->
     return [render(key, language, text=text) for key, text in numbers if text]
 
 
-def was_judged_not_created(ledger: DatabaseLedger, case: Case) -> bool:
+def was_judged_not_created(ledger: Ledger, case: Case) -> bool:
     """Return whether the seal name that exists may be that of an earlier create of the doctor, judged as not created."""
     if case.status is not Status.EXISTS:
         return False
@@ -278,8 +280,7 @@ def was_judged_not_created(ledger: DatabaseLedger, case: Case) -> bool:
     return any(create.uuid in judged and create.seal_name == case.seal_name for create in person.attempts)
 
 
-def describe_case(ledger: DatabaseLedger, case: Case) -> WaitingCase:
-    """Return what is shown of a case."""
+def describe_case(ledger: Ledger, case: Case) -> WaitingCase:
     file: str | None = None
     sheet: str | None = None
     row: int | None = None
@@ -308,7 +309,8 @@ def describe_case(ledger: DatabaseLedger, case: Case) -> WaitingCase:
         sent=stamp(attempt.signed_at) if attempt else None,
         host=attempt.host if attempt else None,
         trace_id=attempt.uuid if attempt else None,
-        seal_id_in_answer=(attempt.unproven_seal_id or None) if attempt else None,
+        seal_id_in_answer=(attempt.seal_id or None) if attempt and attempt.state != "sealed" else None,
+        contradicting=tuple(case.history.contradicting_seal_ids),
         differs=tuple(case.differing_fields),
         possibly_same=_describe_same_person(same_person) if same_person else None,
     )
@@ -318,14 +320,14 @@ def dump_last_decision(last: LastDecision) -> dict[str, Any]:
     """Return a decision that can be withdrawn as `resolve --json` shows it."""
     decision = last.decision
     return {
-        "number": decision.number,
+        "id": decision.id,
         "decision": decision.kind,
         "at": stamp(decision.decided_at),
         "who": decision.who,
         "key": decision.key,
-        "name": last.name,
-        "last_four": (last.id_masked or "")[-4:] or None,
-        "seal_name": last.seal_name,
+        "name": last.person.name,
+        "last_four": (last.person.id_masked or "")[-4:] or None,
+        "seal_name": last.person.seal_name,
         "seal_id": last.seal_id,
     }
 

@@ -12,7 +12,7 @@ from pipeline.domain.masking import mask_id, mask_text
 from pipeline.domain.message import Message
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import (
-    PersonHistory,
+    Person,
     PictureDecision,
     SealContent,
     fold_seal_id,
@@ -27,11 +27,10 @@ from pipeline.esign.products import Agent
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.match_problems import describe_row
-from pipeline.ledger.database_ledger import DatabaseLedger
 from pipeline.ledger.decisions import ADOPT
-from pipeline.ledger.protocol import Decision, LedgerConflict
-from pipeline.ledger.withdrawal import LastDecision
-from pipeline.messages.catalogue import make_message
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import Decision, LastDecision, LedgerConflict
+from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.planning.known_people import build_seal_content
 from pipeline.resolution.cases import Case
 
@@ -57,21 +56,21 @@ class NotSure(UsageError):
 class SealOfAnother(UsageError):
     """The SealId belongs to another person of the ledger, the ``owner``."""
 
-    owner: PersonHistory
+    owner: Person
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionMaker:
     """Enters decisions in the ledger, with who decides, when and why."""
 
-    ledger: DatabaseLedger
+    ledger: Ledger
     name: str
     decided_at: float  # unix seconds
     why: str
     agent: Agent  # who acts in the service's eyes
 
     @classmethod
-    def of_user(cls, user: str, ledger: DatabaseLedger, clock: Clock, why: str, agent: Agent) -> Self:
+    def of_user(cls, user: str, ledger: Ledger, clock: Clock, why: str, agent: Agent) -> Self:
         """Return a user who decides now."""
         return cls(ledger, user, clock.now(), why, agent)
 
@@ -86,10 +85,10 @@ class DecisionMaker:
         decision = Decision(kind, key, self.decided_at, self.name, self.why, **details)
         self._enter(lambda: self.ledger.record_decision(decision))
 
-    def enter_withdrawal(self, number: int) -> None:
+    def enter_withdrawal(self, identity: str) -> None:
         """Enter that a decision does not count any more. UsageError where the ledger forbids it."""
         self._enter(
-            lambda: self.ledger.record_withdrawal(number, now=self.decided_at, who=self.name, why=self.why)
+            lambda: self.ledger.record_withdrawal(identity, now=self.decided_at, who=self.name, why=self.why)
         )
 
     def _enter(self, enter: Callable[[], None]) -> None:
@@ -102,7 +101,6 @@ class DecisionMaker:
             raise UsageError("resolve.not_entered", why=reason) from conflict
 
     def enter_judgement(self, judgement: PictureDecision) -> None:
-        """Enter the judgement of a picture."""
         self.ledger.record_judgement(judgement, now=self.decided_at, who=self.name, why=self.why)
 
 
@@ -115,8 +113,11 @@ def enter_created(maker: DecisionMaker, case: Case, seal_id: str, *, sure: bool)
     seal_id = seal_id.strip()
     if not is_seal_id(seal_id, maker.list_other_values(case)):
         raise UsageError("resolve.no_seal_id", seal_id=mask_text(seal_id))
-    if fold_seal_id(seal_id) in set(map(fold_seal_id, maker.ledger.list_seal_ids())):
+    is_own = case.history.get_own_seal(seal_id) is not None
+    if not is_own and fold_seal_id(seal_id) in set(map(fold_seal_id, maker.ledger.list_seal_ids())):
         raise _explain_owned_seal(maker.ledger, case, seal_id)
+    if not is_own:
+        _require_no_own_seal(case)
     if not sure:
         question = _make_question("resolve.ask.created", case, seal_id=seal_id)
         if not is_usual_seal_id(seal_id):
@@ -126,11 +127,15 @@ def enter_created(maker: DecisionMaker, case: Case, seal_id: str, *, sure: bool)
     maker.enter_decision("created", case.key, attempt=attempt, seal_id=seal_id)
 
 
-def _explain_owned_seal(ledger: DatabaseLedger, case: Case, seal_id: str) -> UsageError:
+def _explain_owned_seal(ledger: Ledger, case: Case, seal_id: str) -> UsageError:
     """Return the error for a SealId that belongs to another person of the ledger."""
     people = ledger.snapshot().people
-    owners = {person.seal.seal_id: person for person in people.values() if person.seal}
-    owners |= {seal.seal_id: people[seal.key] for seal in ledger.list_abandoned_seals()}
+    owners = {
+        seal.seal_id or "": person
+        for person in people.values()
+        for seal in person.attempts
+        if seal.has_own_seal
+    }
     known_id, owner = next(
         (known, person) for known, person in owners.items() if fold_seal_id(known) == fold_seal_id(seal_id)
     )
@@ -147,11 +152,11 @@ def _explain_owned_seal(ledger: DatabaseLedger, case: Case, seal_id: str) -> Usa
     return error
 
 
-def describe_recorded_seal(ledger: DatabaseLedger, key: str, seal_id: str) -> str:
+def describe_recorded_seal(ledger: Ledger, key: str, seal_id: str) -> str:
     """Return by whose decision a person has a seal, and how that is withdrawn; "" for a seal that a create made."""
     person, folded = ledger.read_person(key), fold_seal_id(seal_id)
-    seal = next(seal for seal in person.seals if fold_seal_id(seal.seal_id) == folded)
-    decision = next((one for one in person.decisions if one.number == seal.decision), None)
+    seal = next(seal for seal in person.seals if fold_seal_id(seal.seal_id or "") == folded)
+    decision = next((one for one in person.decisions if one.id == seal.decision), None)
     if decision is None:
         return ""
     can_be_withdrawn = person.last_decision is not None and person.last_decision.can_be_withdrawn
@@ -178,9 +183,10 @@ def enter_not_created(
     """
     attempt = _require_open_create(case)
     assert case.attempt is not None
+    _require_no_own_seal(case)
     now, expires_at = maker.decided_at, case.attempt.signed_at + REPLAY_WINDOW_SECONDS
     # first: it holds for every answer
-    _require_elapsed(case, now, case.attempt.replayable_until - now)
+    _require_elapsed(case, now, case.attempt.dead_at - now)
     if not sure:
         raise UsageError("resolve.not_found_proves_nothing", name=case.name)
     # the service compares the signed time of a copy with its own clock; this machine's may have been set
@@ -204,7 +210,7 @@ def enter_not_theirs(maker: DecisionMaker, case: Case, *, sure: bool) -> None:
 def enter_withdrawal(maker: DecisionMaker, last: LastDecision, *, sure: bool) -> None:
     """Enter that a person's last decision does not count any more; see `require_withdrawable`."""
     require_withdrawable(last, sure=sure)
-    maker.enter_withdrawal(last.decision.number)
+    maker.enter_withdrawal(last.decision.id)
 
 
 def require_withdrawable(last: LastDecision, *, sure: bool) -> None:
@@ -212,7 +218,7 @@ def require_withdrawable(last: LastDecision, *, sure: bool) -> None:
 
     NotSure unless the user is ``sure``, where the next run would send the person: an adopted seal would be followed by a second one.
     """
-    details = {"name": last.name or "—", "tail": (last.id_masked or "—")[-4:]}
+    details = {"name": last.person.name or "—", "tail": (last.person.id_masked or "—")[-4:]}
     if last.create_at is not None:
         raise UsageError("resolve.built_on", moment=shown(stamp(last.create_at)), **details)
     if last.decision.kind == ADOPT and not sure:
@@ -320,7 +326,19 @@ def _require_open_create(case: Case) -> str:
     return case.attempt.uuid
 
 
-def _require_possibly_same(case: Case) -> PersonHistory:
+def _require_no_own_seal(case: Case) -> None:
+    """Raise UsageError where the create made a seal that another create contradicts: one of the seals is chosen."""
+    if case.must_choose_seal:
+        seal_ids = case.history.contradicting_seal_ids
+        raise UsageError(
+            "resolve.choose_seal",
+            name=case.name,
+            seal_ids=join_messages(seal_ids),
+            then=("resolve", case.unique_word, "--seal-id", "SEALID"),
+        )
+
+
+def _require_possibly_same(case: Case) -> Person:
     if case.possibly_same is None:
         raise UsageError("resolve.not_possibly_same", name=case.name)
     return case.possibly_same

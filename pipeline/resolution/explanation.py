@@ -15,7 +15,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.row_record import RecordedPicture
 from pipeline.domain.run import PAGE_REASON, REVIEW_REASON, Status
-from pipeline.ledger.withdrawal import LastDecision
+from pipeline.ledger.records import LastDecision
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import name_field, render
 from pipeline.messages.problems import get_problem_kind_if_known
@@ -39,10 +39,12 @@ from pipeline.resolution.timeline import (
 )
 from pipeline.support.terminal_text import align_columns, measure_width, pad_to_width
 from pipeline.workflow.hosts_factory import make_store
-from pipeline.workflow.tenant_ledger import open_configured_ledger
+from pipeline.workflow.tenant_ledger import WARNING_LOG, WarningOutput, open_configured_ledger
 
 _SUMMARY = ("key", "name", "staff_no", "id_masked", "status", "seal_name")
-_NOT_DUMPED = frozenset({"newest_row", "open_create", "refused_create", "is_run_under_way", "last_decision"})
+_NOT_DUMPED = frozenset(
+    {"newest_row", "open_create", "contradicting", "refused_create", "is_run_under_way", "last_decision"}
+)
 _KEYS = {"moment": "at"}  # of fields that have another name in the JSON
 _INDENT = "  "
 _TAB = "\t"  # behind the label of a line
@@ -70,12 +72,20 @@ class Explanation:
         return {**count, "doctor": dump_timeline(self.people[0], self.step, language)}
 
 
-def explain_people(config: Config, clock: Clock, words: Sequence[str], invocation: str) -> Explanation:
+def explain_people(
+    config: Config,
+    clock: Clock,
+    words: Sequence[str],
+    invocation: str,
+    *,
+    warnings: WarningOutput = WARNING_LOG,
+) -> Explanation:
     """Return the doctors to whom all of these words belong, or the words joined, or the doctors of a row of the last run.
 
     It makes no call and takes no lock. ``invocation`` is how the program is called, for the commands of the next step.
+    ``warnings`` takes what was repaired.
     """
-    with open_configured_ledger(config, clock) as (ledger, site_key):
+    with open_configured_ledger(config, clock, warnings=warnings) as (ledger, site_key):
         # the newest run is under way if it has not ended and a process holds the lock
         under_way = next(
             (
@@ -219,8 +229,8 @@ def describe_last_decision(last: LastDecision, language: str) -> dict[str, str]:
     """Return what messages and the page show of a decision that can be withdrawn: about whom, what, who decided, and when."""
     entry = make_decision_entry(last.decision, withdrawable=True)
     return {
-        "name": last.name or render("who.nameless", language),
-        "tail": (last.id_masked or "—")[-4:],
+        "name": last.person.name or render("who.nameless", language),
+        "tail": (last.person.id_masked or "—")[-4:],
         "what": describe_decision(entry, language),
         "who": entry.who,
         "at": shown(entry.moment),
@@ -230,7 +240,7 @@ def describe_last_decision(last: LastDecision, language: str) -> dict[str, str]:
 def _describe_decision(language: str, timeline: PersonTimeline, entry: DecisionEntry) -> str:
     """Return what was decided, of a withdrawal what it withdraws."""
     decisions = [other for other in timeline.history if isinstance(other, DecisionEntry)]
-    withdrawn = next((other for other in decisions if other.number == entry.withdraws), None)
+    withdrawn = next((other for other in decisions if other.id == entry.withdraws), None)
     if withdrawn is not None:
         what, moment = describe_decision(withdrawn, language), shown(withdrawn.moment, to=19)
         return render("decision.withdraws", language, what=what, moment=moment)

@@ -20,11 +20,10 @@ from pipeline.intake.fields.validate import validate_rows
 from pipeline.intake.images.image_files import PREVIEWS
 from pipeline.intake.images.prepare import read_pixels
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
-from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.protocol import LedgerConflict
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import LedgerConflict
 from pipeline.planning.known_people import unite_persons
 from pipeline.workflow.run_plan import LedgerView
-from pipeline.workflow.run_request import build_request
 from pipeline.workflow.stage_settings import build_field_settings, build_image_examiner
 from pipeline.workflow.tenant_ledger import lock_ledger
 
@@ -35,7 +34,7 @@ class PictureDecisions:
 
     config: Config
     clock: Clock
-    ledger: DatabaseLedger
+    ledger: Ledger
     site_key: SiteKey
 
     def identify(self, row: Row) -> Doctor:
@@ -112,6 +111,5 @@ class PictureDecisions:
 @contextmanager
 def open_picture_decisions(config: Config, clock: Clock) -> Iterator[PictureDecisions]:
     """Own the ledger for a moment, as a run does; one that there is not yet is begun. Raises Locked."""
-    request = build_request("resolve", config, clock)
-    with lock_ledger(config, request, clock) as (ledger, site_key):
+    with lock_ledger(config, "picture", clock) as (ledger, site_key):
         yield PictureDecisions(config, clock, ledger, site_key)

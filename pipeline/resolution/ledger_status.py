@@ -14,16 +14,15 @@ from typing import Any, Literal
 from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
 from pipeline.domain.auto_sign import AutoSignCounts
+from pipeline.domain.masking import mask_path
 from pipeline.domain.run import COMPLETE_EXITS, SIGNALLED, Status
-from pipeline.ledger.database_ledger import StoredPaths
-from pipeline.ledger.protocol import RunRecord
-from pipeline.ledger.summary import OpenCreate
-from pipeline.reports.earlier_results import get_earlier_run
+from pipeline.domain.seals import Attempt, Person
+from pipeline.ledger.records import RunRecord
 from pipeline.reports.next_steps import EXIT_LATER, CommandLine
 from pipeline.resolution.timeline import RecordedRow, list_open_rows
 from pipeline.workflow.hosts_factory import SummaryReader, make_store
 from pipeline.workflow.recorded_runs import read_last_recorded_run, select_later_run
-from pipeline.workflow.tenant_ledger import open_configured_ledger
+from pipeline.workflow.tenant_ledger import WARNING_LOG, WarningOutput, open_configured_ledger, repair_ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,9 @@ class LedgerStatus:
     """What the ledger holds, and how the last run ended."""
 
     ledger: str | None  # its address; None: there is none
+    state_folder: Path  # of its journals, and
+    share: Path  # the other place
     tenant: str
-    lost: str | None = None  # the file that shows an earlier run although there is no ledger
     people: PeopleCounts = PeopleCounts()
     unknown: tuple[UnknownCreate, ...] = ()
     waiting: int = 0  # rows that wait for a decision
@@ -104,9 +104,10 @@ class LedgerStatus:
         """Return the status as `status --json` shows it."""
         last_run = self.last_run.to_dict() if self.last_run else None
         if self.ledger is None:
-            return {"ledger": None, "lost": self.lost is not None, "last_run": last_run}
+            return {"ledger": None, "last_run": last_run}
         return {
             "ledger": self.ledger,
+            "journals": [str(self.state_folder), str(self.share)],
             "tenant": self.tenant,
             "people": asdict(self.people),
             "unknown": [asdict(create) for create in self.unknown],
@@ -117,22 +118,29 @@ class LedgerStatus:
 
 
 def read_status(
-    config: Config, clock: Clock, summaries: SummaryReader, passed_over: Collection[str] = ()
+    config: Config,
+    clock: Clock,
+    summaries: SummaryReader,
+    passed_over: Collection[str] = (),
+    *,
+    warnings: WarningOutput = WARNING_LOG,
 ) -> LedgerStatus:
     """Return what the configured ledger holds, also of a run that is under way; its people are counted by the database.
 
-    A run that stopped by a code of ``passed_over`` is not the last one.
+    A run that stopped by a code of ``passed_over`` is not the last one. ``warnings`` takes what was repaired.
     """
     out = config.resolve_path(config.out)
     recorded_run = read_last_recorded_run(out, config.tenant, passed_over)
     store = make_store(config)
+    if summaries.is_behind(store):
+        repair_ledger(store, clock, warnings)
     summary = summaries.read(store)
     if summary is None:
-        trace = get_earlier_run(out, config.tenant)
         return LedgerStatus(
             ledger=None,
+            state_folder=store.places.state,
+            share=store.places.share,
             tenant=config.tenant,
-            lost=str(trace) if trace else None,
             waiting=_count_changed_rows(recorded_run) if recorded_run else 0,
             last_run=_make_last_run(recorded_run, clock) if recorded_run else None,
             row_run=recorded_run,
@@ -140,6 +148,10 @@ def read_status(
     ledger_run, changed = summary.last_run, summary.changed_rows
     is_under_way = ledger_run is not None and ledger_run.finished is None and store.hold.is_taken()
     last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
+    if ledger_run is not None and last_run is not None and last_run.run != ledger_run.run:
+        with open_configured_ledger(config, clock, warnings=warnings) as (ledger, _):
+            if ledger.get_run(last_run.run) is not None:  # it began before, by a clock that was ahead
+                last_run = ledger_run
     if last_run is not None and recorded_run is not None and last_run.run == recorded_run.run:
         # the ledger stores the folder with its numbers masked
         last_run = replace(last_run, out=str(Path(recorded_run.out).absolute()))
@@ -147,9 +159,13 @@ def read_status(
     if row_run is not None and (ledger_run is None or row_run.run != ledger_run.run):
         changed = _count_changed_rows(row_run)
     present_run = last_run.run if is_under_way and last_run is not None else None
-    unknown = tuple(_make_unknown(create) for create in summary.open_creates if create.run != present_run)
+    unknown = tuple(
+        _make_unknown(create, person) for create, person in summary.open_creates if create.run != present_run
+    )
     return LedgerStatus(
         ledger=config.name_ledger(),
+        state_folder=store.places.state,
+        share=store.places.share,
         tenant=config.tenant,
         people=PeopleCounts(
             summary.sealed, len(unknown), summary.refused, len(summary.open_creates) - len(unknown)
@@ -165,18 +181,12 @@ def read_status(
 def read_open_rows(
     config: Config, clock: Clock, status: LedgerStatus
 ) -> tuple[RunRecord | None, Sequence[RecordedRow]]:
-    """Return the record of the last run, with its paths, and the rows that the last run with rows left open."""
+    """Return the record of the last run, and the rows that the last run with rows left open."""
     last_run, row_run = status.last_run.record if status.last_run else None, status.row_run
     if last_run is None or row_run is None or status.ledger is None:
         return last_run, list_open_rows(row_run, None) if row_run else ()
     with open_configured_ledger(config, clock) as (ledger, _):
-        entered = ledger.get_run(row_run.run)
-        if entered is None:
-            return last_run, list_open_rows(row_run, None)
-        rows = list_open_rows(entered, ledger)
-    if row_run.run != last_run.run:
-        return last_run, rows
-    return replace(last_run, rosters=entered.rosters, seals=entered.seals, out=entered.out), rows
+        return last_run, list_open_rows(row_run, ledger)
 
 
 def read_last_run(config: Config, clock: Clock, passed_over: Collection[str] = ()) -> LastRun | None:
@@ -200,9 +210,10 @@ def get_run_fault(run: LastRun | None, max_age: float) -> RunFault | None:
     return RunFault("too_old", EXIT_LATER) if run.age_seconds > max_age else None
 
 
-def _make_unknown(create: OpenCreate) -> UnknownCreate:
-    status = Status.EXISTS if create.verdict == "exists" else Status.UNKNOWN
-    return UnknownCreate(create.name, create.seal_name, stamp(create.signed_at), create.uuid, status.value)
+def _make_unknown(create: Attempt, person: Person) -> UnknownCreate:
+    status = Status.EXISTS if create.state == "exists" else Status.UNKNOWN
+    name = create.sent_name or person.name or ""
+    return UnknownCreate(name, create.seal_name, stamp(create.signed_at), create.uuid, status.value)
 
 
 def _count_changed_rows(run: RunRecord) -> int:
@@ -221,7 +232,7 @@ def _make_last_run(record: RunRecord, clock: Clock, *, is_under_way: bool = Fals
         exit=record.exit,
         under_way=is_under_way,
         halted=record.content.get("halted"),
-        out=StoredPaths.show(record.out),
+        out=mask_path(record.out),
         record=record,
     )
 

@@ -15,9 +15,9 @@ from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import UsageError
-from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.ownership import WarningOutput
-from pipeline.ledger.withdrawal import LastDecision
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import LastDecision
+from pipeline.planning.guards import reads_same_rosters
 from pipeline.resolution import decide
 from pipeline.resolution.case_reader import CaseReader
 from pipeline.resolution.cases import Case, DecisionKind, compute_decision_digest
@@ -25,10 +25,11 @@ from pipeline.resolution.decide import DecisionMaker
 from pipeline.resolution.person_query import PersonFinder
 from pipeline.resolution.service_time import make_service_clock
 from pipeline.version import PROGRAM
-from pipeline.workflow.run_request import build_request, get_last_roster_run
+from pipeline.workflow.run_request import build_request, list_roster_runs
 from pipeline.workflow.stage_settings import build_agent, build_image_examiner
 from pipeline.workflow.tenant_ledger import (
     WARNING_LOG,
+    WarningOutput,
     lock_ledger,
     open_configured_ledger,
     require_ledger,
@@ -46,7 +47,7 @@ class OpenCases:
 
     config: Config
     clock: Clock
-    ledger: DatabaseLedger
+    ledger: Ledger
     site_key: SiteKey
     cases: Sequence[Case]
 
@@ -79,7 +80,7 @@ class OpenCases:
     def get_last_decision(self, query: str) -> LastDecision:
         """Return the last decision on the doctor whom a query means; UsageError for none, and for several doctors."""
         timelines = self._make_finder().list_timelines([query])
-        fitting = {last.decision.number: last for timeline in timelines if (last := timeline.last_decision)}
+        fitting = {last.decision.id: last for timeline in timelines if (last := timeline.last_decision)}
         exact = [last for last in fitting.values() if query in {last.seal_id, last.decision.key}]
         lasts = exact or list(fitting.values())
         if len(lasts) > 1:
@@ -154,9 +155,9 @@ def open_cases(
     require_ledger(config)
     request = replace(build_request("resolve", config, clock, invocation=invocation), command="check")
     opened = (
-        lock_ledger(config, request, clock, warnings=warnings)
+        lock_ledger(config, "resolve", clock, warnings=warnings)
         if changes
-        else open_configured_ledger(config, clock)
+        else open_configured_ledger(config, clock, warnings=warnings)
     )
     with opened as (ledger, site_key):
         requests = list(filter(None, (request, _repeat_last_run(request, ledger))))
@@ -184,7 +185,6 @@ def _point_to(*command: str, about: str) -> Iterator[None]:
 
 
 def _may_be_decided(case: Case, kind: str) -> bool:
-    """Return whether a decision is for a case of this kind."""
     if kind in PERSON_KINDS:
         return case.possibly_same is not None
     if kind in CONTENT_KINDS:
@@ -192,11 +192,18 @@ def _may_be_decided(case: Case, kind: str) -> bool:
     return case.attempt is not None
 
 
-def _repeat_last_run(request: RunRequest, ledger: DatabaseLedger) -> RunRequest | None:
-    """Return a request that reads the rosters of the last run; None where it read the configured ones."""
-    last_run = get_last_roster_run(ledger)
-    if last_run is None or set(last_run.rosters) == {str(path.absolute()) for path in request.rosters}:
+def _repeat_last_run(request: RunRequest, ledger: Ledger) -> RunRequest | None:
+    """Return a request that reads the files of the last run; None where it read the configured rosters.
+
+    A file whose recorded path is masked is not read: it is named by a number.
+    """
+    last_run = next(iter(list_roster_runs(ledger)), None)
+    configured = request.make_path_digests(ledger.site_key).digest_all(request.rosters)
+    if last_run is None or reads_same_rosters(last_run, configured):
         return None
-    rosters = tuple(path for path in map(Path, last_run.rosters) if path.exists())
-    seals = Path(last_run.seals) if last_run.seals and Path(last_run.seals).exists() else request.seals
+    content = last_run.content
+    rosters = tuple(path for file in content.get("files", ()) if (path := Path(file["path"])).exists())
+    seals = Path(content["seals"]) if "seals" in content else None
+    if seals is None or not seals.exists():
+        seals = request.seals
     return replace(request, rosters=rosters, seals=seals) if rosters else None

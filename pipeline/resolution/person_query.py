@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from pipeline.domain.name_key import make_name_key
-from pipeline.domain.results_format import OUTCOMES
 from pipeline.domain.roster import Field
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.site_key import SiteKey
-from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.person_history import PersonRecords, RowHistoryEntry, is_anothers_row
-from pipeline.ledger.protocol import RowRecord
+from pipeline.ledger.history import is_anothers_row
+from pipeline.ledger.ledger import Ledger
 from pipeline.resolution.timeline import PersonTimeline, build_timeline
 
 MAX_SUGGESTIONS = 5
-MAX_FOLDERS = 200  # of runs, newest first
 ALL_RUNS = 10_000  # more than a ledger will ever hold
 _LAST_FOUR = 4
 # a number with zeros before it is a staff number
@@ -47,7 +42,7 @@ class PersonQueryMatch:
 class PersonFinder:
     """Finds people by words, and builds their timelines."""
 
-    ledger: DatabaseLedger
+    ledger: Ledger
     site_key: SiteKey
     out: Path  # where runs write by default
     run_under_way: str | None = None
@@ -117,8 +112,6 @@ class PersonFinder:
             keys_of_spelling, lines_of_spelling = self.ledger.search_people(spelling)
             keys |= keys_of_spelling
             lines += lines_of_spelling
-        endings = [json.dumps(spelling, ensure_ascii=False)[1:] for spelling in spellings]
-        lines += [row.row.read_line() for row in self._search_folders(endings)]
         return keys, [self._take_foreign_key(line) for line in lines if _is_meant(line, word)]
 
     def _list_spellings(self, names: Iterable[str | None]) -> set[str]:
@@ -129,10 +122,10 @@ class PersonFinder:
 
     def _take_foreign_key(self, line: RowLine) -> RowLine:
         """Return a line, without its key where the number is another person's."""
-        if line.key is None or not is_anothers_row(line, None):
+        if line.key is None or not _is_anothers_line(line, None):
             return line
         name = self.ledger.read_person(self._resolve_key(line.key)).name
-        return replace(line, key=None) if is_anothers_row(line, name) else line
+        return replace(line, key=None) if _is_anothers_line(line, name) else line
 
     def _match_word(self, word: str, look_up: LookUp) -> set[PersonQueryMatch]:
         keys, lines = look_up(word)
@@ -160,56 +153,20 @@ class PersonFinder:
         person = self.ledger.read_person(match.key, match.row_ids)
         if match.key is not None:
             names = {person.name, *(row.row.read_line().get(Field.NAME) for row in person.rows)}
-            names |= {create.name for create in person.attempts}
+            names |= {create.sent_name for create in person.attempts}
             unnumbered = self.ledger.list_rows_without_number(sorted(self._list_spellings(names)))
             row_ids = {line.row_id or "" for line in unnumbered if _choose_owner(line, look_up) == match.key}
             if row_ids:
                 person = self.ledger.read_person(match.key, row_ids)
-            match = replace(match, row_ids=frozenset(row_ids))
-        person = self._add_rows_of_folders(person, match)
         return build_timeline(person, get_run=cache(self.ledger.get_run), run_under_way=self.run_under_way)
 
-    def _add_rows_of_folders(self, person: PersonRecords, match: PersonQueryMatch) -> PersonRecords:
-        words = [word for word in (match.key, *match.row_ids) if word]
-        rows = []
-        for row in self._search_folders(words):
-            key = row.row.key and self._resolve_key(row.row.key)
-            if key == match.key and (key is not None or row.row.row_id in match.row_ids):
-                rows.append(row)
-        all_rows = sorted((*rows, *person.rows), key=lambda row: row.first_started) if rows else person.rows
-        return replace(person, rows=tuple(all_rows))
 
-    def _search_folders(self, words: Collection[str]) -> Iterator[RowHistoryEntry]:
-        """Yield the rows of runs that the ledger does not hold, because it was rebuilt or begun anew, by run.
-
-        A row's line holds one of the words. A folder that cannot be read is ignored: the ledger counts more.
-        """
-        held = self.ledger.list_runs_with_rows()
-        others = [Path(record.out) for record in self.ledger.list_runs(ALL_RUNS) if record.run not in held]
-        by_default = [path for path in self.out.glob("*") if path.name not in {*held, "latest"}]
-        # the ledger knows a folder by its absolute path, the configuration perhaps not; a check writes no outcomes
-        folders = {path.resolve() for path in (*others, *by_default) if (path / OUTCOMES).is_file()}
-        for folder in sorted(folders, reverse=True)[:MAX_FOLDERS]:
-            try:
-                record = json.loads((folder / "run.json").read_text("utf-8"))
-                if record["tenant"] != self.site_key.tenant or record["run"] in held:
-                    continue
-                started = datetime.fromisoformat(record["started"]).timestamp()
-                with (folder / OUTCOMES).open(encoding="utf-8") as lines:
-                    for line in lines:
-                        if any(word in line for word in words):
-                            yield _read_history_entry(record["run"], started, line)
-            except (OSError, ValueError, KeyError):
-                continue
+def _is_anothers_line(line: RowLine, person_name: str | None) -> bool:
+    return is_anothers_row(line.status.value, line.codes, line.get(Field.NAME), person_name)
 
 
 def _sort_key(timeline: PersonTimeline) -> tuple[str, str, str]:
     return timeline.name or "", timeline.staff_no or "", timeline.id_masked or ""
-
-
-def _read_history_entry(run: str, started: float, text: str) -> RowHistoryEntry:
-    row = RowRecord.from_line(RowLine.from_text(text))
-    return RowHistoryEntry(row, run, started, run, started, 1, is_current=False)
 
 
 def _is_meant(line: RowLine, word: str) -> bool:

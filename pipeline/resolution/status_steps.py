@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.domain.masking import mask_path
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import EndedRow
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.records import RunRecord
 from pipeline.messages.catalogue import load_texts
 from pipeline.messages.service_errors import is_network_fault
 from pipeline.reports.next_steps import (
@@ -20,6 +20,7 @@ from pipeline.reports.next_steps import (
     make_resolve_step,
     make_step,
     name_files,
+    note_unshown,
 )
 
 # runs that ended before they sent, or could not write: their message names the cure
@@ -45,12 +46,12 @@ def list_status_steps(
     elif (last.finished is None or last.exit is None) and is_under_way:
         step = make_step("status_under_way", command_line.build("status"))
     elif last.finished is None or last.exit is None:
-        step = make_step("status_killed", command_line.repeat(last))
+        step = note_unshown(make_step("status_killed", command_line.repeat(last)))
     elif last.exit >= EXIT_SIGNAL and _get_halt(last).get("code") != "OUTAGE":
-        step = make_step("status_interrupted", command_line.repeat(last))
+        step = note_unshown(make_step("status_interrupted", command_line.repeat(last)))
     elif last.exit == EXIT_BUG:
         verbose = replace(command_line, invocation=f"{command_line.invocation} -v")
-        step = make_step("next_bug", verbose.repeat(last))
+        step = note_unshown(make_step("next_bug", verbose.repeat(last)))
     elif last.exit in {EXIT_USAGE, EXIT_LOCKED, EXIT_DISK}:
         step = _choose_repair_step(last, command_line)
     else:
@@ -76,7 +77,8 @@ def _make_recorded_state(
     refused = [Path(file["path"]) for file in files if file["status"] == "refused" or file.get("codes")]
     named = name_files(refused)
     again = command_line.repeat_run(record)
-    is_missing = not record.seals and command_line.seals and not Path(command_line.seals).exists()
+    is_missing = "seals" not in content and command_line.seals and not Path(command_line.seals).exists()
+    folders = dict.fromkeys(str(Path(file["path"]).parent) for file in files)
     copies = Path(record.out) / COPIES
     has_copies = mask_path(copies) == str(copies) and copies.is_dir() and any(copies.iterdir())
     return RunState(
@@ -84,6 +86,7 @@ def _make_recorded_state(
         command=record.command,
         again=again,
         send_again=send_again,
+        retry=command_line.repeat_run(record, "retry"),
         rows=rows,
         exit=record.exit or 0,
         halt_code=halt.get("code", ""),
@@ -93,8 +96,8 @@ def _make_recorded_state(
         file_steps=[make_step("next.files", send_again, n=len(refused), files=named)] if refused else (),
         unresolved=unresolved,
         copies_folder=str(copies) if has_copies else None,
-        roster_folders=", ".join(map(mask_path, record.rosters or command_line.rosters)),
-        seals=mask_path(record.seals) if record.seals else None,
+        roster_folders=", ".join(map(mask_path, folders or command_line.rosters)),
+        seals=content.get("seals"),
         missing_seals=mask_path(command_line.seals or "") if is_missing else None,
     )
 
@@ -104,4 +107,4 @@ def _choose_repair_step(record: RunRecord, command_line: CommandLine) -> NextSte
     code = (record.content.get("halted") or {}).get("code")
     if code not in EXPLAINED_HALTS:
         return make_step("status_disk", command_line.build("ledger", "check"))
-    return make_step("status_mended", command_line.repeat(record))
+    return note_unshown(make_step("status_mended", command_line.repeat(record)))

@@ -17,15 +17,14 @@ from pipeline.domain.masking import mask_answer, mask_text
 from pipeline.domain.roster import Field, Problem
 from pipeline.domain.row_record import RecordedPicture, RecordedProblem, RowLine
 from pipeline.domain.run import Status, has_doubtful_picture, is_held_problem, is_redundant_copy
-from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.domain.seals import UPLOAD_REFUSED, Attempt
 from pipeline.ledger.decisions import GIVE_PICTURE, WITHDRAW_PICTURE
-from pipeline.ledger.person_history import AttemptRecord, PersonRecords, RowHistoryEntry, SealRecord
-from pipeline.ledger.protocol import UPLOAD_REFUSED, Decision, RunRecord
-from pipeline.ledger.withdrawal import LastDecision
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import Decision, LastDecision, PersonRecords, RowHistoryEntry, RunRecord
 from pipeline.messages.catalogue import load_texts
 from pipeline.messages.problems import load_problem
 from pipeline.reports.next_steps import CommandLine
-from pipeline.reports.person_step import OpenCreate, PersonState
+from pipeline.reports.person_step import PersonState
 
 # of the fields that results show: those that have a place of their own here, and what only explains another one
 _OWN_FIELDS = frozenset(
@@ -101,7 +100,7 @@ class SentCreate:
     request_id: str | None
     seal_id: str | None
     wait_seconds: float | None
-    settled_by: int | None  # number of the decision
+    settled_by: str | None  # id of the decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +126,14 @@ class DecisionEntry:
 
     moment: str
     what: str = _field(default="decision", init=False)
-    number: int
+    id: str
     kind: str
     who: str
     why: str
     trace_id: str | None
     seal_id: str | None
     detail: str | None
-    withdraws: int | None  # of a withdrawal: the number of the decision that it withdraws
+    withdraws: str | None  # of a withdrawal: the id of the decision that it withdraws
     withdrawn: bool
     withdrawable: bool  # now
 
@@ -145,7 +144,7 @@ class PresentSeal:
 
     seal_id: str
     seal_name: str | None
-    source: str  # sent | resolved | adopted | receipt
+    source: str  # sent | resolved | adopted
     moment: str
     request_id: str | None
     trace_id: str | None
@@ -196,28 +195,24 @@ class PersonTimeline:
     history: tuple[RunEntry | DecisionEntry, ...] = _field(repr=False)
     # what the next step depends on as well
     newest_row: SeenRow | None = _field(repr=False)
-    open_create: AttemptRecord | None  # nothing is sent before it is resolved
+    open_create: Attempt | None  # nothing is sent before it is resolved
+    contradicting: tuple[str, ...]  # SealIds of which one is to be chosen
     last_decision: LastDecision | None
-    refused_create: AttemptRecord | None  # the last create, where the service refused it
+    refused_create: Attempt | None  # the last create, where the service refused it
     is_run_under_way: bool  # a run that knows the doctor has not ended
 
     def make_state(
         self, command_line: CommandLine, get_run: Callable[[str], RunRecord | None]
     ) -> PersonState:
         """Return what the next step depends on; ``get_run`` returns the record of a run by its id."""
-        create = self.open_create
-        open_create = None
-        if create is not None:
-            open_create = OpenCreate(
-                trace_id=create.uuid, seal_name=create.seal_name, replayable_until=create.replayable_until
-            )
         return PersonState(
             command_line=command_line,
             status=self.status,
             row=self.newest_row,
             is_gone=self.gone,
             is_run_under_way=self.is_run_under_way,
-            open_create=open_create,
+            open_create=self.open_create,
+            contradicting=self.contradicting,
             seal_id=self.seal.seal_id if self.seal else None,
             refusal_code=(self.refused_create.code if self.refused_create else None) or "",
             last_run=get_run(self.seen.run) if self.seen else None,
@@ -238,9 +233,13 @@ def build_timeline(
     newest_row = _make_row(newest) if newest else None
     lines = [row.row.read_line() for row in rows]
     values = _get_values(lines)
-    names = [*(line.get(Field.NAME) for line in lines), *(create.name for create in person.attempts[::-1])]
+    names = [
+        *(line.get(Field.NAME) for line in lines),
+        *(create.sent_name for create in person.attempts[::-1]),
+    ]
     known_names = list(dict.fromkeys(filter(None, (*names, person.name))))
-    last_create = person.attempts[-1] if person.attempts else None
+    sent = [create for create in person.attempts if not create.is_adopted]
+    last_create = sent[-1] if sent else None
     history = _build_history(person, get_run, run_under_way)
     status = _compute_status(person, newest)
     return PersonTimeline(
@@ -265,6 +264,7 @@ def build_timeline(
         history=history,
         newest_row=newest_row,
         open_create=person.open_create,
+        contradicting=tuple(person.person.contradicting_seal_ids) if person.person else (),
         last_decision=person.last_decision,
         refused_create=last_create if last_create and last_create.verdict == "refused" else None,
         is_run_under_way=any(isinstance(entry, RunEntry) and entry.under_way for entry in history),
@@ -326,11 +326,12 @@ def _build_history(
 ) -> tuple[RunEntry | DecisionEntry, ...]:
     """Join what belongs to one run; each decision is an entry of its own."""
     rows: defaultdict[str, list[RowHistoryEntry]] = defaultdict(list)
-    creates: defaultdict[str, list[AttemptRecord]] = defaultdict(list)
+    creates: defaultdict[str, list[Attempt]] = defaultdict(list)
     for row in person.rows:
         rows[row.first_run].append(row)
     for create in person.attempts:
-        creates[create.run].append(create)
+        if not create.is_adopted:
+            creates[create.run].append(create)
     moments_and_entries: list[tuple[float, RunEntry | DecisionEntry]] = []
     for run in {*rows, *creates}:
         record = get_run(run)
@@ -341,9 +342,9 @@ def _build_history(
         )
         moments_and_entries.append((moment, entry))
     last = person.last_decision
-    last_number = last.decision.number if last is not None and last.can_be_withdrawn else None
+    last_id = last.decision.id if last is not None and last.can_be_withdrawn else None
     for decision in (*person.decisions, *person.picture_decisions):
-        decided = make_decision_entry(decision, withdrawable=decision.number == last_number)
+        decided = make_decision_entry(decision, withdrawable=decision.id == last_id)
         moments_and_entries.append((decision.decided_at, decided))
     moments_and_entries.sort(key=lambda moment_and_entry: moment_and_entry[0])
     return tuple(entry for _, entry in moments_and_entries)
@@ -352,7 +353,7 @@ def _build_history(
 # -- the rows of one run
 
 
-def list_open_rows(record: RunRecord, ledger: DatabaseLedger | None) -> list[RecordedRow]:
+def list_open_rows(record: RunRecord, ledger: Ledger | None) -> list[RecordedRow]:
     """Return the rows that a run left open, but for those of people on whom a decision was taken since.
 
     Where the ledger has none of its rows, only their statuses are known.
@@ -379,7 +380,7 @@ def _make_run(
     run: str,
     record: RunRecord | None,
     rows: Iterable[RowHistoryEntry],
-    creates: Iterable[AttemptRecord],
+    creates: Iterable[Attempt],
     *,
     moment: float,
     is_under_way: bool,
@@ -429,8 +430,7 @@ def _make_problem(recorded: RecordedProblem) -> WrittenProblem:
     )
 
 
-def _make_create(create: AttemptRecord) -> SentCreate:
-    # an attempt that a dead process left was settled by the next run, without an answer
+def _make_create(create: Attempt) -> SentCreate:
     is_answered = bool(create.code or create.request_id or create.http_status)
     wait_seconds = None
     if create.settled_at is not None and create.contract != UPLOAD_REFUSED and is_answered:
@@ -456,7 +456,7 @@ def make_decision_entry(decision: Decision, *, withdrawable: bool) -> DecisionEn
     """Return a decision as the history shows it."""
     return DecisionEntry(
         moment=stamp(decision.decided_at),
-        number=decision.number,
+        id=decision.id,
         kind=decision.kind,
         who=decision.who,
         why=mask_text(decision.why),
@@ -469,14 +469,14 @@ def make_decision_entry(decision: Decision, *, withdrawable: bool) -> DecisionEn
     )
 
 
-def _make_seal(seal: SealRecord) -> PresentSeal:
+def _make_seal(seal: Attempt) -> PresentSeal:
     return PresentSeal(
-        seal_id=seal.seal_id,
-        seal_name=seal.seal_name,
+        seal_id=seal.seal_id or "",
+        seal_name=seal.seal_name or None,
         source=seal.source,
-        moment=stamp(seal.entered_at),
+        moment=stamp(seal.made_at),
         request_id=seal.request_id,
-        trace_id=seal.attempt,
+        trace_id=seal.trace_id,
     )
 
 

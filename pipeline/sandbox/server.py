@@ -256,7 +256,6 @@ class GivenAnswers:
         self._answers: list[tuple[str, str | None, CallAnswer]] = []  # action, UserName, answer
 
     def keep(self, call: Call, answer: CallAnswer) -> None:
-        """Enter the answer to a call."""
         self._answers.append((call.operation, call.get_text("UserName"), answer))
 
     def get_replayed_answer(self, call: Call, faults: Sequence[Fault]) -> CallAnswer | None:

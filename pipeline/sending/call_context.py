@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.clock import Clock
-from pipeline.domain.masking import Masker, mask_id
+from pipeline.domain.masking import Masker
 from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import RowPlan, Status
-from pipeline.domain.seals import KeptAnswer, SealRequest, Verdict
+from pipeline.domain.seals import Attempt, SealRequest, Verdict
 from pipeline.domain.service_codes import parse_stated_rate
 from pipeline.domain.site_key import SiteKey
 from pipeline.esign.client import Client, NoAnswer, NotSent, SignedCall
@@ -25,7 +25,7 @@ from pipeline.esign.rate_limiter import Limiter
 from pipeline.esign.reply_faults import describe_reply_fault
 from pipeline.esign.responses import Reply, read_liveness
 from pipeline.esign.signing import REPLAY_WINDOW_SECONDS
-from pipeline.ledger.protocol import Attempt, Ledger
+from pipeline.ledger.ledger import Ledger
 from pipeline.sending.call_metrics import BACK_OFF
 from pipeline.sending.run_state import RunState
 
@@ -67,7 +67,6 @@ class Job:
     sends: int = 0  # creates that may have left
     in_doubt: bool = False  # a create was recorded, and its verdict is not yet durable
     verdict: Verdict | None = None  # the last create's, also when it could not be recorded
-    kept_answer: KeptAnswer | None = None  # what results keep of it, until it is recorded
 
     @property
     def image_owner(self) -> tuple[str, str]:
@@ -108,7 +107,6 @@ class CallContext:
 
     @property
     def product(self) -> Product:
-        """The product that is called."""
         return self.contract.product
 
     async def send_call(
@@ -210,31 +208,14 @@ class CallContext:
             key=request.key,
             run=self.run,
             row_id=request.row_id,
-            name=request.name,
-            id_masked=mask_id(request.number),
             seal_name=request.seal_name,
             contract=self.contract.name,
             host=self.client.host_of(self.product.create),
             signed_at=signed_at,
             content=request.content,
-            staff_no=request.staff_no,
             # the later of the two clocks decides
             dead_at=max(signed_at, self.clock.now()) + REPLAY_WINDOW_SECONDS,
         )
-
-    def keep_answer(self, job: Job, verdict: Verdict) -> None:
-        """Log an answer with a SealId before its verdict goes to the ledger, which may be away or on a disk that fails.
-
-        The line is flushed to the system: it outlives this process.
-        """
-        assert job.trace_id is not None
-        key, row_id = job.request.key, job.request.row_id
-        job.kept_answer = KeptAnswer.of_verdict(
-            verdict, key=key, trace_id=job.trace_id, site_key=self.site_key
-        )
-        if job.kept_answer is not None:
-            facts = {"row_id": row_id, "status": verdict.kind, "trace_id": job.trace_id}
-            LOG.info("answer", extra={**facts, "kept_answer": job.kept_answer.to_dict()})
 
     def record_unanswered(self, action: str, error: NotSent | NoAnswer) -> None:
         """Count a call without an answer that is sent again; stop the run where the connection is not safe."""

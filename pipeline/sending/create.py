@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pipeline.domain.run import REPEATED, SEAL_ID_REUSED, Status
-from pipeline.domain.seals import Verdict
+from pipeline.domain.seals import UPLOAD_REFUSED, Verdict
 from pipeline.domain.service_codes import Meaning
 from pipeline.esign.client import NoAnswer, NotSent, SignedCall
 from pipeline.esign.contracts import CreateImage, build_upload, list_sent_texts
@@ -27,7 +27,7 @@ from pipeline.esign.responses import (
     read_create,
     read_upload,
 )
-from pipeline.ledger.protocol import UPLOAD_REFUSED, LedgerConflict
+from pipeline.ledger.records import LedgerConflict
 from pipeline.messages.catalogue import make_message
 from pipeline.sending.call_context import (
     MAX_SENDS,
@@ -100,10 +100,10 @@ class CreateSender:
         ):
             return None
         trace_id, now = str(uuid.uuid4()), context.client.service_time()
-        await context.ledger.open_attempt(context.build_attempt(job, trace_id, now))
+        await context.ledger.open_attempt(context.build_attempt(job, trace_id, now), job.request)
         words = " ".join(filter(None, (refusal.code, refusal.message)))
         verdict = replace(refusal, kind="unknown", code=REPEATED, message=words)
-        await context.ledger.record_verdict(trace_id, verdict, now=now)
+        await context.ledger.record_verdict(trace_id, job.request.key, verdict, now=now)
         job.trace_id, job.verdict = trace_id, verdict
         return SendResult(Status.UNKNOWN, verdict)
 
@@ -150,7 +150,9 @@ class CreateSender:
             body, sha256 = image
 
         async def open_attempt(call: SignedCall) -> None:
-            await context.ledger.open_attempt(context.build_attempt(job, trace_id, call.signed_at))
+            await context.ledger.open_attempt(
+                context.build_attempt(job, trace_id, call.signed_at), job.request
+            )
             job.trace_id, job.in_doubt = trace_id, True
             job.signed_at, job.signed_monotonic = call.signed_at, call.monotonic
 
@@ -223,7 +225,9 @@ class CreateSender:
             is_late = isinstance(reason, ConnectionExpired)
             message = make_message("wire.no_slot" if is_late else "wire.cancelled")
         verdict = Verdict("not_executed", code=NOT_EXECUTED_BY_US, message=message)
-        await self.context.ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
+        await self.context.ledger.record_verdict(
+            job.trace_id, job.request.key, verdict, now=self._now_on_signing_clock(job)
+        )
         job.in_doubt = False
 
     async def _record_verdict(
@@ -234,21 +238,24 @@ class CreateSender:
         assert job.trace_id is not None
         masked = self.context.masker.mask_answer(verdict.message) if verdict.message else None
         job.verdict = verdict = replace(verdict, message=masked)
-        self.context.keep_answer(job, verdict)
-        hit_failpoint("create: the answer is kept")
+        hit_failpoint("create: the answer is known")
         try:
-            await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
+            await ledger.record_verdict(
+                job.trace_id, job.request.key, verdict, now=self._now_on_signing_clock(job)
+            )
         except LedgerConflict as conflict:
             is_repeated = conflict.constraint == "request_id" and verdict.kind != "sealed"
             code, words = SEAL_ID_REUSED, verdict.message
             if is_repeated:  # the answer to a create of an earlier run
                 code, words = REPEATED, " ".join(filter(None, (verdict.code, verdict.message)))
             job.verdict = verdict = replace(verdict, kind="unknown", code=code, message=words)
-            await ledger.record_verdict(job.trace_id, verdict, now=self._now_on_signing_clock(job))
+            await ledger.record_verdict(
+                job.trace_id, job.request.key, verdict, now=self._now_on_signing_clock(job)
+            )
         if verdict.code == SEAL_ID_REUSED:
             # One SealId for two people: neither this answer nor the next ones can be trusted.
             run_state.halt(SEAL_ID_REUSED, "the service answered with another person's SealId", 4)
-        job.in_doubt, job.kept_answer = False, None
+        job.in_doubt = False
         hit_failpoint("create: settled")
         match verdict.kind:
             case "sealed":
@@ -393,11 +400,10 @@ class CreateSender:
             contract=UPLOAD_REFUSED,
             host=self.context.client.host_of(self.context.product.upload),
         )
-        await ledger.open_attempt(attempt)
         try:
-            await ledger.record_verdict(trace_id, refusal, now=now)
+            await ledger.record_refused_upload(attempt, job.request, refusal, now=now)
         except LedgerConflict:
             unproven = replace(refusal, kind="not_executed", code=REPEATED)
-            await ledger.record_verdict(trace_id, unproven, now=now)
+            await ledger.record_refused_upload(attempt, job.request, unproven, now=now)
             return SendResult(Status.NOT_SENT, unproven)
         return SendResult(Status.FAILED, refusal)

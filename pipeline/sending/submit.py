@@ -16,7 +16,7 @@ from pipeline.domain.run import RowOutcome, RowPlan, RunObserver, Status
 from pipeline.domain.seals import Verdict
 from pipeline.errors import LedgerError, NotReadNow
 from pipeline.intake.images import image_files
-from pipeline.ledger.protocol import LedgerConflict
+from pipeline.ledger.records import LedgerConflict
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
 from pipeline.planning.known_people import describe_unread_image
@@ -197,7 +197,6 @@ class Submission:
             code=verdict.code,
             message=verdict.message,
             unproven_seal_id=None if is_sealed else verdict.seal_id,
-            kept_answer=job.kept_answer,
             problems=(*job.row_plan.problems, *result.problems),
         )
 

@@ -15,7 +15,6 @@ _PLAIN_ELSEWHERE = re.compile(r"[\w@%+=:,./-]+")  # no shell takes a Han charact
 
 
 def quote(word: str, *, windows: bool = os.name == "nt") -> str:
-    """Return one word as it has to be typed."""
     if not windows:
         return word if _PLAIN_ELSEWHERE.fullmatch(word) else shlex.quote(word)
     if _PLAIN_ON_WINDOWS.fullmatch(word):

@@ -91,7 +91,6 @@ class ChangeTokens:
         self._secret = secrets.token_bytes(_TOKEN_BYTES)
 
     def make(self, user: str) -> str:
-        """Return the token of a user."""
         return hmac.new(self._secret, user.encode(), hashlib.sha256).hexdigest()
 
 
@@ -126,7 +125,6 @@ class BrowserSessions:
         return session if users.get(session.user) == self._sessions[_digest(session_id)].user else None
 
     def close(self, session_id: str | None) -> None:
-        """End a session."""
         if session_id:
             self._sessions.pop(_digest(session_id), None)
 

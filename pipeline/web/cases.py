@@ -10,9 +10,10 @@ from aiohttp import web
 from pipeline.clock import shown
 from pipeline.domain.roster import Field
 from pipeline.domain.run import Status
-from pipeline.domain.seals import PersonHistory
+from pipeline.domain.seals import Person
 from pipeline.errors import EsignImportError
-from pipeline.ledger.database_ledger import DatabaseLedger
+from pipeline.esign.products import ESS
+from pipeline.ledger.ledger import Ledger
 from pipeline.messages.problems import render_problem
 from pipeline.reports.next_steps import CommandLine
 from pipeline.reports.presenter import Presenter
@@ -55,7 +56,6 @@ class CasePages:
         self._turn = asyncio.Lock()
 
     def list_routes(self) -> Iterator[Route]:
-        """Yield the routes."""
         yield Route("GET", "/cases", Role.LOOK, self._show)
         yield Route("GET", "/cases/list", Role.LOOK, self._show_list)
         yield Route("POST", "/cases/decide", Role.CLERK, self._decide)
@@ -128,7 +128,7 @@ class CasePages:
         status: int = 200,
         colour: str = "failed",
         fields: Mapping[str, str] | None = None,
-        doctor: PersonHistory | None = None,
+        doctor: Person | None = None,
     ) -> web.Response:
         """Return what became of a form; with ``fields`` the question that is answered before anything is entered.
 
@@ -165,7 +165,7 @@ class CasePages:
             listed = self._describe_cases(opened.cases, opened.ledger, Case.list_kinds, presenter)
             return {
                 **listed,
-                "hints": _list_hints(opened.cases, presenter),
+                "hints": _list_hints(opened.cases, presenter, product=opened.config.api.product),
                 "withdrawable": [
                     {"key": last.decision.key, **describe_last_decision(last, presenter.language)}
                     for last in opened.ledger.list_withdrawable(MAX_WITHDRAWABLE)
@@ -175,7 +175,7 @@ class CasePages:
     def _describe_cases(
         self,
         cases: Sequence[Case],
-        ledger: DatabaseLedger,
+        ledger: Ledger,
         list_kinds: Callable[[Case], Sequence[str]],
         presenter: Presenter,
     ) -> dict[str, object]:
@@ -208,11 +208,14 @@ def _list_ways(case: Case, kinds: Sequence[str]) -> list[dict[str, object]]:
     """Return the forms of a case: the decision, its label, and what it asks for."""
     ways = []
     for kind in kinds:
-        is_picture = kind == "keep" and case.held_image is not None
+        text = "keep_picture" if kind == "keep" and case.held_image is not None else kind
+        if case.must_choose_seal:
+            text = "choose_seal"
         ways.append(
             {
                 "kind": kind,
-                "text": "keep_picture" if is_picture else kind,
+                "text": text,
+                "choices": case.history.contradicting_seal_ids if case.must_choose_seal else (),
                 "needs_name": kind == "replace" and Field.SEAL_NAME not in case.differing_fields,
                 "one_person": case.may_be_another_person and kind in {"keep", "replace"},
             }
@@ -220,12 +223,12 @@ def _list_ways(case: Case, kinds: Sequence[str]) -> list[dict[str, object]]:
     return ways
 
 
-def _list_hints(cases: Sequence[Case], presenter: Presenter) -> list[str]:
+def _list_hints(cases: Sequence[Case], presenter: Presenter, *, product: str) -> list[str]:
     """Return where seals are looked for, and what not finding one proves, where that concerns a case."""
     hints = []
     if any(case.attempt is not None for case in cases):
-        hints.append(presenter.render("resolve_where"))
-    if any(case.status is Status.UNKNOWN for case in cases):
+        hints.append(presenter.render("resolve_where.ess" if product == ESS.name else "resolve_where"))
+    if any(case.status is Status.UNKNOWN and not case.history.is_contested for case in cases):
         hints.append(name_controls(presenter.render("resolve_where_not_found"), presenter))
     return hints
 
@@ -292,6 +295,7 @@ def _list_facts(waiting: WaitingCase, presenter: Presenter) -> Iterator[tuple[st
         ("web.case.host", waiting.host),
         ("web.case.trace", waiting.trace_id),
         ("web.case.evidence", waiting.seal_id_in_answer),
+        ("web.case.contradicting", presenter.join("comma", *waiting.contradicting)),
         ("web.case.differs", name_fields(waiting.differs)),
         ("web.case.agrees", name_fields(same.agrees) if same else None),
         ("web.case.other_seal", same.seal_name if same else None),

@@ -13,11 +13,11 @@ from typing import Literal, Self, TypeAlias, cast, get_args
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.masking import mask_text
-from pipeline.domain.seals import PersonHistory
+from pipeline.domain.seals import Person
 from pipeline.errors import UsageError
 from pipeline.ledger.decisions import WITHDRAW
-from pipeline.ledger.protocol import Decision, Ledger
-from pipeline.ledger.withdrawal import LastDecision
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import Decision, LastDecision
 from pipeline.messages.areas import is_known
 from pipeline.messages.catalogue import make_message
 from pipeline.reports.presenter import Presenter
@@ -101,7 +101,7 @@ class CaseChanged(UsageError):
     ``doctor`` is the person on whom something else was decided since.
     """
 
-    doctor: PersonHistory | None = None
+    doctor: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Recorded:
     wanted: WantedDecision
 
     @property
-    def doctor(self) -> PersonHistory | None:
+    def doctor(self) -> Person | None:
         """The person whose history shows the decision; None for one that was withdrawn there, or is on a picture."""
         if self.case is None or self.case.held_image is not None:
             return None
@@ -150,7 +150,7 @@ def enter_decision(site: Site, reader: CaseReader, wanted: WantedDecision, user:
     with open_(changes=True) as opened:
         if wanted.kind == WITHDRAW:
             last = _require_same_decision(opened, wanted)
-            site.record_change(user, "withdraw", key=wanted.key, decision=last.decision.number)
+            site.record_change(user, "withdraw", key=wanted.key, decision=last.decision.id)
             opened.withdraw(last, who=user, sure=wanted.is_confirmed, why=wanted.why or None)
             return Recorded(None, wanted)
         case = _require_same_case(opened, wanted)
@@ -182,7 +182,7 @@ def _require_same_decision(opened: OpenCases, wanted: WantedDecision) -> LastDec
     for last in opened.ledger.list_last_decisions([wanted.key]):
         if compute_decision_digest(last) == wanted.seen:
             return last
-        if str(last.decision.number) == wanted.value:  # a create was sent on it
+        if last.decision.id == wanted.value:  # a create was sent on it
             require_withdrawable(last, sure=True)
     _require_no_later_decision(opened, wanted)
     raise CaseChanged("web.stale.gone")

@@ -33,7 +33,6 @@ class DoctorPages:
         self._view = view
 
     def list_routes(self) -> Iterator[Route]:
-        """Yield the routes."""
         yield Route("GET", "/doctors", Role.LOOK, self._show_search)
         yield Route("POST", "/doctors", Role.LOOK, self._search)
         yield Route("GET", "/doctors/{key}", Role.LOOK, self._show_doctor)
@@ -92,10 +91,12 @@ class DoctorPages:
             return None
         return {
             "key": last.decision.key,
-            "person": describe_person(last.name, doctor.staff_no, (doctor.id_masked or "")[-4:], language),
+            "person": describe_person(
+                last.person.name, doctor.staff_no, (doctor.id_masked or "")[-4:], language
+            ),
             "seen": compute_decision_digest(last),
             "shown_at": str(self._site.clock.now()),
-            "value": last.decision.number,
+            "value": last.decision.id,
         }
 
 

@@ -49,7 +49,6 @@ class OneTimeEntrance:
         return self._sessions.open(self._user)
 
     def get_session(self, request: web.Request, session_id: str | None) -> BrowserSession | None:  # noqa: ARG002 - the interface
-        """Return the session of a cookie."""
         return self._sessions.get(session_id)
 
     def close(self, session_id: str | None) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from pipeline.domain.run import EndedRow
 from pipeline.errors import EsignImportError
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.records import RunRecord
 from pipeline.reports.next_steps import NextStep
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import describe_auto_sign
@@ -28,7 +28,7 @@ from pipeline.resolution.status_steps import list_status_steps
 from pipeline.web.access import Role
 from pipeline.web.rows.checked_rows import NewestRows
 from pipeline.web.run_values import NOT_BEGUN, count_unread_files, describe_record
-from pipeline.web.security import Route
+from pipeline.web.security import IS_BEHIND, Route
 from pipeline.web.site import Site
 from pipeline.web.todo import choose_place, list_entries
 from pipeline.web.view import PageView, choose_language
@@ -47,24 +47,23 @@ class HomePage:
         self._newest = newest
 
     def list_routes(self) -> Iterator[Route]:
-        """Yield the routes."""
         yield Route("GET", "/", Role.LOOK, self._show)
         yield Route("GET", "/now", Role.LOOK, self._renew)
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         presenter = Presenter(choose_language(request))
-        values = await self._collect_values(presenter)
+        values = await self._collect_values(request, presenter)
         title = presenter.render("web.nav.home")
         return self._view.render(request, "home.html", title=title, now=values)
 
     async def _renew(self, request: web.Request) -> web.StreamResponse:
         """Return the part that changes; nothing where the browser has it as it is."""
-        values = await self._collect_values(Presenter(choose_language(request)))
+        values = await self._collect_values(request, Presenter(choose_language(request)))
         if request.query.get("seen") == values["digest"]:
             return web.Response(status=204)
         return self._view.render(request, "home_now.html", now=values)
 
-    async def _collect_values(self, presenter: Presenter) -> dict[str, object]:
+    async def _collect_values(self, request: web.Request, presenter: Presenter) -> dict[str, object]:
         site = self._site
         status: LedgerStatus | None = None
         todo: list[dict[str, object]] = []
@@ -79,9 +78,6 @@ class HomePage:
         is_under_way = last_run is not None and last_run.under_way
         values: dict[str, object] = {
             "fault": fault,
-            "lost": presenter.mask_text(presenter.render("status_lost", path=status.lost))
-            if status and status.lost
-            else None,
             "is_under_way": is_under_way,
             "last": describe_record(last_run.record, presenter, is_under_way=is_under_way)
             if last_run
@@ -94,7 +90,7 @@ class HomePage:
             "is_empty": last_run is None and not fault and self._newest.get() is None,
             "seconds": SECONDS_WITH_RUN if is_under_way else SECONDS_WITHOUT,
         }
-        text = json.dumps([presenter.language, values], sort_keys=True)
+        text = json.dumps([presenter.language, request.get(IS_BEHIND), values], sort_keys=True)
         return {**values, "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
     def _read_status(self, presenter: Presenter) -> tuple[LedgerStatus, list[dict[str, object]]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast, get_args
 
 from aiohttp import web
@@ -18,7 +18,7 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.intake.images.image_files import PREVIEWS
 from pipeline.intake.images.prepare import read_preview
-from pipeline.ledger.protocol import Ledger
+from pipeline.ledger.ledger import Ledger
 from pipeline.reports.presenter import Presenter
 from pipeline.resolution.decide import DecisionMaker
 from pipeline.web.access import Role
@@ -29,7 +29,6 @@ from pipeline.web.security import SESSION, RequestRefused, Route, is_fragment
 from pipeline.web.shown import ShownChanged
 from pipeline.web.site import Site
 from pipeline.web.view import PageView, choose_language, parse_place
-from pipeline.workflow.run_request import build_request
 from pipeline.workflow.stage_settings import build_agent
 from pipeline.workflow.tenant_ledger import lock_ledger, open_configured_ledger, require_ledger
 
@@ -59,13 +58,12 @@ class ReviewPages:
         self._newest = newest
         self._delayed = delayed
         self._kept: CheckedPairings | None = None
-        self._judgements: tuple[str, Mapping[str, Judged]] = ("", {})  # with the ledger's state
+        self._judgements: tuple[int, Mapping[str, Judged]] = (-1, {})  # with the ledger's state
         self._previews = site.config.work_folder / PREVIEWS
         self._turn = asyncio.Lock()  # for the ledger's lock
         self._waiting: list[WantedJudgement] = []
 
     def list_routes(self) -> Iterator[Route]:
-        """Yield the routes."""
         yield Route("GET", "/review", Role.LOOK, self._show)
         yield Route("POST", "/review/cards", Role.LOOK, self._show_cards)
         yield Route("GET", "/review/picture/{sha256}", Role.LOOK, self._send_picture)
@@ -192,8 +190,7 @@ class ReviewPages:
         config, clock = site.config, site.clock
         try:
             require_ledger(config)
-            request = build_request("review", config, clock, invocation=site.invocation)
-            with lock_ledger(config, replace(request, command="check"), clock) as (ledger, site_key):
+            with lock_ledger(config, "review", clock) as (ledger, site_key):
                 for wanted in batch:
                     maker = DecisionMaker.of_user(
                         wanted.user, ledger, clock, f"{REVIEW_REASON}{run}", build_agent(config)
@@ -242,7 +239,7 @@ class ReviewPages:
     def _read_judgements(self) -> Mapping[str, Judged]:
         """Return the last judgement on each content; read again only where the ledger got further."""
         with open_configured_ledger(self._site.config, self._site.clock) as (ledger, _):
-            state = repr(ledger.identify())
+            state = ledger.count_events()
             if self._judgements[0] != state:
                 self._judgements = (state, _list_judgements(ledger))
             return self._judgements[1]

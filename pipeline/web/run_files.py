@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.domain.results_format import COPIES, WORKBOOK
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.records import RunRecord
 from pipeline.reports.html_pages import build_policy
 from pipeline.reports.next_steps import REPORT_PAGE, REVIEW_PAGE
 from pipeline.web.access import Role
@@ -42,7 +42,6 @@ class RunFile:
 
     @property
     def content_type(self) -> str:
-        """The type that is sent with it."""
         return SHEET_TYPE if self.kind in {"workbook", "copy"} else "text/html"
 
     def read_own_policy(self) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.clock import shown
 from pipeline.domain.run import Notice, Status
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.records import RunRecord
 from pipeline.messages.areas import is_known
 from pipeline.operations.export import ListedRun, summarize_record
 from pipeline.reports.explanations import describe_notice, describe_recorded_halt

@@ -34,7 +34,6 @@ class RunPages:
         self._view = view
 
     def list_routes(self) -> Iterator[Route]:
-        """Yield the routes."""
         yield Route("GET", "/runs", Role.LOOK, self._show_runs)
         yield Route("GET", "/runs/{run}", Role.LOOK, self._show_run)
         yield Route("GET", "/runs/{run}/{file}", Role.LOOK, self._send_file)

@@ -25,7 +25,6 @@ class SealLists:
         self._site = site
 
     def list_routes(self) -> Iterator[Route]:
-        """Yield the routes."""
         yield Route("GET", "/seals/all.xlsx", Role.LOOK, self._send_all)
         yield Route("GET", "/seals/leavers.xlsx", Role.LOOK, self._send_leavers)
         yield Route("GET", "/seals/of/{run}.xlsx", Role.LOOK, self._send_of_run)

@@ -24,6 +24,7 @@ from pipeline.web.entrance import Entrance
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SESSION = web.RequestKey("session", BrowserSession)
+IS_BEHIND = web.RequestKey("is_behind", bool)  # the ledger lacks what its journals hold
 SIGN_IN = web.RequestKey("sign_in", dict)  # what a failed sign-in had: ``name``, and where to go ``back`` to
 ENTRY_PATH, ENTRY_FIELD = "/", "token"
 TOKEN_HEADER, TOKEN_FIELD = "X-Change-Token", "change_token"
@@ -56,6 +57,11 @@ class Body(Enum):
 def is_fragment(request: web.Request) -> bool:
     """Return whether htmx asks for a part of a page."""
     return request.headers.get("HX-Request") == "true"
+
+
+def is_for_page(request: web.Request) -> bool:
+    """Return whether a browser asks for a page or a part of it, not for a picture, a file or a stream."""
+    return is_fragment(request) or "text/html" in request.headers.get(hdrs.ACCEPT, "")
 
 
 class RequestRefused(Exception):

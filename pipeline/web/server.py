@@ -119,7 +119,6 @@ class PageServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
         return self._address.port
 
     @asynccontextmanager
@@ -166,7 +165,8 @@ class PageServer:
         view = PageView(self._site.config.tenant, self._entrance, self._report_failure)
         sessions = SessionPages(self._site, view, self._address, self._entrance, self._report_entry)
         guard = RequestGuard(self._address, self._entrance, sessions.enter)
-        app = web.Application(middlewares=[view.show_failures, guard.check_request], client_max_size=MAX_BODY)
+        middlewares = [view.show_failures, guard.check_request, sessions.look_at_ledger]
+        app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
         app.on_response_prepare.append(guard.add_headers)
         for page in (sessions, *self._make_pages(app, view)):
             guard.register_routes(app, page.list_routes())

@@ -14,7 +14,17 @@ from aiohttp import web
 from pipeline.reports.html_pages import build_style
 from pipeline.web.access import PageAddress, Role
 from pipeline.web.entrance import SESSION_SECONDS, Entrance, OneTimeEntrance, PasswordEntrance
-from pipeline.web.security import ENTRY_FIELD, ENTRY_PATH, SESSION, SIGN_IN, RequestRefused, Route
+from pipeline.web.security import (
+    ENTRY_FIELD,
+    ENTRY_PATH,
+    IS_BEHIND,
+    SESSION,
+    SIGN_IN,
+    Handler,
+    RequestRefused,
+    Route,
+    is_for_page,
+)
 from pipeline.web.site import Site
 from pipeline.web.users import FailedAttempts
 from pipeline.web.view import LANGUAGE_COOKIE, LANGUAGES, PageView, make_redirect
@@ -48,7 +58,6 @@ class SessionPages:
         self._icon = (STATIC / "icon.svg").read_text("utf-8")
 
     def list_routes(self) -> Iterator[Route]:
-        """Yield the routes."""
         yield Route("GET", "/static/page.css", Role.ANYONE, self._send_style)
         for name in self._scripts:
             yield Route("GET", f"/static/{name}", Role.ANYONE, self._send_script)
@@ -56,6 +65,13 @@ class SessionPages:
         yield Route("POST", "/language", Role.LOOK, self._set_language)
         yield Route("POST", "/sign-in", Role.ANYONE, self._sign_in)
         yield Route("POST", "/leave", Role.LOOK, self._leave)
+
+    @web.middleware
+    async def look_at_ledger(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Find out, before a page is shown to a session, whether its ledger is behind the journals."""
+        if SESSION in request and is_for_page(request):
+            request[IS_BEHIND] = await self._site.read(self._site.is_ledger_behind)
+        return await handler(request)
 
     async def enter(self, request: web.Request) -> web.StreamResponse:
         """Open a session for a one-time address. Raises RequestRefused for one that was used.

@@ -11,8 +11,11 @@ from typing import ParamSpec, TypeVar
 from pipeline.clock import Clock, stamp
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
+from pipeline.errors import EsignImportError, Locked
 from pipeline.operations.replaced_files import get_page_folder
 from pipeline.support.atomic_files import append_json_line, make_folder
+from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.tenant_ledger import WARNING_LOG, repair_if_behind
 
 PAGE_LOG = "page-log.jsonl"
 P = ParamSpec("P")
@@ -43,6 +46,15 @@ class Site:
         for name, fact in facts.items():
             line[name] = mask_text(fact) if isinstance(fact, str) else fact
         append_json_line(make_folder(self.state) / PAGE_LOG, line)
+
+    def is_ledger_behind(self) -> bool:
+        """Return whether the ledger lacks what its journals hold, and could not be repaired; a fault is named by the pages."""
+        try:
+            return not repair_if_behind(make_store(self.config), self.clock, WARNING_LOG)
+        except Locked:  # a process that holds it makes it again
+            return True
+        except EsignImportError:
+            return False
 
     async def read(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Return what a function reads from disk or ledger, while other requests are answered."""

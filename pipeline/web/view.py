@@ -14,7 +14,7 @@ from pipeline.reports.html_pages import get_environment
 from pipeline.reports.presenter import Presenter
 from pipeline.version import PROGRAM, __version__
 from pipeline.web.entrance import Entrance
-from pipeline.web.security import SESSION, SIGN_IN, Handler, RequestRefused, is_fragment
+from pipeline.web.security import IS_BEHIND, SESSION, SIGN_IN, Handler, RequestRefused, is_fragment
 
 TEMPLATES = Path(__file__).parent / "templates"
 LANGUAGES = ("zh", "en")
@@ -154,9 +154,13 @@ class PageView:
             scripts=(LAYOUT_SCRIPT, *scripts),
             htmx_settings=HTMX_SETTINGS,
             tenant=self._tenant,
+            is_behind=request.get(IS_BEHIND, False),
+            is_swapped=False,
             version=__version__,
             **values,
         )
+        if IS_BEHIND in request and is_fragment(request):
+            text += self.render_part(language, "behind.html", is_behind=request[IS_BEHIND], is_swapped=True)
         headers = {hdrs.VARY: f"{hdrs.ACCEPT_LANGUAGE}, {hdrs.COOKIE}, HX-Request"}
         return web.Response(text=text, status=status, headers=headers, content_type="text/html")
 

@@ -12,8 +12,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
 from pipeline.errors import LeaseLost, LedgerError, LockLost
-from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.protocol import Ledger
+from pipeline.ledger.ledger import Ledger
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
 from pipeline.support.progress_file import write_step
@@ -81,7 +80,7 @@ def note_takeover(report: RunReport, ledger: Ledger | None, config: Config) -> R
 
     Where that cannot be found out (the server is away, a lock file was deleted), the results of a later run show it.
     """
-    if report.is_superseded or not isinstance(ledger, DatabaseLedger):
+    if report.is_superseded or not isinstance(ledger, Ledger):
         return report
     try:
         ledger.require_held()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.clock import Clock
@@ -14,7 +15,9 @@ from pipeline.config.named_paths import read_ledger_secret, read_server_address
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
 from pipeline.ledger.file_store import FileStore
-from pipeline.ledger.summary import LedgerSummary
+from pipeline.ledger.journal import get_tenant_folder
+from pipeline.ledger.places import SHARE, Places, get_state_folder
+from pipeline.ledger.records import LedgerSummary
 
 if TYPE_CHECKING:
     from pipeline.domain.server_address import ServerAddress
@@ -25,18 +28,28 @@ if TYPE_CHECKING:
 LedgerStore: TypeAlias = "FileStore | ServerStore"
 
 
+def get_demo_folder(config: Config) -> Path:
+    """Return the folder beside the ledger in which a `demo` keeps its journal: it leaves nothing in the user's."""
+    return get_tenant_folder(config.resolve_ledger_file().parent.absolute(), config.tenant)
+
+
 def make_store(config: Config) -> LedgerStore:
-    """Return the place of the configured ledger; UsageError where it is on a server and what that needs is missing."""
+    """Return where the configured ledger is; UsageError where it is on a server and what that needs is missing."""
     address = read_server_address(config, os.environ)
+    share = config.resolve_path(config.out).absolute() / SHARE
     if address is None:
-        return FileStore(config.resolve_ledger_file(), config.tenant)
+        demo_folder = get_demo_folder(config)
+        is_demo = config.tenant.startswith("sandbox/") and demo_folder.is_dir()
+        places = Places(config.tenant, demo_folder.parent if is_demo else get_state_folder(), share)
+        return FileStore(config.resolve_ledger_file(), places)
     try:
         from pipeline.hosts.connection import require_known_options  # noqa: PLC0415 - they need the extra "postgres"
         from pipeline.hosts.server_store import ServerStore  # noqa: PLC0415 - the same
     except ImportError as error:
         raise UsageError("server.no_extra", address=address) from error
     require_known_options(address)
-    return ServerStore(address, config.tenant, read_ledger_secret(config, os.environ))
+    places = Places(config.tenant, get_state_folder(), share)
+    return ServerStore(address, places, read_ledger_secret(config, os.environ))
 
 
 class SummaryReader:
@@ -47,19 +60,27 @@ class SummaryReader:
         self._servers: dict[tuple[ServerAddress, str], ServerSummaries] = {}
 
     def read(self, store: LedgerStore) -> LedgerSummary | None:
-        """Return the summary of a ledger (summary.py), None where there is none."""
+        """Return the summary of a ledger, None where there is none."""
         if isinstance(store, FileStore):
             if not store.exists():
                 return None
-            ledger, _ = store.open(now=self._clock.now(), readonly=True)
-            with closing(ledger):
+            with closing(store.open(now=self._clock.now(), readonly=True)) as ledger:
                 return ledger.read_summary()
+        return self._connect(store).read(store.places)
+
+    def is_behind(self, store: LedgerStore) -> bool:
+        """Return whether the journals of a ledger hold what it lacks."""
+        if isinstance(store, FileStore):
+            return store.is_behind()
+        return self._connect(store).is_behind(store.places)
+
+    def _connect(self, store: ServerStore) -> ServerSummaries:
         from pipeline.hosts.server_summaries import ServerSummaries  # noqa: PLC0415 - it needs the extra "postgres"
 
         server = (store.address, store.secret)
         if server not in self._servers:
             self._servers[server] = ServerSummaries(*server)
-        return self._servers[server].read(store.tenant)
+        return self._servers[server]
 
     def close(self) -> None:
         """End the connections."""

@@ -6,15 +6,19 @@ credentials and clock come from outside; `pipeline.workflow.finish` writes the r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
 from pipeline.domain.masking import Masker
+from pipeline.domain.path_digests import PathDigests
 from pipeline.domain.roster import Doctor
 from pipeline.domain.run import (
     Halt,
+    Notice,
     RowOutcome,
     RowPlan,
     RunPreview,
@@ -22,6 +26,7 @@ from pipeline.domain.run import (
     Status,
     compute_exit_code,
 )
+from pipeline.domain.seals import Bearer
 from pipeline.domain.site_key import SiteKey
 from pipeline.intake.conflicts import add_unread_problems, flag_conflicts
 from pipeline.intake.fields.validate import assign_row_ids, validate_rows
@@ -31,7 +36,8 @@ from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.intake.pairing.picture_column import list_contested_images
 from pipeline.intake.pairing.wards import name_sheet_wards
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import RunRecord
 from pipeline.planning.checked_plan import RowNames, get_changed_plan_halt
 from pipeline.planning.guards import (
     NO_SEALS,
@@ -56,10 +62,18 @@ from pipeline.workflow.run_plan import (
 from pipeline.workflow.run_preview import preview_run
 from pipeline.workflow.run_report import (
     list_exposed_files,
+    mask_bearers,
     record_rows,
     record_run_end,
     record_run_start,
     start_report_of_rows,
+)
+from pipeline.workflow.tenant_ledger import (
+    WARNING_LOG,
+    LedgerOfCheck,
+    WarningOutput,
+    enter_checked_persons,
+    open_ledger_for_check,
 )
 
 
@@ -98,6 +112,11 @@ def prepare_run(
         request, config, view.person_digests, started, images=examiner, decided=decided
     )
     row_plans = _plan(doctors, view, rules, to_send=to_send)
+    if request.command == "check":
+        ready = [row_plan.doctor for row_plan in row_plans if row_plan.status is Status.READY]
+        new_bearers = earlier.list_new_persons(ready, request.run)
+    else:
+        new_bearers = earlier.list_new_bearers(doctors, request.run)
     absent_unresolved = view.count_absent_unresolved({doctor.key for doctor in doctors})
     return RunPlan(
         row_plans=row_plans,
@@ -114,22 +133,47 @@ def prepare_run(
         file_stats=matches.stats,
         images=examiner,
         seal_counts=view.count_seals(),
-        new_bearers=earlier.list_new_bearers(doctors, request.run),
+        new_bearers=new_bearers,
         untrusted_answer=get_untrusted_answer_halt(view.snapshot.people.values()),
     )
 
 
 def run_check(
-    request: RunRequest, config: Config, *, ledger: Ledger | None, site_key: SiteKey | None, clock: Clock
+    request: RunRequest,
+    config: Config,
+    clock: Clock,
+    *,
+    has_tenant: bool,
+    warnings: WarningOutput = WARNING_LOG,
 ) -> EndedRun:
-    """Find everything that a run would find, pictures decoded, without a call."""
+    """Find everything that a run would find, pictures decoded, without a call; enter the persons of the rows that are ready.
+
+    Without ids of the account in the configuration there is no ledger.
+    """
+    opened = (
+        open_ledger_for_check(config, clock, warnings=warnings)
+        if has_tenant
+        else nullcontext(LedgerOfCheck())
+    )
+    with opened as known:
+        persons, ended = _check(request, config, known, clock)
+    if known.ledger is not None:
+        enter_checked_persons(config, clock, persons, warnings=warnings)
+    return ended
+
+
+def _check(
+    request: RunRequest, config: Config, known: LedgerOfCheck, clock: Clock
+) -> tuple[list[Bearer], EndedRun]:
+    """Return who stands newly in the rows that are ready, and the check."""
+    ledger, site_key, is_behind = known
     plan = prepare_run(request, config, ledger=ledger, site_key=site_key, clock=clock)
-    hidden, masker = _hide_numbers(plan)
+    hidden, masker = _hide_numbers(plan, request, site_key)
     outcomes = tuple(map(RowOutcome.of_plan, hidden.row_plans))
     ready = [row_plan for row_plan in plan.row_plans if row_plan.status is Status.READY]
     halt = None
     if ledger is not None:
-        record = stage_settings.build_run_record(request, config, plan.report.started)
+        record = stage_settings.build_run_record(request, config, plan.report.started, ledger.site_key)
         halt = _check_guards(plan, ready, request, config, ledger=ledger, record=record)
     preview = preview_run(
         hidden.row_plans, ready, plan.report.files, config, None, is_first=plan.seal_counts == NO_SEALS
@@ -148,14 +192,18 @@ def run_check(
         tenant=config.tenant if site_key else plan.report.tenant,
         outcomes=outcomes,
         halt=halt,
-        notices=(*plan.report.notices, *list_exposed_files(config, ())),
+        notices=(
+            *([Notice("LEDGER_BEHIND")] if is_behind else ()),
+            *plan.report.notices,
+            *list_exposed_files(config, ()),
+        ),
         site_digest=site_key.check() if site_key else None,
         preview=replace(
             preview, requests=requests, has_keys=site_key is not None, stopped_by_guard=halt is not None
         ),
         masker=masker,
     )
-    return EndedRun(report, row_plans)
+    return mask_bearers(plan.new_bearers, Presenter("en", masker)), EndedRun(report, row_plans)
 
 
 async def run_import(request: RunRequest, config: Config, resources: RunResources) -> EndedRun | None:
@@ -164,7 +212,7 @@ async def run_import(request: RunRequest, config: Config, resources: RunResource
 
     plan = await _prepare(request, config, resources)
     start = await _decide_start(plan, request, config, resources)
-    hidden, masker = _hide_numbers(plan)
+    hidden, masker = _hide_numbers(plan, request, resources.site_key)
     presenter = Presenter("en", masker)
     preview = _preview(hidden, start, request, config)
     if resources.observer.shows_changes:
@@ -281,6 +329,7 @@ def _check_guards(
         people=len(people),
         seal_counts=plan.seal_counts,
         files=plan.report.files,
+        paths=request.make_path_digests(ledger.site_key),
         emptied_folders=list_emptied_folders(request, ledger),
     )
     return halt or plan.untrusted_answer
@@ -290,20 +339,33 @@ def _name_rows(plan: RunPlan, config: Config, site_key: SiteKey | None) -> RowNa
     return RowNames.of_files(site_key, plan.report.files, config.digest_text())
 
 
-def _hide_numbers(plan: RunPlan) -> tuple[RunPlan, Masker]:
-    """Return the plan as all may see it that do not send: its rows hold no whole number and no request; and their masker."""
+def _hide_numbers(plan: RunPlan, request: RunRequest, site_key: SiteKey | None) -> tuple[RunPlan, Masker]:
+    """Return the plan as all may see it that do not send: its rows hold no whole number and no request; and their masker.
+
+    Its files have the digests by which later runs know them, where there is a ledger.
+    """
     masker = Masker.of_doctors(row_plan.doctor for row_plan in plan.row_plans)
     row_plans = []
     for row_plan in plan.row_plans:
         doctor = masker.hide_doctor(row_plan.doctor, row_plan.problems)
         problems = masker.hide_problems(row_plan.problems)
         row_plans.append(replace(row_plan, doctor=doctor, request=None, problems=problems))
-    files = []
-    for file in plan.report.unassigned_images:
-        similar = tuple(masker.hide_doctor(doctor, ()) for doctor in file.similar)
-        files.append(replace(file, similar=similar))
-    report = replace(plan.report, unassigned_images=files)
+    images = []
+    for image in plan.report.unassigned_images:
+        similar = tuple(masker.hide_doctor(doctor, ()) for doctor in image.similar)
+        images.append(replace(image, similar=similar))
+    files = list(plan.report.files)
+    if site_key is not None:
+        paths = request.make_path_digests(site_key)
+        files = [replace(file, digests=_digest_file(file.path, paths, masker)) for file in files]
+    report = replace(plan.report, unassigned_images=images, files=tuple(files))
     return replace(plan, row_plans=tuple(row_plans), report=report), masker
+
+
+def _digest_file(path: Path, paths: PathDigests, masker: Masker) -> Mapping[str, str]:
+    """Return the digests of a roster's file: its path, its folder, and the masked path that stands in the lines of its rows."""
+    rows = paths.site_key.digest(masker.mask_path(path))
+    return {"path": paths.digest(path), "folder": paths.digest(path.parent), "rows": rows}
 
 
 # -- the steps of a run that sends
@@ -336,7 +398,7 @@ async def _decide_start(
     names = _name_rows(plan, config, resources.site_key if has_keys else None)
     covered = send_rows.list_covered_rows(plan, request, ledger, names)
     ready = send_rows.select_rows_to_send(plan.row_plans, covered, ledger)
-    record = stage_settings.build_run_record(request, config, plan.report.started)
+    record = stage_settings.build_run_record(request, config, plan.report.started, ledger.site_key)
     halt = None
     if request.checked is not None:
         halt = get_changed_plan_halt(

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.records import RunRecord
 
 RUN, LATEST = "run.json", "latest"
 AUTOSIGN = "autosign"  # the command of a run.json that has no rows
@@ -65,7 +65,6 @@ def select_later_run(last: RunRecord | None, recorded: RunRecord | None) -> RunR
 
 
 def load_record(folder: Path, content: Mapping[str, Any]) -> RunRecord:
-    """Return the run of a folder from the content of its run.json."""
     started, finished = (
         datetime.fromisoformat(content[name]).timestamp() for name in ("started", "finished")
     )

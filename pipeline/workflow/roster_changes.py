@@ -9,7 +9,8 @@ from pipeline.domain.message import Message
 from pipeline.domain.roster import Field
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import RowOutcome, RunReport, RunRequest
-from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import RunRecord
 from pipeline.messages.catalogue import join_messages, make_message
 from pipeline.planning.guards import has_read_rosters, list_emptied_folders, reads_same_rosters
 from pipeline.reports.presenter import Presenter
@@ -90,13 +91,13 @@ def _get_name_and_staff_no(line: RowLine) -> tuple[str, str] | None:
 
 
 def _get_last_run(ledger: Ledger, request: RunRequest) -> RunRecord | None:
-    """Return the last run over the same rosters that read them all; one that was made again from receipts counts."""
-    rosters = [str(path.absolute()) for path in request.rosters]
+    """Return the last run over the same rosters that read them all; one that was killed before it recorded them counts."""
+    rosters = request.make_path_digests(ledger.site_key).digest_all(request.rosters)
     for run in ledger.list_runs(_RUNS_SEARCHED):
         is_whole = all(
             file["status"] == "read" and not file["codes"] for file in run.content.get("files", ())
         )
         is_comparable = run.command == "run" and has_read_rosters(run) and is_whole
-        if is_comparable and reads_same_rosters(run, rosters, str(request.out)):
+        if is_comparable and reads_same_rosters(run, rosters):
             return run
     return None

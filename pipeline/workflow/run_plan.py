@@ -17,7 +17,8 @@ from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.intake.pairing.decided_pictures import DecidedPictures
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence, EvidenceRecords
 from pipeline.intake.pairing.image_index import ImageListing
-from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import RunRecord
 from pipeline.planning.guards import NO_SEALS, GuardLimits, SealCounts
 
 if TYPE_CHECKING:  # they import asyncio: `check` does not need it
@@ -126,6 +127,13 @@ class LedgerView:
             person.key for person in self.snapshot.people.values() if person.seal or person.unresolved_attempt
         }
 
+    def _list_acted_keys(self, decided: DecidedPictures) -> frozenset[str]:
+        """Return the keys of people who have a create, a seal or a decision."""
+        snapshot = self.snapshot
+        sent = {person.key for person in snapshot.people.values() if person.attempts}
+        distinguished = {key for pair in snapshot.other_persons for key in pair}
+        return frozenset(sent | distinguished | set(snapshot.same_persons.values()) | decided.list_keys())
+
     @property
     def known_files(self) -> Mapping[str, FileStat]:
         """The fingerprints of files that need not be opened again."""
@@ -160,7 +168,7 @@ class LedgerView:
         return SealCounts(
             live=len(seals),
             creates=sum(person.create_count for person in people),
-            own=sum(seal.trace_id is not None for seal in seals),
+            own=sum(seal.is_own for seal in seals),
             existing_names=sum(attempt is not None and attempt.verdict == "exists" for attempt in attempts),
         )
 
@@ -172,7 +180,7 @@ class LedgerView:
     @cached_property
     def bearers(self) -> Sequence[Bearer]:
         """Who bore which name, staff number and picture, read once."""
-        return self.ledger.list_bearers(self.site_key.tenant) if self.ledger and self.site_key else ()
+        return self.ledger.list_bearers() if self.ledger and self.site_key else ()
 
     def make_earlier_evidence(
         self, decided: DecidedPictures | None, images: ImageExaminer
@@ -184,6 +192,7 @@ class LedgerView:
             bearers=self.bearers,
             site_key=self.site_key,
             settled_keys=self.known_keys,
+            acted_keys=self._list_acted_keys(decided),
             same_persons=self.snapshot.same_persons,
             other_persons=self.snapshot.other_persons,
             decided=decided,

@@ -45,7 +45,8 @@ from pipeline.errors import (
 )
 from pipeline.intake.pairing.image_index import Candidate
 from pipeline.intake.readers.discover import get_lock_file
-from pipeline.ledger.protocol import Ledger, RowRecord, RunRecord
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import RowRecord, RunRecord
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome, run_record, start_record
 from pipeline.support.atomic_files import write_json
@@ -166,11 +167,14 @@ def record_run_start(
     ``bearers`` are what its rows show; the numbers of the roster are masked in their texts.
     """
     known = json.dumps(start_record(report, presenter.masker), ensure_ascii=False)
-    ledger.begin_run(replace(record, record=known))
+    ledger.begin_run(replace(record, out=presenter.mask_path(record.out), record=known))
+    ledger.record_bearers(mask_bearers(bearers, presenter))
+
+
+def mask_bearers(bearers: Iterable[Bearer], presenter: Presenter) -> list[Bearer]:
+    """Return bearers with the numbers of the roster masked in their texts."""
     mask = presenter.mask_text
-    ledger.record_bearers(
-        [replace(one, shown_name=mask(one.shown_name), position=mask(one.position)) for one in bearers]
-    )
+    return [replace(one, shown_name=mask(one.shown_name), position=mask(one.position)) for one in bearers]
 
 
 def record_rows(ledger: Ledger, run: str, outcomes: Iterable[RowOutcome], presenter: Presenter) -> None:
@@ -214,9 +218,7 @@ def record_run_end(
         if changed:
             record_rows(ledger, report.run, changed, presenter)
         ledger.record_pixels(_digest_unsent_images(report.outcomes, ledger.pictures_without_pixels(), images))
-        report = replace(
-            report, receipts=ledger.count_receipts(), auto_sign=_count_auto_sign(ledger, report.finished)
-        )
+        report = replace(report, auto_sign=_count_auto_sign(ledger, report.finished))
         record = json.dumps(run_record(report, presenter.masker), ensure_ascii=False)
         ledger.finish_run(report.run, exit=report.exit, finished=report.finished, record=record)
     except LedgerError as error:

@@ -18,17 +18,19 @@ from pipeline.config.named_paths import (
     require_unicode,
 )
 from pipeline.config.settings import Config
+from pipeline.domain.path_digests import PathDigests
 from pipeline.domain.run import CheckedPlan, RunRequest
 from pipeline.errors import UsageError
 from pipeline.intake.readers.discover import expand_paths, list_usable_rosters
-from pipeline.ledger.protocol import Ledger, RunRecord
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.records import RunRecord
 from pipeline.planning.checked_plan import list_chosen_lines
-from pipeline.planning.guards import has_read_rosters, list_emptied_folders, list_used_folders
+from pipeline.planning.guards import has_read_any, has_read_rosters, list_emptied_folders, list_used_folders
+from pipeline.reports.next_steps import name_files
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
-from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import LATEST
-from pipeline.workflow.tenant_ledger import get_trace_of_ledger, open_configured_ledger
+from pipeline.workflow.tenant_ledger import open_configured_ledger, open_ledger_for_check
 
 RUNS_SEARCHED = 100  # back to the last run over whole rosters
 READING_COMMANDS = frozenset({"check", "run", "retry"})  # they go over rosters and pictures
@@ -87,10 +89,11 @@ def build_request(
         accept_guards=accept_guards,
         passwords=read_passwords(config, os.environ),
         invocation=invocation,
-        arguments=join(named) if command != "retry" else "",
+        arguments=join(named),
         missing_folders=() if rosters else tuple(path for path in inboxes if not path.exists()),
         missing_seals=None if pictures.exists() else pictures,
         roster_folders=tuple(inboxes),
+        config_folder=config.base,
     )
 
 
@@ -104,44 +107,39 @@ def build_retry(
     config: Config,
     clock: Clock,
     *,
+    rosters: Sequence[Path] = (),
     seals: Path | None = None,
     out: Path | None = None,
     invocation: str = PROGRAM,
     run: str | None = None,
 ) -> RunRequest:
-    """Return the request of a retry: the rosters and the pictures of the last run. UsageError where there was none.
+    """Return the request of a retry: of the last run over these rosters, or else over others where they are named.
 
-    The arguments mean what they mean for `build_request`.
+    UsageError where there is none. The arguments mean what they mean for `build_request`.
     """
-    with open_configured_ledger(config, clock) as (ledger, _):
-        last_run = get_last_roster_run(ledger)
-    if last_run is None:
-        raise UsageError("no_last_run", then=("run",))
-    # records hold whole paths; messages name a configured folder as after `run`
-    configured = [config.resolve_path(path) for path in (*config.roster, config.seals)]
-    names = {str(path.absolute()): path for path in configured}
     request = build_request(
-        "retry",
-        config,
-        clock,
-        rosters=[names.get(path, Path(path)) for path in last_run.rosters],
-        seals=seals or (names.get(last_run.seals, Path(last_run.seals)) if last_run.seals else None),
-        out=out,
-        invocation=invocation,
-        run=run,
+        "retry", config, clock, rosters=rosters, seals=seals, out=out, invocation=invocation, run=run
     )
-    are_usual = all(path in configured for path in request.rosters)
-    rosters = () if are_usual else map(str, request.rosters)
-    pictures = () if request.seals in {None, *configured} else ("--seals", str(request.seals))
-    return replace(request, retried_run=last_run.run, arguments=join([*rosters, *pictures]))
+    with open_configured_ledger(config, clock) as (ledger, _):
+        runs = list_roster_runs(ledger)
+        paths = request.make_path_digests(ledger.site_key)
+    if not runs:
+        raise UsageError("no_last_run", then=("run",))
+    folders = [*request.rosters, *request.missing_folders]
+    given = paths.digest_all([*folders, *expand_paths(request.rosters)])
+    retried = next((record for record in runs if has_read_any(record, given)), runs[0] if rosters else None)
+    if retried is None:
+        files = name_files(Path(file["path"]) for file in runs[0].content.get("files", ()))
+        raise UsageError("retry_other_rosters", files=files, then=("retry", "--help"))
+    return replace(request, retried_run=retried.run)
 
 
-def get_last_roster_run(ledger: Ledger) -> RunRecord | None:
-    """Return the last `run` that read rosters."""
+def list_roster_runs(ledger: Ledger) -> list[RunRecord]:
+    """Return the last `run`s that read rosters, the newest first."""
     runs = (
         record for record in ledger.list_runs(RUNS_SEARCHED) if record.command == "run" and record.rosters
     )
-    return next(filter(has_read_rosters, runs), None)
+    return list(filter(has_read_rosters, runs))
 
 
 def _require_roster_folders(config: Config, clock: Clock, folders: Sequence[Path], out: Path | None) -> None:
@@ -154,11 +152,12 @@ def _require_roster_folders(config: Config, clock: Clock, folders: Sequence[Path
     except UsageError:
         missing = [folder for folder in folders if not folder.exists()]
         results = out or config.resolve_path(config.out) / "run"
-        if config.api.placeholders or not make_store(config).exists():
-            used = []
-        else:
-            with open_configured_ledger(config, clock) as (opened, _):
-                used = list_used_folders(missing, opened, results)
+        used: list[str] = []
+        if not config.api.placeholders:
+            with open_ledger_for_check(config, clock) as (opened, *_):
+                if opened is not None:
+                    paths = PathDigests(opened.site_key, (config.base, results.parent))
+                    used = list_used_folders(missing, opened, paths)
         if len(used) < len(missing):
             raise
 
@@ -178,9 +177,7 @@ def has_nothing_to_read(
         return False
     if not has_tenant:
         return True
-    if not make_store(config).exists():
-        return get_trace_of_ledger(config) is None
-    with open_configured_ledger(config, clock) as (opened, _):
+    with open_ledger_for_check(config, clock) as (opened, *_):
         return not list_emptied_folders(request, opened)
 
 

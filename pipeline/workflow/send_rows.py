@@ -25,7 +25,7 @@ from pipeline.domain.run import (
     compute_exit_code,
 )
 from pipeline.esign.rate_limiter import max_in_rolling_second
-from pipeline.ledger.protocol import Ledger
+from pipeline.ledger.ledger import Ledger
 from pipeline.planning.checked_plan import RowNames, list_chosen_lines, list_chosen_rows
 from pipeline.planning.covered_rows import list_retried_rows, list_rows_of
 from pipeline.planning.guards import GuardLimits, RunGuards, compute_deadline

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.clock import Clock
 from pipeline.config.settings import Config
+from pipeline.domain.masking import mask_path
 from pipeline.domain.roster import Field
 from pipeline.domain.run import RunRequest
 from pipeline.domain.site_key import SiteKey
@@ -24,7 +25,7 @@ from pipeline.intake.images.prepare import ImageComparer, ImageExaminer
 from pipeline.intake.pairing.decided_pictures import DecidedPictures
 from pipeline.intake.readers.model import ReadOptions
 from pipeline.ledger.lock import read_user_name
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.records import RunRecord
 from pipeline.planning.guards import GuardLimits
 from pipeline.planning.plan import PlanRules
 from pipeline.version import __version__
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 
 def get_product(config: Config) -> Product:
-    """Return the product that is configured."""
     return get_contract(config).product
 
 
@@ -108,7 +108,6 @@ def build_read_options(request: RunRequest, config: Config) -> ReadOptions:
 
 
 def build_field_settings(config: Config) -> FieldSettings:
-    """Return the configuration of the fields."""
     api = config.api
     return FieldSettings(
         scene_key=api.scene_key,
@@ -169,7 +168,7 @@ def build_plan_rules(
     )
 
 
-def build_run_record(request: RunRequest, config: Config, started: float) -> RunRecord:
+def build_run_record(request: RunRequest, config: Config, started: float, site_key: SiteKey) -> RunRecord:
     """Return the ledger's entry of a run that starts now."""
     return RunRecord(
         run=request.run,
@@ -178,9 +177,8 @@ def build_run_record(request: RunRequest, config: Config, started: float) -> Run
         host=socket.gethostname(),
         pid=os.getpid(),
         user=read_user_name(),
-        rosters=tuple(str(path.absolute()) for path in request.rosters),
-        seals=str(request.seals.absolute()) if request.seals else None,
-        out=str(request.out.absolute()),
+        rosters=request.make_path_digests(site_key).digest_all(request.rosters),
+        out=mask_path(request.out.absolute()),
         contract=config.api.contract,
         config_digest=hashlib.sha256(config.digest_text().encode()).hexdigest(),
         version=__version__,

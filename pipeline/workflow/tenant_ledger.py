@@ -1,364 +1,235 @@
-"""Finds, opens, takes and loads the ledger of the configured tenant, the same for the command line and the Python API."""
+"""Finds, opens and takes the ledger of the configured tenant, the same for the command line and the Python API."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import cache
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from pipeline.clock import Clock
+from pipeline.clock import Clock, pause
 from pipeline.config.settings import Config
-from pipeline.domain.run import RunRequest
+from pipeline.domain.seals import Bearer
 from pipeline.domain.site_key import SiteKey
-from pipeline.errors import LedgerError, UsageError
-from pipeline.ledger.database_ledger import DatabaseLedger
-from pipeline.ledger.disk import loaded_path
+from pipeline.errors import DiskTrouble, EsignImportError, LedgerError, Locked, UsageError
 from pipeline.ledger.file_store import FileStore
-from pipeline.ledger.lock import RunLock, read_user_name
-from pipeline.ledger.open import REBUILD, choose_recovery, describe_lost_files
-from pipeline.ledger.ownership import Ownership, WarningLog, WarningOutput
-from pipeline.ledger.progress import LedgerIdentity
-from pipeline.ledger.registry import RegisteredLedger, TenantRegistry, default_folder
-from pipeline.ledger.tenant import get_service_environment
-from pipeline.messages.catalogue import join_messages
-from pipeline.reports.earlier_results import get_earlier_run, list_lacking_runs
+from pipeline.ledger.ledger import Ledger
 from pipeline.workflow.hosts_factory import LedgerStore, make_store
-from pipeline.workflow.kept_answers import KeptAnswers
 
 if TYPE_CHECKING:
     from pipeline.hosts.load import LoadedLedger
+    from pipeline.ledger.maintenance import LedgerCheck
 
-LOAD = "ledger load"  # in place of a run's id, where the holder of the ledger is named
-RECOVER = "ledger recover"  # the same
-SHARED_REGISTRY = ".ledger"  # folder in that of the results
+LOG = logging.getLogger(__name__)
+EVENT_SECONDS = 1.0  # in which a holder enters an event that its journals hold
+BETWEEN_LOOKS = 0.02  # seconds
+
+
+class WarningOutput(Protocol):
+    """Where errors go that are no reason to stop."""
+
+    def print_warning(self, error: EsignImportError) -> None:
+        """Show one of them."""
+
+
+class WarningLog:
+    """Enters warnings in the log of the program."""
+
+    def print_warning(self, error: EsignImportError) -> None:
+        LOG.warning("%s", error)
+
+
 WARNING_LOG = WarningLog()
 
 
-class TenantResults:
-    """The results of a tenant's earlier runs in a folder, as `pipeline.ledger.ownership.EarlierResults` describes."""
-
-    def __init__(self, out: Path, tenant: str) -> None:
-        self._out = out
-        self._tenant = tenant
-
-    def get_trace(self) -> str | None:
-        """Return the file among the results that shows an earlier run of this tenant."""
-        run = get_earlier_run(self._out, self._tenant)
-        return str(run) if run else None
-
-    def require_known(self, ledger: DatabaseLedger) -> None:
-        """Raise UsageError for a ledger that lacks creates or seals of runs whose results lie here.
-
-        It was restored from a backup older than the end of such a run, or begun anew with other seals adopted.
-        """
-        lacking = self.list_lacking_runs(ledger)
-        if lacking:
-            shown_files = ", ".join(map(str, lacking.values()))
-            raise UsageError(
-                "ledger.older", place=shown_files, run=", ".join(lacking), then=("ledger", "recover")
-            )
-
-    def require_recovered(self, ledger: DatabaseLedger) -> None:
-        """Raise UsageError for a ledger with earlier runs, thus no new one, that lacks creates or seals of later ones."""
-        if ledger.run_ids() and (lacking := self.list_lacking_runs(ledger)):
-            raise UsageError("ledger.recover_first", run=join_messages(lacking), then=("ledger", "recover"))
-
-    def list_runs_with_seals(self) -> Mapping[str, Path]:
-        """Return the runs whose results here show creates or seals, with the file that shows them."""
-        return list_lacking_runs(
-            self._out,
-            self._tenant,
-            known_runs=(),
-            accepted_runs=(),
-            known_seals=tuple,
-            known_attempts=tuple,
-            last_run=None,
-            receipts=0,
-        )
-
-    def list_lacking_runs(self, ledger: DatabaseLedger) -> Mapping[str, Path]:
-        """Return the runs whose results here show creates or seals that the ledger lacks, with the file that shows them."""
-
-        @cache
-        def list_known_seals() -> Collection[str]:
-            """Return the SealIds of all seals, and those of decisions, also of withdrawn ones: a check may have shown them."""
-            decided = {decision.seal_id for decision in ledger.list_decisions() if decision.seal_id}
-            return decided.union(ledger.list_seal_ids())
-
-        return list_lacking_runs(
-            self._out,
-            self._tenant,
-            known_seals=list_known_seals,
-            known_attempts=cache(ledger.attempt_ids),
-            **ledger.read_known_runs()._asdict(),
-        )
-
-
-def make_results(config: Config) -> TenantResults:
-    """Return the results of the configured tenant's earlier runs."""
-    return TenantResults(config.resolve_path(config.out), config.tenant)
-
-
-def make_registry(config: Config) -> TenantRegistry:
-    """Return the registry of the configured tenant's ledgers, in the state folder of the user who runs this."""
-    return _make_registry(config, default_folder())
-
-
-def make_shared_registry(config: Config) -> TenantRegistry | None:
-    """Return the registry in the shared folder of the results, for every host; None for a ledger in a file of this machine."""
-    if not config.is_ledger_on_server:
-        return None
-    return _make_registry(config, config.resolve_path(config.out).absolute() / SHARED_REGISTRY)
-
-
-def list_registries(config: Config) -> list[TenantRegistry]:
-    """Return the registries that count the configured tenant's ledger."""
-    return [registry for registry in (make_registry(config), make_shared_registry(config)) if registry]
-
-
-def list_lost_ledgers(
-    registries: Sequence[TenantRegistry], location: str, identity: LedgerIdentity | None
-) -> list[RegisteredLedger]:
-    """Return the ledgers that were registered at a place where another one is now, or none, and that are not entered in it."""
-    lost = []
-    for registered in (registry.read() for registry in registries):
-        if registered is None or registered.location != location or not registered.progress.receipts:
-            continue
-        if identity is None or not (
-            identity.ledger_id == registered.ledger_id
-            or identity.accounts_for(registered.ledger_id, registered.progress)
-        ):
-            lost.append(registered)
-    return lost
-
-
-def _make_registry(config: Config, folder: Path) -> TenantRegistry:
-    is_sandbox = get_service_environment(config.api.endpoint) == "sandbox"
-    mode = config.ledger_registry or ("warn" if is_sandbox else "strict")
-    return TenantRegistry(folder, config.tenant, strict=mode == "strict")
-
-
-def _make_tenant_lock(config: Config) -> RunLock | None:
-    """Return the lock that one process of this host holds for the configured tenant, or None.
-
-    With a ledger on a server the lease decides alone: a run that was stopped would keep a lock in a file, also from the run
-    that has taken its lease.
-    """
-    return None if config.is_ledger_on_server else make_registry(config).make_tenant_lock()
-
-
-def note_ledgers(store: LedgerStore, config: Config, others: Sequence[Config] = ()) -> None:
-    """Note on this host how far all ledgers of a server have got, also those that it never ran.
-
-    Of the hospitals of ``others`` it is noted in the shared folders of their results as well. A server or disk that fails
-    is left to the runs, which report it.
-    """
-    if isinstance(store, FileStore):
-        return
-    configs = {other.tenant: other for other in others}
-    with suppress(LedgerError, OSError):
-        for ledger in store.list_noted_ledgers():
-            own = configs.get(ledger.tenant)
-            registries = [make_registry(own or config).for_tenant(ledger.tenant)]
-            if own is not None and (shared := make_shared_registry(own)) is not None:
-                registries.append(shared)
-            for registry in registries:
-                registry.note(store.address.shown, ledger.ledger_id, ledger.progress)
-
-
 @contextmanager
-def open_configured_ledger(config: Config, clock: Clock) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
-    """Open the configured ledger for reading; UsageError where there is none."""
-    store = make_store(config)
-    if not store.exists():
-        raise _build_no_ledger_error(config)
-    with open_store(store, clock, readonly=True) as opened:
-        yield opened
-
-
-@contextmanager
-def open_store(
-    store: LedgerStore, clock: Clock, *, readonly: bool = False, ownership: Ownership | None = None
-) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
-    """Open the ledger of a store, and close it at the end; to write, ``ownership`` must be taken."""
-    ledger, site_key = store.open(now=clock.now(), readonly=readonly, ownership=ownership)
-    try:
-        yield ledger, site_key
-    finally:
-        ledger.close()
-
-
-@contextmanager
-def lock_tenant(
-    config: Config, *, run: str, clock: Clock, warnings: WarningOutput = WARNING_LOG
-) -> Iterator[tuple[LedgerStore, Ownership]]:
-    """Hold the ledger and, where the registry is strict, the tenant's lock on this host. Raises Locked.
-
-    The ownership asks neither the registry nor the results.
-    """
-    store = make_store(config)
-    ownership = Ownership(hold=store.hold, tenant_lock=_make_tenant_lock(config), warnings=warnings)
-    with ownership.take(run=run, now=clock.now()):
-        yield store, ownership
-
-
-@contextmanager
-def lock_ledger(
-    config: Config,
-    request: RunRequest,
-    clock: Clock,
-    *,
-    new_ledger: bool = False,
-    state_folder: Path | None = None,
-    warnings: WarningOutput = WARNING_LOG,
-) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
-    """Own and open the configured ledger for one run; enter what an earlier run could not. Raises Locked.
-
-    ``state_folder`` is used in place of the user's (`demo`). ``warnings`` is given the errors that are no reason to stop.
-    """
-    store, results = make_store(config), make_results(config)
-    ownership = Ownership(
-        _make_registry(config, state_folder or default_folder()),
-        store.hold,
-        _make_tenant_lock(config),
-        results,
-        accept_ledger=new_ledger,
-        warnings=warnings,
-        shared_registry=make_shared_registry(config),
-    )
-    with (
-        ownership.take(run=request.run, now=clock.now()),
-        open_store(store, clock, ownership=ownership) as (ledger, site_key),
-    ):
-        if new_ledger and (lacking := results.list_lacking_runs(ledger)):
-            ledger.record_accepted_runs(list(lacking), now=clock.now(), who=read_user_name())
-        kept = KeptAnswers(ledger, site_key, config.resolve_path(config.out))
-        kept.enter_all(now=clock.now(), warnings=warnings)
-        note_ledgers(store, config)
-        yield ledger, site_key
-
-
-@contextmanager
-def lock_ledger_for_adoption(
+def open_configured_ledger(
     config: Config, clock: Clock, *, warnings: WarningOutput = WARNING_LOG
-) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
-    """Own and open the configured ledger, also one that a run would refuse as new, other or older."""
+) -> Iterator[tuple[Ledger, SiteKey]]:
+    """Open the configured ledger for reading; UsageError where there is none, LedgerError where it is lost.
+
+    A ledger that is behind its journals is repaired first, unless a process holds it; where that fails it is a warning.
+    """
     store = make_store(config)
-    ownership = Ownership(
-        make_registry(config),
-        store.hold,
-        _make_tenant_lock(config),
-        ignore_registry=True,
-        warnings=warnings,
-        shared_registry=make_shared_registry(config),
-    )
-    with (
-        ownership.take(run="adopt", now=clock.now()),
-        open_store(store, clock, ownership=ownership) as opened,
-    ):
-        yield opened
+    repair_if_behind(store, clock, warnings)
+    if not store.exists():
+        raise UsageError("never_run", path=config.name_ledger(), then=("check",))
+    with open_store(store, clock, readonly=True) as ledger:
+        yield ledger, ledger.site_key
 
 
-@contextmanager
-def lock_ledger_for_recovery(
-    config: Config, store: LedgerStore, clock: Clock, *, warnings: WarningOutput = WARNING_LOG
-) -> Iterator[tuple[DatabaseLedger, SiteKey]]:
-    """Own and open the ledger of a store, which may lack commits; no registry counts what is written. Raises Locked."""
-    ownership = Ownership(
-        hold=store.hold, tenant_lock=_make_tenant_lock(config), ignore_registry=True, warnings=warnings
-    )
-    with (
-        ownership.take(run=RECOVER, now=clock.now()),
-        open_store(store, clock, ownership=ownership) as opened,
-    ):
-        yield opened
+class LedgerOfCheck(NamedTuple):
+    """The ledger of a check, and whether it is the truth; None where it could not be made."""
+
+    ledger: Ledger | None = None
+    site_key: SiteKey | None = None
+    is_behind: bool = False  # it lacks what its journals hold
 
 
 @contextmanager
 def open_ledger_for_check(
     config: Config, clock: Clock, *, warnings: WarningOutput = WARNING_LOG
-) -> Iterator[tuple[DatabaseLedger, SiteKey] | tuple[None, None]]:
-    """Open the configured ledger for reading, without the hold; None and None where there is none yet.
+) -> Iterator[LedgerOfCheck]:
+    """Open the configured ledger for reading; one that is missing is made, one that is behind its journals is repaired.
 
-    A ledger that a run would refuse is refused, also a lost one, but not while a run holds it.
+    Where a first one cannot be made, it is a warning, and the check has none. Raises LedgerError where the ledger is lost
+    and cannot be made again from its journals.
+    """
+    store, is_behind = make_store(config), False
+    if store.exists():
+        is_behind = not repair_if_behind(store, clock, warnings)
+    else:
+        try:
+            with store.hold.acquire(run="check", now=clock.now()), open_store(store, clock) as ledger:
+                _report_repair(ledger, warnings)
+        except (Locked, LedgerError) as error:
+            if isinstance(error, LedgerError) and store.is_behind():
+                raise LedgerError("ledger.missing", why=error.as_message()) from error
+            warnings.print_warning(error)
+    if not store.exists():
+        warnings.print_warning(LedgerError("ledger.check_without"))
+        yield LedgerOfCheck(is_behind=store.is_behind())
+        return
+    with open_store(store, clock, readonly=True) as ledger:
+        yield LedgerOfCheck(ledger, ledger.site_key, is_behind)
+
+
+def enter_checked_persons(
+    config: Config, clock: Clock, persons: Sequence[Bearer], *, warnings: WarningOutput = WARNING_LOG
+) -> None:
+    """Enter the persons of the rows of a check; while a run holds the ledger they are left for the next opening.
+
+    Where that fails it is a warning: the check is complete.
+    """
+    if not persons:
+        return
+    store = make_store(config)
+    try:
+        try:
+            with store.hold.acquire(run="check", now=clock.now()), open_store(store, clock) as ledger:
+                ledger.record_bearers(persons)
+        except Locked:
+            with open_store(store, clock, readonly=True) as ledger:
+                store.places.leave_events(ledger.site_key, ledger.make_bearer_events(persons))
+    except (LedgerError, OSError) as error:
+        why = error if isinstance(error, LedgerError) else DiskTrouble.of(error)
+        warnings.print_warning(why)
+        warnings.print_warning(LedgerError("ledger.check_not_entered"))
+
+
+@contextmanager
+def open_store(store: LedgerStore, clock: Clock, *, readonly: bool = False) -> Iterator[Ledger]:
+    """Open the ledger of a store, and close it at the end; to write, its hold must be acquired."""
+    ledger = store.open(now=clock.now(), readonly=readonly)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def lock_ledger(
+    config: Config,
+    run: str,
+    clock: Clock,
+    *,
+    warnings: WarningOutput = WARNING_LOG,
+) -> Iterator[tuple[Ledger, SiteKey]]:
+    """Hold and open the configured ledger, repaired from its journals. Raises Locked.
+
+    ``run`` is the id of the run, or what else holds it. ``warnings`` takes what was repaired.
     """
     store = make_store(config)
-    ownership = Ownership(
-        make_registry(config),
-        results=make_results(config),
-        warnings=warnings,
-        shared_registry=make_shared_registry(config),
-    )
-    if not store.exists():
-        store.require_not_lost(ownership)
-        yield None, None
-        return
-    is_taken = store.hold.is_taken()
-    with open_store(store, clock, readonly=True, ownership=None if is_taken else ownership) as opened:
-        yield opened
+    with store.hold.acquire(run=run, now=clock.now()), open_store(store, clock) as ledger:
+        _report_repair(ledger, warnings)
+        yield ledger, ledger.site_key
 
 
 def require_ledger(config: Config) -> None:
     """Raise UsageError where there is no ledger, for commands that only make sense with one."""
-    if not make_store(config).exists():
-        raise _build_no_ledger_error(config)
+    store = make_store(config)
+    if not store.exists() and not store.is_behind():
+        raise UsageError("never_run", path=config.name_ledger(), then=("check",))
 
 
-def require_rebuildable(config: Config) -> None:
-    """Raise LedgerError where the ledger's file is gone, and its key or receipts too; UsageError where there was none yet."""
-    path = config.resolve_ledger_file()
-    if path.exists() or loaded_path(path).exists():
-        return
-    then = get_recovery_of_ledger(config)
-    if then == REBUILD:
-        return
-    if get_trace_of_ledger(config) is None:
-        raise _build_no_ledger_error(config)
-    raise LedgerError("ledger.not_rebuilt", lost=describe_lost_files(path), then=then)
+def check_ledger(config: Config, clock: Clock, *, warnings: WarningOutput = WARNING_LOG) -> LedgerCheck:
+    """Return what is wrong with the configured ledger and its journals; UsageError where there is none."""
+    from pipeline.ledger.maintenance import check_events  # noqa: PLC0415 - no run needs it
+
+    store = make_store(config)
+    with open_configured_ledger(config, clock, warnings=warnings) as (ledger, site_key):
+        journals = store.places.make_journals(site_key)
+        try:
+            return ledger.read(check_events, journals)
+        except OSError as error:
+            raise DiskTrouble.of(error) from error
 
 
-def get_trace_of_ledger(config: Config) -> str | None:
-    """Return the file that shows that there was a ledger: receipts, or the results of an earlier run."""
-    trace = make_store(config).get_ledger_trace()
-    return str(trace) if trace else make_results(config).get_trace()
-
-
-def get_recovery_of_ledger(config: Config) -> tuple[str, ...]:
-    """Return the command that brings a lost ledger back that was in a file."""
-    return choose_recovery(config.resolve_ledger_file(), make_results(config).get_trace())
-
-
-def _build_no_ledger_error(config: Config) -> UsageError:
-    """Return the error for a missing ledger: lost where receipts or results show one, else not begun yet."""
-    path, trace = config.name_ledger(), get_trace_of_ledger(config)
-    if trace is None and not config.is_ledger_on_server:
-        return UsageError("never_run", path=path, then=("check",))
-    if config.is_ledger_on_server:
-        conflicts = (registry.get_conflict(path, None) for registry in list_registries(config))
-        if trace is None:
-            return next(filter(None, conflicts), None) or UsageError("never_run", path=path, then=("check",))
-        return UsageError("ledger.server_lost", path=path, found=trace, then=("ledger", "recover"))
-    return UsageError("no_ledger", path=path, then=get_recovery_of_ledger(config))
-
-
-def load_ledger(
-    config: Config, file: Path, clock: Clock, *, warnings: WarningOutput = WARNING_LOG
-) -> LoadedLedger:
-    """Load the ledger of a file into the configured server; no run can use either meanwhile.
-
-    Raises UsageError where the configured ledger is in a file, or a run would refuse this one; Locked, naming the holder.
-    """
-    store, registry, now = make_store(config), make_registry(config), clock.now()
+def load_ledger(config: Config, file: Path, clock: Clock) -> LoadedLedger:
+    """Load the ledger of a file into the configured server; UsageError where the configured ledger is in a file."""
+    store = make_store(config)
     if isinstance(store, FileStore):
         raise UsageError("load.no_server", path=config.name_ledger())
-    ownership = Ownership(
-        registry,
-        RunLock(file),
-        registry.make_tenant_lock(),
-        make_results(config),
-        warnings=warnings,
-    )
-    with ownership.take(run=LOAD, now=now), store.hold.acquire(run=LOAD, now=now):
-        return store.load(file, ownership, now=now)
+    return store.load(file, now=clock.now())
+
+
+def repair_if_behind(store: LedgerStore, clock: Clock, warnings: WarningOutput) -> bool:
+    """Repair a ledger that lacks what its journals hold; return whether what it holds now is the truth.
+
+    Raises LedgerError for one that is lost and cannot be made again.
+    """
+    return not store.is_behind() or repair_ledger(store, clock, warnings)
+
+
+def repair_ledger(store: LedgerStore, clock: Clock, warnings: WarningOutput) -> bool:
+    """Repair a ledger that is behind its journals; return whether it holds all of them now, else warn of it.
+
+    Raises LedgerError for one that is lost and cannot be made again, Locked for one that another process makes again.
+    """
+    try:
+        with store.hold.acquire(run="repair", now=clock.now()), open_store(store, clock) as ledger:
+            _report_repair(ledger, warnings)
+    except Locked:
+        is_repaired = not _stays_behind(store)
+        if not store.exists():
+            raise
+    except (LedgerError, UsageError) as error:
+        if not store.exists():
+            raise LedgerError("ledger.missing", why=error.as_message()) from error
+        warnings.print_warning(error)
+        is_repaired = False
+    else:
+        is_repaired = True
+    if not is_repaired:
+        warnings.print_warning(LedgerError("ledger.behind"))
+    return is_repaired
+
+
+def _stays_behind(store: LedgerStore) -> bool:
+    """Return whether a ledger that a process holds stays behind its journals.
+
+    It is behind for a moment with each event that the process enters, and what checks have left its next opening enters.
+    """
+    for _ in range(round(EVENT_SECONDS / BETWEEN_LOOKS)):
+        if not store.is_behind(with_left=False):
+            return False
+        pause(BETWEEN_LOOKS)
+    return True
+
+
+def _report_repair(ledger: Ledger, warnings: WarningOutput) -> None:
+    repair = ledger.repair
+    if repair.damaged_ledger is not None:
+        warnings.print_warning(LedgerError("ledger.damaged_set_aside", path=repair.damaged_ledger))
+    for path in ledger.keys_set_aside:
+        warnings.print_warning(LedgerError("ledger.key_set_aside", path=path))
+    for path in repair.written_again:
+        warnings.print_warning(LedgerError("ledger.place_written_again", folder=path))
+    for path in repair.set_aside:
+        warnings.print_warning(LedgerError("ledger.journal_set_aside", path=path))
+    if repair.entered:
+        waiting = sum(person.unresolved_attempt is not None for person in ledger.snapshot().people.values())
+        warnings.print_warning(LedgerError("ledger.repaired", n=len(repair.entered), waiting=waiting))
+    if repair.void:
+        warnings.print_warning(LedgerError("ledger.decisions_void", n=len(repair.void)))

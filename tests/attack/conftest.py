@@ -11,8 +11,6 @@ from attack.page_stage import LifeClock, PageStage
 from attack.stage import LONG, Stage, ThisProcess, open_sandbox
 from crash_support import Zygote
 
-from pipeline.config.settings import list_keys
-
 # `make test` plays a few attacks of these kinds; the rest is `make attack`, and has its like in tests/end_to_end
 SHORT = {
     "test_evidence_decisions.py",
@@ -53,12 +51,6 @@ def zygote():
         yield process
 
 
-@pytest.fixture(scope="session")
-def knows_registry() -> bool:
-    """Whether this version of the program has the key ``ledger_registry``."""
-    return ("ledger_registry",) in list_keys()
-
-
 @pytest.fixture(scope="session", autouse=True)
 def no_stray_settings():
     """Keep credentials and settings of the machine away from every command that is started here."""
@@ -84,7 +76,7 @@ def report(request):
 
 
 @pytest.fixture
-def stage_with(tmp_path, zygote, knows_registry, report):
+def stage_with(tmp_path, zygote, report):
     """Make a hospital whose sandbox has these rules; its user has a state folder of its own."""
     opened = []
 
@@ -92,7 +84,7 @@ def stage_with(tmp_path, zygote, knows_registry, report):
         thread = open_sandbox(**sandbox)
         thread.__enter__()
         opened.append(thread)
-        stage = Stage(tmp_path / folder, tmp_path / "user", thread, zygote, strict=knows_registry)
+        stage = Stage(tmp_path / folder, tmp_path / "user", thread, zygote)
         report(stage)
         return stage
 
@@ -118,13 +110,11 @@ def page_sandbox(service_clock):
 
 
 @pytest.fixture
-def open_pages(tmp_path, page_sandbox, service_clock, knows_registry, monkeypatch):
+def open_pages(tmp_path, page_sandbox, service_clock, monkeypatch):
     """The page of a hospital of its own, whose commands are played in this process."""
     page_sandbox.service.reset()
     service_clock.ahead = 0.0
-    stage = Stage(
-        tmp_path / "hospital", tmp_path / "user", page_sandbox, ThisProcess(), strict=knows_registry
-    )
+    stage = Stage(tmp_path / "hospital", tmp_path / "user", page_sandbox, ThisProcess())
     stage.strike()
     with PageStage(stage, service_clock, monkeypatch) as pages:
         yield pages

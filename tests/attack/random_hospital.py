@@ -33,6 +33,7 @@ SPELLINGS = {
 }
 FIRST_SPELLING = {other: first for first, other in SPELLINGS.items()} | {first: first for first in SPELLINGS}
 CORRECTED = 2000  # added to a serial: the number that a doctor was entered with by mistake
+MISTYPED = 4000  # the same, of a number that only a check was shown
 FAULTS = ("reset_after", TAKEN, REFUSED)
 
 
@@ -78,6 +79,9 @@ class Profile:
     fault: float  # chances of a run
     limit: float
     adopt: float
+    slip: (
+        float  # chance of a doctor that a check before the run shows another number, or another one's picture
+    )
 
 
 WILD = Profile(
@@ -87,7 +91,7 @@ WILD = Profile(
         "succeed": 5,
     },
     lambda dice, _: dice.randint(2, 5),
-    mend=0.4, damage=0.15, late=0.35, reissue=0.6, namesake=0.25, neglect=0.5, fault=0.5, limit=0.2, adopt=0.5,
+    mend=0.4, damage=0.15, late=0.35, reissue=0.6, namesake=0.25, neglect=0.5, fault=0.5, limit=0.2, adopt=0.5, slip=0.1,
 )  # fmt: skip
 USUAL = Profile(
     {
@@ -95,7 +99,7 @@ USUAL = Profile(
         "correct_number": 2, "damage": 4, "respell": 2, "exchange": 1, "carry": 3,
     },
     lambda dice, doctors: sum(dice.random() < 0.01 for _ in range(doctors)),
-    mend=0.5, damage=0.05, late=0.05, reissue=0.1, namesake=0.03, neglect=0.2, fault=0.05, limit=0.02, adopt=0.02,
+    mend=0.5, damage=0.05, late=0.05, reissue=0.1, namesake=0.03, neglect=0.2, fault=0.05, limit=0.02, adopt=0.02, slip=0.01,
 )  # fmt: skip
 PROFILES = {"wild": WILD, "usual": USUAL}
 
@@ -342,6 +346,7 @@ class RandomHospital:
             dice.shuffle(self.doctors)
         if dice.random() < profile.adopt:
             self.adopt(dice.randint(1, 2))
+        self.check_with_slips()
         self.write()
         self.touched.clear()
         struck = dice.sample(self.doctors, dice.randint(1, 2)) if dice.random() < profile.fault else []
@@ -353,6 +358,35 @@ class RandomHospital:
         )
         limit = ["--limit", str(dice.randint(1, 4))] if dice.random() < profile.limit else []
         return ["run", "--accept-guards", *limit]
+
+    def check_with_slips(self) -> None:
+        """Let the clerk check a roster with slips, see them, and put them right before the run."""
+        dice = self.dice
+        slipped = [doctor for doctor in self.doctors if dice.random() < self.profile.slip]
+        for doctor in slipped:
+            others = [
+                other for other in self.doctors if other is not doctor and other.path and not other.entry
+            ]
+            if dice.random() < 0.5 and doctor.path and others:
+                self.check_exchanged(doctor, dice.choice(others))
+            elif not doctor.damage:
+                doctor.damage = {"number": number(doctor.serial + MISTYPED)}
+                self.write()
+                self.log.append(f"  check {doctor}")
+                self.stage.go("check")
+                doctor.damage = {}
+
+    def check_exchanged(self, doctor: Doctor, other: Doctor) -> None:
+        """Check while each of two doctors' pictures has the other one's file name."""
+        first, second = (self.stage.folder / "seals" / one.path for one in (doctor, other))
+        kept = first.read_bytes(), second.read_bytes()
+        first.write_bytes(kept[1])
+        second.write_bytes(kept[0])
+        self.write()
+        self.log.append(f"  check with exchanged pictures {doctor}, {other}")
+        self.stage.go("check")
+        first.write_bytes(kept[0])
+        second.write_bytes(kept[1])
 
     def write(self) -> None:
         rows = [doctor.cells for doctor in self.doctors]

@@ -130,11 +130,8 @@ class CaseCounts:
 class Stage:
     """A hospital in ``folder`` and what its clerk and its administrator do with it."""
 
-    def __init__(
-        self, folder: Path, state_home: Path, sandbox: SandboxThread, zygote, *, strict: bool
-    ) -> None:
+    def __init__(self, folder: Path, state_home: Path, sandbox: SandboxThread, zygote) -> None:
         self.folder, self.state_home, self.sandbox, self.zygote = folder, state_home, sandbox, zygote
-        self.strict = strict  # whether the program knows the key ledger_registry
         self.humans: dict[str, int] = {}  # identity number -> serial
         self.adopted: dict[str, int] = {}  # SealId made elsewhere -> serial
         self.replaced: set[str] = set()  # SealIds that a human gave up
@@ -152,8 +149,8 @@ class Stage:
 
     # -- the hospital's files
 
-    def configure(self, *, registry: bool = True, lines: str = "", **api: object) -> None:
-        """Write config.yaml; ``registry`` asks for a strict one where the program knows it."""
+    def configure(self, *, lines: str = "", **api: object) -> None:
+        """Write config.yaml."""
         keys = {
             "endpoint": self.sandbox.url,
             "app_id": SANDBOX.app_id,
@@ -164,8 +161,6 @@ class Stage:
         }
         text = "api:\n" + "".join(f"  {key}: {json.dumps(value)}\n" for key, value in keys.items())
         text += "limits: {requests_per_second: 1000, concurrency: 8}\nsecrets_dir: secrets\n"
-        if registry and self.strict:
-            text += "ledger_registry: strict\n"
         (self.folder / "config.yaml").write_text(text + lines, "utf-8")
 
     def hire(self, *serials: int, file: str = "roster.xlsx", pictures: bool = True) -> None:
@@ -378,7 +373,7 @@ def read_lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
 
 
-GUARDED = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3.key", "receipts.jsonl")
+GUARDED = ("ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3.key")
 
 
 def digests(folder: Path) -> dict[str, str | None]:

@@ -47,9 +47,9 @@ def sandbox():
 
 
 @pytest.fixture
-def open_stage(tmp_path, sandbox, zygote, knows_registry):
+def open_stage(tmp_path, sandbox, zygote):
     sandbox.service.reset()
-    return Stage(tmp_path / "hospital", tmp_path / "user", sandbox, zygote, strict=knows_registry)
+    return Stage(tmp_path / "hospital", tmp_path / "user", sandbox, zygote)
 
 
 def play(hospital: RandomHospital, counts: LifeCounts) -> None:

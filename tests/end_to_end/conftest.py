@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from crash_support import Zygote
+from crash_support import Zygote, read_places
 from desktop import browser_aside
 from people import make_row
 from roster_support import write_roster
@@ -22,6 +22,7 @@ from run_support import QuickClock, draw_seal, newest_results
 import pipeline
 from pipeline.cli.app import main
 from pipeline.clock import SystemClock
+from pipeline.ledger.places import SHARE
 from pipeline.sandbox.actions import Rules
 from pipeline.sandbox.faults import parse_faults
 from pipeline.sandbox.gateway import SANDBOX
@@ -115,10 +116,21 @@ class Hospital:
             assert pipeline.run(self.folder / "config.yaml", write=False).exit == 0
 
     def lose_ledger(self) -> None:
-        """Delete the ledger itself; its key, lock file and receipts stay."""
+        """Delete the ledger itself; its key and lock file stay."""
         for path in (self.folder / "state").glob("ledger.sqlite3*"):
             if path.suffix not in {".key", ".lock"}:
                 path.unlink()
+
+    def damage_keys(self) -> None:
+        """Write over the site key and its copy."""
+        for path in (self.folder / "state" / "ledger.sqlite3.key", read_places(self.folder).key_copy):
+            path.write_bytes(b"short")
+
+    def forget_ledger(self) -> None:
+        """Delete the ledger with its key and all journals: for it the service's seals were made elsewhere."""
+        places = read_places(self.folder)
+        for folder in (self.folder / "state", places.share, places.lock_base):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def start(self, *arguments: str, stdin=None, **environment: str) -> subprocess.Popen:
         """Start the command line in a process of its own."""
@@ -133,9 +145,7 @@ class Hospital:
 
     @property
     def runs(self) -> list[Path]:
-        return sorted(
-            path for path in (self.folder / "out").iterdir() if path.name not in {"latest", ".ledger"}
-        )
+        return sorted(path for path in (self.folder / "out").iterdir() if path.name not in {"latest", SHARE})
 
     @property
     def newest(self) -> Path:
@@ -211,20 +221,20 @@ def hospital(hospital_with):
 
 
 class Scene:
-    """A hospital as a play left it; each test of the module begins with the same files, address, registry and service."""
+    """A hospital as a play left it; each test of the module begins with the same files, address, state folder and service."""
 
     def __init__(self, hospital: Hospital, copies: Path) -> None:
         self._hospital, self._copies = hospital, copies
         shutil.copytree(hospital.folder, copies / "folder")
-        registry = Path(os.environ["XDG_STATE_HOME"])
-        registry.mkdir(exist_ok=True)  # a check notes nothing in it
-        shutil.copytree(registry, copies / "registry")
+        state_home = Path(os.environ["XDG_STATE_HOME"])
+        state_home.mkdir(exist_ok=True)  # a play may have opened no ledger
+        shutil.copytree(state_home, copies / "state_home")
         self._service = self._copy(vars(hospital.service))
 
     def put_back(self) -> Hospital:
         shutil.rmtree(self._hospital.folder, ignore_errors=True)  # a test may have moved it
         shutil.copytree(self._copies / "folder", self._hospital.folder)
-        shutil.copytree(self._copies / "registry", os.environ["XDG_STATE_HOME"])
+        shutil.copytree(self._copies / "state_home", os.environ["XDG_STATE_HOME"])
         vars(self._hospital.service).update(self._copy(self._service))
         self._hospital.service_clock.ahead = 0.0
         return replace(self._hospital)

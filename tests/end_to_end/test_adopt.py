@@ -64,13 +64,12 @@ def test_a_sheet_without_seal_ids_is_refused(hospital, capsys):
     assert hospital.go("adopt", "nowhere.xlsx") == 2
 
 
-def test_outcomes_of_an_earlier_run_begin_a_new_ledger_after_the_old_was_lost(hospital, tmp_path):
+def test_outcomes_of_an_earlier_run_begin_a_new_ledger_after_all_was_lost(hospital, tmp_path):
     hospital.doctors(4)
     assert hospital.go("run", "--limit", "3") == 0
     made = {row["name"]: row["seal_id"] for row in hospital.outcomes() if row["seal_id"]}
     kept = keep_outcomes(hospital, tmp_path / "kept")
-    shutil.rmtree(hospital.folder / "state")
-    assert hospital.go("run") == 2
+    hospital.forget_ledger()
     assert hospital.go("adopt", str(kept)) == 0
     assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 3})
     assert hospital.creates() == 4
@@ -85,8 +84,8 @@ def lost(scene):
     def play(hospital):
         hospital.seal_doctors(3)
         keep_outcomes(hospital, hospital.folder / "kept")
-        for folder in ("state", "out"):
-            shutil.rmtree(hospital.folder / folder)
+        hospital.forget_ledger()
+        shutil.rmtree(hospital.folder / "out")
 
     hospital = scene(play)
     return hospital, hospital.folder / "kept" / "outcomes.jsonl"
@@ -108,6 +107,15 @@ def test_of_two_doctors_with_the_same_name_and_last_digits_neither_is_adopted(lo
     assert hospital.statuses() == {"exists": 2, "unchanged": 1}
 
 
+def test_a_line_without_a_name_is_refused_for_that(lost, capsys):
+    hospital, outcomes = lost
+    change_line(outcomes, 1, name=None)
+    assert hospital.go("adopt", str(outcomes)) == 3
+    stderr_text = capsys.readouterr().err
+    assert "this line has no name" in stderr_text
+    assert "—" not in stderr_text
+
+
 def test_with_the_same_site_key_the_key_alone_names_the_doctor(hospital, tmp_path, capsys):
     """A namesake with the same last digits is another person, whose key differs."""
     hospital.seal_doctors(3)
@@ -117,9 +125,11 @@ def test_with_the_same_site_key_the_key_alone_names_the_doctor(hospital, tmp_pat
         line.update(name=other["name"], id_masked=other["id_masked"])
     lines[2]["key"] = "0" * 64
     outcomes.write_text("\n".join(map(json.dumps, lines)), "utf-8")
-    (hospital.folder / "state" / "ledger.sqlite3").unlink()
-    (hospital.folder / "state" / "receipts.jsonl").unlink()
+    site_key = (hospital.folder / "state" / "ledger.sqlite3.key").read_bytes()
+    hospital.forget_ledger()
     shutil.rmtree(hospital.folder / "out")
+    (hospital.folder / "state").mkdir()
+    (hospital.folder / "state" / "ledger.sqlite3.key").write_bytes(site_key)
     assert hospital.go("adopt", str(outcomes)) == 3
     assert "contain no" in capsys.readouterr().err
     assert hospital.go("run", "--accept-guards") == 3
@@ -201,7 +211,7 @@ def test_a_line_whose_state_is_abandoned_is_not_adopted(hospital, capsys):
 def test_the_seals_of_another_tenant_are_not_adopted(hospital, tmp_path, capsys):
     hospital.seal_doctors(2)
     kept = keep_outcomes(hospital, tmp_path)
-    shutil.rmtree(hospital.folder / "state")
+    hospital.forget_ledger()
     hospital.configure(organization_open_id="another-hospital")
     assert hospital.go("adopt", str(kept)) == 2
     assert "another-hospital" in capsys.readouterr().err
@@ -280,8 +290,12 @@ def test_an_adopted_doctors_number_typed_for_another_doctor_is_asked_about(hospi
     assert hospital.creates() == 0
 
 
+def find_last(points, point):
+    return len(points) - 1 - points[::-1].index(point)
+
+
 def test_a_kill_at_every_write_of_an_import_loses_nothing(hospital, tmp_path):
-    """Seals that the receipts alone hold are entered by the next command that writes the ledger, a run or the import."""
+    """Seals that a journal alone holds are entered by the next command that writes the ledger, a run or the import."""
     hospital.doctors(1)
     path = sheet(hospital, [(name(1), number(1), seal_id(1))])
     folders = [hospital.folder / "state", hospital.folder / "out", Path(os.environ["XDG_STATE_HOME"])]
@@ -291,8 +305,9 @@ def test_a_kill_at_every_write_of_an_import_loses_nothing(hospital, tmp_path):
             folder.mkdir(exist_ok=True)
             shutil.copytree(folder, tmp_path / "before" / folder.name)
         points = [point for point in zygote.run(hospital, "adopt", path)["points"] if "work" not in point]
-        last = len(points) - 1 - points[::-1].index("ledger: before the receipts")
-        assert {"receipts: before the fsync", "ledger: before the commit"} <= set(points[last:])
+        # of the seal: up to its first append nothing is stored
+        last = points.index("journal: before the append", find_last(points, "ledger: before the journals"))
+        assert {"journal: before the fsync", "ledger: before the commit"} <= set(points[last:])
         for nth, point in enumerate(points):
             if not LONG and nth < last and point in points[:nth]:
                 continue  # each kind of point once

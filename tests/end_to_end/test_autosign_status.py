@@ -184,7 +184,7 @@ def test_everything_shows_who_can_sign_once_the_service_was_asked(hospital, caps
         assert "auto_sign" not in text
         assert "Auto-sign" not in text
     assert hospital.go("status") == 0
-    assert "sign" not in capsys.readouterr().out, "nothing was ever asked"
+    assert "can sign" not in capsys.readouterr().out, "nothing was ever asked"
     open_auto_sign(hospital, 1)
     open_auto_sign(hospital, 2, OTHER_SEAL)
     assert hospital.go("autosign", "status") == 0

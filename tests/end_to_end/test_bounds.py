@@ -17,10 +17,9 @@ from pipeline.esign.client import MAX_REPLY_BYTES, Client, NoAnswer
 from pipeline.esign.products import ESSBASIC
 from pipeline.esign.responses import SeenAnswers
 from pipeline.esign.signing import Credentials
-from pipeline.ledger.open import open_ledger
-from pipeline.reports.earlier_results import get_earlier_run
 from pipeline.workflow.run_preview import preview_run
 from pipeline.workflow.send_rows import count_workers
+from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 
 def test_no_more_creates_are_under_way_than_the_config_allows(hospital_with):
@@ -36,29 +35,10 @@ def test_no_more_creates_are_under_way_than_the_config_allows(hospital_with):
 def test_fingerprints_are_remembered(hospital):
     hospital.doctors(2)
     hospital.go("run")
-    config = Config(base=hospital.folder)
-    tenant = f"sandbox/{hospital.record()['tenant'].split('/', 1)[1]}"
-    ledger, _ = open_ledger(config.resolve_path(config.ledger), tenant, now=0.0, readonly=True)
-    known = ledger.list_known_files()
-    ledger.close()
+    config = Config.load(hospital.folder / "config.yaml", environment={})
+    with open_configured_ledger(config, SystemClock()) as (ledger, _):
+        known = ledger.list_known_files()
     assert known[str(hospital.folder / "seals" / "00001.png")].size > 0
-
-
-def test_an_earlier_run_that_sent_is_found_by_its_tenant(hospital):
-    hospital.doctors(1)
-    hospital.go("check")
-    out = hospital.folder / "out"
-    tenant = "sandbox/" + "/".join(_config(hospital).tenant.split("/")[1:])
-    assert get_earlier_run(out, tenant) is None
-    hospital.go("run")
-    assert get_earlier_run(out, tenant).parent.name == "latest"
-    assert get_earlier_run(out, "production/x/y") is None
-
-
-def _config(hospital) -> Config:
-    from pipeline.config.settings import Config
-
-    return Config.load(hospital.folder / "config.yaml", environment={})
 
 
 def planned(*, size=10, auto_sign=None, licence=None) -> RowPlan:

@@ -37,10 +37,9 @@ def test_what_the_check_showed_is_sent(sealed):
     assert sealed.record()["restrictions"] == [f"--checked {run}"]
 
 
-def test_before_the_first_run_the_files_show_who_it_is(hospital):
+def test_the_first_run_sends_what_a_check_without_a_ledger_showed(hospital):
     hospital.doctors(3)
     run = check(hospital)
-    assert not (hospital.folder / "state" / "ledger.sqlite3").exists()
     text = (hospital.newest / "preview.json").read_text("utf-8")
     assert number(1) not in text
     assert hospital.run_to_end("run", "--checked", run) == (0, {"sealed": 3})

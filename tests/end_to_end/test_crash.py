@@ -6,6 +6,7 @@ import random
 import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from crash_support import CREATE, CrashCounts, Zygote, check_after, creates, ledger_seals, outcomes
 
 from pipeline.sandbox.actions import Rules
+from pipeline.sandbox.gateway import SANDBOX
 
 ROWS = 3
 IN_FLIGHT = 2
@@ -23,8 +25,9 @@ FAULTS = (errno.ENOSPC, errno.EIO) if LONG else (errno.ENOSPC,)
 ANSWERED = "ChannelCreatePreparedPersonalEsign: answered"
 # Points of every run. How often a run passes them depends on the machine's pace: rows share commits, bodies leave in pieces.
 COMMIT = {
-    "ledger: before the receipts",
-    "receipts: before the fsync",
+    "ledger: before the journals",
+    "journal: before the append",
+    "journal: before the fsync",
     "ledger: before the commit",
     "ledger: after the commit",
 }
@@ -41,10 +44,14 @@ RUN = {
 
 @pytest.fixture
 def small(hospital_with, tmp_path):
-    """Make a hospital of three rows in a folder of its own; its sandbox enforces no seal names."""
+    """Make a hospital of three rows: a folder and a tenant of its own; its sandbox enforces no seal names."""
 
-    def make(folder: str = "a", **rules):
-        hospital = hospital_with(rules=Rules(limiter="none", **{"unique_names": "off", **rules}))
+    def make(folder: str = "a"):
+        rules = Rules(limiter="none", unique_names="off")
+        tenant = replace(SANDBOX, organization_open_id=f"org_{folder}")
+        hospital = hospital_with(rules=rules, tenants=(tenant,))
+        hospital.organization = f"org_{folder}"
+        hospital.configure()
         hospital.doctors(ROWS)
         home = tmp_path / folder
         home.mkdir()
@@ -58,8 +65,8 @@ def small(hospital_with, tmp_path):
 
 def fresh(hospital):
     """Forget everything that was sent and written; roster and pictures stay."""
-    for name in ("state", "out"):
-        shutil.rmtree(hospital.folder / name, ignore_errors=True)
+    hospital.forget_ledger()
+    shutil.rmtree(hospital.folder / "out", ignore_errors=True)
     hospital.service.reset()
 
 
@@ -146,7 +153,7 @@ def test_a_kill_at_every_point(small):
 
 
 def test_a_kill_wherever_the_ledger_writes_while_a_seal_name_passes_on(hospital_with):
-    """The doctor's number was wrong, refused and corrected: the name is hers, and the receipts say the same."""
+    """The doctor's number was wrong, refused and corrected: the name is hers, and the journals say the same."""
     no_match = {"code": {"code": "FailedOperation.UserInfoNoMatch", "message": "姓名与证件号码不一致。"}}
     hospital = hospital_with(
         rules=Rules(limiter="none", unique_names="off"),
@@ -159,7 +166,7 @@ def test_a_kill_wherever_the_ledger_writes_while_a_seal_name_passes_on(hospital_
     hospital.doctors(1)
     before = hospital.folder / "before"
     parts = {part: hospital.folder / part for part in ("state", "out")}
-    parts["registry"] = Path(os.environ["XDG_STATE_HOME"])
+    parts["state home"] = Path(os.environ["XDG_STATE_HOME"])
     for part, folder in parts.items():
         shutil.copytree(folder, before / part)
     counts = CrashCounts()
@@ -169,7 +176,7 @@ def test_a_kill_wherever_the_ledger_writes_while_a_seal_name_passes_on(hospital_
         passed = Counter()
         for index, point in enumerate(points):
             passed[point] += 1
-            if not point.startswith(("ledger", "receipts")) or not create.start < index < create.stop:
+            if not point.startswith(("ledger", "journal")) or not create.start < index < create.stop:
                 continue
             fresh(hospital)
             for part, folder in parts.items():
@@ -219,7 +226,7 @@ def test_a_failure_of_every_write(small, fault):
         writes = choose_one_of_each_kind(writes)
     counts = in_two(hospitals, writes, partial(failed, fault=fault))
     assert {
-        "receipts: before the fsync",
+        "journal: before the fsync",
         "ledger: before the commit",
         "results: before the fsync of run.json",
         "results: before results.xlsx takes its name",

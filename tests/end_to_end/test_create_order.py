@@ -53,7 +53,9 @@ class DrivenClock(SystemClock):
 def read_attempts(hospital) -> list[tuple[str, str | None, str | None]]:
     """Return key, verdict and message key of the attempts in the ledger, in their order."""
     with sqlite3.connect(f"file:{hospital.folder / 'state' / 'ledger.sqlite3'}?mode=ro", uri=True) as ledger:
-        rows = ledger.execute("SELECT key, verdict, message FROM attempt ORDER BY number").fetchall()
+        rows = ledger.execute(
+            "SELECT person, verdict, message FROM attempt ORDER BY event_number, uuid"
+        ).fetchall()
     return [(key, verdict, message and json.loads(message)["key"]) for key, verdict, message in rows]
 
 

@@ -49,6 +49,11 @@ def test_two_nights_with_a_lost_answer_a_refusal_and_a_throttle(hospital_with, c
     assert sent == {(True, "BLUE", "OTHER")}, "the configuration's, whatever the roster's columns hold"
 
     (who,) = read_unknown_rows(hospital)
+    capsys.readouterr()
+    assert hospital.go("--lang", "en", "resolve") == 3
+    printed = "".join(capsys.readouterr())
+    assert "the hospital's e-Sign console" in printed
+    assert "the platform" not in printed
     assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 2, "unknown": 1})
     assert run_later(hospital, "run") == 3
     assert hospital.statuses() == {"unchanged": 3, "unknown": 1}, "an unknown row is held"

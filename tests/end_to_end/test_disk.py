@@ -11,10 +11,10 @@ from pipeline.domain.run import RunRequest, Status
 from pipeline.errors import LedgerError
 from pipeline.esign.rate_limiter import AdaptiveRateLimiter
 from pipeline.esign.signing import Credentials
-from pipeline.ledger.open import open_ledger
 from pipeline.sandbox.gateway import SANDBOX
 from pipeline.sending.run_state import StopSignal
 from pipeline.workflow import import_run, run_plan
+from pipeline.workflow.tenant_ledger import lock_ledger
 
 
 class FailingLedger:
@@ -51,11 +51,10 @@ def run(hospital, method, nth, error=None):
     """Run the import over the hospital with a ledger that fails."""
     config = Config.load(hospital.folder / "config.yaml", environment={})
     clock = SystemClock()
-    ledger, key = open_ledger(config.resolve_path(config.ledger), config.tenant, now=clock.now())
     out = hospital.folder / "out" / "r"
     request = RunRequest("run", "r", (hospital.folder / "inbox",), hospital.folder / "seals", out)
 
-    async def through():
+    async def through(ledger, key):
         resources = run_plan.RunResources(
             ledger=FailingLedger(ledger, method, nth, error),
             site_key=key,
@@ -67,10 +66,8 @@ def run(hospital, method, nth, error=None):
         ended = await import_run.run_import(request, config, resources)
         return ended.report
 
-    try:
-        return asyncio.run(through())
-    finally:
-        ledger.close()
+    with lock_ledger(config, "r", clock) as (ledger, key):
+        return asyncio.run(through(ledger, key))
 
 
 def rows(done, status):

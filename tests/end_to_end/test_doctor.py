@@ -8,14 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from bound_support import BOUND, needs_rights
+from crash_support import read_places
 from tls_support import TlsRelay
 
+from pipeline.clock import SystemClock
 from pipeline.config.settings import Config
-from pipeline.ledger import disk
 from pipeline.ledger.lock import RunLock
-from pipeline.ledger.registry import default_folder
+from pipeline.ledger.places import get_state_folder
 from pipeline.operations import doctor
 from pipeline.sandbox.gateway import SANDBOX
 
@@ -36,7 +38,7 @@ def examine_with_rights(hospital):
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "XDG_STATE_HOME": str(hospital.folder / "registry")},
+        env={**os.environ, "XDG_STATE_HOME": str(hospital.folder / "state_home")},
         check=False,
     )
 
@@ -61,7 +63,7 @@ def stop_run(hospital):
 
 def lose_ledger(hospital):
     hospital.seal_doctors(1)
-    (hospital.folder / "state" / "ledger.sqlite3").unlink()
+    hospital.lose_ledger()
 
 
 def damage_ledger(hospital):
@@ -72,10 +74,18 @@ def damage_ledger(hospital):
     path.write_bytes(content)
 
 
-def cut_receipts(hospital):
+def damage_journals(hospital, count=1):
+    """Change a letter in the middle of so many of the two files."""
     hospital.seal_doctors(1)
-    receipts = next((hospital.folder / "state").glob("*receipts*"))
-    receipts.write_bytes(receipts.read_bytes()[:-30])
+    for path in read_places(hospital.folder).list_files()[:count]:
+        content = path.read_bytes()
+        half = len(content) // 2
+        path.write_bytes(content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :])
+
+
+def damage_all(hospital):
+    damage_journals(hospital, count=2)
+    hospital.lose_ledger()
 
 
 def write_keys_into_config(hospital):
@@ -135,9 +145,10 @@ FAULTS = {  # what is planted: how, the topic and level of its finding, words of
     "another organisation": (
         lambda h: h.configure(organization_open_id="nobody"), "credentials", "fault", "rganization", 4,
     ),
-    "a lost ledger": (lose_ledger, "ledger", "fault", "ledger rebuild", 2),
-    "a damaged ledger": (damage_ledger, "ledger", "fault", "ledger", 74),
-    "damaged receipts": (cut_receipts, "ledger", "fault", "ledger check", 74),
+    "a lost ledger": (lose_ledger, "ledger", "warning", "entered from its journals", 0),
+    "a damaged ledger": (damage_ledger, "ledger", "warning", "damaged", 0),
+    "a damaged journal": (damage_journals, "ledger", "fault", "ledger check", 74),
+    "no ledger, and damaged journals": (damage_all, "ledger", "fault", "no journal of this host is whole", 74),
     "another tenant's ledger": (use_ledger_of_another_tenant, "ledger", "fault", "org_another", 4),
     "a run that failed": (stop_run, "last_run", "warning", "exit code 4", 0),
     "no notifications": (lambda _: None, "notify", "warning", "notify__urls", 0),
@@ -197,16 +208,18 @@ def test_a_sound_installation_has_no_faults(hospital, capsys, monkeypatch):
     assert hospital.go("run") == 0
 
 
+def list_notes(hospital):
+    """Return the notes on where the journals lie."""
+    config = Config.load(hospital.folder / "config.yaml", environment={})
+    return [finding for finding in doctor.examine_places(config, SystemClock()) if finding.level == "note"]
+
+
 def test_snapshots_are_noted_unless_the_seals_are_a_sandboxes(hospital):
-    assert list(doctor.examine_witnesses(Config.load(hospital.folder / "config.yaml", environment={}))) == []
+    assert list_notes(hospital) == []
     hospital.configure(endpoint="https://essbasic.tencentcloudapi.com")
-    (note,) = doctor.examine_witnesses(Config.load(hospital.folder / "config.yaml", environment={}))
-    assert note.level == "note"
+    (note,) = list_notes(hospital)
     assert "snapshot" in note.text
-    for folder in (hospital.folder / "out", default_folder()):
-        assert str(folder) in note.text
     assert note.remedy is not None
-    assert "ledger load" in note.remedy
 
 
 @pytest.mark.parametrize(
@@ -238,19 +251,15 @@ def test_a_clock_that_is_nearly_right_is_in_order(hospital, capsys):
     assert re.fullmatch(r"differs from the service's time by (19|20|21) seconds", clock["text"])
 
 
-@pytest.mark.parametrize("elsewhere", ["out", "registry"])
-def test_results_or_a_registry_on_a_network_disk_are_noted_by_doctor(
-    one_seal, capsys, monkeypatch, tmp_path, elsewhere
-):
-    hospital = one_seal
-    folder = {"out": hospital.folder / "out", "registry": default_folder()}[elsewhere]
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(f"1 0 0:1 / / rw - ext4 /dev/a rw\n2 1 0:2 / {folder} rw - cifs //nas/esign rw\n")
-    monkeypatch.setattr(disk, "MOUNTS", mounts)
-    code, findings = examine(hospital, capsys)
-    assert code == 0
-    assert [finding for finding in findings if finding["level"] == "note"] == []
-    assert any(f"{folder} lies on another machine" in finding["text"] for finding in findings)
+@pytest.mark.parametrize("elsewhere", ["out", "state"])
+def test_a_journal_on_a_network_disk_is_on_another_machine(hospital, monkeypatch, tmp_path, elsewhere):
+    hospital.configure(endpoint="https://essbasic.tencentcloudapi.com")
+    folder = {"out": hospital.folder / "out", "state": get_state_folder()}[elsewhere]
+    mounts = tmp_path / "proc" / "self" / "mounts"
+    mounts.parent.mkdir(parents=True)
+    mounts.write_text(f"/dev/a / ext4 rw 0 0\n//nas/esign {folder} cifs rw 0 0\n")
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path / "proc"))
+    assert list_notes(hospital) == []
 
 
 def test_a_wrong_clock_is_one_fault_and_each_host_has_one_line(hospital, capsys):

@@ -308,9 +308,7 @@ def test_everything_of_the_wire_that_may_end_a_call_has_a_cure():
         "cancelled",
         "no_slot",
         "process_ended",
-        "perhaps_lost",
-        "commit_lost",
-    }  # of a sentence, and of calls that a run ended itself or that are known from a registry alone
+    }  # of a sentence, and of calls that a run ended itself
     names = [key.removeprefix("wire.") for key in list_keys("wire") if key.startswith("wire.")]
     blanks = {"why": "", "status": 200, "page": "", "target": "", "run": ""}
     for name in set(names) - own:

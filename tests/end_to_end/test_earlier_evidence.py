@@ -107,9 +107,8 @@ def test_a_file_called_by_the_identity_number_is_evidence(clerk):
     assert clerk.run()["status"] == "sealed"
 
 
-def test_a_ledger_made_of_its_receipts_knows_it_still(clerk):
-    (clerk.hospital.folder / "state" / "ledger.sqlite3").unlink()
-    assert clerk.hospital.go("ledger", "rebuild") == 0
+def test_a_ledger_made_of_its_journals_knows_it_still(clerk):
+    clerk.hospital.lose_ledger()
     assert clerk.run()["codes"] == ["IMAGE_AMBIGUOUS"]
 
 

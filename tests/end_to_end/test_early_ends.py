@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from pipeline.ledger.lock import RunLock
+from pipeline.ledger.places import SHARE
 from pipeline.support import failpoints
 
 
@@ -17,12 +18,13 @@ def change_tenant(hospital):
     hospital.configure(organization_open_id="another")
 
 
-def damage_ledger(hospital):
-    (hospital.folder / "state" / "ledger.sqlite3").write_bytes(b"no database")
+def damage_key(hospital):
+    hospital.damage_keys()
 
 
-def lose_key(hospital):
-    (hospital.folder / "state" / "ledger.sqlite3.key").unlink()
+def block_journal(hospital):
+    shutil.rmtree(hospital.folder / "out" / SHARE)
+    (hospital.folder / "out" / SHARE).write_bytes(b"")
 
 
 def name_no_roster(_):
@@ -36,8 +38,8 @@ def leave_placeholder(hospital):
 CAUSES = [
     (take_credentials, 4, "CREDENTIALS_MISSING", "tencent__secret_key"),
     (change_tenant, 2, "USAGE", "another"),
-    (damage_ledger, 74, "LEDGER_REFUSED", "ledger.sqlite3"),
-    (lose_key, 74, "LEDGER_REFUSED", "state/receipts.jsonl"),
+    (damage_key, 74, "LEDGER_REFUSED", "ledger.sqlite3.key"),
+    (block_journal, 74, "LEDGER_REFUSED", ".ledger"),
     (name_no_roster, 2, "USAGE", "gone.xlsx"),
     (leave_placeholder, 2, "USAGE", "api.app_id"),
 ]
@@ -149,7 +151,7 @@ def test_a_run_that_breaks_after_sending_records_its_seals(hospital, capsys):
     hospital.go("status")
     assert "exit code 1 (program error)" in "".join(capsys.readouterr())
     shutil.rmtree(hospital.folder / "state")
-    assert hospital.go("run") == 2
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
     assert hospital.creates() == 2
 
 

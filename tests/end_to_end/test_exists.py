@@ -1,7 +1,5 @@
 """A seal name that the service has already: the row is held, and nothing leads to a second seal."""
 
-import shutil
-
 import openpyxl
 import pytest
 from people import make_row, name, number
@@ -21,7 +19,7 @@ def sealed_before(request, scene):
 
     def play(hospital):
         hospital.seal_doctors(2, write=False)
-        shutil.rmtree(hospital.folder / "state")
+        hospital.forget_ledger()
 
     return scene(play, rules=Rules(limiter="none", unique_names=getattr(request, "param", "code")))
 
@@ -60,7 +58,6 @@ def test_a_name_that_exists_holds_the_row_and_advises_no_other_name(sealed_befor
 
 
 def test_another_name_in_the_roster_makes_no_second_seal(sealed_before):
-    """The landed program marked the name cell yellow; whoever obeyed made a second seal for each doctor."""
     sealed_before.go("run")
     own_names(sealed_before, {1: "甲处方章", 2: "乙处方章"}, rows=2)
     assert sealed_before.go("run") == 3
@@ -137,7 +134,7 @@ def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
     hospital = hospital_with()
     hospital.seal_doctors(1, write=False)
     seal_id = hospital.service.seals[0].seal_id
-    shutil.rmtree(hospital.folder / "state")  # the namesake's seal is of a ledger that is lost
+    hospital.forget_ledger()  # the namesake's seal was made elsewhere
     hospital.doctors(2)
     other = (name(1), number(2), "15400000002", "00002", "外科")
     hospital.roster([other])
@@ -153,15 +150,13 @@ def test_the_namesake_whose_seal_it_is_meets_the_same_question(hospital_with):
     assert hospital.go("run") == 0
 
 
-def test_the_decision_comes_back_from_the_receipts(hospital_with):
+def test_the_decision_comes_back_from_the_journals(hospital_with):
     hospital = hospital_with(faults=[TAKEN])
     hospital.doctors(2)
     assert hospital.go("run") == 3
     (row,) = [row for row in hospital.outcomes() if row["status"] == "exists"]
     assert run_later(hospital, "resolve", row["name"], "--sure", "--not-theirs") == 0
-    ledger_path = hospital.folder / "state" / "ledger.sqlite3"
-    ledger_path.unlink()
-    assert hospital.go("ledger", "rebuild") == 0
+    hospital.lose_ledger()
     assert hospital.go("run") == 0
     assert hospital.service.seals[-1].seal_name != row["seal_name"]
 
@@ -195,7 +190,7 @@ def many_before(scene):
     def play(hospital):
         set_limits(hospital, 1000, 1)
         hospital.seal_doctors(7, write=False)
-        shutil.rmtree(hospital.folder / "state")
+        hospital.forget_ledger()
 
     return scene(play)
 

@@ -296,7 +296,7 @@ def test_the_list_of_runs_has_a_line_for_every_run(two_runs, capsys):
     assert len(read_json(two_runs, capsys, "status", "--runs", "2")["runs"]) == 2
     with closing(sqlite3.connect(two_runs.folder / "state" / "ledger.sqlite3")) as ledger:
         ledger.execute(
-            "UPDATE run SET finished = NULL, exit = NULL, record = NULL"
+            "UPDATE run SET finished = NULL, exit_code = NULL, record = NULL"
         )  # as if the last write failed
         ledger.commit()
     ended = read_json(two_runs, capsys, "status", "--runs", "9")["runs"][1]

@@ -17,7 +17,7 @@ from run_support import QuickClock, draw_seal
 from pipeline.domain.roster import ImageFile
 from pipeline.errors import UsageError
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.ledger.protocol import LedgerConflict
+from pipeline.ledger.records import LedgerConflict
 from pipeline.resolution.given_pictures import open_picture_decisions
 
 SCAN = 901  # the picture by serial
@@ -346,14 +346,14 @@ def test_given_bytes_reach_no_other_doctor(ward, copies, present, keeps_scan):
         assert ready == [1]
 
 
-def test_a_ledger_that_is_rebuilt_knows_what_was_given(ward):
+def test_a_ledger_made_of_its_journals_knows_what_was_given(ward):
     ward.give(1)
     assert ward.run()[1]["status"] == "sealed"
     withdrawn = ward.give(3, "00003.png")
     ward.withdraw(withdrawn)
     before = ward.list_given()
     ward.hospital.lose_ledger()
-    assert ward.hospital.go("ledger", "rebuild") == 0
+    assert ward.hospital.go("status") == 0
     assert ward.list_given() == before
     assert len(before) == 1
 

@@ -23,7 +23,7 @@ NEEDS_SERVER = frozenset(
         "worker",
     }
 )
-NEEDS_LOSS = frozenset({"ledger rebuild", "ledger restore"})
+NEEDS_LOSS = frozenset({"ledger restore"})
 CHANGES_LEDGER = frozenset({"adopt", "purge", "resolve", "retry", "run"})
 # command -> the words after it, once or in turn; {} is the hospital's folder, {name} a sealed doctor
 ARGUMENTS = {
@@ -46,8 +46,6 @@ ARGUMENTS = {
     "ledger backup": [("{}/copy",)],
     "ledger check": [()],
     "ledger load": [("{}/state/ledger.sqlite3",)],
-    "ledger rebuild": [()],
-    "ledger recover": [()],
     "ledger restore": [("{}/earlier",)],
     "purge": [("--person", "{name}", "--yes")],
     "resolve": [

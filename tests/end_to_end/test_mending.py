@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import shutil
 
 import openpyxl
 import pytest
@@ -92,10 +94,7 @@ def test_an_unsettled_doctor_who_left_the_roster_is_not_forgotten(hospital_with,
     hospital.roster([make_row(serial)])
     capsys.readouterr()
     assert hospital.go("run") == 0
-    assert (
-        "1 person who is not in these rosters has a last submission with an unknown result"
-        in capsys.readouterr().err
-    )
+    assert "1 person who is not in these rosters has a submission to resolve" in capsys.readouterr().err
 
 
 def test_a_persons_notes_in_a_workbook_are_never_overwritten(hospital, capsys):
@@ -110,18 +109,6 @@ def test_a_persons_notes_in_a_workbook_are_never_overwritten(hospital, capsys):
     kept = workbook.with_name("results (edited).xlsx")
     assert ResultSheet(kept).read(2, "What to do") == "asked on the ward"
     assert "results (edited).xlsx" in capsys.readouterr().err
-
-
-def test_a_retry_takes_the_pictures_of_the_run_that_it_repeats(hospital):
-    for folder, serial in (("seals", 2), ("site", 1)):
-        (hospital.folder / folder).mkdir(exist_ok=True)
-        draw_seal(hospital.folder / folder / "00001.png", serial)
-    hospital.roster([make_row(1, mobile="154000")])
-    assert hospital.go("run", "--seals", str(hospital.folder / "site")) == 3
-    hospital.roster([make_row(1)])
-    assert hospital.go("retry") == 0
-    (seal,) = hospital.service.seals
-    assert hospital.service.pictures[seal.picture] == (hospital.folder / "site" / "00001.png").read_bytes()
 
 
 def test_the_picture_of_an_unsettled_create_is_no_other_persons(hospital_with):
@@ -167,12 +154,12 @@ def test_quiet_still_prints_what_a_person_must_know(hospital, capsys):
     assert len(stderr_text.splitlines()) == 1
 
 
-def test_a_ledger_lost_after_a_run_with_out_is_noticed(hospital):
+def test_a_ledger_lost_after_a_run_with_out_is_made_again(hospital):
     hospital.doctors(1)
     assert hospital.go("run", "--out", str(hospital.folder / "elsewhere")) == 0
-    (hospital.folder / "state" / "ledger.sqlite3").unlink()
-    assert hospital.go("run") == 2
-    assert hospital.go("status") == 74
+    hospital.lose_ledger()
+    shutil.rmtree(os.environ["XDG_STATE_HOME"])
+    assert hospital.run_to_end("run") == (0, {"unchanged": 1})
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,7 @@
 import os
 import re
 import shutil
-import sqlite3
 import zipfile
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,14 +88,6 @@ def write_untitled_roster(path: Path) -> None:
 def write_package(path: Path, part: str) -> None:
     with zipfile.ZipFile(path, "w") as package:
         package.writestr(part, "<document/>")
-
-
-def write_backup(path: Path) -> None:
-    """Write what tells a backup from another file: the table of the files next to the ledger."""
-    with closing(sqlite3.connect(path)) as backup:
-        backup.execute(
-            "CREATE TABLE IF NOT EXISTS kept_file (name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT"
-        )
 
 
 def change(old: str, new: str):
@@ -212,7 +202,7 @@ MISTAKES = {
     "no credentials": Mistake(
         leave, "run", 4, "secrets/tencent__secret_key（", "secrets/tencent__secret_key ("
     ),
-    "rebuild of what was never there": mistype("ledger rebuild", "还没有提交过任何内容", "nothing has been sent"),
+    "backup of what was never there": mistype("ledger backup a.bak", "还没有提交过任何内容", "nothing has been sent"),
     "lock file of Excel next to the roster": Mistake(
         lambda folder: (folder / "inbox" / "~$roster.xlsx").touch(),
         "check", 0, "保存并关闭后再检查一次", "Save and close it, then check again",
@@ -276,18 +266,13 @@ MISTAKES = {
         "check list.xlsx", 7, "文件名以 .xlsx 结尾，内容却是一张图片（PNG）", "The name ends in .xlsx, but the content is a picture (PNG)",
     ),
     "rosters that are not there": mistype("check nosuch doctors.csv", "找不到 nosuch（", "nosuch does not exist"),
-    "option misspelt": mistype("run --limt=1 --new-ledger", "命令行有误", "'--limit'"),
+    "option misspelt": mistype("run --limt=1 --yes", "命令行有误", "'--limit'"),
     "command misspelt": mistype("chekc inbox/roster.xlsx", "命令行有误", "Did you mean 'check'"),
     "hospital of no profile": mistype("run --profile east --limit 1", "没有 profiles", "has no profiles"),
     "word too many": mistype("export everything", "命令行有误", "unexpected extra argument"),
     "choice that is none": mistype("init --environment=mars", "命令行有误", "is not one of"),
     "file for a folder": mistype("init config.yaml", "命令行有误", "is a file"),
     "worker of one host": mistype("enqueue", "本机", "is a file on this host"),
-    "no backup, but one next to it": Mistake(
-        lambda folder: write_backup(folder / "a.bak"),
-        "ledger restore config.yaml", 2, "是不是 a.bak", "Did you mean a.bak?",
-    ),
-    "roster of a retry": mistype("retry inbox/roster.xlsx", "retry 不写名单", "retry takes no roster"),
     "decision about no doctor": mistype("resolve --not-created", "没有写是哪位医生", "No doctor was named"),
     "hospital that is there": mistype("init ../hospital --yes", "已经存在，没有改动", "exists already"),
     "file for the folder of backups": Mistake(

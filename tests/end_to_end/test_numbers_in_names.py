@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +19,7 @@ STRANGER = number(77)  # stands in no roster
 PERMIT = "H1234567801"  # of a row: only the roster tells that it is a number
 MOBILE = make_row(1)[2]
 TO_FIX = "worksheets/sheet3.xml"  # its rows are the roster's, to be corrected
-OWN_FOLDER = f"结果{STRANGER}"  # the user's own name of a folder of results
+OWN_FOLDER = f"结果{STRANGER} {PERMIT}"  # the user's own name of a folder of results
 SECRETS = (number(1), number(2), STRANGER, MOBILE, PERMIT)
 
 
@@ -99,7 +98,7 @@ def find_secrets(hospital, request) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("where", ["file", "server"])
-def test_numbers_in_names_are_stored_nowhere_and_retry_still_finds_the_files(
+def test_numbers_in_names_are_stored_nowhere_and_the_files_are_known_again(
     hospital, request, where, capsys, tmp_path
 ):
     use_ledger(hospital, where, request)
@@ -113,9 +112,7 @@ def test_numbers_in_names_are_stored_nowhere_and_retry_still_finds_the_files(
         assert hospital.run_to_end("run", *arguments) == (3, {"sealed": 3, "rejected": 1})
         write_roster(first, [HEADERS, *map(make_row, (1, 2, 3))])
         name_sheet(first)
-        assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 3}), (
-            "the rosters of the last run"
-        )
+        assert hospital.run_to_end("retry", *arguments) == (0, {"sealed": 1, "unchanged": 3})
         assert hospital.run_to_end("run", *arguments) == (0, {"unchanged": 4})
         assert hospital.run_to_end("run", *arguments) == (0, {"unchanged": 4}), "from what the last run kept"
         assert hospital.creates() == 4
@@ -123,7 +120,7 @@ def test_numbers_in_names_are_stored_nowhere_and_retry_still_finds_the_files(
             assert hospital.go(*command) == 0, command
         capsys.readouterr()
         if where == "file":
-            assert hospital.go("ledger", "backup", str(hospital.folder / "out" / "a.backup")) == 0
+            assert hospital.go("ledger", "backup", str(hospital.folder / "a.backup")) == 0
         damaged = hospital.folder / "lists" / f"损坏{STRANGER}.xlsx"
         damaged.write_bytes(b"PK")
         out = hospital.folder / "out" / OWN_FOLDER
@@ -145,49 +142,50 @@ def test_runs_over_rosters_that_are_named_by_numbers_are_counted_together(hospit
     assert "same in 3 runs" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("trouble", ["empty", "gone"])
-def test_a_configured_folder_that_is_named_by_a_number_is_missed(hospital, trouble, capsys):
-    folder = hospital.folder / "lists" / STRANGER
-    folder.mkdir(parents=True)
+@pytest.mark.parametrize("trouble", ["emptied", "gone", "shrunken"])
+def test_a_folder_that_is_named_by_a_number_keeps_its_guards_after_a_move(hospital, trouble, capsys):
     config = hospital.folder / "config.yaml"
-    config.write_text(config.read_text("utf-8") + f"roster: [lists/{STRANGER}, inbox]\n", "utf-8")
+    settings = config.read_text("utf-8") + f"roster: ['{STRANGER}', inbox]\n"
+    config.write_text(settings, "utf-8")
     hospital.doctors(1)
-    (hospital.folder / "inbox" / "roster.xlsx").rename(folder / f"{number(1)}.xlsx")
+    (hospital.folder / "inbox").rename(hospital.folder / STRANGER)
+    (hospital.folder / "inbox").mkdir()
     assert hospital.go("run") == 0
-    shutil.rmtree(folder)
-    if trouble == "empty":
-        folder.mkdir()
+    hospital.folder = hospital.folder.rename(f"{hospital.folder}-moved")
+    (hospital.folder / "config.yaml").write_text(settings, "utf-8")
+    (roster,) = (hospital.folder / STRANGER).iterdir()
+    if trouble == "shrunken":
+        write_roster(roster, [HEADERS])
+    else:
+        roster.unlink()
+    if trouble == "gone":
+        roster.parent.rmdir()
     capsys.readouterr()
     assert hospital.go("run") == 5
+    record = json.loads((hospital.runs[-1] / "run.json").read_text("utf-8"))
+    assert record["halted"]["code"] == ("ROSTER_SHRUNK" if trouble == "shrunken" else "ROSTER_MISSING")
     assert hospital.go("status") == 0
     assert STRANGER not in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize("change", ["gone", "another", "moved"])
-def test_a_roster_that_is_no_longer_there_is_not_taken_for_another(hospital, capsys, change):
-    """Another file may have the same masked name."""
+def test_a_retry_of_a_roster_that_was_named_asks_for_its_name(hospital, capsys):
+    """Neither another file of the same masked name is read, nor is a path shown that nobody can type."""
     folder = hospital.folder / "lists"
     folder.mkdir()
     path = folder / f"{number(1)}.xlsx"
     hospital.doctors(1)
-    draw_seal(hospital.folder / "seals" / "00077.png", 77)
     (hospital.folder / "inbox" / "roster.xlsx").rename(path)
-    (hospital.folder / "seals" / "00001.png").unlink()
+    picture = (hospital.folder / "seals" / "00001.png").rename(hospital.folder / "00001.png")
     assert hospital.run_to_end("run", str(path)) == (3, {"rejected": 1})
-    if change == "gone":
-        path.unlink()
-    elif change == "moved":
-        path.rename(path.with_stem(f"{number(1)[:-5]}9{number(1)[-4:]}"))
-    else:
-        write_roster(path.with_stem(f"{number(1)[:-5]}9{number(1)[-4:]}"), [HEADERS, make_row(77)])
-    draw_seal(hospital.folder / "seals" / "00001.png", 1)
+    write_roster(path.with_stem(f"{number(1)[:-5]}9{number(1)[-4:]}"), [HEADERS, make_row(77)])
+    picture.rename(hospital.folder / "seals" / "00001.png")
     capsys.readouterr()
-    exit_code = hospital.go("retry")
-    stderr_text = capsys.readouterr().err
-    assert number(1) not in stderr_text
-    assert exit_code == (0 if change == "another" else 2)
+    assert hospital.go("retry") == 2
+    printed = capsys.readouterr().err
+    assert number(1) not in printed
+    assert "name its rosters as in that run" in printed
     assert hospital.go("status") == 0
-    assert "*" not in "".join(line for line in capsys.readouterr().err.splitlines() if " run " in line), (
-        "cannot be typed"
-    )
-    assert [seal.name for seal in hospital.service.seals] == ([name(1)] if change == "another" else [])
+    steps = "".join(line for line in capsys.readouterr().err.splitlines() if " run " in line)
+    assert "*" not in steps, "cannot be typed"
+    assert hospital.run_to_end("retry", str(path)) == (0, {"sealed": 1})
+    assert [seal.name for seal in hospital.service.seals] == [name(1)]

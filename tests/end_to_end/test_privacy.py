@@ -44,7 +44,7 @@ ALLOWED = {
     "mobile": ["inbox/*", *COPIED],
     "name": [
         "inbox/*", "seals-of-old.xlsx!*", "*/results*.xlsx!*", *COPIED, "*/outcomes.jsonl", "*/plan.jsonl", "*.html",
-        "state/ledger.sqlite3*", "state/receipts.jsonl", "ledger.backup", "stderr", "stdout",
+        "state/ledger.sqlite3*", "out/.ledger/*", "ledger.backup", "stderr", "stdout",
     ],
     "picture": ["seals/*", "state/work/*"],
 }  # fmt: skip
@@ -299,7 +299,7 @@ def test_the_report_of_a_run_holds_no_whole_number(hospital):
     )
     config = Config.load(hospital.folder / "config.yaml", environment={})
     request = RunRequest("check", "r", (hospital.folder / "inbox",), None, hospital.folder / "out" / "r")
-    ended = run_check(request, config, ledger=None, site_key=None, clock=SystemClock())
+    ended = run_check(request, config, SystemClock(), has_tenant=False)
     numbers = [number(n) for n in (1, 2, 3, 21)] + [mobile(n) for n in (1, 2, 3, 4, 5, 24)]
     whole = "\n".join(list_texts(ended.row_plans))
     assert [one for one in numbers if one not in whole] == []

@@ -1,11 +1,13 @@
 """`purge`: what is too old, and one doctor's data, go; what prevents a second seal stays."""
 
 import json
+import os
 import re
 import shutil
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -14,8 +16,6 @@ from people import make_row, name, number
 from pty_support import run_on_terminal
 from run_support import draw_seal
 from wire_support import fault
-
-from pipeline.ledger.schema import CONTENT_COLUMNS
 
 
 def search_bytes(folder, *words):
@@ -59,26 +59,29 @@ def sealed(scene):
 
 
 def find_traces(hospital, serial):
-    """Return the files of ledger and results in which a doctor's name or staff number stands."""
+    """Return the files of ledger, journals and results in which a doctor's name or staff number stands."""
     traces = (name(serial), make_staff_no(serial))
-    state = search_bytes(hospital.folder / "state", *traces)
+    folders = (
+        hospital.folder / "state",
+        hospital.folder / "out" / ".ledger",
+        Path(os.environ["XDG_STATE_HOME"]),
+    )
+    ledgers = {
+        f"{folder.name}: {Path(file).name}" for folder in folders for file in search_bytes(folder, *traces)
+    }
     outcomes = {
         path.name
         for path in (hospital.folder / "out").rglob("*.json*")
         if name(serial) in path.read_text("utf-8")
     }
-    return state | outcomes
+    return ledgers | outcomes
 
 
 def list_purged_contents(hospital):
-    """Return what is left of the purged contents, of attempts and seals: a mapping each, of columns to values."""
-    contents = []
+    """Return what is left of the contents of the creates of purged persons."""
     with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as connection:
-        connection.row_factory = sqlite3.Row
-        for table in ("attempt", "seal"):
-            rows = connection.execute(f"SELECT {CONTENT_COLUMNS} FROM {table} WHERE content_name = ''")
-            contents += map(dict, rows)
-    return contents
+        statement = "SELECT content FROM attempt JOIN person USING (person) WHERE person.name IS NULL OR person.name = ''"
+        return connection.execute(statement).fetchall()
 
 
 def test_a_declined_purge_removes_nothing(sealed):
@@ -91,7 +94,9 @@ def test_a_declined_purge_removes_nothing(sealed):
 
 
 def test_nothing_of_the_doctor_is_left_and_the_seal_is_known(sealed, capsys):
-    assert find_traces(sealed, 2) >= {"ledger.sqlite3", "receipts.jsonl", "outcomes.jsonl", "plan.jsonl"}
+    traces = find_traces(sealed, 2)
+    assert traces >= {"state: ledger.sqlite3", "outcomes.jsonl", "plan.jsonl"}
+    assert sum(trace.endswith(".jsonl") and ": " in trace for trace in traces) == 2, "both journals"
     seals = {seal.name: seal.seal_id for seal in sealed.service.seals}
     capsys.readouterr()
     assert sealed.go("purge", "--person", name(2), "--yes") == 0
@@ -99,12 +104,8 @@ def test_nothing_of_the_doctor_is_left_and_the_seal_is_known(sealed, capsys):
     for part in (seals[name(2)], "would be created again", "roster.xlsx", "G0002.png"):
         assert part in stderr_text
     assert find_traces(sealed, 2) == set()
-    contents = list_purged_contents(sealed)
-    assert len(contents) == 2, "of the attempt and the seal"
-    assert [{column for column, value in content.items() if value} for content in contents] == [
-        {"content_id_type", "content_scene_key"}
-    ] * 2
-    assert len(search_bytes(sealed.folder / "state", name(1))) >= 2, "the others are there"
+    assert list_purged_contents(sealed) == [(None,)]
+    assert len(find_traces(sealed, 1)) >= 5, "the others are there"
     kept = {"outcomes.jsonl", "plan.jsonl", "files.jsonl", "log.jsonl", "run.json"}
     for folder in (*sealed.runs, sealed.folder / "out" / "latest"):
         assert {path.name for path in folder.iterdir()} <= kept
@@ -139,25 +140,26 @@ def test_nothing_of_the_doctor_is_left_and_the_seal_is_known(sealed, capsys):
     assert sealed.service.list_duplicates() == {}
 
 
-def test_after_a_purge_the_ledger_can_be_lost(sealed, tmp_path, capsys):
+def test_results_in_folders_of_their_own_are_named(sealed, capsys):
+    """One whose name holds a number is named by what may be stored of it."""
+    for folder in ("elsewhere", number(77)):
+        assert sealed.go("run", "--out", str(sealed.folder / folder)) == 0
+    capsys.readouterr()
+    assert sealed.go("purge", "--person", name(2), "--yes") == 0
+    stderr_text = capsys.readouterr().err
+    assert str(sealed.folder / "elsewhere") in stderr_text
+    assert str(sealed.folder / ("*" * 14 + number(77)[-4:])) in stderr_text
+
+
+def test_after_a_purge_the_ledger_can_be_lost(sealed, tmp_path):
     assert sealed.go("purge", "--person", number(2), "--yes") == 0
     assert sealed.go("ledger", "backup", str(tmp_path / "b")) == 0
-    for path in (sealed.folder / "state").glob("ledger.sqlite3*"):
-        if path.suffix != ".key":
-            path.unlink()
-    assert sealed.go("run", "--yes") == 2, "the blanked results still show the seals"
-    receipts = sealed.folder / "state" / "receipts.jsonl"
-    receipts.rename(receipts.with_name("aside"))
-    assert sealed.go("run", "--yes") == 2
-    receipts.with_name("aside").rename(receipts)
-    assert sealed.go("ledger", "rebuild") == 0
-    assert sealed.go("run", "--yes") == 0
-    assert sealed.creates() == 3
+    sealed.lose_ledger()
+    assert sealed.run_to_end("run", "--yes") == (0, {"unchanged": 3})
     shutil.rmtree(sealed.folder / "state")
     assert sealed.go("ledger", "restore", str(tmp_path / "b")) == 0
-    assert sealed.go("run", "--yes") == 0
+    assert sealed.run_to_end("run", "--yes") == (0, {"unchanged": 3})
     assert sealed.creates() == 3
-    capsys.readouterr()
 
 
 def test_a_doctor_whose_create_is_unknown_is_resolved_first(hospital_with, capsys):
@@ -229,19 +231,20 @@ def test_purge_requires_one_person_and_a_confirmation(sealed, capsys):
 
 def test_a_kill_at_every_point_of_a_purge(sealed, tmp_path, capsys):
     folder = sealed.folder
-    for part in ("state", "out"):
-        shutil.copytree(folder / part, tmp_path / "before" / part)
+    parts = {"state": folder / "state", "out": folder / "out", "user": Path(os.environ["XDG_STATE_HOME"])}
+    for part, part_folder in parts.items():
+        shutil.copytree(part_folder, tmp_path / "before" / part)
     words = ("purge", "--person", number(2), "--yes")
     with Zygote() as zygote:
 
         def begin_again():
-            for part in ("state", "out"):
-                shutil.rmtree(folder / part)
-                shutil.copytree(tmp_path / "before" / part, folder / part)
+            for part, part_folder in parts.items():
+                shutil.rmtree(part_folder)
+                shutil.copytree(tmp_path / "before" / part, part_folder)
 
         ended = zygote.run(sealed, *words)
         assert ended["code"] == 0
-        points = [point for point in ended["points"] if point.startswith("purge")]
+        points = ended["points"]
         assert len(points) >= 5
         passed = Counter()
         for point in points:
@@ -258,7 +261,7 @@ def test_a_kill_at_every_point_of_a_purge(sealed, tmp_path, capsys):
 def test_a_run_after_a_killed_purge_is_in_order(sealed, capsys):
     with Zygote() as zygote:
         words = ("purge", "--person", name(2), "--yes")
-        assert zygote.run(sealed, *words, name="purge: before the commit", **{"pass": 1})["signal"] == 9
+        assert zygote.run(sealed, *words, name="ledger: after the commit", **{"pass": 1})["signal"] == 9
         assert zygote.run(sealed, "run", "--yes")["code"] == 0
         assert zygote.run(sealed, "ledger", "check")["code"] == 0
     assert sealed.statuses() == {"unchanged": 3}
@@ -287,8 +290,7 @@ def test_a_corrected_number_and_a_replaced_seal_stay_known(sealed, capsys):
     assert sealed.statuses() == {"unchanged": 3}
     rows[1][1] = number(1)
     sealed.roster(rows.values())
-    (sealed.folder / "state" / "ledger.sqlite3").unlink()
-    assert sealed.go("ledger", "rebuild") == 0
+    sealed.lose_ledger()
     assert sealed.go("run", "--yes") == 0
     assert sealed.statuses() == {"unchanged": 3}
     assert sealed.creates() == sent

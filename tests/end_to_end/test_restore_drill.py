@@ -26,11 +26,15 @@ def test_the_drill_brings_the_ledger_back(hospital, monkeypatch, language):
     for line in filter(None, "".join(drill).splitlines()):
         words = shlex.split(line.removeprefix("$ "), comments=True)
         words = [word.replace("/mnt/backup/esign", str(copies)) for word in words]
+        if words[0] == "mkdir":
+            Path(words[1]).mkdir()
+            continue
         if words[0] == "mv":
-            Path(words[1]).rename(words[2])
+            for path in Path().glob(words[1]):
+                path.rename(Path(words[2]) / path.name)
             continue
         if "TIME" in words[-1]:
             (words[-1],) = map(str, copies.iterdir())
         exits.append((words[1], main(words[1:])))
-    assert exits == [("ledger", 0), ("check", 2), ("ledger", 0), ("ledger", 0), ("run", 0)]
+    assert exits == [("ledger", 0), ("check", 0), ("ledger", 0), ("ledger", 0), ("run", 0)]
     assert hospital.creates() == 2

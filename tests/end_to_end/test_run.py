@@ -187,13 +187,12 @@ def test_a_folder_of_the_configuration_that_is_not_there_is_no_empty_one(hospita
     hospital.seal_doctors(1)
     with (hospital.folder / "config.yaml").open("a") as config:
         config.write(f"{key}: {value}\n")
-    for command in ("run", "check"):
+    for command in ("run", "check", "retry"):
         capsys.readouterr()
         assert hospital.go(command) == 2
         stderr_text = capsys.readouterr().err
         assert "share" in stderr_text
         assert f"({key} in" in stderr_text
-    assert hospital.go("retry") == 0, "it goes back to what its run was given"
 
 
 def test_a_missing_default_picture_folder_is_reported(hospital, capsys):
@@ -293,20 +292,22 @@ def test_the_results_hold_every_row_once_and_no_whole_number(hospital):
     assert not any(number(serial).encode() in ledger for serial in range(1, 8))
 
 
-def test_a_lost_ledger_or_key_stops_the_run(hospital):
-    hospital.doctors(2)
-    hospital.go("run")
+@pytest.mark.parametrize(
+    "missing", [["ledger.sqlite3.key"], ["ledger.sqlite3"], ["ledger.sqlite3", "ledger.sqlite3.key"]]
+)
+def test_a_lost_ledger_or_key_is_made_again(hospital, capsys, missing):
+    hospital.seal_doctors(2)
     before = len(hospital.service.received)
-    ledger = hospital.folder / "state" / "ledger.sqlite3"
-    for missing, code in ((ledger.with_name("ledger.sqlite3.key"), 74), (ledger, 2)):
-        kept = missing.read_bytes()
-        missing.unlink()
-        assert hospital.go("run") == code
-        missing.write_bytes(kept)
+    for file in missing:
+        (hospital.folder / "state" / file).unlink()
+    capsys.readouterr()
+    assert hospital.run_to_end("run") == (0, {"unchanged": 2})
+    assert ("were entered" in capsys.readouterr().err) == ("ledger.sqlite3" in missing)
     assert len(hospital.service.received) == before
 
 
-def test_retry_without_a_file_takes_up_the_last_run(hospital_with):
+@pytest.mark.parametrize("named", [[], ["inbox/roster.xlsx"]], ids=["configured", "named"])
+def test_a_retry_takes_up_the_last_run_over_its_rosters(hospital_with, named):
     faults = [
         {
             "match": {"action": "ChannelCreatePreparedPersonalEsign", "nth": [2]},
@@ -318,7 +319,10 @@ def test_retry_without_a_file_takes_up_the_last_run(hospital_with):
     assert hospital.run_to_end("run") == (3, {"sealed": 2, "failed": 1})
     assert hospital.go("run") == 3  # a bare FailedOperation gives no reason: no later run repeats it
     assert hospital.statuses() == {"unchanged": 2, "failed": 1}
-    assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 2})
+    hospital.roster([], file="../other.xlsx")
+    assert hospital.go("run", str(hospital.folder / "other.xlsx")) == 0, "over another roster"
+    rosters = [str(hospital.folder / path) for path in named]
+    assert hospital.run_to_end("retry", *rosters) == (0, {"sealed": 1, "unchanged": 2})
 
 
 def test_with_json_the_progress_is_a_json_object_a_line_on_stderr(hospital_with, capsys):

@@ -5,6 +5,7 @@ import signal
 
 import psutil
 import pytest
+from crash_support import read_places
 from run_support import wait_until
 
 import pipeline
@@ -112,10 +113,15 @@ def writes_metrics(hospital):
 
 
 def lose_lock_after_first_row(hospital, zygote):
-    """Start a run, stop it while no write is under way, and delete its lock file."""
+    """Start a run, stop it while no write is under way, and delete its two lock files."""
     process = zygote.start(hospital, stopped_at="create: settled")
     wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
-    (hospital.folder / "state" / "ledger.sqlite3.lock").unlink()
+    lock_base = read_places(hospital.folder).lock_base
+    for lock in (
+        hospital.folder / "state" / "ledger.sqlite3.lock",
+        lock_base.with_name(f"{lock_base.name}.lock"),
+    ):
+        lock.unlink()
     return process
 
 

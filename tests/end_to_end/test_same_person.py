@@ -343,22 +343,21 @@ def test_a_decision_about_a_row_that_is_not_held_is_refused(sealed, capsys):
 def test_the_decision_outlives_the_ledger(held):
     assert run_later(held, "resolve", name(1), "--same-person") == 0
     assert held.go("ledger", "check") == 0
-    (held.folder / "state" / "ledger.sqlite3").unlink()
-    assert held.go("ledger", "rebuild") == 0
+    held.lose_ledger()
     assert held.go("run") == 3
     assert row_of(held)["status"] == "changed"
     assert len(seals_of(held)) == 1
 
 
-def test_a_rebuilt_ledger_knows_staff_number_and_mobile(sealed):
-    (sealed.folder / "state" / "ledger.sqlite3").unlink()
-    assert sealed.go("ledger", "rebuild") == 0
+def test_a_repaired_ledger_knows_staff_number_and_mobile(sealed):
     for differs in ({"staff_no": "00077"}, {"mobile": "15400000077"}):
         scan_anew(sealed, "00077")
         scan_anew(sealed)
         sealed.roster([person(**differs), *others(2, 3)])
+        sealed.lose_ledger()
         assert sealed.go("run") == 3
         assert row_of(sealed)["codes"] == ["PERSON_POSSIBLY_SAME"]
+        assert len(seals_of(sealed)) == 1
 
 
 def test_two_people_by_decision_may_be_in_one_roster(sealed):
@@ -373,11 +372,11 @@ def test_two_people_by_decision_may_be_in_one_roster(sealed):
 
 @pytest.mark.parametrize("word", ["--same-person", "--other-person"] if LONG else ["--same-person"])
 def test_a_kill_at_every_write_of_the_decision_loses_nothing(held, word, tmp_path):
-    seals, registry = held.folder / "seals", Path(os.environ["XDG_STATE_HOME"])
+    seals, state_home = held.folder / "seals", Path(os.environ["XDG_STATE_HOME"])
     folders = {
         held.folder / "state": tmp_path / "before" / "state",
         held.folder / "out": tmp_path / "before" / "out",
-        registry: tmp_path / "before" / "registry",  # it would show the ledger of the kill before
+        state_home: tmp_path / "before" / "state home",  # the journal there holds the decision before
     }
     (seals / "00001.png").rename(
         seals / f"{RIGHT}.png"
@@ -394,7 +393,7 @@ def test_a_kill_at_every_write_of_the_decision_loses_nothing(held, word, tmp_pat
     with Zygote() as zygote:
         passed = zygote.run(held, "resolve", name(1), word)["points"]
         points = [(point, passed[: n + 1].count(point)) for n, point in enumerate(passed)]
-        assert {"ledger: before the receipts", "ledger: before the commit", "ledger: after the commit"} <= {
+        assert {"journal: before the append", "ledger: before the commit", "ledger: after the commit"} <= {
             point for point, _ in points
         }
         if not LONG:

@@ -16,7 +16,7 @@ from strange_servers import StrangeServer, answer
 
 from pipeline.cli.app import main
 from pipeline.config.settings import Config
-from pipeline.ledger.registry import default_folder
+from pipeline.ledger.places import get_state_folder
 from pipeline.sandbox.gateway import SANDBOX
 
 
@@ -163,14 +163,16 @@ def test_sandboxes_of_one_user_do_not_contradict_one_another(projects, capsys):
     for config in projects:
         with start_sandbox(config):
             assert main(["--lang", "en", "-c", str(config), "run", "--limit", "1"]) == 0
-            assert "registry" not in capsys.readouterr().err
-    assert len([*default_folder().glob("sandbox-*.json")]) == 2
-    with start_sandbox(projects[0]):  # of one sandbox there is one ledger
+            assert "from its journals" not in capsys.readouterr().err
+            assert len(read_truth(config)["seals"]) == 1
+    assert len([*get_state_folder().glob("sandbox-*/*.jsonl")]) == 2
+    with start_sandbox(projects[0]):  # what one sandbox has made is known to each of its ledgers
         other = projects[0].parent / "other.yaml"
         text = projects[0].read_text("utf-8").replace("state/ledger", "elsewhere/ledger")
         other.write_text(text.replace("out: out", "out: other"), "utf-8")
-        main(["--lang", "en", "-c", str(other), "run", "--limit", "1"])
-        assert "According to the registry" in capsys.readouterr().err
+        assert main(["--lang", "en", "-c", str(other), "run", "--limit", "1"]) == 0
+        assert "from its journals" in capsys.readouterr().err
+        assert read_truth(projects[0])["seals"] == [], "of this sandbox's own start: none is made again"
 
 
 def test_demos_are_hospitals_of_their_own(tmp_path):
@@ -180,6 +182,6 @@ def test_demos_are_hospitals_of_their_own(tmp_path):
     assert find_port(first) != find_port(second)
     assert Config.load(first, environment={}).tenant != Config.load(second, environment={}).tenant
     assert not {*read_keys(first)} & {*read_keys(second)}
-    assert not default_folder().exists(), "what a demo knows lies in its own folder"
     with start_sandbox(first):
         assert main(["--lang", "en", "-c", str(first), "doctor"]) == 0
+    assert not get_state_folder().exists(), "what a demo knows lies in its own folder"

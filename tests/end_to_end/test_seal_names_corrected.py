@@ -67,8 +67,7 @@ def test_a_name_that_is_corrected_after_a_refusal_is_the_seals_too(mistyped):
     assert [seal.seal_name for seal in mistyped.service.seals] == [f"{name(2)}处方章"]
 
 
-def test_the_ledger_is_rebuilt_with_a_name_that_passed_on(mistyped):
+def test_the_ledger_is_repaired_with_a_name_that_passed_on(mistyped):
     mistyped.seal_doctors(1)
     mistyped.lose_ledger()
-    assert mistyped.go("ledger", "rebuild") == 0
     assert (mistyped.go("run"), mistyped.statuses(), mistyped.creates()) == (0, {"unchanged": 1}, 2)

@@ -201,7 +201,7 @@ def test_the_exit_of_a_retry_counts_its_own_rows(hospital_with):
     assert hospital.run_to_end("retry") == (0, {"sealed": 1, "unchanged": 1, "unknown": 1})
 
 
-def test_a_retry_uses_the_runs_pictures(hospital):
+def test_a_retry_takes_the_pictures_that_are_named(hospital):
     hospital.doctors(1)
     other = hospital.folder / "other"
     shutil.move(hospital.folder / "seals", other)
@@ -209,7 +209,8 @@ def test_a_retry_uses_the_runs_pictures(hospital):
     hospital.configure(endpoint="http://127.0.0.1:9", file_endpoint="http://127.0.0.1:9")
     assert hospital.go("run", "--seals", str(other)) == 5
     hospital.configure()
-    assert hospital.go("retry") == 0
+    assert hospital.run_to_end("retry") == (3, {"rejected": 1})
+    assert hospital.run_to_end("retry", "--seals", str(other)) == (0, {"sealed": 1})
 
 
 def test_placeholders_are_refused(hospital):

@@ -80,9 +80,9 @@ def test_a_run_a_rerun_and_what_shows_them(hospital, database, capsys):
     assert status["last_run"]["exit"] == 0
     doctor = show(hospital, capsys, "doctor")
     assert f"synchronous_commit on, the ledger is in schema {name_schema(TENANT)}; its clock is" in doctor
-    assert f"{database}: 3 seals, 0 unknown, agrees with its receipts" in doctor
+    assert f"{database}: 3 seals, 0 unknown, agrees with its journals" in doctor
     checked = show(hospital, capsys, "ledger", "check")
-    assert "Database, site key and receipts" in checked
+    assert "both journals agree" in checked
     assert checked.splitlines()[-1].endswith(" check"), "not `run`: it may be a restored copy"
     assert "3 seals." in show(hospital, capsys, "export")
     assert "Sealed 3" in show(hospital, capsys, "status", "--runs", "9")
@@ -126,7 +126,7 @@ def test_a_person_is_erased(hospital, database, connection, capsys):
     name = hospital.outcomes()[0]["name"]
     show(hospital, capsys, "purge", "--person", "00001", "--yes")
     assert "agree" in show(hospital, capsys, "ledger", "check")
-    for table in ("person", "attempt", "seal", "seal_name", "row_line", "receipt", "decision"):
+    for table in ("person", "attempt", "seal_name", "row_line", "event", "decision"):
         rows = connection.execute(f"SELECT * FROM {name_schema(TENANT)}.{table}").fetchall()
         assert rows
         assert name not in repr(rows), table
@@ -135,24 +135,18 @@ def test_a_person_is_erased(hospital, database, connection, capsys):
 
 
 @long_test
-def test_seals_are_adopted_into_a_new_database(hospital, database, postgres_server):
-    hospital.seal_doctors(1)
-    results = hospital.newest / "outcomes.jsonl"
-    use_server(hospital, postgres_server.make_database())
-    assert hospital.go("adopt", str(results)) == 0
-    assert hospital.run_to_end("run") == (0, {"unchanged": 1})
-    assert hospital.creates() == 1
-
-
-@long_test
-def test_check_makes_no_ledger(hospital, database, connection, capsys):
+def test_a_check_makes_the_ledger(hospital, database, connection, capsys):
     hospital.doctors(2)
-    assert f"no ledger at {database} yet" in show(hospital, capsys, "check")
-    assert hospital.statuses() == {"ready": 2}
-    assert connection.execute("SELECT to_regnamespace('esign_import')").fetchone() == (None,)
     assert "No ledger yet" in show(hospital, capsys, "status")
-    assert f"{database} does not exist yet" in show(hospital, capsys, "doctor")
     assert "nothing has been sent with this configuration" in show(hospital, capsys, "export", exit_code=2)
+    schema = f"SELECT to_regnamespace('{name_schema(TENANT)}')"
+    assert connection.execute(schema).fetchone() == (None,)
+    show(hospital, capsys, "check")
+    assert hospital.statuses() == {"ready": 2}
+    assert connection.execute(schema).fetchone() == (name_schema(TENANT),)
+    assert "agree" in show(hospital, capsys, "ledger", "check")
+    assert f"{database}: 0 seals" in show(hospital, capsys, "doctor")
+    assert hospital.creates() == 0
 
 
 OTHER_SECRET = "another secret than the first one"
@@ -333,15 +327,13 @@ def test_a_run_whose_lease_was_taken_sends_no_more_and_ends_with_6(hospital, dat
 
 
 @long_test
-def test_a_database_that_lost_the_ledger_is_no_reason_for_a_new_one(
-    hospital, database, postgres_server, capsys, monkeypatch
+def test_a_database_that_lost_the_ledger_gets_it_from_the_journals(
+    hospital, database, postgres_server, capsys
 ):
     hospital.seal_doctors(1)
-    other = use_server(hospital, postgres_server.make_database()).ledger
-    english, chinese = show_both(hospital, capsys, "run", exit_code=2)
-    assert f"There is no ledger of this organisation on {other}" in english
-    assert "没有本机构的台账" in chinese
-    assert "There is no ledger of this organisation" in show(hospital, capsys, "export", exit_code=2)
+    use_server(hospital, postgres_server.make_database())
+    assert "entered from its journals" in show(hospital, capsys, "run")
+    assert hospital.statuses() == {"unchanged": 1}
     assert hospital.creates() == 1
     use_server(hospital, database)
     assert hospital.run_to_end("run") == (0, {"unchanged": 1})
@@ -350,7 +342,6 @@ def test_a_database_that_lost_the_ledger_is_no_reason_for_a_new_one(
 @pytest.mark.parametrize(("arguments", "command"), [
     (("ledger", "backup", "copy"), "pg_dump --format=custom --schema={schema} --file=ledger.dump {url}"),
     (("ledger", "restore", "copy"), "pg_restore --clean --if-exists --dbname={url} ledger.dump"),
-    (("ledger", "rebuild"), "pg_restore --clean --if-exists --dbname={url} ledger.dump"),
 ])  # fmt: skip
 def test_what_the_database_does_itself_is_refused_with_its_command(
     hospital, database, capsys, arguments, command
@@ -369,7 +360,6 @@ def test_a_copy_with_pg_dump_is_restored(hospital, database, postgres_server, ca
     subprocess.run([programs / "pg_dump", "--format=custom", schema, f"--file={file}", database], check=True)
     with postgres_server.connect(urlsplit(database).path[1:]) as other:
         other.execute(f"DROP SCHEMA {name_schema(TENANT)} CASCADE")
-    assert hospital.go("run") == 2
     restore = [programs / "pg_restore", "--clean", "--if-exists", f"--dbname={database}", file]
     subprocess.run(restore, check=True)
     assert "agree" in show(hospital, capsys, "ledger", "check")
@@ -378,15 +368,14 @@ def test_a_copy_with_pg_dump_is_restored(hospital, database, postgres_server, ca
 
 
 @long_test
-def test_a_damaged_receipt_and_a_guard_that_was_dropped_are_found(hospital, database, connection, capsys):
+def test_a_changed_row_and_a_damaged_line_are_found(hospital, database, connection, capsys):
     hospital.seal_doctors(1)
-    schema = name_schema(TENANT)
-    connection.execute(f"UPDATE {schema}.receipt SET line = replace(line, 'prev', 'perv') WHERE n = 4")
-    connection.execute(f"DROP INDEX {schema}.one_live_seal")
+    connection.execute(f"UPDATE {name_schema(TENANT)}.attempt SET seal_id = 'x'")
+    (journal,) = (hospital.folder / "out" / ".ledger").glob("*/*.jsonl")
+    journal.write_bytes(journal.read_bytes().replace(b'"op":"run"', b'"op":"nur"'))
     text = show(hospital, capsys, "ledger", "check", exit_code=74)
-    assert f"The ledger {database} is damaged (one_live_seal)" in text
-    assert f"Line 4 of the receipts {database} is damaged" in text
-    assert "pg_restore" in text
+    assert "attempt" in text
+    assert f"{journal}: " in text
 
 
 @long_test

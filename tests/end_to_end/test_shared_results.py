@@ -61,13 +61,9 @@ def test_an_unknown_group_is_a_warning_and_results_stay_private(hospital, capsys
     assert "no-such-group" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP])
-@pytest.mark.parametrize("keys", ["", f"results_group: {GROUP}\n"])
-def test_a_share_without_rights_and_syncs_takes_results(hospital, monkeypatch, capsys, code, keys):
-    """As a mounted share answers; the ledger stays on a disk that knows them."""
-    configure(hospital, keys)
-    hospital.doctors(2)
-    out = str(hospital.folder / "out")
+def refuse_rights_and_syncs(monkeypatch, folder: Path, code: int) -> None:
+    """Let a folder answer as a mounted share does that knows neither."""
+    out = str(folder)
     chmod, fsync, opened = os.chmod, os.fsync, os.open
     of_share = set()
 
@@ -89,11 +85,30 @@ def test_a_share_without_rights_and_syncs_takes_results(hospital, monkeypatch, c
     monkeypatch.setattr(os, "chmod", refuse_chmod)
     monkeypatch.setattr(os, "open", note_descriptor)
     monkeypatch.setattr(os, "fsync", refuse_fsync)
-    assert hospital.go("run") == 0
-    assert (
-        json.loads((hospital.folder / "out" / "latest" / "run.json").read_text())["statuses"]["sealed"] == 2
-    )
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP])
+@pytest.mark.parametrize("keys", ["", f"results_group: {GROUP}\n"])
+def test_a_share_without_rights_and_syncs_takes_results(hospital, monkeypatch, capsys, code, keys):
+    """Ledger and journals stay on disks that know them."""
+    configure(hospital, keys)
+    hospital.doctors(2)
+    share = hospital.folder / "share"
+    refuse_rights_and_syncs(monkeypatch, share, code)
+    assert hospital.go("run", "--out", str(share)) == 0
+    assert json.loads((share / "run.json").read_text())["statuses"]["sealed"] == 2
     assert ("results_group" in capsys.readouterr().err) == bool(keys)
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP])
+def test_a_journal_that_cannot_be_made_durable_stops_before_the_first_create(
+    hospital, monkeypatch, capsys, code
+):
+    hospital.doctors(2)
+    refuse_rights_and_syncs(monkeypatch, hospital.folder / "out", code)
+    assert hospital.go("run") == 74
+    assert str(hospital.folder / "out" / ".ledger") in capsys.readouterr().err
+    assert hospital.service.received == []
 
 
 def test_results_are_on_the_disk_before_they_take_their_name(hospital, marked_copies_on, monkeypatch):

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from crash_support import read_places
 from run_support import QuickClock
 
-from pipeline.ledger.registry import default_folder
+from pipeline.ledger.places import SHARE
 from pipeline.reports.written_workbooks import NOTES
 from pipeline.support.atomic_files import DRAFT_SECONDS
 
@@ -39,8 +40,8 @@ class LaterClock(QuickClock):
 
 
 def list_drafts(folder: Path) -> list[Path]:
-    """Return the drafts below a folder: hidden files, without the notes on workbooks."""
-    return [path for path in folder.rglob(".*") if path.name != NOTES]
+    """Return the drafts below a folder: hidden files, without the notes on workbooks and the folder of the journals."""
+    return [path for path in folder.rglob(".*") if path.name not in {NOTES, SHARE}]
 
 
 @pytest.mark.usefixtures("marked_copies_on")
@@ -79,7 +80,9 @@ def test_drafts_go_in_every_folder_of_a_run_and_all_else_stays(hospital):
     (run,) = hospital.runs
     state, latest, figures = (hospital.folder / name for name in ("state", "out/latest", "figures"))
     work = state / "work"
-    own = [state, work, work / "previews", default_folder()]
+    places = read_places(hospital.folder)
+    own = [state, work, work / "previews", places.state, *{file.parent for file in places.list_files()}]
+    assert len(own) == 6, "the state folder has one for the tenant, and so has the folder of the results"
     results = [latest, latest / "rosters", run, run / "rosters"]
     others = [hospital.folder / "inbox", hospital.folder / "out" / "kept", backups, figures]
     others[1].mkdir()

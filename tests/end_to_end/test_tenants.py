@@ -1,16 +1,15 @@
-"""Whose ledger it is: a check makes none, an empty one may change hands, another tenant's is refused with its cause."""
+"""Whose ledger it is: a check makes it, an empty one may change hands, another tenant's is refused with its cause."""
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 from people import name
 from pty_support import run_on_terminal
 
-import pipeline
 from pipeline.cli.app import main
-from pipeline.ledger.lock import RunLock
+from pipeline.config.settings import Config
+from pipeline.workflow.hosts_factory import make_store
 
 TEST = "https://essbasic.test.ess.tencent.cn"
 
@@ -19,27 +18,19 @@ def files(folder):
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_a_check_makes_no_ledger_and_reads_one_without_its_lock(hospital, capsys):
+def test_a_check_makes_the_ledger_and_reads_it_while_a_run_holds_it(hospital):
     hospital.doctors(2)
     assert hospital.go("check") == 0
-    assert "There is no ledger at" in capsys.readouterr().err
-    assert not [file for file in files(hospital.folder / "state") if "ledger" in file]
-    rows = hospital.outcomes("plan.jsonl")
-    assert [(row["status"], row["key"], row["row_id"]) for row in rows] == [("ready", None, None)] * 2
-    assert hospital.record()["tenant"].startswith("sandbox/")
-    page = (hospital.newest / "review.html").read_text("utf-8")
-    assert "There is no ledger or no usable configuration" in page
-    assert "require_review: true" in page
-    assert pipeline.check(hospital.folder / "config.yaml").exit == 0
-    assert not [file for file in files(hospital.folder / "state") if "ledger" in file]
-
-    assert hospital.go("run") == 0
-    ledger = hospital.folder / "state" / "ledger.sqlite3"
-    before = ledger.read_bytes()
-    with RunLock(ledger).acquire(run="another", now=0.0):
+    store = make_store(Config.load(hospital.folder / "config.yaml"))
+    assert store.exists()
+    with store.hold.acquire(run="another", now=0.0):
+        before = store.path.read_bytes()
         assert hospital.go("check") == 0
-    assert ledger.read_bytes() == before
-    assert all(row["key"] for row in hospital.outcomes("plan.jsonl"))
+        assert store.path.read_bytes() == before
+    rows = hospital.outcomes("plan.jsonl")
+    assert [row["status"] for row in rows] == ["ready"] * 2
+    assert all(row["key"] for row in rows)
+    assert hospital.record()["tenant"].startswith("sandbox/")
 
 
 @pytest.mark.parametrize("command", ["retry", "resolve"])
@@ -50,17 +41,15 @@ def test_no_other_command_makes_a_ledger(hospital, capsys, command):
     assert not [file for file in files(hospital.folder / "state") if "sqlite3" in file]
 
 
-def test_a_lost_ledger_is_refused_by_a_check_too(hospital, capsys):
+def test_a_lost_ledger_is_repaired_by_a_check_too(hospital, capsys):
     hospital.seal_doctors(1)
-    for path in (hospital.folder / "state").glob("ledger.sqlite3*"):
-        path.unlink()
-    assert hospital.go("check") == 2
-    assert "would be created again" in capsys.readouterr().err
+    hospital.lose_ledger()
+    assert hospital.run_to_end("check") == (0, {"unchanged": 1})
+    assert "entered from its journals" in capsys.readouterr().err
 
 
-def test_a_ledger_that_holds_nothing_passes_to_another_tenant(hospital, monkeypatch):
-    """Here: to another organisation, and back; its registry forgets the first one."""
-    monkeypatch.setenv("ESIGN_IMPORT_LEDGER_REGISTRY", "strict")
+def test_a_ledger_that_holds_nothing_passes_to_another_tenant(hospital):
+    """Here: to another organisation, and back."""
     hospital.doctors(1)
     right = hospital.folder.joinpath("config.yaml").read_text()
     hospital.configure(organization_open_id="org-of-before")
@@ -72,19 +61,11 @@ def test_a_ledger_that_holds_nothing_passes_to_another_tenant(hospital, monkeypa
     rows.write_bytes(kept)
     assert hospital.go("check") == 0
     assert hospital.run_to_end("run") == (0, {"sealed": 1})
-    registry = [json.loads(path.read_text()) for path in _records()]
-    assert [entry["tenant"].split("/")[2] for entry in registry] == [
-        hospital.record()["tenant"].split("/")[2]
-    ]
 
     hospital.configure(organization_open_id="org-of-before")
     before = len(hospital.service.received)
     assert hospital.go("run") == 2, "now it holds a person"
     assert len(hospital.service.received) == before
-
-
-def _records():
-    return sorted(Path(os.environ["XDG_STATE_HOME"]).rglob("ledgers/*.json"))
 
 
 def test_another_tenants_ledger_is_refused_with_the_probable_cause_and_its_cure(hospital, capsys):

@@ -1,7 +1,6 @@
 """A decision that was wrong: it is asked once more, and withdrawn before anything was sent on it."""
 
 import json
-import shutil
 
 import openpyxl
 import pytest
@@ -21,8 +20,7 @@ def lose_one_and_take_one(hospital):
     """Doctor 1's answer was lost after the seal was made; doctor 2's seal was made with another ledger."""
     hospital.doctors(1, start=2)
     assert hospital.go("run") == 0
-    shutil.rmtree(hospital.folder / "state")
-    shutil.rmtree(hospital.folder / "out")
+    hospital.forget_ledger()
     hospital.doctors(1)
     assert hospital.go("run") == 3
     hospital.doctors(2)

@@ -171,7 +171,7 @@ def stage(corpus: Corpus, folder: Path, *, marked_copies: bool = False) -> Itera
     """Lay a corpus out and open a sandbox on a socket for it."""
     seals = lay_out(corpus, folder)
     service = FakeService(Rules(limiter="none"))
-    with SandboxThread(Sandbox(service)) as sandbox, _undisturbed():
+    with SandboxThread(Sandbox(service)) as sandbox, _undisturbed(folder / "user"):
         _configure(folder, sandbox.url, marked_copies=marked_copies)
         yield Stage(folder, service, seals)
 
@@ -220,14 +220,16 @@ def _configure(folder: Path, url: str, *, marked_copies: bool) -> None:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keep the account of whoever runs the tests out of it, and give the signals back."""
-    names = [name for name in os.environ if name.startswith(("TENCENTCLOUD_", "ESIGN_IMPORT_"))]
-    kept = {name: os.environ.pop(name) for name in names}
+def _undisturbed(state_home: Path) -> Iterator[None]:
+    """Keep account and state folder of the user out of it, and give the signals back: each corpus is of one tenant."""
+    variables = ("TENCENTCLOUD_", "ESIGN_IMPORT_", "XDG_STATE_HOME")
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(variables)}
+    os.environ["XDG_STATE_HOME"] = str(state_home)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
+        del os.environ["XDG_STATE_HOME"]
         os.environ.update(kept)
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -41,7 +41,6 @@ def make_worker(url, **settings):
         Workers(stalled_seconds=2, **settings),
         config_path=None,
         list_hospitals=lambda: [Hospital("east", (), 400)],
-        note_ledgers=lambda: None,
         make_metrics=lambda *_: b"",
         clock=SystemClock(),
         report=lambda key, **_: messages.append(key),

@@ -8,15 +8,16 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline.domain.seals import SealContent, Verdict
-from pipeline.ledger.open import open_ledger
-from pipeline.ledger.protocol import Attempt, RowRecord, RunRecord
+from pipeline.domain.seals import Attempt, SealContent, Verdict
+from pipeline.ledger.file_store import FileStore
+from pipeline.ledger.places import Places
+from pipeline.ledger.records import RowRecord, RunRecord
 from pipeline.ledger.sqlite_ledger import SqliteLedger, connect
 
 ROOT = Path(__file__).parents[2]
@@ -26,23 +27,8 @@ NOW = 1_795_000_000.0
 CONTENT = SealContent(
     "王小明", "n" * 32, "ID_CARD", "E_PRESCRIPTION_AUTO_SIGN", "m" * 32, None, "a" * 64, "b" * 64
 )
-RUN = RunRecord(
-    "r1", "run", NOW, "host", 7, "it", ("/in/名单.xlsx",), "/seals", "/out", "file_id", "digest", "0.1.0"
-)
-ATTEMPT = Attempt(
-    "u",
-    "p1",
-    "r1",
-    "row",
-    "王小明",
-    "**************0011",
-    "王小明处方章",
-    "file_id",
-    "h",
-    NOW,
-    CONTENT,
-    NOW + 360,
-)
+RUN = RunRecord("r1", "run", NOW, "host", 7, "it", ("5" * 32,), "/out", "file_id", "digest", "0.1.0")
+ATTEMPT = Attempt("u", "p1", "王小明处方章", CONTENT, NOW, "r1", "row", "file_id", "h", NOW + 600)
 
 
 @pytest.fixture
@@ -52,18 +38,35 @@ def ledger_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(ledger_path: Path) -> Iterator[Callable[..., SqliteLedger]]:
+def make_store(ledger_path: Path) -> Callable[..., FileStore]:
+    """Return where the ledger of a tenant is, with its two places."""
+
+    def make(tenant: str = TENANT, path: Path = ledger_path) -> FileStore:
+        folder = ledger_path.parent.parent
+        return FileStore(path, Places(tenant, folder / "user", folder / "out" / ".ledger"))
+
+    return make
+
+
+@pytest.fixture
+def store(make_store: Callable[..., FileStore]) -> FileStore:
+    """The ledger, with its two places beside its folder: user and out/.ledger."""
+    return make_store()
+
+
+@pytest.fixture
+def opened(make_store: Callable[..., FileStore]) -> Iterator[Callable[..., SqliteLedger]]:
     """Open the ledger; it is closed after the test, whatever the test did."""
-    ledgers = []
+    entered = ExitStack()
 
-    def open_it(tenant: str = TENANT, **options: object) -> SqliteLedger:
-        ledger, _ = open_ledger(ledger_path, tenant, now=NOW, **options)
-        ledgers.append(ledger)
-        return ledger
+    def open_it(tenant: str = TENANT, *, readonly: bool = False) -> SqliteLedger:
+        store = make_store(tenant)
+        if not readonly:
+            entered.enter_context(store.hold.acquire(run="r0", now=NOW))
+        return entered.enter_context(closing(store.open(now=NOW, readonly=readonly)))
 
-    yield open_it
-    for ledger in ledgers:
-        ledger.close()
+    with entered:
+        yield open_it
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What every ledger promises (pipeline/ledger/protocol.py), asked of both databases."""
+"""What every ledger promises, asked of both databases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,33 +14,36 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_support import SEALS, UNKNOWN, decision, require_same_summary, send, settle_attempt
+from ledger_support import (
+    EXISTS,
+    SEALS,
+    UNKNOWN,
+    decision,
+    open_attempt,
+    record_verdict,
+    require_same_summary,
+    send,
+    settle_attempt,
+)
 
 from pipeline.domain.auto_sign import AutoSignAnswer, AutoSignRecord
 from pipeline.domain.roster import FileStat
 from pipeline.domain.run import REPEATED
 from pipeline.domain.seals import (
-    CreateAttempt,
-    LedgerSnapshot,
-    LiveSeal,
-    PersonHistory,
+    UPLOAD_REFUSED,
+    Attempt,
+    Person,
     PictureDecision,
     SealContent,
     Verdict,
 )
-from pipeline.ledger.open import open_ledger
-from pipeline.ledger.protocol import (
-    UPLOAD_REFUSED,
-    AdoptedSeal,
-    Attempt,
-    Ledger,
-    LedgerConflict,
-    RowRecord,
-    RunRecord,
-)
+from pipeline.ledger.file_store import FileStore
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.places import Places
+from pipeline.ledger.records import AdoptedSeal, LedgerConflict, RowRecord, RunRecord
 
 KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.server))
-KNOWN_BY = {"name": "王小明", "id_masked": "**************0011", "staff_no_digest": "", "mobile_digest": ""}
+KNOWN_BY = {"name": "王小明", "id_masked": "**************0011"}
 CONTENT = SealContent("李小红", "n" * 32, "ID_CARD", None, None, "李小红章", "a" * 64, None)
 
 
@@ -68,24 +71,20 @@ def fresh(kind: str, request: pytest.FixtureRequest) -> Iterator[Ledger]:
         with request.getfixturevalue("ledger_bench").open_empty() as ledger:
             yield ledger
         return
-    with TemporaryDirectory() as folder:
-        ledger, _ = open_ledger(Path(folder) / "l", "t", now=1.0)
-        yield ledger
-        ledger.close()
-
-
-def test_the_ledger_is_what_the_run_asks_for(ledger):
-    asked: Ledger = ledger
-    assert [name for name in dir(Ledger) if not name.startswith("_") and not hasattr(asked, name)] == []
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        store = FileStore(folder / "l", Places("sandbox/t", folder / "user", folder / "out"))
+        with store.hold.acquire(run="r", now=1.0), closing(store.open(now=1.0)) as ledger:
+            yield ledger
 
 
 # -- one attempt, one seal
 
 
 async def test_a_person_has_one_open_attempt(ledger, attempt):
-    await ledger.open_attempt(attempt("p1"))
+    await open_attempt(ledger, attempt("p1"))
     with pytest.raises(LedgerConflict, match=r"^open_attempt$"):
-        await ledger.open_attempt(attempt("p1"))
+        await open_attempt(ledger, attempt("p1"))
 
 
 @pytest.mark.parametrize("kind", ["unknown", "exists"])
@@ -93,39 +92,39 @@ async def test_an_attempt_that_waits_for_a_decision_stays_open(ledger, attempt, 
     first = attempt("p1")
     await settle_attempt(ledger, first, Verdict(kind), now=2.0)
     with pytest.raises(LedgerConflict, match=r"^open_attempt$"):
-        await ledger.open_attempt(attempt("p1"))
+        await open_attempt(ledger, attempt("p1"))
 
 
 @pytest.mark.parametrize("kind", ["refused", "not_executed"])
 async def test_a_proven_refusal_leaves_room_for_the_next_attempt(ledger, attempt, kind):
     first = attempt("p1")
     await settle_attempt(ledger, first, Verdict(kind), now=2.0)
-    await ledger.open_attempt(attempt("p1"))
+    await open_attempt(ledger, attempt("p1"))
 
 
 async def test_a_person_with_a_live_seal_gets_no_attempt(ledger, attempt, sealed):
     first = attempt("p1")
     await settle_attempt(ledger, first, sealed("s1"), now=2.0)
     with pytest.raises(LedgerConflict, match=r"^live_seal$"):
-        await ledger.open_attempt(attempt("p1"))
+        await open_attempt(ledger, attempt("p1"))
 
 
 async def test_a_seal_id_belongs_to_one_person_and_the_attempt_stays_open_for_unknown(
     ledger, attempt, sealed
 ):
     first, second = attempt("p1"), attempt("p2")
-    await ledger.open_attempt(first)
-    await ledger.open_attempt(second)
-    await ledger.record_verdict(first.uuid, sealed("s1"), now=2.0)
+    await open_attempt(ledger, first)
+    await open_attempt(ledger, second)
+    await record_verdict(ledger, first, sealed("s1"), now=2.0)
     for known in ("s1", "S1"):
         with pytest.raises(LedgerConflict, match=r"^seal_id$"):
-            await ledger.record_verdict(second.uuid, replace(sealed(known), request_id="other"), now=2.0)
+            await record_verdict(ledger, second, replace(sealed(known), request_id="other"), now=2.0)
     still = ledger.snapshot().people["p2"].unresolved_attempt
-    assert (still.uuid, still.verdict, still.unproven_seal_id) == (second.uuid, "unknown", None)
-    await ledger.record_verdict(second.uuid, Verdict("unknown", seal_id="s1"), now=3.0)
+    assert (still.uuid, still.verdict, still.seal_id) == (second.uuid, None, None)
+    await record_verdict(ledger, second, Verdict("unknown", seal_id="s1"), now=3.0)
     people = ledger.snapshot().people
     assert (people["p2"].seal, people["p2"].unresolved_attempt.verdict) == (None, "unknown")
-    assert people["p2"].unresolved_attempt.unproven_seal_id == "s1", "kept as evidence"
+    assert people["p2"].unresolved_attempt.seal_id == "s1", "kept as evidence"
 
 
 async def test_an_answer_belongs_to_one_attempt_and_another_one_stays_open_for_unknown(ledger, attempt):
@@ -133,11 +132,11 @@ async def test_an_answer_belongs_to_one_attempt_and_another_one_stays_open_for_u
     await settle_attempt(ledger, attempt("p1"), refusal, now=2.0)
     for key in ("p2", "p3"):
         second = attempt(key)
-        await ledger.open_attempt(second)
+        await open_attempt(ledger, second)
         for verdict in (refusal, replace(refusal, kind="not_executed", code="RequestLimitExceeded")):
             with pytest.raises(LedgerConflict, match=r"^request_id$"):
-                await ledger.record_verdict(second.uuid, verdict, now=2.0)
-        await ledger.record_verdict(second.uuid, replace(refusal, kind="unknown", code=REPEATED), now=3.0)
+                await record_verdict(ledger, second, verdict, now=2.0)
+        await record_verdict(ledger, second, replace(refusal, kind="unknown", code=REPEATED), now=3.0)
         kept = ledger.snapshot().people[key].unresolved_attempt
         assert (kept.uuid, kept.verdict, kept.request_id) == (second.uuid, "unknown", "r-1"), "evidence"
     for key in ("p4", "p5"):
@@ -145,18 +144,18 @@ async def test_an_answer_belongs_to_one_attempt_and_another_one_stays_open_for_u
 
 
 async def test_a_seal_name_belongs_to_one_person_and_a_refused_attempt_leaves_nothing(ledger, attempt):
-    await ledger.open_attempt(attempt("p1", seal_name="张伟处方章"))
+    await open_attempt(ledger, attempt("p1", seal_name="张伟处方章"))
     with pytest.raises(LedgerConflict, match=r"^seal_name$"):
-        await ledger.open_attempt(attempt("p2", seal_name="张伟处方章"))
+        await open_attempt(ledger, attempt("p2", seal_name="张伟处方章"))
     assert set(ledger.snapshot().people) == {"p1"}
 
 
 async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
     first = attempt("p1", seal_name="甲处方章")
     await settle_attempt(ledger, first, Verdict("refused", code="FailedOperation"), now=2.0)
-    assert ledger.snapshot().people["p1"].seal_name_locked
+    assert ledger.snapshot().people["p1"].is_seal_name_locked
     with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
-        await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
+        await open_attempt(ledger, attempt("p1", seal_name="乙处方章"))
     assert ledger.snapshot().seal_name_owners == {"甲处方章": "p1"}
 
 
@@ -168,13 +167,10 @@ async def test_a_seal_name_is_frozen_at_the_first_attempt(ledger, attempt):
 async def test_a_surely_refused_seal_name_may_be_changed(ledger, attempt, verdict):
     first = attempt("p1", seal_name="甲处方章")
     await settle_attempt(ledger, first, verdict, now=2.0)
-    await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
+    await open_attempt(ledger, attempt("p1", seal_name="乙处方章"))
     known = ledger.snapshot()
     assert known.people["p1"].seal_name == "乙处方章"
     assert known.seal_name_owners == {"甲处方章": "p1", "乙处方章": "p1"}
-
-
-EXISTS = Verdict("exists", code="FailedOperation.ExistSameSealName")
 
 
 @pytest.mark.parametrize("code", ["FailedOperation.ExistSameSealName", "FailedOperation"])
@@ -182,9 +178,9 @@ async def test_a_name_that_an_older_version_called_taken_is_kept(ledger, attempt
     """The seal of that name may be this person's: under another name there would be two."""
     first = attempt("p1", seal_name="甲处方章")
     await settle_attempt(ledger, first, Verdict("refused", code=code, message="存在同名印章"), now=2.0)
-    assert ledger.snapshot().people["p1"].seal_name_locked
+    assert ledger.snapshot().people["p1"].is_seal_name_locked
     with pytest.raises(LedgerConflict, match=r"^frozen_name$"):
-        await ledger.open_attempt(attempt("p1", seal_name="乙处方章"))
+        await open_attempt(ledger, attempt("p1", seal_name="乙处方章"))
 
 
 NO_PERSON = Verdict("refused", code="FailedOperation.UserInfoNoMatch", http_status=200)
@@ -194,18 +190,18 @@ NO_PERSON = Verdict("refused", code="FailedOperation.UserInfoNoMatch", http_stat
 async def test_a_name_passes_on_from_a_person_who_was_surely_refused(ledger, attempt, sealed, verdict):
     """A corrected number is another person: the doctor must not lose the name to the wrong one."""
     wrong, right = attempt("p1", seal_name="张伟处方章"), attempt("p2", seal_name="张伟处方章")
-    await ledger.open_attempt(wrong)
+    await open_attempt(ledger, wrong)
     assert ledger.snapshot().reusable_seal_names == frozenset(), "it may have been executed"
-    await ledger.record_verdict(wrong.uuid, verdict, now=2.0)
+    await record_verdict(ledger, wrong, verdict, now=2.0)
     assert ledger.snapshot().reusable_seal_names == {"张伟处方章"}
-    await ledger.open_attempt(right)
+    await open_attempt(ledger, right)
     known = ledger.snapshot()
     assert (known.seal_name_owners, known.reusable_seal_names) == ({"张伟处方章": "p2"}, frozenset())
     assert (known.people["p1"].seal_name, known.people["p2"].seal_name) == (None, "张伟处方章")
-    await ledger.record_verdict(right.uuid, sealed("s1"), now=3.0)
+    await record_verdict(ledger, right, sealed("s1"), now=3.0)
     assert ledger.snapshot().people["p2"].seal.seal_name == "张伟处方章"
     with pytest.raises(LedgerConflict, match=r"^seal_name$"):
-        await ledger.open_attempt(attempt("p1", seal_name="张伟处方章"))
+        await open_attempt(ledger, attempt("p1", seal_name="张伟处方章"))
     again = attempt("p1", seal_name="张伟内科处方章")
     await settle_attempt(ledger, again, sealed("s2"), now=4.0)
     assert ledger.snapshot().people["p1"].seal.seal_name == "张伟内科处方章"
@@ -231,13 +227,13 @@ async def test_a_name_passes_on_from_a_person_who_was_surely_refused(ledger, att
 async def test_a_name_that_a_person_may_bear_passes_on_to_no_doctor(ledger, attempt, verdicts):
     for verdict in verdicts:
         first = attempt("p1", seal_name="张伟处方章")
-        await ledger.open_attempt(first)
+        await open_attempt(ledger, first)
         if verdict is not None:
-            await ledger.record_verdict(first.uuid, verdict, now=2.0)
+            await record_verdict(ledger, first, verdict, now=2.0)
     before = ledger.snapshot()
     assert before.reusable_seal_names == frozenset()
     with pytest.raises(LedgerConflict, match=r"^seal_name$"):
-        await ledger.open_attempt(attempt("p2", seal_name="张伟处方章"))
+        await open_attempt(ledger, attempt("p2", seal_name="张伟处方章"))
     assert ledger.snapshot() == before, "nothing of it was entered"
 
 
@@ -250,7 +246,7 @@ async def test_the_name_of_a_seal_and_of_its_replacement_pass_on_to_no_doctor(le
     assert ledger.snapshot().reusable_seal_names == frozenset()
     for name in ("p1处方章", "p1新章"):
         with pytest.raises(LedgerConflict, match=r"^seal_name$"):
-            await ledger.open_attempt(attempt("p2", seal_name=name))
+            await open_attempt(ledger, attempt("p2", seal_name=name))
 
 
 async def test_a_name_that_was_given_up_before_the_seal_passes_on(ledger, attempt, sealed):
@@ -259,39 +255,37 @@ async def test_a_name_that_was_given_up_before_the_seal_passes_on(ledger, attemp
         first = attempt("p1", seal_name=name)
         await settle_attempt(ledger, first, verdict, now=2.0)
     assert ledger.snapshot().reusable_seal_names == {"张玮处方章"}
-    await ledger.open_attempt(attempt("p2", seal_name="张玮处方章"))
+    await open_attempt(ledger, attempt("p2", seal_name="张玮处方章"))
     assert ledger.snapshot().people["p1"].seal_name == "张伟处方章"
 
 
 async def test_the_time_until_which_an_attempt_can_be_replayed_is_stored(ledger, attempt):
     """By the clock of the machine that will ask."""
-    await ledger.open_attempt(attempt("p1", signed_at=1.0, dead_at=99.5))
-    assert ledger.snapshot().people["p1"].unresolved_attempt.replayable_until == 99.5
+    await open_attempt(ledger, attempt("p1", signed_at=1.0, dead_at=99.5))
+    assert ledger.snapshot().people["p1"].unresolved_attempt.dead_at == 99.5
 
 
 async def test_an_attempt_is_entered_and_settled_once(ledger, attempt, sealed):
     first = attempt("p1")
-    await ledger.open_attempt(first)
+    await open_attempt(ledger, first)
     with pytest.raises(LedgerConflict, match=r"^attempt$"):
-        await ledger.open_attempt(attempt("p2", uuid=first.uuid))
-    await ledger.record_verdict(first.uuid, Verdict("not_executed"), now=2.0)
+        await open_attempt(ledger, attempt("p2", uuid=first.uuid))
+    await record_verdict(ledger, first, Verdict("not_executed"), now=2.0)
     for uuid in (first.uuid, "never entered"):
         with pytest.raises(LedgerConflict, match=r"^settled$"):
-            await ledger.record_verdict(uuid, sealed("s1"), now=3.0)
+            await ledger.record_verdict(uuid, "p1", sealed("s1"), now=3.0)
     assert ledger.snapshot().people["p1"].seal is None
 
 
 async def test_a_success_without_a_seal_id_is_refused(ledger, attempt):
     for number, seal_id in enumerate([None, ""]):
         first = attempt(f"p{number}")
-        await ledger.open_attempt(first)
+        await open_attempt(ledger, first)
         with pytest.raises(LedgerConflict):
-            await ledger.record_verdict(first.uuid, Verdict("sealed", seal_id=seal_id), now=2.0)
+            await record_verdict(ledger, first, Verdict("sealed", seal_id=seal_id), now=2.0)
 
 
-async def test_an_attempt_belongs_to_a_run_that_was_begun(ledger, attempt, run_record):
-    with pytest.raises(LedgerConflict):
-        await ledger.open_attempt(attempt("p1", run="never begun"))
+def test_what_a_run_records_belongs_to_a_run_that_was_begun(ledger, run_record):
     with pytest.raises(LedgerConflict, match=r"^run$"):
         ledger.begin_run(run_record("r1"))
     with pytest.raises(LedgerConflict, match=r"^run$"):
@@ -324,13 +318,7 @@ def test_a_seal_whose_name_existed_is_adopted_and_its_content_not_known(ledger, 
     send(ledger, sent, EXISTS)
     ledger.record_decision(decision("created", "p1", attempt=sent.uuid, seal_id="S1"))
     seal = ledger.snapshot().people["p1"].seal
-    assert (seal.seal_id, seal.seal_name, seal.content, seal.run, seal.trace_id) == (
-        "S1",
-        "p1处方章",
-        None,
-        "",
-        None,
-    )
+    assert (seal.seal_id, seal.seal_name, seal.content, seal.is_own) == ("S1", "p1处方章", None, False)
 
 
 def test_a_seal_whose_name_existed_after_a_lost_create_is_that_creates(ledger, attempt):
@@ -340,7 +328,7 @@ def test_a_seal_whose_name_existed_after_a_lost_create_is_that_creates(ledger, a
     send(ledger, later, EXISTS)
     ledger.record_decision(decision("created", "p1", attempt=later.uuid, seal_id="S1"))
     seal = ledger.snapshot().people["p1"].seal
-    assert (seal.seal_id, seal.trace_id, seal.content) == ("S1", lost.uuid, lost.content)
+    assert (seal.seal_id, seal.content, seal.is_own) == ("S1", lost.content, True)
 
 
 def test_where_lost_creates_differ_it_is_not_known_what_the_seal_was_made_from(ledger, attempt):
@@ -360,7 +348,7 @@ def test_not_theirs_bars_the_name_and_lets_the_person_have_another(ledger, attem
     ledger.record_decision(decision("not_theirs", "p1", attempt=sent.uuid))
     known = ledger.snapshot()
     history = known.people["p1"]
-    assert (history.unresolved_attempt, history.seal_name_locked, history.seal_name) == (None, False, None)
+    assert (history.unresolved_attempt, history.is_seal_name_locked, history.seal_name) == (None, False, None)
     assert (history.seal_names_of_others, known.reusable_seal_names) == ({"张伟处方章"}, {"张伟处方章"})
     send(ledger, attempt("p1", seal_name="张伟〇一处方章"), sealed("S1"))
     send(ledger, attempt("p2", seal_name="张伟处方章"), EXISTS)
@@ -373,9 +361,9 @@ def test_not_theirs_frees_what_an_earlier_lost_create_had_frozen(ledger, attempt
     ledger.record_decision(decision("not_created", "p1", attempt=lost.uuid))
     send(ledger, later, EXISTS)
     ledger.record_decision(decision("not_theirs", "p1", attempt=later.uuid))
-    assert not ledger.snapshot().people["p1"].seal_name_locked
+    assert not ledger.snapshot().people["p1"].is_seal_name_locked
     send(ledger, attempt("p1", seal_name="另一个章"), UNKNOWN)
-    assert ledger.snapshot().people["p1"].seal_name_locked, "this one may have been made"
+    assert ledger.snapshot().people["p1"].is_seal_name_locked, "this one may have been made"
 
 
 def test_a_create_without_a_verdict_is_not_anothers(ledger, attempt):
@@ -391,7 +379,7 @@ def test_not_created_lets_the_person_be_sent_again_under_the_same_name(ledger, a
     send(ledger, sent, UNKNOWN)
     ledger.record_decision(decision("not_created", "p1", attempt=sent.uuid))
     history = ledger.snapshot().people["p1"]
-    assert (history.unresolved_attempt, history.seal_name_locked) == (None, True)
+    assert (history.unresolved_attempt, history.is_seal_name_locked) == (None, True)
     with pytest.raises(LedgerConflict, match="frozen_name"):
         send(ledger, attempt("p1", seal_name="另一个章"), UNKNOWN)
     send(ledger, attempt("p1"), sealed("S1"))
@@ -429,16 +417,16 @@ def test_replace_ends_the_seal_and_the_next_goes_under_the_new_name(ledger, atte
     send(ledger, attempt("p1"), sealed("S1"))
     ledger.record_decision(decision("replace", "p1", detail="p1新章"))
     history = ledger.snapshot().people["p1"]
-    assert (history.seal, history.seal_name, history.seal_name_locked) == (None, "p1新章", True)
+    assert (history.seal, history.seal_name, history.is_seal_name_locked) == (None, "p1新章", True)
     with pytest.raises(LedgerConflict, match="frozen_name"):
         send(ledger, attempt("p1"), UNKNOWN)
     send(ledger, attempt("p1", seal_name="p1新章"), Verdict("not_executed", code="RequestLimitExceeded"))
-    assert ledger.snapshot().people["p1"].seal_name_locked, "the name was not refused"
+    assert ledger.snapshot().people["p1"].is_seal_name_locked, "the name was not refused"
     again = attempt("p1", seal_name="p1新章")
     send(ledger, again, EXISTS)
-    assert ledger.snapshot().people["p1"].seal_name_locked, "the seal of that name may be this person's"
+    assert ledger.snapshot().people["p1"].is_seal_name_locked, "the seal of that name may be this person's"
     ledger.record_decision(decision("not_theirs", "p1", attempt=again.uuid))
-    assert not ledger.snapshot().people["p1"].seal_name_locked, (
+    assert not ledger.snapshot().people["p1"].is_seal_name_locked, (
         "the new name is another's: a human may choose one"
     )
     send(ledger, attempt("p1", seal_name="p1三章"), sealed("S2"))
@@ -551,7 +539,7 @@ def test_a_decision_without_a_person_or_a_kind_is_refused(ledger, attempt, kind)
 async def test_a_cancelled_attempt_is_never_left_open(ledger, attempt):
     """However far it came, its caller never learnt that it may send."""
     for turns in range(4):
-        entering = asyncio.ensure_future(ledger.open_attempt(attempt(f"p{turns}")))
+        entering = asyncio.ensure_future(open_attempt(ledger, attempt(f"p{turns}")))
         for _ in range(turns):
             await asyncio.sleep(0)
         if entering.done():
@@ -559,20 +547,20 @@ async def test_a_cancelled_attempt_is_never_left_open(ledger, attempt):
         entering.cancel()
         with pytest.raises(asyncio.CancelledError):
             await entering
-        await ledger.open_attempt(attempt(f"p{turns}"))  # queued behind it: no attempt is in its way
+        await open_attempt(ledger, attempt(f"p{turns}"))  # queued behind it: no attempt is in its way
         assert ledger.snapshot().people[f"p{turns}"].create_count == 1
 
 
 async def test_a_verdict_is_entered_though_its_caller_is_cancelled(ledger, attempt, sealed):
     first = attempt("p1")
-    await ledger.open_attempt(first)
-    settling = asyncio.ensure_future(ledger.record_verdict(first.uuid, sealed("s1"), now=2.0))
+    await open_attempt(ledger, first)
+    settling = asyncio.ensure_future(record_verdict(ledger, first, sealed("s1"), now=2.0))
     await asyncio.sleep(0)
     settling.cancel()
     with pytest.raises(asyncio.CancelledError):
         await settling
     with pytest.raises(LedgerConflict, match=r"^live_seal$"):
-        await ledger.open_attempt(attempt("p1"))
+        await open_attempt(ledger, attempt("p1"))
 
 
 # -- what a snapshot tells
@@ -583,8 +571,8 @@ async def test_a_refused_upload_is_a_refusal_and_no_create(ledger, attempt):
     await settle_attempt(ledger, first, Verdict("refused", code="FailedOperation"), now=2.0)
     history = ledger.snapshot().people["p1"]
     assert (history.create_count, len(history.refusals)) == (0, 1)
-    await ledger.open_attempt(
-        attempt("p1", seal_name="另一个章")
+    await open_attempt(
+        ledger, attempt("p1", seal_name="另一个章")
     )  # nothing can have been made under the first
 
 
@@ -592,7 +580,7 @@ async def test_refusals_before_a_seal_do_not_count(ledger, attempt, sealed):
     for verdict in (Verdict("refused", code="InvalidParameter"), sealed("s1")):
         one = attempt("p1")
         await settle_attempt(ledger, one, verdict, now=2.0)
-    assert ledger.snapshot().people["p1"].refusals == ()
+    assert ledger.snapshot().people["p1"].refusals == []
     await asyncio.to_thread(ledger.record_decision, decision("replace", "p1", detail="新章"))
     later = attempt("p1", seal_name="新章")
     await settle_attempt(ledger, later, Verdict("refused", code="InvalidParameter"), now=3.0)
@@ -605,9 +593,9 @@ async def test_refusals_before_a_seal_do_not_count(ledger, attempt, sealed):
 
 
 async def test_a_snapshot_is_of_one_moment(ledger, attempt):
-    await ledger.open_attempt(attempt("p1"))
+    await open_attempt(ledger, attempt("p1"))
     before = ledger.snapshot()
-    await ledger.open_attempt(attempt("p2"))
+    await open_attempt(ledger, attempt("p2"))
     assert (set(before.people), set(before.seal_name_owners)) == ({"p1"}, {"p1处方章"})
     assert set(ledger.snapshot().people) == {"p1", "p2"}
 
@@ -635,11 +623,14 @@ def test_files_are_known_by_path(ledger):
 async def test_a_seal_holds_what_its_attempt_was_made_from(ledger, attempt, sealed):
     first = attempt("p1", content=CONTENT)
     await settle_attempt(ledger, first, sealed("s1"), now=9.0)
-    seal = LiveSeal("s1", "p1处方章", "r1", 9.0, CONTENT, "request-s1", first.uuid)
-    assert ledger.snapshot() == LedgerSnapshot(
-        {"p1": PersonHistory("p1", "p1处方章", seal, create_count=1, seal_name_locked=True, **KNOWN_BY)},
-        {"p1处方章": "p1"},
+    answered = {"state": "sealed", "verdict": "sealed", "settled_at": 9.0, "http_status": 200}
+    seal = replace(first, seal_id="s1", request_id="request-s1", **answered)
+    (person,) = ledger.snapshot().people.values()
+    assert person == Person(
+        "p1", "p1处方章", attempts=(replace(seal, event_number=person.seal.event_number),), **KNOWN_BY
     )
+    assert (person.seal, person.create_count, person.is_seal_name_locked) == (person.attempts[0], 1, True)
+    assert ledger.snapshot().seal_name_owners == {"p1处方章": "p1"}
 
 
 async def test_refusals_are_reported_oldest_first_and_unexecuted_sends_leave_a_count(ledger, attempt):
@@ -658,23 +649,11 @@ async def test_refusals_are_reported_oldest_first_and_unexecuted_sends_leave_a_c
         )  # a clock that runs backwards does not change their order
         await settle_attempt(ledger, one, verdict, now=200.0)
         if verdict.kind == "refused":
-            messages.append(
-                CreateAttempt(
-                    one.uuid,
-                    "r1",
-                    "refused",
-                    one.signed_at,
-                    "h",
-                    one.content,
-                    verdict.code,
-                    verdict.message,
-                    verdict.request_id,
-                    replayable_until=one.dead_at,
-                )
-            )
+            messages.append((one.uuid, one.signed_at, verdict.code, verdict.message, verdict.request_id))
     history = ledger.snapshot().people["p1"]
-    assert (history.refusals, history.create_count, history.unresolved_attempt, history.seal) == (
-        tuple(messages),
+    refusals = [(one.uuid, one.signed_at, one.code, one.message, one.request_id) for one in history.refusals]
+    assert (refusals, history.create_count, history.unresolved_attempt, history.seal) == (
+        messages,
         2,
         None,
         None,
@@ -687,7 +666,7 @@ VERDICTS = st.sampled_from(["sealed", "refused", "not_executed", "unknown", "exi
 STEPS = st.lists(st.tuples(st.integers(0, 3), VERDICTS), max_size=25)
 
 
-RECORD = RunRecord("r1", "run", 1.0, "h", 1, "u", (), None, "out", None, "d", "v")
+RECORD = RunRecord("r1", "run", 1.0, "h", 1, "u", (), "out", None, "d", "v")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -696,46 +675,41 @@ RECORD = RunRecord("r1", "run", 1.0, "h", 1, "u", (), None, "out", None, "d", "v
 def test_a_snapshot_equals_a_model_of_what_was_written(kind, request, steps):
     with fresh(kind, request) as ledger:
         ledger.begin_run(RECORD)
-        model: dict[str, PersonHistory] = {}
+        model: dict[str, list[tuple[str, str]]] = {}
         for number, (person, verdict) in enumerate(steps):
             asyncio.run(_step(ledger, model, f"u{number}", f"p{person}", verdict))
-        names = {history.seal_name: key for key, history in model.items()}
-        spare = frozenset(name for name, key in names.items() if not model[key].seal_name_locked)
-        assert ledger.snapshot() == LedgerSnapshot(model, names, spare)
-        if kind != "memory":
-            require_same_summary(ledger)
+        snapshot = ledger.snapshot()
+        known = {
+            key: [(one.uuid, one.state) for one in person.attempts] for key, person in snapshot.people.items()
+        }
+        assert known == model
+        assert snapshot.seal_name_owners == {f"{key}章": key for key in model}
+        spare = {
+            f"{key}章"
+            for key, states in model.items()
+            if all(state in {"refused", "not_executed"} for _, state in states)
+        }
+        assert snapshot.reusable_seal_names == spare
+        require_same_summary(ledger)
 
 
 async def _step(
-    ledger: Ledger, model: dict[str, PersonHistory], uuid: str, key: str, kind: str | None
+    ledger: Ledger, model: dict[str, list[tuple[str, str]]], uuid: str, key: str, kind: str | None
 ) -> None:
-    history = model.get(key) or PersonHistory(key, f"{key}章")
-    known_by = {**KNOWN_BY, "name": "李小红", "id_masked": "*"}
-    attempt = Attempt(uuid, key, "r1", "row", "李小红", "*", f"{key}章", "file_id", "h", 1.0, CONTENT, 361.0)
+    states = model.setdefault(key, [])
+    blocks = {"open", "unknown", "exists", "sealed"}
+    attempt = Attempt(uuid, key, f"{key}章", CONTENT, 1.0, "r1", "row", "file_id", "h", 361.0)
     try:
-        await ledger.open_attempt(attempt)
+        await open_attempt(ledger, attempt)
     except LedgerConflict:
-        assert history.seal or history.unresolved_attempt
+        assert any(state in blocks for _, state in states)
         return
-    assert not history.seal
-    assert not history.unresolved_attempt
-    code = "FailedOperation.UserInfoNoMatch" if kind == "refused" else None
-    tried = CreateAttempt(uuid, "r1", kind or "unknown", 1.0, "h", CONTENT, code, replayable_until=361.0)
+    assert not any(state in blocks for _, state in states)
+    states.append((uuid, kind or "open"))
     if kind:
         seal_id = f"s-{uuid}" if kind == "sealed" else None
-        await ledger.record_verdict(uuid, Verdict(kind, seal_id=seal_id, code=code), now=2.0)
-    model[key] = PersonHistory(
-        key,
-        history.seal_name,
-        LiveSeal(f"s-{uuid}", history.seal_name, "r1", 2.0, CONTENT, None, uuid)
-        if kind == "sealed"
-        else None,
-        tried if kind in {None, "unknown", "exists"} else None,
-        () if kind == "sealed" else history.refusals + ((tried,) if kind == "refused" else ()),
-        history.create_count + (kind != "not_executed"),  # without an answer it never left
-        history.seal_name_locked or kind not in {"refused", "not_executed"},
-        **known_by,
-    )
+        code = "FailedOperation.UserInfoNoMatch" if kind == "refused" else None
+        await record_verdict(ledger, attempt, Verdict(kind, seal_id=seal_id, code=code), now=2.0)
 
 
 # -- auto-sign
@@ -865,7 +839,7 @@ def test_every_run_keeps_its_last_status_of_every_row(kind, request, runs):
         shown: dict[str, dict[str, str]] = {}
         for number, (command, words) in enumerate(runs):
             run = f"r{number}"
-            ledger.begin_run(RunRecord(run, command, 1.0, "h", 1, "u", ("/in",), None, "out", None, "d", "v"))
+            ledger.begin_run(RunRecord(run, command, 1.0, "h", 1, "u", ("5" * 32,), "out", None, "d", "v"))
             shown[run] = {}
             for statuses in words:
                 shown[run] |= statuses

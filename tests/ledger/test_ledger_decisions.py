@@ -1,59 +1,33 @@
-"""What a human decides, in the file itself: the old content is kept beside it, and receipts and rebuild know it."""
+"""What a decision puts another thing in place of is kept beside it."""
 
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from ledger_support import SEALS, UNKNOWN, decision, send
 
-from pipeline.ledger import maintenance, receipt_sync
-from pipeline.ledger.maintenance import check_ledger
-from pipeline.ledger.sqlite_ledger import connect
-
-TENANT = "sandbox/app/org"
+from pipeline.ledger.records import LedgerConflict
 
 
-@pytest.fixture
-def decision_ledger(opened, run_record):
-    ledger = opened()
-    ledger.begin_run(run_record("r1"))
-    return ledger
-
-
-def test_keep_makes_the_present_content_the_accepted_one(decision_ledger, attempt, sealed):
+def test_the_content_that_a_decision_replaced_is_kept(ledger, attempt, sealed, raw):
     sent = attempt("p1")
-    send(decision_ledger, sent, sealed("S1"))
+    send(ledger, sent, sealed("S1"))
     now = replace(sent.content, picture="c" * 64, name="王小名")
-    decision_ledger.record_decision(decision("keep", "p1", content=now))
-    assert decision_ledger.snapshot().people["p1"].seal.content == now
-    assert '"picture": "aaa' in replaced_content(decision_ledger)
+    ledger.record_decision(decision("keep", "p1", content=now))
+    assert ledger.snapshot().people["p1"].seal.content == now
+    assert sent.content.picture in raw("SELECT replaced FROM decision")[0][0]
+    assert ledger.snapshot().former_image_owners[sent.content.picture] == "p1"
 
 
-def replaced_content(decision_ledger):
-    with closing(connect(decision_ledger._path, readonly=True)) as connection:
-        return connection.execute("SELECT replaced FROM decision").fetchone()[0]
+@pytest.mark.parametrize("who", ["", " "])
+def test_a_decision_names_who_decided(ledger, raw, who):
+    ledger.record_adopted_seals(SEALS[:1], now=1.0, who="it", why="old")
+    with pytest.raises(LedgerConflict, match="who"):
+        ledger.record_decision(replace(decision("replace", "p1", detail="新章"), who=who))
+    assert raw("SELECT who FROM decision") == [("it",)]
 
 
-def test_receipts_and_rebuild_know_every_decision(decision_ledger, attempt, sealed, ledger_path):
-    first, second = attempt("p3"), attempt("p4")
-    send(decision_ledger, first, UNKNOWN)
-    send(decision_ledger, second, UNKNOWN)
-    send(decision_ledger, attempt("p5"), sealed("S5"))
-    decision_ledger.record_decision(decision("created", "p3", attempt=first.uuid, seal_id="S3"))
-    decision_ledger.record_decision(decision("not_created", "p4", attempt=second.uuid))
-    decision_ledger.record_decision(decision("replace", "p5", detail="p5新章"))
-    decision_ledger.record_adopted_seals(SEALS, now=5.0, who="it", why="old")
-    decision_ledger.close()
-    assert check_ledger(ledger_path, TENANT).defects == ()
-    with closing(connect(ledger_path, readonly=True)) as connection:
-        before = {
-            (entry.table, entry.id): entry.columns for entry in receipt_sync.make_all_receipts(connection)
-        }
-    for suffix in ("", "-wal", "-shm"):
-        ledger_path.with_name(ledger_path.name + suffix).unlink(missing_ok=True)
-    maintenance.rebuild_ledger(ledger_path, TENANT)
-    with closing(connect(ledger_path, readonly=True)) as connection:
-        after = {
-            (entry.table, entry.id): entry.columns for entry in receipt_sync.make_all_receipts(connection)
-        }
-    assert after == before
+def test_a_decision_releases_an_unknown_attempt_and_keeps_its_verdict(ledger, attempt, raw):
+    first = attempt("p1")
+    send(ledger, first, UNKNOWN)
+    ledger.record_decision(decision("not_created", "p1", attempt=first.uuid))
+    assert raw("SELECT state, verdict FROM attempt") == [("not_created", "unknown")]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.errors import LedgerError
-from pipeline.ledger import disk
+from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import RunLock
-from pipeline.ledger.open import open_ledger
+from pipeline.ledger.places import Places
 
 
 @pytest.fixture
@@ -17,15 +18,12 @@ def mounts(tmp_path, monkeypatch):
     """Let the system's table of mounts say this, beside a local root."""
 
     def say(*lines: tuple[object, str]) -> Path:
-        table = tmp_path / "mountinfo"
+        table = tmp_path / "proc" / "self" / "mounts"
+        table.parent.mkdir(parents=True, exist_ok=True)
         rows = [("/", "ext4"), *lines]
         escaped = [(str(point).replace(" ", r"\040"), kind) for point, kind in rows]
-        table.write_text(
-            "".join(
-                f"36 25 0:32 / {point} rw,noatime shared:7 - {kind} srv:/x rw\n" for point, kind in escaped
-            )
-        )
-        monkeypatch.setattr(disk, "MOUNTS", table)
+        table.write_text("".join(f"srv:/x {point} {kind} rw,noatime 0 0\n" for point, kind in escaped))
+        monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path / "proc"))
         return tmp_path / "on a server" / "state" / "ledger.sqlite3"
 
     return say
@@ -36,8 +34,9 @@ def test_a_network_is_refused_before_anything_is_written(mounts, tmp_path, kind)
     position = mounts((tmp_path / "on a server", kind))
     with pytest.raises(LedgerError, match=f"{kind}.*local disk"):
         RunLock(position).acquire(run="r", now=1.0)
+    store = FileStore(position, Places("test/t", tmp_path / "user", tmp_path / "out"))
     with pytest.raises(LedgerError, match="local disk"):
-        open_ledger(position, "test", now=1.0)
+        store.hold.acquire(run="r", now=1.0)
     assert not (tmp_path / "on a server").exists()
 
 
@@ -57,7 +56,7 @@ def test_a_disk_of_this_machine_is_taken(mounts, tmp_path, kind):
 
 
 def test_an_unknown_file_system_is_accepted(ledger_path, monkeypatch, tmp_path):
-    monkeypatch.setattr(disk, "MOUNTS", tmp_path / "nowhere")
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path / "nowhere"))
     RunLock(ledger_path).acquire(run="r", now=1.0).release()
 
 

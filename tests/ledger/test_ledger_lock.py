@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
+from contextlib import closing
 
 import pytest
 from filelock import FileLock
+from ledger_support import list_run_ids, record_verdict, send
 
 from pipeline.errors import LedgerError, Locked
-from pipeline.ledger.lock import RunLock
-from pipeline.ledger.ownership import Ownership
-from pipeline.ledger.registry import TenantRegistry
+from pipeline.ledger.disk import key_path
+from pipeline.ledger.file_store import FileStore
+from pipeline.ledger.lock import FileHold, RunLock
+from pipeline.ledger.places import Places
 
 TENANT = "sandbox/app/org"
 
@@ -126,49 +130,72 @@ def test_a_holder_that_cannot_be_named_gives_the_lock_back(ledger_path):
     assert [path.name for path in ledger_path.parent.iterdir()] == ["ledger.sqlite3.lock"], "no draft is left"
 
 
+# -- the two locks of a hold
+
+
+def test_neither_a_copied_folder_nor_another_user_writes_meanwhile(tmp_path):
+    """The first has a ledger of its own and the same state folder, the second the same ledger and another state folder."""
+    hold = FileHold(tmp_path / "a" / "ledger", tmp_path / "user" / "tenant")
+    others = [
+        FileHold(tmp_path / "copy" / "ledger", tmp_path / "user" / "tenant"),
+        FileHold(tmp_path / "a" / "ledger", tmp_path / "other user" / "tenant"),
+    ]
+    with hold.acquire(run="r1", now=1.0):
+        for other in others:
+            with pytest.raises(Locked, match="r1"):
+                other.acquire(run="r2", now=2.0)
+            assert (other.is_taken(), other.get_holder().run) == (True, "r1")
+        assert not RunLock(tmp_path / "copy" / "ledger").is_taken(), "it was given back"
+    for other in others:
+        assert (other.is_taken(), other.get_holder()) == (False, None)
+        other.acquire(run="r3", now=3.0).release()
+
+
+def test_a_state_folder_in_which_no_lock_can_be_taken_is_refused(ledger_path, tmp_path):
+    (tmp_path / "user").write_text("no folder")
+    with pytest.raises(LedgerError) as refused:
+        FileHold(ledger_path, tmp_path / "user" / "tenant").acquire(run="r1", now=1.0)
+    assert str(tmp_path / "user") in str(refused.value)
+    assert not RunLock(ledger_path).is_taken(), "it was given back"
+
+
 # -- what a writer asks before every commit
 
 
-@pytest.fixture
-def owned(ledger_path, opened, tmp_path, run_record):
-    """A ledger whose run lock and tenant's lock this process has."""
-    registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
-    ownership = Ownership(registry, RunLock(ledger_path), registry.make_tenant_lock())
-    with ownership.take(run="r1", now=1.0):
-        ledger = opened(ownership=ownership)
-        ledger.begin_run(run_record("r1"))
-        yield ledger
-        ledger.close()
-
-
-def test_a_writer_whose_lock_file_was_deleted_writes_nothing(owned, ledger_path, run_record):
-    ledger_path.with_name("ledger.sqlite3.lock").unlink()
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_writer_one_of_whose_lock_files_was_deleted_writes_nothing(
+    ledger, make_store, run_record, is_shared
+):
+    store = make_store()
+    base = store.places.lock_base if is_shared else store.path
+    base.with_name(f"{base.name}.lock").unlink()
+    journals = [file.read_bytes() for file in store.places.list_files()]
     with pytest.raises(LedgerError, match=r"lock file .* was deleted or replaced"):
-        owned.begin_run(run_record("r2"))
-    assert owned.run_ids() == {"r1"}
+        ledger.begin_run(run_record("r2"))
+    assert list_run_ids(ledger) == {"r1"}
+    assert [file.read_bytes() for file in store.places.list_files()] == journals
 
 
-def test_a_writer_whose_ledger_was_replaced_writes_nothing(owned, ledger_path, run_record):
+def test_a_writer_whose_ledger_was_replaced_writes_nothing(ledger, ledger_path, run_record):
     copy = ledger_path.with_name("copy")
     copy.write_bytes(ledger_path.read_bytes())
     copy.replace(ledger_path)
     with pytest.raises(LedgerError, match="moved or replaced"):
-        owned.begin_run(run_record("r2"))
+        ledger.begin_run(run_record("r2"))
 
 
-def test_one_process_of_a_host_has_a_tenant_whatever_its_ledger(owned, ledger_path, tmp_path):
-    registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
-    other = Ownership(registry, RunLock(ledger_path.with_name("other.sqlite3")), registry.make_tenant_lock())
-    with pytest.raises(Locked, match="r1"):
-        other.take(run="r2", now=2.0)
-    assert not RunLock(ledger_path.with_name("other.sqlite3")).is_taken(), "it was given back"
-
-
-def test_a_tenants_lock_that_cannot_be_taken_is_a_warning(ledger_path, tmp_path, caplog):
-    (tmp_path / "registry").write_text("no folder")
-    registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
-    ownership = Ownership(registry, RunLock(ledger_path), registry.make_tenant_lock())
-    with ownership.take(run="r1", now=1.0):
-        assert RunLock(ledger_path).is_taken()
-    assert not RunLock(ledger_path).is_taken()
-    assert len(caplog.records) == 1
+def test_an_answer_is_kept_without_the_hold_and_entered_by_the_next_opening(
+    ledger, make_store, attempt, sealed
+):
+    first, store = attempt("p1"), make_store()
+    send(ledger, first, None)
+    store.path.with_name(f"{store.path.name}.lock").unlink()
+    asyncio.run(record_verdict(ledger, first, sealed("S1"), now=2.0))
+    assert ledger.snapshot().people["p1"].seal is None, "the ledger may be another process's"
+    ledger.close()
+    other = FileStore(
+        store.path.with_name("copy"), Places(TENANT, store.places.state.with_name("new"), store.places.share)
+    )
+    key_path(other.path).write_bytes(key_path(store.path).read_bytes())
+    with other.hold.acquire(run="r2", now=2.0), closing(other.open(now=2.0)) as again:
+        assert again.snapshot().people["p1"].seal.seal_id == "S1"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import stat
@@ -11,25 +10,33 @@ from contextlib import closing
 import pytest
 
 from pipeline.errors import LedgerError, UsageError
-from pipeline.esign.products import ESSBASIC
-from pipeline.ledger import schema
 from pipeline.ledger.disk import key_path
-from pipeline.ledger.open import open_ledger
-from pipeline.ledger.ownership import Ownership
-from pipeline.ledger.receipt_sync import receipts_path
-from pipeline.ledger.sqlite_ledger import connect
+from pipeline.ledger.sqlite_ledger import VERSION, connect
 from pipeline.support.atomic_files import create_atomically
-from pipeline.workflow.tenant_ledger import TenantResults
 
 TENANT = "sandbox/app/org"
 NOW = 1_795_000_000.0
-WAYS_OUT = ("ledger rebuild", "ledger restore", "adopt")
 
 
 @pytest.fixture
-def begun(opened, ledger_path):
+def open_once(make_store):
+    """Open a tenant's ledger and close it."""
+
+    def open_it(tenant=TENANT, *, readonly=False):
+        store = make_store(tenant)
+        if readonly:
+            store.open(now=NOW, readonly=True).close()
+            return
+        with store.hold.acquire(run="r", now=NOW):
+            store.open(now=NOW).close()
+
+    return open_it
+
+
+@pytest.fixture
+def begun(open_once, ledger_path):
     """The place of a ledger that was begun and closed."""
-    opened().close()
+    open_once()
     return ledger_path
 
 
@@ -37,90 +44,74 @@ def files(folder):
     """The files that say something: a reader of a write-ahead log leaves an empty one and an index of it."""
     if not folder.exists():
         return {}
-    held = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith("-shm")}
+    passing = ("-shm", ".lock", ".holder")
+    held = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith(passing)}
     return {name: content for name, content in held.items() if content or not name.endswith("-wal")}
 
 
-def refused(position, kind=LedgerError, *, tenant=TENANT, **options):
+@pytest.fixture
+def refused(open_once, ledger_path):
     """Open, expect a refusal, and see that it left the folder as it was."""
-    before = files(position.parent)
-    with pytest.raises(kind) as error:
-        open_ledger(position, tenant, now=NOW, **options)
-    assert files(position.parent) == before
-    assert error.value.render("zh") != error.value.render("en")
-    return error.value
+
+    def refuse(kind=LedgerError, *, tenant=TENANT, readonly=False):
+        before = files(ledger_path.parent)
+        with pytest.raises(kind) as error:
+            open_once(tenant, readonly=readonly)
+        assert files(ledger_path.parent) == before
+        assert error.value.render("zh") != error.value.render("en")
+        return error.value
+
+    return refuse
 
 
-def test_a_new_ledger_and_its_key_are_their_owners_alone_whatever_the_umask(ledger_path, ledger):
-    """Also the files that SQLite makes beside it."""
-    ledger.close()
-    for path in ledger_path.parent.iterdir():
-        path.unlink()
-    ledger_path.parent.rmdir()
+def test_all_files_of_a_ledger_are_their_owners_alone_whatever_the_umask(make_store, tmp_path):
+    """Also those that SQLite makes beside it, and those in the two places."""
+    store = make_store()
     before = os.umask(0)
     try:
-        fresh, _ = open_ledger(ledger_path, TENANT, now=NOW)
+        with store.hold.acquire(run="r", now=NOW), closing(store.open(now=NOW)) as ledger:
+            ledger.record_files({})
+            paths = [path for path in tmp_path.rglob("*") if path.name != "out"]
+            modes = {path: stat.S_IMODE(path.stat().st_mode) for path in paths}
     finally:
         os.umask(before)
-    with closing(fresh):
-        fresh.record_files({})
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in ledger_path.parent.iterdir()}
-    suffixes = ("", "-wal", "-shm", ".key", ".ballast")
-    assert modes == dict.fromkeys(
-        [f"ledger.sqlite3{suffix}" for suffix in suffixes] + ["receipts.jsonl"], 0o600
-    )
-    assert stat.S_IMODE(ledger_path.parent.stat().st_mode) == 0o700
+    assert modes == {path: 0o700 if path.is_dir() else 0o600 for path in paths}
+    names = {path.name for path in paths}
+    assert {"ledger.sqlite3", "ledger.sqlite3-wal", "ledger.sqlite3.key", "ledger.sqlite3.ballast"} <= names
+    assert len(store.places.list_files()) == 2
 
 
-def test_a_ledger_put_back_with_a_loose_mode_is_closed_again(begun, opened):
-    opened().close()
-    files = (begun, key_path(begun), receipts_path(begun))
-    for path in files:
+def test_a_ledger_put_back_with_a_loose_mode_is_closed_again(begun, open_once):
+    paths = (begun, key_path(begun))
+    for path in paths:
         path.chmod(0o644)
-    opened()
-    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-
-
-def test_the_same_key_comes_back(begun):
-    keys = []
-    for _ in range(2):
-        ledger, key = open_ledger(begun, TENANT, now=NOW)
-        ledger.close()
-        keys.append(key.person("1"))
-    assert keys[0] == keys[1]
-
-
-def test_a_key_without_a_ledger_is_used_again(begun):
-    key = key_path(begun).read_bytes()
-    begun.unlink()
-    receipts_path(begun).unlink()
-    open_ledger(begun, TENANT, now=NOW)[0].close()
-    assert key_path(begun).read_bytes() == key
-
-
-def test_a_ledger_without_its_key_is_refused(begun):
-    key_path(begun).unlink()
-    assert "ledger restore" in str(refused(begun))
-    assert not key_path(begun).exists()
+    open_once()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])
-def test_a_damaged_key_is_refused_with_and_without_a_ledger(begun, content):
-    key_path(begun).write_bytes(content)
-    assert "is damaged" in str(refused(begun))
+def test_a_key_that_is_damaged_in_both_places_is_refused_with_and_without_a_ledger(
+    begun, refused, make_store, content
+):
+    for file in (key_path(begun), make_store().places.key_copy):
+        file.write_bytes(content)
+    assert "is damaged" in str(refused())
     begun.unlink()
-    receipts_path(begun).unlink()
-    assert "is damaged" in str(refused(begun))
+    assert "is damaged" in str(refused())
 
 
-def test_another_key_is_refused(begun):
-    key_path(begun).write_bytes(bytes(32))
-    assert "not the one this ledger was created with" in str(refused(begun))
+def test_a_ledger_gets_no_new_key(begun, refused, make_store):
+    """Not even where nothing else is left."""
+    places = make_store().places
+    for file in (*places.list_files(), key_path(begun), places.key_copy):
+        file.unlink()
+    assert "ledger restore" in str(refused())
+    assert not places.key_copy.exists()
 
 
 def hold_a_person(position):
     with closing(connect(position, readonly=False)) as connection:
-        connection.execute("INSERT INTO person (key) VALUES ('a')")
+        connection.execute("INSERT INTO person (person) VALUES ('a')")
 
 
 @pytest.mark.parametrize(
@@ -133,37 +124,30 @@ def hold_a_person(position):
         ("sandbox/product=ess/org", ("sandbox/app/org", "different products (api.product)")),
     ],
 )
-def test_another_tenants_ledger_is_refused_naming_what_differs(begun, tenant, words):
+def test_another_tenants_ledger_is_refused_naming_what_differs(begun, refused, tenant, words):
     hold_a_person(begun)
     before = files(begun.parent)
-    for options in ({"readonly": True}, {}):
-        error = refused(begun, UsageError, tenant=tenant, **options)
+    for readonly in (True, False):
+        error = refused(UsageError, tenant=tenant, readonly=readonly)
         assert [word for word in words if word not in str(error)] == []
     assert files(begun.parent) == before
 
 
-def test_a_ledger_that_holds_nothing_passes_to_the_tenant_that_writes_it(begun):
-    for options, owner in (({"readonly": True}, TENANT), ({}, "test/app/org")):
-        ledger, _ = open_ledger(begun, "test/app/org", now=NOW, **options)
-        ledger.close()
+def test_a_ledger_that_holds_nothing_passes_to_the_tenant_that_writes_it(begun, open_once):
+    for readonly, owner in ((True, TENANT), (False, "test/app/org")):
+        open_once("test/app/org", readonly=readonly)
         with closing(connect(begun, readonly=True)) as connection:
             assert connection.execute("SELECT tenant FROM meta").fetchone() == (owner,)
 
 
-@pytest.mark.parametrize("version", [0, 8, schema.VERSION + 1])
-def test_a_ledger_of_another_version_is_refused_with_what_to_do(begun, version):
+@pytest.mark.parametrize("version", [0, VERSION + 1])
+def test_a_ledger_of_another_version_is_refused_with_what_to_do(begun, refused, version):
     with closing(connect(begun, readonly=False)) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
     before = files(begun.parent)
-    for options in ({"readonly": True}, {}):
-        error_text = str(refused(begun, **options))
-        assert str(begun) in error_text
-        if version > schema.VERSION:
-            assert f"ledger version {version}; " in error_text
-            assert "do not rebuild the ledger" in error_text
-        else:
-            assert f"has version {version}, and this program uses version {schema.VERSION} only" in error_text
-            assert "ledger rebuild" in error_text
+    for readonly in (True, False):
+        text = str(refused(readonly=readonly))
+        assert f"{begun} has version {version}, and this program uses version {VERSION} only" in text
     assert files(begun.parent) == before
 
 
@@ -177,12 +161,13 @@ def test_a_ledger_of_another_version_is_refused_with_what_to_do(begun, version):
         lambda _: b"",
     ],
 )
-def test_a_damaged_ledger_is_refused_with_a_way_back(begun, damage):
+def test_a_damaged_ledger_is_refused_with_a_way_back(begun, refused, make_store, damage):
+    """Unless the journals make it again."""
+    for file in make_store().places.list_files():
+        file.unlink()
     begun.write_bytes(damage(begun.read_bytes()))
-    for options in ({"readonly": True}, {}):
-        error = refused(begun, **options)
-        assert "ledger restore" in str(error)
-        assert "ledger rebuild" in str(error)
+    for readonly in (True, False):
+        assert "ledger restore" in str(refused(readonly=readonly))
 
 
 def test_of_two_files_created_at_once_the_first_stays(tmp_path):
@@ -198,70 +183,51 @@ def test_what_fails_half_way_never_appears(tmp_path):
     assert files(tmp_path) == {}
 
 
-def test_another_programs_database_is_refused_and_left_alone(begun):
-    begun.unlink()
-    with closing(sqlite3.connect(begun)) as connection:
+def test_another_programs_database_is_refused_and_left_alone(ledger_path, refused):
+    ledger_path.parent.mkdir()
+    with closing(sqlite3.connect(ledger_path)) as connection:
         connection.execute("CREATE TABLE patients (name)")
-    assert "not a ledger" in str(refused(begun))
+    assert "not a ledger" in str(refused())
 
 
-def test_a_folder_in_the_ledgers_place_is_refused(ledger_path):
+def test_a_folder_in_the_ledgers_place_is_refused(ledger_path, open_once):
     ledger_path.mkdir(parents=True)
     key_path(ledger_path).write_bytes(bytes(32))
     with pytest.raises(LedgerError):
-        open_ledger(ledger_path, TENANT, now=NOW)
+        open_once()
 
 
-def test_a_new_ledger_is_refused_where_receipts_lie(ledger_path, opened):
-    ledger_path.parent.mkdir()
-    (ledger_path.parent / "receipts.jsonl").write_text("")
-    assert "ledger rebuild" not in refused(ledger_path, UsageError).render("en"), "the key is gone"
-    key_path(ledger_path).write_bytes(bytes(32))
-    error = refused(ledger_path, UsageError)
-    assert "receipts.jsonl" in str(error)
-    for way in WAYS_OUT:
-        assert way in error.render("en")
-        assert way in error.render("zh")
-    assert opened(ownership=Ownership(accept_ledger=True)).snapshot().people == {}
-
-
-@pytest.fixture
-def results(tmp_path) -> TenantResults:
-    """Results of a run that called the service once."""
-    record = {"tenant": TENANT, "run": "r0", "statuses": {}, "requests": {ESSBASIC.create: {"ok": 1}}}
-    (tmp_path / "out" / "r0").mkdir(parents=True)
-    (tmp_path / "out" / "r0" / "run.json").write_text(json.dumps(record))
-    return TenantResults(tmp_path / "out", TENANT)
-
-
-def test_a_new_ledger_is_refused_where_a_run_shows_creates(ledger_path, opened, results):
-    error = refused(ledger_path, UsageError, ownership=Ownership(results=results))
-    assert str(results.get_trace()) in str(error)
-    assert opened(ownership=Ownership(results=results, accept_ledger=True)).snapshot().people == {}
-
-
-def test_neither_receipts_nor_force_matter_to_a_ledger_that_is_there(ledger, opened, ledger_path):
-    (ledger_path.parent / "receipts.jsonl").write_text("{}")
-    again = opened(ownership=Ownership(accept_ledger=True))
-    assert again.get_run("r1") == ledger.get_run("r1")
-
-
-def test_force_does_not_accept_a_ledger_whose_lost_creates_can_be_entered(ledger, opened, results):
-    with pytest.raises(UsageError, match="Enter them first with `esign-import ledger recover`"):
-        opened(ownership=Ownership(results=results, accept_ledger=True))
-
-
-def test_a_reader_begins_no_ledger(ledger_path):
-    assert "There is no ledger" in str(refused(ledger_path, UsageError, readonly=True))
+def test_a_reader_begins_no_ledger(ledger_path, refused):
+    assert "There is no ledger" in str(refused(UsageError, readonly=True))
     assert not ledger_path.parent.exists()
+
+
+def test_the_log_of_a_lost_ledger_is_kept_and_not_taken_for_the_new_ones(begun, open_once):
+    log = begun.with_name(f"{begun.name}-wal")
+    begun.unlink()
+    log.write_bytes(b"\x37\x7f\x06\x82" + bytes(5000))
+    open_once()
+    assert begun.with_name(f"{log.name}.replaced-1").stat().st_size == 5004
 
 
 BEGIN = """
 import sys
-from pipeline.ledger.open import _create_ledger, read_key
+from pipeline.errors import Locked
+from pipeline.ledger.disk import key_path
+from pipeline.ledger.file_store import FileStore
+from pipeline.ledger.places import Places
+
+folder = place.parent.parent
+store = FileStore(place, Places("sandbox/app/org", folder / "user", folder / "out" / ".ledger"))
 sys.stdin.readline()
-_create_ledger(place, "sandbox/app/org", now=1.0)
-print(read_key(place).hex(), flush=True)
+while True:
+    try:
+        with store.hold.acquire(run="r", now=1.0):
+            store.open(now=1.0).close()
+        break
+    except Locked:
+        pass
+print(key_path(place).read_bytes().hex(), flush=True)
 """
 
 
@@ -273,4 +239,6 @@ def test_processes_that_begin_one_ledger_at_once_end_with_one_key(process, ledge
     assert len({child.stdout.readline() for child in children}) == 1
     for child in children:
         assert child.wait(20) == 0
-    assert files(ledger_path.parent).keys() == {"ledger.sqlite3", "ledger.sqlite3.key"}
+    assert files(ledger_path.parent).keys() == {
+        f"ledger.sqlite3{suffix}" for suffix in ("", ".key", ".ballast")
+    }

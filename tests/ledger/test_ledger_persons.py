@@ -1,32 +1,20 @@
-"""Two numbers, one person or two: what every ledger keeps of it, and what outlives the ledger."""
+"""Two numbers, one person or two."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+import asyncio
 
 import pytest
-from ledger_support import UNKNOWN, decision, send
+from ledger_support import UNKNOWN, decision, open_attempt, send
 
 from pipeline.domain.roster import fold_card_number
 from pipeline.domain.seals import PersonDigests
-from pipeline.ledger import maintenance
-from pipeline.ledger.maintenance import check_ledger
-from pipeline.ledger.open import open_ledger
-from pipeline.ledger.protocol import AdoptedSeal, LedgerConflict
-
-
-@pytest.fixture
-def ledger(opened, run_record):
-    """A ledger in which the run r1 has begun."""
-    ledger = opened()
-    ledger.begin_run(run_record("r1"))
-    return ledger
+from pipeline.ledger.records import AdoptedSeal, LedgerConflict
 
 
 def marks_of(ledger, key="p1"):
     history = ledger.snapshot().people[key]
-    return history.staff_no_digest, history.mobile_digest
+    return history.staff_no, history.mobile
 
 
 def same(owner, number, **more):
@@ -38,7 +26,7 @@ def other(owner, number):
 
 
 def test_an_attempt_records_staff_number_and_mobile(ledger, attempt):
-    send(ledger, attempt("p1", staff_no="s" * 32), UNKNOWN)
+    asyncio.run(open_attempt(ledger, attempt("p1"), staff_no="s" * 32))
     assert marks_of(ledger) == ("s" * 32, "m" * 32)
 
 
@@ -95,41 +83,6 @@ def test_a_person_without_a_seal_or_an_open_attempt_takes_no_number(ledger, atte
     ledger.record_decision(decision("replace", "p1", detail="新处方章"))
     with pytest.raises(LedgerConflict, match=r"^same_person$"):
         ledger.record_decision(same("p1", "p2"))
-
-
-def test_an_older_ledger_takes_staff_numbers_from_the_rows_of_its_runs(
-    opened, run_record, attempt, sealed, seen, raw
-):
-    ledger = opened()
-    ledger.begin_run(run_record("r1"))
-    send(ledger, attempt("p1"), sealed("s1"))
-    rows = [seen("a", "sealed", key="p1", line=json.dumps({"staff_no": staff_no})) for staff_no in ("00A1",)]
-    ledger.record_rows("r1", rows)
-    raw("UPDATE person SET staff_no = NULL, mobile = NULL")
-    staff_no, mobile = marks_of(ledger)
-    assert mobile is None
-    assert len(staff_no) == 32
-    ledger.record_person_digests({})
-    assert raw("SELECT staff_no, mobile FROM person") == [(staff_no, "")]
-
-
-def test_receipts_restore_persons_and_decisions(opened, run_record, attempt, sealed, ledger_path):
-    ledger = opened()
-    ledger.begin_run(run_record("r1"))
-    send(ledger, attempt("p1", staff_no="s"), sealed("s1"))
-    ledger.record_person_digests({"p1": PersonDigests("t", "")})
-    ledger.record_decision(same("p1", "p2", id_masked="*0022"))
-    ledger.record_decision(other("p1", "p3"))
-    before = ledger.snapshot()
-    ledger.close()
-    assert check_ledger(ledger_path, "sandbox/app/org").defects == ()
-    ledger_path.unlink()
-    maintenance.rebuild_ledger(ledger_path, "sandbox/app/org")
-    again, _ = open_ledger(ledger_path, "sandbox/app/org", now=1.0, readonly=True)
-    after = again.snapshot()
-    assert replace(after, people=before.people) == before
-    assert marks_of(again) == ("t", "m" * 32)
-    assert after.people["p1"].id_masked == "*0022"
 
 
 def test_an_ordinary_number_is_written_in_one_way():

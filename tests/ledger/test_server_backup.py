@@ -7,11 +7,10 @@ import subprocess
 
 from ledger_support import send
 from postgres_server import find_programs
-from server_ledger import NOW, SECRET, open_for_writing
+from server_ledger import open_for_reading, open_for_writing
 
 from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress, name_schema
-from pipeline.hosts.ledger import open_server_ledger
 
 
 def test_a_dump_of_the_schema_is_a_whole_backup(postgres_server, tmp_path, attempt, run_record):
@@ -28,10 +27,9 @@ def test_a_dump_of_the_schema_is_a_whole_backup(postgres_server, tmp_path, attem
         ["pg_restore", "--exit-on-error", f"--dbname={second}", str(dump)],
     ):
         subprocess.run([programs / command[0], *command[1:]], check=True, env={**os.environ, "PGTZ": "UTC"})
-    restored, _ = open_server_ledger(ServerAddress(second), tenant, now=NOW, secret=SECRET)
-    assert restored.snapshot() == held
-    assert restored.search_people("S1")[0] == {"p1"}
-    restored.close()
+    with open_for_reading(ServerAddress(second), tenant) as restored:
+        assert restored.snapshot() == held
+        assert restored.search_people("S1")[0] == {"p1"}
     with open_for_writing(ServerAddress(second), tenant) as ledger:
         send(
             ledger, attempt("p2"), Verdict("refused", code="FailedOperation.UserInfoNoMatch", http_status=200)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 
 import pytest
-from ledger_support import UNKNOWN, settle_attempt
+from ledger_support import UNKNOWN, open_attempt, record_verdict, settle_attempt
 from postgres_server import run_server
 from run_support import wait_until
 from server_ledger import LedgerBench, open_for_writing
 from server_wire import ServerWire
 
+from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError
 from pipeline.hosts import connection, writer
-from pipeline.ledger.progress import LedgerProgress
-from pipeline.ledger.receipts import FIRST_PREVIOUS, is_next_line
-from pipeline.ledger.registry import ReceiptCounter
+from pipeline.ledger.journal import JournalFile
 from pipeline.support.failpoints import enable_failpoint
 
 pytestmark = pytest.mark.server
@@ -53,15 +51,16 @@ def failpoint(act):
         enable_failpoint(None)
 
 
-def check_chain(bench: LedgerBench) -> int:
-    """Assert that the receipts are whole; return how many there are."""
-    previous = FIRST_PREVIOUS
-    lines = [line.encode() for (line,) in bench.query("SELECT line FROM receipt ORDER BY n")]
-    for number, line in enumerate(lines, 1):
-        assert is_next_line(line, number, previous)
-        previous = hashlib.sha256(line).hexdigest()
-    assert bench.query("SELECT receipts_n, receipts_sha256 FROM meta") == [(len(lines), previous)]
-    return len(lines)
+def check_journals(bench: LedgerBench) -> int:
+    """Assert that both journals hold the events of the ledger, each once; return how many there are."""
+    known = sorted(identity for (identity,) in bench.query("SELECT id FROM event"))
+    files = bench.places.list_files()
+    for path in files:
+        reading = JournalFile(path, bench.site_key).read(None)
+        assert sorted(event.id for event in reading.events) == known
+        assert not reading.torn_bytes
+    assert len(files) == 2
+    return len(known)
 
 
 def _wait_briefly(condition) -> None:
@@ -111,30 +110,26 @@ class Breaker:
         return link.answers > answers or self.bench.query("SELECT 1 FROM pg_locks WHERE NOT granted") != []
 
 
-@pytest.mark.parametrize("mode", ["cut", "answer lost", "late"] if LONG else ["answer lost", "late"])
-def test_a_connection_that_breaks_at_every_statement(
-    ledger_bench, attempt, run_record, impatient, mode, tmp_path
-):
-    """The attempt is entered once, its receipts and the registry's count with it."""
-    step = 1 if LONG or mode == "answer lost" else 3  # a late statement is waited for, which takes longest
-    nth, receipts = 1 - step, {}
+@pytest.mark.parametrize("mode", ["cut", "answer lost", "late"])
+def test_a_connection_that_breaks_at_every_statement(ledger_bench, attempt, run_record, impatient, mode):
+    """The attempt is entered once, in the ledger and in both journals."""
+    nth, events = 0, {}
     has_struck = True
     while has_struck:
-        nth += step
-        counter = ReceiptCounter(tmp_path / f"{nth}", LedgerProgress())
+        nth += 1
         with (
             ServerWire(ledger_bench.server.port) as wire,
-            ledger_bench.open_empty(port=wire.own_port, counters=[counter]) as ledger,
+            ledger_bench.open_empty(port=wire.own_port) as ledger,
         ):
             ledger.begin_run(run_record("r1"))
             wire.strike = breaker = Breaker(ledger_bench, nth, mode)
-            asyncio.run(ledger.open_attempt(attempt("p1")))
+            asyncio.run(open_attempt(ledger, attempt("p1")))
             has_struck = breaker.has_struck
             assert ledger_bench.query("SELECT count(*) FROM attempt") == [(1,)], nth
-            assert counter.progress.receipts == ledger_bench.query("SELECT receipts_n FROM meta")[0][0], nth
-            receipts[nth] = check_chain(ledger_bench)
+            assert ledger_bench.query("SELECT count(*) FROM event WHERE op = 'attempt'") == [(1,)], nth
+            events[nth] = check_journals(ledger_bench)
     assert nth > 10, "there are as many statements"
-    assert len(set(receipts.values())) == 1, receipts
+    assert len(set(events.values())) == 1, events
 
 
 def test_a_server_that_crashes_in_a_commit_is_waited_for(own_bench, attempt, run_record, impatient):
@@ -159,7 +154,7 @@ def test_a_server_that_crashes_in_a_commit_is_waited_for(own_bench, attempt, run
         assert (history.create_count, history.unresolved_attempt.verdict) == (1, "unknown")
         assert own_bench.lease.is_intact()
     assert len(passed) >= 4
-    check_chain(own_bench)
+    check_journals(own_bench)
 
 
 def test_a_run_reads_on_once_the_server_is_back(own_bench, attempt, run_record):
@@ -169,7 +164,7 @@ def test_a_run_reads_on_once_the_server_is_back(own_bench, attempt, run_record):
         assert ledger.snapshot().people == {}
         server.stop()
         reading = threads.submit(ledger.snapshot)
-        writing = threads.submit(asyncio.run, ledger.open_attempt(attempt("p1")))
+        writing = threads.submit(asyncio.run, open_attempt(ledger, attempt("p1")))
         server.start()
         own_bench.reconnect()
         reading.result(30)
@@ -178,26 +173,34 @@ def test_a_run_reads_on_once_the_server_is_back(own_bench, attempt, run_record):
 
 
 def test_a_server_that_stays_away_is_given_up_once_and_the_ledger_closes(
-    own_bench, attempt, run_record, impatient
+    own_bench, attempt, run_record, impatient, monkeypatch
 ):
+    """What the service answered meanwhile stands in the journals, and is entered by the next opening."""
+    monkeypatch.setattr(writer, "AWAY_SECONDS", 0.2)
     server = own_bench.server
-    with own_bench.open_empty(away_seconds=0.2) as ledger:
+    with own_bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
         first = attempt("p1")
-        asyncio.run(ledger.open_attempt(first))
+        asyncio.run(open_attempt(ledger, first))
         server.kill()
         try:
             with pytest.raises(LedgerError) as refused:
-                asyncio.run(ledger.record_verdict(first.uuid, UNKNOWN, now=2.0))
+                asyncio.run(open_attempt(ledger, attempt("p2")))
             assert refused.value.exit_code == 74
+            sealed = Verdict("sealed", seal_id="S1", request_id="q", http_status=200)
+            asyncio.run(record_verdict(ledger, first, sealed, now=2.0))
             with pytest.raises(LedgerError) as again:
-                ledger.finish_run("r1", exit=74, finished=3.0, record="{}")
+                ledger.begin_run(run_record("r2"))
             for error in (refused.value, again.value):
                 assert error.__cause__ is not error, "the log would never come to the end of its causes"
         finally:
             ledger.close()
             server.start()
             own_bench.reconnect()
+    own_bench.store.hold.release()
+    with open_for_writing(own_bench.address, own_bench.tenant, host="two") as again:
+        people = again.snapshot().people
+        assert (people["p1"].seal.seal_id, set(people)) == ("S1", {"p1"})
 
 
 @pytest.mark.parametrize("names", [("writer",), ("writer", "reader")] if LONG else [("writer",)])
@@ -207,20 +210,18 @@ def test_a_silent_server_is_given_up_and_asked_again(ledger_bench, attempt, run_
         with ledger_bench.open_empty(port=wire.own_port) as ledger:
             ledger.begin_run(run_record("r1"))
             wire.silence(*names)
-            writing = threads.submit(asyncio.run, ledger.open_attempt(attempt("p1")))
+            writing = threads.submit(asyncio.run, open_attempt(ledger, attempt("p1")))
             wait_until(lambda: sum(link.name == "writer" for link in wire.links) >= 3)  # it has tried again
             assert not writing.done()
             wire.heal()
             writing.result(30)
             assert set(ledger.snapshot().people) == {"p1"}
-        check_chain(ledger_bench)
+        check_journals(ledger_bench)
 
 
-def test_a_ledger_closes_although_the_server_is_silent(ledger_bench, run_record, impatient):
-    with (
-        ServerWire(ledger_bench.server.port) as wire,
-        ledger_bench.open_empty(port=wire.own_port, away_seconds=0.2) as ledger,
-    ):
+def test_a_ledger_closes_although_the_server_is_silent(ledger_bench, run_record, impatient, monkeypatch):
+    monkeypatch.setattr(writer, "AWAY_SECONDS", 0.2)
+    with ServerWire(ledger_bench.server.port) as wire, ledger_bench.open_empty(port=wire.own_port) as ledger:
         ledger.begin_run(run_record("r1"))
         wire.silence()
         with pytest.raises(LedgerError):
@@ -236,33 +237,26 @@ def test_an_operation_that_breaks_leaves_nothing_of_its_commit_behind(
         ledger.begin_run(run_record("r1"))
 
         def break_down(adapter):
-            adapter.execute("UPDATE run SET exit = 99")
+            adapter.execute("UPDATE run SET exit_code = 99")
             raise ValueError("a bug")
 
         with held(ledger):
-            good = ledger._writer.submit(lambda _: [])
             broken = ledger._writer.submit(break_down)
-        good.result(10)
         with pytest.raises(ValueError, match="a bug"):
             broken.result(10)
-        asyncio.run(ledger.open_attempt(attempt("p1")))
-        assert ledger_bench.query("SELECT exit FROM run") == [(None,)]
+        asyncio.run(open_attempt(ledger, attempt("p1")))
+        assert ledger_bench.query("SELECT exit_code FROM run") == [(None,)]
 
 
 def test_a_server_that_lost_the_last_commits_of_a_run_gets_no_more(ledger_bench, attempt, run_record):
     """A standby that was behind has taken over; the ledger that it holds lacks an attempt that was sent."""
     with ledger_bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
-        before = ledger_bench.query("SELECT receipts_n, receipts_sha256, receipts_size FROM meta")[0]
-        asyncio.run(ledger.open_attempt(attempt("p1")))
-        ledger_bench.query("DELETE FROM receipt WHERE n > %s", before[0])
-        ledger_bench.query("DELETE FROM attempt")
-        ledger_bench.query(
-            "UPDATE meta SET receipts_n = %s, receipts_sha256 = %s, receipts_size = %s", *before
-        )
+        asyncio.run(open_attempt(ledger, attempt("p1")))
+        ledger_bench.query("DELETE FROM event WHERE op = 'attempt'; DELETE FROM attempt")
         for person in ("p1", "p2"):
             with pytest.raises(LedgerError, match="has lost commits") as refused:
-                asyncio.run(ledger.open_attempt(attempt(person)))
+                asyncio.run(open_attempt(ledger, attempt(person)))
             assert refused.value.exit_code == 74
         assert ledger_bench.query("SELECT count(*) FROM attempt") == [(0,)]
 
@@ -285,9 +279,8 @@ def test_what_a_database_sets_for_its_sessions_does_not_count(
         assert opened.execute("SELECT current_setting('statement_timeout')").fetchone() == ("7s",)
     with open_for_writing(ServerAddress(url)) as ledger:
         ledger.begin_run(run_record("r1", started=1_795_000_000.123456))
-        rare = attempt("p1", name="𠮷田😀")
-        asyncio.run(ledger.open_attempt(rare))
-        assert ledger.snapshot().people["p1"].name == rare.name
+        asyncio.run(open_attempt(ledger, attempt("p1"), name="𠮷田😀"))
+        assert ledger.snapshot().people["p1"].name == "𠮷田😀"
         assert ledger.get_run("r1").started == 1_795_000_000.123456
 
 
@@ -296,5 +289,5 @@ def test_text_with_a_nul_character_is_held(ledger_bench, attempt, run_record):
     with ledger_bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
         first = attempt("p1")
-        asyncio.run(settle_attempt(ledger, first, replace(UNKNOWN, message="a\0b"), now=2.0))
-        assert ledger.snapshot().people["p1"].unresolved_attempt.message == "a␀b"
+        asyncio.run(settle_attempt(ledger, first, replace(UNKNOWN, code="a\0b"), now=2.0))
+        assert ledger.snapshot().people["p1"].unresolved_attempt.code == "a␀b"

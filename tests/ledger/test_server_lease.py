@@ -6,24 +6,34 @@ import asyncio
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
+from dataclasses import replace
 
 import pytest
-from ledger_support import settle_attempt
+from ledger_support import decision, make_request, open_attempt, record_verdict, send
 from postgres_server import run_server
 from run_support import wait_until
-from server_ledger import NOW, SECRET, TENANT, LedgerBench, open_for_writing
+from server_ledger import (
+    NOW,
+    SECRET,
+    TENANT,
+    LedgerBench,
+    make_places,
+    open_for_reading,
+    open_for_writing,
+)
 from server_wire import ServerWire
 
 from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress
-from pipeline.errors import LeaseLost, LedgerError, Locked, UsageError
+from pipeline.errors import LeaseLost, LedgerError, Locked
 from pipeline.hosts import connection, lease
 from pipeline.hosts.lease import Lease
-from pipeline.hosts.ledger import open_server_ledger
 from pipeline.hosts.schema import lock_shared_schema
-from pipeline.ledger import attempts
-from pipeline.ledger.ownership import Ownership
-from pipeline.ledger.registry import TenantRegistry
+from pipeline.hosts.server_store import ServerStore
+from pipeline.ledger.creates import build_attempt_args
+from pipeline.ledger.purge import PersonTraces
+from pipeline.ledger.records import LedgerConflict
 
 
 @pytest.fixture
@@ -95,25 +105,29 @@ def test_the_clock_of_the_host_does_not_count(bench):
 def test_who_lost_the_lease_enters_nothing_and_the_next_holder_goes_on(bench, attempt, run_record):
     with bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
-        first = attempt("p1")
-        asyncio.run(ledger.open_attempt(first))
+        asyncio.run(open_attempt(ledger, attempt("p1")))
         with take_over(bench):
             with pytest.raises(LeaseLost) as lost:
-                asyncio.run(ledger.open_attempt(attempt("p2")))
+                asyncio.run(open_attempt(ledger, attempt("p2")))
             assert lost.value.exit_code == 6
             with pytest.raises(LeaseLost):
-                ledger.finish_run("r1", exit=0, finished=2.0, record="{}")
+                ledger.begin_run(run_record("r2"))
             assert set(ledger.snapshot().people) == {"p1"}
-            assert ledger.get_run("r1").exit is None
+            assert ledger.get_run("r2") is None
 
 
-@pytest.mark.parametrize("is_recovered", [False, True], ids=["before the next holder looked", "after"])
+def open_elsewhere(bench: LedgerBench):
+    """Open the ledger on another host, once its lease is free."""
+    return open_for_writing(bench.address, bench.tenant, host="two")
+
+
+@pytest.mark.parametrize("is_taken_over", [False, True], ids=["before the next holder opened", "after"])
 @pytest.mark.parametrize("is_cancelled", [False, True], ids=["", "its caller was cancelled"])
-def test_an_answer_after_the_lease_was_lost_is_kept(bench, attempt, run_record, is_recovered, is_cancelled):
-    """Nothing is lost: its SealId is the attempt's verdict, or the evidence of one that is unknown by now."""
+def test_an_answer_after_the_lease_was_lost_is_kept(bench, attempt, run_record, is_taken_over, is_cancelled):
+    """It stands in the journals; the next opening enters it."""
 
     async def answer() -> None:
-        entering = asyncio.ensure_future(ledger.record_verdict(first.uuid, verdict, now=2.0))
+        entering = asyncio.ensure_future(record_verdict(ledger, first, verdict, now=2.0))
         await asyncio.sleep(0)
         if is_cancelled:
             entering.cancel()
@@ -123,43 +137,97 @@ def test_an_answer_after_the_lease_was_lost_is_kept(bench, attempt, run_record, 
     with bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
         first = attempt("p1")
-        asyncio.run(ledger.open_attempt(first))
-        with take_over(bench) as taken:
-            if is_recovered:
-                later, _ = open_server_ledger(
-                    bench.address, bench.tenant, now=NOW, secret=SECRET, lease=taken
-                )
-                later.close()
-            with pytest.raises(asyncio.CancelledError if is_cancelled else LeaseLost):
-                asyncio.run(answer())
-            ledger.close()
-            with bench.open_reader() as reader:
-                history = reader.snapshot().people["p1"]
-            if is_recovered:
-                assert (history.seal, history.unresolved_attempt.verdict) == (None, "unknown")
-                assert history.unresolved_attempt.unproven_seal_id == "S1"
-            else:
-                assert history.seal.seal_id == "S1"
-            receipts = bench.query("SELECT line FROM receipt WHERE line LIKE %s", "%S1%")
-            assert receipts, "also in the receipts"
+        asyncio.run(open_attempt(ledger, first))
+        taken = take_over(bench)
+        taken.release()
+        if is_taken_over:
+            with open_elsewhere(bench) as later:
+                assert later.snapshot().people["p1"].unresolved_attempt.uuid == first.uuid
+        with pytest.raises(asyncio.CancelledError) if is_cancelled else nullcontext():
+            asyncio.run(answer())
+        with pytest.raises(LeaseLost):
+            ledger.begin_run(run_record("r2"))
+        ledger.close()
+        assert bench.query("SELECT state FROM attempt") == [("open",)]
+        assert bench.make_other_store().is_behind()
+        with open_elsewhere(bench) as later:
+            assert later.snapshot().people["p1"].seal.seal_id == "S1"
 
 
-def test_a_second_late_answer_does_not_replace_the_first(bench, attempt, run_record):
-    """The seal id that arrived first is the evidence; a later one of the same attempt is refused."""
+def test_a_late_answer_counts_before_a_decision_that_was_taken_meanwhile(bench, attempt, run_record):
+    """A clerk has named another seal: the create was answered before, and the decision is left without effect."""
     with bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
         first = attempt("p1")
-        asyncio.run(ledger.open_attempt(first))
-        with take_over(bench) as taken:
-            later, _ = open_server_ledger(bench.address, bench.tenant, now=NOW, secret=SECRET, lease=taken)
-            later.close()
-            for seal_id in ("S1", "S2"):
-                verdict = Verdict("sealed", seal_id=seal_id, request_id="q", http_status=200)
-                with pytest.raises(LeaseLost):
-                    asyncio.run(ledger.record_verdict(first.uuid, verdict, now=2.0))
-            ledger.close()
-            with bench.open_reader() as reader:
-                assert reader.snapshot().people["p1"].unresolved_attempt.unproven_seal_id == "S1"
+        asyncio.run(open_attempt(ledger, first))
+        take_over(bench).release()
+        with open_elsewhere(bench) as later:
+            later.record_decision(decision("created", "p1", attempt=first.uuid, seal_id="S2"))
+        verdict = Verdict("sealed", seal_id="S1", request_id="q", http_status=200)
+        asyncio.run(record_verdict(ledger, first, verdict, now=2.0))
+        ledger.close()
+        with open_elsewhere(bench) as later:
+            assert later.snapshot().people["p1"].seal.seal_id == "S1"
+            assert [(one.seal_id, one.has_effect) for one in later.list_decisions()] == [("S2", False)]
+
+
+def test_two_servers_that_both_answer_after_a_fail_over_give_one_create(
+    tmp_path, postgres_server, attempt, run_record
+):
+    """The former server's holder finds the other opening on the share before its byte leaves; its answers are kept."""
+    former = postgres_server.make_database()
+    with open_for_writing(ServerAddress(former)) as ledger:
+        ledger.begin_run(run_record("r1"))
+    places = make_places(ServerAddress(former))
+    following = postgres_server.make_database(former.rpartition("/")[2])  # a standby that was promoted
+    with open_for_writing(ServerAddress(former)) as ledger:
+        ledger.begin_run(run_record("r2"))
+        sent = attempt("p1")
+        asyncio.run(open_attempt(ledger, sent))
+        store = ServerStore(ServerAddress(following), replace(places, state=tmp_path / "two"), SECRET)
+        with store.hold.acquire(run="r3", now=NOW), closing(store.open(now=NOW)) as other:
+            assert len(other.repair.entered) == 2
+            with pytest.raises(LedgerConflict, match="open_attempt"):
+                asyncio.run(open_attempt(other, attempt("p1")))
+            with pytest.raises(LeaseLost, match="opened the ledger"):
+                asyncio.run(open_attempt(ledger, attempt("p2")))
+            verdict = Verdict("sealed", seal_id="S1", request_id="q", http_status=200)
+            asyncio.run(record_verdict(ledger, sent, verdict, now=2.0))
+            asyncio.run(open_attempt(other, attempt("p2")))
+    again = ServerStore(ServerAddress(following), replace(places, state=tmp_path / "two"), SECRET)
+    with again.hold.acquire(run="r4", now=NOW), closing(again.open(now=NOW)) as other:
+        people = other.snapshot().people
+        assert people["p1"].seal.seal_id == "S1"
+        assert [one.state for one in people["p2"].attempts] == ["not_executed", "open"]
+
+
+def test_the_former_holder_purges_no_file_of_the_host_that_goes_on(
+    tmp_path, postgres_server, attempt, run_record
+):
+    former = postgres_server.make_database()
+    with open_for_writing(ServerAddress(former)) as ledger:
+        ledger.begin_run(run_record("r1"))
+    places = replace(make_places(ServerAddress(former)), state=tmp_path / "two")
+    following = postgres_server.make_database(former.rpartition("/")[2])
+    traces = PersonTraces(frozenset({"p9"}), frozenset(), frozenset())
+    with open_for_writing(ServerAddress(former)) as ledger:
+        store = ServerStore(ServerAddress(following), places, SECRET)
+        with store.hold.acquire(run="r3", now=NOW), closing(store.open(now=NOW)) as other:
+            asyncio.run(open_attempt(other, attempt("p1")))
+            files = set(places.share.rglob("*.jsonl"))
+            with pytest.raises(LeaseLost, match="opened the ledger"):
+                ledger.purge_person(traces, now=NOW, who="it")
+            assert set(places.share.rglob("*.jsonl")) == files
+
+
+def test_two_processes_of_one_host_do_not_write_one_journal(bench):
+    """The lease has run out, and its holder was stopped: only another host may go on."""
+    take_over(bench).release()
+    with (
+        pytest.raises(Locked, match="r0"),
+        open_for_writing(bench.address, bench.tenant),
+    ):
+        pass
 
 
 def test_a_lease_whose_connection_has_ended_is_free_at_once(bench, monkeypatch):
@@ -231,7 +299,8 @@ def test_a_transaction_that_its_holder_does_not_end_is_ended_before_the_lease_is
     with bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
         with held(ledger, ends_with=LeaseLost):
-            entering = ledger._writer.submit(lambda adapter: attempts.enter_attempt(adapter, attempt("p1")))
+            args = build_attempt_args(attempt("p1"), make_request(attempt("p1")))
+            entering = ledger._writer.submit(lambda _: [("attempt", args)])
             with take_over(bench):
                 assert bench.query("SELECT count(*) FROM attempt") == [(0,)]
         with pytest.raises(LeaseLost):
@@ -256,7 +325,7 @@ def test_an_epoch_that_a_server_lost_and_gave_out_again_does_not_let_an_earlier_
         with Lease(bench.address, bench.tenant, SECRET).acquire(run="r9", now=NOW) as taken:
             assert taken.epoch == bench.lease.epoch
             with pytest.raises(LeaseLost):
-                asyncio.run(ledger.open_attempt(attempt("p1")))
+                asyncio.run(open_attempt(ledger, attempt("p1")))
 
 
 def test_a_lease_is_released_in_bounded_time_although_the_server_is_silent(bench, monkeypatch):
@@ -328,48 +397,49 @@ def test_a_database_without_what_all_hospitals_share_is_read_and_completed_by_a_
         pass
     with postgres_server.connect(address.url.rpartition("/")[2]) as admin:
         admin.execute("DROP SCHEMA esign_import CASCADE")
-    open_server_ledger(address, TENANT, now=NOW, secret=SECRET)[0].close()
-    with open_for_writing(address):
-        open_server_ledger(address, TENANT, now=NOW, secret=SECRET)[0].close()
+    with open_for_reading(address):
+        pass
+    with open_for_writing(address), open_for_reading(address):
+        pass
 
 
 @pytest.mark.server
-def test_copies_of_a_server_fsync_off_a_standby_and_an_older_backup(tmp_path, attempt, run_record):
-    """What a server may become from one run to the next; the registry of this host knows how far the ledger had got."""
-    registry = TenantRegistry(tmp_path / "registry", TENANT, strict=True)
-    options = {"ownership": Ownership(registry)}
+def test_copies_of_a_server_fsync_off_a_standby_and_an_older_backup(attempt, run_record):
+    """What a server may become from one run to the next; an older database is completed from the journals."""
     with run_server() as server:
         address = ServerAddress(server.make_url())
-        with open_for_writing(address, **options) as ledger:
+        with open_for_writing(address) as ledger:
             ledger.begin_run(run_record("r1"))
-            asyncio.run(settle_attempt(ledger, attempt("p1"), Verdict("sealed", seal_id="S1"), now=2.0))
+            send(ledger, attempt("p1"), Verdict("sealed", seal_id="S1"))
         server.stop()
         backup = server.folder.with_name(f"{server.folder.name}-backup")
         shutil.copytree(server.folder, backup)
         try:
             server.start()
-            with open_for_writing(address, **options) as ledger:
+            with open_for_writing(address) as ledger:
                 ledger.begin_run(run_record("r2"))
-                asyncio.run(settle_attempt(ledger, attempt("p2"), Verdict("sealed", seal_id="S2"), now=2.0))
+                send(ledger, attempt("p2"), Verdict("sealed", seal_id="S2"))
             server.stop()
             server.replace_data(backup)
         finally:
             shutil.rmtree(backup)
         server.start()
-        with pytest.raises(UsageError, match="older than the registry"), open_for_writing(address, **options):
-            pass
+        with open_for_writing(address, host="two") as ledger:
+            assert {key: one.seal.seal_id for key, one in ledger.snapshot().people.items()} == {
+                "p1": "S1",
+                "p2": "S2",
+            }
+            with pytest.raises(LedgerConflict, match="live_seal"):
+                asyncio.run(open_attempt(ledger, attempt("p2")))
         server.stop()
         server.settings["fsync"] = "off"
         server.start()
-        with pytest.raises(LedgerError, match="fsync is off"), open_for_writing(address, **options):
+        with pytest.raises(LedgerError, match="fsync is off"), open_for_writing(address):
             pass
         server.stop()
         server.settings["fsync"] = "on"
         server.become_standby()
         server.start()
-        with (
-            pytest.raises(LedgerError, match="read-only standby") as refused,
-            open_for_writing(address, **options),
-        ):
+        with pytest.raises(LedgerError, match="read-only standby") as refused, open_for_writing(address):
             pass
         assert refused.value.exit_code == 74

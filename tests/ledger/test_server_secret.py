@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from cryptography.fernet import Fernet
 from run_support import wait_until
-from server_ledger import NOW, SECRET, TENANT, open_for_writing
+from server_ledger import NOW, SECRET, TENANT, make_store, open_for_reading, open_for_writing
 from server_wire import ServerWire
 
 from pipeline.clock import SystemClock
@@ -19,7 +19,6 @@ from pipeline.errors import LeaseLost, LedgerError, UsageError
 from pipeline.hosts import operator_secret
 from pipeline.hosts.connection import connect_server
 from pipeline.hosts.lease import Lease
-from pipeline.hosts.ledger import open_server_ledger
 from pipeline.hosts.operator_secret import (
     EncryptedKey,
     SecretCheck,
@@ -30,7 +29,6 @@ from pipeline.hosts.operator_secret import (
 )
 from pipeline.hosts.queue import JobConnector, open_queue
 from pipeline.hosts.secret_rotation import KeyState, SecretRotation
-from pipeline.hosts.server_store import ServerStore
 from pipeline.support import failpoints
 
 COST = operator_secret.SCRYPT_COST
@@ -93,9 +91,8 @@ def make_ledgers(address):
 
 
 def read_site_key(address, tenant, secret):
-    ledger, site_key = open_server_ledger(address, tenant, now=NOW, secret=secret)
-    ledger.close()
-    return site_key.secret
+    with open_for_reading(address, tenant, secret=secret) as ledger:
+        return ledger.site_key.secret
 
 
 def rotate(address, former=SECRET, new=NEW):
@@ -107,7 +104,7 @@ def rotate(address, former=SECRET, new=NEW):
 
 async def use_everything(address, secret, tenant):
     """Yield what commands do with a database, each as a coroutine that raises where it is refused."""
-    store = ServerStore(address, tenant, secret)
+    store = make_store(address, tenant, secret=secret)
 
     async def queue_jobs():
         async with open_queue(JobConnector(address, secret, SystemClock(), patience=5, connections=3)):
@@ -121,7 +118,7 @@ async def use_everything(address, secret, tenant):
         store.exists,
         lambda: store.examine_server(NOW),
         lambda: store.open(now=NOW, readonly=True),
-        store.check,
+        store.is_behind,
     ):
         yield call(do)
     yield queue_jobs()
@@ -213,7 +210,7 @@ def test_the_secret_is_replaced_and_the_former_one_is_refused(address, admin, si
     assert {tenant: read_site_key(address, tenant, NEW) for tenant in TENANTS} == site_keys
     for tenant in (*TENANTS, "sandbox/app/without-a-ledger"):
         with pytest.raises(LedgerError, match="not the one"):
-            ServerStore(address, tenant, SECRET).exists()
+            make_store(address, tenant).exists()
     assert set(rotate(address).values()) == {KeyState.DONE_BEFORE}
     assert set(rotate(address, NEW, SECRET).values()) == {KeyState.ENCRYPTED_ANEW}, "and back"
     assert {tenant: read_site_key(address, tenant, SECRET) for tenant in TENANTS} == site_keys
@@ -231,7 +228,7 @@ def test_a_hospital_whose_run_is_in_progress_is_left_for_later_and_its_run_goes_
         ]
         assert "20261127-010000-000" in str(keys[TENANTS[1]].holder)
         ledger.begin_run(run_record("r1"))
-        assert ledger.run_ids() == {"r1"}
+        assert [run.run for run in ledger.list_runs(9)] == ["r1"]
     with pytest.raises(LedgerError, match="hosts rotate-secret --former"):
         read_site_key(address, TENANTS[1], NEW)
     assert rotate(address)[TENANTS[1]] is KeyState.ENCRYPTED_ANEW
@@ -280,7 +277,8 @@ def test_a_database_of_an_earlier_version_is_given_another_secret_at_once(addres
 
 def test_no_ledger_is_made_with_a_secret_that_is_being_replaced(address, admin, site_keys):
     waiting = "SELECT FROM pg_locks WHERE locktype IN ('transactionid', 'tuple') AND NOT granted"
-    with Lease(address, "sandbox/app/new", SECRET).acquire(run="r1", now=NOW) as lease:
+    store = make_store(address, "sandbox/app/new")
+    with store.hold.acquire(run="r1", now=NOW):
         with connect_server(address, purpose="test") as creating, creating.transaction():
             lock_secret_salt(creating, address, SECRET)
             rotation = threading.Thread(target=rotate, args=(address,))
@@ -289,7 +287,7 @@ def test_no_ledger_is_made_with_a_secret_that_is_being_replaced(address, admin, 
             assert read_secret_check(admin).is_of(SECRET)
         rotation.join()
         with pytest.raises(LedgerError, match="not the one"):
-            open_server_ledger(address, "sandbox/app/new", now=NOW, secret=SECRET, lease=lease)
+            store.open(now=NOW)
     with pytest.raises(LedgerError, match="not the one"), connect_server(address, purpose="test") as creating:
         lock_secret_salt(creating, address, SECRET)
 
@@ -340,7 +338,7 @@ def require_one_secret(address, former, new):
     accepted = []
     for secret in (former, new):
         with suppress(LedgerError):
-            ServerStore(address, TENANTS[0], secret).exists()
+            make_store(address, TENANTS[0], secret=secret).exists()
             accepted.append(secret)
     assert len(accepted) == 1
 

@@ -62,7 +62,7 @@ VOCABULARIES = {
     "domain/name_variants.py",  # characters that stand for each other
     "domain/service_codes.py",  # the words of the service, to be recognised
     "esign/contracts.py",  # the refusal of an account without this contract
-    "ledger/schema.py",  # the same, in a query
+    "domain/seals.py",  # the same, in a query
     "reports/row_notes.py",  # words of the service's refusals
     "resolution/adopt.py",  # titles of the column of SealIds in other systems' sheets
 }
@@ -87,7 +87,12 @@ QUOTES_CHINESE = {
     "resolve.no_seal_ids",
     "resolve.seal_ended",
     "resolve_where",
+    "resolve_where.ess",
+    "settle.choose_seal",
+    "settle.contradicting",
     "settle.unknown",
+    "step.choose_seal",
+    "step.contradicting",
     "step.unknown",
     "code.OperationDenied.WhiteListForbid.todo",
     "HEADER_NOT_FOUND.case_first",
@@ -345,14 +350,13 @@ def list_message_texts() -> frozenset[str]:
 
 PAGES = "".join(path.read_text("utf-8") for path in TEMPLATES)
 IN_PAGES = set(re.findall(r"""["'](\w[\w.]*)["']|words\.(\w+)""", PAGES))
-IN_THE_LEDGER = set(re.findall(r"'(\w+)'", (PIPELINE / "ledger" / "schema.py").read_text("utf-8")))
 
 
 @cache
 def list_known_words() -> frozenset[str]:
     """Return what stands somewhere as it is: in a module, a page or the ledger."""
     in_pages = {word for result in IN_PAGES for word in result}
-    return list_message_texts() | in_pages | IN_THE_LEDGER | set(get_args(ResponsibleRole))
+    return list_message_texts() | in_pages | set(get_args(ResponsibleRole))
 
 
 @cache

@@ -147,7 +147,7 @@ def test_a_sandbox_project_runs_at_once(tmp_path, monkeypatch, capsys):
         Sandbox(FakeService(tenants=(build_tenant(Config.load(folder / "config.yaml", environment={})),)))
     ) as service:
         monkeypatch.setenv("ESIGN_IMPORT_API__ENDPOINT", service.url)
-        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "registry"))
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "user"))
         assert (
             main(["--config", str(folder / "config.yaml"), "--lang", "en", "run", "--yes", "--limit", "3"])
             == 3

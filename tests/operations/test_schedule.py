@@ -279,7 +279,7 @@ def test_systemd_that_does_not_run_is_named(folder, tmp_path, monkeypatch, capsy
 
 
 def test_a_schedule_has_the_state_folder_of_this_user(folder, monkeypatch, capsys):
-    """With another one the runs of the timer would have another registry of ledgers."""
+    """With another one the runs of the timer would have other journals."""
     monkeypatch.setenv("XDG_STATE_HOME", "/srv/a b")
     assert call(folder, "print", "cron") == 0
     assert " * * * XDG_STATE_HOME='/srv/a b' PYTHONUTF8=1 " in capsys.readouterr().out

@@ -43,7 +43,7 @@ def test_the_dockerfile_copies_what_exists_and_runs_without_root():
     last = dict(instructions)
     assert last["USER"].split(":")[0] not in {"0", "root"}
     assert last["VOLUME"] == last["WORKDIR"] == "/data"
-    assert "HOME=/data XDG_STATE_HOME=/data/" in last["ENV"], "the registry of ledgers lies in the volume"
+    assert "HOME=/data XDG_STATE_HOME=/data/" in last["ENV"], "the journals lie in the volume"
     patterns = (DOCKER / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
     sent = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
     sources = [
@@ -125,7 +125,9 @@ def test_the_compose_file_of_several_hosts_has_hardened_workers_and_a_durable_se
     assert "pg_isready" in server["healthcheck"]["test"]
     assert server["restart"] == "unless-stopped"
     own = [volume.partition(":")[0] for worker in workers for volume in worker["volumes"][1:]]
-    assert [server["volumes"][0].partition(":")[0], *own] == list(compose["volumes"]), "a registry for each"
+    assert [server["volumes"][0].partition(":")[0], *own] == list(compose["volumes"]), (
+        "a state folder for each"
+    )
     (made,) = [words for name, words in read_instructions() if name == "RUN" and "useradd" in words]
     assert made.endswith("/data /var/lib/esign"), "a new volume has the owner of the image's folder"
 

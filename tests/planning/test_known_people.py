@@ -14,7 +14,7 @@ from readable_key import ReadableKey
 from pipeline.domain.fields import list_content
 from pipeline.domain.roster import CardType, Field
 from pipeline.domain.run import Status
-from pipeline.domain.seals import PersonDigests, PersonHistory
+from pipeline.domain.seals import Person, PersonDigests
 from pipeline.errors import NotReadNow
 from pipeline.intake.conflicts import flag_conflicts
 from pipeline.intake.fields.id_number import get_lifetime_number
@@ -31,12 +31,12 @@ IMAGES = ImageExaminer(Path("work"), 1)
 KEY = ReadableKey()
 
 
-def make_known(doctor=None, **changes) -> PersonHistory:
+def make_known(doctor=None, **changes) -> Person:
     return replace(
         make_sealed(doctor or make_doctor(1)),
         id_masked="*0001",
-        staff_no_digest="#1",
-        mobile_digest="#154",
+        staff_no="#1",
+        mobile="#154",
         **changes,
     )
 
@@ -85,7 +85,7 @@ def test_a_picture_that_cannot_be_read_now_agrees_with_none():
     images = ImageExaminer(Path("work"), 1, _examined={NEW.picture: ExaminedImage(None, None, (), trouble)})
     person = make_known()
     content = replace(person.seal.content, pixels="as drawn")
-    person = replace(person, seal=replace(person.seal, content=content))
+    person = replace(person, attempts=[replace(person.seal, content=content)])
     absent = KnownPersons(make_snapshot(person), [NEW], KEY, images)
     assert absent.get_possibly_same(replace(NEW, name="李四")) is None
     assert absent.get_possibly_same(NEW)[1] == [Field.NAME, Field.MOBILE]
@@ -93,9 +93,9 @@ def test_a_picture_that_cannot_be_read_now_agrees_with_none():
 
 def test_a_person_in_the_rosters_or_without_seal_and_open_create_is_not_the_same():
     assert get_same(NEW, make_known(), present=[make_doctor(1, mobile="155")]) is None
-    assert get_same(NEW, replace(make_known(), seal=None)) is None
+    assert get_same(NEW, replace(make_known(), attempts=())) is None
     unresolved = make_attempt(make_doctor(1), "unknown")
-    assert get_same(NEW, replace(make_known(), seal=None, unresolved_attempt=unresolved))[0] == "key1"
+    assert get_same(NEW, replace(make_known(), attempts=[unresolved]))[0] == "key1"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_of_a_person_in_the_rosters_the_ledger_fills_in_what_the_row_leaves_blan
 
 def test_of_two_matching_people_the_one_with_the_older_seal_is_named_first():
     older = make_known(make_doctor(3, name=NEW.name))
-    older = replace(older, seal=replace(older.seal, created_at=NOW - 1))
+    older = replace(older, attempts=[replace(older.seal, settled_at=NOW - 1)])
     assert get_same(NEW, make_known(), older)[0] == "key3"
     assert get_same(NEW, make_known(), older, other=frozenset({("key3", "key2")}))[0] == "key1"
     assert get_same(NEW, make_known(), older, other=frozenset({("key3", "key2"), ("key1", "key2")})) is None

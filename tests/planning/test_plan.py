@@ -23,7 +23,7 @@ from readable_key import ReadableKey
 
 from pipeline.domain.roster import CardType, Doctor, Field, ImageFile
 from pipeline.domain.run import Review, RowOutcome, Status
-from pipeline.domain.seals import LedgerSnapshot, PersonHistory, PictureDecision
+from pipeline.domain.seals import LedgerSnapshot, Person, PictureDecision
 from pipeline.intake.pairing.decided_pictures import DecidedPictures
 from pipeline.messages.problems import build_problem, render_problem
 from pipeline.planning.plan import PlanRules, plan_rows
@@ -117,12 +117,13 @@ def test_a_forgiven_error_keeps_its_own_sentence(code):
         )
 
 
-@pytest.mark.parametrize(("verdict", "status"), [("unknown", Status.UNKNOWN), ("exists", Status.EXISTS)])
-def test_an_unsettled_create_holds_its_person(verdict, status):
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [("open", Status.UNKNOWN), ("unknown", Status.UNKNOWN), ("exists", Status.EXISTS)],
+)
+def test_an_unsettled_create_holds_its_person(state, status):
     doctor = make_doctor()
-    history = PersonHistory(
-        doctor.key, "张乙处方章", unresolved_attempt=make_attempt(doctor, verdict), create_count=1
-    )
+    history = Person(doctor.key, "张乙处方章", attempts=[make_attempt(doctor, state)])
     row_plan = plan_one(doctor, make_snapshot(history), resend_refused=True)
     assert (row_plan.status, row_plan.request) == (status, None)
     assert RowOutcome.of_plan(row_plan).trace_id == "uuid"
@@ -136,9 +137,8 @@ def test_a_refused_row_is_sent_until_its_first_refusal_is_three_days_old(days, s
     doctor = make_doctor()
     now = NOW + DAY * days
     assert plan_one(doctor, make_snapshot(make_refused(doctor)), now=now).status is status
-    history = replace(
-        make_refused(doctor), refusals=tuple(make_attempt(doctor, moment=NOW + hour) for hour in range(3))
-    )
+    attempts = [make_attempt(doctor, moment=NOW + hour) for hour in range(3)]
+    history = replace(make_refused(doctor), attempts=attempts)
     assert plan_one(doctor, make_snapshot(history), now=now).status is status
 
 
@@ -175,26 +175,14 @@ def test_a_surely_refused_seal_name_may_be_changed():
 
 def test_a_seal_that_may_exist_is_not_renamed():
     doctor = make_doctor()
-    refused = make_refused(doctor, code="FailedOperation", message="操作失败")
-    known = make_snapshot(replace(refused, seal_name_locked=True))
+    known = make_snapshot(make_refused(doctor, code="FailedOperation", message="操作失败"))
     row_plan = plan_one(replace(doctor, seal_name="张乙二章"), known, resend_refused=True)
     assert row_plan.status is Status.REJECTED
     assert "SEAL_NAME_FROZEN" in list_codes(row_plan)
 
 
-@pytest.mark.parametrize(
-    ("code", "message"), [("FailedOperation.ExistSameSealName", ""), ("FailedOperation", "存在同名印章")]
-)
-def test_a_name_that_an_older_version_called_taken_is_asked_for_again_however_old(code, message):
-    doctor = make_doctor()
-    refused = make_refused(doctor, code=code, message=message, days=9)
-    known = make_snapshot(replace(refused, seal_name_locked=True))
-    assert plan_one(doctor, known).request.seal_name == "张乙处方章"
-    assert "SEAL_NAME_FROZEN" in list_codes(plan_one(replace(doctor, seal_name="张乙二章"), known))
-
-
-def make_barred(doctor: Doctor, *names: str) -> PersonHistory:
-    return PersonHistory(doctor.key, None, seal_names_of_others=frozenset(names), create_count=len(names))
+def make_barred(doctor: Doctor, *names: str) -> Person:
+    return Person(doctor.key, attempts=[make_attempt(doctor, "not_theirs", seal_name=name) for name in names])
 
 
 def test_a_name_that_is_another_persons_is_never_used_again():
@@ -242,7 +230,7 @@ def test_the_rosters_own_name_that_belongs_to_another_is_refused():
     assert plan_one(make_doctor(2, seal_name="院长章"), known).status is Status.REJECTED
 
 
-def make_reusable(*people: PersonHistory) -> LedgerSnapshot:
+def make_reusable(*people: Person) -> LedgerSnapshot:
     """Return people of whom those without a seal were certainly refused: their names may pass on."""
     reusable = frozenset(person.seal_name for person in people if not person.seal)
     return replace(make_snapshot(*people), reusable_seal_names=reusable)
@@ -363,8 +351,7 @@ def test_a_seal_judged_wrong_is_kept_and_reported():
 
 @pytest.mark.parametrize("judged", [{}, {ID: "wrong"}, {ID: "right"}])
 def test_a_create_without_a_verdict_stays_unknown_whatever_its_review(judged):
-    attempt = make_attempt(make_doctor(), verdict="unknown")
-    history = PersonHistory("key1", seal_name="张乙处方章", unresolved_attempt=attempt, create_count=1)
+    history = Person("key1", seal_name="张乙处方章", attempts=[make_attempt(make_doctor(), "unknown")])
     rules = make_review_rules(judged, require_review=bool(judged))
     (row_plan,) = plan_rows([make_doctor()], make_snapshot(history), rules)
     assert row_plan.status is Status.UNKNOWN

@@ -31,7 +31,7 @@ from pipeline.domain.roster import (
     SkippedLine,
 )
 from pipeline.domain.run import RowOutcome, RowPlan, RunReport, Status, Traffic
-from pipeline.domain.seals import CreateAttempt, PersonHistory, SealContent
+from pipeline.domain.seals import Attempt, Person, SealContent
 from pipeline.messages.catalogue import make_message
 from pipeline.messages.problems import build_problem
 from pipeline.reports.presenter import Presenter
@@ -202,9 +202,20 @@ def troubled() -> list[RowOutcome]:
     """One row of every trouble a clerk meets."""
     content = SealContent("苏晓曼", "h", "ID_CARD", None, None, None, "s", None)
     uuid, host = "5e0f7c1a-88aa-4d1e-a1b2-1c2d3e4f5a6b", "essbasic.tencentcloudapi.com"
-    held = CreateAttempt(uuid, "20261124-020000", "unknown", STARTED - 86_390, host, content)
+    held = Attempt(
+        uuid,
+        "k",
+        "苏晓曼处方章",
+        content,
+        STARTED - 86_390,
+        run="20261124-020000",
+        contract="file_id",
+        host=host,
+        state="unknown",
+        verdict="unknown",
+    )
     unsent = {"trace_id": None, "last_attempt_at": None, "host": None}
-    history = PersonHistory("k", seal_name="苏晓曼处方章", unresolved_attempt=held, create_count=1)
+    history = Person("k", seal_name="苏晓曼处方章", attempts=[held])
     wrong_texts = {"D": number_of(45)[:-1] + "7", "E": "1381000123"}
     lossy = {"texts": {"D": "4.40399E+17"}, "kinds": {"D": CellKind.NUMBER}, "usable": False}
     near = make_message("image.near", file="彭莉莉.png")

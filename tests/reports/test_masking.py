@@ -38,6 +38,9 @@ def test_identity_numbers_and_mobiles_keep_their_last_four(make):
         ("IMG_20261125_102030.jpg", "IMG_20261125_102030.jpg"),
         ("out/20261125-020000-961/results.xlsx", "out/20261125-020000-961/results.xlsx"),
         ("seals/123456789012345.png", "seals/***********2345.png"),
+        ("ledgers/test-1/left-1234567890123456.damaged-1", "ledgers/test-1/left-1234567890123456.damaged-1"),
+        ("test-1/1234567890123456.jsonl", "test-1/1234567890123456.jsonl"),
+        ("test-1/110101199003070732.jsonl", "test-1/**************0732.jsonl"),
     ],
 )
 def test_a_run_of_fifteen_digits_is_masked_wherever_it_stands(text, shown):

@@ -10,9 +10,10 @@ from people import complete_number
 
 from pipeline.domain.masking import Masker
 from pipeline.domain.run import Halt, Status
-from pipeline.ledger.protocol import RunRecord
+from pipeline.domain.seals import Attempt
+from pipeline.ledger.records import RunRecord
 from pipeline.reports.next_steps import CommandLine, RunState, list_run_steps, list_steps
-from pipeline.reports.person_step import OpenCreate, PersonState, choose_person_step
+from pipeline.reports.person_step import PersonState, choose_person_step
 from pipeline.resolution.status_steps import list_status_steps
 from pipeline.resolution.timeline import RecordedRow
 
@@ -24,8 +25,6 @@ RUN = RunRecord(
     host="h",
     pid=1,
     user="u",
-    rosters=("/inbox",),
-    seals="/seals",
     out="/out/run",
     contract="file_id",
     config_digest="",
@@ -33,15 +32,19 @@ RUN = RunRecord(
     finished=1.0,
     exit=0,
 )
-UNLISTED_ROSTER = replace(RUN, rosters=("/other/a b.xlsx",), seals="/pictures")
 
 
 def with_record(record: RunRecord, **content: object) -> RunRecord:
-    return replace(record, record=json.dumps({"statuses": {}, "rows": 3, "halted": None, **content}))
+    usual = {"statuses": {}, "rows": 3, "halted": None, "seals": "/seals"}
+    return replace(record, record=json.dumps({**usual, **content}))
 
 
 def with_halt(record: RunRecord, halt: Halt | None) -> RunRecord:
     return with_record(record, halted={"code": halt.code, "message": ""} if halt else None)
+
+
+NAMED = "'/other/a b.xlsx' --seals /pictures"
+UNLISTED_ROSTER = with_record(RUN, arguments=NAMED)
 
 
 def make_rows(*statuses: str) -> list[RecordedRow]:
@@ -75,13 +78,15 @@ def commands_after(last, *statuses, unresolved=0, is_under_way=False) -> list[st
     [
         (None, ["run"]),
         (RUN, ["run"]),
-        (UNLISTED_ROSTER, ["run '/other/a b.xlsx' --seals /pictures"]),
-        (replace(UNLISTED_ROSTER, rosters=("/110101199003070732.xlsx",)), ["retry"]),
+        (UNLISTED_ROSTER, [f"run {NAMED}"]),
+        (with_record(RUN, arguments="/110101199003070732.xlsx"), ["run --help"]),
+        (with_record(RUN, arguments="'/**.xlsx'"), ["run --help"]),
         (replace(RUN, exit=1), ["-v run"]),
         (replace(RUN, exit=130), ["run"]),
         (replace(RUN, exit=None, finished=None), ["run"]),
         (replace(RUN, command="retry"), ["run"]),
-        (replace(UNLISTED_ROSTER, command="retry"), ["run '/other/a b.xlsx' --seals /pictures"]),
+        (replace(UNLISTED_ROSTER, command="retry"), [f"run {NAMED}"]),
+        (replace(UNLISTED_ROSTER, command="retry", exit=130), [f"retry {NAMED}"]),
         (replace(RUN, command="retry", exit=130), ["retry"]),
         (replace(RUN, command="resolve"), ["run"]),
         (with_record(replace(RUN, exit=74)), ["ledger check"]),
@@ -148,6 +153,7 @@ def test_status_and_the_run_itself_have_the_same_steps():
         command="run",
         again="esign-import run",
         send_again="esign-import run",
+        retry="esign-import retry",
         rows=rows,
         roster_folders="/inbox",
         seals="/seals",
@@ -228,8 +234,12 @@ REFUSALS = [
 
 @pytest.mark.parametrize("status", Status)
 def test_every_step_about_a_doctor_is_one_command_that_can_be_typed(status):
-    create = OpenCreate(
-        trace_id="00000000-88aa-4d1e-a1b2-1c2d3e4f5a6b", seal_name="张伟处方章", replayable_until=0.0
+    create = Attempt(
+        uuid="00000000-88aa-4d1e-a1b2-1c2d3e4f5a6b",
+        key="k",
+        seal_name="张伟处方章",
+        content=None,
+        signed_at=0.0,
     )
     runs = (RUN, UNLISTED_ROSTER, replace(UNLISTED_ROSTER, command="retry"))
     last_runs = (None, *(with_halt(run, halt) for run, halt in product(runs, HALTS)))
@@ -244,6 +254,7 @@ def test_every_step_about_a_doctor_is_one_command_that_can_be_typed(status):
                     is_gone=is_gone,
                     is_run_under_way=is_under_way,
                     open_create=create,
+                    contradicting=(),
                     seal_id="yDRSQUU00001x4tUuKdJ0AaEbRfW",
                     refusal_code=refusal_code,
                     last_run=last_run,

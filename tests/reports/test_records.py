@@ -18,7 +18,7 @@ OUTCOME = (  # noqa: SIM905  thirty quoted names are unreadable
 ).split()
 
 RUN = (  # noqa: SIM905  thirty quoted names are unreadable
-    "schema run command started finished exit tenant contract rows statuses duplicates requests rate halted files versions"
+    "schema run command started finished exit tenant contract rows statuses duplicates requests rate halted seals files versions"
 ).split()
 
 

@@ -11,7 +11,7 @@ from pipeline.cli.app import cli
 from pipeline.cli.context import Session
 from pipeline.clock import SystemClock
 
-OVERRIDES = {"--accept-guards", "--new-ledger"}
+OVERRIDES = {"--accept-guards"}
 PLACEHOLDER = re.compile(r"<[^>]*>|\b[A-Z]{2,}\b")
 UNKNOWN_VALUES = {"SEALID", "NAME"}  # what only a person can find out or choose
 SEVERAL = re.compile(r"[;|&]|\besign-import\b.*\besign-import\b")  # commands on one line

@@ -16,6 +16,8 @@ from typing import IO
 from run_support import newest_results
 
 from pipeline import Config
+from pipeline.ledger.places import Places
+from pipeline.workflow.hosts_factory import make_store
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 SUPPORT = Path(__file__).parent
@@ -156,14 +158,20 @@ def outcomes(hospital) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def read_receipts(hospital) -> list[dict]:
-    """Return the receipts that were durable when the process died; they are rows where the ledger is on a server."""
-    if hospital.ledger:
-        lines = ask_server_ledger(hospital, "SELECT line FROM receipt ORDER BY n")
-        return [json.loads(line) for (line,) in lines]
-    path = hospital.folder / "state" / "receipts.jsonl"
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith(b"\n")]
+def read_places(folder: Path) -> Places:
+    """Return where the journals of the hospital in this folder lie."""
+    return make_store(Config.load(folder / "config.yaml")).places
+
+
+def read_journals(hospital) -> list[dict]:
+    """Return the events that were durable in a journal when the process died, in their order."""
+    events = {}
+    for path in read_places(hospital.folder).list_files():
+        for line in path.read_bytes().splitlines(keepends=True):
+            event = json.loads(line.partition(b" ")[2]) if line.endswith(b"\n") else {}
+            if "op" in event:
+                events[event["n"], event["id"]] = event
+    return [event for _, event in sorted(events.items())]
 
 
 def ask_server_ledger(hospital, statement: str, *values: object) -> list[tuple]:
@@ -183,30 +191,18 @@ def ask_server_ledger(hospital, statement: str, *values: object) -> list[tuple]:
 
 
 def ledger_seals(hospital) -> set[str]:
-    """The SealIds that were durable when the process died: in the ledger or its receipts."""
-    return {
-        record["set"]["seal_id"]
-        for record in read_receipts(hospital)
-        if record["table"] == "attempt" and record["set"].get("verdict") == "sealed"
-    }
-
-
-def kept_seals(hospital) -> set[str]:
-    """The SealIds that reached a run, from the answers that its log keeps."""
-    lines = [
-        line
-        for log in hospital.folder.glob("out/*/log.jsonl")
-        for line in log.read_text("utf-8").splitlines()
-    ]
-    answers = [json.loads(line)["kept_answer"] for line in lines if '"kept_answer"' in line]
-    return {answer["seal_id"] for answer in answers if answer["verdict"] == "sealed"}
+    """The SealIds that were durable when the process died."""
+    verdicts = (event["args"] for event in read_journals(hospital) if event["op"] == "verdict")
+    return {verdict["seal_id"] for verdict in verdicts if verdict["kind"] == "sealed"}
 
 
 def in_the_air(hospital) -> set[str]:
     """The trace ids of the creates that had no verdict when the process died."""
-    attempts = [row for row in read_receipts(hospital) if row["table"] == "attempt"]
-    settled = {attempt["id"] for attempt in attempts if attempt["set"].get("verdict")}
-    return {attempt["id"] for attempt in attempts} - settled
+    events = read_journals(hospital)
+    attempts, verdicts = (
+        {event["args"]["uuid"] for event in events if event["op"] == name} for name in ("attempt", "verdict")
+    )
+    return attempts - verdicts
 
 
 def check_after(hospital, durable: set[str], *, in_flight: int, context: str) -> int:
@@ -215,7 +211,7 @@ def check_after(hospital, durable: set[str], *, in_flight: int, context: str) ->
     assert service.list_duplicates() == {}, context
     rows = outcomes(hospital)
     seal_ids = {row["seal_id"] for row in rows if row["seal_id"]}
-    assert durable | kept_seals(hospital) <= seal_ids, f"{context}: a SealId was lost"
+    assert durable <= seal_ids, f"{context}: a SealId was lost"
     statuses = [row["status"] for row in rows]
     assert set(statuses) <= SETTLED, f"{context}: {statuses}"
     made = {seal.seal_id: seal.name for seal in service.seals}

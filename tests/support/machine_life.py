@@ -33,7 +33,7 @@ from run_support import QuickClock, draw_seal, newest_results
 from pipeline.cli.app import main
 from pipeline.config.settings import Config
 from pipeline.domain.site_key import SiteKey
-from pipeline.ledger.open import read_key
+from pipeline.ledger.disk import key_path
 from pipeline.messages.catalogue import render
 from pipeline.sandbox.actions import Rules, Seal
 from pipeline.sandbox.faults import Faults, parse_faults
@@ -56,6 +56,7 @@ class SimulatedHospital(RuleBasedStateMachine):
         (self.folder / "seals").mkdir(parents=True)
         shutil.copytree(home / "secrets", self.folder / "secrets")
         shutil.copyfile(home / "config.yaml", self.folder / "config.yaml")
+        hospital.forget_ledger()  # the life before was the same tenant's
         self.doctors: list[Person] = []
         self.files = [0, 1]  # which of FILES the rosters of the first and the second ward are
         self.lines: dict[tuple[str, int], Person] = {}  # (file, row) of the rosters as they are now
@@ -336,7 +337,8 @@ class SimulatedHospital(RuleBasedStateMachine):
 
     def key(self, person) -> str:
         tenant = Config.load(self.folder / "config.yaml", environment={}).tenant
-        return SiteKey(read_key(self.folder / "state" / "ledger.sqlite3"), tenant).person(person.number)
+        secret = key_path(self.folder / "state" / "ledger.sqlite3").read_bytes()
+        return SiteKey(secret, tenant).person(person.number)
 
     def by_hand(self, person):
         self.names += 1
@@ -345,13 +347,3 @@ class SimulatedHospital(RuleBasedStateMachine):
             person.name, "ID_CARD", f"旧章{self.names}", "", "file_id", None, None, None, None, None, None, "", 0.0,
         )  # fmt: skip
         self.service.restore_seals([seal])
-
-    def lose(self):
-        """The ledger itself is gone; key, receipts and lock file are still there."""
-        for path in (self.folder / "state").glob("ledger.sqlite3*"):
-            if path.suffix not in {".key", ".lock"}:
-                path.unlink()
-
-    def lost_runs(self):
-        """Receipts keep what guards the doctors; which rows a run left undone is not among it."""
-        self.must_retry = None if self.must_retry is None else set()

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from openpyxl.utils import get_column_letter
 from readable_key import ReadableKey
 
 from pipeline.domain.roster import CardType, Cell, CellKind, Doctor, Field, ImageFile, Origin, Row
-from pipeline.domain.seals import CreateAttempt, LedgerSnapshot, LiveSeal, PersonHistory, SealContent
+from pipeline.domain.seals import Attempt, LedgerSnapshot, Person, SealContent, VerdictKind
 from pipeline.intake.images.prepare import ImageExaminer
 from pipeline.planning.plan import PlanRules, plan_rows
 
@@ -65,30 +66,47 @@ def make_content(doctor: Doctor) -> SealContent:
     )
 
 
-def make_sealed(doctor: Doctor) -> PersonHistory:
+def make_sealed(doctor: Doctor) -> Person:
     name = doctor.seal_name or f"{doctor.name}处方章"
-    return PersonHistory(
-        doctor.key,
-        name,
-        LiveSeal("seal-id", name, "run1", NOW, make_content(doctor), "request", "trace"),
-        create_count=1,
-    )
+    seal = make_attempt(doctor, "sealed", code=None, message=None, seal_name=name, seal_id="seal-id")
+    return Person(doctor.key, name, attempts=(seal,))
 
 
 def make_attempt(
-    doctor: Doctor, verdict="refused", code="InvalidParameter.Name", message="姓名不符", moment=NOW
-) -> CreateAttempt:
-    return CreateAttempt(
-        "uuid", "run1", verdict, moment, "host", make_content(doctor), code, message, "request"
+    doctor: Doctor,
+    state="refused",
+    code="InvalidParameter.Name",
+    message="姓名不符",
+    moment=NOW,
+    seal_name=None,
+    seal_id=None,
+) -> Attempt:
+    return Attempt(
+        uuid="uuid",
+        key=doctor.key,
+        seal_name=seal_name or f"{doctor.name}处方章",
+        content=make_content(doctor),
+        signed_at=moment,
+        run="run1",
+        contract="file_id",
+        host="host",
+        state=state,
+        verdict=state if state in get_args(VerdictKind) else None,
+        settled_at=moment,
+        http_status=200,
+        code=code,
+        message=message,
+        request_id="request",
+        seal_id=seal_id,
     )
 
 
-def make_refused(doctor: Doctor, *, days: int = 1, **changes) -> PersonHistory:
+def make_refused(doctor: Doctor, *, days: int = 1, **changes) -> Person:
     attempts = tuple(make_attempt(doctor, moment=NOW + DAY * day, **changes) for day in range(days))
-    return PersonHistory(doctor.key, f"{doctor.name}处方章", refusals=attempts, create_count=days)
+    return Person(doctor.key, f"{doctor.name}处方章", attempts=attempts)
 
 
-def make_snapshot(*people: PersonHistory) -> LedgerSnapshot:
+def make_snapshot(*people: Person) -> LedgerSnapshot:
     names = {person.seal_name: person.key for person in people if person.seal_name}
     return LedgerSnapshot({person.key: person for person in people}, names)
 

@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.hosts.lease import Lease
-from pipeline.hosts.ledger import PostgresLedger, open_server_ledger
-from pipeline.hosts.writer import PostgresWriter
+from pipeline.hosts.ledger import PostgresLedger
+from pipeline.hosts.ledger import open_for_writing as open_held
+from pipeline.hosts.server_store import ServerStore
+from pipeline.ledger.journal import SUFFIX, get_tenant_folder
+from pipeline.ledger.places import Places
 
 SECRET = "an operator's secret of the tests"
 TENANT = "sandbox/app/org"
 NOW = 1_795_000_000.0
 _numbers = count(1)
+_folder = TemporaryDirectory(dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"), prefix="journals-")
+
+
+def make_places(address: ServerAddress, tenant: str = TENANT, *, host: str = "one") -> Places:
+    """Return where the journals of a tenant lie: a state folder of a host, and the share of all hosts of a database."""
+    folder = Path(_folder.name) / hashlib.sha256(address.url.encode()).hexdigest()[:16]
+    return Places(tenant, folder / host, folder / "out" / ".ledger")
+
+
+def make_store(
+    address: ServerAddress, tenant: str = TENANT, *, host: str = "one", secret: str = SECRET
+) -> ServerStore:
+    """Return the place of a tenant's ledger as a host sees it."""
+    return ServerStore(address, make_places(address, tenant, host=host), secret)
 
 
 @contextmanager
 def open_for_writing(
-    address: ServerAddress, tenant: str = TENANT, *, run: str = "r0", **options
+    address: ServerAddress, tenant: str = TENANT, *, run: str = "r0", host: str = "one"
 ) -> Iterator[PostgresLedger]:
-    """Hold the lease and the ledger of a tenant."""
-    with Lease(address, tenant, SECRET).acquire(run=run, now=NOW) as lease:
-        ledger, _ = open_server_ledger(address, tenant, now=NOW, secret=SECRET, lease=lease, **options)
-        try:
-            yield ledger
-        finally:
-            ledger.close()
+    """Hold and open the ledger of a tenant."""
+    store = make_store(address, tenant, host=host)
+    with store.hold.acquire(run=run, now=NOW), closing(store.open(now=NOW)) as ledger:
+        yield ledger
+
+
+def open_for_reading(
+    address: ServerAddress, tenant: str = TENANT, *, secret: str = SECRET
+) -> closing[PostgresLedger]:
+    """Open the ledger of a tenant; nothing is changed."""
+    return closing(make_store(address, tenant, secret=secret).open(now=NOW, readonly=True))
 
 
 class LedgerBench:
@@ -38,60 +63,55 @@ class LedgerBench:
         self.tenant = f"sandbox/app/org{next(_numbers)}"
         self.address = ServerAddress(server.make_url())
         self.schema = name_schema(self.tenant)
-        self.lease = Lease(self.address, self.tenant, SECRET).acquire(run="r0", now=NOW)
-        ledger, self.site_key = open_server_ledger(
-            self.address, self.tenant, now=NOW, secret=SECRET, lease=self.lease
-        )
-        ledger.close()
+        self.places = make_places(self.address, self.tenant)
+        self.store = make_store(self.address, self.tenant)
+        self.store.hold.acquire(run="r0", now=NOW)
+        with closing(self.store.open(now=NOW)) as ledger:
+            self.site_key = ledger.site_key
         self._connection = server.connect()
-        self._readers: list = []  # connections that the next ledger uses again: each costs as much as a short test
-        tables = self._connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = %s", [self.schema]
-        )
-        kept = {"meta", "site_key", "schema_version", "last_commit"}
-        self._emptying = (
-            "SET session_replication_role = replica;"  # no trigger, no reference
-            + "".join(f"DELETE FROM {self.schema}.{name};" for (name,) in tables if name not in kept)
-            + f"UPDATE {self.schema}.meta SET receipts_n = DEFAULT, receipts_sha256 = DEFAULT, receipts_size = DEFAULT"
-        )
+        tables = self.query("SELECT tablename FROM pg_tables WHERE schemaname = %s", self.schema)
+        kept = {"meta", "site_key", "schema_version"}
+        self._emptying = "".join(f"DELETE FROM {name};" for (name,) in tables if name not in kept)
+
+    @property
+    def lease(self) -> Lease:
+        """The lease that its ledger is written under."""
+        return self.store.hold.lease
 
     @contextmanager
-    def open_empty(
-        self, *, lease: Lease | None = None, counters=(), port: int | None = None, **options
-    ) -> Iterator[PostgresLedger]:
-        """Hold the ledger, with nothing in it, and a writer of its own; ``port`` is that of a wire before the server."""
+    def open_empty(self, *, port: int | None = None) -> Iterator[PostgresLedger]:
+        """Hold the ledger, with nothing in it but its opening; ``port`` is that of a wire before the server."""
         self.restore_lease()
-        self._connection.execute(self._emptying.encode())
+        self.query(self._emptying)
+        folder = get_tenant_folder(self.places.state, self.tenant).name
+        for path in self.places.state.parent.rglob(f"{folder}/*{SUFFIX}"):  # of all hosts
+            path.unlink()
         address = ServerAddress(self.server.make_url(port=port))
-        writer = PostgresWriter(address, self.schema, lease or self.lease, counters, **options)
-        ledger = PostgresLedger(address, self.schema, site_key=self.site_key, writer=writer)
-        readers = ledger._free_readers if port is None else []
-        readers += self._readers
-        self._readers = []
-        try:
+        with closing(open_held(address, self.places, self.store.hold, now=NOW, secret=SECRET)) as ledger:
             yield ledger
-        finally:
-            self._readers = [*readers]
-            readers.clear()
-            ledger.close()
 
     def restore_lease(self) -> None:
         """Take the lease anew where a test before took it over, whether or not its holder has noticed."""
         tokens = self.query("SELECT token FROM lease WHERE ledger = %s", self.schema)
         if self.lease.is_intact() and tokens == [(self.lease.token,)]:
             return
-        self.lease.release()
+        self.store.hold.release()
         self.query("UPDATE lease SET expires_at = NULL WHERE ledger = %s", self.schema)
-        self.lease = Lease(self.address, self.tenant, SECRET).acquire(run="r0", now=NOW)
+        self.store = make_store(self.address, self.tenant)
+        self.store.hold.acquire(run="r0", now=NOW)
+
+    def make_other_store(self) -> ServerStore:
+        """Return the ledger as another host sees it."""
+        return make_store(self.address, self.tenant, host="two")
 
     def open_reader(self) -> closing[PostgresLedger]:
         """Open the ledger for reading."""
-        return closing(PostgresLedger(self.address, self.schema, site_key=self.site_key))
+        return open_for_reading(self.address, self.tenant)
 
     def query(self, statement: str, *values) -> list[tuple]:
         """Ask the server, or change something, behind the ledger's back; names are those of the ledger's tables."""
         self._connection.execute(f"SET search_path = {self.schema}, esign_import".encode())
-        cursor = self._connection.execute(statement.encode(), values)
+        cursor = self._connection.execute(statement.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
 
     def reconnect(self) -> None:
@@ -101,7 +121,5 @@ class LedgerBench:
 
     def close(self) -> None:
         """End its connections."""
-        for reader in self._readers:
-            reader.close()
-        self.lease.release()
+        self.store.hold.release()
         self._connection.close()

@@ -1,6 +1,6 @@
 """Hospitals whose ledgers are on one server, and a storm over them: everything that can break does, at random.
 
-Two hosts run them, each with a registry of its own. The results are on a share that both reach.
+Two hosts run them, each with a state folder of its own. The results are on a share that both reach.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from pipeline.sandbox.gateway import SANDBOX
 
 HOSTS = 2
 _NEW_ROWS = 3  # of each hospital after a restore
-_TRIES = 20  # of a recovery while other processes have the ledger
 
 
 def use_server(hospital, url: str, direct: str | None = None) -> None:
@@ -43,8 +42,7 @@ def let_lease_run_out(hospital) -> None:
 class Storm:
     """Hospitals on one server and one service, whose processes are killed, stopped and cut off at random.
 
-    ``folder`` holds the registries of the hosts. With ``restores`` a copy of the server's data is put back now and then; an
-    operator then types `ledger recover` for every hospital on every host.
+    ``folder`` holds the state folders of the hosts. With ``restores`` a copy of the server's data is put back now and then.
     """
 
     def __init__(
@@ -134,7 +132,7 @@ class Storm:
             let_lease_run_out(self.hospitals[0])
 
     def back_up_or_restore(self) -> None:
-        """Copy the server's data, or put the last copy back in their place and let the operator recover."""
+        """Copy the server's data, or put the last copy back in their place."""
         if self._backup is None:
             self.server.stop()
             self._backup = self.folder / "backup"
@@ -148,9 +146,7 @@ class Storm:
         self._backup = None
         self.server.start()
         self.met["restored"] += 1
-        self.over.wait(self.dice.uniform(0, 5))  # runs begin before the operator comes
         self.grow_rosters(_NEW_ROWS)
-        self.recover()
 
     def grow_rosters(self, rows: int) -> None:
         """Let each hospital have so many doctors more; its roster is replaced at once."""
@@ -158,22 +154,6 @@ class Storm:
             self._rows[number] += rows
             hospital.doctors(self._rows[number], start=1 + 1000 * number, file="../new.xlsx")
             (hospital.folder / "new.xlsx").replace(hospital.folder / "inbox" / "roster.xlsx")
-
-    def recover(self) -> None:
-        """Recover every hospital on every host, each as often as another process has its ledger."""
-        with Zygote() as zygote:
-            for host in range(HOSTS):
-                for hospital in self.hospitals:
-                    self._recover_hospital(host, zygote, hospital)
-
-    def _recover_hospital(self, host: int, zygote: Zygote, hospital) -> None:
-        for _ in range(_TRIES):
-            ended = self.run_on(host, zygote, hospital, "ledger", "recover", "--yes")
-            self.met[f"recover {ended['code']}"] += 1
-            if ended["code"] in {0, 3}:
-                return
-            self.let_leases_run_out()
-        raise AssertionError(f"no recovery of {hospital.organization}: {self.met}")
 
     def bring_to_end(self) -> None:
         """Let each hospital come to its end, and assert that nothing is double, lost or wrongly reported."""
@@ -207,8 +187,6 @@ def make_hospitals(hospital_with, tmp_path, count: int, server: PostgresServer, 
         (hospital.folder / "seals").mkdir()
         (hospital.folder / "inbox").mkdir()
         use_server(hospital, server.make_url(port=wire.own_port), server.make_url())
-        with (hospital.folder / "config.yaml").open("a") as config:
-            config.write("ledger_registry: strict\n")  # as in production: else a registry only warns
         hospitals.append(hospital)
     return hospitals
 

@@ -11,10 +11,12 @@ from playwright.sync_api import expect
 from tls_support import CERTIFICATE, copy_key
 from wire_support import fault
 
+from pipeline.config.settings import Config
 from pipeline.messages.catalogue import render
 from pipeline.web.access import PageUser, Role
 from pipeline.web.users import PasswordChecker, UserFile
 from pipeline.web.view import PAGES
+from pipeline.workflow.hosts_factory import make_store
 
 pytestmark = pytest.mark.browser
 
@@ -338,3 +340,25 @@ def test_signing_in_by_password(hospital_with, chromium, quick_digests):
         expect(notice).to_have_text("")
         expect(field).to_have_value("typed with care")
         chromium.close_profile(tab)
+
+
+def test_the_warning_of_a_ledger_that_is_behind_goes_with_the_next_part_of_a_page(hospital, shown):
+    """A run holds the ledger that was put back beside it; what stands on the page is renewed without loading it again."""
+    hospital.seal_doctors(1)
+    ledger = hospital.folder / "state" / "ledger.sqlite3"
+    older = ledger.read_bytes()
+    hospital.doctors(2)
+    hospital.go("run")
+    hold = make_store(Config.load(hospital.folder / "config.yaml", environment={})).hold
+    with PageThread(hospital.folder / "config.yaml") as page:
+        tab = shown(page)
+        with hold.acquire(run="r-of-the-night", now=0.0):
+            ledger.write_bytes(older)
+            tab.goto(f"{page.origin}/cases")
+            expect(tab.locator("#cases .sealed")).to_be_visible()
+            warning = tab.locator("main > :first-child .banner")
+            expect(warning).to_have_text(render("ledger.behind", "zh"))
+        tab.evaluate("document.body.dispatchEvent(new Event('cases-changed'))")
+        expect(warning).to_have_count(0)
+        assert tab.troubles == []
+        assert page.failures == []

@@ -2,6 +2,8 @@
 
 import re
 
+from case_forms import fill_in, read_answer, read_forms
+from end_to_end.test_contradictions import OTHER_SEAL, get_made, unite_with_another_history
 from page_support import PageThread
 from people import make_row, name, number
 from resolution_support import read_unknown_rows
@@ -81,3 +83,34 @@ def read_files(folder):
     return {
         path: path.read_bytes() for path in (*paths, *(folder / part for part in parts)) if path.is_file()
     }
+
+
+def test_a_doctor_with_two_seals_waits_on_every_page(hospital, page):
+    """The overview, the case and the history show that one of the two SealIds is to be chosen; none of them shows a sealed doctor."""
+    hospital.seal_doctors(2)
+    made = get_made(hospital)
+    unite_with_another_history(hospital, seal_id=OTHER_SEAL)
+    hospital.go("run", "--yes")
+    inside = page.enter(Accept_Language="en")
+    home = inside.get("/").text
+    counts = dict(re.findall(r"<dt>([^<]*)</dt>\s*<dd>(\d+)", home))
+    assert (counts["Doctors with a seal"], counts["To be resolved"]) == ("1", "1")
+    story = inside.post("/doctors", {"query": name(1)}).text
+    assert "Sent, result unknown" not in home
+    listed = inside.get("/cases/list").text
+    case = list_cases(listed)[name(1)]
+    for text in (case, story):
+        assert f"has 2 SealIds in the ledger: {made}, {OTHER_SEAL}" in text
+        assert "Compare" in text
+    assert "Nothing to do" not in story
+    assert "For rows with an unknown result" not in listed
+    assert read_forms(case).keys() == {"created"}
+    assert "Choose the seal to keep" in case
+    assert re.findall(r'type="radio" name="value" value="(\w+)"', case) == [made, OTHER_SEAL]
+    forged = fill_in(inside, name(1), "not_created", sure="yes", confirmed="yes")
+    answer = inside.post("/cases/decide", forged)
+    assert answer.status == 409
+    assert made in read_answer(answer)[0]
+    assert OTHER_SEAL in read_answer(answer)[0]
+    assert "record the one to keep" in read_answer(answer)[0]
+    assert page.failures == []

@@ -62,7 +62,7 @@ def test_the_newest_results_are_those_of_the_last_check_that_read_a_roster(hospi
         assert before == checks.end.folder
 
         hospital.go("run")
-        (hospital.folder / "state" / "ledger.sqlite3.key").unlink()
+        hospital.damage_keys()
         end = check(checks, "zh")
         assert (end.exit, end.run, end.folder) == (74, None, None)
         assert "ledger.sqlite3.key" in end.errors

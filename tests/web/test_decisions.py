@@ -23,7 +23,7 @@ from pipeline.web import check_child
 from pipeline.web.access import PageUser, Role
 from pipeline.web.users import UserFile
 from pipeline.web.words import name_controls
-from pipeline.workflow.tenant_ledger import lock_tenant
+from pipeline.workflow.tenant_ledger import lock_ledger
 
 FAULTS = [fault("reset_after", nth=(3,)), fault("reset_before", nth=(4,))]
 ID = "yD" + "a1B2" * 7 + "zz"
@@ -65,7 +65,7 @@ def unsettled(scene):
 
 def read_decisions(hospital):
     with closing(sqlite3.connect(hospital.folder / "state" / "ledger.sqlite3")) as connection:
-        return connection.execute("SELECT kind, who, why FROM decision ORDER BY id").fetchall()
+        return connection.execute("SELECT kind, who, why FROM decision ORDER BY event_number, id").fetchall()
 
 
 def test_each_outcome_ends_with_one_seal_and_records_who_and_why(unsettled, later_page):
@@ -395,7 +395,7 @@ def test_a_held_lock_names_its_holder(unsettled, later_page):
     inside = later_page(unsettled).enter(Accept_Language="en")
     form = fill_in(inside, who, "created", value=ID, confirmed="yes")
     config = Config.load(unsettled.folder / "config.yaml", environment={})
-    with lock_tenant(config, run="r-of-the-night", clock=LaterClock()):
+    with lock_ledger(config, "r-of-the-night", LaterClock()):
         answer = inside.post("/cases/decide", form)
         assert answer.status == 409
         assert "Run r-of-the-night has been using the ledger since" in read_answer(answer)[0]
@@ -407,11 +407,24 @@ def test_a_ledger_that_is_away_is_named_and_nothing_is_made(unsettled, later_pag
     who = next(iter(read_unknown_rows(unsettled)))
     inside = later_page(unsettled).enter(Accept_Language="en")
     form = fill_in(inside, who, "created", value=ID)
-    unsettled.lose_ledger()
+    unsettled.forget_ledger()
     answer = inside.post("/cases/decide", form)
     assert answer.status == 409
     assert "no ledger" in read_answer(answer)[0]
     assert not (unsettled.folder / "state" / "ledger.sqlite3").exists()
+
+
+def test_a_decision_on_a_deleted_ledger_is_entered_in_the_repaired_one(unsettled, later_page):
+    who = next(iter(read_unknown_rows(unsettled)))
+    inside = later_page(unsettled).enter(Accept_Language="en")
+    form = fill_in(inside, who, "created", value=ID, confirmed="yes")
+    unsettled.lose_ledger()
+    assert inside.post("/cases/decide", form).status == 200
+    assert [kind for kind, *_ in read_decisions(unsettled)] == ["created"]
+    assert who not in list_cases(inside.get("/cases/list").text)
+    sent = unsettled.creates()
+    unsettled.go("run")
+    assert unsettled.creates() == sent, "all others are sealed or wait"
 
 
 def test_who_may_only_look_sees_no_form_and_enters_nothing(unsettled, later_page):

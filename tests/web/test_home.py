@@ -8,7 +8,9 @@ from people import make_row, name
 from run_support import draw_seal, wait_until
 from wire_support import fault
 
+from pipeline.config.settings import Config
 from pipeline.ledger.lock import RunLock
+from pipeline.workflow.hosts_factory import make_store
 
 
 def read_digest(text):
@@ -218,7 +220,7 @@ def test_a_run_in_progress_is_shown_and_asked_for_often(hospital_with):
 
 def test_a_damaged_ledger_is_one_sentence_and_the_last_run_stays(hospital, page):
     hospital.seal_doctors(1)
-    (hospital.folder / "state" / "ledger.sqlite3.key").unlink()
+    hospital.damage_keys()
     inside = page.enter()
     text = inside.get("/").text
     assert re.search(r'<p class="banner failed" role="alert">[^<]*ledger\.sqlite3\.key', text)
@@ -228,9 +230,47 @@ def test_a_damaged_ledger_is_one_sentence_and_the_last_run_stays(hospital, page)
     assert "ledger.sqlite3.key" in answer.text
 
 
-def test_a_lost_ledger_is_said_first(hospital, page):
-    hospital.seal_doctors(1)
+def test_a_deleted_ledger_is_repaired_before_it_is_shown(hospital, page):
+    hospital.seal_doctors(2)
+    inside = page.enter()
+    before = re.search(r"seen=(\w+)", inside.get("/now").text)[1]
     hospital.lose_ledger()
-    text = page.enter().get("/").text
-    assert "找不到台账" in text
-    assert text.index("找不到台账") < text.index('id="last-run"')
+    assert inside.get(f"/now?seen={before}").status == 204, "the page shows what it showed"
+    assert (hospital.folder / "state" / "ledger.sqlite3").exists()
+    assert hospital.go("ledger", "check") == 0
+
+
+BEHIND = "what is shown may not be the latest"
+
+
+@pytest.mark.parametrize("loss", ["put back", "removed"])
+def test_every_page_says_so_as_long_as_the_ledger_is_behind_its_journals(hospital, page, loss):
+    """A run holds the ledger that was put back beside it; when it has ended, the next page repairs the ledger and says no more."""
+    hospital.seal_doctors(1)
+    config = Config.load(hospital.folder / "config.yaml", environment={})
+    ledger = hospital.folder / "state" / "ledger.sqlite3"
+    older = ledger.read_bytes()
+    hospital.doctors(2)
+    assert hospital.go("run") == 0
+    inside = page.enter(Accept_Language="en", Accept="text/html")
+    home = inside.get("/").text
+    assert BEHIND not in home
+    with make_store(config).hold.acquire(run="r-of-the-night", now=0.0):
+        ledger.unlink()
+        if loss == "put back":
+            ledger.write_bytes(older)
+        assert hospital.go("check") == 0
+        assert "may be shown as ready" in (hospital.newest / "report.html").read_text("utf-8")
+        for path in ("/", "/cases", "/doctors", "/runs"):
+            text = inside.get(path).text
+            main = text[text.index("<main") :]
+            assert BEHIND in main[: main.index("<h1")]
+        now = inside.get(f"/now?seen={read_digest(home)}", HX_Request="true").text
+        assert BEHIND in now[now.index('<div id="behind" hx-swap-oob="true"') :]
+        digest = read_digest(now)
+        assert inside.get(f"/now?seen={digest}", HX_Request="true").status == 204
+    now = inside.get(f"/now?seen={digest}", HX_Request="true")
+    assert (now.status, BEHIND in now.text) == (200, False)
+    assert '<div id="behind" hx-swap-oob="true"' in now.text
+    assert BEHIND not in inside.get("/").text
+    assert re.search(r"Doctors with a seal</dt><dd>2<", inside.get("/").text)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.records import RunRecord
 from pipeline.web.run_files import list_run_files
 
 RUN = "20261130-020000-000"

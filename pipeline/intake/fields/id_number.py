@@ -372,7 +372,6 @@ def _check_length(
 def refuse_number(
     code: str, address: str | None, *, severity: Severity | None = None, **detail: object
 ) -> Problem:
-    """Return a problem of the number cell."""
     return build_problem(code, Field.NUMBER, address, severity=severity, **detail)
 
 

@@ -71,7 +71,6 @@ def read_staff_no(cell: Cell | None) -> FieldResult[str]:
 
 
 def read_department(cell: Cell | None) -> FieldResult[str]:
-    """Read the department as it is written."""
     return _read_text(Field.DEPARTMENT, cell, _DEPARTMENT_STEPS)
 
 

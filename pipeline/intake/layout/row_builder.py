@@ -69,7 +69,6 @@ class ColumnLayout:
         return len(self.columns)
 
     def get_cell(self, values: Values, index: int) -> Cell:
-        """Return a cell of a row by its index."""
         latest = self.latest
         if latest[0] is not values:
             latest = self.latest = (values, {})

@@ -77,7 +77,6 @@ class SheetImages:
         return tuple(image if image.row == row else replace(image, row=row) for image in images)
 
     def note_doctor(self, row: int, last_line: int) -> None:
-        """Remember the lines of the doctor on a row."""
         if self._floating:
             lines = range(row, min(last_line, row + _TALLEST) + 1)
             self._doctor_rows |= dict.fromkeys(lines, row)

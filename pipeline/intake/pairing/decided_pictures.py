@@ -76,6 +76,10 @@ class DecidedPictures:
         """Return whether there is any decision: without one no row and no picture need be looked up."""
         return bool(self._decisions)
 
+    def list_keys(self) -> set[str]:
+        """Return the keys of the persons about whom there is a decision."""
+        return set(self._by_key)
+
     def _identify(self, doctor: Doctor) -> Person:
         return doctor.key or "", self._digest_name(doctor.name) if doctor.name else ""
 

@@ -78,6 +78,8 @@ class EvidenceRecords:
     site_key: SiteKey = PLAIN_KEY
     # keys of people with a live seal or a create without a verdict: nothing is sent for them
     settled_keys: Collection[str] = field(default=(), repr=False)
+    # keys of people of whom there is more than a row: a seal, a create or a decision
+    acted_keys: Collection[str] = field(default=(), repr=False)
     same_persons: Mapping[str, str] = field(
         default_factory=dict, repr=False
     )  # key of a corrected number -> key
@@ -279,8 +281,8 @@ class EarlierEvidence:
         """Return whether an earlier row is the doctor's.
 
         Two usable numbers are compared as numbers. Where one of them is damaged, the name and what is left of the number
-        decide. A number that was replaced by another one is a correction if name and mobile stayed and no row of another
-        name ever had the new number.
+        decide. A number that was replaced by another one is a correction if the name and the mobile stayed, or the staff number
+        of a person without seal, create and decision, and no row of another name ever had the new number.
         """
         if bearer.key and bearer.key == person.key:
             return True
@@ -292,7 +294,10 @@ class EarlierEvidence:
         if bearer.name not in person.names:
             return False
         if (bearer.key and person.key) or (digits and person.traces):
-            return bool(bearer.mobile) and bearer.mobile == person.mobile and not self._is_claimed(person)
+            is_same = bool(bearer.mobile) and bearer.mobile == person.mobile
+            if bearer.key not in self._records.acted_keys:
+                is_same = is_same or (bool(bearer.staff_no) and bearer.staff_no == person.staff_no)
+            return is_same and not self._is_claimed(person)
         return _share_traits(bearer, person)
 
     def _is_claimed(self, person: _Person) -> bool:
@@ -314,6 +319,20 @@ class EarlierEvidence:
             for bearer in _list_bearers(doctor, self._records.site_key, run):
                 if bearer not in known:
                     new.setdefault(bearer)
+        return list(new)
+
+    def list_new_persons(self, doctors: Iterable[Doctor], run: str) -> list[Bearer]:
+        """Return who stands in the rows of a check with which name and staff number, as far as the ledger does not hold it yet.
+
+        No picture is tied to a person: a check only shows it.
+        """
+        known = set(map(_drop_picture, self._records.bearers))
+        new: dict[Bearer, None] = {}
+        for doctor in doctors:
+            for bearer in _list_bearers(doctor, self._records.site_key, run):
+                person = _drop_picture(bearer)
+                if person not in known:
+                    new.setdefault(person)
         return list(new)
 
 
@@ -391,6 +410,10 @@ def _list_bearers(doctor: Doctor, site_key: SiteKey, run: str) -> Iterator[Beare
         yield make_bearer(path=path, picture=doctor.picture.sha256, is_contested=is_given)
     for image in contested:
         yield make_bearer(path=site_key.digest(image.location), picture=image.sha256, is_contested=True)
+
+
+def _drop_picture(bearer: Bearer) -> Bearer:
+    return replace(bearer, path="", picture="", pixels="", is_contested=False)
 
 
 def _list_numbers_of_row(doctor: Doctor) -> set[str]:

@@ -36,7 +36,6 @@ class _Parts:
 
     @classmethod
     def of(cls, names: Iterable[str]) -> _Parts:
-        """Return the parts of a name in all its readings."""
         keys = [comparison_key(unicodedata.normalize("NFKC", name)) for name in names]
         words = {make_name_key(run) for key in keys for run in _HAN_RUN.findall(key)}
         tokens = frozenset(token for key in keys for token in _TOKEN.findall(key))
@@ -111,7 +110,6 @@ class FileTexts:
 
 
 def _list_places(word: str, name: str) -> Iterator[tuple[int, int]]:
-    """Yield where a name stands in a word."""
     start = word.find(name)
     while start >= 0:
         yield start, start + len(name)

@@ -184,7 +184,6 @@ def list_images(folder: Path | None) -> ImageListing:
 
 
 def index_images(listing: ImageListing) -> ImageIndex:
-    """Return the index of what was listed."""
     variants: dict[str, list[FileNameVariant]] = {}
     for candidate in listing.candidates:
         for variant in list_variants(candidate):

@@ -34,12 +34,10 @@ def make_problem(code: str, doctor: Doctor, **detail: str) -> Problem:
 
 
 def add_problem(doctor: Doctor, added: Problem) -> Doctor:
-    """Return the doctor with one problem more."""
     return replace(doctor, problems=(*doctor.problems, added))
 
 
 def explain_refused_entry(doctor: Doctor, entry: PictureEntry) -> Problem:
-    """Return the problem of an entry that is not accepted."""
     return make_problem("IMAGE_PATH_REJECTED", doctor, found=_show_entry(entry.text))
 
 

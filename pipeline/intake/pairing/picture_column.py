@@ -51,7 +51,6 @@ _NO_ENTRY = PictureEntry(None)
 
 
 def read_picture_entry(doctor: Doctor, index: ImageIndex) -> PictureEntry:
-    """Return the entry of a row."""
     text = read_entry_text(doctor)
     if text is None:
         return _NO_ENTRY

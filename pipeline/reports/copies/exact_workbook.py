@@ -132,7 +132,6 @@ def _leave_out(values: Mapping[str, str], addresses: Collection[str]) -> Mapping
 
 
 def _replace_cells(part: bytes, cells: Mapping[str, str]) -> bytes:
-    """Write the cells as the file has them."""
     replaced = 0
 
     def restore(written: re.Match[str]) -> str:

@@ -201,7 +201,6 @@ class _Looks:
         }
 
     def get_format(self, look: str, number_format: str = "@") -> Format:
-        """Return a format by the name of its look."""
         key = (look, number_format)
         if key not in self._formats:
             properties = {**self._properties[look], "num_format": number_format}
@@ -235,7 +234,6 @@ class _SheetWriter:
         self._lines_to_measure = 0
 
     def write(self) -> None:
-        """Write the sheet."""
         for number, cells, is_hidden in self._source.lines:
             if number > _MAX_ROW:
                 raise NotCopied(make_message("copy.no_room"))

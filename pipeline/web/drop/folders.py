@@ -231,7 +231,6 @@ class DropFolders:
             return True
 
     def _get_stored(self, file_id: str) -> StoredFile | None:
-        """Return a roster of the folders."""
         rosters = list_folder_content(self._site.config).rosters
         return next((roster for roster in rosters if roster.id == file_id), None)
 

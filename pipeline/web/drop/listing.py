@@ -137,7 +137,6 @@ def make_waiting_name(name: str) -> str:
 
 
 def list_waiting(folder: Path) -> Iterator[WaitingFile]:
-    """Yield the files of a folder that wait."""
     names: list[str] = []
     with suppress(OSError):
         names = sorted(name for name in os.listdir(folder) if name.startswith(".waiting-"))  # noqa: PTH208

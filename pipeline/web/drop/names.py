@@ -47,7 +47,6 @@ class DropRefused(Exception):
         self._detail = detail
 
     def render(self, language: str) -> str:
-        """Return the sentence in a language."""
         return render(str(self), language, **self._detail)
 
 
@@ -63,7 +62,6 @@ class CheckRefused(DropRefused):
         self._problem = problem
 
     def render(self, language: str) -> str:
-        """Return the sentence in a language."""
         return mask_text(render_problem(self._problem, language))
 
 
@@ -76,7 +74,6 @@ class DroppedName:
 
     @property
     def name(self) -> str:
-        """The name of the file."""
         return self.parts[-1]
 
     @property

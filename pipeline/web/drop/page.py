@@ -56,7 +56,6 @@ class DropPage:
         self._timer: asyncio.TimerHandle | None = None
 
     def list_routes(self) -> Iterator[Route]:
-        """Yield the routes."""
         yield Route("GET", "/drop", Role.LOOK, self._show)
         yield Route("GET", "/drop/now", Role.LOOK, self._renew)
         yield Route("GET", "/drop/picture/{waiting}/{side}", Role.CLERK, self._send_picture)

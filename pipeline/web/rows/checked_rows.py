@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.domain.fields import set_value
 from pipeline.domain.name_key import make_name_key
+from pipeline.domain.results_format import PLAN
 from pipeline.domain.roster import (
     CardType,
     Doctor,
@@ -34,10 +35,9 @@ from pipeline.domain.run import (
     get_shown_status,
     needs_fixing,
 )
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.records import RunRecord
 from pipeline.messages.catalogue import load_text
 from pipeline.messages.problems import load_problem
-from pipeline.reports.earlier_results import PLAN
 from pipeline.reports.records import PICTURES
 from pipeline.reports.write import FILES
 from pipeline.web.check_child import Checks
@@ -62,7 +62,6 @@ class CheckedPicture:
 
     @property
     def name(self) -> str:
-        """The name of its file."""
         return get_file_name(self.path)
 
     def resembles(self, row: CheckedRow) -> bool:
@@ -104,7 +103,6 @@ class CheckedRow:
 
     @property
     def status(self) -> ShownStatus:
-        """The status as people read it."""
         return get_shown_status(self.outcome)
 
     @property
@@ -140,7 +138,6 @@ class CheckedRow:
 
     @property
     def named_positions(self) -> Sequence[str]:
-        """The rows that its problems name."""
         named = (str(problem.detail.get(_OTHER, "")) for problem in self.outcome.problems)
         return [position for text in named for position in text.split(", ") if position]
 
@@ -156,7 +153,6 @@ class RowFilter:
     query: str = field(default="", repr=False)  # of a name, or a staff number
 
     def matches(self, row: CheckedRow) -> bool:
-        """Return whether a row is shown."""
         line = row.line
         if self.status and not self._matches_status(row):
             return False
@@ -205,7 +201,6 @@ class CheckedRows:
 
     @property
     def run(self) -> str:
-        """The id of the check."""
         return self.folder.name
 
     @cached_property
@@ -215,12 +210,10 @@ class CheckedRows:
 
     @cached_property
     def by_key(self) -> Mapping[str, CheckedRow]:
-        """Each row by its key."""
         return {row.key: row for row in self.rows}
 
     @cached_property
     def by_location(self) -> Mapping[str, CheckedRow]:
-        """Each row by its location."""
         return {row.location: row for row in self.rows}
 
     def get_same(self, stamp: object) -> CheckedRow:

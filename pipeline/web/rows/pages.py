@@ -53,7 +53,6 @@ class RowPages:
         self._saved: dict[str, str] = {}
 
     def list_routes(self) -> Iterator[Route]:
-        """Yield the routes."""
         yield Route("GET", "/rows", Role.LOOK, self._show)
         yield Route("POST", "/rows", Role.LOOK, self._filter)
         yield Route("GET", "/rows/state", Role.LOOK, self._show_state)

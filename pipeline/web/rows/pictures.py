@@ -46,7 +46,6 @@ class PicturePages:
         self._newest, self._rosters, self._pictures = newest, rosters, pictures
 
     def list_routes(self) -> Iterator[Route]:
-        """Yield the routes."""
         yield Route("GET", "/rows/pictures", Role.LOOK, self._show)
         yield Route("POST", "/rows/pictures", Role.LOOK, self._search)
         yield Route("GET", "/rows/pictures/{sha256}", Role.LOOK, self._send_picture)

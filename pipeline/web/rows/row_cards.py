@@ -271,7 +271,6 @@ class RowCards:
 
 
 def name_doctor(line: RowLine, presenter: Presenter) -> str:
-    """Return the name of a row's doctor."""
     return line.get(Field.NAME) or presenter.render("who.nameless")
 
 

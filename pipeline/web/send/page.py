@@ -12,7 +12,7 @@ from aiohttp import web
 
 from pipeline.clock import shown
 from pipeline.domain.run import PLAN_CHANGED, PLAN_GUARDS
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.records import RunRecord
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.operations.export import get_run_record, summarize_record
 from pipeline.reports.explanations import describe_recorded_halt
@@ -74,7 +74,6 @@ class SendPage:
         self._is_closing = False
 
     def list_routes(self) -> Iterator[Route]:
-        """Yield the routes."""
         yield Route("GET", PATH, Role.LOOK, self._show)
         yield Route("GET", f"{PATH}/now", Role.LOOK, self._renew)
         yield Route("GET", f"{PATH}/events", Role.LOOK, self._stream)

@@ -12,7 +12,7 @@ from pipeline.config.settings import Config
 from pipeline.domain.roster import Field
 from pipeline.domain.row_record import RowLine
 from pipeline.domain.run import RunPreview
-from pipeline.ledger.protocol import RunRecord
+from pipeline.ledger.records import RunRecord
 from pipeline.reports.records import read_preview
 from pipeline.web.check_child import COMMAND
 from pipeline.web.rows.checked_rows import CheckedRows, NewestRows
@@ -29,7 +29,6 @@ class ReadyRow:
 
     @property
     def name(self) -> str:
-        """The name of its doctor."""
         return self.doctor.get(Field.NAME) or ""
 
     @property

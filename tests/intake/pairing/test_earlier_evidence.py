@@ -86,7 +86,9 @@ def test_what_the_doctor_alone_bore_is_evidence(tmp_path, file):
 @pytest.mark.parametrize("key", [OTHER, ""])
 def test_what_another_doctor_bore_is_none(tmp_path, file, bearer, key):
     bearer = replace(bearer, key=key, digits="" if key else "other digits")
-    assert is_held(tmp_path, file, make_records(ZHANG, bearer), zhang(department="内科"))
+    records = make_records(ZHANG, bearer, acted_keys={OTHER})
+    is_correction = not key and (bearer.name, bearer.staff_no) == (ZHANG.name, ZHANG.staff_no)
+    assert is_held(tmp_path, file, records, zhang(department="内科")) is not is_correction
 
 
 def test_a_file_of_staff_number_and_name_is_another_doctors_only_if_that_one_bore_both(tmp_path):
@@ -208,7 +210,8 @@ def test_the_own_pixels_are_evidence_where_a_namesake_is_known(tmp_path):
 ])  # fmt: skip
 def test_an_entry_that_repeats_name_or_staff_number_is_no_better_evidence(tmp_path, file, entry):
     bearer = replace(LI, name="张伟", staff_no="1001")
-    assert is_held(tmp_path, file, make_records(ZHANG, bearer), zhang(picture=entry, department="内科"))
+    records = make_records(ZHANG, bearer, acted_keys={OTHER})
+    assert is_held(tmp_path, file, records, zhang(picture=entry, department="内科"))
     assert not is_held(tmp_path / "b", file, make_records(ZHANG, LI), zhang(picture=entry, department="内科"))
 
 
@@ -299,16 +302,20 @@ def test_a_row_whose_number_was_damaged_is_the_same_doctors(number):
     ({"digits": ""}, False),  # the number was blank, the staff number is the same
     ({"digits": "", "staff_no": "9", "mobile": "9"}, True),  # a namesake
     ({"digits": "", "staff_no": "9"}, False),  # the mobile is the same
-    ({"digits": "x", "mobile": ""}, True),  # another number
-    ({"digits": "x"}, False),  # corrected as a whole: name and mobile stayed
-    ({"key": "slip"}, False),
-    ({"key": "slip", "mobile": "9"}, True),
+    ({"digits": "x", "mobile": "", "staff_no": "9"}, True),  # another number
+    ({"digits": "x", "mobile": ""}, False),  # corrected as a whole: name and staff number stayed
+    ({"digits": "x", "staff_no": "9"}, False),  # the same by the mobile
+    ({"key": "slip", "staff_no": "9"}, False),
+    ({"key": "slip", "mobile": "9"}, False),
+    ({"key": "slip", "mobile": "9", "staff_no": "9"}, True),
+    ({"key": "acted", "staff_no": "9"}, False),  # of a person with a seal the mobile alone shows it
+    ({"key": "acted", "mobile": "9"}, True),
     ({"key": "slip", "name": "李娜"}, True),
 ])  # fmt: skip
 def test_an_earlier_row_of_another_or_no_number(tmp_path, earlier, held):
     bearer = replace(ZHANG, **{"key": "", **earlier})
     file = "1001.png" if bearer.name != "张伟" or bearer.staff_no == "1001" else "张伟.png"
-    assert is_held(tmp_path, file, make_records(bearer), zhang()) is held
+    assert is_held(tmp_path, file, make_records(bearer, acted_keys={"acted"}), zhang()) is held
 
 
 def test_a_number_that_another_doctor_had_is_no_correction(tmp_path):

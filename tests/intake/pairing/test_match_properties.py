@@ -204,7 +204,7 @@ def test_no_one_gets_a_file_named_after_another_person_or_in_another_department(
     """Judged by the file's path alone, apart from the code that pairs."""
     doctors = [replace(entry, key=f"k{entry.number}") for entry in doctors_of(people)]
     keys = {number(8): "k8", number(9): "k9"}
-    records = EvidenceRecords(EARLIER, ReadableKey(sign="", keys=keys))
+    records = EvidenceRecords(EARLIER, ReadableKey(sign="", keys=keys), acted_keys={"k8", "k9"})
     with tempfile.TemporaryDirectory() as folder:
         library = image_index.index_images(image_index.list_images(fill(Path(folder) / "a", content)))
         earlier = EarlierEvidence(records)

@@ -137,7 +137,6 @@ class _Table:
                 self._collapsed.update(range(first, self._described))
 
     def start_row(self, number: int, *, is_hidden: bool) -> None:
-        """Begin a row."""
         self.row, self._is_row_hidden = number, is_hidden
         self._cells, self._next = [], 0
         spans = self._spans

@@ -35,7 +35,6 @@ _DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,30})?")
 
 
 def parse_whole(text: str, limit: int) -> int | None:
-    """Return a number from 0 to the limit."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 9):
         return None
     number = int(text)
@@ -120,7 +119,6 @@ class Package:
                 yield chunk
 
     def read_tree(self, part: str) -> Element:
-        """Return a small part as an element tree."""
         size = self._get_member(part).file_size
         if size > MAX_TREE:
             finding, limit = f"{part}: {size / MEGABYTE:.0f} MB", f"{MAX_TREE // MEGABYTE} MB"

@@ -215,7 +215,6 @@ class PlacedPictures:
 
     @cached_property
     def _value_pictures(self) -> Sequence[PictureRef | None]:
-        """The picture that each rich value is."""
         structures = [
             (structure.get("t", ""), [key.get("n") for key in structure.iterfind("{*}k")])
             for structure in self._list_children("rdRichValueStructure", "s")

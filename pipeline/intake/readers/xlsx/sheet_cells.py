@@ -192,7 +192,6 @@ class SheetReader:
             raise make_damage_refusal("file.cell", cell=reference or self._row) from None
 
     def _get_string(self, position: int) -> str:
-        """Return a shared string."""
         if position < 0:
             raise IndexError
         return self._strings[position]
@@ -271,7 +270,6 @@ def read_shared_strings(package: Package, part: str) -> list[str]:
 
 
 def unescape_text(text: str) -> str:
-    """Return a text as it is meant."""
     return _ESCAPED.sub(lambda finding: chr(int(finding[1], 16)), text) if "_x" in text else text
 
 

@@ -270,7 +270,6 @@ class _OutlineReader:
 
 
 def is_results_package(package: Package) -> bool:
-    """Return whether a workbook is a results workbook of ours."""
     return _read_custom_properties(package).get(PROPERTY, "").strip() == PROPERTY_VALUE
 
 
