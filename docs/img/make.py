@@ -99,7 +99,7 @@ def get_program() -> str:
 
 
 def make_environment(folder: Path, language: str) -> dict[str, str]:
-    """Return the environment of the program, with a registry of ledgers of its own."""
+    """Return the environment of the program, with a state folder of its own."""
     return {
         **os.environ,
         "PYTHONPATH": str(HOUSE),

@@ -169,8 +169,7 @@ def _choose_person(
     from pipeline.operations.purge import plan_purge
     from pipeline.resolution.person_query import PersonFinder
 
-    out = config.resolve_path(config.out)
-    finder = PersonFinder(ledger, ledger.site_key, out, None, ledger.list_same_persons())
+    finder = PersonFinder(ledger, ledger.site_key, None, ledger.list_same_persons())
     words = query.split()
     timelines = finder.list_timelines([query]) or finder.list_timelines(words)
     if not timelines:

@@ -107,7 +107,7 @@ class Attempt:
 
     @property
     def is_live(self) -> bool:
-        """Whether no other create of the person may be sent beside it."""
+        """Whether it keeps every other create of the person from being sent."""
         return self.state in LIVE_STATES
 
     @property
@@ -182,7 +182,7 @@ class Person:
 
     @property
     def live(self) -> Sequence[Attempt]:
-        """The creates beside which no other one may be sent; more than one is a contradiction."""
+        """The creates that keep every other one from being sent; more than one is a contradiction."""
         return [attempt for attempt in self.attempts if attempt.is_live]
 
     @property

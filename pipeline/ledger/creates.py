@@ -264,7 +264,7 @@ def apply_adopted_seal(connection: Connection, event: Event) -> None:
 
 
 def contest_adopted_seal(connection: Connection, event: Event) -> None:
-    """Enter an adopted seal beside what contradicts it; the seal that the person has already is no second one."""
+    """Enter an adopted seal that contradicts what is known; the seal that the person has already is no second one."""
     args = event.args
     statement = "SELECT person FROM attempt WHERE lower(seal_id) = lower(?) AND state = 'sealed'"
     known = connection.execute(statement, (args["seal_id"],)).fetchone()

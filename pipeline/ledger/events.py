@@ -21,7 +21,7 @@ class Event:
 
     n: int  # one more than the greatest that its writer knew; two writers may give the same one
     id: str  # random, 32 hexadecimal digits
-    op: str = field(compare=False)  # name of the operation that enters it, see `pipeline.truth.operations`
+    op: str = field(compare=False)  # name of the operation that enters it, see `pipeline.ledger.operations`
     args: Mapping[str, Any] = field(compare=False, repr=False)
 
     @classmethod

@@ -266,7 +266,7 @@ class DoubleHold:
 class FileHold(DoubleHold):
     """The hold of a ledger in a file, so that neither another user nor a copied folder writes meanwhile.
 
-    One lock lies beside the ledger, the other in the state folder of the user, where the journals of all copies lie.
+    One lock lies next to the ledger, the other in the state folder of the user, where the journals of all copies lie.
     """
 
     def __init__(self, ledger: Path, lock_base: Path) -> None:

@@ -89,9 +89,8 @@ class Journals:
     site_key: SiteKey
     own: dict[str, JournalFile] = field(default_factory=dict)
     opened: Event | None = None  # by which this hold is known to other hosts; None: there were none
-    read_to: dict[str, LastLine] = field(
-        default_factory=dict
-    )  # how far the files in ``out`` were read, by host
+    # how far the files in ``out`` were read, by host
+    read_to: dict[str, LastLine] = field(default_factory=dict)
 
     def list_files(self, place_name: str) -> list[JournalFile]:
         """Return the files of all hosts in a place; raises OSError where it cannot be read."""

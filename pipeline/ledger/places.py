@@ -44,7 +44,7 @@ class Places:
 
     @property
     def lock_base(self) -> Path:
-        """The file beside which the tenant's lock lies."""
+        """The file next to which the tenant's lock lies."""
         return get_tenant_folder(self.state, self.tenant)
 
     def make_journals(self, site_key: SiteKey) -> Journals:
@@ -69,7 +69,7 @@ class Places:
         return [file for file in files if with_left or not file.name.startswith(LEFT)]
 
     def read_key(self, key_file: Path, *, check: str | None) -> bytes | None:
-        """Return the site key beside the ledger, else its copy, as it fits ``check``; None where there is neither.
+        """Return the site key next to the ledger, else its copy, as it fits ``check``; None where there is neither.
 
         Raises LedgerError where all are damaged, and where none fits.
         """

@@ -1,4 +1,4 @@
-"""What is entered in a ledger and read from it, beside people and their creates (`pipeline.domain.seals`)."""
+"""What is entered in a ledger and read from it, except people and their creates (`pipeline.domain.seals`)."""
 
 from __future__ import annotations
 

@@ -36,9 +36,8 @@ class Job:
     """A write that waits for its commit."""
 
     write: Write
-    answer: Sequence[
-        Operation
-    ] = ()  # what it enters, if that is kept although hold, place or database refuse it
+    # what it enters, if that is kept although hold, place or database refuse it
+    answer: Sequence[Operation] = ()
     future: Future[None] = field(default_factory=Future)
 
 

@@ -72,7 +72,7 @@ class Schedule:
 
     @property
     def state_home(self) -> str | None:
-        """The folder of state that this user has set: with another one, a run would have another registry of ledgers."""
+        """The folder of state that this user has set: with another one, a run would have another journal."""
         is_ours = os.name != "nt" and self.user == acting_user()
         return (os.environ.get("XDG_STATE_HOME") or None) if is_ours else None
 

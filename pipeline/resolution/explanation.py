@@ -95,8 +95,7 @@ def explain_people(
             ),
             None,
         )
-        out = config.resolve_path(config.out)
-        finder = PersonFinder(ledger, site_key, out, under_way, ledger.list_same_persons())
+        finder = PersonFinder(ledger, site_key, under_way, ledger.list_same_persons())
         whole_query = " ".join(words)
         timelines = finder.list_timelines(words) or finder.list_timelines([whole_query])
         timelines = timelines or finder.list_timelines_of_row(whole_query)

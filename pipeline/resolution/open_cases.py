@@ -91,8 +91,7 @@ class OpenCases:
         return lasts[0]
 
     def _make_finder(self) -> PersonFinder:
-        out = self.config.resolve_path(self.config.out)
-        return PersonFinder(self.ledger, self.site_key, out, None, self.ledger.list_same_persons())
+        return PersonFinder(self.ledger, self.site_key, None, self.ledger.list_same_persons())
 
     def withdraw(self, last: LastDecision, *, who: str, sure: bool = False, why: str | None = None) -> None:
         """Withdraw the last decision on a person. Raises UsageError where it cannot be withdrawn."""

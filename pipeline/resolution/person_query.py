@@ -18,7 +18,6 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.resolution.timeline import PersonTimeline, build_timeline
 
 MAX_SUGGESTIONS = 5
-ALL_RUNS = 10_000  # more than a ledger will ever hold
 _LAST_FOUR = 4
 # a number with zeros before it is a staff number
 _ADDRESS = re.compile(r"(?:(?P<file>.+)[:\uff1a])?(?P<row>[1-9][0-9]{0,6})")
@@ -44,7 +43,6 @@ class PersonFinder:
 
     ledger: Ledger
     site_key: SiteKey
-    out: Path  # where runs write by default
     run_under_way: str | None = None
     same_persons: Mapping[str, str] = field(default_factory=dict)  # key of a corrected number -> its person's
 

@@ -29,7 +29,7 @@ LedgerStore: TypeAlias = "FileStore | ServerStore"
 
 
 def get_demo_folder(config: Config) -> Path:
-    """Return the folder beside the ledger in which a `demo` keeps its journal: it leaves nothing in the user's."""
+    """Return the folder next to the ledger in which a `demo` keeps its journal: it leaves nothing in the user's."""
     return get_tenant_folder(config.resolve_ledger_file().parent.absolute(), config.tenant)
 
 

@@ -125,7 +125,7 @@ IDS = "app_id: x, operator_open_id: x, organization_open_id"
         (
             "a: {ledger: s/a.sqlite3}\n  b: {ledger: ./s/b.sqlite3}",
             "ledger",
-        ),  # the key lies beside it
+        ),  # the key lies next to it
         ("a: {out: o}\n  b: {out: x/../o}", "out"),
         ("a: {seals: s}\n  b: {seals: s/b}", "seals"),
         ("a: {roster: [r, t]}\n  b: {roster: t}", "roster"),

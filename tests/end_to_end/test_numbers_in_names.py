@@ -169,7 +169,7 @@ def test_a_folder_that_is_named_by_a_number_keeps_its_guards_after_a_move(hospit
 
 
 def test_a_retry_of_a_roster_that_was_named_asks_for_its_name(hospital, capsys):
-    """Neither another file of the same masked name is read, nor is a path shown that nobody can type."""
+    """Neither another file of the same masked name is read, nor is a path shown that cannot be typed."""
     folder = hospital.folder / "lists"
     folder.mkdir()
     path = folder / f"{number(1)}.xlsx"

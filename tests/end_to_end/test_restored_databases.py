@@ -1,4 +1,4 @@
-"""A database that is put back to an earlier state makes no doctor twice, and nobody types anything.
+"""A database that is put back to an earlier state makes no doctor twice, and no command has to be typed.
 
 The sandbox accepts equal seal names, so that nothing but this program refuses a second seal. A host is a state folder.
 """

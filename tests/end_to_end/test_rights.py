@@ -1,4 +1,4 @@
-"""Rights, a read-only disk, a full disk: one message with the path, the user and the cure, and nothing to rebuild."""
+"""Rights, a read-only disk, a full disk: one message with the path, the user and the cure."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def go(hospital, *arguments, language="en") -> tuple[int, str]:
     """Run the command line in a process that rights bind."""
     printed = hospital.folder / "printed"
     printed.unlink(missing_ok=True)
-    state_home = {"XDG_STATE_HOME": str(hospital.folder / "registry")}
+    state_home = {"XDG_STATE_HOME": str(hospital.folder / "home-state")}
     with Zygote(*BOUND) as zygote:
         ended = zygote.run(
             hospital, *arguments, language=language, output=str(printed), environment=state_home

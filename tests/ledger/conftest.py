@@ -50,7 +50,7 @@ def make_store(ledger_path: Path) -> Callable[..., FileStore]:
 
 @pytest.fixture
 def store(make_store: Callable[..., FileStore]) -> FileStore:
-    """The ledger, with its two places beside its folder: user and out/.ledger."""
+    """The ledger, with its two places next to its folder: user and out/.ledger."""
     return make_store()
 
 

@@ -109,9 +109,7 @@ class Hospital:
         default_factory=lambda: defaultdict(list)
     )  # key -> that were entered
     purged: list[str] = field(default_factory=list)  # names that are to stand nowhere
-    recorded: list[str] = field(
-        default_factory=list
-    )  # ids of decisions that a person was told to be recorded
+    recorded: list[str] = field(default_factory=list)  # ids of decisions that were reported as recorded
     counts: Counter = field(default_factory=Counter)
     backups: list[Path] = field(default_factory=list)
     share_backups: list[Path] = field(default_factory=list)
@@ -235,7 +233,7 @@ class Process:
         yield kind
 
     def _enter_decision(self, writer: LifeWriter, op: str, args: dict) -> bool:
-        """Enter a decision; return whether the person is told that it is recorded."""
+        """Enter a decision; return whether it is reported as recorded."""
         hospital = self.hospital
         kind = args.get("kind", op)
         hospital.counts[f"{kind} entered"] += 1
@@ -260,7 +258,7 @@ class Process:
             hospital.journaled[seal_id] = key
 
     def _withdraw(self, writer: LifeWriter, people: dict[str, Person]) -> None:
-        """Withdraw a decision: whether it counts is not known until a person is told."""
+        """Withdraw a decision: whether it counts is not known until that is reported."""
         hospital = self.hospital
         last = [one for one in list_last_decisions(self.connection, people) if one.can_be_withdrawn]
         if not last:
@@ -512,7 +510,7 @@ def damage(hospital: Hospital) -> None:
 
 
 def judge(hospital: Hospital) -> dict[str, list]:
-    """Open once more on every host, and compare the ledger with the service and with what people were told."""
+    """Open once more on every host, and compare the ledger with the service and with what was reported."""
     for host in range(hospital.hosts):
         process = Process(hospital, host)
         process._open()

@@ -1,4 +1,4 @@
-"""What a decision puts another thing in place of is kept beside it."""
+"""What a decision replaces is kept with it."""
 
 from dataclasses import replace
 

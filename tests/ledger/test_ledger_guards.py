@@ -52,7 +52,7 @@ def test_a_create_that_is_closed_leaves_room_and_cannot_become_live_again(raw):
 def test_a_seal_id_has_one_owner(raw, state):
     with pytest.raises(sqlite3.IntegrityError, match="one_owner"):
         raw(INSERT, "nobody", state, 0, "S1")
-    raw(INSERT, "nobody", "unknown", 0, "S1")  # as evidence it may stand beside another person's create
+    raw(INSERT, "nobody", "unknown", 0, "S1")  # as evidence it may equal that of another person's create
 
 
 def test_what_the_code_would_let_through_is_a_conflict_and_nothing_is_written(ledger, attempt, monkeypatch):

@@ -65,7 +65,7 @@ def refused(open_once, ledger_path):
 
 
 def test_all_files_of_a_ledger_are_their_owners_alone_whatever_the_umask(make_store, tmp_path):
-    """Also those that SQLite makes beside it, and those in the two places."""
+    """Also those that SQLite makes next to it, and those in the two places."""
     store = make_store()
     before = os.umask(0)
     try:

@@ -460,7 +460,7 @@ def test_a_key_that_lies_no_more_with_the_ledger_is_taken_from_the_state_folder(
 
 KEYS = {  # of the ledger, of the state folder: the right one, none, another one
     "none": (None, None),
-    "another beside the ledger": (bytes(32), None),
+    "another next to the ledger": (bytes(32), None),
     "another in the state folder": (None, bytes(32)),
     "two others": (bytes(32), bytes(31) + b"x"),
 }
@@ -494,13 +494,13 @@ def test_without_the_key_that_wrote_it_nothing_is_opened_and_nothing_made(
 
 
 @pytest.mark.parametrize("wrong", [bytes(32), b"", b"short"])
-@pytest.mark.parametrize("spoiled", ["beside the ledger", "in the state folder"])
+@pytest.mark.parametrize("spoiled", ["next to the ledger", "in the state folder"])
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_the_key_that_fits_is_put_in_the_place_of_a_wrong_one(store, run_over, spoiled, wrong, is_lost):
     run_over(store, "p1", "p2")
     before, secret = read_tables(store), key_path(store.path).read_bytes()
     files = [key_path(store.path), store.places.key_copy]
-    file = files[0] if spoiled == "beside the ledger" else files[1]
+    file = files[0] if spoiled == "next to the ledger" else files[1]
     file.write_bytes(wrong)
     former = file.with_name(f"{file.name}.damaged-1")
     former.write_bytes(b"an earlier one")
@@ -685,7 +685,7 @@ def test_a_create_whose_commit_was_refused_is_closed_in_the_journals(used, attem
 @pytest.mark.parametrize("is_lost", [False, True])
 @pytest.mark.parametrize("kind", DECISIONS)
 def test_a_decision_whose_commit_was_refused_never_counts(used, kind, is_lost, tmp_path):
-    """The person was told that it is not recorded. It can be made once more, and then it counts."""
+    """It was reported as not recorded. It can be made once more, and then it counts."""
     with hold_open(used) as ledger:
         before = ledger.read(dump_tables)
         with full_disk("ledger: before the commit"), pytest.raises(LedgerError, match="full"):
@@ -763,7 +763,7 @@ def test_every_write_is_proven_then_flushed_in_both_places_then_committed(
 
 
 class Warnings(list):
-    """What a reader is told."""
+    """The warnings of a reader."""
 
     def print_warning(self, error: EsignImportError) -> None:
         """Keep it."""

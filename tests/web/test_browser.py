@@ -343,7 +343,7 @@ def test_signing_in_by_password(hospital_with, chromium, quick_digests):
 
 
 def test_the_warning_of_a_ledger_that_is_behind_goes_with_the_next_part_of_a_page(hospital, shown):
-    """A run holds the ledger that was put back beside it; what stands on the page is renewed without loading it again."""
+    """A run holds the ledger, which was put back meanwhile; what stands on the page is renewed without loading it again."""
     hospital.seal_doctors(1)
     ledger = hospital.folder / "state" / "ledger.sqlite3"
     older = ledger.read_bytes()

@@ -245,7 +245,7 @@ BEHIND = "what is shown may not be the latest"
 
 @pytest.mark.parametrize("loss", ["put back", "removed"])
 def test_every_page_says_so_as_long_as_the_ledger_is_behind_its_journals(hospital, page, loss):
-    """A run holds the ledger that was put back beside it; when it has ended, the next page repairs the ledger and says no more."""
+    """A run holds the ledger, which was put back meanwhile; when it has ended, the next page repairs the ledger and says no more."""
     hospital.seal_doctors(1)
     config = Config.load(hospital.folder / "config.yaml", environment={})
     ledger = hospital.folder / "state" / "ledger.sqlite3"
