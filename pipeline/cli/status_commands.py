@@ -153,6 +153,7 @@ def _show_status(session: Session, max_age: float | None, count: int | None) -> 
     """Print everything; return the exit code, with ``max_age`` that of a fault of the last run."""
     from pipeline.resolution.ledger_status import get_run_fault, read_last_run, read_status
     from pipeline.workflow.hosts_factory import SummaryReader
+    from pipeline.workflow.tenant_ledger import is_all_on_one_machine, read_other_user
 
     config = session.require_ready_config()
     try:
@@ -173,6 +174,11 @@ def _show_status(session: Session, max_age: float | None, count: int | None) -> 
         return _report_without_ledger(session, config, ledger_status) or exit_code
     session.print_text("status_ledger", path=ledger_status.ledger, tenant=ledger_status.tenant)
     session.print_text("status_places", state=ledger_status.state_folder, share=ledger_status.share)
+    if is_all_on_one_machine(config):
+        session.print_text("status_one_machine")
+    if (other_user := read_other_user(config, session.clock)) is not None:
+        state = ledger_status.state_folder
+        session.print_text("status_other_user", Tone.NEEDS_PERSON, user=other_user, state=state)
     people = ledger_status.people
     if people.in_flight:
         session.print_text("status_in_flight", n=people.in_flight)

@@ -32,8 +32,7 @@ from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.esign.products import ESSBASIC
-from pipeline.ledger.disk import get_network_disk_kind, require_local_disk, require_rights
-from pipeline.ledger.lock import read_user_name
+from pipeline.ledger.disk import require_local_disk, require_rights
 from pipeline.ledger.maintenance import read_identity_if_any
 from pipeline.ledger.records import RunRecord
 from pipeline.ledger.tenant import get_service_environment
@@ -57,7 +56,12 @@ from pipeline.version import __version__
 from pipeline.workflow.hosts_factory import make_store
 from pipeline.workflow.recorded_runs import list_recorded_runs, read_last_recorded_run, select_later_run
 from pipeline.workflow.run_report import list_exposed_files
-from pipeline.workflow.tenant_ledger import check_ledger, open_ledger_for_check
+from pipeline.workflow.tenant_ledger import (
+    check_ledger,
+    is_all_on_one_machine,
+    open_ledger_for_check,
+    read_other_user,
+)
 
 PROGRAM_ERROR = 1  # exit code
 LOW_SPACE, NO_SPACE = 1 << 30, 100 << 20  # bytes that are free: warn, fault
@@ -256,26 +260,19 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
 
 
 def examine_places(config: Config, clock: Clock) -> Iterator[Finding]:
-    """Examine where the journals of the ledger lie: both on its machine go back together with it in a snapshot.
-
-    Seals of a sandbox are made again without harm.
-    """
+    """Examine where the journals of the ledger lie."""
     if config.api.placeholders:
         return
     places = make_store(config).places
-    other = None
     with suppress(EsignImportError), open_ledger_for_check(config, clock) as (ledger, _, is_behind):
-        if ledger is not None:
-            other = ledger.get_other_user(read_user_name())
-            if not is_behind:
-                yield make_ok_finding("ledger", "places", state=places.state, share=places.share)
-    if config.is_ledger_on_server:
-        return
-    if other is not None:
-        yield make_fault_finding("ledger", "other_user", "other_user.remedy", user=other, state=places.state)
-    folders = (places.state, places.share)
-    is_elsewhere = any(get_network_disk_kind(folder / "file") is not None for folder in folders)
-    if not is_elsewhere and get_service_environment(config.api.endpoint) != "sandbox":
+        if ledger is not None and not is_behind:
+            yield make_ok_finding("ledger", "places", state=places.state, share=places.share)
+    with suppress(EsignImportError):
+        if (other := read_other_user(config, clock)) is not None:
+            yield make_fault_finding(
+                "ledger", "other_user", "other_user.remedy", user=other, state=places.state
+            )
+    if is_all_on_one_machine(config):
         text, remedy = (make_message(f"doctor.{key}") for key in ("one_machine", "one_machine.remedy"))
         yield Finding("ledger", "note", text, remedy)
 

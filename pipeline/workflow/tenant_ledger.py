@@ -13,8 +13,11 @@ from pipeline.config.settings import Config
 from pipeline.domain.seals import Bearer
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import DiskTrouble, EsignImportError, LedgerError, Locked, UsageError
+from pipeline.ledger.disk import get_network_disk_kind
 from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.lock import read_user_name
+from pipeline.ledger.tenant import get_service_environment
 from pipeline.workflow.hosts_factory import LedgerStore, make_store
 
 if TYPE_CHECKING:
@@ -172,6 +175,28 @@ def load_ledger(config: Config, file: Path, clock: Clock) -> LoadedLedger:
     if isinstance(store, FileStore):
         raise UsageError("load.no_server", path=config.name_ledger())
     return store.load(file, now=clock.now())
+
+
+def read_other_user(config: Config, clock: Clock) -> str | None:
+    """Return another user who opened the ledger last: the journals of that user are in another state folder.
+
+    None on a server, which many hosts and users open.
+    """
+    if config.is_ledger_on_server:
+        return None
+    with open_configured_ledger(config, clock) as (ledger, _):
+        return ledger.get_other_user(read_user_name())
+
+
+def is_all_on_one_machine(config: Config) -> bool:
+    """Return whether a snapshot of this machine puts the ledger and both journals back together.
+
+    Seals of a sandbox are made again without harm.
+    """
+    if config.is_ledger_on_server or get_service_environment(config.api.endpoint) == "sandbox":
+        return False
+    places = make_store(config).places
+    return all(get_network_disk_kind(folder / "file") is None for folder in (places.state, places.share))
 
 
 def repair_if_behind(store: LedgerStore, clock: Clock, warnings: WarningOutput) -> bool:

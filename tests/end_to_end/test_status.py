@@ -396,3 +396,30 @@ def test_the_last_run_is_the_one_that_was_entered_last_whatever_its_clock(hospit
     capsys.readouterr()
     assert hospital.go("--json", "status") == 0
     assert json.loads(capsys.readouterr().out)["last_run"]["run"] == second.name
+
+
+@pytest.mark.parametrize("command", ["status", "doctor"])
+def test_a_ledger_that_another_user_opened_last_is_named(hospital, capsys, monkeypatch, command):
+    hospital.doctors(1)
+    monkeypatch.setenv("ESIGN_RUN_USER", "night")
+    assert hospital.go("run") == 0
+    monkeypatch.delenv("ESIGN_RUN_USER")
+    capsys.readouterr()
+    hospital.go(command)
+    assert "ser night opened the ledger last" in "".join(capsys.readouterr())
+    assert hospital.go("run") == 0
+    capsys.readouterr()
+    hospital.go(command)
+    assert "opened the ledger last" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("is_real", [False, True])
+def test_a_ledger_with_both_journals_on_one_machine_is_named(hospital, capsys, is_real):
+    """Not for a sandbox, whose seals are made again without harm."""
+    hospital.doctors(1)
+    if is_real:
+        hospital.configure(endpoint="https://essbasic.tencentcloudapi.com")
+    assert hospital.go("check") == 0
+    capsys.readouterr()
+    assert hospital.go("status") == 0
+    assert ("are on one machine" in "".join(capsys.readouterr())) is is_real
