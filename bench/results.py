@@ -63,7 +63,7 @@ def describe_machine() -> dict[str, Any]:
         "cpu": _read_processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": _read_memory(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",  # its build changes nothing
         "python": platform.python_version(),
         "libraries": {name: number for name in LIBRARIES if (number := _get_version(name))},
     }
