@@ -43,19 +43,18 @@ class Platform:
         (folder / first / "secrets").rename(folder / "secrets")
         (folder / "secrets" / "ledger__secret").write_text(SECRET)
         (folder / "secrets" / "ledger__secret").chmod(0o600)
-        profiles = "".join(
-            f"  {name}: {{api: {{organization_open_id: {ORGANIZATION.format(number=number)}}}}}\n"
-            for number, name in enumerate(sizes)
-        )
-        (folder / "config.yaml").write_text(
+        for number, name in enumerate(sizes):
+            own = f"api: {{organization_open_id: {ORGANIZATION.format(number=number)}}}\n"
+            (folder / name / "config.yaml").write_text(own)
+        (folder / "common.yaml").write_text(
             f"api: {{endpoint: '{url}', app_id: {SANDBOX.app_id}, operator_open_id: {SANDBOX.operator_open_id}}}\n"
-            f"limits: {{requests_per_second: {RATE}}}\nsecrets_dir: secrets\nledger: {self._database}\n"
-            f"workers: {{processes: {PROCESSES}}}\nprofiles:\n{profiles}"
+            f"limits: {{requests_per_second: {RATE}}}\nsecrets_dir: ../secrets\nledger: {self._database}\n"
+            f"workers: {{processes: {PROCESSES}}}\n"
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start the program; its output goes to output.log."""
-        config = ("--config", str(self.folder / "config.yaml"), "--lang", "en")
+        config = ("--config", str(self.folder), "--lang", "en")
         command = [sys.executable, "-m", "pipeline", *config, *arguments]
         with (self.folder / "output.log").open("ab") as output:
             variables = {**os.environ, "XDG_STATE_HOME": str(self.folder / "user")}

@@ -17,13 +17,8 @@ HEAD = """\
 # Replace every “…”. docs/en/configuration.md explains each key, the ids and the credentials; do not write secrets here.
 # 路径从本文件所在的文件夹算起。任何一项都可以用环境变量给出，如 ESIGN_IMPORT_API__APP_ID=…
 # Paths start at the folder of this file. Any key can be set in the environment: ESIGN_IMPORT_API__APP_ID=…
-"""
-FOOT = """\
-# profiles:
-#   几家医院，各家一个文件夹，见 docs/zh/several-hospitals.md：每家的名称，和与上面不同的配置项
-#   Several hospitals, see docs/en/several-hospitals.md: the name of each, with the keys in which it differs
-#   east:
-#     api: {organization_open_id: …, operator_open_id: …}
+# 几家医院各有一个文件夹和一份 config.yaml；共同的配置写在上一级的 common.yaml 里，见 docs/zh/several-hospitals.md
+# Several hospitals: a folder with a config.yaml each, and what they share in common.yaml above; see docs/en/several-hospitals.md
 """
 TITLES = {"zh": "| 配置项 | 默认 | 含义 |", "en": "| key | default | meaning |"}
 _TABLE = re.compile(r"(?<=<!-- keys -->\n).*?(?=<!-- end of keys -->)", re.DOTALL)
@@ -38,7 +33,7 @@ def list_defaults() -> dict[str, Any]:
 
 def render_sample() -> str:
     """Return the text of config.yaml, with every key."""
-    return HEAD + "\n".join(render_config(list_defaults(), ("zh", "en"))) + "\n" + FOOT
+    return HEAD + "\n".join(render_config(list_defaults(), ("zh", "en"))) + "\n"
 
 
 def page(language: str) -> Path:

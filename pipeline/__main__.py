@@ -15,10 +15,9 @@ import _thread  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
-from pathlib import Path  # noqa: E402
 from threading import Timer  # noqa: E402
 
-from pipeline.config.environment import choose_message_language  # noqa: E402
+from pipeline.config.environment import choose_message_language, get_named_configuration  # noqa: E402
 from pipeline.intake.readers.child import CHILD_ARGUMENT  # noqa: E402
 from pipeline.messages.areas import get_words  # noqa: E402
 
@@ -33,7 +32,8 @@ def main() -> None:
 
         read_roster_file(sys.argv[2])
         return
-    chosen = choose_message_language(sys.argv[1:], os.environ, default=Path("config.yaml"))
+    path = get_named_configuration(sys.argv[1:])
+    chosen = choose_message_language(sys.argv[1:], os.environ, path)
     last_line = get_words("interrupted")[chosen or "en"]
     end_at_interrupt(last_line)
     sys.unraisablehook = repeat_lost_interrupt

@@ -132,14 +132,13 @@ def require_known_keys(page):
             assert match[1] not in SECTIONS or span in KEYS, span
     for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
         values = YAML(typ="safe").load(block)
-        for hospital in (values, *values.pop("profiles", {}).values()):
-            keys = {
-                f"{name}.{inner}"
-                for name, value in hospital.items()
-                if name in SECTIONS and isinstance(value, dict)
-                for inner in value
-            }
-            assert (keys | hospital.keys()) - KEYS == set()
+        keys = {
+            f"{name}.{inner}"
+            for name, value in values.items()
+            if name in SECTIONS and isinstance(value, dict)
+            for inner in value
+        }
+        assert (keys | values.keys()) - KEYS == set()
 
 
 def test_each_code_exists():

@@ -108,8 +108,8 @@ def test_the_sample_configuration_holds_every_key_and_is_accepted():
     from pipeline.config.settings import Config
     from pipeline.config.yaml_loader import read_document
 
-    lines = read_document(REPOSITORY / "config.yaml").lines
-    assert [key for key in list_keys() if key not in lines] == []
+    positions = read_document(REPOSITORY / "config.yaml").positions
+    assert [key for key in list_keys() if key not in positions] == []
     assert Config.load(REPOSITORY / "config.yaml", environment={}).api.placeholders == (
         "api.app_id",
         "api.organization_open_id",

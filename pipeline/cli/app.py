@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ from click.shell_completion import shell_complete
 
 from pipeline.cli.autosign_commands import autosign_group
 from pipeline.cli.config_commands import config_group, init
-from pipeline.cli.context import DEFAULT_CONFIG, Session
+from pipeline.cli.context import Session
 from pipeline.cli.data_commands import export, purge
 from pipeline.cli.demo import demo, sandbox
 from pipeline.cli.doctor_commands import doctor
+from pipeline.cli.faults import report_error
 from pipeline.cli.help import (
     CommandGroup,
     CommandSection,
@@ -26,35 +26,18 @@ from pipeline.cli.help import (
 )
 from pipeline.cli.hosts_commands import enqueue, hosts_group, worker
 from pipeline.cli.ledger_commands import adopt, ledger_group
-from pipeline.cli.profiles import add_profiles
 from pipeline.cli.resolve_commands import resolve
 from pipeline.cli.run_commands import check, retry, run
 from pipeline.cli.schedule_commands import schedule_group
 from pipeline.cli.serve_commands import serve, user_group
 from pipeline.cli.status_commands import explain, status
-from pipeline.cli.streams import (
-    discard_output,
-    flush_streams,
-    get_narrow_encoding,
-    limit_to_console,
-    prepare_streams,
-    print_traceback,
-)
-from pipeline.cli.terminal import Tone
+from pipeline.cli.streams import flush_streams, get_narrow_encoding, limit_to_console, prepare_streams
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import environment
-from pipeline.domain.masking import mask_text
-from pipeline.errors import (
-    DiskTrouble,
-    EsignImportError,
-)
 from pipeline.support.interrupts import let_interrupts_through
 from pipeline.version import PROGRAM, __version__
 
-USAGE = 2
-INTERRUPTED = 130
 COMPLETION = "_ESIGN_IMPORT_COMPLETE"  # the variable by which a shell asks click for words
-HELP_OPTIONS = frozenset({"-h", "--help", "--version"})
 SECTIONS = (
     CommandSection("Every day", (init, check, run, retry, status)),
     CommandSection("Look up", (serve, explain, export)),
@@ -104,17 +87,17 @@ SHARED_OPTIONS: Sequence[click.Option] = (
         "--config",
         "config_path",
         type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Configuration (default: config.yaml in the current folder).",
+        metavar="FILE|FOLDER",
+        help="A hospital's configuration or folder, or a folder of several (default: config.yaml in the current folder).",
     ),
     _shared_option(
         "--profile",
         "profiles",
         multiple=True,
         metavar="NAME",
-        help="One hospital of profiles: in the configuration; may be repeated.",
+        help="One of several hospitals, by its folder's name; may be repeated.",
     ),
-    _shared_option("--all", "all_profiles", is_flag=True, help="Every hospital of the configuration."),
+    _shared_option("--all", "all_profiles", is_flag=True, help="Every hospital of the folder."),
     _shared_option("--lang", type=click.Choice(["zh", "en"]), help="Language of messages and results."),
     _shared_option(
         "-v", "--verbose", is_flag=True, help="Show more; include the traceback of a program error."
@@ -135,7 +118,8 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     """Run one command and return its exit code; each expected error is one sentence on stderr."""
     prepare_streams()
     os.environ.pop("SSLKEYLOGFILE", None)  # aiohttp opens it as soon as it is imported
-    chosen = environment.choose_message_language(arguments, os.environ, default=DEFAULT_CONFIG)
+    path = environment.get_named_configuration(arguments)
+    chosen = environment.choose_message_language(arguments, os.environ, path)
     set_language(cli, limit_to_console(chosen or "en"))
     session = Session(lang=chosen, clock=clock or SystemClock(), arguments=tuple(arguments))
     try:
@@ -153,74 +137,3 @@ def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
         return report_error(session, error)
     finally:
         flush_streams()
-
-
-def report_error(session: Session, error: BaseException) -> int:
-    """Print what happened, also with ``-q``, and the command that helps, where there is one; return the exit code.
-
-    Numbers are masked: the name of a picture or a roster may hold one.
-    """
-    if isinstance(error, click.ClickException):
-        return _report_usage(session, error)
-    if isinstance(error, BrokenPipeError) and HELP_OPTIONS & set(session.arguments):
-        discard_output(sys.stdout)  # the reader of click's help has seen enough
-        return 0
-    if isinstance(error, UnicodeError) and (encoding := sys.getfilesystemencoding()) != "utf-8":
-        session.print_failure(USAGE, session.render_sentence("locale", encoding=encoding))
-        session.alert("locale", Tone.FAULT, encoding=encoding)
-        return USAGE
-    if isinstance(error, OSError):
-        error = DiskTrouble.of(error)
-    if isinstance(error, EsignImportError):
-        return _report_fault(session, error)
-    if isinstance(error, KeyboardInterrupt | click.Abort):
-        session.print_failure(INTERRUPTED, session.render_sentence("interrupted"))
-        session.alert("interrupted")
-        return INTERRUPTED
-    session.print_failure(1, type(error).__name__)
-    session.alert("bug", Tone.FAULT, kind=type(error).__name__)
-    if session.verbose:
-        print_traceback(error)
-    _report_broken_run(session)
-    return 1
-
-
-def _report_fault(session: Session, error: EsignImportError) -> int:
-    """Print a fault and its command; one that an earlier hospital of the command had as well is not printed again."""
-    text = error.render(session.spoken)
-    session.print_failure(error.exit_code, text)
-    same = session.several.get_same_fault(text, session.hospital) if session.several else None
-    if same is not None and not session.broken_run[1]:
-        session.alert("profiles.same_fault", hospital=same)
-        return error.exit_code
-    session.print_error(error)
-    _report_broken_run(session)
-    if error.then:
-        session.suggest_command("next_run", *error.then)
-    return error.exit_code
-
-
-def _report_broken_run(session: Session) -> None:
-    """Print how many seals a run made before it broke."""
-    run, seals = session.broken_run
-    if seals:
-        session.alert("made", n=seals, run=run)
-
-
-def _report_usage(session: Session, error: click.ClickException) -> int:
-    """Print click's sentence about a wrong command line: how the command is used, where to read more, what is wrong."""
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        session.print_line(error.format_message())  # the whole help
-        return error.exit_code
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        session.print_line(error.ctx.get_usage())
-        session.alert("usage_help", None, command=f"{error.ctx.command_path} --help")
-    message = error.format_message()
-    session.as_json |= "--json" in session.arguments  # a word before it may have stopped the reading
-    session.print_failure(error.exit_code, message)
-    session.alert("misused", Tone.FAULT, message=mask_text(message))
-    return error.exit_code
-
-
-for _, command in list_all_commands(cli):
-    add_profiles(command, report_error)

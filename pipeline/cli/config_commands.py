@@ -69,9 +69,16 @@ def init(
 
     On a terminal it asks for what is not given as an option. Files that exist are left alone.
     """
+    from pipeline.config.hospitals import require_no_common_file
     from pipeline.config.named_paths import is_usual_app_id
     from pipeline.esign.products import ESSBASIC, PRODUCTS
-    from pipeline.operations.init_project import ProjectSettings, create_project, require_new_project
+    from pipeline.operations.init_project import (
+        ProjectSettings,
+        create_project,
+        list_missing_ids,
+        read_common_keys,
+        require_new_project,
+    )
 
     if folder.absolute() != Path.cwd():
         session.config_path = folder / "config.yaml"
@@ -81,13 +88,16 @@ def init(
     if chosen is None and is_interactive:
         chosen = _prompt_choice(session, "init.ask_environment", ENVIRONMENTS)
     chosen = chosen or "production"
+    if chosen == "sandbox":
+        require_no_common_file(folder / "config.yaml")
     if product is None and is_interactive and not is_sandbox:
         product = _prompt_choice(session, "init.ask_product", PRODUCT_CHOICES)
     product_used = PRODUCTS[product or ESSBASIC.name]
     ids = _read_ids(given, product_used)
-    if chosen != "sandbox" and is_interactive:
-        ids = {name: ids.get(name) or _prompt(session, f"init.ask_{name}") for name in product_used.ids}
-    ids = {name: value for name, value in ids.items() if value}
+    common = read_common_keys(folder)
+    common_ids = common.get("api") or {}
+    asked = list_missing_ids(product_used, ids, common_ids) if is_interactive and chosen != "sandbox" else ()
+    ids |= {name: answer for name in asked if (answer := _prompt(session, f"init.ask_{name}"))}
     language = session.language
     if is_interactive and not session.lang_given:
         language = _prompt_choice(session, "init.ask_language", {"zh": "zh", "en": "en"}, session.spoken)
@@ -96,7 +106,12 @@ def init(
     else:
         endpoint = product_used.endpoints[chosen].general
         settings = ProjectSettings(
-            product=product_used, environment=chosen, endpoint=endpoint, language=language, ids=ids
+            product=product_used,
+            environment=chosen,
+            endpoint=endpoint,
+            language=language,
+            ids=ids,
+            common=common,
         )
         template = create_project(folder, settings)
     session.print_json(
@@ -115,7 +130,9 @@ def init(
     app_id = ids.get("app_id", "")
     if app_id and not is_usual_app_id(app_id):
         session.alert("warning", text=make_message("config_odd_app_id", app_id=app_id))
-    _print_steps(session, folder, product_used, ids, template)
+    missing = list_missing_ids(product_used, ids, common_ids)
+    secrets = folder / (common.get("secrets_dir") or "secrets")
+    _print_steps(session, folder, missing, template, secrets)
     return 0
 
 
@@ -127,21 +144,21 @@ def _read_ids(given: Sequence[str], product: Product) -> dict[str, str]:
         if name not in product.ids:
             names = ", ".join(product.ids)
             raise UsageError("init.no_id", name=name, product=product.name, names=names)
-        ids[name] = value
+        if value:
+            ids[name] = value
     return ids
 
 
 def _print_steps(
-    session: Session, folder: Path, product: Product, ids: Mapping[str, str], template: Path
+    session: Session, folder: Path, missing: Sequence[str], template: Path, secrets: Path
 ) -> None:
-    """Print what is left to do before the first run."""
-    from pipeline.operations.init_project import CONFIG, SECRETS
+    """Print what is left to do before the first run; ``missing`` are ids."""
+    from pipeline.operations.init_project import SECRETS
 
-    id_file, key_file = (folder / "secrets" / name for name in SECRETS)
+    id_file, key_file = (secrets / name for name in SECRETS)
     session.inform("init.secrets", id_file=id_file, key_file=key_file)
-    missing = [f"api.{name}" for name in product.ids if name not in ids]
-    keys = session.render_sentence("separator.comma").join(missing)
-    session.inform("init.ids" if missing else "init.no_ids", path=folder / CONFIG, keys=keys)
+    keys = session.render_sentence("separator.comma").join(f"api.{name}" for name in missing)
+    session.inform("init.ids" if missing else "init.no_ids", path=folder / "config.yaml", keys=keys)
     session.inform("init.fill", inbox=folder / "inbox", seals=folder / "seals", template=template)
     session.suggest_command("init.next_check", "check")
 
@@ -174,10 +191,10 @@ def show(session: Session, *, schema: bool) -> int:
     """Print what counts: file, environment and defaults together."""
     from ruamel.yaml import YAML
 
-    from pipeline.config.settings import build_json_schema
+    from pipeline.config.settings import Config
 
     if schema:
-        session.print_data(json.dumps(build_json_schema(), ensure_ascii=False, indent=2))
+        session.print_data(json.dumps(Config.model_json_schema(), ensure_ascii=False, indent=2))
         return 0
     config = session.require_config()
     yaml = YAML()

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -23,46 +23,28 @@ from pipeline.cli.streams import (
 )
 from pipeline.cli.terminal import Tone, paint
 from pipeline.config import environment
+from pipeline.config.hospitals import list_hospitals
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.errors import ConfigError, DiskTrouble, EsignImportError, HookFailed, UsageError, reason_of
-from pipeline.messages.catalogue import render
+from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.support.interrupts import read_line
 from pipeline.support.terminal_text import join
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
     from pipeline.clock import Clock
-    from pipeline.config.settings import Config, ConfigFile
+    from pipeline.config.settings import Config
     from pipeline.domain.run import RunRequest
     from pipeline.esign.rate_limiter import Limiter
     from pipeline.reports.next_steps import NextStep
-    from pipeline.workflow.hosts_factory import SummaryReader
 
 DEFAULT_CONFIG = Path("config.yaml")
 OTHER_FILES = frozenset(
     {"config.not_text", "config.no_mapping", "config.too_large"}
 )  # faults of a file that is something else
+MAX_NAMES_SHOWN = 10  # of hospitals, in a message
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
-
-
-class SeveralHospitals:
-    """What the hospitals of one command line share: the limit of calls with its limiter, connections."""
-
-    def __init__(self, requests_per_second: float) -> None:
-        self.resources = ExitStack()  # closed after the last hospital
-        self.requests_per_second = requests_per_second  # the smallest that is configured for one of them
-        self.limiter: Limiter | None = None
-        self.summaries: SummaryReader | None = None
-        self._fault = ("", "")  # the last one that was printed, and its hospital
-
-    def get_same_fault(self, fault: str, hospital: str) -> str | None:
-        """Return the hospital before for which the same fault was printed, None where it was another one."""
-        known, first = self._fault
-        if fault == known:
-            return first
-        self._fault = (fault, hospital)
-        return None
 
 
 @dataclass(kw_only=True)
@@ -79,26 +61,17 @@ class Session:
     as_json: bool = False
     profiles: tuple[str, ...] = ()  # those of --profile
     all_profiles: bool = False
-    profile: str | None = None  # the hospital of this session; None: that of the top level
-    hospitals: Sequence[str | None] = (None,)  # those that the command line chooses
-    several: SeveralHospitals | None = None  # what it has in common with the others of this command line
+    hospital_file: Path | None = None  # the configuration of this hospital among several
+    is_one_of_several: bool = False
+    is_first: bool = True
     broken_run: tuple[str, int] = ("", 0)  # its id, and how many seals it made
     headless_streams: set[TextIO] = field(default_factory=set)  # that the heading has not been printed to
-    config_files: dict[Path | None, ConfigFile] = field(default_factory=dict)  # that were read
     log_path: Path | None = None  # log.jsonl of the run that is under way
     has_document: bool = False  # whether the JSON of this session was printed
-
-    def begin_hospital(self, profile: str | None, several: SeveralHospitals) -> Session:
-        """Return the session of one of several hospitals; what it prints first is a heading."""
-        return replace(
-            self,
-            profile=profile,
-            several=several,
-            broken_run=("", 0),
-            log_path=None,
-            has_document=False,
-            headless_streams={sys.stdout, sys.stderr},
-        )
+    # shared by the hospitals of one command line
+    configs: dict[Path | None, Config] = field(default_factory=dict)  # that were read, by their files
+    limiters: dict[float, Limiter] = field(default_factory=dict)  # of this process, by their limits
+    printed_faults: dict[str, str | None] = field(default_factory=dict)  # with the hospital of each
 
     @property
     def language(self) -> str:
@@ -128,7 +101,7 @@ class Session:
             return
         is_shared = sys.stdout.isatty() and sys.stderr.isatty()
         self.headless_streams -= {sys.stdout, sys.stderr} if is_shared else {stream}
-        print(f"\n== {self.render_sentence('profiles.heading', name=self.hospital)} ==", file=stream)
+        print(f"\n== {self.profile} ==", file=stream)
 
     def inform(self, key: str, tone: Tone | None = None, /, **details: object) -> None:
         """Print a message to stderr, unless ``-q``."""
@@ -256,38 +229,98 @@ class Session:
                 self.print_json(exit=exit_code, error=mask_text(text))
 
     def label_data(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the values of a JSON object with the profile they belong to, where one is chosen."""
-        return (
-            values if self.profile is None and self.several is None else {"profile": self.profile, **values}
-        )
+        """Return the values of a JSON object with the hospital they belong to, where one is chosen."""
+        return values if self.profile is None else {"profile": self.profile, **values}
+
+    # -- hospitals
 
     @property
-    def hospital(self) -> str:
-        """The name of this session's hospital among several."""
-        return self.name_hospital(self.profile)
+    def profile(self) -> str | None:
+        """The name of this session's hospital, where one is chosen."""
+        return self.profiles[0] if len(self.profiles) == 1 else None
 
-    def name_hospital(self, profile: str | None) -> str:
-        """Return a hospital as people read it; that of the top level has no name of its own."""
-        return profile or self.render_sentence("profiles.top")
+    def list_hospitals(self) -> Mapping[str, Path]:
+        """Return the configuration files of all hospitals by name; UsageError where there are none."""
+        path = self.config_path or DEFAULT_CONFIG
+        if self.config_path is not None:
+            from pipeline.config.named_paths import require_existing
+
+            require_existing(path)
+        hospitals = list_hospitals(path)
+        if not hospitals:
+            raise UsageError("no_hospitals", path=path)
+        return hospitals
+
+    def choose_hospitals(self, names: Sequence[str] = ()) -> Mapping[str, Path]:
+        """Return the configuration files of the chosen hospitals by name, ``names`` among them.
+
+        Raises UsageError where the choice is missing or cannot be met.
+        """
+        chosen = tuple(dict.fromkeys([*names, *self.profiles]))
+        if chosen and self.all_profiles:
+            raise UsageError("hospitals.both")
+        if (chosen or self.all_profiles) and not self.config_path and not DEFAULT_CONFIG.exists():
+            raise _make_missing_config()
+        hospitals = self.list_hospitals()
+        for name in chosen:
+            self._require_hospital(name, hospitals)
+        if len(hospitals) > 1 and not chosen and not self.all_profiles:
+            known = _join_hospitals(hospitals)
+            raise UsageError("hospitals.choose", path=self.config_path, known=known)
+        return {name: hospitals[name] for name in chosen or hospitals}
+
+    def _require_hospital(self, name: str, hospitals: Mapping[str, Path]) -> None:
+        """Raise UsageError for a hospital that is not there; one that is nearly it is suggested."""
+        if name in hospitals:
+            return
+        from pipeline.config.yaml_loader import suggest_name
+
+        path = self.config_path or DEFAULT_CONFIG
+        near, known = suggest_name(name, [*hospitals]), _join_hospitals(hospitals)
+        raise UsageError("hospitals.unknown", name=name, near=near, path=path, known=known)
+
+    def begin_hospitals(self) -> Sequence[Session]:
+        """Return a session for each chosen hospital; for the only one it is this session."""
+        chosen = self.choose_hospitals()
+        if len(chosen) == 1 and not self.all_profiles:
+            return [self]
+        return [
+            replace(
+                self,
+                lang=environment.choose_message_language(self.arguments, os.environ, file),
+                profiles=(name,),
+                all_profiles=False,
+                hospital_file=file,
+                is_one_of_several=True,
+                is_first=file == next(iter(chosen.values())),
+                headless_streams={sys.stdout, sys.stderr},
+            )
+            for name, file in chosen.items()
+        ]
 
     # -- configuration
 
     @property
     def config_name(self) -> Path:
-        """The file of the configuration."""
-        return self.config_path or DEFAULT_CONFIG
+        """The file of the configuration. Raises UsageError where several hospitals are chosen."""
+        if self.hospital_file is None:
+            chosen = self.choose_hospitals()
+            if len(chosen) > 1:
+                command = click.get_current_context().command_path.partition(" ")[2]
+                raise UsageError("hospitals.one_command", command=command)
+            (self.hospital_file,) = chosen.values()
+        return self.hospital_file
 
     def read_config_if_any(self) -> Config | None:
         """Return the configuration, or None where none is named and none lies in the current folder."""
-        if self.config_path:
-            _require_file(self.config_path)
-        return self.read_config(self.config_name) if self.config_path or DEFAULT_CONFIG.exists() else None
+        is_named = self.config_path or self.profiles or self.all_profiles
+        return self.read_config(self.config_name) if is_named or DEFAULT_CONFIG.exists() else None
 
     def require_config(self) -> Config:
         """Return the configuration; UsageError where there is none."""
         config = self.read_config_if_any()
         if config is None:
-            raise UsageError("no_config", folder=Path.cwd(), then=("init",))
+            raise _make_missing_config()
         return config
 
     def require_ready_config(self) -> Config:
@@ -298,27 +331,18 @@ class Session:
         require_ready(config, self.config_name)
         return config
 
-    def read_config(self, path: Path | None) -> Config:
-        """Return the configuration of this session's hospital."""
-        config = self.open_config_file(path).load(self.profile)
-        if self.several is None:
-            return config
-        rate = {"requests_per_second": self.several.requests_per_second}
-        limits = config.limits.model_copy(update=rate)
-        return config.model_copy(update={"limits": limits})
+    def read_config(self, file: Path | None) -> Config:
+        """Read the configuration of a hospital's file once; without a file, that of the defaults."""
+        from pipeline.config.settings import Config
 
-    def open_config_file(self, path: Path | None) -> ConfigFile:
-        """Read a configuration file once."""
-        from pipeline.config.settings import ConfigFile
-
-        if path not in self.config_files:
+        if file not in self.configs:
             try:
-                self.config_files[path] = ConfigFile(path, os.environ)
+                self.configs[file] = Config.load(file)
             except ConfigError as error:
-                if path is None or error.faults[0].key not in OTHER_FILES:
+                if file is None or error.faults[0].key not in OTHER_FILES:
                     raise
-                raise UsageError("config_is_another_file", path=path) from error
-        return self.config_files[path]
+                raise UsageError("config_is_another_file", path=error.faults[0].arguments["path"]) from error
+        return self.configs[file]
 
     # -- how the program is called
 
@@ -332,14 +356,17 @@ class Session:
         return join([*program, *config, *profile])
 
 
-def _require_file(path: Path) -> None:
-    """Raise UsageError for a configuration that is not there, or is a folder."""
-    from pipeline.config.named_paths import no_such_path
+def _make_missing_config() -> UsageError:
+    return UsageError("no_config", folder=Path.cwd(), then=("init",))
 
-    if not path.exists():
-        raise no_such_path(path)
-    if path.is_dir():
-        raise UsageError("config_is_a_folder", path=path)
+
+def _join_hospitals(hospitals: Mapping[str, Path]) -> Message:
+    """Return the names of hospitals for a message, of many the first ones."""
+    names = [*hospitals]
+    shown = join_messages(names[:MAX_NAMES_SHOWN])
+    if len(names) <= MAX_NAMES_SHOWN:
+        return shown
+    return make_message("hospitals.more", names=shown, n=len(names) - MAX_NAMES_SHOWN)
 
 
 def read_answer(question: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from pipeline.cli.context import Session
+from pipeline.cli.hospitals import for_each_hospital
 from pipeline.config.environment import restore_argument
 from pipeline.errors import UsageError
 
@@ -40,6 +41,7 @@ Format = Literal["xlsx", "csv", "json"]
 )
 @click.option("--leavers", is_flag=True, help="Only seals of doctors who are no longer in the rosters.")
 @click.pass_obj
+@for_each_hospital("out", "run_id")
 def export(
     session: Session, *, form: Format | None, out: Path | None, run_id: str | None, leavers: bool
 ) -> int:
@@ -56,6 +58,8 @@ def export(
 
     config = session.require_ready_config()
     chosen = _choose_format(session, form, out)
+    if chosen == "csv" and session.is_one_of_several:
+        raise UsageError("hospitals.one_option", option="--csv")
     seals = collect_seals(config, session.clock, run=run_id, leavers=leavers, warnings=session)
     presenter = Presenter(session.language)
     path: Path | None

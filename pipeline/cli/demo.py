@@ -41,6 +41,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
     from pipeline.config.environment import variable_name
+    from pipeline.config.hospitals import require_no_common_file
     from pipeline.config.named_paths import require_results_folder
     from pipeline.config.settings import Config
     from pipeline.domain.results_format import COPIES, WORKBOOK
@@ -53,6 +54,7 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
 
     folder = out or Path("demo")
     require_results_folder(folder)
+    require_no_common_file(folder / "config.yaml")
     session.config_path = folder / "config.yaml"
     if not session.config_path.exists():
         create_sandbox_project(folder, ESSBASIC, session.language)
@@ -105,6 +107,7 @@ def create_sandbox_project(folder: Path, product: Product, language: str) -> Pat
         language=language,
         ids={name: getattr(tenant, name) for name in product.ids},
         secrets=(tenant.secret_id, tenant.secret_key),
+        common={},
     )
     template = create_project(folder, settings)
     sample = get_sample_folder()
@@ -200,7 +203,8 @@ async def _serve(
         raise UsageError("port_failed", port=port, why=reason_of(error), then=then) from error
     try:
         if configs:
-            session.inform("sandbox_of", url=server.url, path=session.config_name.absolute())
+            path = (session.config_path or DEFAULT_CONFIG).absolute()
+            session.inform("sandbox_of", url=server.url, path=path)
         else:
             session.inform(
                 "sandbox_at",
@@ -219,16 +223,12 @@ async def _serve(
 
 def _list_local_configs(session: Session) -> Sequence[Config]:
     """Return the hospitals of the configuration whose service is one address of this machine, without TLS."""
-    from pipeline.config.named_paths import require_existing
     from pipeline.ledger.tenant import get_service_environment
 
-    if session.config_path is not None:
-        require_existing(session.config_path)
-    elif not DEFAULT_CONFIG.exists():
+    if session.config_path is None and not DEFAULT_CONFIG.exists():
         return []
-    file = session.open_config_file(session.config_name)
     local = []
-    for config in map(file.load, file.list_hospitals()):
+    for config in map(session.read_config, session.list_hospitals().values()):
         endpoint = config.api.endpoint
         if get_service_environment(endpoint) == "sandbox" and endpoint.startswith("http:"):
             local.append(config)

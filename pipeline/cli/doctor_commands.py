@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.context import Session
+from pipeline.cli.hospitals import for_each_hospital
 from pipeline.cli.streams import print_traceback
 from pipeline.cli.terminal import Tone
 from pipeline.errors import ConfigError
@@ -26,6 +27,7 @@ INDENTS = {"zh": " " * 7, "en": " " * 10}  # of the further lines of a finding
     "--send-test", is_flag=True, help="Also send a test message to every channel, and a ping to the monitor."
 )
 @click.pass_obj
+@for_each_hospital()
 def doctor(session: Session, *, offline: bool, send_test: bool) -> int:
     """Examine configuration, network, credentials, ledger and last run.
 
@@ -47,7 +49,7 @@ def doctor(session: Session, *, offline: bool, send_test: bool) -> int:
         examined = examine_installation(
             config, session.config_name, session.clock, os.environ, is_offline=offline
         )
-        is_first = session.profile == session.hospitals[0]  # the alarm is of all hospitals
+        is_first = session.is_first  # the alarm is of all hospitals
         sent = (
             send_test_messages(config, os.environ, session.spoken, with_alarm=is_first) if send_test else ()
         )

@@ -16,9 +16,9 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
-from pipeline.cli.profiles import choose_hospitals
 from pipeline.clock import shown, stamp
-from pipeline.errors import ConfigError, EsignImportError, LedgerError, Locked, UsageError
+from pipeline.config.hospitals import CONFIG, get_folder
+from pipeline.errors import EsignImportError, LedgerError, Locked, UsageError
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
@@ -55,30 +55,24 @@ def worker(session: Session) -> int:
     It runs until Ctrl-C or SIGTERM, on which the runs stop after the requests in progress. The hospitals' ledgers lie in one
     PostgreSQL database; each host has the same configuration and reaches the rosters.
     """
-    if session.profiles:
-        raise UsageError("jobs.every_hospital")
-    config, address = _open_queue_configuration(session)
+    config, address = _open_queue_configuration(session, is_for_all=True)
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.queue import run_in_loop
     from pipeline.hosts.worker import HospitalWorker
     from pipeline.operations.hospitals_alarm import read_alarm_channels
     from pipeline.operations.metrics import render_worker_metrics
 
-    def list_hospitals() -> Sequence[Hospital]:
-        return _read_hospitals(
-            session, session.open_config_file(session.config_name).list_hospitals(), address
-        )
-
     secret = read_ledger_secret(config, os.environ)
     log = WorkerLog(session)
-    known = list_hospitals()
+    files = session.list_hospitals()
+    known = _read_hospitals(session, files, address)
 
     def list_hospitals_again() -> Sequence[Hospital]:
         """Read the configuration again; while it has faults, the hospitals stay those of before."""
         nonlocal known
-        session.config_files.clear()
+        session.configs.clear()
         try:
-            known = list_hospitals()
+            known = _read_hospitals(session, session.list_hospitals(), address)
         except UsageError as error:
             log.report_error(error)
         return known
@@ -91,7 +85,7 @@ def worker(session: Session) -> int:
         address,
         secret,
         config.workers,
-        config_path=session.config_name.absolute(),
+        folder=get_folder(next(iter(files.values()))).parent.absolute(),
         list_hospitals=list_hospitals_again,
         make_metrics=make_metrics,
         send_alarm=send_alarm,
@@ -116,11 +110,11 @@ def _make_alarm(
     for channel in channels:
         name_channel(channel)
     age = config.workers.alarm_age
-    alarm = HospitalsAlarm(channels, config.notify.name or PROGRAM, age, session.language)
+    alarm = HospitalsAlarm(channels, PROGRAM, age, session.language)
 
     def send_alarm(stored: str | None, ends: list[LastEnd]) -> str:
         faults = {
-            session.name_hospital(end.hospital): fault
+            end.hospital: fault
             for end in ends
             if (fault := get_hospital_fault(end, parse_duration(age))) is not None
         }
@@ -138,14 +132,14 @@ def _make_alarm(
 def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
     """Queue hospitals for the workers now, not at the usual time.
 
-    HOSPITAL is a profile; --all means every one. One that is queued or running already is left alone.
+    HOSPITAL is a folder's name; --all means every one. One that is queued or running already is left alone.
     """
     config, address = _open_queue_configuration(session)
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.daily_jobs import compute_day, enqueue_hospitals
     from pipeline.hosts.queue import JobConnector, run_in_loop
 
-    hospitals = _read_hospitals(session, choose_hospitals(session, "enqueue", names), address)
+    hospitals = _read_hospitals(session, session.choose_hospitals(names), address)
     secret = read_ledger_secret(config, os.environ)
     day, _ = compute_day(session.clock.now(), config.workers.start)
     queued: dict[str, bool] = {}
@@ -155,12 +149,12 @@ def enqueue(session: Session, *, names: tuple[str, ...]) -> int:
         async for hospital, is_queued, is_paused in enqueue_hospitals(connector, hospitals, day):
             queued[hospital] = is_queued
             key = "enqueue.paused" if is_paused else "enqueue.queued" if is_queued else "enqueue.present"
-            session.print_text(key, hospital=session.name_hospital(hospital), day=day)
+            session.print_text(key, hospital=hospital, day=day)
 
     run_in_loop(enqueue_all())
     session.print_json(day=str(day), queued=queued)
     several = ["--all"] if len(queued) > 1 else []
-    options = several or [word for name in queued if name for word in ("--profile", name)]
+    options = several or [word for name in queued for word in ("--profile", name)]
     session.suggest_command("enqueue.next", "status", *options)
     return 0
 
@@ -177,9 +171,7 @@ def show_status(session: Session) -> int:
 
     It covers all hosts and hospitals of the database. How the last run of each hospital ended: `status --all`.
     """
-    if session.profiles:
-        raise UsageError("hosts_status.every_hospital")
-    config, address = _open_queue_configuration(session)
+    config, address = _open_queue_configuration(session, is_for_all=True)
     from pipeline.cli.hosts_status import print_overview
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.overview import read_overview
@@ -203,18 +195,14 @@ def show_status(session: Session) -> int:
 def cancel(session: Session, *, names: tuple[str, ...]) -> int:
     """Cancel the queued and running jobs of hospitals.
 
-    A run in progress ends after the requests in progress, on whichever host it is. It is not tried again; `enqueue` queues it anew. HOSPITAL is a profile; --all means every one.
+    A run in progress ends after the requests in progress, on whichever host it is. It is not tried again; `enqueue` queues it anew. HOSPITAL is a folder's name; --all means every one.
     """
-    cancelled = _do_for_each(
-        session, "hosts cancel", names, lambda control, hospital: control.cancel(hospital)
-    )
+    cancelled = _do_for_each(session, names, lambda control, hospital: control.cancel(hospital))
     for hospital, jobs in cancelled.items():
         for job in jobs:
-            session.print_text(
-                f"hosts.cancelled_{job.was}", hospital=session.name_hospital(hospital), day=job.day
-            )
+            session.print_text(f"hosts.cancelled_{job.was}", hospital=hospital, day=job.day)
         if not jobs:
-            session.print_text("hosts.nothing_to_cancel", hospital=session.name_hospital(hospital))
+            session.print_text("hosts.nothing_to_cancel", hospital=hospital)
     session.print_json(
         cancelled={
             hospital: [{"day": str(job.day), "was": job.was} for job in jobs]
@@ -234,12 +222,12 @@ def cancel(session: Session, *, names: tuple[str, ...]) -> int:
 def pause(session: Session, *, names: tuple[str, ...]) -> int:
     """Keep the jobs of hospitals in the queue until `hosts resume`.
 
-    A run in progress goes on. HOSPITAL is a profile; --all means every one.
+    A run in progress goes on. HOSPITAL is a folder's name; --all means every one.
     """
-    paused = _do_for_each(session, "hosts pause", names, lambda control, hospital: control.pause(hospital))
+    paused = _do_for_each(session, names, lambda control, hospital: control.pause(hospital))
     for hospital, is_changed in paused.items():
         key = "hosts.paused" if is_changed else "hosts.paused_before"
-        session.print_text(key, hospital=session.name_hospital(hospital))
+        session.print_text(key, hospital=hospital)
     session.print_json(paused=paused)
     session.suggest_command("hosts.next_resume", "hosts", "resume", *_name_again(session, paused))
     return 0
@@ -251,18 +239,18 @@ def pause(session: Session, *, names: tuple[str, ...]) -> int:
 def resume(session: Session, *, names: tuple[str, ...]) -> int:
     """Let the jobs of paused hospitals go again.
 
-    Of several days that were queued meanwhile, the last one is run. HOSPITAL is a profile; --all means every one.
+    Of several days that were queued meanwhile, the last one is run. HOSPITAL is a folder's name; --all means every one.
     """
-    resumed = _do_for_each(session, "hosts resume", names, lambda control, hospital: control.resume(hospital))
+    resumed = _do_for_each(session, names, lambda control, hospital: control.resume(hospital))
     for hospital, jobs in resumed.items():
         key = "hosts.not_paused" if jobs is None else "hosts.resumed" if jobs else "hosts.resumed_without_job"
-        session.print_text(key, hospital=session.name_hospital(hospital))
+        session.print_text(key, hospital=hospital)
     session.print_json(resumed={hospital: jobs is not None for hospital, jobs in resumed.items()})
     without_job = [hospital for hospital, jobs in resumed.items() if jobs == 0]
     if len(without_job) == len(resumed):
         session.suggest_command("hosts.next_run", "enqueue", *_name_again(session, without_job))
     elif without_job:
-        session.suggest_command("hosts.next_run", "enqueue", *filter(None, without_job))
+        session.suggest_command("hosts.next_run", "enqueue", *without_job)
     else:
         session.suggest_command("hosts.next_status", "hosts", "status")
     return 0
@@ -285,9 +273,7 @@ def rotate_secret(session: Session, *, former_file: Path) -> int:
 
     A hospital whose run is in progress is left for later, and an interrupted command is typed again: it goes on where it ended.
     """
-    if session.profiles:
-        raise UsageError("rotation.every_hospital")
-    config, address = _open_queue_configuration(session)
+    config, address = _open_queue_configuration(session, is_for_all=True)
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.secret_rotation import KeyState, SecretRotation
 
@@ -319,17 +305,14 @@ def rotate_secret(session: Session, *, former_file: Path) -> int:
 
 def _name_again(session: Session, hospitals: Iterable[str]) -> Sequence[str]:
     """Return the words by which another command means the same hospitals."""
-    return ["--all"] if session.all_profiles else [*filter(None, hospitals)]
+    return ["--all"] if session.all_profiles else [*hospitals]
 
 
 def _do_for_each(
-    session: Session, command: str, names: Sequence[str], act: Callable[[JobControl, str], Awaitable[T]]
+    session: Session, names: Sequence[str], act: Callable[[JobControl, str], Awaitable[T]]
 ) -> dict[str, T]:
-    """Do something with the jobs of each chosen hospital; return what came of it.
-
-    The name of the hospital of the configuration's top level is empty.
-    """
-    hospitals = [profile or "" for profile in choose_hospitals(session, command, names)]
+    """Do something with the jobs of each chosen hospital; return what came of it."""
+    hospitals = session.choose_hospitals(names)
     config, address = _open_queue_configuration(session)
     from pipeline.config.named_paths import read_ledger_secret
     from pipeline.hosts.job_control import JobControl
@@ -364,22 +347,25 @@ def _read_secret(file: Path) -> str:
 
 def _name_tenants(session: Session) -> dict[str, str]:
     """Return the hospitals of the configuration by their tenants; those whose configuration has faults are missing."""
-    file = session.open_config_file(session.config_name)
     names = {}
-    for profile in file.list_hospitals():
-        with suppress(ConfigError):
-            names[file.load(profile).tenant] = session.name_hospital(profile)
+    for name, file in session.list_hospitals().items():
+        with suppress(UsageError):
+            names[session.read_config(file).tenant] = name
     return names
 
 
-def _open_queue_configuration(session: Session) -> tuple[Config, ServerAddress]:
-    """Return the configuration's top level, and the address of the queue's database.
+def _open_queue_configuration(session: Session, *, is_for_all: bool = False) -> tuple[Config, ServerAddress]:
+    """Return the configuration of the first hospital that has no faults, and the address of the queue's database.
 
-    Raises UsageError where the extra is not installed, or where the ledger is not on a server.
+    Raises UsageError where the extra is not installed, or where the ledger is not on a server; with ``is_for_all``, where
+    one hospital is chosen.
     """
     from pipeline.config.named_paths import read_server_address
 
-    config = session.require_config()
+    if is_for_all and session.profiles:
+        command = click.get_current_context().command_path.partition(" ")[2]
+        raise UsageError("hospitals.every", command=command)
+    config = _read_first_config(session)
     address = read_server_address(config, os.environ)
     if address is None:
         then = ("schedule", "install", "--help")
@@ -394,33 +380,42 @@ def _open_queue_configuration(session: Session) -> tuple[Config, ServerAddress]:
     return config, address
 
 
-def _read_hospitals(
-    session: Session, profiles: Sequence[str | None], address: ServerAddress
-) -> list[Hospital]:
+def _read_first_config(session: Session) -> Config:
+    """Return the configuration of the first hospital that has no faults; the fault of the last where each has one."""
+    *files, last = session.list_hospitals().values()
+    for file in files:
+        with suppress(UsageError):
+            return session.read_config(file)
+    return session.read_config(last)
+
+
+def _read_hospitals(session: Session, files: Mapping[str, Path], address: ServerAddress) -> list[Hospital]:
     """Return hospitals as the queue needs them. One whose configuration has faults is queued: its run reports them.
 
-    Raises UsageError for a hospital whose ledger is in another database.
+    Raises UsageError where hospitals do not fit together: another database, other workers, something of another one's.
     """
+    from pipeline.config.separate_hospitals import require_separate_hospitals
     from pipeline.config.values import parse_age
     from pipeline.hosts.daily_jobs import KEEP_DAYS, Hospital
 
-    file = session.open_config_file(session.config_name)
-    hospitals = []
-    for profile in profiles:
-        rosters: Sequence[Path] = ()
-        age = None
-        with suppress(ConfigError):
-            config = file.load(profile)
-            if str(config.ledger) != str(address):
-                raise UsageError(
-                    "jobs.other_database",
-                    hospital=session.name_hospital(profile),
-                    ledger=config.name_ledger(),
-                    queue=address,
-                )
-            rosters = [config.resolve_path(path) for path in config.roster]
-            age = parse_age(config.retention.runs or "")
-        hospitals.append(Hospital(profile or "", rosters, round(age / DAY) if age else KEEP_DAYS))
+    configs: dict[str, Config] = {}
+    for name, file in files.items():
+        if file.name != CONFIG:
+            raise UsageError("jobs.no_folder", file=file)
+        with suppress(UsageError):
+            configs[name] = session.read_config(file)
+    hospitals = [Hospital(name, (), KEEP_DAYS) for name in files if name not in configs]
+    for name, config in configs.items():
+        if str(config.ledger) != str(address):
+            ledger = config.name_ledger()
+            raise UsageError("jobs.other_database", hospital=name, ledger=ledger, queue=address)
+        first = next(iter(configs))
+        if config.workers != configs[first].workers:
+            raise UsageError("jobs.other_workers", hospital=name, first=first)
+        rosters = [config.resolve_path(path) for path in config.roster]
+        age = parse_age(config.retention.runs or "")
+        hospitals.append(Hospital(name, rosters, round(age / DAY) if age else KEEP_DAYS))
+    require_separate_hospitals(configs)
     return hospitals
 
 
@@ -433,10 +428,8 @@ class WorkerLog:
 
     def report(self, key: str, **values: object) -> None:
         """Print a message; what is no trouble is left out with ``-q``."""
-        hospital = values.get("hospital")
-        if hospital is not None:
-            hospital = values["hospital"] = self._session.name_hospital(str(hospital))
-        self._print_line(key, self._session.render_sentence(key, **values), hospital, is_urgent=key in URGENT)
+        text = self._session.render_sentence(key, **values)
+        self._print_line(key, text, values.get("hospital"), is_urgent=key in URGENT)
 
     def report_error(self, error: EsignImportError) -> None:
         """Print what is no reason for the worker to end."""

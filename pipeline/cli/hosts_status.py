@@ -82,7 +82,7 @@ def _print_job(session: Session, job: OpenJob) -> None:
     is_orphan = job.state in {"running", "ending"} and job.host is None
     session.print_text(
         "hosts_status.job_left" if is_orphan else f"hosts_status.job_{job.state}",
-        hospital=session.name_hospital(job.hospital),
+        hospital=job.hospital,
         host=job.host,
         since=_show_moment(job.since),
         next_try=_show_moment(job.next_try),
@@ -94,7 +94,7 @@ def _print_job(session: Session, job: OpenJob) -> None:
 def _print_paused(session: Session, paused: PausedHospital, *, has_job: bool) -> None:
     session.print_text(
         "hosts_status.paused_job" if has_job else "hosts_status.paused",
-        hospital=session.name_hospital(paused.hospital),
+        hospital=paused.hospital,
         by=paused.by,
         since=_show_moment(paused.since),
     )

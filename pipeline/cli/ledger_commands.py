@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
+from pipeline.cli.hospitals import for_each_hospital
 from pipeline.cli.terminal import Tone
 from pipeline.errors import UsageError
 from pipeline.support.terminal_text import quote
@@ -91,6 +92,7 @@ def restore(session: Session, *, file: Path) -> int:
 
 @ledger_group.command()
 @click.pass_obj
+@for_each_hospital()
 def check(session: Session) -> int:
     """Prove the ledger and its journals; exit 74 if they disagree."""
     from pipeline.workflow.tenant_ledger import check_ledger

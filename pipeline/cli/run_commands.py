@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.context import Session, warn_of_pictures
+from pipeline.cli.hospitals import for_each_hospital
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
 from pipeline.messages.catalogue import make_message
@@ -30,6 +31,7 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask before sending
 @seals_option
 @out_option
 @click.pass_obj
+@for_each_hospital("rosters", "seals", "out")
 def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, out: Path | None) -> int:
     """Read, pair, validate and plan; send nothing."""
     enable_progress_file(os.environ, steps=True)
@@ -130,6 +132,7 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
 @yes_option
 @click.option("--accept-guards", is_flag=True, help="Run even if a safety check would stop it.")
 @click.pass_obj
+@for_each_hospital("rosters", "seals", "out", "checked", "accept_guards")
 def run(session: Session, /, *, out: Path | None, yes: bool, **options: Any) -> int:
     """Create the seals that are missing; safe to repeat."""
     enable_progress_file(os.environ)

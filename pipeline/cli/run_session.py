@@ -111,16 +111,16 @@ def _write_results(
 
 
 def _get_limiter(session: Session, config: Config) -> Limiter:
-    """Return the rate limiter: of several hospitals it is the same."""
+    """Return the rate limiter: hospitals with the same limit, one after the other, have the same."""
     from pipeline.workflow.hosts_factory import make_limiter
 
-    several = session.several
     # with a ledger on a server the runs share slots, whichever limiter they have
-    if several is None or config.is_ledger_on_server:
+    if config.is_ledger_on_server:
         return make_limiter(config, session.clock)
-    if several.limiter is None:
-        several.limiter = make_limiter(config, session.clock)
-    return several.limiter
+    limit = config.limits.requests_per_second
+    if limit not in session.limiters:
+        session.limiters[limit] = make_limiter(config, session.clock)
+    return session.limiters[limit]
 
 
 @contextmanager

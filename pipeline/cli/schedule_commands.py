@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.context import Session
+from pipeline.cli.context import DEFAULT_CONFIG, Session
 from pipeline.cli.help import CommandGroup
+from pipeline.cli.hospitals import require_separate
 
 if TYPE_CHECKING:
     from pipeline.operations.schedule import Kind, Schedule, Service
@@ -69,10 +70,9 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
     ) -> int:
         from pipeline.operations.schedule import Schedule, choose_name
 
-        session.require_config()
-        file = session.open_config_file(session.config_name)
-        hospitals = file.list_hospitals() if service == "worker" else session.hospitals
-        configs = [file.load(hospital) for hospital in hospitals]
+        hospitals = session.begin_hospitals()
+        configs = [hospital.require_config() for hospital in hospitals]
+        require_separate(hospitals)
         unseen = sorted(name for name in os.environ if name.startswith(NOT_FOR_TIMERS))
         if unseen:
             names = session.render_sentence("separator.comma").join(unseen)
@@ -80,11 +80,11 @@ def _take_schedule(command: Callable[[Session, Kind, Schedule], int]) -> Callabl
         is_language_needed = session.lang_given or any(config.language is None for config in configs)
         schedule = Schedule(
             configs=configs,
-            config_path=session.config_name.absolute(),
+            config_path=(session.config_path or DEFAULT_CONFIG).absolute(),
             hospitals=_list_hospital_options(session),
             start=f"{start:%H:%M}",
             language=session.language if is_language_needed else None,
-            name=name or choose_name(session.hospitals, service),
+            name=name or choose_name(session.profile, service),
             is_user_unit=is_user_unit,
             service=service,
         )
@@ -97,7 +97,7 @@ def _list_hospital_options(session: Session) -> list[str]:
     """Return the options that choose the hospitals of this command line."""
     if session.all_profiles:
         return ["--all"]
-    return [word for name in session.hospitals if name is not None for word in ("--profile", name)]
+    return [word for name in session.profiles for word in ("--profile", name)]
 
 
 @schedule_group.command("print")
@@ -132,8 +132,8 @@ def install(session: Session, kind: Kind, schedule: Schedule) -> int:
     from pipeline.config.named_paths import require_ready
     from pipeline.operations.schedule import get_closed_folder, install_schedule, is_installable
 
-    for config in schedule.configs:
-        require_ready(config, session.config_name)
+    for hospital in session.begin_hospitals():
+        require_ready(hospital.require_config(), hospital.config_name)
     if kind == "cron" or not is_installable(kind):
         _print_schedule(session, kind, schedule)
         session.alert("schedule.crontab" if kind == "cron" else "schedule.other_system", kind=kind)

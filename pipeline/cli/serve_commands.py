@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.context import Session
+from pipeline.cli.hospitals import require_separate
 from pipeline.cli.streams import print_traceback
 from pipeline.clock import shown, stamp
 from pipeline.errors import UsageError
@@ -68,8 +68,10 @@ def _make_servers(
     from pipeline.web.site import Site
 
     servers, taken = [], set()
-    for profile in session.hospitals:
-        hospital = replace(session, profile=profile)
+    hospitals = session.begin_hospitals()
+    require_separate(hospitals)
+    for hospital in hospitals:
+        hospital.headless_streams.clear()  # each address has its hospital's name
         config = hospital.require_ready_config()
         host, port = _parse_address(config, address)
         while port and (host, port) in taken:
@@ -80,9 +82,8 @@ def _make_servers(
         site = Site(
             config=config,
             clock=session.clock,
-            config_path=session.config_name.absolute(),
-            profile=profile,
-            invocation=session.invocation,
+            config_path=hospital.config_name.absolute(),
+            invocation=hospital.invocation,
         )
         reporter = _Reporter(hospital, opener)
         servers.append(
@@ -109,8 +110,8 @@ class _Reporter:
         """Print an address."""
         session = self._session
         session.print_json(url=url)
-        if len(session.hospitals) > 1:
-            session.print_text("web.hospital", name=session.hospital)
+        if session.is_one_of_several:
+            session.print_text("web.hospital", name=session.profile)
         first = "web.address" if "?" in url else "web.address_of_users"  # with a token it works once
         session.print_text("web.next_address" if self._has_printed else first, url=url)
         if self._opener is not None and not self._has_printed:

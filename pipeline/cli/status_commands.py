@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from pipeline.cli.context import Session, SeveralHospitals
+from pipeline.cli.context import Session
+from pipeline.cli.hospitals import for_each_hospital
 from pipeline.cli.terminal import EXIT_TONES, Tone
 from pipeline.clock import shown
 from pipeline.config.environment import restore_argument
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.operations.export import ListedRun
     from pipeline.resolution.ledger_status import LastRun, LedgerStatus, RunFault
     from pipeline.resolution.timeline import PersonTimeline
+    from pipeline.workflow.hosts_factory import SummaryReader
 
 EXIT_CODES = ("0", "1", "2", "3", "4", "5", "6", "7", "74", "130", "143")  # of runs
 HOUR = 3600.0  # seconds
@@ -40,6 +42,7 @@ MAX_PEOPLE_LISTED = 20  # of the doctors whom a query fits
     "--runs", "count", type=click.IntRange(min=1), metavar="N", help="List the last N runs as well."
 )
 @click.pass_obj
+@for_each_hospital()
 def status(session: Session, *, max_age: str | None, count: int | None) -> int:
     """Show what the ledger holds: seals, unknown rows, last run.
 
@@ -48,15 +51,15 @@ def status(session: Session, *, max_age: str | None, count: int | None) -> int:
     With --max-age only those with a fault: no run, too old, interrupted, failed. The exit code is that of the run, or 5.
     """
     max_seconds = _parse_max_age(max_age) if max_age is not None else None
-    if session.several is None:
+    if not session.is_one_of_several:
         return _show_status(session, max_seconds, count)
     if session.as_json:
-        return _print_of_several(session, session.several, max_seconds, count)
+        return _print_of_several(session, max_seconds, count)
     session.headless_streams.clear()  # each line begins with its hospital
     try:
-        return _print_of_several(session, session.several, max_seconds, count)
+        return _print_of_several(session, max_seconds, count)
     except EsignImportError as error:
-        session.print_text("status_line.unread", name=session.hospital, exit=error.exit_code)
+        session.print_text("status_line.unread", name=session.profile, exit=error.exit_code)
         raise
 
 
@@ -69,20 +72,15 @@ def _parse_max_age(text: str) -> float:
         raise UsageError("status_line.no_age", value=text) from None
 
 
-def _print_of_several(
-    session: Session, several: SeveralHospitals, max_age: float | None, count: int | None
-) -> int:
+def _print_of_several(session: Session, max_age: float | None, count: int | None) -> int:
     """Print the status of one of several hospitals; return the exit code.
 
     It is one line, with ``max_age`` only where the last run has a fault; with ``--json`` an object in any case.
     """
     from pipeline.resolution.ledger_status import get_run_fault, read_status
-    from pipeline.workflow.hosts_factory import SummaryReader
 
-    if several.summaries is None:
-        several.summaries = several.resources.enter_context(closing(SummaryReader(session.clock)))
     config = session.require_ready_config()
-    ledger_status = read_status(config, session.clock, several.summaries, warnings=session)
+    ledger_status = read_status(config, session.clock, _get_summaries(session), warnings=session)
     fault = get_run_fault(ledger_status.last_run, max_age) if max_age is not None else None
     runs = _collect_runs(config, session, count)
     _print_json(session, ledger_status, fault, has_max_age=max_age is not None, runs=runs)
@@ -90,6 +88,17 @@ def _print_of_several(
         _print_status_line(session, ledger_status)
         _print_runs(session, runs)
     return fault.exit if fault is not None else 0
+
+
+def _get_summaries(session: Session) -> SummaryReader:
+    """Return the reader of summaries that the hospitals of one command line share."""
+    from pipeline.workflow.hosts_factory import SummaryReader
+
+    context = click.get_current_context()
+    if SummaryReader.__name__ not in context.meta:
+        reader = context.with_resource(closing(SummaryReader(session.clock)))
+        context.meta[SummaryReader.__name__] = reader
+    return cast("SummaryReader", context.meta[SummaryReader.__name__])
 
 
 def _print_json(
@@ -212,7 +221,7 @@ def _show_status(session: Session, max_age: float | None, count: int | None) -> 
 
 
 def _print_status_line(session: Session, ledger_status: LedgerStatus) -> None:
-    name, run, waiting = session.hospital, ledger_status.last_run, ledger_status.waiting
+    name, run, waiting = session.profile, ledger_status.last_run, ledger_status.waiting
     if run is None:
         session.print_text("status_line.never", name=name)
         return

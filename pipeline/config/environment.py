@@ -10,7 +10,10 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from pipeline.config.hospitals import COMMON, CONFIG, get_common_file, get_config_file
 
 PREFIX = "ESIGN_IMPORT_"
 LEDGER_SECRET_VARIABLE = "ESIGN_IMPORT_LEDGER_SECRET"  # noqa: S105 - a name
@@ -65,14 +68,20 @@ def get_misread_name(folder: Path) -> str | None:
     return None
 
 
+def get_named_configuration(arguments: Sequence[str]) -> Path:
+    """Return the path of the configuration that a command line names, else of the one in the current folder."""
+    path = Path(_get_option(arguments, "--config", "-c") or CONFIG)
+    return path / (_get_option(arguments, "--profile") or "")
+
+
 def choose_message_language(
-    arguments: Sequence[str], environment: Mapping[str, str], *, default: Path
+    arguments: Sequence[str], environment: Mapping[str, str], path: Path
 ) -> str | None:
-    """Return ``zh`` or ``en``, None where neither is chosen; ``default`` is the configuration without ``--config``."""
+    """Return ``zh`` or ``en``, None where neither is chosen; ``path`` is that of the configuration."""
     candidates = (
         _get_option(arguments, "--lang"),
         environment.get(variable_name(("language",))),
-        _read_configured_language(Path(_get_option(arguments, "--config", "-c") or default)),
+        _read_configured_language(path),
     )
     chosen = next((word for word in candidates if word in LANGUAGES), None)
     return chosen or get_language_of_locale(environment)
@@ -112,8 +121,9 @@ def _get_option(arguments: Sequence[str], option: str, short: str | None = None)
 
 
 def _read_configured_language(path: Path) -> str | None:
-    try:
-        match = _KEY.search(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return match[1] if match else None
+    file = get_config_file(path)
+    for candidate in (file, get_common_file(file), path / COMMON):
+        with suppress(OSError, ValueError):
+            if match := _KEY.search(candidate.read_text(encoding="utf-8")):
+                return match[1]
+    return None

@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config.environment import LANGUAGES, LEDGER_SECRET_VARIABLE
-from pipeline.config.profiles import derive_path
-from pipeline.config.settings import Config, ConfigFile
+from pipeline.config.settings import Config, read_hospital
 from pipeline.config.yaml_loader import Document
 from pipeline.domain.masking import mask_text
 from pipeline.domain.message import Message
@@ -57,7 +56,7 @@ def list_missing_paths(config: Config, config_name: Path | str) -> Iterator[tupl
     The default folders of rosters and pictures may be absent, and secrets may come from elsewhere. ``config_name`` is the file
     whose line the sentence names.
     """
-    document = _read_document_if_any(config, config_name)
+    document = _read_document_if_any(config_name)
     named = [
         *(("roster", path, not _is_default(config, "roster")) for path in config.roster),
         ("seals", config.seals, not _is_default(config, "seals")),
@@ -70,7 +69,7 @@ def list_missing_paths(config: Config, config_name: Path | str) -> Iterator[tupl
             near = get_near_path(resolved)
             suggestion = make_message("usage.near", name=mask_text(str(near))) if near else ""
             path_text = mask_text(str(resolved))
-            origin = _make_place(document, config_name, key)
+            origin = _make_place(document, key)
             yield (
                 resolved,
                 make_message(
@@ -84,9 +83,9 @@ def list_missing_paths(config: Config, config_name: Path | str) -> Iterator[tupl
             )
 
 
-def _make_place(document: Document, config_name: Path | str, key: str) -> Message | str:
-    line = document.line_of(tuple(key.split(".")))
-    return make_message("config.place", path=config_name, line=line) if line else ""
+def _make_place(document: Document, key: str) -> Message | str:
+    position = document.get_position(tuple(key.split(".")))
+    return make_message("config.place", path=position.file, line=position.line) if position else ""
 
 
 def require_configured(config: Config, key: str, paths: Sequence[Path]) -> None:
@@ -100,8 +99,7 @@ def require_configured(config: Config, key: str, paths: Sequence[Path]) -> None:
 
 
 def _is_default(config: Config, key: str) -> bool:
-    default = derive_path(key, Config.model_fields[key].default, config.profile)
-    return bool(getattr(config, key) == default)
+    return bool(getattr(config, key) == Config.model_fields[key].default)
 
 
 def require_certificates(config: Config) -> None:
@@ -237,18 +235,23 @@ def is_usual_app_id(app_id: str) -> bool:
 
 
 def list_missing_ids(config: Config, path: Path | str) -> Message:
-    """Return the ids that are still to be filled in, each with its line in the file at ``path``."""
-    document = _read_document_if_any(config, path)
+    """Return the ids that are still to be filled in, each with its line in the file at ``path``, or in the one that lies under it."""
+    document = _read_document_if_any(path)
     keys: list[Message | str] = []
     for key in config.api.placeholders:
-        line = document.lines.get(tuple(key.split(".")))
-        keys.append(make_message("config.key_line", key=key, line=line) if line else key)
+        position = document.positions.get(tuple(key.split(".")))
+        if position is None:
+            keys.append(key)
+        elif position.file == Path(path):
+            keys.append(make_message("config.key_line", key=key, line=position.line))
+        else:
+            keys.append(make_message("config.key_position", key=key, position=position))
     return join_messages(keys)
 
 
-def _read_document_if_any(config: Config, path: Path | str) -> Document:
-    """Return what the file of a configuration holds, for the lines in it; an empty one where it cannot be read."""
+def _read_document_if_any(path: Path | str) -> Document:
+    """Return what the files of a configuration hold, for the lines in it; an empty one where it cannot be read."""
     try:
-        return ConfigFile(Path(path), {}).get_document(config.profile)
+        return read_hospital(Path(path))
     except ConfigError:
         return Document({}, {})

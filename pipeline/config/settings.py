@@ -1,6 +1,6 @@
 """The configuration: the keys of config.yaml as a frozen Config with its checks and its JSON Schema, and how it is read.
 
-It comes from the file (the hospital of the top level, and those of ``profiles``) and from the environment:
+It comes from the hospital's config.yaml, from the common.yaml that lies under it, and from the environment:
 ``ESIGN_IMPORT_API__APP_ID=…`` sets ``api.app_id``. Every fault is reported at once, with its line. Unknown keys and unknown
 ``ESIGN_IMPORT_…`` names are refused with the nearest known one. Scalars are read as they are written: ``0123`` and ``no``
 stay text where a text is wanted. A Config holds no secret.
@@ -11,27 +11,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from pipeline.config.environment import PREFIX, SECRET_VARIABLES
-from pipeline.config.profiles import KEY as PROFILES
-from pipeline.config.profiles import (
-    OWN_PATHS,
-    derive_path,
-    list_claim_conflicts,
-    require_sound_profile,
-    split_profiles,
-)
+from pipeline.config.hospitals import get_common_file, get_config_file, get_folder
 from pipeline.config.sections import (
-    PLACEHOLDER,
     Api,
     Backup,
     Guards,
@@ -49,16 +39,16 @@ from pipeline.config.values import LedgerPlace, make_fault
 from pipeline.config.yaml_loader import (
     Document,
     FaultRenderer,
+    merge_values,
     read_document,
     suggest_name,
 )
 from pipeline.domain.fields import FIELDS
-from pipeline.domain.message import Message
 from pipeline.domain.roster import IGNORED
 from pipeline.domain.roster import Field as Column
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import ConfigError, UsageError
-from pipeline.esign.products import ESS, ESSBASIC, PRODUCTS
+from pipeline.esign.products import ESS
 from pipeline.ledger.tenant import make_tenant_id
 from pipeline.messages.catalogue import join_messages, make_message
 
@@ -66,7 +56,6 @@ LOG = logging.getLogger(__name__)
 AS_JSON = frozenset({"roster", "columns"})  # keys that hold more than one text
 COLUMN_WORDS = (*(name for name in Column if FIELDS[name].titles), IGNORED)
 BLANKS = frozenset({"name", "staff_no", "department"})  # of seal_name
-MAX_NAMES_SHOWN = 10  # of profiles, in a message
 
 
 def _require_column_word(value: str) -> str:
@@ -166,10 +155,9 @@ class Config(Section):
     language: Literal["zh", "en"] | None = Key(
         None, "zh 或 en；null：按系统语言，没有就用英文", "zh or en; null: the locale's, else English"
     )
-    # not keys: the folder of config.yaml; config.yaml itself, where a password stands in it; the profile that was read
+    # not keys: the folder of config.yaml; the file of the configuration in which a password stands
     base: SkipJsonSchema[Path] = Field(default=Path(), exclude=True)
     secret_file: SkipJsonSchema[Path | None] = Field(default=None, exclude=True)
-    profile: SkipJsonSchema[str | None] = Field(default=None, exclude=True)
 
     @field_validator("roster", mode="before")
     @classmethod
@@ -203,25 +191,18 @@ class Config(Section):
         cls,
         path: Path | str | None = None,
         *,
-        profile: str | None = None,
         environment: Mapping[str, str] | None = None,
         **values: Any,
     ) -> Config:
-        """Return the configuration of a file, of keyword values, or of both: ``Config.load("config.yaml", seals="图片")``.
+        """Return the configuration of a hospital, of keyword values, or of both: ``Config.load("east", seals="图片")``.
 
-        ``profile`` is a hospital of the file's ``profiles``; without one the configuration is that of the top level.
-        ``values`` are keys of config.yaml, sections as mappings (``limits={"concurrency": 5}``). They outrank the profile,
-        which outranks the ``environment`` (this process's, unless one is given), which outranks the top level. Relative
-        paths count from the file's folder, without a file from the current one. Raises ConfigError, which names every
-        fault, and UsageError for a profile that is not there.
+        ``path`` is the hospital's folder or its config.yaml; `common.yaml` of the folder above lies under it. ``values``
+        are keys of config.yaml, sections as mappings (``limits={"concurrency": 5}``). They outrank the ``environment``
+        (this process's, unless one is given), which outranks the files. Relative paths count from the hospital's folder,
+        without a file from the current one. Raises ConfigError, which names every fault.
         """
-        file = _make_path(path) if path is not None else None
-        return ConfigFile(file, os.environ if environment is None else environment, values).load(profile)
-
-    @staticmethod
-    def list_profiles(path: Path | str) -> tuple[str, ...]:
-        """Return the names of a file's profiles."""
-        return tuple(ConfigFile(_make_path(path), {}).names)
+        file = get_config_file(_make_path(path)) if path is not None else None
+        return _build_config(file, os.environ if environment is None else environment, values)
 
     def resolve_path(self, value: Path) -> Path:
         """Resolve a path of this configuration against the folder of its file."""
@@ -256,20 +237,6 @@ class Config(Section):
         """Return what shows where the ledger is: its path, or the server's address without passwords."""
         return str(self.ledger if isinstance(self.ledger, ServerAddress) else self.resolve_path(self.ledger))
 
-    def list_claims(self) -> Iterator[tuple[str, str]]:
-        """Yield the keys whose values belong to one hospital alone, with the values as they are compared."""
-        if not self.api.placeholders:
-            key = "api.organization" if self.api.product == ESS.name else "api.organization_open_id"
-            yield key, self.tenant
-        for key in OWN_PATHS:
-            value = getattr(self, key)
-            if isinstance(value, ServerAddress):
-                continue
-            for path in value if isinstance(value, tuple) else filter(None, [value]):
-                resolved = self.resolve_path(path)
-                folder = resolved.parent if key == "ledger" else resolved  # the key lies in it
-                yield key, os.path.normcase(os.path.realpath(folder))
-
     def digest_text(self) -> str:
         """Return the effective settings as canonical JSON, for a run's record."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
@@ -288,21 +255,6 @@ def _list_keys_of(section: type[Section]) -> Iterator[tuple[str, ...]]:
             yield (name,)
 
 
-def build_json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of config.yaml."""
-    schema = Config.model_json_schema()
-    keys = dict(schema["properties"])
-    schema["properties"][PROFILES] = {
-        "type": "object",
-        "default": {},
-        "description": "Several hospitals: the name of each, with the keys in which it differs from the top level",
-        "additionalProperties": {"$ref": "#/$defs/Profile"},
-    }
-    profile = {"type": ["object", "null"], "properties": keys, "additionalProperties": False}
-    schema["$defs"]["Profile"] = {**profile, "description": "A hospital"}
-    return schema
-
-
 # -- reading the file
 
 
@@ -316,173 +268,70 @@ def _make_path(path: object) -> Path:
     raise UsageError("usage.argument", name="path", kind=type(path).__name__, expected="Path, str")
 
 
-class ConfigFile:
-    """A configuration that is read once: the hospital of its top level, and those of its profiles.
+def read_hospital(file: Path) -> Document:
+    """Return the keys of a hospital's file, laid over those of `common.yaml` above its folder, where that is there.
 
-    The top level is a hospital of its own where its ids are filled in.
+    A hospital that has keys in common with others, and no `notify.name`, is called as its folder. Raises ConfigError.
     """
-
-    def __init__(
-        self,
-        path: Path | None,
-        environment: Mapping[str, str],
-        values: Mapping[str, Any] = MappingProxyType({}),
-    ) -> None:
-        """Read the file; ``values`` outrank everything in it. Raises ConfigError for a file that is no YAML."""
-        document = read_document(path) if path is not None else Document({}, {})
-        self._path, self._values = path, values
-        self._top, self._profiles = split_profiles(document, path)
-        self._variables = {
-            tuple(name.removeprefix(PREFIX).lower().split("__")): name
-            for name in sorted(set(environment) - set(SECRET_VARIABLES))
-            if name.startswith(PREFIX)
-        }
-        self._top_values = self._top.values
-        for key, name in self._variables.items():
-            given: Any = _parse_variable(key, environment[name])
-            for part in reversed(key):
-                given = {part: given}
-            self._top_values = _merge_values(self._top_values, given)
-        parts = (document.values, *(profile.values for profile in self._profiles.values()))
-        self._secret_file = path if any(map(_holds_secret, parts)) else None
-        self._configs: dict[str | None, Config | ConfigError] = {}
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The names of the profiles."""
-        return [*self._profiles]
-
-    def list_hospitals(self) -> list[str | None]:
-        """Return every hospital: the top level, as None, where its ids are filled in, then the profiles."""
-        api = self._top_values.get("api")
-        if not isinstance(api, dict):
-            api = {}
-        product = PRODUCTS.get(str(api.get("product")), ESSBASIC)
-        ids = [str(api.get(key) or "") for key in product.ids]
-        is_filled_in = all(text and PLACEHOLDER not in text for text in ids)
-        return [*([None] if is_filled_in or not self._profiles else []), *self._profiles]
-
-    def describe_names(self) -> Message:
-        """Return the names of the profiles for a message, of many the first ones."""
-        shown = join_messages(self.names[:MAX_NAMES_SHOWN])
-        if len(self.names) <= MAX_NAMES_SHOWN:
-            return shown
-        return make_message("profiles.more", names=shown, n=len(self.names) - MAX_NAMES_SHOWN)
-
-    def require_profile(self, name: str) -> None:
-        """Raise UsageError for a profile that is not there; one that is nearly it is suggested."""
-        if name in self._profiles:
-            return
-        if not self._profiles:
-            raise UsageError("profiles.none", path=self._path)
-        near = suggest_name(name, self.names)
-        raise UsageError(
-            "profiles.unknown", name=name, near=near, path=self._path, known=self.describe_names()
-        )
-
-    def load(self, profile: str | None = None) -> Config:
-        """Return the configuration of a hospital.
-
-        Raises ConfigError with every fault: unknown keys, wrong types, values that do not fit together or belong to
-        another hospital of the file. A fault in another profile is none.
-        """
-        if profile is not None:
-            self.require_profile(profile)
-        config = self._get_config(profile)
-        if isinstance(config, ConfigError):
-            raise config
-        if faults := self._conflicts.get(profile):
-            raise ConfigError(faults)
-        return config
-
-    @cached_property
-    def _conflicts(self) -> Mapping[str | None, Sequence[Message]]:
-        if not self._profiles:
-            return {}
-        configs = {profile: self._get_config(profile) for profile in self.list_hospitals()}
-        sound = {name: config for name, config in configs.items() if isinstance(config, Config)}
-        return list_claim_conflicts(
-            {name: config.list_claims() for name, config in sound.items()}, self._describe_conflict
-        )
-
-    def _describe_conflict(self, profile: str | None, key: str, rival: str | None) -> Message:
-        own = self._top if profile is None else self._profiles[profile]
-        return make_message(
-            "config.value",
-            place=f"{self._path}:{own.line_of(tuple(key.split('.'))) or 1}: ",
-            where=key if profile is None else f"{PROFILES}.{profile}.{key}",
-            fault=make_message("profiles.shared", rival=rival or make_message("profiles.top")),
-            found="",
-        )
-
-    def get_document(self, profile: str | None) -> Document:
-        """Return the keys of a hospital as they stand in the file: those of the top level, and over them its own."""
-        if profile is None:
-            return self._top
-        own = self._profiles[profile]
-        lines = {names: line for names, line in self._top.lines.items() if names not in own.lines}
-        return Document(_merge_values(self._top.values, own.values or {}), {**lines, **own.lines})
-
-    def _get_config(self, profile: str | None) -> Config | ConfigError:
-        if profile not in self._configs:
-            try:
-                self._configs[profile] = self._build_config(profile)
-            except ConfigError as error:
-                self._configs[profile] = error
-        return self._configs[profile]
-
-    def _build_config(self, profile: str | None) -> Config:
-        values, variables = self._top_values, self._variables
-        if profile is not None:
-            require_sound_profile(profile, self._profiles, self._path)
-            own = self._profiles[profile]
-            values = _merge_values(_derive_own_values(values, profile), own.values or {})
-            variables = {key: name for key, name in variables.items() if key not in own.lines}
-        errors: list[Any] = [
-            {"type": "extra_forbidden", "loc": (name,)} for name in NO_KEYS if name in values
-        ]
-        config = None
-        try:
-            config = Config.model_validate({
-                **_merge_values(values, self._values),
-                "base": self._path.parent if self._path is not None else Path(),
-                "secret_file": self._secret_file,
-                "profile": profile,
-            })  # fmt: skip
-        except ValidationError as error:
-            errors += error.errors()
-        renderer = FaultRenderer(
-            self.get_document(profile), self._path, [*list_keys(), (PROFILES,)], variables
-        )
-        faults = [renderer.render_fault(error) for error in sorted(errors, key=renderer.get_fault_line)]
-        is_ledger_of_file = "ledger" not in self._values and ("ledger",) not in variables
-        if config is not None and is_ledger_of_file and _holds_password(config.ledger):
-            faults.append(make_message("config.ledger_password", path=self._path))
-        if config is None or faults:
-            raise ConfigError(faults)
-        return config
+    own, common_file = read_document(file), get_common_file(file)
+    if not os.path.lexists(common_file):
+        return own
+    document = own.lay_over(read_document(common_file))
+    notify = document.values.get("notify") or {}
+    if isinstance(notify, Mapping) and not notify.get("name"):
+        document = Document({"notify": {"name": get_folder(file).name}}, {}).lay_over(document)
+    return document
 
 
-def _holds_secret(values: object) -> bool:
-    """Return whether the password of a proxy stands in a configuration's file."""
-    api = values.get("api") if isinstance(values, Mapping) else None
+def _build_config(file: Path | None, environment: Mapping[str, str], given: Mapping[str, Any]) -> Config:
+    """Return the configuration of a file, over it the environment, and over that the given values.
+
+    Raises ConfigError with every fault: unknown keys, wrong types, values that do not fit together.
+    """
+    document = read_hospital(file) if file is not None else Document({}, {})
+    variables = {
+        tuple(name.removeprefix(PREFIX).lower().split("__")): name
+        for name in sorted(set(environment) - set(SECRET_VARIABLES))
+        if name.startswith(PREFIX)
+    }
+    values = document.values
+    for key, name in variables.items():
+        value: Any = _parse_variable(key, environment[name])
+        for part in reversed(key):
+            value = {part: value}
+        values = merge_values(values, value)
+    errors: list[Any] = [{"type": "extra_forbidden", "loc": (name,)} for name in NO_KEYS if name in values]
+    config = None
+    try:
+        config = Config.model_validate({
+            **merge_values(values, given),
+            "base": file.parent if file is not None else Path(),
+            "secret_file": _get_secret_file(document),
+        })  # fmt: skip
+    except ValidationError as error:
+        errors += error.errors()
+    renderer = FaultRenderer(document, file, [*list_keys()], variables)
+    faults = [renderer.render_fault(error) for error in sorted(errors, key=renderer.get_fault_position)]
+    is_ledger_of_file = "ledger" not in given and ("ledger",) not in variables
+    if config is not None and is_ledger_of_file and _holds_password(config.ledger):
+        position = document.get_position(("ledger",))
+        faults.append(make_message("config.ledger_password", path=position.file if position else file))
+    if config is None or faults:
+        raise ConfigError(faults)
+    return config
+
+
+def _get_secret_file(document: Document) -> Path | None:
+    """Return the file in which the password of a proxy stands, None without one."""
+    api = document.values.get("api")
     proxy = api.get("proxy") if isinstance(api, Mapping) else None
-    return "@" in str(proxy or "")
+    position = document.get_position(("api", "proxy"))
+    return position.file if position is not None and "@" in str(proxy or "") else None
 
 
 def _holds_password(ledger: Path | ServerAddress) -> bool:
     """Return whether a ledger's address holds a password."""
     return isinstance(ledger, ServerAddress) and ledger.holds_password
-
-
-def _derive_own_values(values: Mapping[str, Any], profile: str) -> dict[str, Any]:
-    """Return the top level's values as a profile inherits them: paths and the name are its own."""
-    paths = {key: values.get(key, Config.model_fields[key].default) for key in OWN_PATHS}
-    own = {key: derive_path(key, value, profile) for key, value in paths.items()}
-    notify = values.get("notify", {})
-    if isinstance(notify, dict):
-        own["notify"] = {**notify, "name": profile}
-    return {**values, **own}
 
 
 def _parse_variable(key: tuple[str, ...], text: str) -> object:
@@ -495,15 +344,3 @@ def _parse_variable(key: tuple[str, ...], text: str) -> object:
         except (ValueError, RecursionError):
             return text
     return text
-
-
-def _merge_values(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values laid over others, a section key by key; what should be a section and is none stays, to be reported."""
-    merged = dict(below)
-    for name, value in above.items():
-        section = merged.get(name)
-        if not isinstance(value, Mapping):
-            merged[name] = value
-        elif section is None or isinstance(section, Mapping):
-            merged[name] = _merge_values(section or {}, value)
-    return merged

@@ -1,6 +1,6 @@
 """Reads YAML as it is written, and renders the faults of a configuration with the place of each.
 
-Every scalar stays text, every key keeps its line, a key must not be given twice, aliases are refused.
+Every scalar stays text, every key keeps its file and line, a key must not be given twice, aliases are refused.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -37,18 +37,45 @@ _WIDE_COLON = re.compile(
 )  # the parser finds its fault only on a later line
 
 
+class Position(NamedTuple):
+    """Where a key is: its file, and the line from 1."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML mapping with texts for scalars, and the line (from 1) of each key's path."""
+    """A YAML mapping with texts for scalars, and the position of each key's path."""
 
     values: Mapping[str, Any]
-    lines: Mapping[tuple[str, ...], int]
+    positions: Mapping[tuple[str, ...], Position]
 
-    def line_of(self, names: tuple[str, ...]) -> int | None:
-        """Return the line of a key, or of the nearest key above it."""
-        while names and names not in self.lines:
+    def get_position(self, names: tuple[str, ...]) -> Position | None:
+        """Return the position of a key, or of the nearest key above it."""
+        while names and names not in self.positions:
             names = names[:-1]
-        return self.lines.get(names)
+        return self.positions.get(names)
+
+    def lay_over(self, below: Document) -> Document:
+        """Return this document laid over another one, a section key by key."""
+        values = merge_values(below.values, self.values)
+        return Document(values, {**below.positions, **self.positions})
+
+
+def merge_values(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values laid over others, a section key by key; what should be a section and is none stays, to be reported."""
+    merged = dict(below)
+    for name, value in above.items():
+        section = merged.get(name)
+        if not isinstance(value, Mapping):
+            merged[name] = value
+        elif section is None or isinstance(section, Mapping):
+            merged[name] = merge_values(section or {}, value)
+    return merged
 
 
 def read_document(path: Path) -> Document:
@@ -69,7 +96,7 @@ def read_document(path: Path) -> Document:
         raise ConfigError([make_message("config.too_deep", path=path)]) from error
     if not isinstance(values, dict):
         raise ConfigError([make_message("config.no_mapping", path=path)])
-    return Document(values, lines)
+    return Document(values, {names: Position(path, line) for names, line in lines.items()})
 
 
 def _read_text(path: Path) -> str:
@@ -145,14 +172,14 @@ class FaultRenderer:
     keys: Sequence[tuple[str, ...]]  # every known key
     variables: Mapping[tuple[str, ...], str]  # keys that the environment has set
 
-    def get_fault_line(self, error: Any) -> int:
-        """Return the line of the file on which a fault stands, 0 without one."""
-        return self.document.line_of(_path_of(error)) or 0
+    def get_fault_position(self, error: Any) -> Position:
+        """Return the position of a fault; without one, the first of all."""
+        return self.document.get_position(_path_of(error)) or Position(Path(), 0)
 
     def render_fault(self, error: Any) -> Message:
         """Return a fault as a sentence."""
         names = _path_of(error)
-        origin = self._render_origin(error, names)
+        origin = self._render_origin(names)
         where = ".".join(name for name in names if not name.isdigit())
         if error["type"] == "extra_forbidden":
             if _KEY_NAMES.fullmatch(names[-1].replace("_", "").lower()):
@@ -170,13 +197,11 @@ class FaultRenderer:
             found=_describe_value(error),
         )
 
-    def _render_origin(self, error: Any, names: tuple[str, ...]) -> object:
+    def _render_origin(self, names: tuple[str, ...]) -> object:
         if names in self.variables:
             return make_message("config.variable", name=self.variables[names])
-        if self.path is None:
-            return ""
-        line = self.get_fault_line(error)
-        return f"{self.path}:{line}: " if line else f"{self.path}: "
+        position = self.document.get_position(names) or self.path
+        return f"{position}: " if position is not None else ""
 
 
 def _path_of(error: Any) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ _LAST_ENDS = """
 
 @dataclass(frozen=True, slots=True)
 class Hospital:
-    """A hospital of the configuration; ``""`` is the name of that of its top level."""
+    """A hospital by the name of its folder."""
 
     name: str
     rosters: Sequence[Path]

@@ -125,15 +125,15 @@ def choose_wait(workers: Workers, *, attempts: int, age: float) -> float | None:
 
 
 class RunChildren:
-    """The runs of one worker.
+    """The runs of one worker; ``folder`` holds the folders of the hospitals.
 
     A run that lasts too long or makes no progress is asked to end in order, and killed where it does not.
     """
 
     def __init__(
-        self, config_path: Path, language: str | None, *, limits: RunLimits, clock: Clock, report: Report
+        self, folder: Path, language: str | None, *, limits: RunLimits, clock: Clock, report: Report
     ) -> None:
-        self._config_path = config_path
+        self._folder = folder
         self._language = language
         self._limits = limits
         self._clock = clock
@@ -143,8 +143,8 @@ class RunChildren:
         self.is_draining = False
 
     def make_command(self, hospital: str) -> list[str]:
-        """Return the words that start a run of a hospital; ``""`` is that of the configuration's top level."""
-        words = list_own_words(self._config_path, hospital, self._language)
+        """Return the words that start a run of a hospital: it reads the configuration of no other."""
+        words = list_own_words(self._folder / hospital, self._language)
         return [*words, "--quiet", "--json", "run", "--yes"]
 
     def run(self, hospital: str) -> RunEnd | None:

@@ -50,7 +50,7 @@ from pipeline.hosts.run_children import (
     judge_end,
 )
 from pipeline.hosts.slots import JobsForOthers, SlotWorker
-from pipeline.messages.catalogue import join_messages, make_message
+from pipeline.messages.catalogue import join_messages
 from pipeline.support.interrupts import call_at_signals
 from pipeline.version import __version__
 
@@ -102,7 +102,7 @@ class HospitalWorker:
         secret: str,
         settings: Workers,
         *,
-        config_path: Path,
+        folder: Path,
         list_hospitals: Callable[[], Sequence[Hospital]],
         make_metrics: MakeMetrics,
         send_alarm: SendAlarm | None = None,
@@ -118,7 +118,7 @@ class HospitalWorker:
         self._clock = clock
         self._report = report
         limits = RunLimits(parse_duration(settings.run_limit), parse_duration(settings.progress_limit))
-        self._children = RunChildren(config_path, language, limits=limits, clock=clock, report=report)
+        self._children = RunChildren(folder, language, limits=limits, clock=clock, report=report)
         # a query waits a third of the time after which the worker passes for dead; two connections are for the chores
         patience = settings.stalled_seconds / 3
         self._connector = JobConnector(
@@ -385,7 +385,7 @@ class HospitalWorker:
             if hospital.name not in new and await self._queue(hospital, day):
                 self._report("worker.queued", hospital=hospital.name, day=day)
         if new:
-            names = join_messages([name or make_message("profiles.top") for name in sorted(new)])
+            names = join_messages(sorted(new))
             self._report("worker.new", names=names, start=f"{self._settings.start:%H:%M}")
         self._queued_day = day
 

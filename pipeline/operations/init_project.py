@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
@@ -15,15 +15,17 @@ from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from pipeline.config.config_text import render_config
+from pipeline.config.hospitals import CONFIG, get_common_file
 from pipeline.config.sections import PLACEHOLDER
-from pipeline.config.settings import Config, build_json_schema
+from pipeline.config.settings import Config
+from pipeline.config.yaml_loader import read_document
 from pipeline.domain.roster import Field
-from pipeline.errors import UsageError
+from pipeline.errors import ConfigError, UsageError
 from pipeline.esign.products import Product
 from pipeline.messages.catalogue import name_field, render
 from pipeline.support.atomic_files import make_folder, write_atomically, write_json
 
-CONFIG, SCHEMA = "config.yaml", "config.schema.json"
+SCHEMA = "config.schema.json"
 SECRETS = ("tencent__secret_id", "tencent__secret_key")
 _IGNORED = ("secrets/", "state/", "out/", "inbox/", "seals/", "*.xlsx")
 LAST_ROW = 5000  # of the template's drop-down lists
@@ -52,6 +54,20 @@ class ProjectSettings:
     language: str
     ids: Mapping[str, str]  # of `Product.ids`; one that is missing stays to be filled in
     secrets: tuple[str, str] = ("", "")  # SecretId and SecretKey: of the sandbox alone
+    common: Mapping[str, Any]  # keys that count without being written
+
+
+def read_common_keys(folder: Path) -> Mapping[str, Any]:
+    """Return the keys that a hospital in this folder has in common with others; none where their file has faults."""
+    try:
+        return read_document(get_common_file(folder / CONFIG)).values
+    except ConfigError:
+        return {}
+
+
+def list_missing_ids(product: Product, *given: Mapping[str, Any]) -> Sequence[str]:
+    """Return the names of the ids that are not given."""
+    return [name for name in product.ids if not any(ids.get(name) for ids in given)]
 
 
 def require_new_project(folder: Path) -> None:
@@ -76,18 +92,21 @@ def create_project(folder: Path, settings: ProjectSettings) -> Path:
     template = folder / render("init.template", settings.language)
     if not template.exists():
         write_atomically(template, lambda path: write_roster_template(path, settings.language))
-    write_json(folder / SCHEMA, build_json_schema())
+    write_json(folder / SCHEMA, Config.model_json_schema())
     _write_new(folder / CONFIG, render_project_config(settings))
     return template
 
 
 def render_project_config(settings: ProjectSettings) -> str:
-    """Return the text of config.yaml: what a hospital fills in or decides, with comments in one language."""
-    ids = {name: settings.ids.get(name) or PLACEHOLDER for name in settings.product.ids}
+    """Return the text of config.yaml: what a hospital fills in or decides, with comments in one language.
+
+    Keys that it has in common with other hospitals are left out, other than the service and ids that are given.
+    """
+    missing = list_missing_ids(settings.product, settings.ids, settings.common.get("api") or {})
+    ids = {**dict.fromkeys(missing, PLACEHOLDER), **settings.ids}
     usual = Config().model_dump()
     chosen = ("roster", "seals", "seal_name", "ledger", "out")
-    values = {
-        "api": {"endpoint": settings.endpoint, "product": settings.product.name, **ids},
+    own = {
         **{name: usual[name] for name in chosen},
         "limits": {"requests_per_second": usual["limits"]["requests_per_second"]},
         "guards": {"deadline": None},
@@ -97,6 +116,8 @@ def render_project_config(settings: ProjectSettings) -> str:
         "secrets_dir": "secrets",
         "language": settings.language,
     }
+    api = {"endpoint": settings.endpoint, "product": settings.product.name, **ids}
+    values = {"api": api, **{name: value for name, value in own.items() if name not in settings.common}}
     head = [f"# yaml-language-server: $schema={SCHEMA}", f"# {render('init.config', settings.language)}"]
     return "\n".join([*head, *render_config(values, [settings.language])]) + "\n"
 

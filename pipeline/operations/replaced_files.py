@@ -16,10 +16,8 @@ KEPT_SECONDS = 30 * 24 * 3600.0
 
 
 def get_page_folder(config: Config) -> Path:
-    """Return the folder of what the page keeps for a hospital: the ledger's, or one of the profile's name in it."""
-    folder = config.resolve_ledger_file().parent
-    is_own = config.profile is None or config.profile in folder.parts
-    return folder if is_own else folder / str(config.profile)
+    """Return the folder of what the page keeps for a hospital: the ledger's."""
+    return config.resolve_ledger_file().parent
 
 
 def keep_replaced_file(config: Config, path: Path, now: float) -> Path:

@@ -41,7 +41,7 @@ class Schedule:
     """What is to be scheduled."""
 
     configs: Sequence[Config]  # of the hospitals that one run goes over
-    config_path: Path  # absolute
+    config_path: Path  # absolute; of a file or folder
     hospitals: Sequence[str] = ()  # the options that choose them
     start: str  # HH:MM, local time
     language: str | None = None  # for --lang; None: the configuration has one
@@ -65,6 +65,11 @@ class Schedule:
         return [*get_program_words(), *config, *self.hospitals, *language, command]
 
     @property
+    def folder(self) -> Path:
+        """The folder in which it starts: that of the configuration."""
+        return self.config_path if self.config_path.is_dir() else self.config_path.parent
+
+    @property
     def user(self) -> str:
         """The user who runs it: the owner of the first ledger, without one that of the configuration."""
         ledger = self.configs[0].resolve_ledger_file()
@@ -86,16 +91,16 @@ class Rendered:
     cron_line: str | None = None
 
 
-def choose_name(hospitals: Sequence[str | None], service: Service) -> str | None:
-    """Return the name of a schedule that is given none: one hospital's own, with that of the service; None for the usual one."""
+def choose_name(hospital: str | None, service: Service) -> str | None:
+    """Return the name of a schedule that is given none: that of its hospital and its service; None for the usual one."""
     if service == "worker":
         return service
     kind = None if service == "run" else service
-    if len(hospitals) != 1 or hospitals[0] is None:
+    if hospital is None:
         return kind
-    if not NAME.fullmatch(hospitals[0]):
-        raise UsageError("schedule.needs_name", name=hospitals[0])
-    return f"{hospitals[0]}-{kind}" if kind else hospitals[0]
+    if not NAME.fullmatch(hospital):
+        raise UsageError("schedule.needs_name", name=hospital)
+    return f"{hospital}-{kind}" if kind else hospital
 
 
 def get_program_words() -> list[str]:
@@ -156,7 +161,7 @@ def _render_cron_line(schedule: Schedule) -> str:
 
 
 def _render_windows(schedule: Schedule) -> Rendered:
-    folder = schedule.config_path.parent
+    folder = schedule.folder
     task, command_file = folder / f"{schedule.unit}.xml", folder / f"{schedule.unit}.cmd"
     values = {"command_file": command_file, "first_day": _FIRST_DAY, "service": schedule.service}
     files = {
@@ -269,8 +274,8 @@ def _render_template(template: str, schedule: Schedule, **values: object) -> str
     }
     return environment.get_template(template).render(
         config=schedule.config_path,
-        folder=schedule.config_path.parent,
-        name=(schedule.name or schedule.config_path.parent.name).replace("%", "%%"),
+        folder=schedule.folder,
+        name=(schedule.name or schedule.folder.name).replace("%", "%%"),
         words=schedule.words,
         start=schedule.start,
         state_home=schedule.state_home,

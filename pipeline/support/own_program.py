@@ -12,15 +12,10 @@ from pathlib import Path
 from typing import IO
 
 
-def list_own_words(config_path: Path, profile: str | None, language: str | None = None) -> list[str]:
-    """Return the words that start this program, frozen or not, for one hospital; the command follows them.
-
-    ``profile`` is the hospital's name, None or empty for that of the configuration's top level.
-    """
+def list_own_words(config_path: Path, language: str | None = None) -> list[str]:
+    """Return the words that start this program, frozen or not, for one hospital; the command follows them."""
     program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "pipeline"]
     words = [*program, "--config", str(config_path)]
-    if profile:
-        words += ["--profile", profile]
     if language:
         words += ["--lang", language]
     return words

@@ -139,7 +139,7 @@ class _CheckChild:
     """One check, and the thread that waits for its end. ``former`` is ended before it starts."""
 
     def __init__(self, site: Site, language: str | None, former: _CheckChild | None) -> None:
-        words = list_own_words(site.config_path, site.profile, language)
+        words = list_own_words(site.config_path, language)
         self._words = [*words, "--quiet", "--json", COMMAND]
         self._site, self._former = site, former
         self._progress: Path | None = None

@@ -29,7 +29,6 @@ class Site:
     config: Config
     clock: Clock
     config_path: Path
-    profile: str | None
     invocation: str
 
     @property

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cli.app import cli, main
 from pipeline.cli.help import list_texts
-from pipeline.config.environment import choose_message_language
+from pipeline.config.environment import choose_message_language, get_named_configuration
 from pipeline.config.settings import Config, list_keys
 from pipeline.errors import ConfigError, reason_of
 from pipeline.messages.areas import get_words
@@ -19,7 +19,6 @@ from pipeline.messages.catalogue import render_text
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 HERE = Path(__file__).parents[2]
-NOWHERE = Path("no such file")
 
 OF_CLICK = (
     *("Usage:", "[OPTIONS]", "COMMAND [ARGS]...", "Options:", "Commands:"),
@@ -47,16 +46,31 @@ OF_CLICK = (
 )
 def test_the_first_source_that_gives_a_language_counts(tmp_path, arguments, environment, text, spoken):
     (tmp_path / "c.yaml").write_text(text, "utf-8")
-    config = ["--config", str(tmp_path / "c.yaml")]
-    assert choose_message_language([*config, *arguments], environment, default=NOWHERE) == spoken
-    assert choose_message_language(arguments, environment, default=tmp_path / "c.yaml") == spoken
+    assert choose_message_language(arguments, environment, tmp_path / "c.yaml") == spoken
 
 
 @pytest.mark.parametrize("words", [["run", "-c", "C"], ["run", "--config=C"], ["run", "-cC"]])
 def test_the_configuration_named_after_the_command_gives_the_language(tmp_path, words):
     (tmp_path / "c.yaml").write_text("language: zh\n", "utf-8")
     words = [word.replace("C", str(tmp_path / "c.yaml")) for word in words]
-    assert choose_message_language(words, {"LANG": "en_US"}, default=NOWHERE) == "zh"
+    assert choose_message_language(words, {"LANG": "en_US"}, get_named_configuration(words)) == "zh"
+
+
+@pytest.mark.parametrize(
+    ("words", "spoken"),
+    [
+        (["-c", "hospitals", "--all"], "zh"),
+        (["-c", "hospitals", "--profile=west"], "en"),
+        (["-c", "hospitals/east"], "zh"),
+    ],
+)
+def test_a_hospitals_language_counts_more_than_that_of_all(tmp_path, monkeypatch, words, spoken):
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("east", "seals: x\n"), ("west", "language: en\n")):
+        (tmp_path / "hospitals" / name).mkdir(parents=True)
+        (tmp_path / "hospitals" / name / "config.yaml").write_text(text)
+    (tmp_path / "hospitals" / "common.yaml").write_text("language: zh\n")
+    assert choose_message_language(words, {}, get_named_configuration(words)) == spoken
 
 
 def test_every_command_and_option_explains_itself_in_chinese():

@@ -11,51 +11,41 @@ from pipeline.operations.notify import state_path
 
 URL = "postgresql://importer@db.platform:5432/esign"
 SECRET = "Dv3Q8mB1wT6yK0pZ4nR7"
-HOSPITALS = f"""\
-ledger: {URL}
-api: {{app_id: a, operator_open_id: o}}
-profiles:
-  north: {{api: {{organization_open_id: n}}}}
-  south: {{api: {{organization_open_id: s}}}}
-"""
+COMMON = f"ledger: {URL}\napi: {{app_id: a, operator_open_id: o}}\n"
 
 
 @pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "config.yaml"
-    path.write_text(HOSPITALS, "utf-8")
-    return path
+def hospitals(tmp_path):
+    """Make the folder of two hospitals whose ledgers are in one database."""
+    for name in ("north", "south"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(f"api: {{organization_open_id: {name}}}\n", "utf-8")
+    (tmp_path / "common.yaml").write_text(COMMON, "utf-8")
+    return tmp_path
 
 
-def test_hospitals_share_an_address_and_nothing_else(file):
-    north, south = (Config.load(file, environment={}, profile=name) for name in ("north", "south"))
+def test_hospitals_share_an_address_and_nothing_else(hospitals):
+    north, south = (Config.load(hospitals / name, environment={}) for name in ("north", "south"))
     assert str(north.ledger) == str(south.ledger) == URL == north.name_ledger()
     assert north.work_folder != south.work_folder
     assert state_path(north) != state_path(south)
-    assert state_path(north).parent == file.parent / "state"
+    assert state_path(north).parent == hospitals / "north" / "state"
     assert state_path(north).name.startswith("esign_production_")
 
 
-def test_the_address_by_the_environment(file):
-    config = Config.load(
-        file, environment={"ESIGN_IMPORT_LEDGER": "postgres://other@db/esign"}, profile="north"
-    )
+def test_the_address_by_the_environment(hospitals):
+    north = hospitals / "north"
+    config = Config.load(north, environment={"ESIGN_IMPORT_LEDGER": "postgres://other@db/esign"})
     assert config.name_ledger() == "postgres://other@db/esign"
-    assert (
-        Config.load(
-            file, environment={"ESIGN_IMPORT_LEDGER": "here/l.sqlite3"}, profile="north"
-        ).is_ledger_on_server
-        is False
-    )
+    config = Config.load(north, environment={"ESIGN_IMPORT_LEDGER": "here/l.sqlite3"})
+    assert config.is_ledger_on_server is False
 
 
-def test_one_hospital_has_a_file_and_the_others_a_server(file):
-    file.write_text(HOSPITALS.replace("south: {", "south: {ledger: south.sqlite3, "), "utf-8")
-    assert (
-        Config.load(file, environment={}, profile="south").resolve_ledger_file()
-        == file.parent / "south.sqlite3"
-    )
-    assert Config.load(file, environment={}, profile="north").is_ledger_on_server
+def test_one_hospital_has_a_file_and_the_others_a_server(hospitals):
+    (hospitals / "south" / "config.yaml").write_text("ledger: south.sqlite3\n", "utf-8")
+    south = Config.load(hospitals / "south", environment={})
+    assert south.resolve_ledger_file() == hospitals / "south" / "south.sqlite3"
+    assert Config.load(hospitals / "north", environment={}).is_ledger_on_server
 
 
 def test_the_secret_is_that_of_systemd_then_of_the_folder_then_of_the_environment(tmp_path):
@@ -85,10 +75,11 @@ def test_a_secret_that_is_missing_or_weak_is_refused_with_the_way_to_make_one(tm
     assert "hunter2" not in caught.value.render("en") + caught.value.render("zh")
 
 
-def test_the_secret_is_no_unknown_variable_and_no_key(file):
-    Config.load(file, environment={"ESIGN_IMPORT_LEDGER_SECRET": SECRET}, profile="north")
+def test_the_secret_is_no_unknown_variable_and_no_key(hospitals):
+    north = hospitals / "north"
+    Config.load(north, environment={"ESIGN_IMPORT_LEDGER_SECRET": SECRET})
     with pytest.raises(ConfigError, match="ESIGN_IMPORT_LEDGER_SECRETS"):
-        Config.load(file, environment={"ESIGN_IMPORT_LEDGER_SECRETS": SECRET}, profile="north")
+        Config.load(north, environment={"ESIGN_IMPORT_LEDGER_SECRETS": SECRET})
 
 
 def test_the_password_is_that_of_its_file(tmp_path):
@@ -106,14 +97,15 @@ def test_an_address_to_type_holds_no_password():
     assert address.url_without_password == "postgresql://me@db/esign?sslmode=require&password="
 
 
-def test_config_validate_and_show_accept_a_ledger_on_a_server(file, capsys):
-    assert main(["--config", str(file), "--profile", "north", "config", "show"]) == 0
+def test_config_show_accepts_a_ledger_on_a_server(hospitals, capsys):
+    assert main(["--config", str(hospitals), "--profile", "north", "config", "show"]) == 0
     assert f"\nledger: {URL}\n" in capsys.readouterr().out
 
 
-def test_a_folder_for_copies_of_a_ledger_on_a_server_is_refused(file):
-    file.write_text(f"backup: {{folder: copies}}\n{HOSPITALS}", "utf-8")
-    with pytest.raises(ConfigError, match=r"config\.yaml:2: ledger: .*pg_dump"):
-        Config.load(file, environment={}, profile="north")
-    file.write_text(file.read_text("utf-8").replace("copies", "null"), "utf-8")
-    assert Config.load(file, environment={}, profile="north").is_ledger_on_server
+def test_a_folder_for_copies_of_a_ledger_on_a_server_is_refused(hospitals):
+    north = hospitals / "north" / "config.yaml"
+    north.write_text("backup: {folder: copies}\n", "utf-8")
+    with pytest.raises(ConfigError, match=r"common\.yaml:1: ledger: .*pg_dump"):
+        Config.load(north, environment={})
+    north.write_text("backup: {folder: null}\n", "utf-8")
+    assert Config.load(north, environment={}).is_ledger_on_server

@@ -48,6 +48,7 @@ class Hospital:
 
     folder: Path
     sandbox: SandboxThread
+    config: str = "config.yaml"  # empty: the folder holds several hospitals
     marked_copies: bool = False  # each costs a run 30 ms
     settings: dict = field(default_factory=dict)
     ledger: str | None = None  # the address of a server; None: the default file
@@ -93,7 +94,7 @@ class Hospital:
 
     def command(self, *arguments: str, language: str = "en") -> list[str]:
         """Return the words of a command line that uses this hospital's configuration."""
-        return ["--config", str(self.folder / "config.yaml"), "--lang", language, *arguments]
+        return ["--config", str(self.folder / self.config), "--lang", language, *arguments]
 
     def go(self, *arguments: str, clock: SystemClock | None = None) -> int:
         with browser_aside():

@@ -368,7 +368,6 @@ async def test_the_coroutines_refuse_wrong_arguments_too():
         lambda: pipeline.Config.load(limits=None),
         lambda: pipeline.Config.load(limits={"concurency": 1}),
         lambda: pipeline.Config.load(out=3),
-        lambda: pipeline.Config.list_profiles(None),
     ],
 )
 def test_a_configuration_of_wrong_values_is_a_usage_error(make):

@@ -55,7 +55,9 @@ def list_commands(section):
         for line in block.splitlines()
     ]
     commands = [words[len(AS_USER) :] if words[: len(AS_USER)] == AS_USER else words for words in lines]
-    return [words[1:] for words in commands if words[0] == "esign-import"]
+    own = [words[1:] for words in commands if words[0] == "esign-import"]
+    assert {tuple(words[:2]) for words in own} == {("-c", "/srv/esign")}
+    return [words[2:] for words in own]
 
 
 @pytest.fixture
@@ -71,21 +73,21 @@ def shared_folder(hospital_with, postgres_server, monkeypatch):
     secret.write_text(SECRET)
     secret.chmod(0o600)
     hospital.ledger = postgres_server.make_database()
+    (hospital.folder / "config.yaml").unlink()
     monkeypatch.chdir(hospital.folder)
     monkeypatch.setenv("ESIGN_IMPORT_API__ENDPOINT", hospital.sandbox.url)
     return hospital
 
 
 def write_configuration(section, hospital):
-    """Write the configuration of the page, with the hospitals, of which it shows the first two."""
-    (text,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
-    shown, _, _ = text.partition("  hospital02")
-    (line,) = [line for line in shown.splitlines() if "hospital01" in line]
-    profiles = "".join(f"{line.replace('01', name[-2:])}\n" for name in HOSPITALS[1:])
-    text = re.sub(r"postgresql://\S+", hospital.ledger, shown + profiles)
-    assert "/etc/esign/secrets" in text
-    text = text.replace("/etc/esign/secrets", "secrets")
-    (hospital.folder / "config.yaml").write_text(text)
+    """Write the configurations of the page, of which it shows the first hospital's."""
+    common, own = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    common = re.sub(r"postgresql://\S+", hospital.ledger, common)
+    assert "/etc/esign/secrets" in common
+    (hospital.folder / "common.yaml").write_text(common.replace("/etc/esign/secrets", "../secrets"))
+    for name in HOSPITALS:
+        (hospital.folder / name).mkdir(exist_ok=True)
+        (hospital.folder / name / "config.yaml").write_text(own.replace("01", name[-2:]))
 
 
 def is_healthy(port):
@@ -110,14 +112,15 @@ def test_the_path_leads_from_nothing_to_the_last_seal(shared_folder, capsys):
     assert [words[0] for words in commands] == [
         "doctor", "check", "schedule", "enqueue", "hosts", "status",
     ]  # fmt: skip
+    group = ["-c", str(shared_folder.folder)]
     workers, ports = [], [get_free_port(), get_free_port()]
     try:
         for words in commands:
             if words[0] == "schedule":
                 words[1] = "print"  # no test installs a unit
-            assert main(words) == 0, words
+            assert main([*group, *words]) == 0, words
             if words[0] == "schedule":
-                program = [sys.executable, "-m", "pipeline", "worker"]
+                program = [sys.executable, "-m", "pipeline", *group, "worker"]
                 environment = {**os.environ, "PYTHONPATH": str(DOCS.parent)}
                 for port in ports:
                     environment["ESIGN_IMPORT_WORKERS__LISTEN"] = str(port)
@@ -134,6 +137,6 @@ def test_the_path_leads_from_nothing_to_the_last_seal(shared_folder, capsys):
     assert len(shared_folder.service.seals) == 2 * 3
     assert shared_folder.service.list_duplicates() == {}
     capsys.readouterr()
-    assert main(["--json", "status", "--all"]) == 0
+    assert main([*group, "--json", "status", "--all"]) == 0
     hospitals = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [hospital["profile"] for hospital in hospitals] == HOSPITALS

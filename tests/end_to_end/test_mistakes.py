@@ -121,7 +121,7 @@ MISTAKES = {
         lambda folder: (folder / "config.yaml").unlink(), "run", 2, "还没有就用 init", "create it with init"
     ),
     "configuration misspelt": mistype("--config konfig.yaml run", "是不是 config.yaml", "Did you mean config.yaml?"),
-    "configuration is the folder": mistype("-c ../hospital run", "是文件夹", "is a folder"),
+    "configuration is another folder": mistype("-c inbox run", "没有 config.yaml，也没有", "has no config.yaml, and no"),
     "configuration of Notepad": Mistake(
         lambda folder: write_config(folder, encoding="gbk"), "run", 2, "编码选 UTF-8", "with encoding UTF-8"
     ),
@@ -268,7 +268,7 @@ MISTAKES = {
     "rosters that are not there": mistype("check nosuch doctors.csv", "找不到 nosuch（", "nosuch does not exist"),
     "option misspelt": mistype("run --limt=1 --yes", "命令行有误", "'--limit'"),
     "command misspelt": mistype("chekc inbox/roster.xlsx", "命令行有误", "Did you mean 'check'"),
-    "hospital of no profile": mistype("run --profile east --limit 1", "没有 profiles", "has no profiles"),
+    "hospital that is not there": mistype("run --profile east --limit 1", "没有医院 east", "has no hospital east"),
     "word too many": mistype("export everything", "命令行有误", "unexpected extra argument"),
     "choice that is none": mistype("init --environment=mars", "命令行有误", "is not one of"),
     "file for a folder": mistype("init config.yaml", "命令行有误", "is a file"),

@@ -247,12 +247,18 @@ def test_a_test_message_tries_the_addresses_of_the_alarm_once_and_names_the_key_
 ):
     add_config(
         hospital,
-        f"notify: {{urls: ['json://{watcher.host}/runs'], ping: 'http://{watcher.host}/ping'}}\n"
-        "profiles: {east: {api: {organization_open_id: org_east}}, west: {api: {organization_open_id: org_west}}}\n",
+        f"notify: {{urls: ['json://{watcher.host}/runs'], ping: 'http://{watcher.host}/ping'}}\n",
     )
+    text = (hospital.folder / "config.yaml").read_text("utf-8")
+    (hospital.folder / "config.yaml").unlink()
+    (hospital.folder / "common.yaml").write_text(text.replace("secrets_dir: s", "secrets_dir: ../s"), "utf-8")
+    for folder in (hospital.folder / "east", hospital.folder / "west"):
+        folder.mkdir()
+        (folder / "config.yaml").write_text(f"api: {{organization_open_id: {folder.name}}}\n")
+    hospital.config = ""
     (hospital.folder / "secrets" / "workers__alarm_urls").write_text(f"json://{watcher.host}/alarm\n")
     assert hospital.go("--all", *SEND_TEST) == 0
-    assert sorted(path for path, _, _ in watcher.messages) == ["/alarm", "/runs", "/runs", "/runs"]
+    assert sorted(path for path, _, _ in watcher.messages) == ["/alarm", "/runs", "/runs"]
     watcher.refuses = True
     capsys.readouterr()
     assert hospital.go("--profile", "west", *SEND_TEST) == 5

@@ -380,12 +380,15 @@ def test_a_changed_row_and_a_damaged_line_are_found(hospital, database, connecti
 
 @long_test
 def test_two_hospitals_share_a_database(hospital, database, connection):
-    config = hospital.folder / "config.yaml"
-    text = config.read_text("utf-8")
-    config.write_text(f"{text}profiles:\n  east: {{api: {{organization_open_id: org_east}}}}\n", "utf-8")
+    text = (hospital.folder / "config.yaml").read_text("utf-8")
+    (hospital.folder / "config.yaml").unlink()
+    (hospital.folder / "common.yaml").write_text(text.replace("secrets_dir: s", "secrets_dir: ../s"), "utf-8")
     hospital.doctors(1)
-    shutil.copytree(hospital.folder / "inbox", hospital.folder / "east" / "inbox")
-    shutil.copytree(hospital.folder / "seals", hospital.folder / "east" / "seals")
+    for name, own in (("east", "api: {organization_open_id: org_east}\n"), ("west", "")):
+        for folder in ("inbox", "seals"):
+            shutil.copytree(hospital.folder / folder, hospital.folder / name / folder)
+        (hospital.folder / name / "config.yaml").write_text(own)
+    hospital.config = ""
     assert hospital.go("--all", "run", "--yes") == 4  # the sandbox knows one hospital
     tenants = connection.execute("SELECT tenant FROM esign_import.lease ORDER BY 1").fetchall()
     assert tenants == [("sandbox/yDsandbox00000000000000000000app/org_east",), (TENANT,)]

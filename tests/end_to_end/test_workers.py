@@ -37,25 +37,30 @@ slow = pytest.mark.skipif(
 
 
 class Group:
-    """Hospitals in one config.yaml, their ledgers and the queue in one database, and the workers that a test starts."""
+    """Hospitals in one folder, their ledgers and the queue in one database, and the workers that a test starts."""
 
     def __init__(self, hospital, url, hospitals):
         self.folder, self.service, self.write_roster = hospital.folder, hospital.service, hospital.roster
         self.command, self.go, self.sandbox = hospital.command, hospital.go, hospital.sandbox._sandbox
         self.url, self.workers, self.connection = url, [], None
-        profiles = "".join(
-            f"  {name}: {{api: {{organization_open_id: org_{name}, operator_open_id: operator_{name}}}}}\n"
-            for name in hospitals
-        )
+        hospital.config = ""
+        (self.folder / "config.yaml").unlink()
+        for hospital_name in hospitals:
+            self.add_hospital(hospital_name)
         start = f"{datetime.now().astimezone():%H:%M}"
         (self.folder / "secrets" / "ledger__secret").write_text(SECRET)
         (self.folder / "secrets" / "ledger__secret").chmod(0o600)
-        (self.folder / "config.yaml").write_text(
+        (self.folder / "common.yaml").write_text(
             f"api: {{endpoint: {hospital.sandbox.url}, app_id: {SANDBOX.app_id}, timeout_seconds: 3}}\n"
-            f"limits: {{requests_per_second: 1000, concurrency: 8}}\nsecrets_dir: secrets\nledger: {url}\n"
+            f"limits: {{requests_per_second: 1000, concurrency: 8}}\nsecrets_dir: ../secrets\nledger: {url}\n"
             f"workers: {{start: '{start}', stalled_seconds: 2, retry_seconds: 0.3}}\n"
-            f"marked_copies: false\nprofiles:\n{profiles}"
+            "marked_copies: false\n"
         )
+
+    def add_hospital(self, hospital):
+        (self.folder / hospital).mkdir()
+        ids = f"{{organization_open_id: org_{hospital}, operator_open_id: operator_{hospital}}}"
+        (self.folder / hospital / "config.yaml").write_text(f"api: {ids}\n")
 
     def add_doctors(self, hospital, serials):
         folder = self.folder / hospital

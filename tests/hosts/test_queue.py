@@ -39,7 +39,7 @@ def make_worker(url, **settings):
         ServerAddress(url),
         SECRET,
         Workers(stalled_seconds=2, **settings),
-        config_path=None,
+        folder=None,
         list_hospitals=lambda: [Hospital("east", (), 400)],
         make_metrics=lambda *_: b"",
         clock=SystemClock(),

@@ -72,11 +72,15 @@ def test_the_exit_code_decides(end, verdict):
 def test_a_run_that_the_system_does_not_start_is_tried_again(monkeypatch, tmp_path):
     lines = []
     children = RunChildren(
-        tmp_path / "config.yaml",
+        tmp_path,
         None,
         limits=RunLimits(60, 60),
         clock=SystemClock(),
         report=lambda key, **_: lines.append(key),
+    )
+    assert "--profile" not in children.make_command("east")
+    assert str(tmp_path / "east") in children.make_command("east"), (
+        "it reads no other hospital's configuration"
     )
     monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
     end = children.run("east")

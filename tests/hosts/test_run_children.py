@@ -19,16 +19,17 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="pipes in the file syste
 
 @pytest.fixture
 def silent_share(tmp_path):
-    """The configuration of a run that hangs as soon as it opens it."""
-    os.mkfifo(tmp_path / "config.yaml")
-    return tmp_path / "config.yaml"
+    """A folder with that of a hospital, whose run hangs as soon as it opens the configuration."""
+    (tmp_path / "east").mkdir()
+    os.mkfifo(tmp_path / "east" / "config.yaml")
+    return tmp_path
 
 
-def make_children(config, **limits):
+def make_children(folder, **limits):
     messages = []
     limits = RunLimits(**({"run_seconds": 600, "idle_seconds": 600} | limits))
     children = RunChildren(
-        config, "en", limits=limits, clock=SystemClock(), report=lambda key, **_: messages.append(key)
+        folder, "en", limits=limits, clock=SystemClock(), report=lambda key, **_: messages.append(key)
     )
     return children, messages
 
@@ -37,7 +38,7 @@ def start(children):
     """Run a hospital in a thread; return the thread, its result once it is done, and the process of the run."""
     ends = []
     before = {process.pid for process in psutil.Process().children()}
-    thread = threading.Thread(target=lambda: ends.append(children.run("")))
+    thread = threading.Thread(target=lambda: ends.append(children.run("east")))
     thread.start()
     wait_until(lambda: {process.pid for process in psutil.Process().children()} - before)
     (pid,) = {process.pid for process in psutil.Process().children()} - before
@@ -51,7 +52,7 @@ def start(children):
 )
 def test_a_run_that_hangs_is_ended_and_tried_again(silent_share, limits, reason):
     children, messages = make_children(silent_share, **limits)
-    end = children.run("")
+    end = children.run("east")
     assert (end.ended_for, judge_end(end)) == (reason, "again")
     assert messages[0] == f"worker.{reason}"
 
@@ -105,12 +106,12 @@ def test_a_run_is_asked_once_whether_it_is_cancelled_or_its_worker_ends(silent_s
     children, messages = make_children(silent_share)
     thread, ends, process = start(children)
     process.send_signal(signal.SIGSTOP)  # nothing of what it is asked arrives yet
-    assert children.end("", "cancelled")
-    assert not children.end("", "cancelled")
+    assert children.end("east", "cancelled")
+    assert not children.end("east", "cancelled")
     children.drain()
     process.send_signal(signal.SIGCONT)
     thread.join(120)
     assert (ends[0].is_cancelled, ends[0].exit) == (True, -signal.SIGTERM)
     assert messages == []
-    assert not children.end("", "cancelled"), "it has ended"
-    assert children.run("") is None
+    assert not children.end("east", "cancelled"), "it has ended"
+    assert children.run("east") is None

@@ -37,6 +37,7 @@ def make_settings(**changes):
         "endpoint": "https://essbasic.test.ess.tencent.cn",
         "language": "zh",
         "ids": IDS,
+        "common": {},
     }
     return ProjectSettings(**{**defaults, **changes})
 

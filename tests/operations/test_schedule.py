@@ -58,7 +58,8 @@ def new_hospital(tmp_path_factory):
 
 
 def call(folder, *words):
-    return main(["--config", str(folder / "config.yaml"), "--lang", "zh", "schedule", *words])
+    config = folder / "config.yaml"
+    return main(["--config", str(config if config.exists() else folder), "--lang", "zh", "schedule", *words])
 
 
 @pytest.mark.parametrize("options", [(), ("--user",)])
@@ -86,8 +87,7 @@ def test_systemd_takes_the_units(folder, options, tmp_path, capsys):
 
 @pytest.mark.parametrize("options", [(), ("--user",)])
 def test_systemd_takes_the_unit_of_a_worker(folder, options, tmp_path, capsys):
-    with (folder / "config.yaml").open("a", encoding="utf-8") as file:
-        file.write(PROFILES)
+    make_hospitals(folder)
     analyze = find_program("systemd-analyze")
     assert call(folder, "install", "systemd", "--all", "--worker", *options) == 0
     error = capsys.readouterr().err
@@ -98,13 +98,12 @@ def test_systemd_takes_the_unit_of_a_worker(folder, options, tmp_path, capsys):
     done = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     text = unit.read_text("utf-8")
-    assert re.search(r'^ExecStart=.*config.yaml" --lang zh worker$', text, re.MULTILINE)
+    assert re.search(r'^ExecStart=.*" --lang zh worker$', text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("options", [(), ("--user",)])
 def test_systemd_takes_the_unit_of_the_page(folder, options, tmp_path, capsys):
-    with (folder / "config.yaml").open("a", encoding="utf-8") as file:
-        file.write(PROFILES)
+    make_hospitals(folder)
     analyze = find_program("systemd-analyze")
     assert call(folder, "install", "systemd", "--profile", "east", "--page", *options) == 0
     (unit,) = [Path(line) for line in re.findall(r"已安装 (.*)", capsys.readouterr().err)]
@@ -114,7 +113,7 @@ def test_systemd_takes_the_unit_of_the_page(folder, options, tmp_path, capsys):
     done = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     text = unit.read_text("utf-8")
-    assert re.search(r'^ExecStart=.*config.yaml" --profile east --lang zh serve$', text, re.MULTILINE)
+    assert re.search(r'^ExecStart=.*" --profile east --lang zh serve$', text, re.MULTILINE)
     assert "KillMode=process" in text, "the run that it started goes on"
 
 
@@ -210,11 +209,16 @@ def test_the_program_that_is_scheduled_is_this_one(folder, capsys):
     assert f"PYTHONUTF8=1 {program} --config " in capsys.readouterr().out
 
 
-PROFILES = """
-profiles:
-  east: {api: {organization_open_id: org-east}}
-  西院: {api: {organization_open_id: org-west}, secrets_dir: other}
-"""
+def make_hospitals(folder):
+    """Make the folder of one hospital that of two; its keys are those that they have in common."""
+    (folder / "config.yaml").rename(folder / "common.yaml")
+    secrets = folder / "secrets"
+    for name, own in (
+        ("east", f"secrets_dir: {json.dumps(str(secrets))}\n"),
+        ("西院", "secrets_dir: other\n"),
+    ):
+        (folder / name).mkdir()
+        (folder / name / "config.yaml").write_text(f"api: {{organization_open_id: {name}}}\n{own}", "utf-8")
 
 
 @pytest.mark.parametrize(
@@ -226,12 +230,11 @@ profiles:
     ],
 )
 def test_a_schedule_is_for_the_chosen_hospitals(folder, capsys, chosen, unit, words):
-    with (folder / "config.yaml").open("a", encoding="utf-8") as file:
-        file.write(PROFILES)
+    make_hospitals(folder)
     assert call(folder, "print", "systemd", *chosen) == 0
     text = capsys.readouterr().out
     assert f"units/{unit}.service\n" in text
-    assert re.search(rf'^ExecStart=.*config.yaml" {words} --lang zh run$', text, re.MULTILINE)
+    assert re.search(rf'^ExecStart=.*" {words} --lang zh run$', text, re.MULTILINE)
     assert ("LoadCredential=" in text) == ("east" in chosen), "the west has other secrets, or none"
     assert call(folder, "print", "cron", *chosen) == 0
     quoted = shlex.join(words.split())
@@ -239,8 +242,7 @@ def test_a_schedule_is_for_the_chosen_hospitals(folder, capsys, chosen, unit, wo
 
 
 def test_a_hospital_whose_name_is_no_unit_needs_a_name(folder, capsys):
-    with (folder / "config.yaml").open("a", encoding="utf-8") as file:
-        file.write(PROFILES)
+    make_hospitals(folder)
     assert call(folder, "print", "systemd", "--profile", "西院") == 2
     assert "--name" in capsys.readouterr().err
 

@@ -29,7 +29,6 @@ def make_site(config_path, clock=None):
         config=session.require_ready_config(),
         clock=session.clock,
         config_path=config_path,
-        profile=None,
         invocation=session.invocation,
     )
 

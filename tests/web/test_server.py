@@ -192,17 +192,18 @@ def test_the_browser_is_opened_by_a_file_that_only_its_owner_reads(hospital, tmp
 
 def test_every_hospital_has_a_page_of_its_own(hospital):
     """At one address each has the next port, and its own state."""
-    with (hospital.folder / "config.yaml").open("a", encoding="utf-8") as file:
-        file.write(
-            'profiles:\n  east: {api: {organization_open_id: "east"}}\n  west: {api: {organization_open_id: "west"}}\n'
-        )
-    port = get_free_port(following=2)
+    (hospital.folder / "config.yaml").rename(hospital.folder / "common.yaml")
+    for name in ("east", "west"):
+        (hospital.folder / name).mkdir()
+        (hospital.folder / name / "config.yaml").write_text(f"api: {{organization_open_id: {name}}}\n")
+    hospital.config = ""
+    port = get_free_port(following=1)
     with start_page(hospital, "--json", "--all", "serve", "--listen", f"127.0.0.1:{port}") as process:
-        lines = [json.loads(process.stdout.readline()) for _ in range(3)]
+        lines = [json.loads(process.stdout.readline()) for _ in range(2)]
         ports = [int(re.search(r":(\d+)/", line["url"])[1]) for line in lines]
-        assert ports == [port, port + 1, port + 2]
-        assert [line.get("profile") for line in lines] == [None, "east", "west"]
-        for line, name in zip(lines, ["", "east", "west"], strict=True):
+        assert ports == [port, port + 1]
+        assert [line.get("profile") for line in lines] == ["east", "west"]
+        for line, name in zip(lines, ["east", "west"], strict=True):
             with urlopen(line["url"]) as answer:
                 assert answer.status == 200
             assert (hospital.folder / name / "state" / PAGE_LOG).is_file()

@@ -149,7 +149,7 @@ class SendPage:
             "moment": shown(record.content["finished"]),
             "target": describe_target(config).render(language),
             "environment": get_service_environment(config.api.endpoint),
-            "organization": self._name_organization() if self._needs_name() else None,
+            "organization": self._site.config.api.hospital if self._needs_name() else None,
             "forecast": [text.render(language) for text in describe_preview(preview, language)],
             "statuses": count_rows(summarize_record(record), presenter),
             "total": preview.rows,
@@ -172,10 +172,6 @@ class SendPage:
             "is_cut": len(rows) < len(check.rows),
             "query": query,
         }
-
-    def _name_organization(self) -> str:
-        """Return the short name that is typed: that of the hospital among several, else the organisation's id."""
-        return self._site.profile or self._site.config.api.hospital
 
     def _needs_name(self) -> bool:
         return get_service_environment(self._site.config.api.endpoint) == PRODUCTION
@@ -203,7 +199,7 @@ class SendPage:
         view, check, is_stale = await self._site.read(self._read)
         key = self._get_fault(order, view, check, is_stale=is_stale)
         if key is not None:
-            text = presenter.render(key, n=MAX_CHOSEN, name=self._name_organization())
+            text = presenter.render(key, n=MAX_CHOSEN, name=self._site.config.api.hospital)
             return await self._render(request, order, fault=text, status=409)
         lines = sorted(order.lines) if order.is_choice else None
         try:
@@ -232,7 +228,7 @@ class SendPage:
         is_guard_accepted = order.accept_guards and guard in ACCEPTABLE_GUARDS
         ready = {row.line for row in check.rows}
         is_possible = len(order.lines) <= MAX_CHOSEN and order.lines <= ready
-        is_named = not self._needs_name() or order.organization.strip() == self._name_organization()
+        is_named = not self._needs_name() or order.organization.strip() == self._site.config.api.hospital
         faults = {
             "web.send.stale": is_stale,
             "web.send.nothing": not ready,

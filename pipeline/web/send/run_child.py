@@ -160,7 +160,7 @@ class RunChild:
     def _start_process(
         self, folder: Path, start: RunStart, lines: Sequence[int] | None, language: str | None
     ) -> subprocess.Popen[str]:
-        words = list_own_words(self._site.config_path, self._site.profile, language)
+        words = list_own_words(self._site.config_path, language)
         words += ["--quiet", "--json", "run", "--yes", "--checked", start.check]
         for line in lines or ():
             words += ["--only", f"plan.jsonl:{line}"]
