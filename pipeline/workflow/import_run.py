@@ -31,10 +31,10 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.intake.conflicts import add_unread_problems, flag_conflicts
 from pipeline.intake.fields.validate import assign_row_ids, validate_rows
 from pipeline.intake.images.prepare import ImageExaminer
+from pipeline.intake.pairing.departments import get_sheet_department
 from pipeline.intake.pairing.image_index import index_images, list_images
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.intake.pairing.picture_column import list_contested_images
-from pipeline.intake.pairing.wards import name_sheet_wards
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.records import RunRecord
@@ -268,17 +268,14 @@ def _validate(inputs: RunInputs, config: Config, view: LedgerView, clock: Clock)
 
 
 def _assign_sheet_departments(doctors: Sequence[Doctor]) -> list[Doctor]:
-    """Return the doctors, those without a department column with the ward after which their sheet is named.
+    """Return the doctors, those without a department column with the department after which their sheet is named.
 
     It is shown to people. It finds no picture, goes into no seal name, and is no content of a row.
     """
-    lists = {doctor.row.origin.roster_list for doctor in doctors if doctor.has_ward_alone}
-    departments = {doctor.department for doctor in doctors if doctor.department}
-    wards = name_sheet_wards(lists, departments)
     assigned = []
     for doctor in doctors:
-        ward = wards.get(doctor.row.origin.roster_list) if doctor.has_ward_alone else None
-        assigned.append(replace(doctor, sheet_department=ward) if ward else doctor)
+        department = get_sheet_department(doctor.row.origin.sheet) if doctor.has_ward_alone else None
+        assigned.append(replace(doctor, sheet_department=department) if department else doctor)
     return assigned
 
 

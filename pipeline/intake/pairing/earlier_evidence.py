@@ -36,26 +36,17 @@ from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import CellKind, Doctor, EmbeddedImage, Field, ImageFile, Row, fold_staff_no
 from pipeline.domain.seals import Bearer, PictureDecision
 from pipeline.domain.site_key import PLAIN_KEY, SiteKey
-from pipeline.intake.conflicts import KEPT_DIGITS, get_kept_digits
 from pipeline.intake.fields.id_number import list_whole_numbers
 from pipeline.intake.fields.normalize import drop_spaces, fold_width, get_field_text, is_placeholder
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.images.prepare import ImageExaminer
+from pipeline.intake.pairing.claims import CELL, COLUMN, GIVEN, NAME, NUMBER, STAFF_NO, Claim
 from pipeline.intake.pairing.decided_pictures import DecidedPictures
-from pipeline.intake.pairing.expected_names import (
-    CELL,
-    COLUMN,
-    GIVEN,
-    NAME,
-    NUMBER,
-    STAFF_NO,
-    ImageMatch,
-    bears_name,
-    list_names,
-)
-from pipeline.intake.pairing.file_texts import FileTexts
 from pipeline.intake.pairing.image_index import list_variants
+from pipeline.intake.pairing.mentions import Mentions
 from pipeline.intake.pairing.picture_column import list_contested_images
+from pipeline.intake.pairing.row_values import bears_name, list_names
+from pipeline.intake.person_ids import KEPT_DIGITS, get_kept_digits
 
 _TRACE_CHARS = 10  # hexadecimal: enough to compare the few numbers of one name
 _ANOTHERS_NUMBER = "ID_NAME_CONFLICT"  # the row's number is perhaps another person's
@@ -130,21 +121,21 @@ class EarlierEvidence:
         return self._records.decided
 
     def get_other_person(
-        self, doctor: Doctor, match: ImageMatch, image: ImageFile | None, texts: FileTexts
+        self, doctor: Doctor, claim: Claim, image: ImageFile | None, mentions: Mentions
     ) -> Bearer | PictureDecision | str | None:
         """Return an earlier doctor, a decision, else the identity number, of the person whose picture a file may be.
 
         None where the file is evidence for the row. ``image`` is what the file holds, None where that cannot be read;
-        ``texts`` knows what in the names of the files of entries may be another person's.
+        ``mentions`` knows what in the names of the files of entries may be another person's.
         """
-        bearer = self._get_other_bearer(doctor, match, image, texts)
-        return bearer or self._get_other_number(doctor, match, image)
+        bearer = self._get_other_bearer(doctor, claim, image, mentions)
+        return bearer or self._get_other_number(doctor, claim, image)
 
     def _get_other_bearer(
-        self, doctor: Doctor, match: ImageMatch, image: ImageFile | None, texts: FileTexts
+        self, doctor: Doctor, claim: Claim, image: ImageFile | None, mentions: Mentions
     ) -> Bearer | PictureDecision | None:
         """Return an earlier doctor whose picture a file may be, None where it is evidence for the row."""
-        if match.evidence == NUMBER or not (self._records.bearers or self.decided):
+        if claim.kind == NUMBER or not (self._records.bearers or self.decided):
             return None
         person = _Person(doctor, self._records.site_key)
         ties = []
@@ -156,7 +147,7 @@ class EarlierEvidence:
             if self.decided.is_given(doctor, image):
                 return None
             ties = self._list_ties(image, path=True)
-        other = self._choose_other(self._list_namesakes(doctor, match, person, texts), person)
+        other = self._choose_other(self._list_namesakes(doctor, claim, person, mentions), person)
         own_ties = [tie for tie in ties if not tie.is_contested]
         return None if other is None or self._had_picture(own_ties, image) else other
 
@@ -183,11 +174,11 @@ class EarlierEvidence:
         pixels = images.examine(image).pixels if images is not None else None
         return pixels is not None and any(tie.pixels == pixels for tie in ties)
 
-    def _get_other_number(self, doctor: Doctor, match: ImageMatch, image: ImageFile | None) -> str | None:
+    def _get_other_number(self, doctor: Doctor, claim: Claim, image: ImageFile | None) -> str | None:
         """Return a whole identity number in the path of a file that is not the doctor's, None where there is none."""
-        if match.evidence == NUMBER or doctor.number is None:
+        if claim.kind == NUMBER or doctor.number is None:
             return None
-        numbers = list_whole_numbers(match.candidate.relative_path)
+        numbers = list_whole_numbers(claim.candidate.relative_path)
         if not numbers:
             return None
         if image is not None and self.decided.is_decided(doctor, image):
@@ -233,21 +224,21 @@ class EarlierEvidence:
         return list(self._by_pixels.get(images.examine(image).pixels or "", ()))
 
     def _list_namesakes(
-        self, doctor: Doctor, match: ImageMatch, person: _Person, texts: FileTexts
+        self, doctor: Doctor, claim: Claim, person: _Person, mentions: Mentions
     ) -> list[Bearer]:
         """Return the earlier doctors who bore the name or staff number by which a file is found, or that an entry names."""
-        if match.evidence == NAME:
+        if claim.kind == NAME:
             return [bearer for name in person.names for bearer in self._by_name.get(name, ())]
-        if match.evidence == STAFF_NO:
+        if claim.kind == STAFF_NO:
             bearers = self._by_staff_no.get(person.staff_no, ())
-            if bears_name(match, doctor):
+            if bears_name(claim, doctor):
                 return [bearer for bearer in bearers if bearer.name in person.names]
             return list(bearers)
-        if match.evidence != COLUMN:
+        if claim.kind != COLUMN:
             return []
-        names = texts.list_other_names(match, doctor)
-        numbers = texts.list_other_tokens(match, doctor)
-        return [*self._list_bearers_of_texts(names, numbers), *self._list_bearers_of_stem(match, person)]
+        names = mentions.list_other_names(claim, doctor)
+        numbers = mentions.list_other_numbers(claim, doctor)
+        return [*self._list_bearers_of_texts(names, numbers), *self._list_bearers_of_stem(claim, person)]
 
     def _list_bearers_of_texts(self, names: Iterable[str], numbers: Iterable[str]) -> Iterator[Bearer]:
         """Yield the earlier doctors whose name or staff number is one of these."""
@@ -257,10 +248,10 @@ class EarlierEvidence:
         for number in numbers if self._by_staff_no else ():
             yield from self._by_staff_no.get(digest(fold_staff_no(number)), ())
 
-    def _list_bearers_of_stem(self, match: ImageMatch, person: _Person) -> Iterator[Bearer]:
+    def _list_bearers_of_stem(self, claim: Claim, person: _Person) -> Iterator[Bearer]:
         """Yield the earlier doctors whose name, staff number or identity number the stem of an entry's file is."""
         site_key = self._records.site_key
-        for variant in list_variants(match.candidate):
+        for variant in list_variants(claim.candidate):
             name = site_key.digest(make_name_key(variant.base))
             staff_no = site_key.digest(fold_staff_no(variant.base))
             if name in person.names or staff_no == person.staff_no:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from functools import lru_cache
 
 from pipeline.intake.fields.normalize import drop_invisible, fold_width
@@ -134,34 +133,6 @@ def seal_may_end_name(name: str) -> bool:
 def ends_before_seal(stem: str, base: str) -> bool:
     """Return whether a single 章 or 印, glued to the base of a stem, was the last suffix that was stripped."""
     return any(longer[:-1] == base for longer, _ in strip_known_suffixes(stem))
-
-
-def match_parts(text: str, parts: Sequence[str]) -> str | None:
-    """Return what joins the parts in a text that is made of them in this order, None where it is not.
-
-    All are comparison keys.
-
-    ``张伟_1001`` is made of 张伟 and 1001. The last part may stand in brackets: ``张伟(1001)``; that is the joint ``(``.
-    """
-    first, *others = parts
-    if not others:
-        return "" if text == first else None
-    if not text.startswith(first):
-        return None
-    rest = text[len(first) :]
-    if rest == f"({others[-1]})" and len(others) == 1:
-        return "("
-    for sign in JOINTS:
-        if rest.startswith(sign) and (sign or not _runs_together(first, others[0])):
-            inner = match_parts(rest[len(sign) :], others)
-            if inner is not None:
-                return sign or inner
-    return None
-
-
-def _runs_together(first: str, second: str) -> bool:
-    """Return whether it cannot be seen where one piece ends: ward 1 and number 001 are not 1001."""
-    return f"{first[-1]}{second[0]}".isascii() and first[-1].isalnum() and second[0].isalnum()
 
 
 def _unify_dots(text: str) -> str:

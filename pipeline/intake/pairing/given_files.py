@@ -10,9 +10,9 @@ from itertools import chain
 from pipeline.domain.roster import Doctor
 from pipeline.domain.seals import PictureDecision
 from pipeline.intake.images.prepare import ImageComparer, ImageExaminer
+from pipeline.intake.pairing.claimants import Claimants
+from pipeline.intake.pairing.claims import GIVEN, Claim
 from pipeline.intake.pairing.earlier_evidence import EarlierEvidence
-from pipeline.intake.pairing.evidence import ImageMatches
-from pipeline.intake.pairing.expected_names import GIVEN, ImageMatch
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.image_sources import ImageSources
 from pipeline.intake.pairing.match_problems import show_path
@@ -24,14 +24,14 @@ Files = dict[str, list[Candidate]]  # by sha256, and by the digest of pixels
 class GivenFiles:
     """The files with pictures that were given, by row."""
 
-    matches: Mapping[int, Sequence[ImageMatch]] = field(default_factory=dict)
+    claims: Mapping[int, Sequence[Claim]] = field(default_factory=dict)
     # of rows whose number or name moved since: the decision, and its file as shown
     void: Mapping[int, tuple[PictureDecision, str]] = field(default_factory=dict)
 
 
 def list_given_files(
     doctors: Sequence[Doctor],
-    matches: ImageMatches,
+    claimants: Claimants,
     index: ImageIndex,
     sources: ImageSources,
     *,
@@ -58,10 +58,10 @@ def list_given_files(
     unsettled = (given[row] for row, doctor in enumerate(doctors) if not earlier.is_settled(doctor))
     lost = {one.pixels for one in chain(*unsettled, *void.values()) if one.picture not in files} - {""}
     if lost:
-        meant = {match.candidate for match in chain(*matches.by_row, *matches.named)}
+        meant = {claim.candidate for claim in chain(*claimants.by_name, *claimants.of_entries)}
         others = [candidate for candidate in index.candidates if candidate not in meant]
         _add_saved_anew(files, lost, others, sources, images)
-    by_row = {row: _make_matches(decisions, files) for row, decisions in given.items() if decisions}
+    by_row = {row: _make_claims(row, decisions, files) for row, decisions in given.items() if decisions}
     void_by_row: dict[int, tuple[PictureDecision, str]] = {}
     for row, decisions in void.items():
         for one, candidate in _list_files(decisions, files):
@@ -92,6 +92,6 @@ def _list_files(
             yield one, candidate
 
 
-def _make_matches(decisions: Iterable[PictureDecision], files: Files) -> list[ImageMatch]:
+def _make_claims(row: int, decisions: Iterable[PictureDecision], files: Files) -> list[Claim]:
     candidates = dict.fromkeys(candidate for _, candidate in _list_files(decisions, files))
-    return [ImageMatch(candidate, GIVEN, candidate.stem) for candidate in candidates]
+    return [Claim(candidate, row, GIVEN, candidate.stem) for candidate in candidates]

@@ -1,7 +1,6 @@
 """The files that may be seal pictures, from folders and zips alike, indexed by their names; none is decoded here.
 
-The index is made from directory entries alone. It is looked up with expected stems and nothing else: a lookup key leads
-to variants of names, and ``file_names.match_parts`` decides whether a variant is made of the expected parts.
+The index is made from directory entries alone.
 """
 
 from __future__ import annotations
@@ -137,7 +136,7 @@ class SkippedFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImageIndex:
-    """The candidates in the order of their relative paths, and the variants of their names by lookup key.
+    """The candidates in the order of their relative paths, and the variants of their names by comparison key.
 
     ``other_files`` are no pictures (links, pipes, PDF), by the comparison key of their stem. They are named where a row
     misses its picture.
@@ -148,7 +147,6 @@ class ImageIndex:
     variants: Mapping[str, Sequence[FileNameVariant]] = field(default_factory=dict, repr=False)
     unreadable: tuple[SkippedFile, ...] = field(default=(), repr=False)  # folders and zips
     other_files: Mapping[str, SkippedFile] = field(default_factory=dict, repr=False)
-    key_lengths: frozenset[int] = frozenset()  # of the lookup keys
 
 
 @dataclass(slots=True)
@@ -187,7 +185,7 @@ def index_images(listing: ImageListing) -> ImageIndex:
     variants: dict[str, list[FileNameVariant]] = {}
     for candidate in listing.candidates:
         for variant in list_variants(candidate):
-            variants.setdefault(file_names.lookup_key(variant.comparison_key), []).append(variant)
+            variants.setdefault(variant.comparison_key, []).append(variant)
     others: dict[str, SkippedFile] = {}
     for other in listing.other_files:
         stem, _ = file_names.split_extension(other.path.rpartition("/")[2])
@@ -198,7 +196,6 @@ def index_images(listing: ImageListing) -> ImageIndex:
         variants,
         tuple(listing.unreadable),
         others,
-        frozenset(map(len, variants)),
     )
 
 

@@ -11,10 +11,11 @@ from pipeline.domain.roster import Doctor, EmbeddedImage, Field, Problem
 from pipeline.domain.seals import Bearer, PictureDecision
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.pairing import file_names, picture_column
-from pipeline.intake.pairing.evidence import ImageMatches
-from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch, list_names
+from pipeline.intake.pairing.claimants import Claimants
+from pipeline.intake.pairing.claims import COLUMN, Claim
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.intake.pairing.picture_column import PictureEntry
+from pipeline.intake.pairing.row_values import list_names
 from pipeline.intake.pairing.similar_names import SimilarNames
 from pipeline.messages.catalogue import join_messages, join_texts, make_message
 from pipeline.messages.problems import build_problem
@@ -43,35 +44,33 @@ def explain_refused_entry(doctor: Doctor, entry: PictureEntry) -> Problem:
 
 def explain_contested_files(
     row: int,
-    fitting: Collection[ImageMatch],
+    claims: Collection[Claim],
     doctors: Sequence[Doctor],
     contested: Mapping[Candidate, Collection[int]],
 ) -> Problem:
     """Return the problem of files that one doctor's entry names and that are another's by name, and who that is."""
-    rows = {other for match in fitting for other in contested[match.candidate]} - {row}
+    rows = {other for claim in claims for other in contested[claim.candidate]} - {row}
     other = list_texts(describe_row(doctors[other]) for other in sorted(rows))
-    files = list_texts(show_path(match.candidate.relative_path, doctors[row]) for match in fitting)
+    files = list_texts(show_path(claim.candidate.relative_path, doctors[row]) for claim in claims)
     return make_problem("IMAGE_AMBIGUOUS", doctors[row], found=files, other=other, claimed="name")
 
 
-def explain_shared_files(
-    row: int, fitting: Sequence[ImageMatch], doctors: Sequence[Doctor], matches: ImageMatches
-) -> Problem:
+def explain_shared_files(row: int, claims: Sequence[Claim], claimants: Claimants) -> Problem:
     """Return the problem of files that fit another person of the roster as well, or another department."""
-    doctor = doctors[row]
-    files = list_texts(show_path(match.candidate.relative_path, doctor) for match in fitting)
+    doctor = claimants.doctors[row]
+    files = list_texts(show_path(claim.candidate.relative_path, doctor) for claim in claims)
     others = set()
-    for match in fitting:
-        for rival in matches.shared.get(match.candidate, ()):
-            if matches.person_ids[rival] != matches.person_ids[row]:
+    for claim in claims:
+        for rival in claimants.shared.get(claim.candidate, ()):
+            if claimants.person_ids[rival] != claimants.person_ids[row]:
                 others.add(rival)
     if others:
-        other = list_texts(describe_row(doctors[other]) for other in sorted(others))
+        other = list_texts(describe_row(claimants.doctors[other]) for other in sorted(others))
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, other=other)
-    if any(match.ward == "other" for match in fitting):
+    if any(claim.folder == "other_sheet" for claim in claims):
         sheet = mask_file_name(doctor.row.origin.sheet or doctor.row.origin.file)
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, ward=sheet)
-    if any(match.evidence == COLUMN for match in fitting):
+    if any(claim.kind == COLUMN for claim in claims):
         return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, folder="other")
     department = mask_file_name(doctor.department or "—")
     return make_problem("IMAGE_AMBIGUOUS", doctor, found=files, department=department)

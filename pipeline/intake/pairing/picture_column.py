@@ -24,7 +24,6 @@ from pipeline.intake.fields.normalize import get_text, trim_ends
 from pipeline.intake.images.image_files import mask_file_name
 from pipeline.intake.layout.column_titles import is_seal_title
 from pipeline.intake.pairing import file_names
-from pipeline.intake.pairing.expected_names import COLUMN, ImageMatch
 from pipeline.intake.pairing.image_index import Candidate, ImageIndex
 from pipeline.messages.catalogue import make_message
 
@@ -44,7 +43,7 @@ class PictureEntry:
 
     text: str | None = _field(repr=False)
     is_refused: bool = False  # it cannot be a file of the picture folder
-    named: Sequence[ImageMatch] = _field(default=(), repr=False)  # the files it means
+    files: Sequence[tuple[Candidate, bool]] = _field(default=(), repr=False)  # see `list_meant_files`
 
 
 _NO_ENTRY = PictureEntry(None)
@@ -56,8 +55,7 @@ def read_picture_entry(doctor: Doctor, index: ImageIndex) -> PictureEntry:
         return _NO_ENTRY
     if is_outside_folder(text):
         return PictureEntry(text, is_refused=True)
-    named = [ImageMatch(file, COLUMN, text, is_exact) for file, is_exact in list_meant_files(text, index)]
-    return PictureEntry(text, named=named)
+    return PictureEntry(text, files=list_meant_files(text, index))
 
 
 # --- the text of an entry
@@ -121,9 +119,9 @@ def list_meant_files(text: str, index: ImageIndex) -> list[tuple[Candidate, bool
     if not wanted:
         return []
     meant: dict[Candidate, bool] = {}
-    for variant in index.variants.get(file_names.lookup_key(wanted), ()):
+    for variant in index.variants.get(wanted, ()):
         candidate = variant.candidate
-        if variant.suffix or variant.comparison_key != wanted or not _has_extension(candidate, extension):
+        if variant.suffix or not _has_extension(candidate, extension):
             continue
         is_exact = _compare_folders(folders, candidate)
         if is_exact is not None:

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.domain.roster import fold_staff_no
-from pipeline.intake.pairing.composed_names import list_pieces
 from pipeline.intake.pairing.file_names import comparison_key, strip_known_suffixes
 from pipeline.intake.pairing.image_index import Candidate
 from pipeline.intake.pairing.picture_column import get_entry_stem, names_file
+from pipeline.intake.pairing.row_values import list_pieces
 
 # a comparison letter by letter is made with every file: no more of them than a person reads
 _MAX_NAMES = 2_000

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 from pipeline.domain.name_key import make_name_key
 from pipeline.domain.roster import Doctor
-from pipeline.intake.pairing.expected_names import ImageMatch, bears_name, list_names
+from pipeline.intake.pairing.claims import Claim
 from pipeline.intake.pairing.file_names import comparison_key
 from pipeline.intake.pairing.image_index import Candidate, list_variants
+from pipeline.intake.pairing.row_values import bears_name, list_names
 
 _HAN_RUN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af·]{2,}")
 _TOKEN = re.compile(r"[a-z0-9]+")
@@ -45,26 +46,26 @@ class _Parts:
 _NO_PARTS = _Parts()
 
 
-class FileTexts:
+class Mentions:
     """Knows the files that all entries name, and what in their names may be another person's."""
 
     def __init__(
         self,
         doctors: Sequence[Doctor],
-        entry_matches: Sequence[Sequence[ImageMatch]],
+        entries: Sequence[Sequence[Claim]],
         person_ids: Sequence[Hashable],
     ) -> None:
         """Count in how many files each text is, and who names files in each folder."""
         self._lengths = {*_NAME_LENGTHS}
         self._people_by_folder: defaultdict[str, set[Hashable]] = defaultdict(set)
         self._parts: dict[Candidate, _Parts] = {}
-        for doctor, entry, person in zip(doctors, entry_matches, person_ids, strict=True):
+        for doctor, entry, person in zip(doctors, entries, person_ids, strict=True):
             self._lengths.update(len(make_name_key(name)) for name in list_names(doctor))
-            for match in entry:
-                if match.candidate not in self._parts:
-                    stems = {variant.stem for variant in list_variants(match.candidate)}
-                    self._parts[match.candidate] = _Parts.of(stems)
-                self._people_by_folder[_get_folder(match.candidate)].add(person)
+            for claim in entry:
+                if claim.candidate not in self._parts:
+                    stems = {variant.stem for variant in list_variants(claim.candidate)}
+                    self._parts[claim.candidate] = _Parts.of(stems)
+                self._people_by_folder[_get_folder(claim.candidate)].add(person)
         self._lengths -= {0, 1}
         counts: Counter[str] = Counter()
         for parts in self._parts.values():
@@ -72,9 +73,9 @@ class FileTexts:
             counts.update(parts.tokens)
         self._common = {text for text, count in counts.items() if count >= _COMMON}
 
-    def list_other_names(self, match: ImageMatch, doctor: Doctor) -> set[str]:
+    def list_other_names(self, claim: Claim, doctor: Doctor) -> set[str]:
         """Return the name keys of the texts that may be another person's name."""
-        parts, folder = self._parts[match.candidate], self._read_person_folder(match, doctor)
+        parts, folder = self._parts[claim.candidate], self._read_person_folder(claim, doctor)
         if comparison_key(doctor.number or "") in parts.tokens:
             return set()
         own = [key for name in list_names(doctor) if (key := make_name_key(name))]
@@ -86,19 +87,19 @@ class FileTexts:
                     names.add(text)
         return names - self._common
 
-    def list_other_tokens(self, match: ImageMatch, doctor: Doctor) -> set[str]:
+    def list_other_numbers(self, claim: Claim, doctor: Doctor) -> set[str]:
         """Return the numbers that may be another person's staff number or mobile."""
-        parts, folder = self._parts[match.candidate], self._read_person_folder(match, doctor)
+        parts, folder = self._parts[claim.candidate], self._read_person_folder(claim, doctor)
         own = {comparison_key(value) for value in (doctor.number, doctor.staff_no, doctor.mobile) if value}
         if own & (parts.tokens | folder.tokens):
             return set()
         tokens = {token for token in parts.tokens if len(token) >= _SHORTEST_TOKEN}
         return (tokens | folder.tokens) - self._common
 
-    def _read_person_folder(self, match: ImageMatch, doctor: Doctor) -> _Parts:
+    def _read_person_folder(self, claim: Claim, doctor: Doctor) -> _Parts:
         """Return what a file's folder is called where that may be the one person whose pictures it holds."""
-        folder = _get_folder(match.candidate)
-        if not folder or len(self._people_by_folder[folder]) > 1 or bears_name(match, doctor):
+        folder = _get_folder(claim.candidate)
+        if not folder or len(self._people_by_folder[folder]) > 1 or bears_name(claim, doctor):
             return _NO_PARTS
         return _Parts.of([folder.rpartition("/")[2]])
 
