@@ -43,6 +43,7 @@ URGENT = frozenset(
         "worker.no_progress",
         "worker.run_limit",
         "worker.too_often",
+        "worker.unshared",
     }
 )
 
@@ -80,6 +81,7 @@ def worker(session: Session) -> int:
     def make_metrics(overview: Overview, last_ends: list[LastEnd], own: Mapping[str, float]) -> bytes:
         return render_worker_metrics(overview, last_ends, _name_tenants(session), own)
 
+    _warn_of_unshared_results(session, files, log)
     send_alarm = _make_alarm(session, config, log) if read_alarm_channels(config, os.environ) else None
     hospital_worker = HospitalWorker(
         address,
@@ -96,6 +98,19 @@ def worker(session: Session) -> int:
     run_in_loop(hospital_worker.run())
     log.report("worker.stopped")
     return 0
+
+
+def _warn_of_unshared_results(session: Session, files: Mapping[str, Path], log: WorkerLog) -> None:
+    """Report the first hospital of each fault of the results folders; `doctor` reports all."""
+    from pipeline.workflow.tenant_ledger import explain_unshared_results
+
+    reported = set()
+    for hospital, file in files.items():
+        with suppress(EsignImportError):  # what else is wrong its run reports
+            unshared = explain_unshared_results(session.read_config(file), session.clock)
+            if unshared is not None and unshared.key not in reported:
+                reported.add(unshared.key)
+                log.report("worker.unshared", hospital=hospital, why=unshared.as_message())
 
 
 def _make_alarm(

@@ -367,6 +367,13 @@ def is_behind_files(connection: Connection, places: Mapping[str, Path], files: C
     return False
 
 
+def list_unseen_journals(connection: Connection, journals: Journals) -> list[Path]:
+    """Return the files of other hosts that the ledger has entered from the shared place and that are not there."""
+    folder = get_tenant_folder(journals.places[OUT], journals.site_key.tenant)
+    files = [folder / f"{host}{SUFFIX}" for host in sorted(_read_shared_last_lines(connection))]
+    return [file for file in files if file.stem != journals.host and not file.exists()]
+
+
 def _read_shared_last_lines(connection: Connection) -> dict[str, LastLine]:
     """Return how far the files in ``out`` were entered, by host."""
     return {

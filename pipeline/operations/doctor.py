@@ -58,6 +58,7 @@ from pipeline.workflow.recorded_runs import list_recorded_runs, read_last_record
 from pipeline.workflow.run_report import list_exposed_files
 from pipeline.workflow.tenant_ledger import (
     check_ledger,
+    explain_unshared_results,
     is_all_on_one_machine,
     open_ledger_for_check,
     read_other_user,
@@ -272,6 +273,9 @@ def examine_places(config: Config, clock: Clock) -> Iterator[Finding]:
             yield make_fault_finding(
                 "ledger", "other_user", "other_user.remedy", user=other, state=places.state
             )
+    with suppress(EsignImportError):
+        if (unshared := explain_unshared_results(config, clock)) is not None:
+            yield report_error("ledger", unshared, "warning")
     if is_all_on_one_machine(config):
         text, remedy = (make_message(f"doctor.{key}") for key in ("one_machine", "one_machine.remedy"))
         yield Finding("ledger", "note", text, remedy)

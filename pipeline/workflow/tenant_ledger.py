@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,9 @@ from pipeline.ledger.disk import get_network_disk_kind
 from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.lock import read_user_name
+from pipeline.ledger.opening import list_unseen_journals
 from pipeline.ledger.tenant import get_service_environment
+from pipeline.messages.catalogue import join_messages
 from pipeline.workflow.hosts_factory import LedgerStore, make_store
 
 if TYPE_CHECKING:
@@ -197,6 +200,33 @@ def is_all_on_one_machine(config: Config) -> bool:
         return False
     places = make_store(config).places
     return all(get_network_disk_kind(folder / "file") is None for folder in (places.state, places.share))
+
+
+def explain_unshared_results(config: Config, clock: Clock) -> LedgerError | None:
+    """Return why the journals in the results folder are not those of all hosts; None for a ledger in a file.
+
+    A local disk is no reason where the journals of other hosts lie on it: they reach it over the network.
+    """
+    if not config.is_ledger_on_server:
+        return None
+    store, host = make_store(config), socket.gethostname()
+    share = store.places.share
+    if store.exists():
+        with open_store(store, clock, readonly=True) as ledger:
+            journals = store.places.make_journals(ledger.site_key)
+            try:
+                if unseen := ledger.read(list_unseen_journals, journals):
+                    names = join_messages([file.name for file in unseen])
+                    return LedgerError(
+                        "ledger.share_lacks_journals", folder=unseen[0].parent, host=host, names=names
+                    )
+                if journals.has_other_hosts():
+                    return None
+            except OSError as error:
+                raise DiskTrouble.of(error) from error
+    if get_network_disk_kind(share / "file") is not None:
+        return None
+    return LedgerError("ledger.share_on_local_disk", folder=share, host=host)
 
 
 def repair_if_behind(store: LedgerStore, clock: Clock, warnings: WarningOutput) -> bool:

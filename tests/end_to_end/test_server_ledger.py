@@ -5,12 +5,15 @@ The tests marked as long run with `make hosts`.
 
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from pooler import run_pgbouncer
 from postgres_server import find_programs, run_server
@@ -406,3 +409,40 @@ def test_a_schedule_loads_the_secret_and_holds_no_address(hospital, database, ca
     text = show(hospital, capsys, "schedule", "print", "systemd")
     assert f"LoadCredential=ledger__secret:{hospital.folder}/secrets/ledger__secret" in text
     assert database not in text
+
+
+def test_results_that_the_hosts_do_not_share_are_named_by_doctor(
+    hospital, database, capsys, monkeypatch, tmp_path
+):
+    hospital.seal_doctors(1)
+    share = hospital.folder / "out" / ".ledger"
+    english, chinese = show_both(hospital, capsys, "doctor", exit_code=0)
+    assert f"journal folder {share} lies on a local disk of host {socket.gethostname()}" in english
+    assert f"{share} 在主机 {socket.gethostname()} 的本地磁盘上" in chinese
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "of another host"))
+    assert hospital.go("run") == 0
+    first, _ = sorted(share.glob("*/*.jsonl"), key=lambda file: file.stat().st_mtime)
+    for text in show_both(hospital, capsys, "doctor", exit_code=0):
+        assert not re.search("local disk|本地磁盘|does not see|看不到", text), "each sees the other's journal"
+
+    first.unlink()
+    for text in show_both(hospital, capsys, "doctor", exit_code=0):
+        assert first.name in text
+        assert str(first.parent) in text
+    monkeypatch.setattr(psutil, "PROCFS_PATH", mount_share(tmp_path, share))
+    assert first.name in show(hospital, capsys, "doctor"), "on a share as well"
+
+
+def test_results_on_a_share_are_in_order(hospital, database, capsys, monkeypatch, tmp_path):
+    hospital.seal_doctors(1)
+    monkeypatch.setattr(psutil, "PROCFS_PATH", mount_share(tmp_path, hospital.folder / "out"))
+    assert "local disk" not in show(hospital, capsys, "doctor")
+
+
+def mount_share(folder, point):
+    """Return the path of a /proc in which a share is mounted at a folder."""
+    mounts = folder / "proc" / "self" / "mounts"
+    mounts.parent.mkdir(parents=True)
+    mounts.write_text(f"/dev/a / ext4 rw 0 0\n//nas/esign {point} cifs rw 0 0\n")
+    return str(folder / "proc")

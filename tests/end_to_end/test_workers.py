@@ -176,6 +176,12 @@ def test_two_workers_share_the_hospitals_and_one_of_them_sends_the_alarm_over_al
         "SELECT string_agg(job::text || daily_job::text, '') FROM procrastinate_jobs job, esign_import.daily_job"
     )
     assert not any(word in str(tables) for serial in range(1, 14) for word in (number(serial), name(serial)))
+    for worker in workers:
+        ((hospital, text),) = re.findall(
+            r"(east|unknown): The ledger is on a server, but (.+)", worker.read_log()
+        )
+        folder = group.folder / hospital / "out" / ".ledger"
+        assert text.startswith(f"the journal folder {folder} lies on a local disk of host"), "named once"
     start = rf"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d {re.escape(socket.gethostname())} (The worker has|east: |unknown: )"
     for worker in workers:
         assert all(re.match(start, line) for line in worker.read_log().splitlines())
@@ -255,6 +261,7 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert {line["host"] for line in lines} == {socket.gethostname()}
     assert all(datetime.fromisoformat(line["time"]).tzinfo for line in lines)
     assert [line["event"].removeprefix("worker.") for line in lines if line["hospital"]] == [
+        "unshared",
         "queued",
         "run",
         "cancelling",
