@@ -20,7 +20,7 @@ MOST_USED = 2.5  # of a goal: a longer bar is cut
 OTHERS = ("#9ca3af", "#c9ced6")
 # figures of the first picture: what a reader asks for first
 HEADLINES = (
-    *("pace.socket.rolling30.share", "pace.socket.rolling5.share", "pace.socket.calendar30.share"),
+    *("pace.socket.rolling30.share", "pace.socket.rolling60.share", "pace.socket.calendar30.share"),
     *("run.wall", "run.first", "run.memory"),
     *("unlimited.rows", "unlimited.memory"),
     *(
@@ -131,7 +131,7 @@ def _draw_goals(lines: Mapping[str, Line], language: str) -> str | None:
 
 def _draw_pace(lines: Mapping[str, Line], language: str) -> str | None:
     groups = []
-    for name in ("rolling30", "rolling5", "calendar30"):
+    for name in ("rolling30", "rolling60", "calendar30", "calendar60"):
         line = lines[f"pace.socket.{name}.share"]
         if line.ours is None:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal, NamedTuple
 
 
@@ -70,41 +71,15 @@ def _list_pace() -> list[Figure]:
         "rolling": Text("rolling second", "滚动一秒"),
         "calendar": Text("calendar second", "自然秒"),
     }
-    weathers = (
-        ("socket.rolling30", "rolling", 30, 96.5, 1, Text("real sockets", "真实连接")),
-        ("socket.rolling5", "rolling", 5, 98.5, 1, Text("real sockets", "真实连接")),
-        ("socket.calendar30", "calendar", 30, 97.0, 1, Text("real sockets", "真实连接")),
-        (
-            "simulated.rolling30",
-            "rolling",
-            30,
-            96.5,
-            1,
-            Text("simulated, {size} seeds", "模拟，{size} 组随机数"),
-        ),
-        (
-            "simulated.rolling5",
-            "rolling",
-            5,
-            98.5,
-            1,
-            Text("simulated, {size} seeds", "模拟，{size} 组随机数"),
-        ),
-        (
-            "simulated.calendar30",
-            "calendar",
-            30,
-            97.0,
-            1,
-            Text("simulated, {size} seeds", "模拟，{size} 组随机数"),
-        ),
-        (
-            *("simulated.learned5", "rolling", 5, 99.0, 1),
-            Text("simulated, {size} seeds, after 10 minutes", "模拟，{size} 组随机数，10 分钟之后"),
-        ),
-    )
+    ways = {
+        "socket": Text("real sockets", "真实连接"),
+        "simulated": Text("simulated, {size} seeds", "模拟，{size} 组随机数"),
+    }
+    goals = {30: (95, 0), 60: (90, 3)}  # by the jitter in milliseconds: share and throttles
     figures = []
-    for name, kind, jitter, share, throttles, how in weathers:
+    for (way, how), jitter, kind in product(ways.items(), goals, kinds):
+        name = f"{way}.{kind}{jitter}"
+        share, throttles = goals[jitter]
         en = f"{kinds[kind].en}, {jitter} ms jitter, {how.en}"
         zh = f"{kinds[kind].zh}，抖动 {jitter} 毫秒，{how.zh}"
         figures += [

@@ -21,39 +21,38 @@ from bench.hospital import run_sandbox
 from bench.limiters import FixedSpacing, LeakyBucket
 from bench.measure import Measured, print_progress
 from pipeline.clock import Clock, SystemClock
-from pipeline.domain.service_codes import parse_stated_rate
 from pipeline.esign.client import Client, SignedCall
 from pipeline.esign.contracts import build_liveness_check
 from pipeline.esign.products import ESSBASIC, PlatformAgent
-from pipeline.esign.rate_limiter import AdaptiveRateLimiter, Limiter, max_in_rolling_second
+from pipeline.esign.rate_limiter import Limiter, ProcessRateLimiter, max_in_rolling_second
 from pipeline.esign.responses import SeenAnswers
 from pipeline.esign.signing import Credentials
-from pipeline.sandbox.gateway import SANDBOX, CallCounter
+from pipeline.sandbox.gateway import SANDBOX, CallCounter, LimiterKind
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from manual_clock import ManualClock
 
 RATE, CALLS, LATENCY, IN_FLIGHT = 20, 1200, 0.08, 20
-LEARNING = 600  # seconds before the calls that count
 LATE = 0.0005  # seconds by which this machine wakes up late, on average
 BACKOFF = 1.0  # seconds at most before a refused call asks for its next slot
 LIMITERS: dict[str, Callable[[float, Clock], Limiter]] = {
-    "ours": AdaptiveRateLimiter,
+    "ours": ProcessRateLimiter,
     "bucket": LeakyBucket,
     "fixed": FixedSpacing,
 }
 # kind of limit, jitter in seconds
-SOCKETS = {"rolling30": ("rolling", 0.03), "rolling5": ("rolling", 0.005), "calendar30": ("calendar", 0.03)}
-# ... and seconds of learning before
-SIMULATED = {name: (*kind, 0.0) for name, kind in SOCKETS.items()} | {
-    "learned5": ("rolling", 0.005, float(LEARNING))
+KINDS: dict[str, tuple[LimiterKind, float]] = {
+    "rolling30": ("rolling", 0.03),
+    "rolling60": ("rolling", 0.06),
+    "calendar30": ("calendar", 0.03),
+    "calendar60": ("calendar", 0.06),
 }
-SEEDS, LEARNT_SEEDS = (24, 4), (6, 1)  # in full, in the short form
+SEEDS = 24, 4  # in full, in the short form
 TURNS = 5
 BASELINE_CALLS = 200  # over sockets: they reach half the limit, in 20 seconds as in 60
 
-Call = Callable[[Limiter], Awaitable[tuple[float, int | None]]]
-"""Sends one call through the limiter: when it was sent, and how many calls the service counted if it refused it."""
+Call = Callable[[Limiter], Awaitable[tuple[float, bool]]]
+"""Sends one call through the limiter: when it was sent, and whether the service refused it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Run:
 
 
 async def send_calls(limiter: Limiter, call: Call, clock: Clock, calls: int, chance: Random) -> Run:
-    """Send until so many calls are accepted; the last CALLS of them are judged."""
+    """Send until so many calls are accepted."""
     accepted: list[float] = []
     refused: list[float] = []
     numbers = iter(range(calls))
@@ -74,46 +73,46 @@ async def send_calls(limiter: Limiter, call: Call, clock: Clock, calls: int, cha
     async def worker() -> None:
         for _ in numbers:
             while True:
-                sent_at, counted = await call(limiter)
-                if counted is None:
+                sent_at, is_refused = await call(limiter)
+                if not is_refused:
                     accepted.append(sent_at)
                     break
                 refused.append(sent_at)
-                limiter.record_throttle(ESSBASIC.organization_seals, RATE, counted)
+                limiter.record_throttle(ESSBASIC.organization_seals, RATE)
                 await clock.sleep(chance.random() * BACKOFF)
 
     await asyncio.gather(*[worker() for _ in range(IN_FLIGHT)])
-    judged = sorted(accepted)[-CALLS:]
-    while_judged = [moment for moment in refused if moment >= judged[0]]
-    share = (len(judged) - RATE) / ((judged[-1] - judged[RATE - 1]) * RATE)
-    most = max_in_rolling_second(tuple(sorted(limiter.list_departures(ESSBASIC.organization_seals))))
-    return Run(share, 1000 * len(while_judged) / len(judged), most)
+    accepted.sort()
+    share = (calls - RATE) / ((accepted[-1] - accepted[RATE - 1]) * RATE)
+    most = max_in_rolling_second(limiter.list_departures(ESSBASIC.organization_seals))
+    return Run(share, 1000 * len(refused) / calls, most)
 
 
-def simulate_run(name: str, kind: str, jitter: float, learning: float, seed: int) -> Run:
+def simulate_run(name: str, kind: LimiterKind, jitter: float, seed: int) -> Run:
     """Run one limiter against the sandbox's own count under a simulated clock."""
-    return asyncio.run(simulate(name, kind, jitter, learning, Random(seed)))
+    return asyncio.run(simulate(name, kind, jitter, Random(seed)))
 
 
-async def simulate(name: str, kind: str, jitter: float, learning: float, chance: Random) -> Run:
+async def simulate(name: str, kind: LimiterKind, jitter: float, chance: Random) -> Run:
     clock = ManualClock(1_795_000_000.0 + chance.random())  # a calendar second begins anywhere
     service = CallCounter(kind, RATE)
     limiter = LIMITERS[name](RATE, clock)
 
-    async def call(limiter: Limiter) -> tuple[float, int | None]:
-        await limiter.acquire(ESSBASIC.organization_seals)
-        await clock.sleep(chance.expovariate(1 / LATE))
-        await limiter.record_departure(ESSBASIC.organization_seals)
+    async def call(limiter: Limiter) -> tuple[float, bool]:
+        has_left = False
+        while not has_left:
+            latest = await limiter.acquire(ESSBASIC.organization_seals)
+            await clock.sleep(chance.expovariate(1 / LATE))
+            has_left = limiter.record_departure(ESSBASIC.organization_seals, latest)
         sent_at = clock.monotonic()
         await clock.sleep(chance.random() * jitter)
         counted = service.count_call(
             ("", ESSBASIC.organization_seals), now=clock.now(), steady=clock.monotonic()
         )
         await clock.sleep(LATENCY)
-        limiter.record_answer(ESSBASIC.organization_seals, clock.monotonic() - sent_at)
-        return sent_at, counted
+        return sent_at, counted is not None
 
-    running = asyncio.ensure_future(send_calls(limiter, call, clock, CALLS + int(learning * RATE), chance))
+    running = asyncio.ensure_future(send_calls(limiter, call, clock, CALLS, chance))
     while not running.done():
         await clock.advance(1.0)
     return running.result()
@@ -134,13 +133,15 @@ async def run_over_socket(name: str, url: str, calls: int) -> Run:
         answers=SeenAnswers(),
     )
 
-    async def call(limiter: Limiter) -> tuple[float, int | None]:
+    async def call(limiter: Limiter) -> tuple[float, bool]:
         sent_at = 0.0
 
         async def before_send(_: SignedCall) -> None:
             nonlocal sent_at
-            await limiter.acquire(ESSBASIC.organization_seals)
-            await limiter.record_departure(ESSBASIC.organization_seals)
+            has_left = False
+            while not has_left:
+                latest = await limiter.acquire(ESSBASIC.organization_seals)
+                has_left = limiter.record_departure(ESSBASIC.organization_seals, latest)
             sent_at = clock.monotonic()
 
         reply = await client.call(
@@ -149,17 +150,16 @@ async def run_over_socket(name: str, url: str, calls: int) -> Run:
             trace_id=str(uuid.uuid4()),
             before_send=before_send,
         )
-        limiter.record_answer(ESSBASIC.organization_seals, clock.monotonic() - sent_at)
         answer = reply.answer
         assert answer is not None
         assert answer.code in {None, "RequestLimitExceeded"}, answer
-        return sent_at, parse_stated_rate(answer.message or "")[1] if answer.code else None
+        return sent_at, answer.code is not None
 
     async with client:
         return await send_calls(LIMITERS[name](RATE, clock), call, clock, calls, Random())
 
 
-async def run_over_sockets(kind: str, jitter: float, calls: Mapping[str, int]) -> dict[str, Run]:
+async def run_over_sockets(kind: LimiterKind, jitter: float, calls: Mapping[str, int]) -> dict[str, Run]:
     """Run limiters at the same time, so many calls each, each against a sandbox of its own."""
     with contextlib.ExitStack() as stack:
         urls = {
@@ -170,7 +170,7 @@ async def run_over_sockets(kind: str, jitter: float, calls: Mapping[str, int]) -
         return dict(zip(calls, runs, strict=True))
 
 
-def measure_socket_turn(kind: str, jitter: float, calls: Mapping[str, int]) -> dict[str, Run]:
+def measure_socket_turn(kind: LimiterKind, jitter: float, calls: Mapping[str, int]) -> dict[str, Run]:
     """Run limiters over sockets, in this process."""
     return asyncio.run(run_over_sockets(kind, jitter, calls))
 
@@ -179,18 +179,16 @@ def measure(short: bool) -> Iterator[Measured]:
     """Measure every limiter: under a simulated clock with many seeds, then over sockets."""
     most: list[int] = []
     with ProcessPoolExecutor(os.cpu_count()) as processes:
-        for name, (kind, jitter, learning) in SIMULATED.items():
-            seeds = (LEARNT_SEEDS if learning else SEEDS)[short]
+        seeds = SEEDS[short]
+        for name, (kind, jitter) in KINDS.items():
             print_progress(f"pace: {name}, {seeds} seeds")
-            limiters = [limiter for limiter in LIMITERS if not (learning and limiter == "bucket")]
             runs = {
                 limiter: list(
                     processes.map(
-                        simulate_run,
-                        *zip(*[(limiter, kind, jitter, learning, n) for n in range(seeds)], strict=True),
+                        simulate_run, [limiter] * seeds, [kind] * seeds, [jitter] * seeds, range(seeds)
                     )
                 )
-                for limiter in limiters
+                for limiter in LIMITERS
             }
             yield from build_measured(f"simulated.{name}", runs, seeds, is_enough=not short)
             most += [run.most for run in runs["ours"]]
@@ -200,7 +198,7 @@ def measure(short: bool) -> Iterator[Measured]:
 
 def measure_sockets(most: list[int], *, short: bool) -> Iterator[Measured]:
     """Measure baselines and ours in turn; every kind of limit at the same time: each sends 20 small calls a second."""
-    kinds = {name: SOCKETS[name] for name in (("rolling30",) if short else SOCKETS)}
+    kinds = {name: KINDS[name] for name in (("rolling30",) if short else KINDS)}
     calls = CALLS // 2 if short else CALLS
     sides = {"bucket": BASELINE_CALLS, "fixed": BASELINE_CALLS}, {"ours": calls}
     turns = []

@@ -11,17 +11,13 @@ from bench.measure import FAILURES, Child, alternate, require_success
 from bench.report import LANGUAGES, build_lines, format_cells, list_files
 from bench.results import GroupResults, build_line, load_results
 
+PACES = ("socket.rolling", "socket.calendar", "simulated.rolling", "simulated.calendar")
 # what is promised: figure -> relation and number of its goal
 PROMISED = {
-    "pace.socket.rolling30.share": (">=", 96.5),
-    "pace.socket.rolling30.throttles": ("<=", 1),
-    "pace.socket.rolling5.share": (">=", 98.5),
-    "pace.socket.rolling5.throttles": ("<=", 1),
-    "pace.socket.calendar30.share": (">=", 97),
-    "pace.socket.calendar30.throttles": ("<=", 1),
-    "pace.simulated.rolling5.share": (">=", 98.5),
-    "pace.simulated.learned5.share": (">=", 99),
-    "pace.simulated.learned5.throttles": ("<=", 1),
+    **{f"pace.{name}30.share": (">=", 95) for name in PACES},
+    **{f"pace.{name}30.throttles": ("<=", 0) for name in PACES},
+    **{f"pace.{name}60.share": (">=", 90) for name in PACES},
+    **{f"pace.{name}60.throttles": ("<=", 3) for name in PACES},
     "pace.most": ("<=", 20),
     "run.wall": ("<=", 1.06),
     "run.first": ("<=", 8),

@@ -251,7 +251,8 @@ async def open_calls(resources: CallResources, actions: Sequence[str]) -> AsyncI
         describe_keys(config, credentials),
     )
     limit = config.limits.requests_per_second
-    waiting = ceil(min(limit, resources.workers))  # open connections that may wait for a slot
+    # open connections that may wait for a slot
+    waiting = ceil(min(limit * resources.limiter.waiting_seconds, resources.workers))
     async with build_client(config, credentials, clock) as client:
         context = CallContext(
             client=client,

@@ -242,7 +242,7 @@ _SIZES: Final = frozenset({"RequestSizeLimitExceeded", "ResponseSizeLimitExceede
 NAME_EXISTS: Final = "FailedOperation.ExistSameSealName"
 _NAME_EXISTS = re.compile("同名|重名|已存在")  # in a bare FailedOperation
 _FREQUENCY = re.compile("每秒|频率|frequency", re.IGNORECASE)  # in a bare LimitExceeded
-_RATE = re.compile(r"`(\d+)`.*?`(\d+)`", re.DOTALL)
+_RATE = re.compile(r"`\d+`.*?`(\d+)`", re.DOTALL)
 _EMPTY_WORDS = re.compile(
     r"操作失败|请稍后再?重?试|failed ?operation|operation ?failed|失败|[\s\W]", re.IGNORECASE
 )
@@ -322,10 +322,10 @@ def has_reason(code: str, message: str) -> bool:
     return code != "FailedOperation" or bool(_EMPTY_WORDS.sub("", message))
 
 
-def parse_stated_rate(message: str) -> tuple[int | None, int | None]:
-    """Return the calls a second that a throttle's message grants and those it counted, where it names them.
+def parse_stated_limit(message: str) -> int | None:
+    """Return the calls a second that a throttle's message grants, None where it names none.
 
-    It names them in backquotes: first the calls that were counted, then the limit.
+    It names in backquotes first the calls that were counted, then the limit.
     """
     match = _RATE.search(message)
-    return (int(match[2]), int(match[1])) if match and int(match[2]) > 0 else (None, None)
+    return int(match[1]) if match and int(match[1]) > 0 else None

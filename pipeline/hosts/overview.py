@@ -47,8 +47,7 @@ _QUOTAS = """
     SELECT action, requests_per_second,
         CASE moment - minute WHEN 0 THEN slots + slots_before * (1 - elapsed) WHEN 1 THEN slots * (1 - elapsed) ELSE 0 END
             AS slots,
-        (SELECT count(*) FROM esign_import.throttle
-         WHERE throttle.action = rate.action AND at > seconds - 60)::int AS throttles
+        (SELECT count(*) FROM unnest(throttles) AS throttle WHERE throttle > seconds - 60)::int AS throttles
     FROM esign_import.rate, (
         SELECT seconds, floor(seconds / 60)::bigint AS moment, seconds / 60 - floor(seconds / 60) AS elapsed
         FROM esign_import.server_seconds() AS seconds

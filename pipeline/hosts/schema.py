@@ -35,33 +35,21 @@ _SHARED = (
         UNIQUE (ledger, epoch)
     )
     """,
-    # rate_row.py; moments are unix seconds of the server's clock. A row is replaced twenty
-    # times a second: with room left in its page no index is touched.
+    # shared_rate_limiter.py; moments are unix seconds of the server's clock. A row is replaced twenty times a second:
+    # with room left in its page no index is touched. ``slots`` are those that were taken in a minute, ``slots_before``
+    # those of the minute before, ``throttles`` the moments at which the service refused a call in the last minute.
     """
     CREATE TABLE IF NOT EXISTS {shared}.rate (
         action text PRIMARY KEY,
         requests_per_second double precision NOT NULL,
         next_slot double precision NOT NULL,
         spacing double precision NOT NULL,
-        pushed double precision NOT NULL DEFAULT 0,
         held_until double precision NOT NULL DEFAULT 0,
-        calls_at_pace bigint NOT NULL DEFAULT 0,
-        version bigint NOT NULL DEFAULT 0,
-        began double precision NOT NULL,
-        pacing text NOT NULL
+        minute bigint NOT NULL DEFAULT 0,
+        slots bigint NOT NULL DEFAULT 0,
+        slots_before bigint NOT NULL DEFAULT 0,
+        throttles double precision[] NOT NULL DEFAULT '{{}}'
     ) WITH (fillfactor = 10)
-    """,
-    # the slots that were taken in a minute of the server's clock, and in the minute before
-    """
-    ALTER TABLE {shared}.rate ADD COLUMN IF NOT EXISTS minute bigint NOT NULL DEFAULT 0,
-        ADD COLUMN IF NOT EXISTS slots bigint NOT NULL DEFAULT 0,
-        ADD COLUMN IF NOT EXISTS slots_before bigint NOT NULL DEFAULT 0
-    """,
-    # when the service has refused a call because there were too many; rows are kept for an hour
-    """
-    CREATE TABLE IF NOT EXISTS {shared}.throttle (
-        action text NOT NULL, at double precision NOT NULL
-    )
     """,
     # the one row by which the operator's secret is known again (operator_secret.py)
     """

@@ -1,309 +1,189 @@
 """Rate limiter of several processes and hosts that share one limit; its slots come from a row in the ledger's database.
 
-Every run reserves slots a little ahead, the farther the fewer rows it has still to send. A run with few rows so goes
-before one with many, without either knowing of the other; among equals the first come is served. At most a second of slots
-is reserved, however many runs there are. A run that got none for some seconds may once reserve as far ahead as any.
+An action has one row. Taking a slot is one statement that advances the row's next slot by the clock of the server and
+returns how long to wait: no two clocks are compared. A process takes its next slot once the one before is over, so
+processes take turns. A row that is lost with the last commits of the server costs nothing: no statement waits for its
+commit.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import math
-import random
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import asdict, dataclass
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+import psycopg
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.domain.server_address import ServerAddress
-from pipeline.esign.rate_limiter import Departures, Limiter, Pacing
-from pipeline.hosts.rate_row import FirstPacing, PacingChange, RateRows, SlotAnswer, StoredPacing
+from pipeline.errors import LedgerError
+from pipeline.esign.rate_limiter import (
+    GROWTH,
+    HOLD_SECONDS,
+    LATE_SECONDS,
+    Limiter,
+    compute_spacing,
+)
+from pipeline.hosts.connection import (
+    SHARED_SCHEMA,
+    explain_server_error,
+    has_table,
+    is_server_away,
+    open_connection,
+)
+from pipeline.hosts.schema import make_shared_schema
 from pipeline.support.progress_file import record_progress
 
 LOG = logging.getLogger(__name__)
-# Slots that may lie ahead of a reservation: of a run with up to FEW_ROWS rows, and of the largest ones.
-FARTHEST, NEAREST = 19.0, 4.0
-FEW_ROWS = 25
-NEARER = 1.5  # slots fewer each time the rows double
-MOST_TURNS = 20  # calls with an open connection that wait for a slot
-PATIENCE_SECONDS = 10.0  # without a slot, until a run may reserve as far ahead as any
-# At most so many slots later than necessary a run asks again, the more the more often it was refused: several must not
-# ask at once, and a hundred not all the time.
-RETRY_SLOTS, MOST_RETRY_SLOTS = 3.0, 10.0
-SHORTEST_RETRY = 0.002  # seconds
-# A call that leaves later than so is too late for its slot. The spacing's margin over 1/limit makes 30 ms in a second, at
-# any limit: calls that are less late put no more into a second than it holds.
-LATE_SECONDS = 0.025
-FIRST_LEAD, LONGEST_LEAD = 0.05, 0.25  # seconds for what is done between a slot and the first byte: a commit
-LEAD_KEPT = 0.95  # of a slow one with each call that follows
+AWAY_SECONDS = 60.0  # for which the server may be away: restarting, or another one taking over
+PAUSE_SECONDS = 0.2  # between two attempts to reach it
+CLOSE_SECONDS = 2.0  # that the end of the connection is waited for
+STATEMENT_SECONDS = 10.0  # that a statement may take
+FORGET_SECONDS = 3600.0  # without a throttle, after which a run begins with the first spacing again
 
+# The smallest limit counts, until the row was not used for an hour.
+_BEGIN = """
+    INSERT INTO rate (action, requests_per_second, next_slot, spacing)
+    VALUES (%(action)s, %(rate)s, server_seconds(), %(spacing)s)
+    ON CONFLICT (action) DO UPDATE SET
+        requests_per_second = excluded.requests_per_second,
+        spacing = greatest(excluded.spacing,
+            CASE WHEN rate.held_until > server_seconds() - %(forget)s THEN rate.spacing ELSE 0 END)
+    WHERE rate.requests_per_second >= excluded.requests_per_second
+        OR rate.next_slot < server_seconds() - %(forget)s
+"""
+# Where the next slot is farther ahead than any call waits, the server's clock was set back.
+_TAKE_SLOT = """
+    UPDATE rate SET
+        next_slot = spacing + %(extra)s
+            + CASE WHEN next_slot > server_seconds() + 60 + 20 * spacing THEN server_seconds() + %(hold)s
+                   ELSE greatest(next_slot, server_seconds()) END,
+        minute = greatest(minute, present_minute),
+        slots = 1 + CASE WHEN minute >= present_minute THEN slots ELSE 0 END,
+        slots_before = CASE WHEN minute >= present_minute THEN slots_before WHEN minute = present_minute - 1 THEN slots ELSE 0 END
+    FROM (SELECT floor(server_seconds() / 60)::bigint AS present_minute) AS present
+    WHERE action = %(action)s
+    RETURNING next_slot - spacing - %(extra)s - server_seconds()
+"""
+_SLOW_DOWN = """
+    UPDATE rate SET
+        next_slot = greatest(next_slot, server_seconds() + %(hold)s),
+        spacing = greatest(spacing * CASE WHEN held_until > server_seconds() THEN 1 ELSE %(growth)s END, %(least)s),
+        held_until = server_seconds() + %(hold)s,
+        throttles = array_append(
+            array(SELECT moment FROM unnest(throttles) AS moment WHERE moment > server_seconds() - 60), server_seconds())
+    WHERE action = %(action)s
+"""
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A reserved slot: its time, which a push of all slots since it was taken moves on."""
-
-    due: float  # monotonic seconds
-    pushed: float  # of the row when it was taken
+Answer = TypeVar("Answer")
 
 
 class SharedRateLimiter(Limiter):
     """Limiter whose slots come from rows on a server; ``close`` ends it."""
 
+    waiting_seconds = 0.5  # the calls of other processes come between: a connection waits longer
+
     def __init__(
         self, address: ServerAddress, requests_per_second: float, clock: Clock | None = None
     ) -> None:
-        self.clock = clock or SystemClock()
-        pacing = Pacing.begin(requests_per_second)
-        first = FirstPacing(requests_per_second, dump_pacing(pacing), pacing.spacing)
-        self._rows = RateRows(address, first, self.clock)
+        super().__init__(clock)
+        self._address = address
         self._rate = requests_per_second
-        self._rows_to_send = 0
-        self._queues: dict[str, _Queue] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None  # that the queues' locks belong to
-
-    async def acquire(self, action: str) -> None:
-        """Wait for this action's next slot."""
-        await self._get_queue(action).acquire(self._compute_slots_ahead())
-
-    def take_turn(self, action: str) -> AbstractAsyncContextManager[None]:
-        """Wait until a call has a chance of a slot soon: only then its connection is opened."""
-        return self._get_queue(action).take_turn()
-
-    async def record_departure(self, action: str) -> None:
-        """Record a departure; one that is too late for its slot waits for a new one."""
-        await self._get_queue(action).record_departure(self._compute_slots_ahead())
-
-    def record_throttle(self, action: str, granted: int | None, counted: int | None) -> None:
-        """Hold all calls of the quota, widen the spacing, adopt a lower limit that the message names."""
-
-        def learn(stored: StoredPacing) -> PacingChange:
-            pacing, hold = load_pacing(stored.pacing).learn_from_throttle(granted, counted, stored.now)
-            return PacingChange(dump_pacing(pacing), pacing.spacing, hold)
-
-        self._get_queue(action).change_pacing(learn)
-
-    def list_departures(self, action: str) -> tuple[float, ...]:
-        """Return the monotonic seconds at which this process's calls of an action left."""
-        queue = self._queues.get(action)
-        return tuple(queue.departures.moments) if queue else ()
-
-    def expect_rows(self, change: int) -> None:
-        """Add to the rows that this process has still to send."""
-        self._rows_to_send += change
+        self._throttles: defaultdict[str, int] = defaultdict(int)  # of this process
+        self._begun: set[str] = set()  # actions whose rows are there
+        self._thread = ThreadPoolExecutor(1, "rate")  # for every statement, in their order
+        self._is_closed = threading.Event()
+        self._connection: psycopg.Connection | None = None
 
     def close(self) -> None:
-        """End the connection to the database."""
-        self._rows.close()
+        """End the thread and its connection."""
+        self._is_closed.set()
+        with suppress(RuntimeError, TimeoutError):  # a second time, or a server that is silent
+            self._thread.submit(self._disconnect).result(CLOSE_SECONDS)
+        self._thread.shutdown(wait=False)
 
-    def _compute_slots_ahead(self) -> float:
-        doublings = math.log2(max(1.0, self._rows_to_send / FEW_ROWS))
-        return max(NEAREST, FARTHEST - NEARER * doublings)
+    def record_throttle(self, action: str, stated_limit: int | None) -> None:
+        """Put the next slot of all processes off. Each may still use the one that it has."""
+        self._throttles[action] += 1
+        least_spacing = compute_spacing(stated_limit or self._rate)
+        values = {"action": action, "hold": HOLD_SECONDS, "growth": GROWTH, "least": least_spacing}
+        done = self._submit(lambda connection: connection.execute(_SLOW_DOWN, values))
+        done.add_done_callback(_log_failure)
 
-    def _get_queue(self, action: str) -> _Queue:
-        self._enter_loop()
-        if action not in self._queues:
-            self._queues[action] = _Queue(self._rows, action, self._rate, self.clock)
-        return self._queues[action]
-
-    def _enter_loop(self) -> None:
-        """Make new locks in a new event loop: one command may use several, one after another."""
-        loop = asyncio.get_running_loop()
-        if loop is self._loop:
-            return
-        if self._loop is not None and self._loop.is_running():
-            raise RuntimeError("a limiter serves one event loop at a time")
-        self._loop = loop
-        for queue in self._queues.values():
-            queue.enter_loop()
-
-
-class _Queue:
-    """This process's share of one action's slots."""
-
-    def __init__(self, rows: RateRows, action: str, rate: float, clock: Clock) -> None:
-        self.departures = Departures(max(1, int(rate)), clock)
-        self._rows = rows
-        self._action = action
-        self._rate = rate
-        self._clock = clock
-        self._spacing = 1 / rate
-        self._round_trip = 0.0  # seconds until the server's answer, of the last ones
-        self._pushed, self._version = 0.0, 0  # as the newest answer has them
-        self._last_slot_at = clock.monotonic()
-        self._spare: deque[Slot] = deque()  # reserved by calls that do not need them any more
-        # Slots of calls that are about to leave, and when `acquire` returned. The first call that is ready takes the first
-        # slot: one whose commit is slow, or that does not leave at all, leaves its slot to another.
-        self._used: deque[tuple[Slot, float]] = deque(maxlen=MOST_TURNS)
-        self._lead = FIRST_LEAD  # seconds before its slot at which a call may begin to leave
-        self.enter_loop()
-
-    def enter_loop(self) -> None:
-        """Make the locks of a new event loop."""
-        self.departures.turn = asyncio.Lock()
-        self._reserving, self._leaving = asyncio.Lock(), asyncio.Lock()
-        self._spare.clear()
-        self._used.clear()
-        self._turns = _Turns()
-
-    def take_turn(self) -> AbstractAsyncContextManager[None]:
-        return self._turns.take()
-
-    async def acquire(self, slots_ahead: float) -> None:
-        """Return a little before the slot, for what a call does before it leaves."""
+    async def _wait_for_slot(self, action: str) -> float:
         while True:
-            slot = await self._reserve(slots_ahead)
-            try:
-                await self._wait_for(slot, earlier=self._lead)
-            except asyncio.CancelledError:
-                self._spare.append(slot)
-                raise
-            if not self._is_late(slot):
-                self._used.append((slot, self._clock.monotonic()))
-                return
+            throttles = self._throttles[action]
+            extra = self._compute_extra(action)
+            asked_at = self.clock.monotonic()
+            wait = await self._take_slot(action, extra)
+            due = self.clock.monotonic() + wait
+            while (rest := due - self.clock.monotonic()) > 0:
+                await self.clock.sleep(rest)
+            # The answer may have come late: how late the call is, counts from the request.
+            latest = asked_at + wait + LATE_SECONDS + extra
+            if self.clock.monotonic() > latest:
+                self._misses[action] += 1
+            elif self._throttles[action] == throttles:
+                return latest
 
-    async def record_departure(self, slots_ahead: float) -> None:
-        """Return at the first slot that is not over; where none is left, at a new one."""
-        async with self._leaving:
-            slot = self._take_used_slot()
-            if slot is not None:
-                await self._wait_for(slot)
-        if slot is None:
-            await self._wait_for(await self._reserve(slots_ahead))
-        await self.departures.add()
-
-    def _take_used_slot(self) -> Slot | None:
-        while self._used:
-            slot, returned_at = self._used.popleft()
-            self._learn_lead(self._clock.monotonic() - returned_at)
-            if not self._is_late(slot):
-                return slot
-        return None
-
-    async def _wait_for(self, slot: Slot, *, earlier: float = 0.0) -> None:
-        while (wait := self._compute_due(slot) - earlier - self._clock.monotonic()) > 0:
-            await self._clock.sleep(wait)
-
-    def _learn_lead(self, seconds: float) -> None:
-        """Learn how long before its slot a call has to begin to leave in time: as long as the slow ones took."""
-        self._lead = min(LONGEST_LEAD, max(seconds, LEAD_KEPT * self._lead))
-
-    def _compute_due(self, slot: Slot) -> float:
-        """Return when a slot comes: a throttle anywhere pushes all slots that were taken before."""
-        return slot.due + max(0.0, self._pushed - slot.pushed)
-
-    def _is_late(self, slot: Slot) -> bool:
-        return self._clock.monotonic() - self._compute_due(slot) > LATE_SECONDS
-
-    async def _reserve(self, slots_ahead: float) -> Slot:
-        async with self._reserving:
-            refusals = 0
-            while True:
-                while self._spare:
-                    spare = self._spare.popleft()
-                    if self._compute_due(spare) > self._clock.monotonic():
-                        return spare
-                now = self._clock.monotonic()
-                ahead = FARTHEST if now - self._last_slot_at > PATIENCE_SECONDS else slots_ahead
-                ahead += 2 * self._round_trip / self._spacing  # else a slot is over when a slow answer comes
-                answer = await asyncio.wrap_future(self._rows.take_slot(self._action, ahead))
-                self._round_trip += (answer.arrived_at - now - self._round_trip) / 8
-                self._adopt(answer)
-                if answer.is_taken:
-                    self._last_slot_at = answer.arrived_at
-                    self._turns.widen()
-                    self._learn(answer)
-                    return Slot(answer.arrived_at + max(0.0, answer.wait), answer.pushed)
-                self._turns.narrow()
-                refusals += 1
-                later = random.uniform(0, min(RETRY_SLOTS * refusals, MOST_RETRY_SLOTS))  # noqa: S311 - no secret
-                await self._clock.sleep(max(SHORTEST_RETRY, answer.wait + later * answer.spacing))
-
-    def _adopt(self, answer: SlotAnswer) -> None:
-        """Take over the state of the row; an older one was brought back by a crash of the server."""
+    async def _take_slot(self, action: str, extra: float) -> float:
+        """Take the row's next slot, ``extra`` seconds longer than the spacing; return how long after the answer it is."""
+        wait = await asyncio.wrap_future(self._submit(partial(self._take_row_slot, action, extra)))
         record_progress()  # a run waits behind others as long as they send
-        pushed = self._pushed if answer.version >= self._version else 0.0
-        self._pushed = max(pushed, answer.pushed)  # a throttle of this process may be newer than the answer
-        self._spacing, self._version = answer.spacing, answer.version
+        return wait
 
-    def _learn(self, answer: SlotAnswer) -> None:
-        pacing = load_pacing(answer.pacing)
-        self.departures.limit, self.departures.window = pacing.limit, pacing.departure_window
-        slot_at = answer.now + max(0.0, answer.wait)
-        if answer.wait <= 0 or not pacing.may_narrow(answer.calls_at_pace, slot_at):
-            return
+    def _take_row_slot(self, action: str, extra: float, connection: psycopg.Connection) -> float:
+        while True:
+            if action not in self._begun:
+                spacing = compute_spacing(self._rate)
+                values = {"action": action, "rate": self._rate, "spacing": spacing, "forget": FORGET_SECONDS}
+                connection.execute(_BEGIN, values)
+                self._begun.add(action)
+            values = {"action": action, "hold": HOLD_SECONDS, "extra": extra}
+            row = connection.execute(_TAKE_SLOT, values).fetchone()
+            if row is not None:
+                return float(row[0])
+            self._begun.discard(action)  # it was lost with the server's last commits
 
-        def narrow(stored: StoredPacing) -> PacingChange | None:
-            if stored.version != answer.version:
-                return None
-            narrower = load_pacing(stored.pacing).narrow()
-            return PacingChange(dump_pacing(narrower), narrower.spacing)
+    def _submit(self, work: Callable[[psycopg.Connection], Answer]) -> Future[Answer]:
+        return self._thread.submit(self._run, work)
 
-        self.change_pacing(narrow)
-
-    def change_pacing(self, change: Callable[[StoredPacing], PacingChange | None]) -> None:
-        """Change what the row has learnt, without waiting for it."""
-        self._rows.change_pacing(self._action, change).add_done_callback(self._take_push)
-
-    def _take_push(self, done: Future[float]) -> None:
-        """Move the slots that this process has reserved; it runs in the database's thread."""
-        if done.cancelled():
-            return
-        if (error := done.exception()) is not None:  # the next slot fails for the same reason
-            LOG.warning("the pace was not recorded", extra={"reason": str(error)})
-        else:
-            self._pushed = max(self._pushed, done.result())
-
-
-class _Turns:
-    """How many calls may wait for a slot with an open connection: more while slots come at once, else fewer.
-
-    A run that waits behind others would else keep connections waiting until the service closes them.
-    """
-
-    def __init__(self) -> None:
-        self._most = 1
-        self._taken = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-
-    def widen(self) -> None:
-        self._most = min(self._most + 1, MOST_TURNS)
-        self._wake()
-
-    def narrow(self) -> None:
-        self._most = max(self._most - 1, 1)
-
-    @asynccontextmanager
-    async def take(self) -> AsyncIterator[None]:
-        while self._taken >= self._most:
-            waiting = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiting)
+    def _run(self, work: Callable[[psycopg.Connection], Answer]) -> Answer:
+        """Do some work; where the server is away, do it again once it is back. Raises LedgerError after a minute."""
+        clock = SystemClock()  # it waits outside the event loop, in real seconds
+        gives_up_at = clock.monotonic() + AWAY_SECONDS
+        while True:
             try:
-                await waiting
-            finally:
-                self._waiting.remove(waiting)
-        self._taken += 1
-        try:
-            yield
-        finally:
-            self._taken -= 1
-            self._wake()
+                return work(self._connect())
+            except (psycopg.Error, LedgerError) as error:
+                is_away = is_server_away(error, self._connection)
+                self._disconnect()
+                if not is_away or clock.monotonic() > gives_up_at or self._is_closed.wait(PAUSE_SECONDS):
+                    if isinstance(error, LedgerError):
+                        raise
+                    raise explain_server_error(self._address, error) from error
 
-    def _wake(self) -> None:
-        for waiting in list(self._waiting)[: max(0, self._most - self._taken)]:
-            if not waiting.done():
-                waiting.set_result(None)
+    def _connect(self) -> psycopg.Connection:
+        if self._connection is None:
+            self._connection = open_connection(self._address, purpose="rate", patience=STATEMENT_SECONDS)
+            self._connection.execute("SET synchronous_commit = off")
+            if not has_table(self._connection, f"{SHARED_SCHEMA}.rate"):
+                make_shared_schema(self._connection)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
-def dump_pacing(pacing: Pacing) -> str:
-    """Return a pacing as the text that a row keeps."""
-    return json.dumps(asdict(pacing))
-
-
-def load_pacing(text: str) -> Pacing:
-    """Return the pacing of a row."""
-    values = json.loads(text)
-    return Pacing(**{**values, "jitters": tuple(values["jitters"])})
+def _log_failure(done: Future[Any]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        # the next slot fails for the same reason
+        LOG.warning("the pace was not recorded", extra={"reason": str(error)})

@@ -51,8 +51,8 @@ async def _ask_service_time(config: Config, clock: Clock) -> float:
     with closing(make_limiter(config, clock)) as limiter:
 
         async def before_send(_: SignedCall) -> None:
-            await limiter.acquire(action)
-            await limiter.record_departure(action)
+            while not limiter.record_departure(action, await limiter.acquire(action)):
+                pass
 
         async with stage_settings.build_client(config, credentials, clock) as client:
             try:

@@ -16,7 +16,7 @@ from pipeline.domain.masking import Masker
 from pipeline.domain.roster import PreparedImage, Problem
 from pipeline.domain.run import RowPlan, Status
 from pipeline.domain.seals import Attempt, SealRequest, Verdict
-from pipeline.domain.service_codes import parse_stated_rate
+from pipeline.domain.service_codes import parse_stated_limit
 from pipeline.domain.site_key import SiteKey
 from pipeline.esign.client import Client, NoAnswer, NotSent, SignedCall
 from pipeline.esign.contracts import Contract, build_liveness_check
@@ -123,7 +123,7 @@ class CallContext:
     ) -> Reply:
         """Send one call and return its reply; ``body_sha256`` is that of the body where it is known.
 
-        The order is: turn and connection slot, signature, connection, ``before_slot``, slot of the rate limiter,
+        The order is: connection slot, signature, connection, ``before_slot``, slot of the rate limiter,
         ``before_departure``, bytes: what takes time is done before the slot.
         ``open_count`` is that of the circuit breaker's permit, ``send_number`` counts the row's sends of this action.
         Raises RunStopped, BreakerOpened or ConnectionExpired where nothing was sent, else NotSent or NoAnswer.
@@ -131,7 +131,6 @@ class CallContext:
         metrics = self.run_state.metrics
         timed = metrics.start_call(action)
         async with AsyncExitStack() as connection_slot:
-            await connection_slot.enter_async_context(self.limiter.take_turn(action))
             await connection_slot.enter_async_context(self.connection_slots[action])
             self._require_running(open_count)
 
@@ -139,10 +138,8 @@ class CallContext:
                 self._require_running(open_count)
                 if before_slot is not None:
                     await before_slot(call)
-                await self._wait_for_slot(action)
-                self._require_running(open_count)
+                await self._leave_at_slot(action, open_count)
                 await connection_slot.aclose()
-                await self.limiter.record_departure(action)
                 if not call.may_leave():
                     raise ConnectionExpired
                 if before_departure is not None:
@@ -158,7 +155,7 @@ class CallContext:
                 host = self.client.host_at_fault(action, error)
                 self.run_state.record_result(action, answered=False, host=host, cause=str(error))
                 raise
-        self.limiter.record_answer(action, metrics.record_answer(timed))
+        metrics.record_answer(timed)
         self._note_deprecation(action, reply)
         return reply
 
@@ -176,7 +173,7 @@ class CallContext:
         action = self.product.organization_seals
 
         async def before_send(_: SignedCall) -> None:
-            await self._wait_for_slot(action)
+            await self._leave_at_slot(action)
 
         try:
             reply = await self.client.call(
@@ -228,7 +225,7 @@ class CallContext:
         """Slow down after a call that was refused for its rate."""
         self.run_state.outages.throttled += 1
         self.run_state.record_resend("throttle")
-        self.limiter.record_throttle(action, *parse_stated_rate(verdict.message or ""))
+        self.limiter.record_throttle(action, parse_stated_limit(verdict.message or ""))
 
     def adopt_server_clock(self, job: Tries, reply: Reply) -> bool:
         """Adopt the service's clock after a refused timestamp, once a row; return False when that cannot help."""
@@ -259,9 +256,16 @@ class CallContext:
         if self.run_state.breaker.open_count != open_count:
             raise BreakerOpened
 
-    async def _wait_for_slot(self, action: str) -> None:
-        if not await self.run_state.wait_unless_stopped(self.limiter.acquire(action)):
-            raise RunStopped
+    async def _leave_at_slot(self, action: str, open_count: int | None = None) -> None:
+        """Return at the moment a call leaves. Raises RunStopped, and BreakerOpened where ``open_count`` is another."""
+        has_left = False
+        while not has_left:
+            waiting = asyncio.ensure_future(self.limiter.acquire(action))
+            if not await self.run_state.wait_unless_stopped(waiting):
+                raise RunStopped
+            if open_count is not None:
+                self._require_running(open_count)
+            has_left = self.limiter.record_departure(action, waiting.result())
 
     def _note_deprecation(self, action: str, reply: Reply) -> None:
         """Keep an answer's warning that its interface will end."""

@@ -45,13 +45,11 @@ class CallMetrics:
         self._sends[call.action] += 1
         self._resends[call.action] += send_number > 1
 
-    def record_answer(self, call: TimedCall) -> float:
-        """Record that a whole answer came; return after how many seconds."""
+    def record_answer(self, call: TimedCall) -> None:
+        """Record that a whole answer came."""
         record_progress()
         assert call.departed_at is not None
-        seconds = self._clock.monotonic() - call.departed_at
-        self._answers[call.action].append(seconds)
-        return seconds
+        self._answers[call.action].append(self._clock.monotonic() - call.departed_at)
 
     def record_loss(self, call: TimedCall) -> None:
         """Record that no whole answer will come; a call that never left is not counted."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 from pipeline.clock import Clock, stamp
 from pipeline.domain.run import EXIT_SEVERITY, Halt, HaltExit, Status
@@ -95,7 +94,7 @@ class RunState:
         """Stop the run for an answer that every other row would get as well."""
         self.halt(verdict.code or "", verdict.message or "", 4)
 
-    async def wait_unless_stopped(self, waiting: Coroutine[Any, Any, None]) -> bool:
+    async def wait_unless_stopped(self, waiting: Awaitable[object]) -> bool:
         """Wait for something, or until the run is stopped; return whether it happened. What it raises is raised."""
         event, stopped = asyncio.ensure_future(waiting), asyncio.ensure_future(self.stop.wait())
         try:

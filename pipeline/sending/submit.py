@@ -70,7 +70,6 @@ class Submission:
     deadline: float | None = None  # unix seconds at which nothing new is begun any more
     kept_back: frozenset[int] = frozenset()  # indexes of row plans that ``limit`` left for later
     _outcomes: dict[int, RowOutcome] = field(default_factory=dict)  # by index of the row plan
-    _expected: int = 0  # rows that the limiter still expects
     _refused: list[Job] = field(default_factory=list)  # rows whose create was answered and made nothing
     _image_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_IMAGE_BYTES_HELD))
     # base64 holds the interpreter: more threads only wait for each other, and the calls for them
@@ -79,18 +78,11 @@ class Submission:
     async def run(self, row_plans: Sequence[RowPlan]) -> tuple[RowOutcome, ...]:
         """Send every READY row, the first whole one alone until its verdict (the canary); return the outcomes in order."""
         deadline_watch = asyncio.create_task(self._halt_at_deadline())
-        self._expect_rows(len(row_plans) if self.limit is None else min(self.limit, len(row_plans)))
         try:
             return await self._submit(row_plans)
         finally:
-            self._expect_rows(-self._expected)
             deadline_watch.cancel()
             self._body_threads.shutdown(wait=False)
-
-    def _expect_rows(self, change: int) -> None:
-        """Give the limiter the change of the number of rows that are still to be sent."""
-        self._expected += change
-        self.context.limiter.expect_rows(change)
 
     async def _halt_at_deadline(self) -> None:
         if self.deadline is None:
@@ -202,8 +194,6 @@ class Submission:
 
     def _finish_row(self, outcome: RowOutcome) -> None:
         self._outcomes[outcome.row_plan.index] = outcome
-        if self._expected:
-            self._expect_rows(-1)
         LOG.info(
             "row",
             extra={

@@ -95,9 +95,9 @@ def make_limiter(config: Config, clock: Clock) -> Limiter:
     """
     limits, address = config.limits, read_server_address(config, os.environ)
     if address is None:
-        from pipeline.esign.rate_limiter import AdaptiveRateLimiter  # noqa: PLC0415 - `check` needs no asyncio
+        from pipeline.esign.rate_limiter import ProcessRateLimiter  # noqa: PLC0415 - `check` needs no asyncio
 
-        return AdaptiveRateLimiter(limits.requests_per_second, clock)
+        return ProcessRateLimiter(limits.requests_per_second, clock)
     from pipeline.hosts.shared_rate_limiter import SharedRateLimiter  # noqa: PLC0415 - it needs the extra "postgres"
 
     return SharedRateLimiter(address, limits.requests_per_second, clock)

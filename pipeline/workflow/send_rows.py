@@ -131,8 +131,8 @@ async def send_rows(
     )
     creates_in_flight = config.limits.concurrency
     begun = resources.clock.monotonic()
-    # a second's worth of open connections may wait for a slot, so that none waits long
-    waiting = ceil(min(limit, creates_in_flight))
+    # open connections that may wait for a slot: so few that none waits long
+    waiting = ceil(min(limit * resources.limiter.waiting_seconds, creates_in_flight))
     async with build_client(config, credentials, resources.clock) as client:
         context = CallContext(
             client=client,

@@ -41,7 +41,7 @@ async def test_the_numbers_are_written_only_where_they_have_changed(watched):
     assert watched.stat().st_mtime == 0, "a run that hangs leaves the file as it is"
     for change in (
         lambda: setattr(progress.outages, "throttled", 1),
-        lambda: limiter._queues[ESSBASIC.create].departures.moments.append(clock.monotonic()),
+        lambda: limiter._departures[ESSBASIC.create].append(clock.monotonic()),
         progress.note_stopping,
     ):
         change()

@@ -11,7 +11,7 @@ from pipeline.domain.service_codes import (
     get_handling,
     get_upload_meaning,
     has_reason,
-    parse_stated_rate,
+    parse_stated_limit,
 )
 from pipeline.esign.contracts import FILE_ID, INLINE
 
@@ -113,11 +113,11 @@ def test_a_refusal_with_words_gives_one():
     assert has_reason("InvalidParameter.CardNumber", "")
 
 
-def test_a_throttle_states_the_limit_and_what_was_counted():
-    assert parse_stated_rate("您当前每秒请求 `23` 次，超过了每秒频率上限 `20` 次，请稍后重试。") == (20, 23)
+def test_a_throttle_states_the_limit():
+    assert parse_stated_limit("您当前每秒请求 `23` 次，超过了每秒频率上限 `20` 次，请稍后重试。") == 20
     english = "Your current request times equals to `21` in a second, which exceeds the frequency limit `20`"
-    assert parse_stated_rate(english) == (20, 21)
-    assert parse_stated_rate("慢一点") == (None, None)
+    assert parse_stated_limit(english) == 20
+    assert parse_stated_limit("慢一点") is None
 
 
 def test_a_refusal_that_misses_the_picture_is_recognised():

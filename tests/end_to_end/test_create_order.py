@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 
 import pytest
+from manual_clock import settle
 from run_support import wait_until
 from wire_support import CREATE, set_limits
 
@@ -41,13 +42,13 @@ class DrivenClock(SystemClock):
         return super().monotonic() + self.steady
 
     async def sleep(self, seconds: float) -> None:
-        if sys._getframe(1).f_code.co_name not in {"acquire", "add"}:  # the progress display waits as well
+        if sys._getframe(1).f_code.co_name != "_wait_for_slot":  # the progress display waits as well
             await super().sleep(seconds / 50)
             return
+        await settle()  # a call whose slot has come leaves before the clock moves on for the next one
         wall, steady = self.late.pop() if self.late else (0.0, 0.0)
         self.wall += seconds + wall
         self.steady += seconds + steady
-        await asyncio.sleep(0)
 
 
 def read_attempts(hospital) -> list[tuple[str, str | None, str | None]]:
@@ -130,7 +131,7 @@ class StandingClock(SystemClock):
     """A clock on which no further slot comes."""
 
     async def sleep(self, seconds: float) -> None:
-        if sys._getframe(1).f_code.co_name == "acquire":
+        if sys._getframe(1).f_code.co_name == "_wait_for_slot":
             await asyncio.Event().wait()
         await super().sleep(seconds / 50)
 

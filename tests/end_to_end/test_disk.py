@@ -9,7 +9,7 @@ from pipeline.clock import SystemClock
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunRequest, Status
 from pipeline.errors import LedgerError
-from pipeline.esign.rate_limiter import AdaptiveRateLimiter
+from pipeline.esign.rate_limiter import ProcessRateLimiter
 from pipeline.esign.signing import Credentials
 from pipeline.sandbox.gateway import SANDBOX
 from pipeline.sending.run_state import StopSignal
@@ -58,7 +58,7 @@ def run(hospital, method, nth, error=None):
         resources = run_plan.RunResources(
             ledger=FailingLedger(ledger, method, nth, error),
             site_key=key,
-            limiter=AdaptiveRateLimiter(1000, clock),
+            limiter=ProcessRateLimiter(1000, clock),
             credentials=Credentials(SANDBOX.secret_id, SANDBOX.secret_key),
             clock=clock,
             stop=StopSignal(),

@@ -14,7 +14,7 @@ from wire_support import CREATE, UPLOAD, Relay, fault, read_alone, set_limits
 
 from pipeline.clock import SystemClock
 from pipeline.esign.products import PlatformAgent
-from pipeline.esign.rate_limiter import AdaptiveRateLimiter
+from pipeline.esign.rate_limiter import ProcessRateLimiter
 from pipeline.esign.responses import Reply, SeenAnswers, read_upload
 from pipeline.sandbox.actions import Rules
 from pipeline.sending import submit
@@ -220,11 +220,10 @@ def test_placeholders_are_refused(hospital):
 
 async def test_a_rate_below_one_is_kept():
     clock = ManualClock()
-    limiter = AdaptiveRateLimiter(0.5, clock)
+    limiter = ProcessRateLimiter(0.5, clock)
 
     async def one():
-        await limiter.acquire("a")
-        await limiter.record_departure("a")
+        assert limiter.record_departure("a", await limiter.acquire("a"))
 
     sending = asyncio.gather(*[one() for _ in range(4)])
     await clock.advance(10)
