@@ -31,7 +31,7 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.intake.conflicts import add_unread_problems, flag_conflicts
 from pipeline.intake.fields.validate import assign_row_ids, validate_rows
 from pipeline.intake.images.prepare import ImageExaminer
-from pipeline.intake.pairing.departments import get_sheet_department
+from pipeline.intake.pairing.departments import name_sheet_departments
 from pipeline.intake.pairing.image_index import index_images, list_images
 from pipeline.intake.pairing.match import MatchResult, match_images
 from pipeline.intake.pairing.picture_column import list_contested_images
@@ -272,9 +272,12 @@ def _assign_sheet_departments(doctors: Sequence[Doctor]) -> list[Doctor]:
 
     It is shown to people. It finds no picture, goes into no seal name, and is no content of a row.
     """
+    names = name_sheet_departments(
+        {doctor.row.origin.roster_list for doctor in doctors if doctor.has_ward_alone}
+    )
     assigned = []
     for doctor in doctors:
-        department = get_sheet_department(doctor.row.origin.sheet) if doctor.has_ward_alone else None
+        department = names.get(doctor.row.origin.roster_list) if doctor.has_ward_alone else None
         assigned.append(replace(doctor, sheet_department=department) if department else doctor)
     return assigned
 

@@ -113,17 +113,23 @@ class Departments:
         return not others or any(is_part_of_any(name, own) for name in others)
 
 
-def get_sheet_department(sheet: str | None) -> str | None:
-    """Return the department after which a sheet is named, as it is written there: 骨科 of 01骨科医师名单."""
-    department = _get_department(sheet or "")
-    if not department or sheet is None:
-        return None
-    start = sheet.casefold().find(department)
-    return sheet.strip() if start < 0 else sheet[start : start + len(department)]
+def name_sheet_departments(lists: Collection[RosterList]) -> dict[RosterList, str]:
+    """Return the departments after which sheets are named, as it is written there: 骨科 of 01骨科医师名单."""
+    names: dict[RosterList, str] = {}
+    for (path, sheet), department in _read_sheets(lists).items():
+        if sheet is not None and department:
+            start = sheet.casefold().find(department)
+            names[path, sheet] = sheet.strip() if start < 0 else sheet[start : start + len(department)]
+    return names
 
 
 def _read_lists(lists: Collection[RosterList]) -> dict[RosterList, str]:
-    """Return the department after which each sheet is named, or else its file; "" where neither is.
+    """Return the department after which each sheet is named, or else its file; "" where neither is."""
+    return {one: name or _get_department(one[0].stem) for one, name in _read_sheets(lists).items()}
+
+
+def _read_sheets(lists: Collection[RosterList]) -> dict[RosterList, str]:
+    """Return the department after which each sheet is named, "" where it is named after none.
 
     妇产 and 内一 are departments between other sheets that are.
     """
@@ -133,7 +139,7 @@ def _read_lists(lists: Collection[RosterList]) -> dict[RosterList, str]:
         name = _get_list_name(make_department_key(sheet or ""))
         if not departments[path, sheet] and counts[path] >= _FEWEST and _SHORT_DEPARTMENT.fullmatch(name):
             departments[path, sheet] = name
-    return {one: department or _get_department(one[0].stem) for one, department in departments.items()}
+    return departments
 
 
 @lru_cache(maxsize=4096)  # sheets come again with every row
