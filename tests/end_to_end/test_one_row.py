@@ -36,7 +36,7 @@ def of_doctor(doctor, *_):
 
 STAGES = {
     "validation": (text_fields, "read_name", of_cell),
-    "pairing": (match, "_list_fitting", of_doctor),
+    "pairing": (match._RowMatcher, "_list_claims", lambda matcher, row: of_doctor(matcher.doctors[row])),
     "planning": (plan._Planner, "_plan_row", lambda _, doctor, *__: of_doctor(doctor)),
     "the seal name": (plan, "_build_request", of_doctor),
     "the review": (plan._Planner, "_apply_review", lambda _, row_plan: of_doctor(row_plan.doctor)),
