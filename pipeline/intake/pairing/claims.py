@@ -5,8 +5,8 @@ A claim is one file that one row may mean. These are its kinds, the strongest fi
 kind             read from                                        another person's claim on the same file
 column           the picture column of the row                    by number, staff number or name: the file is not used
 cell             a picture in a cell of the row                   decided by ``conflicts``
-id_card_number   the identity number in the file's name           does not count
-given            a person gave this picture to this doctor        by the picture column: the file is not used
+id_card_number   the identity number in the file's name           by the picture column: the file is not used
+given            a person gave this picture to this doctor        does not count
 staff_no         the staff number in the file's name              the file is not used
 name             the name in the file's name                      the file is not used, unless the folder names one's department
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pair_support import NUMBER, OTHER_NUMBER, doctor, got
+from pair_support import NUMBER, OTHER_NUMBER, doctor, got, paired
 from people import number
 
 from pipeline.domain.roster import Cell, CellKind
@@ -145,6 +145,55 @@ def test_a_serial_number_of_one_digit_stands_before_the_name(tmp_path):
             listed("李四", number=OTHER_NUMBER, staff_no="2002", serial="2"),
         )
     ] == list(files)
+
+
+USED = "used"
+NAMESAKE = listed(number=OTHER_NUMBER, department=None, serial="35")
+SHORTER_NAME = listed("宫明", number=OTHER_NUMBER, department="南", staff_no=None)
+
+
+@pytest.mark.parametrize(
+    ("stem", "first", "second", "expected"),
+    [
+        # a staff number of two people: the name beside it decides, where both do not bear it and nothing else stands there
+        ("张伟_1001", listed(), listed("李四", number=OTHER_NUMBER), (USED, "IMAGE_MISSING")),
+        (
+            "张伟_1001_张伟",
+            listed(),
+            listed("李四", number=OTHER_NUMBER),
+            ("IMAGE_AMBIGUOUS", "IMAGE_AMBIGUOUS"),
+        ),
+        ("1001.内科-张伟", listed(), NAMESAKE, ("IMAGE_AMBIGUOUS", "IMAGE_AMBIGUOUS")),
+        # an identity number outweighs another doctor's serial number and staff number
+        (f"2002-{NUMBER}-张伟", listed(serial="2002"), OTHER, (USED, "IMAGE_MISSING")),
+        (NUMBER, listed(), listed("李四", number=OTHER_NUMBER, staff_no=NUMBER), (USED, "IMAGE_MISSING")),
+        # a whole name comes before a department and a name together
+        ("南宫明", listed("南宫明"), SHORTER_NAME, (USED, "IMAGE_MISSING")),
+        # 章 may end a longer name also beside a serial number
+        ("20-1001-李文章", listed("李文"), OTHER, ("IMAGE_MISSING", "IMAGE_MISSING")),
+        # without a joint only different values of a known kind follow each other
+        ("欧阳文欧阳文", listed("欧阳文"), OTHER, ("IMAGE_MISSING", "IMAGE_MISSING")),
+        ("内科张伟-主治医师", listed(), OTHER, ("IMAGE_MISSING", "IMAGE_MISSING")),
+        ("20(阿依古丽·买买提)", listed("阿依古丽·买买提"), OTHER, ("IMAGE_MISSING", "IMAGE_MISSING")),
+        ("张伟A120", listed(staff_no="A1"), OTHER, ("IMAGE_MISSING", "IMAGE_MISSING")),
+    ],
+)
+def test_what_a_stem_shows_beside_another_row(tmp_path, stem, first, second, expected):
+    rows = got(tmp_path, {f"{stem}.png": b"one"}, first, second)
+    assert tuple(USED if file else codes[0] for file, _, codes in rows) == expected
+
+
+def test_a_file_that_mentions_a_doctor_and_that_the_entries_of_both_name_is_not_used(tmp_path):
+    file = "2026-外科李四主任.png"
+    rows = listed(picture=file), listed("李四", number=OTHER_NUMBER, staff_no="2002", picture=file)
+    first, second = paired(tmp_path, {file: b"one"}, *rows).doctors
+    assert (first.picture, second.picture) == (None, None)
+    assert {problem.detail.get("claimed") for one in (first, second) for problem in one.errors} == {"name"}
+
+
+def test_a_file_with_another_identity_number_is_named_beside_the_doctors_own(tmp_path):
+    (one,) = paired(tmp_path, {"张伟.png": b"one", f"{OTHER_NUMBER}/1001.png": b"two"}, listed()).doctors
+    assert [problem.detail.get("other_number") for problem in one.errors] == ["**************1238"]
 
 
 def test_the_picture_column_and_placeholders_are_no_values(tmp_path):

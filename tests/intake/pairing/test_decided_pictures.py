@@ -95,6 +95,12 @@ def test_given_and_right_hold_for_number_and_name(tmp_path, row, stem, saved, by
         assert describe(one) == expected, word
 
 
+def test_a_picture_that_was_given_stays_the_doctors_where_another_rows_entry_names_it(tmp_path):
+    other = replace(NEITHER, row=doctor("李四", number=OTHER_NUMBER, picture="张伟.png", row=3).row)
+    both = pair(tmp_path, {"张伟.png": SCAN}, [decide("given")], OWN, other).doctors
+    assert [describe(one) for one in both] == ["used", "IMAGE_AMBIGUOUS"]
+
+
 def test_of_two_namesakes_the_one_to_whom_it_was_given_has_it(tmp_path):
     own, namesake = replace(OWN, staff_no="1001"), replace(NAME_ALONE, staff_no="1002")
     for files, expected in (

@@ -103,6 +103,13 @@ def test_sheets_that_are_no_wards_make_their_folders_none(tmp_path, first, secon
     assert got(tmp_path, {f"{second}/张三丰.png": b"one"}, *rows)[0][0] == f"{second}/张三丰.png"
 
 
+def test_a_short_name_is_a_department_only_beside_two_sheets_that_are(tmp_path):
+    file = "妇产/张三丰.png"
+    rows = listed("儿科"), listed("妇产", "李四", number=OTHER_NUMBER)
+    assert got(tmp_path, {file: b"one"}, *rows)[0] == (file, "name", [])
+    assert got(tmp_path, {file: b"one"}, *rows, listed("骨科", "王五", number=X_NUMBER))[0] == QUESTION
+
+
 def test_a_number_in_the_files_name_or_a_second_list_outweighs_the_folder(tmp_path):
     for file in (NUMBER, "1001", "张三丰_1001"):
         case_folder = tmp_path / file
