@@ -178,7 +178,7 @@ SHORTER_NAME = listed("宫明", number=OTHER_NUMBER, department="南", staff_no=
         ("张伟A120", listed(staff_no="A1"), OTHER, ("IMAGE_MISSING", "IMAGE_MISSING")),
     ],
 )
-def test_what_a_stem_shows_beside_another_row(tmp_path, stem, first, second, expected):
+def test_what_a_stem_shows_of_the_other_row(tmp_path, stem, first, second, expected):
     rows = got(tmp_path, {f"{stem}.png": b"one"}, first, second)
     assert tuple(USED if file else codes[0] for file, _, codes in rows) == expected
 
@@ -191,7 +191,7 @@ def test_a_file_that_mentions_a_doctor_and_that_the_entries_of_both_name_is_not_
     assert {problem.detail.get("claimed") for one in (first, second) for problem in one.errors} == {"name"}
 
 
-def test_a_file_with_another_identity_number_is_named_beside_the_doctors_own(tmp_path):
+def test_a_file_with_another_identity_number_is_reported_with_the_doctors_own(tmp_path):
     (one,) = paired(tmp_path, {"张伟.png": b"one", f"{OTHER_NUMBER}/1001.png": b"two"}, listed()).doctors
     assert [problem.detail.get("other_number") for problem in one.errors] == ["**************1238"]
 

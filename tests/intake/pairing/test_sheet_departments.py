@@ -103,7 +103,7 @@ def test_sheets_that_are_no_wards_make_their_folders_none(tmp_path, first, secon
     assert got(tmp_path, {f"{second}/张三丰.png": b"one"}, *rows)[0][0] == f"{second}/张三丰.png"
 
 
-def test_a_short_name_is_a_department_only_beside_two_sheets_that_are(tmp_path):
+def test_a_short_name_is_a_department_only_where_two_sheets_are(tmp_path):
     file = "妇产/张三丰.png"
     rows = listed("儿科"), listed("妇产", "李四", number=OTHER_NUMBER)
     assert got(tmp_path, {file: b"one"}, *rows)[0] == (file, "name", [])
