@@ -18,7 +18,7 @@ from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.clock import shown, stamp
 from pipeline.config.hospitals import CONFIG, get_folder
-from pipeline.errors import EsignImportError, LedgerError, Locked, UsageError
+from pipeline.errors import EsignImportError, UsageError
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
@@ -271,53 +271,6 @@ def resume(session: Session, *, names: tuple[str, ...]) -> int:
     return 0
 
 
-@hosts_group.command("rotate-secret")
-@click.option(
-    "--former",
-    "former_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    required=True,
-    help="File that holds the former operator's secret.",
-)
-@click.pass_obj
-def rotate_secret(session: Session, *, former_file: Path) -> int:
-    """Replace the operator's secret of all ledgers in the database.
-
-    The new one is read as always (ledger__secret). The former one is refused from then on; copy the new one to every host.
-
-    A hospital whose run is in progress is left for later, and an interrupted command is typed again: it goes on where it ended.
-    """
-    config, address = _open_queue_configuration(session, is_for_all=True)
-    from pipeline.config.named_paths import read_ledger_secret
-    from pipeline.hosts.secret_rotation import KeyState, SecretRotation
-
-    rotation = SecretRotation(address, _read_secret(former_file), read_ledger_secret(config, os.environ))
-    names = _name_tenants(session)
-    rotated = []
-    for key in rotation.rotate(now=session.clock.now()):
-        rotated.append(key)
-        hospital = names.get(key.tenant, key.tenant)
-        if key.holder is not None:
-            session.alert("rotation.in_use", hospital=hospital, why=key.holder.as_message())
-        elif key.state is KeyState.OTHER_SECRET:
-            session.alert("rotation.other_secret", hospital=hospital, schema=key.schema)
-    states = [key.state for key in rotated]
-    session.print_json(
-        ledgers=[
-            {"hospital": names.get(key.tenant), "schema": key.schema, "state": key.state.value}
-            for key in rotated
-        ]
-    )
-    done = states.count(KeyState.ENCRYPTED_ANEW)
-    session.inform("rotation.done", n=done, before=states.count(KeyState.DONE_BEFORE))
-    if KeyState.IN_USE in states:
-        session.suggest_command("rotation.next_again", "hosts", "rotate-secret", "--former", str(former_file))
-        return Locked.exit_code
-    session.suggest_command("rotation.next_doctor", "doctor", *(["--all"] if len(names) > 1 else []))
-    return LedgerError.exit_code if KeyState.OTHER_SECRET in states else 0
-
-
 def _name_again(session: Session, hospitals: Iterable[str]) -> Sequence[str]:
     """Return the words by which another command means the same hospitals."""
     return ["--all"] if session.all_profiles else [*hospitals]
@@ -347,17 +300,6 @@ def _do_for_each(
 
     run_in_loop(do_for_each())
     return done
-
-
-def _read_secret(file: Path) -> str:
-    """Return the secret that a file holds; UsageError where it cannot be read or is blank."""
-    from pipeline.config.named_paths import read_secret_file, require_existing
-
-    require_existing(file)
-    secret = next(iter(read_secret_file(file)), "").strip()  # as `read_ledger_secret` has read it
-    if not secret:
-        raise UsageError("rotation.blank", path=file)
-    return secret
 
 
 def _name_tenants(session: Session) -> dict[str, str]:

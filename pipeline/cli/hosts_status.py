@@ -109,7 +109,7 @@ def _print_ledger(session: Session, ledger: LedgerInUse, hospital: str) -> None:
         pid=ledger.pid,
         user=ledger.user,
         since=_show_moment(ledger.since),
-        seconds=round(ledger.renewed_seconds),
+        seconds=round(ledger.silent_seconds),
     )
 
 

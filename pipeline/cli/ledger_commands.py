@@ -127,7 +127,7 @@ def load(session: Session, *, file: Path) -> int:
 
     The server may hold no ledger of this organisation yet.
 
-    Everything is copied and compared before the file is taken out of use. After an interruption, type it again.
+    Everything is copied and counted before the file is taken out of use. After an interruption, type it again.
     """
     from pipeline.config.named_paths import no_such_path
     from pipeline.ledger.disk import loaded_path

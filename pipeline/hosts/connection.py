@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
+from secrets import token_hex
 from typing import Any, TypeVar
 
 import psycopg
@@ -17,7 +18,7 @@ from pipeline.errors import LedgerError, UsageError
 from pipeline.messages.catalogue import make_message
 from pipeline.version import PROGRAM
 
-OLDEST_SERVER = 130000  # pg_current_xact_id
+OLDEST_SERVER = 140000  # idle_session_timeout
 SHARED_SCHEMA = "esign_import"  # of what all hospitals of a database have in common
 CONNECT_SECONDS = 10
 PATIENCE_SECONDS = 300.0  # that one statement may take
@@ -33,7 +34,8 @@ _OPTIONS: Any = {
 }
 # What a role, a database or the address may have set otherwise does not count.
 _SESSION = (
-    "SET statement_timeout = {patience}; SET lock_timeout = {lock}; SET idle_in_transaction_session_timeout = {idle}; "
+    "SET statement_timeout = {patience}; SET lock_timeout = {lock}; "
+    "SET idle_in_transaction_session_timeout = {idle_in_transaction}; SET idle_session_timeout = {idle}; "
     "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
     "SET tcp_user_timeout = 45000; SET client_min_messages = warning; SET extra_float_digits = 1; "
     "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; "
@@ -95,12 +97,12 @@ class PostgresConnection:
 
     def execute(self, statement: str, values: Any = (), /) -> psycopg.Cursor:
         """Run a statement of the ledger; its values stand in the order of their placeholders."""
-        return self.raw.execute(_replace_placeholders(statement), [_replace_nul(value) for value in values])
+        return self.raw.execute(_replace_placeholders(statement), [replace_nul(value) for value in values])
 
     def executemany(self, statement: str, rows: Iterable[Any], /) -> None:
         """Run a statement of the ledger once for each row of values, without waiting for each."""
         with self.raw.cursor() as cursor:
-            values = ([_replace_nul(value) for value in row] for row in rows)
+            values = ([replace_nul(value) for value in row] for row in rows)
             cursor.executemany(_replace_placeholders(statement), values)
 
 
@@ -109,7 +111,7 @@ def _replace_placeholders(statement: str) -> bytes:
     return statement.replace("?", "%s").encode()
 
 
-def _replace_nul(value: Any) -> Any:
+def replace_nul(value: Any) -> Any:
     """Return a value as PostgreSQL can hold it: its text has no NUL, which an answer of the service may contain."""
     return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) and "\0" in value else value
 
@@ -125,14 +127,20 @@ def require_known_options(address: ServerAddress) -> None:
 
 
 def open_connection(
-    address: ServerAddress, *, purpose: str, schema: str | None = None, patience: float = PATIENCE_SECONDS
+    address: ServerAddress,
+    *,
+    purpose: str,
+    schema: str | None = None,
+    patience: float = PATIENCE_SECONDS,
+    idle_seconds: float | None = None,
 ) -> psycopg.Connection:
     """Connect to the server in autocommit mode; ``purpose`` is shown in ``pg_stat_activity``.
 
     The names of tables and functions mean those of ``schema``, that of a ledger, and of what all hospitals share. A
-    statement that takes longer than ``patience`` seconds is given up, by the server or, where that is silent, here.
+    statement that takes longer than ``patience`` seconds is given up, by the server or, where that is silent, here. The
+    server ends the connection once it is idle for ``idle_seconds``.
     Raises LedgerError where the server cannot be reached, refuses the user or is too old; UsageError where a pooler
-    answers, before it has passed on a statement that sets or writes something.
+    gives the transactions of a connection to several ones of the server, before it has passed on one that writes.
     """
     try:
         connection = _Connection.connect(
@@ -149,36 +157,56 @@ def open_connection(
     session = _SESSION.format(
         patience=int(patience * 1000),
         lock=int(min(LOCK_SECONDS, 0.8 * patience) * 1000),
-        idle=int(patience / 5 * 1000),
+        idle_in_transaction=int((idle_seconds or patience / 5) * 1000),
+        idle=int((idle_seconds or 0) * 1000),
         schemas=", ".join(filter(None, (schema, SHARED_SCHEMA))),
     )
     try:
-        _require_same_process(connection, address, connection.execute("SELECT pg_backend_pid()"))
+        if connection.info.server_version < OLDEST_SERVER:
+            needed = OLDEST_SERVER // 10_000
+            raise LedgerError("ledger.server_old", server=address.shown, needed=needed)
+        _require_own_session(connection, address)
         cursor = connection.execute(session.encode())
         while cursor.nextset():
             pass
-        _require_same_process(connection, address, cursor)
     except psycopg.Error as error:
         connection.close()
         raise explain_server_error(address, error) from error
-    except UsageError:
+    except (LedgerError, UsageError):
         connection.close()
         raise
-    if connection.info.server_version < OLDEST_SERVER:
-        connection.close()
-        raise LedgerError("ledger.server_old", server=address.shown, needed=OLDEST_SERVER // 10_000)
     return connection
 
 
-def _require_same_process(
-    connection: psycopg.Connection, address: ServerAddress, answer: psycopg.Cursor
-) -> None:
-    """Raise UsageError where another process of the server answers than the one that was connected to: a pooler is between.
+def _require_own_session(connection: psycopg.Connection, address: ServerAddress) -> None:
+    """Raise UsageError where a pooler gives the transactions of a connection to several sessions of the server.
 
-    A pooler gives its clients a process number of its own, or their transactions to one process after another. Advisory
-    locks, settings of the session and the end of a connection then belong to a process that serves other clients too.
+    Advisory locks, settings and the end of a connection then belong to sessions that serve other clients too. A pooler
+    shows its clients a process number of its own, or that of the first session that they got. One that gives each
+    client a session is used: what is set in the session is seen there alone.
     """
-    if answer.fetchone() != (connection.info.backend_pid,):
+    number = connection.info.backend_pid
+    numbers = {connection.execute("SELECT pg_backend_pid()").fetchall()[0][0] for _ in range(2)}
+    if numbers == {number}:
+        return
+    sign = token_hex(16)
+    connection.execute("SELECT set_config('esign_import.session', %s, false)", [sign])
+    with (
+        _Connection.connect(
+            address.url,
+            autocommit=True,
+            connect_timeout=CONNECT_SECONDS,
+            application_name=f"{PROGRAM} pooler",
+            password=address.password,
+            **_OPTIONS,
+        ) as other,
+        other.transaction(),  # it keeps the session that a pooler of transactions has given it
+    ):
+        seen = [
+            one.execute("SELECT current_setting('esign_import.session', true)").fetchone()
+            for one in (other, connection)
+        ]
+    if len(numbers) > 1 or seen[0] == (sign,) or seen[1] != (sign,):
         raise UsageError("server.pooler", server=address.shown)
 
 

@@ -1,40 +1,27 @@
-"""The ledger of a tenant in a PostgreSQL database: opened, made, repaired from its journals, and read.
-
-The database holds the site key, encrypted with the operator's secret.
-"""
+"""The ledger of a tenant in a PostgreSQL database: opened, made, repaired from its journals, and read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from hmac import compare_digest
-from secrets import token_bytes
 from typing import Concatenate
 
 import psycopg
 
 from pipeline.clock import SystemClock, pause
 from pipeline.domain.server_address import ServerAddress, name_schema
-from pipeline.domain.site_key import KEY_BYTES, SiteKey
+from pipeline.domain.site_key import SiteKey
 from pipeline.errors import LedgerError, UsageError
-from pipeline.hosts import schema
 from pipeline.hosts.connection import (
     PostgresConnection,
     connect_server,
     explain_server_error,
-    has_table,
     is_server_away,
     open_connection,
-    require_durable_commits,
 )
-from pipeline.hosts.lease import ServerHold
-from pipeline.hosts.operator_secret import (
-    decrypt_key,
-    encrypt_key,
-    lock_secret_salt,
-    read_encrypted_keys,
-    require_same_secret,
-)
+from pipeline.hosts.hold import ServerHold
+from pipeline.hosts.operator_secret import derive_key, read_site_key
+from pipeline.hosts.schema import create_ledger_tables
 from pipeline.hosts.writer import AWAY_SECONDS, RETRY_SECONDS, PostgresWriter
 from pipeline.ledger.ledger import Arguments, Ledger, Result
 from pipeline.ledger.lock import read_user_name
@@ -136,15 +123,14 @@ class PostgresLedger(Ledger):
 def open_for_reading(address: ServerAddress, places: Places, secret: str) -> PostgresLedger:
     """Open a tenant's ledger; nothing is made or changed. ``secret`` is the operator's.
 
-    Raises UsageError where there is none; LedgerError for a server that cannot be used, a wrong secret, and a ledger that is
+    Raises UsageError where there is none; LedgerError for a server that cannot be used, another secret, and a ledger that is
     damaged or of another version.
     """
     name = name_schema(places.tenant)
     with connect_server(address, purpose="opening", schema=name) as connection:
-        require_same_secret(connection, address, secret)
-        if not has_schema(connection, name):
-            raise UsageError("never_run", path=address.shown, then=("check",))
-        site_key = _read_site_key(connection, address, places.tenant, secret)
+        site_key = read_site_key(connection, address, places.tenant, secret)
+    if site_key is None:
+        raise UsageError("never_run", path=address.shown, then=("check",))
     return PostgresLedger(address, name, site_key=site_key)
 
 
@@ -153,69 +139,35 @@ def open_for_writing(
 ) -> PostgresLedger:
     """Open a tenant's ledger, whose hold is taken; it is made, or repaired from its journals, in one transaction.
 
-    Raises LedgerError as `open_for_reading`, for a server that may lose commits, a place that cannot be written, a key that is
-    missing or another one, and an event of a newer program; LeaseLost where another process has taken the ledger.
+    Raises LedgerError as `open_for_reading`, for a place that cannot be written, a key that is another one, and an event of a
+    newer program; LeaseLost where another process has taken the ledger.
     """
-    name, tenant = name_schema(places.tenant), places.tenant
-    with (
-        connect_server(address, purpose="opening", schema=name, patience=LONG_SECONDS) as connection,
-        explain_journals(address.shown),
-    ):
-        require_durable_commits(connection, address)
-        ledger = PostgresConnection(connection)
-        with connection.transaction():
-            hold.require_in(connection)
-            if has_schema(connection, name):
-                site_key = _read_site_key(connection, address, tenant, secret)
-                places.read_key(places.key_copy, check=site_key.check())
+    try:
+        with explain_journals(address.shown):
+            connection = hold.connect()
+            ledger = PostgresConnection(connection)
+            with connection.transaction():
+                site_key = read_site_key(connection, address, places.tenant, secret)
+                if site_key is None:
+                    site_key = _provide_key(places, secret)
+                    create_ledger_tables(connection, hold.schema)
+                    enter_meta(ledger, site_key, now)
+                    hold.enter_key(site_key)
+                else:
+                    hold.prove(ledger)
+                    places.read_key(places.key_copy, check=site_key.check())
                 places.keep_key(places.key_copy, site_key.secret)
-            else:
-                site_key = _provide_key(address, places)
-                create_ledger(connection, address, site_key, secret)
-                enter_meta(ledger, site_key, now)
-            journals = places.make_journals(site_key)
-            repair = enter_shared_journals(ledger, journals, now)
-            ledger.execute("UPDATE meta SET opened_by = ?", (read_user_name(),))
-            entered = count_events(ledger)
-    writer = PostgresWriter(address, name, hold, journals, entered=entered)
-    return PostgresLedger(address, name, site_key=site_key, writer=writer, repair=repair)
+                journals = places.make_journals(site_key)
+                repair = enter_shared_journals(ledger, journals, now)
+                ledger.execute("UPDATE meta SET opened_by = ?", (read_user_name(),))
+                entered = count_events(ledger)
+    except psycopg.Error as error:
+        raise explain_server_error(address, error) from error
+    writer = PostgresWriter(hold, journals, entered=entered)
+    return PostgresLedger(address, hold.schema, site_key=site_key, writer=writer, repair=repair)
 
 
-def create_ledger(
-    connection: psycopg.Connection, address: ServerAddress, site_key: SiteKey, secret: str
-) -> None:
-    """Create the empty tables of a tenant's ledger, and keep its site key, in the caller's transaction."""
-    schema.create_ledger_tables(connection, name_schema(site_key.tenant))
-    stored = encrypt_key(site_key.secret, secret, lock_secret_salt(connection, address, secret))
-    connection.execute("INSERT INTO site_key (salt, encrypted) VALUES (%s, %s)", stored)
-
-
-def has_schema(connection: psycopg.Connection, name: str) -> bool:
-    """Return whether a schema holds a ledger."""
-    return has_table(connection, f"{name}.meta")
-
-
-def _provide_key(address: ServerAddress, places: Places) -> SiteKey:
-    """Return the site key of a ledger that is missing: the copy in the state folder, or a new one where there was none."""
-    secret = places.read_key(places.key_copy, check=None)
-    if secret is None:
-        if places.list_files():
-            raise LedgerError("ledger.key_missing", place=places.key_copy, path=address.shown)
-        secret = token_bytes(KEY_BYTES)
-        places.keep_key(places.key_copy, secret)
-    return SiteKey(secret, places.tenant)
-
-
-def _read_site_key(
-    connection: psycopg.Connection, address: ServerAddress, tenant: str, secret: str
-) -> SiteKey:
-    """Return the site key; LedgerError where the secret is another one, the key is not this ledger's, or that is of another version."""
-    schema.require_version(connection, address.shown)
-    row = connection.execute("SELECT key_check, tenant FROM meta").fetchone()
-    keys = read_encrypted_keys(connection, name_schema(tenant))
-    if row is None or not keys:
-        raise LedgerError("ledger.server_damaged", server=address.shown)
-    site_key = SiteKey(decrypt_key(keys[0], secret), tenant)
-    if not compare_digest(row[0], site_key.check()) or row[1] != tenant:
-        raise LedgerError("ledger.server_damaged", server=address.shown)
-    return site_key
+def _provide_key(places: Places, secret: str) -> SiteKey:
+    """Return the site key of a ledger that is missing: the copy in the state folder, else the one that the secret makes."""
+    copy = places.read_key(places.key_copy, check=None)
+    return derive_key(secret, places.tenant) if copy is None else SiteKey(copy, places.tenant)

@@ -10,7 +10,6 @@ from datetime import date
 from typing import Any, Literal
 
 from pipeline.hosts.job_control import HELD_UNTIL
-from pipeline.hosts.lease import LEASE_SECONDS
 from pipeline.hosts.queue import JobConnector
 
 JobState = Literal["running", "ending", "queued", "waiting", "paused"]
@@ -55,9 +54,7 @@ _QUOTAS = """
     ORDER BY action
 """
 _LEDGERS = """
-    SELECT tenant, run, host, pid, holder AS "user", since,
-        %(seconds)s - extract(epoch FROM expires_at - clock_timestamp())::float AS renewed_seconds
-    FROM esign_import.lease WHERE expires_at >= clock_timestamp() ORDER BY tenant
+    SELECT * FROM esign_import.held_ledgers() ORDER BY tenant
 """
 
 
@@ -110,7 +107,7 @@ class LedgerInUse:
     pid: int
     user: str
     since: float
-    renewed_seconds: float  # since the lease was renewed
+    silent_seconds: float  # since it sent its last statement to the server
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +148,6 @@ async def read_overview(connector: JobConnector) -> Overview:
         jobs=[OpenJob(**row) for row in await query(_JOBS, held=HELD_UNTIL)],
         workers=[WorkerState(**row) for row in await query(_WORKERS)],
         paused=[PausedHospital(**row) for row in await query(_PAUSED)],
-        ledgers=[LedgerInUse(**row) for row in await query(_LEDGERS, seconds=LEASE_SECONDS)],
+        ledgers=[LedgerInUse(**row) for row in await query(_LEDGERS)],
         quotas=[QuotaUse(**row) for row in await query(_QUOTAS)],
     )

@@ -8,32 +8,37 @@ import psycopg
 from psycopg import sql
 
 from pipeline.clock import SystemClock, pause
-from pipeline.errors import LedgerError
 from pipeline.hosts.connection import SHARED_SCHEMA
 from pipeline.ledger.tables import KEPT_TABLES, MADE_TABLES, VERSION
 
-# What only a ledger on a server has: the site key is encrypted.
-_OF_SERVER = (
-    "CREATE TABLE schema_version (version bigint NOT NULL)",
-    "CREATE TABLE site_key (salt bytea NOT NULL, encrypted bytea NOT NULL)",
-)
-# What the hospitals of a database share: the leases of their ledgers (lease.py), the slots of the rate limiter, and
-# what the operator's secret is known by.
+# What only a ledger on a server has: the version of its tables, a site key that the operator's secret does not make
+# (operator_secret.py), and who holds it (hold.py).
+_OF_SERVER = f"""
+    ALTER TABLE meta ADD version bigint NOT NULL DEFAULT {VERSION}, ADD wrapped_key bytea, ADD epoch text, ADD run text,
+        ADD since double precision, ADD pid bigint, ADD holder text, ADD host text
+"""
+# What the hospitals of a database share: which of their ledgers are held, and the slots of the rate limiter.
 _SHARED = (
     """
-    CREATE TABLE IF NOT EXISTS {shared}.lease (
-        ledger text PRIMARY KEY,
-        tenant text NOT NULL,
-        epoch bigint NOT NULL,
-        token text,
-        run text,
-        host text,
-        pid bigint,
-        holder text,
-        since double precision,
-        expires_at timestamptz,
-        UNIQUE (ledger, epoch)
-    )
+    CREATE OR REPLACE FUNCTION {shared}.held_ledgers() RETURNS TABLE (
+        tenant text, run text, host text, pid bigint, "user" text, since double precision, silent_seconds double precision
+    ) LANGUAGE plpgsql AS $$
+    #variable_conflict use_column
+    DECLARE
+        held record;
+    BEGIN
+        FOR held IN
+            SELECT nspname, extract(epoch FROM clock_timestamp() - state_change)::double precision AS silent
+            FROM pg_locks JOIN pg_stat_activity USING (pid)
+            JOIN pg_namespace ON (classid::bigint << 32) | objid::bigint = hashtextextended(nspname::text, 0)
+            WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND datname = current_database()
+                AND to_regclass(quote_ident(nspname) || '.meta') IS NOT NULL
+            ORDER BY nspname
+        LOOP
+            RETURN QUERY EXECUTE 'SELECT tenant, run, host, pid, holder, since, $1 FROM ' || quote_ident(held.nspname)
+                || '.meta' USING held.silent;
+        END LOOP;
+    END $$
     """,
     # shared_rate_limiter.py; moments are unix seconds of the server's clock. A row is replaced twenty times a second:
     # with room left in its page no index is touched. ``slots`` are those that were taken in a minute, ``slots_before``
@@ -50,12 +55,6 @@ _SHARED = (
         slots_before bigint NOT NULL DEFAULT 0,
         throttles double precision[] NOT NULL DEFAULT '{{}}'
     ) WITH (fillfactor = 10)
-    """,
-    # the one row by which the operator's secret is known again (operator_secret.py)
-    """
-    CREATE TABLE IF NOT EXISTS {shared}.operator_secret (
-        id bigint PRIMARY KEY CHECK (id = 1), salt bytea NOT NULL, check_value bytea NOT NULL
-    )
     """,
     """
     CREATE OR REPLACE FUNCTION {shared}.server_seconds() RETURNS double precision
@@ -114,13 +113,4 @@ def create_ledger_tables(connection: psycopg.Connection, name: str) -> None:
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
     for statement in (*KEPT_TABLES, *MADE_TABLES):
         connection.execute(statement.replace(" TEXT", ' TEXT COLLATE "C"').encode())
-    for statement in _OF_SERVER:
-        connection.execute(statement.encode())
-    connection.execute("INSERT INTO schema_version (version) VALUES (%s)", [VERSION])
-
-
-def require_version(connection: psycopg.Connection, ledger: str) -> None:
-    """Raise LedgerError for a ledger of another schema version than this program's."""
-    ((version,),) = connection.execute("SELECT version FROM schema_version").fetchall()
-    if version != VERSION:
-        raise LedgerError("ledger.other_version", path=ledger, version=version, known=VERSION)
+    connection.execute(_OF_SERVER.encode())

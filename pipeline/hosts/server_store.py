@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import psycopg
+
 from pipeline.domain.server_address import ServerAddress, name_schema
+from pipeline.domain.site_key import SiteKey
 from pipeline.hosts.connection import PostgresConnection, connect_server, require_durable_commits
-from pipeline.hosts.lease import ServerHold
-from pipeline.hosts.ledger import has_schema, open_for_reading, open_for_writing
-from pipeline.hosts.load import FileLoad, LoadedLedger
-from pipeline.hosts.operator_secret import require_same_secret
+from pipeline.hosts.hold import ServerHold
+from pipeline.hosts.ledger import open_for_reading, open_for_writing
+from pipeline.hosts.load import LoadedLedger, load_file
+from pipeline.hosts.operator_secret import read_site_key
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.opening import explain_journals, is_behind_files
 from pipeline.ledger.places import Places
@@ -44,8 +47,7 @@ class ServerStore:
     def exists(self) -> bool:
         """Return whether there is a ledger; LedgerError for another operator's secret than the database's."""
         with connect_server(self.address, purpose="opening") as connection:
-            require_same_secret(connection, self.address, self.secret)
-            return has_schema(connection, name_schema(self.places.tenant))
+            return self._read_site_key(connection) is not None
 
     def is_behind(self, *, with_left: bool = True) -> bool:
         """Return whether the journals hold what the ledger lacks: it is gone, or an older database was put in its place.
@@ -57,9 +59,8 @@ class ServerStore:
             connect_server(self.address, purpose="opening", schema=name) as connection,
             explain_journals(self.address.shown),
         ):
-            require_same_secret(connection, self.address, self.secret)
             files = self.places.list_files(with_left=with_left)
-            if not has_schema(connection, name):
+            if self._read_site_key(connection) is None:
                 return bool(files)
             return is_behind_files(PostgresConnection(connection), self.places.make_folders(), files)
 
@@ -73,7 +74,7 @@ class ServerStore:
         """Return facts about the server; LedgerError for one that cannot be used."""
         with connect_server(self.address, purpose="doctor") as connection:
             require_durable_commits(connection, self.address)
-            require_same_secret(connection, self.address, self.secret)
+            self._read_site_key(connection)
             row = connection.execute(
                 "SELECT current_setting('server_version'), current_setting('synchronous_commit'), "
                 "extract(epoch FROM clock_timestamp())::float8"
@@ -82,5 +83,8 @@ class ServerStore:
         return ServerFacts(name_schema(self.places.tenant), row[0], row[1], row[2] - now)
 
     def load(self, file: Path, *, now: float) -> LoadedLedger:
-        """Load the ledger of a file into the server; see `FileLoad.load`."""
-        return FileLoad(file, self.address, self.places, self.secret).load(now=now)
+        """Load the ledger of a file into the server; see `load_file`."""
+        return load_file(file, self.hold, self.places, self.secret, now=now)
+
+    def _read_site_key(self, connection: psycopg.Connection) -> SiteKey | None:
+        return read_site_key(connection, self.address, self.places.tenant, self.secret)

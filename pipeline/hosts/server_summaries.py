@@ -10,15 +10,14 @@ from psycopg import sql
 
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import EsignImportError
-from pipeline.hosts import schema
 from pipeline.hosts.connection import (
     SHARED_SCHEMA,
     PostgresConnection,
     explain_server_error,
     open_connection,
 )
-from pipeline.hosts.ledger import BEGIN_READING, has_schema
-from pipeline.hosts.operator_secret import require_same_secret
+from pipeline.hosts.ledger import BEGIN_READING
+from pipeline.hosts.operator_secret import read_site_key
 from pipeline.ledger.opening import explain_journals, is_behind_files
 from pipeline.ledger.persons import read_summary
 from pipeline.ledger.places import Places
@@ -61,11 +60,8 @@ class ServerSummaries:
             connection = self._connect()
             connection.execute(_BEGIN.format(*map(sql.Identifier, (name, SHARED_SCHEMA))))
             try:
-                if has_schema(connection, name):
-                    schema.require_version(connection, self._address.shown)
-                    yield PostgresConnection(connection)
-                else:
-                    yield None
+                site_key = read_site_key(connection, self._address, tenant, self._secret)
+                yield None if site_key is None else PostgresConnection(connection)
             finally:
                 connection.execute("ROLLBACK")
         except psycopg.Error as error:
@@ -83,17 +79,8 @@ class ServerSummaries:
             raise self._failure
         if self._connection is None:
             try:
-                self._connection = self._open()
+                self._connection = open_connection(self._address, purpose="summaries")
             except EsignImportError as error:
                 self._failure = error
                 raise
         return self._connection
-
-    def _open(self) -> psycopg.Connection:
-        connection = open_connection(self._address, purpose="summaries")
-        try:
-            require_same_secret(connection, self._address, self._secret)
-        except BaseException:
-            connection.close()
-            raise
-        return connection

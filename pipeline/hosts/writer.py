@@ -1,7 +1,7 @@
-"""Writes a ledger on a server: every transaction proves that the lease is still this process's.
+"""Writes a ledger on a server: every transaction proves that the ledger is still this process's.
 
-A commit whose answer was lost is never guessed, and never made twice: its events have their ids from the first try on, and
-the next try finds the first of them in the table or not.
+A commit whose answer was lost is repeated: its events have their ids from the first try on, and the next try finds the
+first of them in the table or not. The lock of the hold ends with the former connection, and so has its transaction.
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ from pathlib import Path
 import psycopg
 
 from pipeline.clock import SystemClock, pause
-from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError
 from pipeline.hosts.connection import (
     PostgresConnection,
     explain_server_error,
     is_server_away,
-    open_connection,
-    require_durable_commits,
 )
-from pipeline.hosts.lease import ServerHold
+from pipeline.hosts.hold import BEAT_SECONDS, ServerHold
 from pipeline.ledger.disk import explain_error
 from pipeline.ledger.opening import OUT, Journals
 from pipeline.ledger.records import LedgerConflict
@@ -28,12 +25,9 @@ from pipeline.ledger.tables import Connection
 from pipeline.ledger.writing import Batch, LedgerWriter
 
 AWAY_SECONDS = 60.0  # for which a server that does not answer is waited for
-PATIENCE_SECONDS = 50.0  # that one statement may take
 RETRY_SECONDS = 0.5
 _CONSTRAINTS = {"one_live_create": "open_attempt", "one_owner": "seal_id"}  # their names in LedgerConflict
 
-# A former connection whose commit got no answer holds this row until its transaction has ended.
-_WAIT_FOR_FORMER = "SELECT id FROM meta FOR UPDATE"
 _LAST_EVENT = "SELECT coalesce(max(entered), 0) FROM event"
 
 
@@ -43,22 +37,13 @@ class PostgresWriter(LedgerWriter):
     A server that is away is waited for; then the writes raise LedgerError, and only journals take answers.
     """
 
-    def __init__(
-        self,
-        address: ServerAddress,
-        schema: str,
-        hold: ServerHold,
-        journals: Journals,
-        *,
-        entered: int,
-    ) -> None:
-        self._address = address
-        self._schema = schema
+    beat_seconds = BEAT_SECONDS
+
+    def __init__(self, hold: ServerHold, journals: Journals, *, entered: int) -> None:
         self._hold = hold
         self._clock = SystemClock()
         self._away_since: float | None = None  # the server has not answered since this moment
         self._given_up: Exception | None = None  # why the server is not asked any more
-        self._connection: psycopg.Connection | None = None
         self._entered = entered  # number of the last event in the table, after the last commit
         super().__init__(journals)
 
@@ -68,10 +53,9 @@ class PostgresWriter(LedgerWriter):
             try:
                 super()._try(batch)
             except (psycopg.Error, LedgerError) as error:
-                if not is_server_away(error, self._connection):
+                if not is_server_away(error, self._hold.connection):
                     raise
-                self._disconnect()
-                self._hold.lease.renew_soon()
+                self._hold.disconnect()
                 if self._is_away_for_too_long():
                     self._given_up = error
                     raise
@@ -83,20 +67,14 @@ class PostgresWriter(LedgerWriter):
     def _begin(self) -> PostgresConnection:
         if self._given_up is not None:
             raise self._given_up
-        if self._connection is None:
-            connection = self._connection = open_connection(
-                self._address, purpose="writer", schema=self._schema, patience=PATIENCE_SECONDS
-            )
-            require_durable_commits(connection, self._address)  # after a failover it is another server
-        self._connection.execute("BEGIN")
-        return PostgresConnection(self._connection)
+        connection = self._hold.connect()
+        connection.execute("BEGIN")
+        return PostgresConnection(connection)
 
     def _prove_hold(self, connection: Connection) -> None:
-        assert self._connection is not None
-        self._hold.require_in(self._connection)
-        connection.execute(_WAIT_FOR_FORMER)
+        self._hold.prove(connection)
         if connection.execute(_LAST_EVENT).fetchone()[0] < self._entered:
-            raise LedgerError("ledger.server_behind", server=self._address.shown)
+            raise LedgerError("ledger.server_behind", server=self._hold.address.shown)
 
     def _commit(self, connection: Connection) -> None:
         (entered,) = connection.execute(_LAST_EVENT).fetchone()
@@ -104,15 +82,15 @@ class PostgresWriter(LedgerWriter):
         self._entered = entered
 
     def _roll_back(self) -> None:
-        if self._connection is not None:
+        if self._hold.connection is not None:
             try:
-                self._connection.execute("ROLLBACK")
+                self._hold.connection.execute("ROLLBACK")
             except psycopg.Error:
-                self._disconnect()  # nothing of it may be committed with the next one
+                self._hold.disconnect()  # nothing of it may be committed with the next one
 
     def _explain(self, error: Exception) -> Exception:
         if isinstance(error, psycopg.Error):
-            return explain_server_error(self._address, error)
+            return explain_server_error(self._hold.address, error)
         if isinstance(error, OSError):  # of a journal
             path = Path(str(error.filename or self.journals.places[OUT]))
             failure = explain_error("ledger.not_written", path, error)
@@ -127,12 +105,7 @@ class PostgresWriter(LedgerWriter):
         return None
 
     def _close_files(self) -> None:
-        self._disconnect()
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Leave the connection to the hold, which ends with it."""
 
     def _is_away_for_too_long(self) -> bool:
         now = self._clock.monotonic()

@@ -1,6 +1,6 @@
 """The hold of a ledger: one process at a time writes it; another one is refused with the name of the holder.
 
-It has two forms: `FileHold` here for a ledger in a file, `Lease` (pipeline/hosts/lease.py) for one on a server.
+It has two forms: `FileHold` here for a ledger in a file, `ServerHold` (pipeline/hosts/hold.py) for one on a server.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import socket
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pipeline.clock import pause, shown, stamp
 from pipeline.errors import LeaseLost, LedgerError, LedgerUnreachable, Locked, LockLost, reason_of
@@ -51,28 +51,6 @@ class Holder(NamedTuple):
     def explain(self) -> Locked:
         """Return the error for a process that wants the ledger meanwhile."""
         return Locked("ledger.locked", **self.list_details())
-
-
-class LedgerHold(Protocol):
-    """The hold of one ledger; the two forms are `FileHold` and `ServerHold`, their parts `RunLock` and `Lease` do not wait."""
-
-    def acquire(self, *, run: str, now: float) -> Self:
-        """Take the hold for a run; raises Locked naming the holder, LedgerError where disk or server cannot be used."""
-
-    def release(self) -> None:
-        """Give the hold back, if this process has it."""
-
-    def is_intact(self) -> bool:
-        """Return whether no other process can have taken the hold since this one did."""
-
-    def explain_loss(self) -> LeaseLost:
-        """Return the error for a process whose hold is no longer intact."""
-
-    def is_taken(self) -> bool:
-        """Return whether a process has the hold."""
-
-    def get_holder(self) -> Holder | None:
-        """Return the process that has the hold; None where it is free, or the process is not known."""
 
 
 class RunLock(AbstractContextManager["RunLock"]):
@@ -197,15 +175,15 @@ class RunLock(AbstractContextManager["RunLock"]):
         return holder.explain() if holder else Locked("ledger.locked_by_somebody", path=self._path)
 
 
-class DoubleHold:
-    """The hold of a ledger: two locks, of which the last one is taken last and given back first."""
+class Hold:
+    """The hold of a ledger by locks, of which the last one is taken last and given back first."""
 
-    def __init__(self, *locks: LedgerHold) -> None:
+    def __init__(self, *locks: RunLock) -> None:
         self._locks = locks
         self.may_send = False  # it was taken for a run
 
     def acquire(self, *, run: str, now: float) -> Self:
-        """Take both locks for a run, or for one of `BRIEF_WORK`, of which the end is waited for.
+        """Take the hold for a run, or for one of `BRIEF_WORK`, of which the end is waited for.
 
         A holder that has not written its name yet is waited for as well. Raises Locked naming the holder, LedgerError where
         disk or server cannot be used.
@@ -230,7 +208,7 @@ class DoubleHold:
         return self
 
     def release(self) -> None:
-        """Give both locks back."""
+        """Give the locks back."""
         for lock in reversed(self._locks):
             lock.release()
 
@@ -245,7 +223,7 @@ class DoubleHold:
         return all(lock.is_intact() for lock in self._locks)
 
     def explain_loss(self) -> LeaseLost:
-        """Return the error for a lock that another process may have."""
+        """Return the error for a hold that is no longer intact."""
         lost = next((lock for lock in self._locks if not lock.is_intact()), self._locks[-1])
         return lost.explain_loss()
 
@@ -263,7 +241,7 @@ class DoubleHold:
         return next(filter(None, (lock.get_holder() for lock in self._locks)), None)
 
 
-class FileHold(DoubleHold):
+class FileHold(Hold):
     """The hold of a ledger in a file, so that neither another user nor a copied folder writes meanwhile.
 
     One lock lies next to the ledger, the other in the state folder of the user, where the journals of all copies lie.

@@ -29,7 +29,7 @@ from pipeline.ledger.disk import (
 )
 from pipeline.ledger.journal import JournalDamaged, JournalFile, JournalOfOtherKey
 from pipeline.ledger.ledger import Ledger
-from pipeline.ledger.lock import FileHold, read_user_name
+from pipeline.ledger.lock import Hold, read_user_name
 from pipeline.ledger.opening import Journals, Repair, enter_file_journals, explain_journals, is_behind_files
 from pipeline.ledger.operations import MOVED
 from pipeline.ledger.places import Places
@@ -177,7 +177,7 @@ def open_for_reading(path: Path, places: Places) -> SqliteLedger:
 
 
 def open_for_writing(
-    path: Path, places: Places, hold: FileHold, *, now: float, may_be_moved: bool = False
+    path: Path, places: Places, hold: Hold, *, now: float, may_be_moved: bool = False
 ) -> SqliteLedger:
     """Open a tenant's ledger, whose hold is taken; it is made, or repaired from its journals, as far as they know more.
 

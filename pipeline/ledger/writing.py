@@ -60,6 +60,9 @@ class LedgerWriter(ABC):
     """Owns the connection that writes; the databases differ in how a transaction begins, and in what is explained."""
 
     failure: LedgerError | None = None  # the first write that was refused: this hold sends nothing more
+    beat_seconds: float | None = (
+        None  # after which a writer without work proves its hold, where the database asks for it
+    )
 
     def __init__(self, journals: Journals) -> None:
         self.journals = journals
@@ -127,13 +130,16 @@ class LedgerWriter(ABC):
     def _run_thread(self) -> None:
         while (batch := self._next_batch()) is not None:
             jobs = [job for job in batch if job.future.set_running_or_notify_cancel()]
-            if jobs:
+            if jobs or not batch:
                 self._write(jobs)
         self._close_files()
 
     def _next_batch(self) -> list[Job] | None:
-        """Wait for one job and take all that came with it; None once the queue was closed and is empty."""
-        first = self._queue.get()
+        """Wait for one job and take all that came with it; none after `beat_seconds`; None once the queue was closed and is empty."""
+        try:
+            first = self._queue.get(timeout=self.beat_seconds)
+        except queue.Empty:
+            return []
         if first is None:
             return None
         batch = [first]
@@ -161,7 +167,8 @@ class LedgerWriter(ABC):
                 self.failure = explained
                 self._react_to_failure()
             outcomes = [self._save_answer(job, explained) if job.answer else explained for job in jobs]
-        record_progress()
+        if jobs:
+            record_progress()
         for job, outcome in zip(jobs, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 job.future.set_exception(outcome)

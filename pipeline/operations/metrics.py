@@ -110,10 +110,13 @@ def render_worker_metrics(
     }
     page.add_gauge("jobs", "Jobs that have not ended, by their state.", states, ("state",))
     ages: dict[tuple[str, ...], float] = {
-        (tenants.get(one.tenant, one.tenant),): one.renewed_seconds for one in overview.ledgers
+        (tenants.get(one.tenant, one.tenant),): one.silent_seconds for one in overview.ledgers
     }
     page.add_gauge(
-        "lease_age_seconds", "Seconds since the lease of a ledger in use was renewed.", ages, ("hospital",)
+        "hold_silent_seconds",
+        "Seconds since the process that holds a ledger sent its last statement.",
+        ages,
+        ("hospital",),
     )
     for name, description, attribute in (
         ("quota_limit_per_second", "Calls a second that are configured.", "requests_per_second"),

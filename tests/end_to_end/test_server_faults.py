@@ -3,13 +3,13 @@
 The eleven traps of a ledger and a queue on PostgreSQL, and the tests that hold them:
 
 1. a blocked loop loses the heartbeat: tests/hosts, tests/end_to_end/test_workers.py (the run is a child process)
-2. a lock stops no process that had it: test_a_stopped_run_…, test_a_partitioned_run_… here; tests/ledger/test_server_lease.py
+2. a lock stops no process that had it: test_a_stopped_run_…, test_a_partitioned_run_… here; tests/ledger/test_server_hold.py
 3. a job that cannot be queued again is closed: tests/hosts/test_queue.py
 4. a missed period is made up once: tests/hosts/test_queue.py
 5. a worker while the server is away: tests/end_to_end/test_workers.py; a run: test_a_server_that_crashes_… here
 6. Windows has no child pipes in psycopg's event loop: tests/hosts (children are started by subprocess)
 7. a pooler is refused: tests/hosts/test_queue.py
-8. one clock, pushed for all: tests/hosts/test_shared_rate_limiter.py; lost commits: tests/ledger/test_server_lease.py
+8. one clock, pushed for all: tests/hosts/test_shared_rate_limiter.py; lost commits: tests/ledger/test_server_hold.py
    (synchronous_commit, fsync, standby, older copy), tests/ledger/test_server_commits.py (in the middle of a run)
 9. a small hospital beside a large one: tests/hosts/test_shared_rate_limiter.py
 10. no identity number in a job: tests/hosts/test_queue.py
@@ -40,7 +40,7 @@ from crash_support import (
 from postgres_server import run_server
 from run_support import wait_until
 from server_wire import ServerWire
-from storm_support import Storm, let_lease_run_out, list_statuses, make_hospitals, use_server
+from storm_support import Storm, end_silent_sessions, list_statuses, make_hospitals, use_server
 
 from pipeline.ledger.tables import MADE_NAMES
 from pipeline.sandbox.actions import Rules
@@ -127,7 +127,7 @@ def test_a_server_that_goes_away_during_a_command_is_named(
 
 
 def test_a_kill_at_every_point_and_the_next_run_goes_on_at_once(hospital):
-    """Nothing waits for the lease of the dead process to run out."""
+    """Nothing waits: the lock has ended with the connection of the dead process."""
     hospital.doctors(ROWS)
     with Zygote() as zygote:
         points = zygote.run(hospital)["points"]
@@ -206,7 +206,7 @@ def test_a_stopped_run_that_is_revived_after_another_took_over_sends_nothing_mor
         first = zygote.start(hospital)
         wait_until(lambda: len(hospital.service.seals) >= 4)
         first.send_signal(signal.SIGSTOP)
-        let_lease_run_out(hospital)
+        end_silent_sessions(hospital)
         assert hospital.go("run") == 6
         go_to_other_host()
         assert hospital.go("run") in {0, 3}
@@ -231,9 +231,9 @@ def test_a_stopped_run_that_is_revived_after_another_took_over_sends_nothing_mor
     code = hospital.go("run")
     still_doubted = sum(row["status"] == "unknown" for row in outcomes(hospital))
     assert code == (3 if still_doubted else 0)
-    assert still_doubted <= doubted
     assert ledger_seals(hospital) <= {row["seal_id"] for row in outcomes(hospital)}
-    assert creates(hospital) == before
+    # the revived run may have closed a create as not executed, which this one sends
+    assert creates(hospital) - before <= doubted - still_doubted
 
 
 @pytest.mark.parametrize("point", ["outcomes.jsonl", "run.json"])
@@ -245,7 +245,7 @@ def test_a_run_that_was_stopped_while_it_wrote_its_results_does_not_publish_them
     with Zygote() as zygote:
         process = zygote.start(hospital, stopped_at=f"results: before {point} takes its name")
         wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
-        let_lease_run_out(hospital)
+        end_silent_sessions(hospital)
         hospital.doctors(3)
         go_to_other_host()
         assert hospital.go("run") == 0
@@ -269,7 +269,7 @@ def test_a_partitioned_run_that_is_taken_over_sends_nothing_more(
         with started(hospital, "run") as first:
             wait_until(lambda: len(hospital.service.seals) >= 4)
             silence_between_transactions(hospital, wire, *names)
-            let_lease_run_out(hospital)
+            end_silent_sessions(hospital)
             use_server(hospital, direct)
             go_to_other_host()
             assert hospital.go("run") in {0, 3}

@@ -223,7 +223,7 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
         'esign_import_quota_limit_per_second{action="ChannelCreatePreparedPersonalEsign"} 1000.0',
     ):
         assert line in metrics.splitlines()
-    assert 'esign_import_lease_age_seconds{hospital="east"} ' in metrics
+    assert 'esign_import_hold_silent_seconds{hospital="east"} ' in metrics
     assert group.go("hosts", "cancel", "east") == 0
     assert "the run ends after the requests in progress" in capsys.readouterr().out
     wait_until(group.list_days)
@@ -406,7 +406,10 @@ def test_a_host_that_was_stopped_while_another_did_its_job_publishes_and_repeats
     for process in frozen:
         process.send_signal(signal.SIGSTOP)
     wait_until(
-        lambda: group.query("UPDATE esign_import.lease SET expires_at = now() - interval '1 s' RETURNING 1")
+        lambda: group.query(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE application_name = 'esign-import writer' AND datname = current_database()"
+        )
     )
     second = group.start_worker()
     wait_until(group.list_days)

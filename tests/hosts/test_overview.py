@@ -97,10 +97,10 @@ async def test_a_server_that_goes_away_meanwhile_is_named():
         await read_after(server)
 
 
-async def test_a_ledger_is_in_use_while_its_lease_lasts(url):
+async def test_a_ledger_is_in_use_while_a_process_holds_it(url):
     async with queue_at(url) as (connector, _):
         with open_for_writing(ServerAddress(url), run="20261126-010000-000"):
             (ledger,) = (await read_overview(connector)).ledgers
             assert (ledger.tenant, ledger.run) == (TENANT, "20261126-010000-000")
-            assert 0 <= ledger.renewed_seconds < 60
+            assert 0 <= ledger.silent_seconds < 60
         assert (await read_overview(connector)).ledgers == []

@@ -18,7 +18,7 @@ from server_wire import ServerWire
 from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress
 from pipeline.errors import LedgerError
-from pipeline.hosts import connection, writer
+from pipeline.hosts import connection, hold, writer
 from pipeline.ledger.journal import JournalFile
 from pipeline.support.failpoints import enable_failpoint
 
@@ -30,7 +30,7 @@ LONG = bool(os.environ.get("HOSTS"))  # make hosts
 def impatient(monkeypatch):
     """Let the writer try again at once, and wait for a silent server for half a second only."""
     monkeypatch.setattr(writer, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.4)
+    monkeypatch.setattr(hold, "PATIENCE_SECONDS", 0.4)
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 2)
     monkeypatch.setattr(connection, "_MARGIN_SECONDS", 0.1)
 
@@ -83,7 +83,7 @@ class Breaker:
     def __call__(self, link, piece: bytes) -> bool:
         if link.name != "writer":
             return True
-        if self.has_struck and b"FOR KEY SHARE" in piece:
+        if self.has_struck and b"pg_try_advisory_lock" in piece:
             self._next = link, link.answers
         self.count += 1
         if self.count != self.nth:
@@ -133,7 +133,6 @@ def test_a_connection_that_breaks_at_every_statement(ledger_bench, attempt, run_
 
 
 def test_a_server_that_crashes_in_a_commit_is_waited_for(own_bench, attempt, run_record, impatient):
-    """The crashed server gives the number of the lost transaction out again: to the lease's renewal, here."""
     server, passed = own_bench.server, []
 
     def crash(name: str) -> None:
@@ -143,8 +142,6 @@ def test_a_server_that_crashes_in_a_commit_is_waited_for(own_bench, attempt, run
                 server.kill()
                 server.start()
                 own_bench.reconnect()
-                own_bench.lease.renew_soon()
-                wait_until(lambda: own_bench.query("SELECT 1 FROM lease WHERE xmin::text::bigint > 0"))
 
     with own_bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
@@ -152,7 +149,7 @@ def test_a_server_that_crashes_in_a_commit_is_waited_for(own_bench, attempt, run
             asyncio.run(settle_attempt(ledger, attempt("p1"), UNKNOWN, now=2.0))
         history = ledger.snapshot().people["p1"]
         assert (history.create_count, history.unresolved_attempt.verdict) == (1, "unknown")
-        assert own_bench.lease.is_intact()
+        assert own_bench.hold.is_intact()
     assert len(passed) >= 4
     check_journals(own_bench)
 
@@ -197,7 +194,6 @@ def test_a_server_that_stays_away_is_given_up_once_and_the_ledger_closes(
             ledger.close()
             server.start()
             own_bench.reconnect()
-    own_bench.store.hold.release()
     with open_for_writing(own_bench.address, own_bench.tenant, host="two") as again:
         people = again.snapshot().people
         assert (people["p1"].seal.seal_id, set(people)) == ("S1", {"p1"})

@@ -49,14 +49,28 @@ def test_a_ledger_that_is_gone_is_made_again_from_the_journals(used, admin):
     assert not make_store(used).is_behind()
 
 
-def test_a_ledger_that_is_gone_is_not_begun_anew_by_a_host_without_its_key(used, admin):
-    """The share holds journals, and their key is in the state folder of another host."""
+def test_a_ledger_that_is_gone_is_made_again_by_another_host(used, admin):
+    """The operator's secret makes its key there as well."""
     admin.execute(f"DROP SCHEMA {name_schema(TENANT)} CASCADE".encode())
-    with pytest.raises(LedgerError) as refused, open_for_writing(used, host="two"):
+    with open_for_writing(used, host="two") as ledger:
+        assert ledger.snapshot().people["p1"].seal.seal_id == "S1"
+
+
+def test_a_loaded_ledger_that_is_gone_is_not_begun_anew_by_a_host_without_its_key(
+    address, admin, attempt, run_record
+):
+    """The share holds journals, and their key is in the state folder of another host."""
+    places = make_places(address)
+    places.keep_key(places.key_copy, bytes(range(32)))
+    with open_for_writing(address) as ledger:
+        ledger.begin_run(run_record("r1"))
+        send(ledger, attempt("p1"), SEALED)
+    admin.execute(f"DROP SCHEMA {name_schema(TENANT)} CASCADE".encode())
+    with pytest.raises(LedgerError) as refused, open_for_writing(address, host="two"):
         pass
-    assert (refused.value.key, refused.value.exit_code) == ("ledger.key_missing", 74)
-    assert not make_store(used).exists()
-    with open_for_writing(used) as ledger:
+    assert (refused.value.key, refused.value.exit_code) == ("ledger.journal_other_key", 74)
+    assert not make_store(address).exists()
+    with open_for_writing(address) as ledger:
         assert ledger.snapshot().people["p1"].seal.seal_id == "S1"
 
 

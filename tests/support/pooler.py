@@ -33,7 +33,7 @@ def run_pgbouncer(server: PostgresServer, mode: str) -> Iterator[int]:
         settings.write_text(
             f"[databases]\n* = host=127.0.0.1 port={server.port} user={SUPERUSER}\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
-            f"pool_mode = {mode}\ndefault_pool_size = 2\n"
+            f"pool_mode = {mode}\ndefault_pool_size = 4\n"
         )
         Path(folder).chmod(0o755)
         settings.chmod(0o644)

@@ -11,9 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipeline.domain.server_address import ServerAddress, name_schema
-from pipeline.hosts.lease import Lease
+from pipeline.hosts.hold import ServerHold
 from pipeline.hosts.ledger import PostgresLedger
-from pipeline.hosts.ledger import open_for_writing as open_held
 from pipeline.hosts.server_store import ServerStore
 from pipeline.ledger.journal import SUFFIX, get_tenant_folder
 from pipeline.ledger.places import Places
@@ -65,40 +64,35 @@ class LedgerBench:
         self.schema = name_schema(self.tenant)
         self.places = make_places(self.address, self.tenant)
         self.store = make_store(self.address, self.tenant)
-        self.store.hold.acquire(run="r0", now=NOW)
-        with closing(self.store.open(now=NOW)) as ledger:
+        with open_for_writing(self.address, self.tenant) as ledger:
             self.site_key = ledger.site_key
         self._connection = server.connect()
         tables = self.query("SELECT tablename FROM pg_tables WHERE schemaname = %s", self.schema)
-        kept = {"meta", "site_key", "schema_version"}
-        self._emptying = "".join(f"DELETE FROM {name};" for (name,) in tables if name not in kept)
+        self._emptying = "".join(f"DELETE FROM {name};" for (name,) in tables if name != "meta")
 
     @property
-    def lease(self) -> Lease:
-        """The lease that its ledger is written under."""
-        return self.store.hold.lease
+    def hold(self) -> ServerHold:
+        """The hold that its ledger is written under."""
+        return self.store.hold
 
     @contextmanager
     def open_empty(self, *, port: int | None = None) -> Iterator[PostgresLedger]:
         """Hold the ledger, with nothing in it but its opening; ``port`` is that of a wire before the server."""
-        self.restore_lease()
         self.query(self._emptying)
         folder = get_tenant_folder(self.places.state, self.tenant).name
         for path in self.places.state.parent.rglob(f"{folder}/*{SUFFIX}"):  # of all hosts
             path.unlink()
-        address = ServerAddress(self.server.make_url(port=port))
-        with closing(open_held(address, self.places, self.store.hold, now=NOW, secret=SECRET)) as ledger:
+        self.store = ServerStore(ServerAddress(self.server.make_url(port=port)), self.places, SECRET)
+        with self.hold.acquire(run="r0", now=NOW), closing(self.store.open(now=NOW)) as ledger:
             yield ledger
 
-    def restore_lease(self) -> None:
-        """Take the lease anew where a test before took it over, whether or not its holder has noticed."""
-        tokens = self.query("SELECT token FROM lease WHERE ledger = %s", self.schema)
-        if self.lease.is_intact() and tokens == [(self.lease.token,)]:
-            return
-        self.store.hold.release()
-        self.query("UPDATE lease SET expires_at = NULL WHERE ledger = %s", self.schema)
-        self.store = make_store(self.address, self.tenant)
-        self.store.hold.acquire(run="r0", now=NOW)
+    def end_sessions(self) -> None:
+        """End the sessions that hold the ledger, as the server does once they are silent; wait until they are gone."""
+        self.query(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' "
+            "AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 0)",
+            self.schema,
+        )
 
     def make_other_store(self) -> ServerStore:
         """Return the ledger as another host sees it."""
@@ -120,6 +114,5 @@ class LedgerBench:
         self._connection = self.server.connect()
 
     def close(self) -> None:
-        """End its connections."""
-        self.store.hold.release()
+        """End its connection."""
         self._connection.close()

@@ -1,6 +1,6 @@
 """A wire between the program and a PostgreSQL server that breaks as wires do: cut, silent, or late.
 
-Each connection is known by the name that the program gives it (``writer``, ``lease``, ``reader`` …). A piece is what
+Each connection is known by the name that the program gives it (``writer``, ``reader`` …). A piece is what
 the program sends at once: one statement, as a rule.
 """
 

@@ -34,9 +34,13 @@ def use_server(hospital, url: str, direct: str | None = None) -> None:
     hospital.configure()
 
 
-def let_lease_run_out(hospital) -> None:
-    """Do to the lease what a minute does."""
-    ask_server_ledger(hospital, "UPDATE lease SET expires_at = clock_timestamp() - interval '1 s'")
+def end_silent_sessions(hospital) -> None:
+    """Do to the sessions of the holders what the server does after a minute of silence."""
+    ask_server_ledger(
+        hospital,
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+        "WHERE application_name = 'esign-import writer' AND datname = current_database()",
+    )
 
 
 class Storm:
@@ -104,7 +108,7 @@ class Storm:
                 case 2:
                     wire.silence()
                     self.over.wait(self.dice.uniform(0, 1))
-                    self.let_leases_run_out()
+                    self.end_silent_sessions()
                     wire.heal()
                     self.met["silence"] += 1
                 case 3:
@@ -112,24 +116,22 @@ class Storm:
                         link.cut()
                     self.met["cut"] += 1
                 case _:
-                    self.let_leases_run_out()
+                    self.end_silent_sessions()
 
     def stop_holder(self) -> None:
-        """Stop a process that holds a lease for longer than it lasts."""
+        """Stop a process that holds a ledger for longer than it may be silent."""
         with suppress(psycopg.Error, ProcessLookupError):
-            for (pid,) in ask_server_ledger(
-                self.hospitals[0], "SELECT pid FROM lease WHERE expires_at > now()"
-            ):
+            for (pid,) in ask_server_ledger(self.hospitals[0], "SELECT pid FROM esign_import.held_ledgers()"):
                 os.kill(pid, signal.SIGSTOP)
-                self.let_leases_run_out()
+                self.end_silent_sessions()
                 self.over.wait(0.5)
                 os.kill(pid, signal.SIGCONT)
                 self.met["stopped"] += 1
 
-    def let_leases_run_out(self) -> None:
-        """Do to every lease what a minute does."""
+    def end_silent_sessions(self) -> None:
+        """End the sessions of all holders."""
         with suppress(psycopg.Error):
-            let_lease_run_out(self.hospitals[0])
+            end_silent_sessions(self.hospitals[0])
 
     def back_up_or_restore(self) -> None:
         """Copy the server's data, or put the last copy back in their place."""
