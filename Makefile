@@ -74,7 +74,7 @@ bench-hosts: .venv/dev ## one quota for 1, 4 and 12 processes, and a small hospi
 hosts: .venv/dev ## several hosts: dead, stopped and cut off processes, a server that crashes or is put back, storms, workers (about 20 min)
 	HOSTS=1 $(BIN)/python -m pytest -q tests/end_to_end/test_workers.py tests/end_to_end/test_server_ledger.py \
 		tests/end_to_end/test_server_faults.py tests/end_to_end/test_hospitals.py tests/end_to_end/test_restored_databases.py \
-		tests/ledger/test_server_commits.py tests/ledger/test_server_secret.py tests/hosts/test_shared_rate_limiter.py \
+		tests/ledger/test_server_commits.py tests/ledger/test_server_hold.py tests/hosts/test_shared_rate_limiter.py \
 		tests/end_to_end/test_hosts_page.py
 
 chaos: .venv/dev ## ten hospitals on two hosts for CHAOS minutes: kills, stops, cuts, server crashes, an older database put back (60 min)

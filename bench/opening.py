@@ -15,9 +15,9 @@ from bench.measure import Measured, alternate
 from pipeline.domain.roster import Field
 from pipeline.domain.seals import Attempt, Bearer, SealContent, SealRequest, Verdict
 from pipeline.ledger.disk import list_side_files
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.places import Places
+from pipeline.ledger.sqlite_ledger import LedgerFile
 
 DOCTORS = (10_000, 1_000)  # in full, in the short form
 TURNS = 5
@@ -32,11 +32,11 @@ def measure(short: bool) -> Iterator[Measured]:
     doctors = DOCTORS[short]
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        store = FileStore(
+        store = LedgerFile(
             folder / "state" / "ledger.sqlite3",
             Places("sandbox/app/org", folder / "user", folder / "out" / ".ledger"),
         )
-        with store.hold.acquire(run="bench", now=NOW), closing(store.open(now=NOW)) as ledger:
+        with store.hold.acquire(run="bench", now=NOW), closing(store.open_for_writing(now=NOW)) as ledger:
             asyncio.run(seal_doctors(ledger, doctors))
         (journal, *_) = (folder / "user").rglob("*.jsonl")
 
@@ -68,10 +68,10 @@ async def seal_doctor(ledger: Ledger, number: int) -> None:
     await ledger.record_verdict(uuid, key, Verdict("sealed", seal_id=f"yD{number:030}"), now=NOW + 1)
 
 
-def open_ledger(store: FileStore, doctors: int) -> float:
+def open_ledger(store: LedgerFile, doctors: int) -> float:
     """Return how long it takes to open the ledger for writing, in seconds."""
     begun = time.perf_counter()
-    with store.hold.acquire(run="bench", now=NOW), closing(store.open(now=NOW)) as ledger:
+    with store.hold.acquire(run="bench", now=NOW), closing(store.open_for_writing(now=NOW)) as ledger:
         seconds = time.perf_counter() - begun
         seals = ledger.read_summary().sealed
     if seals != doctors:
@@ -79,7 +79,7 @@ def open_ledger(store: FileStore, doctors: int) -> float:
     return seconds
 
 
-def open_deleted(store: FileStore, doctors: int) -> float:
+def open_deleted(store: LedgerFile, doctors: int) -> float:
     for file in (store.path, *list_side_files(store.path)):
         file.unlink(missing_ok=True)
     return open_ledger(store, doctors)

@@ -115,7 +115,7 @@ TYPED: Mapping[str, str] = {
     "ATTEMPT_BUDGET": "run",
     "PLAN_CHANGED": "check",
     "CUT_SHORT": "run",
-    "LEASE_LOST": "status",
+    "HOLD_LOST": "status",
     "USAGE": "doctor --offline",
     "CREDENTIALS_MISSING": "doctor",
     "LOCKED": "status",

@@ -7,7 +7,7 @@ EsignImportError        one sentence for the user, and the exit code it leads to
 ├─ Locked               6   another run holds the ledger
 ├─ NotReadNow           5   a file cannot be read now because of the machine, not of the file (74: the disk)
 ├─ LedgerError          74  ledger, key or disk; how to restore is in the sentence
-│  ├─ LeaseLost       6    another process has taken over the ledger on the server
+│  ├─ HoldLost       6    another process has taken over the ledger on the server
 │  │  └─ LockLost     6    the lock file was deleted or replaced: another process may have taken over the ledger
 │  └─ LedgerUnreachable 74  rights, space or a read-only disk: which file, for which user, and the cure
 ├─ DiskTrouble          74  a file or folder that cannot be written: which one, for which user, and the cure
@@ -132,14 +132,14 @@ class LedgerError(EsignImportError):
         return make_message("stop.file", file=path, why=reason) if path else reason
 
 
-class LeaseLost(LedgerError):
+class HoldLost(LedgerError):
     """Another process has taken over the ledger on the server: this one may write no more."""
 
     exit_code = 6
     then = ("status",)
 
 
-class LockLost(LeaseLost):
+class LockLost(HoldLost):
     """The lock file of this run is gone: another process may hold the ledger, or have held it."""
 
 

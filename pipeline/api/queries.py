@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from functools import partial
 from typing import Literal
 
@@ -18,7 +17,6 @@ from pipeline.resolution.cases import DecisionKind, WaitingCase, describe_case
 from pipeline.resolution.explanation import Explanation, explain_people
 from pipeline.resolution.ledger_status import LedgerStatus, read_status
 from pipeline.resolution.open_cases import KINDS_WITH_SURE, open_cases, require_one_case
-from pipeline.workflow.hosts_factory import SummaryReader
 
 
 @check_arguments
@@ -27,9 +25,7 @@ def status(config: Config | StrPath) -> LedgerStatus:
 
     Where there is no ledger, its ``ledger`` is None.
     """
-    clock = SystemClock()
-    with closing(SummaryReader(clock)) as summaries:
-        return read_status(load_ready_config(config), clock, summaries)
+    return read_status(load_ready_config(config), SystemClock())
 
 
 @check_arguments

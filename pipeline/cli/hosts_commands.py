@@ -107,7 +107,7 @@ def _warn_of_unshared_results(session: Session, files: Mapping[str, Path], log: 
     reported = set()
     for hospital, file in files.items():
         with suppress(EsignImportError):  # what else is wrong its run reports
-            unshared = explain_unshared_results(session.read_config(file), session.clock)
+            unshared = explain_unshared_results(session.read_config(file))
             if unshared is not None and unshared.key not in reported:
                 reported.add(unshared.key)
                 log.report("worker.unshared", hospital=hospital, why=unshared.as_message())

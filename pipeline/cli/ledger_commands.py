@@ -15,7 +15,7 @@ from pipeline.errors import UsageError
 from pipeline.support.terminal_text import quote
 
 if TYPE_CHECKING:
-    from pipeline.ledger.file_store import FileStore
+    from pipeline.ledger.sqlite_ledger import LedgerFile
 
 MAX_TROUBLES_SHOWN = 10
 FILE = click.Path(path_type=Path)
@@ -47,7 +47,7 @@ def backup(session: Session, *, file: Path, keep: int | None) -> int:
     from pipeline.workflow.tenant_ledger import repair_if_behind, require_ledger
 
     config = session.require_ready_config()
-    store = _require_file(session, "backup")
+    location = _require_file(session, "backup")
     is_folder = file.is_dir()
     if keep and file.is_file():
         raise UsageError("ledger_keep_needs_folder", path=file)
@@ -55,12 +55,12 @@ def backup(session: Session, *, file: Path, keep: int | None) -> int:
     if not folder.is_dir():
         raise UsageError("ledger.no_folder", folder=folder)
     require_own_folder(folder, config)
-    repair_if_behind(store, session.clock, session)
+    repair_if_behind(location, session.clock, session)
     require_ledger(config)
     if is_folder:
-        file = back_up_into(file, store, session.clock.now(), keep)
+        file = back_up_into(file, location, session.clock.now(), keep)
     else:
-        back_up_ledger(store.path, store.places, file)
+        back_up_ledger(location.path, location.places, file)
     session.print_json(file=str(file))
     session.inform("ledger_backed_up", path=file)
     session.suggest_command("next_run", "ledger", "check")
@@ -78,14 +78,14 @@ def restore(session: Session, *, file: Path) -> int:
     from pipeline.config.named_paths import require_existing
     from pipeline.ledger.maintenance import restore_ledger
 
-    store = _require_file(session, "restore")
+    location = _require_file(session, "restore")
     require_existing(file)
-    with store.hold.acquire(run="restore", now=session.clock.now()):
-        former = restore_ledger(store.path, store.places, file)
-    session.print_json(ledger=str(store.path), set_aside=str(former) if former is not None else None)
+    with location.hold.acquire(run="restore", now=session.clock.now()):
+        former = restore_ledger(location.path, location.places, file)
+    session.print_json(ledger=str(location.path), set_aside=str(former) if former is not None else None)
     if former is not None:
         session.inform("ledger_aside", path=former)
-    session.inform("ledger_restored", path=store.path)
+    session.inform("ledger_restored", path=location.path)
     session.suggest_command("next_check", "check")
     return 0
 
@@ -132,7 +132,7 @@ def load(session: Session, *, file: Path) -> int:
     from pipeline.config.named_paths import no_such_path
     from pipeline.ledger.disk import loaded_path
     from pipeline.operations.notify import follow_ledger
-    from pipeline.workflow.tenant_ledger import load_ledger
+    from pipeline.workflow.hosts_factory import load_ledger
 
     config = session.require_ready_config()
     if not file.exists() and not loaded_path(file).exists():
@@ -149,20 +149,20 @@ def load(session: Session, *, file: Path) -> int:
     return 0
 
 
-def _require_file(session: Session, command: str) -> FileStore:
+def _require_file(session: Session, command: str) -> LedgerFile:
     """Return where the ledger's file is; UsageError where the ledger is on a server."""
     from pipeline.domain.server_address import ServerAddress, name_schema
-    from pipeline.ledger.file_store import FileStore
-    from pipeline.workflow.hosts_factory import make_store
+    from pipeline.ledger.sqlite_ledger import LedgerFile
+    from pipeline.workflow.hosts_factory import make_location
 
     config = session.require_ready_config()
     if isinstance(config.ledger, ServerAddress):
         url, schema = quote(config.ledger.url_without_password), name_schema(config.tenant)
         then = ("status",) if command == "backup" else ("ledger", "check")
         raise UsageError(f"server.no_{command}", url=url, schema=schema, then=then)
-    store = make_store(config)
-    assert isinstance(store, FileStore)
-    return store
+    location = make_location(config)
+    assert isinstance(location, LedgerFile)
+    return location
 
 
 @click.command()

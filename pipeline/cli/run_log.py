@@ -25,7 +25,7 @@ from pipeline.config.named_paths import require_ready
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
 from pipeline.domain.run import Halt, RunReport, RunRequest, Traffic, more_severe_exit
-from pipeline.errors import EsignImportError, LeaseLost, LockLost
+from pipeline.errors import EsignImportError, HoldLost, LockLost
 from pipeline.ledger.ledger import Ledger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hook
 from pipeline.reports.records import run_record
@@ -151,7 +151,7 @@ class RunRecorder:
     def _end_report(self, error: BaseException) -> RunReport:
         halt = build_halt(_without_click(error))
         report = end_report(self.begun, self.session.clock.now(), halt)
-        is_taken_over = isinstance(error, LeaseLost) and not isinstance(error, LockLost)
+        is_taken_over = isinstance(error, HoldLost) and not isinstance(error, LockLost)
         return replace(report, is_superseded=is_taken_over)
 
     def _leave_record(self, report: RunReport, folders: Sequence[Path]) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.operations.export import ListedRun
     from pipeline.resolution.ledger_status import LastRun, LedgerStatus, RunFault
     from pipeline.resolution.timeline import PersonTimeline
-    from pipeline.workflow.hosts_factory import SummaryReader
+    from pipeline.workflow.hosts_factory import ServerReaders
 
 EXIT_CODES = ("0", "1", "2", "3", "4", "5", "6", "7", "74", "130", "143")  # of runs
 HOUR = 3600.0  # seconds
@@ -80,7 +80,7 @@ def _print_of_several(session: Session, max_age: float | None, count: int | None
     from pipeline.resolution.ledger_status import get_run_fault, read_status
 
     config = session.require_ready_config()
-    ledger_status = read_status(config, session.clock, _get_summaries(session), warnings=session)
+    ledger_status = read_status(config, session.clock, readers=_get_readers(), warnings=session)
     fault = get_run_fault(ledger_status.last_run, max_age) if max_age is not None else None
     runs = _collect_runs(config, session, count)
     _print_json(session, ledger_status, fault, has_max_age=max_age is not None, runs=runs)
@@ -90,15 +90,14 @@ def _print_of_several(session: Session, max_age: float | None, count: int | None
     return fault.exit if fault is not None else 0
 
 
-def _get_summaries(session: Session) -> SummaryReader:
-    """Return the reader of summaries that the hospitals of one command line share."""
-    from pipeline.workflow.hosts_factory import SummaryReader
+def _get_readers() -> ServerReaders:
+    """Return the readers of servers that the hospitals of one command line share."""
+    from pipeline.workflow.hosts_factory import ServerReaders
 
     context = click.get_current_context()
-    if SummaryReader.__name__ not in context.meta:
-        reader = context.with_resource(closing(SummaryReader(session.clock)))
-        context.meta[SummaryReader.__name__] = reader
-    return cast("SummaryReader", context.meta[SummaryReader.__name__])
+    if ServerReaders.__name__ not in context.meta:
+        context.meta[ServerReaders.__name__] = context.with_resource(closing(ServerReaders()))
+    return cast("ServerReaders", context.meta[ServerReaders.__name__])
 
 
 def _print_json(
@@ -161,13 +160,11 @@ def _list_run_texts(session: Session, run: ListedRun, counts: Sequence[str]) -> 
 def _show_status(session: Session, max_age: float | None, count: int | None) -> int:
     """Print everything; return the exit code, with ``max_age`` that of a fault of the last run."""
     from pipeline.resolution.ledger_status import get_run_fault, read_last_run, read_status
-    from pipeline.workflow.hosts_factory import SummaryReader
     from pipeline.workflow.tenant_ledger import is_all_on_one_machine, read_other_user
 
     config = session.require_ready_config()
     try:
-        with closing(SummaryReader(session.clock)) as summaries:
-            ledger_status = read_status(config, session.clock, summaries, warnings=session)
+        ledger_status = read_status(config, session.clock, warnings=session)
     except EsignImportError as error:
         last_run = read_last_run(config, session.clock)
         if last_run is not None:

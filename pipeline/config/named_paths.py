@@ -69,7 +69,7 @@ def list_missing_paths(config: Config, config_name: Path | str) -> Iterator[tupl
             near = get_near_path(resolved)
             suggestion = make_message("usage.near", name=mask_text(str(near))) if near else ""
             path_text = mask_text(str(resolved))
-            origin = _make_place(document, key)
+            origin = _make_location(document, key)
             yield (
                 resolved,
                 make_message(
@@ -83,7 +83,7 @@ def list_missing_paths(config: Config, config_name: Path | str) -> Iterator[tupl
             )
 
 
-def _make_place(document: Document, key: str) -> Message | str:
+def _make_location(document: Document, key: str) -> Message | str:
     position = document.get_position(tuple(key.split(".")))
     return make_message("config.place", path=position.file, line=position.line) if position else ""
 
@@ -197,7 +197,7 @@ def read_server_address(config: Config, environment: Mapping[str, str]) -> Serve
 
 
 def read_ledger_secret(config: Config, environment: Mapping[str, str]) -> str:
-    """Return the operator's secret, which encrypts the site key in the database.
+    """Return the operator's secret, which makes the site keys of the database's ledgers.
 
     It is looked for in ``$CREDENTIALS_DIRECTORY``, ``secrets_dir``, then the environment. Raises UsageError where there is
     none, with the way to make one, or where it is too short.

@@ -35,7 +35,7 @@ from pipeline.config.sections import (
     Web,
     Workers,
 )
-from pipeline.config.values import LedgerPlace, make_fault
+from pipeline.config.values import LedgerLocation, make_fault
 from pipeline.config.yaml_loader import (
     Document,
     FaultRenderer,
@@ -131,7 +131,7 @@ class Config(Section):
         "true：只提交在页面“核对”里判为“对”的行，其余为 `not_sent`",
         "true: send only rows that a person marked right on the page Review; the others stay `not_sent`",
     )
-    ledger: LedgerPlace = Key(
+    ledger: LedgerLocation = Key(
         Path("state/ledger.sqlite3"),
         "台账：本机磁盘上的文件，或 postgresql://用户@主机/数据库（扩展 postgres）",
         "The ledger: a file on a local disk, or postgresql://user@host/database (extra postgres)",

@@ -169,7 +169,7 @@ Age = Annotated[str, _require_parsed(parse_age, "config.no_age")]
 Duration = Annotated[str, _require_parsed(parse_duration, "config.no_duration")]
 Listen = Annotated[str, _require_parsed(parse_listen, "config.no_listen")]
 Endpoint = Annotated[str, AfterValidator(_require_endpoint)]
-LedgerPlace = Annotated[
+LedgerLocation = Annotated[
     Path | ServerAddress,
     PlainValidator(_read_ledger),
     PlainSerializer(str),

@@ -1,9 +1,9 @@
 """The hold of a ledger on a server: an advisory lock on the connection that writes, and an epoch that every transaction proves.
 
 A process that is killed, cut off or stopped loses connection and lock together: the server ends a session that shows no
-life for `SILENT_SECONDS`, and so does who wants the ledger. Who connects again needs the lock, and finds its epoch in the
-ledger unless another process has taken it meanwhile. An epoch is drawn at random, not counted: a server that lost its
-last commits would count to the same number again.
+life for `SILENT_SECONDS`, and so does a process that wants the ledger. A holder that connects again needs the lock, and
+finds its epoch in the ledger unless another process has taken it meanwhile. An epoch is drawn at random, not counted: a
+server that lost its last commits would count to the same number again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import psycopg
 from pipeline.clock import stamp
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.domain.site_key import SiteKey
-from pipeline.errors import LeaseLost, Locked
+from pipeline.errors import HoldLost, Locked
 from pipeline.hosts.connection import (
     PostgresConnection,
     connect_server,
@@ -36,7 +36,7 @@ BEAT_SECONDS = 15.0  # between two statements of a writer that has nothing to wr
 PATIENCE_SECONDS = 50.0  # that one statement may take
 END_SECONDS = 10.0  # that the end of a session is waited for
 
-# Of the two sides only the ledger's name is known: the same number stands in `held_ledgers` (schema.py).
+# The number of the lock follows from the name of the schema, here and in `held_ledgers` (schema.py).
 _TAKE = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)), pg_backend_pid()"
 _SESSIONS = """
     FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -77,10 +77,10 @@ class ServerHold(Hold):
         """Return whether no other process is known to have taken the ledger."""
         return not self._is_lost and super().is_intact()
 
-    def explain_loss(self) -> LeaseLost:
+    def explain_loss(self) -> HoldLost:
         """Return the error for a ledger that another process may have."""
         if self._is_lost:
-            return LeaseLost("ledger.hold_lost", server=self.address.shown)
+            return HoldLost("ledger.hold_lost", server=self.address.shown)
         return super().explain_loss()
 
     def is_taken(self) -> bool:
@@ -100,7 +100,7 @@ class ServerHold(Hold):
     def connect(self) -> psycopg.Connection:
         """Return the connection that writes; one that broke is replaced by another one that has the lock.
 
-        Raises LeaseLost where another process has taken the ledger.
+        Raises HoldLost where another process has taken the ledger.
         """
         if self.connection is None:
             self.require()
@@ -127,15 +127,15 @@ class ServerHold(Hold):
         ledger.execute("UPDATE meta SET wrapped_key = ?", (wrap_key(site_key, self._secret),))
         self._enter_holder(ledger)
 
+    def prove(self, ledger: Connection) -> None:
+        """Keep the ledger from being taken until the end of a transaction; HoldLost once another process has it."""
+        self.require()
+        self._require_epoch(ledger.execute("SELECT epoch FROM meta FOR SHARE").fetchone())
+
     def _enter_holder(self, ledger: PostgresConnection) -> None:
         holder = Holder.of_this_process(self._run, self._since)
         values = (self.epoch, holder.run, self._since, holder.pid, holder.user, holder.host)
         ledger.execute(_ENTER, values)
-
-    def prove(self, ledger: Connection) -> None:
-        """Keep the ledger from being taken until the end of a transaction; LeaseLost once another process has it."""
-        self.require()
-        self._require_epoch(ledger.execute("SELECT epoch FROM meta FOR SHARE").fetchone())
 
     def _require_epoch(self, row: tuple[str | None] | None) -> None:
         if row != (self.epoch,):

@@ -18,14 +18,13 @@ from pipeline.domain.site_key import SiteKey
 from pipeline.errors import LedgerError, UsageError
 from pipeline.hosts.connection import PostgresConnection, explain_server_error, replace_nul
 from pipeline.hosts.hold import ServerHold
-from pipeline.hosts.operator_secret import read_site_key
+from pipeline.hosts.ledger import LedgerSchema
 from pipeline.hosts.schema import create_ledger_tables
 from pipeline.ledger.disk import key_path, list_side_files, loaded_path, reserve_path
 from pipeline.ledger.lock import Hold, RunLock
 from pipeline.ledger.maintenance import LedgerCounts, check_events, count_ledger, read_identity
 from pipeline.ledger.operations import MOVED
-from pipeline.ledger.places import Places
-from pipeline.ledger.sqlite_ledger import connect, explain_write_error, open_for_writing
+from pipeline.ledger.sqlite_ledger import LedgerFile, connect, explain_write_error
 from pipeline.ledger.tables import MADE_NAMES, Connection
 from pipeline.ledger.tenant import is_empty
 from pipeline.support import atomic_files
@@ -43,21 +42,25 @@ class LoadedLedger(NamedTuple):
     rows: int | None  # that were copied; None: an earlier call had done so
 
 
-def load_file(path: Path, hold: ServerHold, places: Places, secret: str, *, now: float) -> LoadedLedger:
+def load_file(path: Path, target: LedgerSchema, *, now: float) -> LoadedLedger:
     """Load the ledger of a file, or finish that; no run can use either meanwhile.
 
     Raises UsageError where a ledger is in use on the server; Locked, naming the holder; LedgerError for a file that a run
     would refuse or that has defects, a copy that differs, and a disk or server that fails.
     """
+    hold, places = target.hold, target.places
+    source = LedgerFile(
+        path, places, Hold(RunLock(path))
+    )  # the lock of the state folder is that of the target
     try:
-        with Hold(RunLock(path)).acquire(run=LOAD, now=now) as file_hold, hold.acquire(run=LOAD, now=now):
+        with source.hold.acquire(run=LOAD, now=now), hold.acquire(run=LOAD, now=now):
             server = hold.connect()
-            site_key = read_site_key(server, hold.address, places.tenant, secret)
+            site_key = target.read_site_key(server)
             rows = None
             if path.exists():
                 if loaded_path(path).exists():
                     raise UsageError("load.name_taken", path=path, file=loaded_path(path))
-                opened = open_for_writing(path, places, file_hold, now=now, may_be_moved=True)
+                opened = source.open_for_writing(now=now, may_be_moved=True)
                 with closing(opened), server.transaction():
                     if defects := opened.read(check_events, places.make_journals(opened.site_key)).defects:
                         raise LedgerError("load.defects", path=path, n=len(defects), then=("ledger", "check"))

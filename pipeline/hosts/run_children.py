@@ -74,7 +74,7 @@ class RunEnd:
     @property
     def has_lost_ledger(self) -> bool:
         """Whether another process has taken over the hospital from the run while it went on."""
-        return self.exit == Locked.exit_code and self.halt == "LEASE_LOST"
+        return self.exit == Locked.exit_code and self.halt == "HOLD_LOST"
 
 
 class RunNotDone(Exception):

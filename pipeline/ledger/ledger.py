@@ -294,7 +294,7 @@ class Ledger(ABC):
         self._submit(lambda _: operations)
 
     def require_held(self) -> None:
-        """Raise LeaseLost once another process may have taken the ledger, LedgerError where that cannot be found out."""
+        """Raise HoldLost once another process may have taken the ledger, LedgerError where that cannot be found out."""
         self.write([])
 
     def close(self) -> None:

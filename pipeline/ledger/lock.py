@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pipeline.clock import pause, shown, stamp
-from pipeline.errors import LeaseLost, LedgerError, LedgerUnreachable, Locked, LockLost, reason_of
+from pipeline.errors import HoldLost, LedgerError, LedgerUnreachable, Locked, LockLost, reason_of
 from pipeline.ledger.disk import explain_error, require_local_disk
 from pipeline.support import atomic_files
 from pipeline.support.rights import FILE_MODE, acting_user
@@ -222,13 +222,13 @@ class Hold:
         """Return whether no other process can have taken one of the locks."""
         return all(lock.is_intact() for lock in self._locks)
 
-    def explain_loss(self) -> LeaseLost:
+    def explain_loss(self) -> HoldLost:
         """Return the error for a hold that is no longer intact."""
         lost = next((lock for lock in self._locks if not lock.is_intact()), self._locks[-1])
         return lost.explain_loss()
 
     def require(self) -> None:
-        """Raise LeaseLost once another process may have the hold."""
+        """Raise HoldLost once another process may have the hold."""
         if not self.is_intact():
             raise self.explain_loss()
 

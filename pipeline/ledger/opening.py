@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.clock import shown, stamp
 from pipeline.domain.site_key import SiteKey
-from pipeline.errors import LeaseLost, LedgerError
+from pipeline.errors import HoldLost, LedgerError
 from pipeline.ledger.disk import explain_error
 from pipeline.ledger.events import Event
 from pipeline.ledger.journal import (
@@ -120,7 +120,7 @@ class Journals:
         return last_lines, refusal
 
     def require_last_opening(self) -> None:
-        """Raise LeaseLost where another host has opened the ledger since.
+        """Raise HoldLost where another host has opened the ledger since.
 
         Both of two servers answer after a fail-over; two copies of a folder share the place of the results alone. Raises
         OSError where a file of another host cannot be read.
@@ -198,11 +198,11 @@ def explain_journals(ledger: object) -> Iterator[None]:
 
 
 def _require_older(events: Sequence[Event], opened: Event | None) -> None:
-    """Raise LeaseLost where one of these events is an opening that came after this one; None: where any of them is one."""
+    """Raise HoldLost where one of these events is an opening that came after this one; None: where any of them is one."""
     for event in events:
         if event.op == OPENED and (opened is None or event > opened):
             since = shown(stamp(event.args["at"]))
-            raise LeaseLost("ledger.opened_elsewhere", host=event.args["host"], since=since)
+            raise HoldLost("ledger.opened_elsewhere", host=event.args["host"], since=since)
 
 
 def enter_journals(connection: Connection, journals: Journals) -> Repair:

@@ -29,11 +29,11 @@ from pipeline.ledger.disk import (
 )
 from pipeline.ledger.journal import JournalDamaged, JournalFile, JournalOfOtherKey
 from pipeline.ledger.ledger import Ledger
-from pipeline.ledger.lock import Hold, read_user_name
+from pipeline.ledger.lock import FileHold, Hold, read_user_name
 from pipeline.ledger.opening import Journals, Repair, enter_file_journals, explain_journals, is_behind_files
 from pipeline.ledger.operations import MOVED
 from pipeline.ledger.places import Places
-from pipeline.ledger.records import LedgerConflict
+from pipeline.ledger.records import LedgerConflict, LedgerSummary
 from pipeline.ledger.tables import VERSION, create_tables, enter_meta
 from pipeline.ledger.tenant import is_empty, read_tenant, require_tenant
 from pipeline.ledger.writing import LedgerWriter
@@ -153,92 +153,114 @@ class SqliteLedger(Ledger):
             connection.close()
 
 
-def open_for_reading(path: Path, places: Places) -> SqliteLedger:
-    """Open a tenant's ledger; nothing is made or changed.
+class LedgerFile:
+    """One tenant's ledger in a file, which may not exist yet; ``hold`` keeps other processes from it, once it is acquired."""
 
-    Raises UsageError where there is none, or another tenant's; LedgerError for one that is damaged or lacks its key.
-    """
-    if not path.exists():
-        require_not_loaded(path)
-        raise UsageError("never_run", path=path, then=("check",))
-    require_rights(path, writing=False)
-    try:
-        check = require_ledger_file(path, places.tenant)
-        with closing(connect(path, readonly=True)) as connection:
-            _require_not_moved(path, connection)
-        secret = places.read_key(key_path(path), check=check)
-    except sqlite3.Error as error:
-        raise explain_read_error(path, error) from error
-    except OSError as error:
-        raise explain_error("ledger.not_opened", path, error) from error
-    if secret is None:
-        raise LedgerError("ledger.key_missing", place=key_path(path), path=path)
-    return SqliteLedger(path, site_key=SiteKey(secret, places.tenant))
+    def __init__(self, path: Path, places: Places, hold: Hold | None = None) -> None:
+        self.path = path
+        self.places = places
+        self.hold = hold or FileHold(path, places.lock_base)
 
+    def exists(self) -> bool:
+        """Return whether there is a ledger; LedgerError where it was loaded into a server."""
+        require_not_loaded(self.path)
+        return self.path.exists()
 
-def open_for_writing(
-    path: Path, places: Places, hold: Hold, *, now: float, may_be_moved: bool = False
-) -> SqliteLedger:
-    """Open a tenant's ledger, whose hold is taken; it is made, or repaired from its journals, as far as they know more.
+    def read_summary(self) -> LedgerSummary | None:
+        """Return the summary of the ledger, None where there is none."""
+        if not self.exists():
+            return None
+        with closing(self.open_for_reading()) as ledger:
+            return ledger.read_summary()
 
-    A ledger without attempt, seal or decision that belongs to another tenant is begun anew. Raises UsageError for another
-    tenant's ledger; LedgerError (74) for a key that is missing or another one, a place that cannot be written, a damaged
-    ledger that the journals cannot make again, one that was loaded into a server (unless ``may_be_moved``), and an event of
-    a newer program.
-    """
-    require_not_loaded(path)
-    try:
-        damaged = _set_aside_unusable(path, places)
-        is_new = not path.exists()
-        check = None if is_new else require_ledger_file(path, places.tenant)
-        secret, keys_set_aside = _provide_key(path, places, check=check)
-        site_key = SiteKey(secret, places.tenant)
-        if is_new:
-            _create_ledger(path, site_key, now)
-        for warning in restore_side_file_rights(path):
-            LOG.warning("%s", warning)
-        require_rights(path, writing=True)
-        for file in (path, key_path(path)):
-            file.chmod(FILE_MODE)
-        fill_reserve(path)
-        journals = places.make_journals(site_key)
-        connection = connect(path, readonly=False)
+    def open_for_reading(self) -> SqliteLedger:
+        """Open the ledger; nothing is made or changed.
+
+        Raises UsageError where there is none, or another tenant's; LedgerError for one that is damaged or lacks its key.
+        """
+        path, places = self.path, self.places
+        if not path.exists():
+            require_not_loaded(path)
+            raise UsageError("never_run", path=path, then=("check",))
+        require_rights(path, writing=False)
         try:
-            repair = _enter_journals(
-                connection, journals, path, now=now, may_send=hold.may_send, may_be_moved=may_be_moved
-            )
-        except BaseException:
-            connection.close()
-            if is_new:  # an empty one would pass for the tenant's ledger
-                _remove_ledger(path)
-            raise
-    except JournalOfOtherKey as error:
-        raise LedgerError("ledger.journal_other_key", file=str(error), path=path) from error
-    except sqlite3.Error as error:
-        raise explain_read_error(path, error) from error
-    except OSError as error:
-        raise explain_error("ledger.not_opened", path, error) from error
-    writer = SqliteWriter(path, connection, journals, hold.require)
-    repair = replace(repair, damaged_ledger=damaged)
-    ledger = SqliteLedger(path, site_key=site_key, writer=writer, repair=repair)
-    ledger.keys_set_aside = keys_set_aside
-    return ledger
+            check = require_ledger_file(path, places.tenant)
+            with closing(connect(path, readonly=True)) as connection:
+                _require_not_moved(path, connection)
+            secret = places.read_key(key_path(path), check=check)
+        except sqlite3.Error as error:
+            raise explain_read_error(path, error) from error
+        except OSError as error:
+            raise explain_error("ledger.not_opened", path, error) from error
+        if secret is None:
+            raise LedgerError("ledger.key_missing", place=key_path(path), path=path)
+        return SqliteLedger(path, site_key=SiteKey(secret, places.tenant))
 
+    def open_for_writing(self, *, now: float, may_be_moved: bool = False) -> SqliteLedger:
+        """Open the ledger, whose hold is acquired; it is made, or repaired from its journals, as far as they know more.
 
-def is_behind(path: Path, places: Places, *, with_left: bool = True) -> bool:
-    """Return whether the journals hold what the ledger has not entered."""
-    files = places.list_files(with_left=with_left)
-    if not path.exists():
-        return bool(files)
-    try:
-        with closing(connect(path, readonly=True)) as connection:
-            return read_tenant(connection) == places.tenant and is_behind_files(
-                connection, places.make_folders(), files
-            )
-    except sqlite3.Error:
-        return _do_journals_agree(path, places)  # else opening it explains what is wrong with it
-    except OSError:
-        return False  # the same
+        A ledger without attempt, seal or decision that belongs to another tenant is begun anew. Raises UsageError for another
+        tenant's ledger; LedgerError (74) for a key that is missing or another one, a place that cannot be written, a damaged
+        ledger that the journals cannot make again, one that was loaded into a server (unless ``may_be_moved``), and an event of
+        a newer program.
+        """
+        path, places, hold = self.path, self.places, self.hold
+        require_not_loaded(path)
+        try:
+            damaged = _set_aside_unusable(path, places)
+            is_new = not path.exists()
+            check = None if is_new else require_ledger_file(path, places.tenant)
+            secret, keys_set_aside = _provide_key(path, places, check=check)
+            site_key = SiteKey(secret, places.tenant)
+            if is_new:
+                _create_ledger(path, site_key, now)
+            for warning in restore_side_file_rights(path):
+                LOG.warning("%s", warning)
+            require_rights(path, writing=True)
+            for file in (path, key_path(path)):
+                file.chmod(FILE_MODE)
+            fill_reserve(path)
+            journals = places.make_journals(site_key)
+            connection = connect(path, readonly=False)
+            try:
+                repair = _enter_journals(
+                    connection, journals, path, now=now, may_send=hold.may_send, may_be_moved=may_be_moved
+                )
+            except BaseException:
+                connection.close()
+                if is_new:  # an empty one would pass for the tenant's ledger
+                    _remove_ledger(path)
+                raise
+        except JournalOfOtherKey as error:
+            raise LedgerError("ledger.journal_other_key", file=str(error), path=path) from error
+        except sqlite3.Error as error:
+            raise explain_read_error(path, error) from error
+        except OSError as error:
+            raise explain_error("ledger.not_opened", path, error) from error
+        writer = SqliteWriter(path, connection, journals, hold.require)
+        repair = replace(repair, damaged_ledger=damaged)
+        ledger = SqliteLedger(path, site_key=site_key, writer=writer, repair=repair)
+        ledger.keys_set_aside = keys_set_aside
+        return ledger
+
+    def is_behind(self, *, with_left: bool = True) -> bool:
+        """Return whether the journals hold what the ledger lacks: it is gone, or an older one was put in its place.
+
+        ``with_left``: or what checks have left is to be entered.
+        """
+        path, places = self.path, self.places
+        files = places.list_files(with_left=with_left)
+        if not path.exists():
+            return bool(files)
+        try:
+            with closing(connect(path, readonly=True)) as connection:
+                return read_tenant(connection) == places.tenant and is_behind_files(
+                    connection, places.make_folders(), files
+                )
+        except sqlite3.Error:
+            return _do_journals_agree(path, places)  # else opening it explains what is wrong with it
+        except OSError:
+            return False  # the same
 
 
 def _set_aside_unusable(path: Path, places: Places) -> Path | None:

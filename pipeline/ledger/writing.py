@@ -217,7 +217,7 @@ class LedgerWriter(ABC):
     def _write_journals(self, batch: Batch) -> None:
         """Bring the events of a batch into both journals. Raises OSError where a place refuses them.
 
-        A create is sent only if no other host has opened the ledger before its line was durable; else raises LeaseLost.
+        A create is sent only if no other host has opened the ledger before its line was durable; else raises HoldLost.
         """
         events = batch.events
         if not events:

@@ -9,9 +9,9 @@ from pipeline.clock import run_id
 from pipeline.config.settings import Config
 from pipeline.domain.run import RunReport
 from pipeline.errors import DiskTrouble, UsageError
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.maintenance import back_up_ledger, read_identity, read_identity_if_any
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.ledger.sqlite_ledger import LedgerFile
+from pipeline.workflow.hosts_factory import make_location
 
 _COPY = re.compile(r"ledger-\d{8}-\d{6}-\d{3}\.backup")
 _SENDING = frozenset({"run", "retry"})
@@ -20,22 +20,22 @@ KEPT_COPIES = 14
 
 def back_up_after_run(report: RunReport, config: Config) -> None:
     """Copy the ledger into the configured folder, unless the newest copy holds the same creates and decisions."""
-    store = make_store(config)
+    location = make_location(config)
     if (
         config.backup.folder is None
         or report.command not in _SENDING
         or report.was_refused
-        or not isinstance(store, FileStore)
-        or not store.exists()
+        or not isinstance(location, LedgerFile)
+        or not location.exists()
     ):
         return
     folder = config.resolve_path(config.backup.folder)
-    copies = list_copies(folder, store.path)
-    if not copies or read_identity(copies[-1]) != read_identity(store.path):
-        back_up_into(folder, store, report.finished, KEPT_COPIES)
+    copies = list_copies(folder, location.path)
+    if not copies or read_identity(copies[-1]) != read_identity(location.path):
+        back_up_into(folder, location, report.finished, KEPT_COPIES)
 
 
-def back_up_into(folder: Path, store: FileStore, now: float, keep: int | None) -> Path:
+def back_up_into(folder: Path, location: LedgerFile, now: float, keep: int | None) -> Path:
     """Copy a ledger into a new file of a folder, and remove its older copies there but for the newest ``keep`` (None: all stay).
 
     Raises UsageError for a folder that is missing, LedgerError where ledger or disk fail, DiskTrouble for an old copy
@@ -46,9 +46,9 @@ def back_up_into(folder: Path, store: FileStore, now: float, keep: int | None) -
     ):  # it is not made: below an empty mount point it would lie on the ledger's own disk
         raise UsageError("backup.no_folder", path=folder)
     copy = folder / f"ledger-{run_id(now)}.backup"
-    back_up_ledger(store.path, store.places, copy)
+    back_up_ledger(location.path, location.places, copy)
     try:
-        for old in list_copies(folder, store.path)[:-keep] if keep else ():
+        for old in list_copies(folder, location.path)[:-keep] if keep else ():
             if old != copy:
                 old.unlink()
     except OSError as error:

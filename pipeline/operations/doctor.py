@@ -35,6 +35,7 @@ from pipeline.esign.products import ESSBASIC
 from pipeline.ledger.disk import require_local_disk, require_rights
 from pipeline.ledger.maintenance import read_identity_if_any
 from pipeline.ledger.records import RunRecord
+from pipeline.ledger.sqlite_ledger import LedgerFile
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages, make_message, render
 from pipeline.operations.backup import KEPT_COPIES, list_copies
@@ -53,7 +54,7 @@ from pipeline.support.atomic_files import require_writable
 from pipeline.support.rights import acting_user, get_unreadable
 from pipeline.support.terminal_text import join, quote
 from pipeline.version import __version__
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 from pipeline.workflow.recorded_runs import list_recorded_runs, read_last_recorded_run, select_later_run
 from pipeline.workflow.run_report import list_exposed_files
 from pipeline.workflow.tenant_ledger import (
@@ -218,8 +219,9 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
         return  # its owner is not known yet
     path, warnings = config.name_ledger(), _CollectedWarnings()
     try:
-        store = make_store(config)
-        if (facts := store.examine_server(clock.now())) is not None:
+        location = make_location(config)
+        if not isinstance(location, LedgerFile):
+            facts = location.examine_server(clock.now())
             seconds = round(facts.clock_ahead)
             yield make_ok_finding(
                 "ledger",
@@ -240,8 +242,8 @@ def examine_ledger(config: Config, clock: Clock) -> Iterator[Finding]:
             yield report_error("ledger", warnings.errors[0])
             return
         yield from (report_error("ledger", warning, "warning") for warning in warnings.errors)
-        if store.hold.is_taken():
-            holder = store.hold.get_holder()
+        if location.hold.is_taken():
+            holder = location.hold.get_holder()
             if holder is None:
                 yield make_ok_finding("ledger", "locked", path=path)
             else:
@@ -264,7 +266,7 @@ def examine_places(config: Config, clock: Clock) -> Iterator[Finding]:
     """Examine where the journals of the ledger lie."""
     if config.api.placeholders:
         return
-    places = make_store(config).places
+    places = make_location(config).places
     with suppress(EsignImportError), open_ledger_for_check(config, clock) as (ledger, _, is_behind):
         if ledger is not None and not is_behind:
             yield make_ok_finding("ledger", "places", state=places.state, share=places.share)
@@ -274,7 +276,7 @@ def examine_places(config: Config, clock: Clock) -> Iterator[Finding]:
                 "ledger", "other_user", "other_user.remedy", user=other, state=places.state
             )
     with suppress(EsignImportError):
-        if (unshared := explain_unshared_results(config, clock)) is not None:
+        if (unshared := explain_unshared_results(config)) is not None:
             yield report_error("ledger", unshared, "warning")
     if is_all_on_one_machine(config):
         text, remedy = (make_message(f"doctor.{key}") for key in ("one_machine", "one_machine.remedy"))

@@ -24,7 +24,7 @@ from pipeline.planning.guards import list_unread_files, reads_same_rosters, sele
 from pipeline.reports.next_steps import name_files
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.seal_list import ListedSeal
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 from pipeline.workflow.recorded_runs import list_recorded_runs, select_later_run
 from pipeline.workflow.tenant_ledger import WARNING_LOG, WarningOutput, open_configured_ledger
 
@@ -230,7 +230,7 @@ def get_run_record(config: Config, clock: Clock, run: str) -> RunRecord | None:
 
 def _collect_records(config: Config, clock: Clock, limit: int) -> list[RunRecord]:
     recorded = {run.run: run for run in list_recorded_runs(config.resolve_path(config.out), config.tenant)}
-    if make_store(config).exists():
+    if make_location(config).exists():
         with open_configured_ledger(config, clock) as (ledger, _):
             for run in ledger.list_runs(limit):
                 recorded[run.run] = select_later_run(run, recorded.get(run.run)) or run

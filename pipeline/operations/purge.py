@@ -20,7 +20,7 @@ from pipeline.operations.retention import list_run_folders, remove_files
 from pipeline.planning.guards import ALL_RUNS
 from pipeline.reports.write import FILES
 from pipeline.support.atomic_files import write_jsonl
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 from pipeline.workflow.recorded_runs import RUN
 
 _WITHOUT_NAMES = frozenset({OUTCOMES, PLAN, FILES, LOG, RUN})  # once the person's lines are blank
@@ -120,7 +120,7 @@ def _list_other_files(config: Config, runs: Sequence[Path], traces: PersonTraces
         return
     for kept in ("replaced", "damaged"):
         yield from sorted(ledger.parent.glob(f"{ledger.name}.{kept}-*"))
-    for folder in make_store(config).places.make_folders().values():
+    for folder in make_location(config).places.make_folders().values():
         yield from sorted(folder.glob("*/*.damaged-*"))
     if config.backup.folder is not None:
         yield from list_copies(config.resolve_path(config.backup.folder), ledger)

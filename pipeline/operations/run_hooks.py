@@ -99,12 +99,12 @@ def remove_drafts_of_killed_processes(report: RunReport, config: Config) -> None
     """Remove the drafts of processes that were killed while they wrote a file of state, work or results."""
     if report.command != "run" or report.was_refused:
         return
-    from pipeline.workflow.hosts_factory import make_store  # a refused run needs no ledger
+    from pipeline.workflow.hosts_factory import make_location  # a refused run needs no ledger
 
     now, work, out = report.finished, config.work_folder, config.resolve_path(config.out)
     runs = sorted(folder for folder in _list_folders(out) if RUN_FOLDER.fullmatch(folder.name))
     results = [report.out, out / LATEST, *runs[-RECENT_RUNS:]]
-    places = make_store(config).places
+    places = make_location(config).places
     state = [places.state, config.resolve_ledger_file().parent, work, *_list_folders(work)]
     state += [file.parent for file in places.list_files()]
     for folder in {*state, *results, *(folder / COPIES for folder in results)}:

@@ -38,7 +38,7 @@ from pipeline.resolution.timeline import (
     make_decision_entry,
 )
 from pipeline.support.terminal_text import align_columns, measure_width, pad_to_width
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 from pipeline.workflow.tenant_ledger import WARNING_LOG, WarningOutput, open_configured_ledger
 
 _SUMMARY = ("key", "name", "staff_no", "id_masked", "status", "seal_name")
@@ -91,7 +91,7 @@ def explain_people(
             (
                 run.run
                 for run in ledger.list_runs(1)
-                if run.finished is None and make_store(config).hold.is_taken()
+                if run.finished is None and make_location(config).hold.is_taken()
             ),
             None,
         )

@@ -20,7 +20,7 @@ from pipeline.domain.seals import Attempt, Person
 from pipeline.ledger.records import RunRecord
 from pipeline.reports.next_steps import EXIT_LATER, CommandLine
 from pipeline.resolution.timeline import RecordedRow, list_open_rows
-from pipeline.workflow.hosts_factory import SummaryReader, make_store
+from pipeline.workflow.hosts_factory import ServerReaders, make_location
 from pipeline.workflow.recorded_runs import read_last_recorded_run, select_later_run
 from pipeline.workflow.tenant_ledger import WARNING_LOG, WarningOutput, open_configured_ledger, repair_ledger
 
@@ -120,9 +120,9 @@ class LedgerStatus:
 def read_status(
     config: Config,
     clock: Clock,
-    summaries: SummaryReader,
     passed_over: Collection[str] = (),
     *,
+    readers: ServerReaders | None = None,
     warnings: WarningOutput = WARNING_LOG,
 ) -> LedgerStatus:
     """Return what the configured ledger holds, also of a run that is under way; its people are counted by the database.
@@ -131,22 +131,22 @@ def read_status(
     """
     out = config.resolve_path(config.out)
     recorded_run = read_last_recorded_run(out, config.tenant, passed_over)
-    store = make_store(config)
-    if summaries.is_behind(store):
-        repair_ledger(store, clock, warnings)
-    summary = summaries.read(store)
+    location = make_location(config, readers)
+    if location.is_behind():
+        repair_ledger(location, clock, warnings)
+    summary = location.read_summary()
     if summary is None:
         return LedgerStatus(
             ledger=None,
-            state_folder=store.places.state,
-            share=store.places.share,
+            state_folder=location.places.state,
+            share=location.places.share,
             tenant=config.tenant,
             waiting=_count_changed_rows(recorded_run) if recorded_run else 0,
             last_run=_make_last_run(recorded_run, clock) if recorded_run else None,
             row_run=recorded_run,
         )
     ledger_run, changed = summary.last_run, summary.changed_rows
-    is_under_way = ledger_run is not None and ledger_run.finished is None and store.hold.is_taken()
+    is_under_way = ledger_run is not None and ledger_run.finished is None and location.hold.is_taken()
     last_run = ledger_run if is_under_way else select_later_run(ledger_run, recorded_run)
     if ledger_run is not None and last_run is not None and last_run.run != ledger_run.run:
         with open_configured_ledger(config, clock, warnings=warnings) as (ledger, _):
@@ -164,8 +164,8 @@ def read_status(
     )
     return LedgerStatus(
         ledger=config.name_ledger(),
-        state_folder=store.places.state,
-        share=store.places.share,
+        state_folder=location.places.state,
+        share=location.places.share,
         tenant=config.tenant,
         people=PeopleCounts(
             summary.sealed, len(unknown), summary.refused, len(summary.open_creates) - len(unknown)

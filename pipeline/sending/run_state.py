@@ -13,7 +13,7 @@ from pipeline.clock import Clock, stamp
 from pipeline.domain.run import EXIT_SEVERITY, Halt, HaltExit, Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import is_of_settings
-from pipeline.errors import LeaseLost, LedgerError
+from pipeline.errors import HoldLost, LedgerError
 from pipeline.messages.catalogue import make_message
 from pipeline.planning.guards import RunGuards
 from pipeline.sending.call_metrics import OUTAGE, CallMetrics
@@ -85,8 +85,8 @@ class RunState:
 
     def halt_for_ledger(self, error: LedgerError) -> None:
         """Stop the run because the ledger cannot be written, or another run has taken it over."""
-        if isinstance(error, LeaseLost):
-            self.halt("LEASE_LOST", error.reason, 6)
+        if isinstance(error, HoldLost):
+            self.halt("HOLD_LOST", error.reason, 6)
         else:
             self.halt("LEDGER", error.reason, 74)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import asdict
 
 from aiohttp import web
@@ -32,7 +31,6 @@ from pipeline.web.security import IS_BEHIND, Route
 from pipeline.web.site import Site
 from pipeline.web.todo import choose_place, list_entries
 from pipeline.web.view import PageView, choose_language
-from pipeline.workflow.hosts_factory import SummaryReader
 
 SECONDS_WITH_RUN, SECONDS_WITHOUT = 2, 20  # after which the page asks again
 ENDED_WELL = frozenset({0, 3, 7})  # exit codes of runs that came to their end
@@ -100,8 +98,7 @@ class HomePage:
         run left open.
         """
         site = self._site
-        with closing(SummaryReader(site.clock)) as summaries:
-            status = read_status(site.config, site.clock, summaries, NOT_BEGUN)
+        status = read_status(site.config, site.clock, NOT_BEGUN)
         last, checked, unresolved = status.last_run, self._newest.get(), len(status.unknown)
         row_run = status.row_run
         is_checked_since = checked is not None and (row_run is None or checked.run > row_run.run)

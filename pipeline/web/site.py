@@ -14,7 +14,7 @@ from pipeline.domain.masking import mask_text
 from pipeline.errors import EsignImportError, Locked
 from pipeline.operations.replaced_files import get_page_folder
 from pipeline.support.atomic_files import append_json_line, make_folder
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 from pipeline.workflow.tenant_ledger import WARNING_LOG, repair_if_behind
 
 PAGE_LOG = "page-log.jsonl"
@@ -49,7 +49,7 @@ class Site:
     def is_ledger_behind(self) -> bool:
         """Return whether the ledger lacks what its journals hold, and could not be repaired; a fault is named by the pages."""
         try:
-            return not repair_if_behind(make_store(self.config), self.clock, WARNING_LOG)
+            return not repair_if_behind(make_location(self.config), self.clock, WARNING_LOG)
         except Locked:  # a process that holds it makes it again
             return True
         except EsignImportError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.config.settings import Config
 from pipeline.domain.results_format import COPIES
 from pipeline.domain.run import RunReport
-from pipeline.errors import LeaseLost, LedgerError, LockLost
+from pipeline.errors import HoldLost, LedgerError, LockLost
 from pipeline.ledger.ledger import Ledger
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.totals import verify_totals
@@ -84,7 +84,7 @@ def note_takeover(report: RunReport, ledger: Ledger | None, config: Config) -> R
         return report
     try:
         ledger.require_held()
-    except LeaseLost as error:
+    except HoldLost as error:
         is_certain = not isinstance(error, LockLost)
         is_superseded = is_certain or _shows_later_run(config, report)
     except LedgerError:

@@ -1,4 +1,4 @@
-"""Makes what a configuration needs: the store of its ledger and a rate limiter, of this machine or of several hosts.
+"""Makes what a configuration needs: where its ledger is and a rate limiter, of this machine or of several hosts.
 
 It is the one place from which a run comes to `pipeline.hosts`, and it imports that only where ``ledger:`` names a server.
 """
@@ -6,7 +6,6 @@ It is the one place from which a run comes to `pipeline.hosts`, and it imports t
 from __future__ import annotations
 
 import os
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,18 +13,17 @@ from pipeline.clock import Clock
 from pipeline.config.named_paths import read_ledger_secret, read_server_address
 from pipeline.config.settings import Config
 from pipeline.errors import UsageError
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.journal import get_tenant_folder
 from pipeline.ledger.places import SHARE, Places, get_state_folder
-from pipeline.ledger.records import LedgerSummary
+from pipeline.ledger.sqlite_ledger import LedgerFile
 
 if TYPE_CHECKING:
     from pipeline.domain.server_address import ServerAddress
     from pipeline.esign.rate_limiter import Limiter
-    from pipeline.hosts.server_store import ServerStore
-    from pipeline.hosts.server_summaries import ServerSummaries
+    from pipeline.hosts.ledger import LedgerSchema, ServerReader
+    from pipeline.hosts.load import LoadedLedger
 
-LedgerStore: TypeAlias = "FileStore | ServerStore"
+LedgerLocation: TypeAlias = "LedgerFile | LedgerSchema"
 
 
 def get_demo_folder(config: Config) -> Path:
@@ -33,7 +31,25 @@ def get_demo_folder(config: Config) -> Path:
     return get_tenant_folder(config.resolve_ledger_file().parent.absolute(), config.tenant)
 
 
-def make_store(config: Config) -> LedgerStore:
+class ServerReaders:
+    """One connection for all ledgers of a server whose summaries are read for one command."""
+
+    def __init__(self) -> None:
+        self._readers: dict[ServerAddress, ServerReader] = {}
+
+    def get_reader(self, address: ServerAddress) -> ServerReader:
+        """Return the reader of a server's ledgers."""
+        from pipeline.hosts.ledger import ServerReader  # noqa: PLC0415 - it needs the extra "postgres"
+
+        return self._readers.setdefault(address, ServerReader(address))
+
+    def close(self) -> None:
+        """End the connections."""
+        for reader in self._readers.values():
+            reader.close()
+
+
+def make_location(config: Config, readers: ServerReaders | None = None) -> LedgerLocation:
     """Return where the configured ledger is; UsageError where it is on a server and what that needs is missing."""
     address = read_server_address(config, os.environ)
     share = config.resolve_path(config.out).absolute() / SHARE
@@ -41,51 +57,26 @@ def make_store(config: Config) -> LedgerStore:
         demo_folder = get_demo_folder(config)
         is_demo = config.tenant.startswith("sandbox/") and demo_folder.is_dir()
         places = Places(config.tenant, demo_folder.parent if is_demo else get_state_folder(), share)
-        return FileStore(config.resolve_ledger_file(), places)
+        return LedgerFile(config.resolve_ledger_file(), places)
     try:
         from pipeline.hosts.connection import require_known_options  # noqa: PLC0415 - they need the extra "postgres"
-        from pipeline.hosts.server_store import ServerStore  # noqa: PLC0415 - the same
+        from pipeline.hosts.ledger import LedgerSchema  # noqa: PLC0415 - the same
     except ImportError as error:
         raise UsageError("server.no_extra", address=address) from error
     require_known_options(address)
     places = Places(config.tenant, get_state_folder(), share)
-    return ServerStore(address, places, read_ledger_secret(config, os.environ))
+    secret = read_ledger_secret(config, os.environ)
+    return LedgerSchema(address, places, secret, readers.get_reader(address) if readers is not None else None)
 
 
-class SummaryReader:
-    """Reads the summaries of several ledgers; those on one server over one connection."""
+def load_ledger(config: Config, file: Path, clock: Clock) -> LoadedLedger:
+    """Load the ledger of a file into the configured server; UsageError where the configured ledger is in a file."""
+    location = make_location(config)
+    if isinstance(location, LedgerFile):
+        raise UsageError("load.no_server", path=config.name_ledger())
+    from pipeline.hosts.load import load_file  # noqa: PLC0415 - it needs the extra "postgres"
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._servers: dict[tuple[ServerAddress, str], ServerSummaries] = {}
-
-    def read(self, store: LedgerStore) -> LedgerSummary | None:
-        """Return the summary of a ledger, None where there is none."""
-        if isinstance(store, FileStore):
-            if not store.exists():
-                return None
-            with closing(store.open(now=self._clock.now(), readonly=True)) as ledger:
-                return ledger.read_summary()
-        return self._connect(store).read(store.places)
-
-    def is_behind(self, store: LedgerStore) -> bool:
-        """Return whether the journals of a ledger hold what it lacks."""
-        if isinstance(store, FileStore):
-            return store.is_behind()
-        return self._connect(store).is_behind(store.places)
-
-    def _connect(self, store: ServerStore) -> ServerSummaries:
-        from pipeline.hosts.server_summaries import ServerSummaries  # noqa: PLC0415 - it needs the extra "postgres"
-
-        server = (store.address, store.secret)
-        if server not in self._servers:
-            self._servers[server] = ServerSummaries(*server)
-        return self._servers[server]
-
-    def close(self) -> None:
-        """End the connections."""
-        for server in self._servers.values():
-            server.close()
+    return load_file(file, location, now=clock.now())
 
 
 def make_limiter(config: Config, clock: Clock) -> Limiter:

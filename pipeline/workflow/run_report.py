@@ -37,7 +37,7 @@ from pipeline.errors import (
     CredentialsMissing,
     DiskTrouble,
     EsignImportError,
-    LeaseLost,
+    HoldLost,
     LedgerError,
     Locked,
     NotReadNow,
@@ -65,7 +65,7 @@ CODES: tuple[tuple[type[EsignImportError], str], ...] = (
     (Locked, "LOCKED"),
     (NotReadNow, "NOT_READ_NOW"),
     (DiskTrouble, "DISK"),
-    (LeaseLost, "LEASE_LOST"),
+    (HoldLost, "HOLD_LOST"),
     (LedgerError, "LEDGER_REFUSED"),
     (UsageError, "USAGE"),
 )
@@ -224,8 +224,8 @@ def record_run_end(
     except LedgerError as error:
         LOG.exception("the run's end could not be recorded")
         halt = (
-            Halt("LEASE_LOST", error.reason, 6)
-            if isinstance(error, LeaseLost)
+            Halt("HOLD_LOST", error.reason, 6)
+            if isinstance(error, HoldLost)
             else Halt("LEDGER", error.reason, 74)
         )
         return replace(report, exit=more_severe_exit(report.exit, halt.exit), halt=report.halt or halt)

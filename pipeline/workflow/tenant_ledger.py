@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipeline.clock import Clock, pause
@@ -15,16 +14,14 @@ from pipeline.domain.seals import Bearer
 from pipeline.domain.site_key import SiteKey
 from pipeline.errors import DiskTrouble, EsignImportError, LedgerError, Locked, UsageError
 from pipeline.ledger.disk import get_network_disk_kind
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.lock import read_user_name
 from pipeline.ledger.opening import list_unseen_journals
 from pipeline.ledger.tenant import get_service_environment
 from pipeline.messages.catalogue import join_messages
-from pipeline.workflow.hosts_factory import LedgerStore, make_store
+from pipeline.workflow.hosts_factory import LedgerLocation, make_location
 
 if TYPE_CHECKING:
-    from pipeline.hosts.load import LoadedLedger
     from pipeline.ledger.maintenance import LedgerCheck
 
 LOG = logging.getLogger(__name__)
@@ -57,11 +54,11 @@ def open_configured_ledger(
 
     A ledger that is behind its journals is repaired first, unless a process holds it; where that fails it is a warning.
     """
-    store = make_store(config)
-    repair_if_behind(store, clock, warnings)
-    if not store.exists():
+    location = make_location(config)
+    repair_if_behind(location, clock, warnings)
+    if not location.exists():
         raise UsageError("never_run", path=config.name_ledger(), then=("check",))
-    with open_store(store, clock, readonly=True) as ledger:
+    with closing(location.open_for_reading()) as ledger:
         yield ledger, ledger.site_key
 
 
@@ -82,22 +79,22 @@ def open_ledger_for_check(
     Where a first one cannot be made, it is a warning, and the check has none. Raises LedgerError where the ledger is lost
     and cannot be made again from its journals.
     """
-    store, is_behind = make_store(config), False
-    if store.exists():
-        is_behind = not repair_if_behind(store, clock, warnings)
+    location, is_behind = make_location(config), False
+    if location.exists():
+        is_behind = not repair_if_behind(location, clock, warnings)
     else:
         try:
-            with store.hold.acquire(run="check", now=clock.now()), open_store(store, clock) as ledger:
+            with _hold_open(location, "check", clock) as ledger:
                 _report_repair(ledger, warnings)
         except (Locked, LedgerError) as error:
-            if isinstance(error, LedgerError) and store.is_behind():
+            if isinstance(error, LedgerError) and location.is_behind():
                 raise LedgerError("ledger.missing", why=error.as_message()) from error
             warnings.print_warning(error)
-    if not store.exists():
+    if not location.exists():
         warnings.print_warning(LedgerError("ledger.check_without"))
-        yield LedgerOfCheck(is_behind=store.is_behind())
+        yield LedgerOfCheck(is_behind=location.is_behind())
         return
-    with open_store(store, clock, readonly=True) as ledger:
+    with closing(location.open_for_reading()) as ledger:
         yield LedgerOfCheck(ledger, ledger.site_key, is_behind)
 
 
@@ -110,28 +107,18 @@ def enter_checked_persons(
     """
     if not persons:
         return
-    store = make_store(config)
+    location = make_location(config)
     try:
         try:
-            with store.hold.acquire(run="check", now=clock.now()), open_store(store, clock) as ledger:
+            with _hold_open(location, "check", clock) as ledger:
                 ledger.record_bearers(persons)
         except Locked:
-            with open_store(store, clock, readonly=True) as ledger:
-                store.places.leave_events(ledger.site_key, ledger.make_bearer_events(persons))
+            with closing(location.open_for_reading()) as ledger:
+                location.places.leave_events(ledger.site_key, ledger.make_bearer_events(persons))
     except (LedgerError, OSError) as error:
         why = error if isinstance(error, LedgerError) else DiskTrouble.of(error)
         warnings.print_warning(why)
         warnings.print_warning(LedgerError("ledger.check_not_entered"))
-
-
-@contextmanager
-def open_store(store: LedgerStore, clock: Clock, *, readonly: bool = False) -> Iterator[Ledger]:
-    """Open the ledger of a store, and close it at the end; to write, its hold must be acquired."""
-    ledger = store.open(now=clock.now(), readonly=readonly)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 @contextmanager
@@ -146,16 +133,16 @@ def lock_ledger(
 
     ``run`` is the id of the run, or what else holds it. ``warnings`` takes what was repaired.
     """
-    store = make_store(config)
-    with store.hold.acquire(run=run, now=clock.now()), open_store(store, clock) as ledger:
+    location = make_location(config)
+    with _hold_open(location, run, clock) as ledger:
         _report_repair(ledger, warnings)
         yield ledger, ledger.site_key
 
 
 def require_ledger(config: Config) -> None:
     """Raise UsageError where there is no ledger, for commands that only make sense with one."""
-    store = make_store(config)
-    if not store.exists() and not store.is_behind():
+    location = make_location(config)
+    if not location.exists() and not location.is_behind():
         raise UsageError("never_run", path=config.name_ledger(), then=("check",))
 
 
@@ -163,21 +150,13 @@ def check_ledger(config: Config, clock: Clock, *, warnings: WarningOutput = WARN
     """Return what is wrong with the configured ledger and its journals; UsageError where there is none."""
     from pipeline.ledger.maintenance import check_events  # noqa: PLC0415 - no run needs it
 
-    store = make_store(config)
+    location = make_location(config)
     with open_configured_ledger(config, clock, warnings=warnings) as (ledger, site_key):
-        journals = store.places.make_journals(site_key)
+        journals = location.places.make_journals(site_key)
         try:
             return ledger.read(check_events, journals)
         except OSError as error:
             raise DiskTrouble.of(error) from error
-
-
-def load_ledger(config: Config, file: Path, clock: Clock) -> LoadedLedger:
-    """Load the ledger of a file into the configured server; UsageError where the configured ledger is in a file."""
-    store = make_store(config)
-    if isinstance(store, FileStore):
-        raise UsageError("load.no_server", path=config.name_ledger())
-    return store.load(file, now=clock.now())
 
 
 def read_other_user(config: Config, clock: Clock) -> str | None:
@@ -198,22 +177,22 @@ def is_all_on_one_machine(config: Config) -> bool:
     """
     if config.is_ledger_on_server or get_service_environment(config.api.endpoint) == "sandbox":
         return False
-    places = make_store(config).places
+    places = make_location(config).places
     return all(get_network_disk_kind(folder / "file") is None for folder in (places.state, places.share))
 
 
-def explain_unshared_results(config: Config, clock: Clock) -> LedgerError | None:
+def explain_unshared_results(config: Config) -> LedgerError | None:
     """Return why the journals in the results folder are not those of all hosts; None for a ledger in a file.
 
     A local disk is no reason where the journals of other hosts lie on it: they reach it over the network.
     """
     if not config.is_ledger_on_server:
         return None
-    store, host = make_store(config), socket.gethostname()
-    share = store.places.share
-    if store.exists():
-        with open_store(store, clock, readonly=True) as ledger:
-            journals = store.places.make_journals(ledger.site_key)
+    location, host = make_location(config), socket.gethostname()
+    share = location.places.share
+    if location.exists():
+        with closing(location.open_for_reading()) as ledger:
+            journals = location.places.make_journals(ledger.site_key)
             try:
                 if unseen := ledger.read(list_unseen_journals, journals):
                     names = join_messages([file.name for file in unseen])
@@ -229,28 +208,28 @@ def explain_unshared_results(config: Config, clock: Clock) -> LedgerError | None
     return LedgerError("ledger.share_on_local_disk", folder=share, host=host)
 
 
-def repair_if_behind(store: LedgerStore, clock: Clock, warnings: WarningOutput) -> bool:
+def repair_if_behind(location: LedgerLocation, clock: Clock, warnings: WarningOutput) -> bool:
     """Repair a ledger that lacks what its journals hold; return whether what it holds now is the truth.
 
     Raises LedgerError for one that is lost and cannot be made again.
     """
-    return not store.is_behind() or repair_ledger(store, clock, warnings)
+    return not location.is_behind() or repair_ledger(location, clock, warnings)
 
 
-def repair_ledger(store: LedgerStore, clock: Clock, warnings: WarningOutput) -> bool:
+def repair_ledger(location: LedgerLocation, clock: Clock, warnings: WarningOutput) -> bool:
     """Repair a ledger that is behind its journals; return whether it holds all of them now, else warn of it.
 
     Raises LedgerError for one that is lost and cannot be made again, Locked for one that another process makes again.
     """
     try:
-        with store.hold.acquire(run="repair", now=clock.now()), open_store(store, clock) as ledger:
+        with _hold_open(location, "repair", clock) as ledger:
             _report_repair(ledger, warnings)
     except Locked:
-        is_repaired = not _stays_behind(store)
-        if not store.exists():
+        is_repaired = not _stays_behind(location)
+        if not location.exists():
             raise
     except (LedgerError, UsageError) as error:
-        if not store.exists():
+        if not location.exists():
             raise LedgerError("ledger.missing", why=error.as_message()) from error
         warnings.print_warning(error)
         is_repaired = False
@@ -261,16 +240,26 @@ def repair_ledger(store: LedgerStore, clock: Clock, warnings: WarningOutput) -> 
     return is_repaired
 
 
-def _stays_behind(store: LedgerStore) -> bool:
+def _stays_behind(location: LedgerLocation) -> bool:
     """Return whether a ledger that a process holds stays behind its journals.
 
     It is behind for a moment with each event that the process enters, and what checks have left its next opening enters.
     """
     for _ in range(round(EVENT_SECONDS / BETWEEN_LOOKS)):
-        if not store.is_behind(with_left=False):
+        if not location.is_behind(with_left=False):
             return False
         pause(BETWEEN_LOOKS)
     return True
+
+
+@contextmanager
+def _hold_open(location: LedgerLocation, run: str, clock: Clock) -> Iterator[Ledger]:
+    """Acquire the hold of a ledger, and open it for writing."""
+    with (
+        location.hold.acquire(run=run, now=clock.now()),
+        closing(location.open_for_writing(now=clock.now())) as ledger,
+    ):
+        yield ledger
 
 
 def _report_repair(ledger: Ledger, warnings: WarningOutput) -> None:

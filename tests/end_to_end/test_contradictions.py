@@ -17,7 +17,7 @@ from pipeline.clock import SystemClock
 from pipeline.config.settings import Config
 from pipeline.ledger.events import Event
 from pipeline.ledger.records import Decision, LedgerConflict
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 from pipeline.workflow.tenant_ledger import lock_ledger, open_configured_ledger
 
 OTHER_SEAL = "yDother0seal0of0another0history01"
@@ -46,7 +46,7 @@ def unite_with_another_history(hospital, *, seal_id, serial=1, verdict="sealed",
     answer = {"uuid": sent["uuid"], "person": person.key, "kind": verdict, "at": created.signed_at + 1.0}
     answer |= {"seal_id": seal_id, "http_status": 200, "request_id": "r-other", "code": None, "message": None}
     events = [Event.make(5000, "attempt", sent), Event.make(5001, "verdict", answer)]
-    make_store(config).places.leave_events(site_key, events)
+    make_location(config).places.leave_events(site_key, events)
 
 
 def list_seals(hospital):

@@ -14,7 +14,7 @@ import pipeline
 from pipeline.config.settings import Config
 from pipeline.ledger.maintenance import back_up_ledger
 from pipeline.sandbox.actions import Rules
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
@@ -110,7 +110,7 @@ def test_a_backup_that_is_older_than_the_last_run_does_not_make_its_doctors_agai
         assert hospital.go("run") == 0
     else:
         config = Config.load(hospital.folder / "config.yaml", limits={"concurrency": 1})
-        store = make_store(config)
+        store = make_location(config)
 
         def back_up(_):
             if not backup.exists():

@@ -145,7 +145,7 @@ def test_a_run_whose_lock_file_was_deleted_and_not_taken_is_published_and_report
     process.send_signal(signal.SIGCONT)
     assert process.wait() == 6
     record = json.loads((hospital.folder / "out" / "latest" / "run.json").read_text("utf-8"))
-    assert (record["exit"], record["halted"]["code"]) == (6, "LEASE_LOST")
+    assert (record["exit"], record["halted"]["code"]) == (6, "HOLD_LOST")
     assert "superseded" not in record
     assert (hospital.folder / "metrics.prom").exists()
     assert hospital.run_to_end("run") == (0, {"sealed": 11, "unchanged": 1})

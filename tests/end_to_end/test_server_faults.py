@@ -236,6 +236,23 @@ def test_a_stopped_run_that_is_revived_after_another_took_over_sends_nothing_mor
     assert creates(hospital) - before <= doubted - still_doubted
 
 
+@pytest.mark.skipif(not LONG, reason="make hosts")
+@pytest.mark.parametrize("point", ["journal: before the append", "ledger: before the commit", ANSWERED])
+def test_a_run_that_is_stopped_anywhere_is_taken_over_within_two_minutes(hospital, go_to_other_host, point):
+    """In its opening, in a transaction, between two; the first point is passed by the opening."""
+    hospital.doctors(8)
+    with Zygote() as zygote:
+        first = zygote.start(hospital, stopped_at=point)
+        wait_until(lambda: psutil.Process(first.pid).status() == psutil.STATUS_STOPPED)
+        go_to_other_host()
+        wait_until(lambda: hospital.go("run") != 6, 120)
+        sent, doubted = creates(hospital), hospital.statuses().get("unknown", 0)
+        first.send_signal(signal.SIGCONT)
+        assert first.wait() in {6, 74}  # its opening was not made: 74
+    assert creates(hospital) == sent, "what it had signed is too old by then"
+    check_evidence(hospital, unknown=doubted)
+
+
 @pytest.mark.parametrize("point", ["outcomes.jsonl", "run.json"])
 def test_a_run_that_was_stopped_while_it_wrote_its_results_does_not_publish_them(
     hospital, point, go_to_other_host

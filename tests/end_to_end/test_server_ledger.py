@@ -274,7 +274,7 @@ def test_a_run_whose_ledger_was_taken_sends_no_more_and_ends_with_6(hospital, da
         connection.execute(f"UPDATE {name_schema(TENANT)}.meta SET epoch = 'another'".encode())
 
     result = pipeline.run(hospital.folder / "config.yaml", on_outcome=take_ledger, language="en")
-    assert (result.exit, result.halted.code) == (6, "LEASE_LOST")
+    assert (result.exit, result.halted.code) == (6, "HOLD_LOST")
     assert "Another process has taken over the ledger" in result.halted.message
     assert hospital.creates() < 16
     assert hospital.record()["exit"] == 6

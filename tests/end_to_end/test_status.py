@@ -25,7 +25,6 @@ from pipeline.resolution.ledger_status import (
     read_status,
 )
 from pipeline.sandbox.gateway import SANDBOX
-from pipeline.workflow.hosts_factory import SummaryReader
 from pipeline.workflow.tenant_ledger import open_configured_ledger
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT")
@@ -279,8 +278,7 @@ def test_a_run_that_was_refused_for_its_command_is_shown_without_a_code(hospital
 def read_checked_status(hospital):
     """Return what `status` shows, after comparing it with the people of the ledger and with the rows of the last run."""
     config, clock = Config.load(hospital.folder / "config.yaml"), SystemClock()
-    with closing(SummaryReader(clock)) as summaries:
-        first, status = (read_status(config, clock, summaries) for _ in range(2))  # over the same connection
+    first, status = (read_status(config, clock) for _ in range(2))
     # the ages are of two moments
     assert first.to_dict() | {"last_run": None} == status.to_dict() | {"last_run": None}
     _, open_rows = read_open_rows(config, clock, status)

@@ -9,7 +9,7 @@ from pty_support import run_on_terminal
 
 from pipeline.cli.app import main
 from pipeline.config.settings import Config
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 
 TEST = "https://essbasic.test.ess.tencent.cn"
 
@@ -21,7 +21,7 @@ def files(folder):
 def test_a_check_makes_the_ledger_and_reads_it_while_a_run_holds_it(hospital):
     hospital.doctors(2)
     assert hospital.go("check") == 0
-    store = make_store(Config.load(hospital.folder / "config.yaml"))
+    store = make_location(Config.load(hospital.folder / "config.yaml"))
     assert store.exists()
     with store.hold.acquire(run="another", now=0.0):
         before = store.path.read_bytes()

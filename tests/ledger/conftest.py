@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.seals import Attempt, SealContent, Verdict
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.places import Places
 from pipeline.ledger.records import RowRecord, RunRecord
-from pipeline.ledger.sqlite_ledger import SqliteLedger, connect
+from pipeline.ledger.sqlite_ledger import LedgerFile, SqliteLedger, connect
 
 ROOT = Path(__file__).parents[2]
 TENANT = "sandbox/app/org"
@@ -38,24 +37,24 @@ def ledger_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make_store(ledger_path: Path) -> Callable[..., FileStore]:
+def make_store(ledger_path: Path) -> Callable[..., LedgerFile]:
     """Return where the ledger of a tenant is, with its two places."""
 
-    def make(tenant: str = TENANT, path: Path = ledger_path) -> FileStore:
+    def make(tenant: str = TENANT, path: Path = ledger_path) -> LedgerFile:
         folder = ledger_path.parent.parent
-        return FileStore(path, Places(tenant, folder / "user", folder / "out" / ".ledger"))
+        return LedgerFile(path, Places(tenant, folder / "user", folder / "out" / ".ledger"))
 
     return make
 
 
 @pytest.fixture
-def store(make_store: Callable[..., FileStore]) -> FileStore:
+def store(make_store: Callable[..., LedgerFile]) -> LedgerFile:
     """The ledger, with its two places next to its folder: user and out/.ledger."""
     return make_store()
 
 
 @pytest.fixture
-def opened(make_store: Callable[..., FileStore]) -> Iterator[Callable[..., SqliteLedger]]:
+def opened(make_store: Callable[..., LedgerFile]) -> Iterator[Callable[..., SqliteLedger]]:
     """Open the ledger; it is closed after the test, whatever the test did."""
     entered = ExitStack()
 
@@ -63,7 +62,9 @@ def opened(make_store: Callable[..., FileStore]) -> Iterator[Callable[..., Sqlit
         store = make_store(tenant)
         if not readonly:
             entered.enter_context(store.hold.acquire(run="r0", now=NOW))
-        return entered.enter_context(closing(store.open(now=NOW, readonly=readonly)))
+        return entered.enter_context(
+            closing(store.open_for_reading() if readonly else store.open_for_writing(now=NOW))
+        )
 
     with entered:
         yield open_it

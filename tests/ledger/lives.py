@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pipeline.domain.seals import Person
 from pipeline.domain.site_key import SiteKey
-from pipeline.errors import LeaseLost, LedgerError
+from pipeline.errors import HoldLost, LedgerError
 from pipeline.ledger.decisions import OF_TWO_NUMBERS, build_adoption_args, list_last_decisions
 from pipeline.ledger.opening import Journals, enter_file_journals, enter_shared_journals, finish_purges
 from pipeline.ledger.operations import dump_tables, make_tables_anew
@@ -143,7 +143,7 @@ class Process:
     def _prove(self) -> None:
         row = self.connection.execute("SELECT epoch FROM hold").fetchone()
         if row is None or row[0] != self.epoch:
-            raise LeaseLost("ledger.lock_lost", path="")
+            raise HoldLost("ledger.lock_lost", path="")
 
     def _open(self) -> LifeWriter:
         connection = self.connection

@@ -28,7 +28,7 @@ def finished_run(store, attempt, run_record, sealed):
     """Add people to the ledger: each gets a seal, the last an unknown result."""
 
     def go(run, *keys):
-        with store.hold.acquire(run=run, now=NOW), closing(store.open(now=NOW)) as ledger:
+        with store.hold.acquire(run=run, now=NOW), closing(store.open_for_writing(now=NOW)) as ledger:
             ledger.begin_run(run_record(run))
             for key in keys[:-1]:
                 send(ledger, attempt(key, run=run), sealed(f"S-{key}"))
@@ -40,7 +40,7 @@ def finished_run(store, attempt, run_record, sealed):
 
 def check(store):
     """Return the kinds of what is wrong."""
-    with closing(store.open(now=NOW, readonly=True)) as ledger:
+    with closing(store.open_for_reading()) as ledger:
         result = ledger.read(check_events, store.places.make_journals(ledger.site_key))
     return [kind for kind, _ in result.defects], result
 
@@ -141,7 +141,7 @@ def test_a_restore_keeps_the_former_ledger_and_undoes_nothing(store, finished_ru
     before, former = read_tables(store), ledger_path.read_bytes()
     kept = restore_ledger(store.path, store.places, tmp_path / "backup")
     assert (kept, kept.read_bytes()) == (ledger_path.with_name("ledger.sqlite3.replaced-1"), former)
-    with store.hold.acquire(run="r", now=NOW), closing(store.open(now=NOW)) as ledger:
+    with store.hold.acquire(run="r", now=NOW), closing(store.open_for_writing(now=NOW)) as ledger:
         assert len(ledger.repair.entered) == 5
     assert read_tables(store) == before
 

@@ -37,10 +37,10 @@ from pipeline.domain.seals import (
     SealContent,
     Verdict,
 )
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.places import Places
 from pipeline.ledger.records import AdoptedSeal, LedgerConflict, RowRecord, RunRecord
+from pipeline.ledger.sqlite_ledger import LedgerFile
 
 KINDS = ("sqlite", pytest.param("postgres", marks=pytest.mark.server))
 KNOWN_BY = {"name": "王小明", "id_masked": "**************0011"}
@@ -73,8 +73,8 @@ def fresh(kind: str, request: pytest.FixtureRequest) -> Iterator[Ledger]:
         return
     with TemporaryDirectory() as name:
         folder = Path(name)
-        store = FileStore(folder / "l", Places("sandbox/t", folder / "user", folder / "out"))
-        with store.hold.acquire(run="r", now=1.0), closing(store.open(now=1.0)) as ledger:
+        store = LedgerFile(folder / "l", Places("sandbox/t", folder / "user", folder / "out"))
+        with store.hold.acquire(run="r", now=1.0), closing(store.open_for_writing(now=1.0)) as ledger:
             yield ledger
 
 

@@ -21,11 +21,11 @@ from ledger_support import UNKNOWN, decision, open_attempt, record_verdict, remo
 
 from pipeline.domain.seals import PictureDecision
 from pipeline.errors import LedgerError
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.operations import dump_tables
 from pipeline.ledger.purge import PURGE, PersonTraces
 from pipeline.ledger.records import AdoptedSeal
+from pipeline.ledger.sqlite_ledger import LedgerFile
 from pipeline.support.failpoints import enable_failpoint
 
 LONG = bool(os.environ.get("CRASH"))  # make crash
@@ -120,7 +120,7 @@ class Life:
         if self.passed == self.number or (self.is_lasting and self.passed > self.number):
             self.fail(name)
 
-    def run(self, store: FileStore, take_steps: Callable[..., None]) -> tuple[list[str], bool]:
+    def run(self, store: LedgerFile, take_steps: Callable[..., None]) -> tuple[list[str], bool]:
         """Return what was reported, and whether the process came to the failpoint."""
         reader, writer = os.pipe()
         child = os.fork()
@@ -128,7 +128,7 @@ class Life:
             os.close(reader)
             enable_failpoint(self.pass_failpoint)
             try:
-                with store.hold.acquire(run="r", now=1.0), closing(store.open(now=1.0)) as ledger:
+                with store.hold.acquire(run="r", now=1.0), closing(store.open_for_writing(now=1.0)) as ledger:
                     take_steps(ledger, lambda name: os.write(writer, f"{name}\n".encode()))
             except LedgerError:
                 pass  # the opening was refused
@@ -191,9 +191,9 @@ def lose_power(change: Callable[[bytes], bytes], folder: Path) -> Callable[[str]
     return act
 
 
-def require_kept(store: FileStore, reported: list[str]) -> None:
+def require_kept(store: LedgerFile, reported: list[str]) -> None:
     """Open the ledger as the next run does and compare it with what was reported."""
-    with store.hold.acquire(run="r", now=1.0), closing(store.open(now=1.0)) as ledger:
+    with store.hold.acquire(run="r", now=1.0), closing(store.open_for_writing(now=1.0)) as ledger:
         facts = list_facts(ledger)
         tables = ledger.read(dump_tables)
     returned = [name for name in reported if name[0] not in "?!"]
@@ -205,7 +205,7 @@ def require_kept(store: FileStore, reported: list[str]) -> None:
         assert further == [], "it was said not to be recorded"
     require_whole(store)
     remove_ledger(store)
-    with store.hold.acquire(run="r", now=1.0), closing(store.open(now=1.0)) as again:
+    with store.hold.acquire(run="r", now=1.0), closing(store.open_for_writing(now=1.0)) as again:
         assert again.read(dump_tables) == tables
 
 

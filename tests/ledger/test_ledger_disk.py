@@ -8,9 +8,9 @@ import psutil
 import pytest
 
 from pipeline.errors import LedgerError
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import RunLock
 from pipeline.ledger.places import Places
+from pipeline.ledger.sqlite_ledger import LedgerFile
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_network_is_refused_before_anything_is_written(mounts, tmp_path, kind)
     position = mounts((tmp_path / "on a server", kind))
     with pytest.raises(LedgerError, match=f"{kind}.*local disk"):
         RunLock(position).acquire(run="r", now=1.0)
-    store = FileStore(position, Places("test/t", tmp_path / "user", tmp_path / "out"))
+    store = LedgerFile(position, Places("test/t", tmp_path / "user", tmp_path / "out"))
     with pytest.raises(LedgerError, match="local disk"):
         store.hold.acquire(run="r", now=1.0)
     assert not (tmp_path / "on a server").exists()

@@ -23,13 +23,13 @@ sys.path[:0] = ["tests/ledger", "tests/support"]
 import conftest
 from ledger_support import open_attempt, record_verdict
 from pipeline.domain.seals import Verdict
-from pipeline.ledger.file_store import FileStore
+from pipeline.ledger.sqlite_ledger import LedgerFile
 from pipeline.ledger.places import Places
 
 folder = place.parent.parent
-store = FileStore(place, Places(conftest.TENANT, folder / "user", folder / "out" / ".ledger"))
+store = LedgerFile(place, Places(conftest.TENANT, folder / "user", folder / "out" / ".ledger"))
 store.hold.acquire(run="r1", now=conftest.NOW)
-ledger = store.open(now=conftest.NOW)
+ledger = store.open_for_writing(now=conftest.NOW)
 ledger.begin_run(conftest.RUN)
 
 async def night():
@@ -221,7 +221,7 @@ async def test_after_a_write_the_disk_refused_nothing_is_sent_and_answers_are_st
 def test_the_reserve_file_is_full_again_once_there_is_room(ledger, make_store, ledger_path):
     ledger.close()
     reserve_path(ledger_path).write_bytes(b"")
-    make_store().open(now=1.0).close()
+    make_store().open_for_writing(now=1.0).close()
     assert reserve_path(ledger_path).stat().st_size == RESERVE_BYTES
 
 

@@ -27,17 +27,16 @@ from pipeline.domain.roster import FileStat
 from pipeline.domain.seals import PictureDecision, Verdict
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import EsignImportError, LedgerError, Locked, UsageError
-from pipeline.hosts.load import LoadedLedger
-from pipeline.hosts.server_store import ServerStore
+from pipeline.hosts.ledger import LedgerSchema
+from pipeline.hosts.load import LoadedLedger, load_file
 from pipeline.ledger.disk import key_path, loaded_path
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.maintenance import back_up_ledger, check_events, restore_ledger
 from pipeline.ledger.operations import dump_tables, read_events
 from pipeline.ledger.places import Places
 from pipeline.ledger.purge import PersonTraces
 from pipeline.ledger.records import LedgerConflict
-from pipeline.ledger.sqlite_ledger import connect
+from pipeline.ledger.sqlite_ledger import LedgerFile, connect
 from pipeline.ledger.tables import Connection
 from pipeline.support import failpoints
 
@@ -55,23 +54,23 @@ class Move:
         self.address = ServerAddress(server.make_url())
         self.places = Places(f"sandbox/app/load{next(_tenants)}", folder / "user", folder / "out" / ".ledger")
 
-    def make_store(self, kind: str) -> FileStore | ServerStore:
+    def make_store(self, kind: str) -> LedgerFile | LedgerSchema:
         if kind == "file":
-            return FileStore(self.path, self.places)
-        return ServerStore(self.address, self.places, SECRET)
+            return LedgerFile(self.path, self.places)
+        return LedgerSchema(self.address, self.places, SECRET)
 
     @contextmanager
     def open(self, kind: str, run: str = "r") -> Iterator[Ledger]:
         """Hold and open the ledger in one of its places."""
         store = self.make_store(kind)
-        with store.hold.acquire(run=run, now=NOW), closing(store.open(now=NOW)) as ledger:
+        with store.hold.acquire(run=run, now=NOW), closing(store.open_for_writing(now=NOW)) as ledger:
             yield ledger
 
     def read(self, kind: str) -> closing[Ledger]:
-        return closing(self.make_store(kind).open(now=NOW, readonly=True))
+        return closing(self.make_store(kind).open_for_reading())
 
     def load(self) -> LoadedLedger:
-        return self.make_store("server").load(self.path, now=NOW)
+        return load_file(self.path, self.make_store("server"), now=NOW)
 
     def list_usable(self) -> list[str]:
         """The places whose ledger a command would read."""
@@ -311,8 +310,8 @@ def test_a_create_without_an_answer_is_loaded_as_unknown(filled, attempt):
 
 def test_another_ledger_in_use_is_refused_and_one_that_holds_nothing_makes_room(filled, run_record, attempt):
     """Both were begun on the server by a host that shares nothing with this one."""
-    other = ServerStore(filled.address, make_places(filled.address, filled.places.tenant), SECRET)
-    with other.hold.acquire(run="x", now=NOW), closing(other.open(now=NOW)) as ledger:
+    other = LedgerSchema(filled.address, make_places(filled.address, filled.places.tenant), SECRET)
+    with other.hold.acquire(run="x", now=NOW), closing(other.open_for_writing(now=NOW)) as ledger:
         ledger.begin_run(run_record("x"))
         send(ledger, attempt("p1", run="x"), SEALED)
     with pytest.raises(UsageError, match="in use on"):

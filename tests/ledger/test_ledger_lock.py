@@ -13,9 +13,9 @@ from ledger_support import list_run_ids, record_verdict, send
 
 from pipeline.errors import LedgerError, Locked
 from pipeline.ledger.disk import key_path
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.lock import FileHold, RunLock
 from pipeline.ledger.places import Places
+from pipeline.ledger.sqlite_ledger import LedgerFile
 
 TENANT = "sandbox/app/org"
 
@@ -193,9 +193,9 @@ def test_an_answer_is_kept_without_the_hold_and_entered_by_the_next_opening(
     asyncio.run(record_verdict(ledger, first, sealed("S1"), now=2.0))
     assert ledger.snapshot().people["p1"].seal is None, "the ledger may be another process's"
     ledger.close()
-    other = FileStore(
+    other = LedgerFile(
         store.path.with_name("copy"), Places(TENANT, store.places.state.with_name("new"), store.places.share)
     )
     key_path(other.path).write_bytes(key_path(store.path).read_bytes())
-    with other.hold.acquire(run="r2", now=2.0), closing(other.open(now=2.0)) as again:
+    with other.hold.acquire(run="r2", now=2.0), closing(other.open_for_writing(now=2.0)) as again:
         assert again.snapshot().people["p1"].seal.seal_id == "S1"

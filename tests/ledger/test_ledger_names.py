@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from ledger_support import decision, open_attempt, record_verdict, require_same_summary
 
 from pipeline.domain.seals import UPLOAD_REFUSED, Attempt, LedgerSnapshot, SealContent, Verdict
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.operations import dump_tables
 from pipeline.ledger.places import Places
 from pipeline.ledger.records import LedgerConflict, RunRecord
+from pipeline.ledger.sqlite_ledger import LedgerFile
 
 PEOPLE, NAMES = ("p1", "p2", "p3"), ("甲章", "乙章", "丙章")
 SEALED = Verdict("sealed", seal_id="")  # each time another
@@ -101,8 +101,8 @@ def hold(known: LedgerSnapshot) -> None:
 def test_a_seal_name_has_one_owner_and_the_journals_alone_make_the_same_tables(events):
     with TemporaryDirectory() as name:
         folder = Path(name)
-        store = FileStore(folder / "l", Places("sandbox/t", folder / "user", folder / "out"))
-        with store.hold.acquire(run="r", now=1.0), closing(store.open(now=1.0)) as ledger:
+        store = LedgerFile(folder / "l", Places("sandbox/t", folder / "user", folder / "out"))
+        with store.hold.acquire(run="r", now=1.0), closing(store.open_for_writing(now=1.0)) as ledger:
             ledger.begin_run(RECORD)
             for number, what in enumerate(events):
                 step(ledger, number, what)
@@ -110,5 +110,5 @@ def test_a_seal_name_has_one_owner_and_the_journals_alone_make_the_same_tables(e
                 require_same_summary(ledger)
             before = ledger.read(dump_tables)
         store.path.unlink()
-        with store.hold.acquire(run="r", now=1.0), closing(store.open(now=1.0)) as again:
+        with store.hold.acquire(run="r", now=1.0), closing(store.open_for_writing(now=1.0)) as again:
             assert again.read(dump_tables) == before

@@ -25,10 +25,10 @@ def open_once(make_store):
     def open_it(tenant=TENANT, *, readonly=False):
         store = make_store(tenant)
         if readonly:
-            store.open(now=NOW, readonly=True).close()
+            store.open_for_reading().close()
             return
         with store.hold.acquire(run="r", now=NOW):
-            store.open(now=NOW).close()
+            store.open_for_writing(now=NOW).close()
 
     return open_it
 
@@ -69,7 +69,7 @@ def test_all_files_of_a_ledger_are_their_owners_alone_whatever_the_umask(make_st
     store = make_store()
     before = os.umask(0)
     try:
-        with store.hold.acquire(run="r", now=NOW), closing(store.open(now=NOW)) as ledger:
+        with store.hold.acquire(run="r", now=NOW), closing(store.open_for_writing(now=NOW)) as ledger:
             ledger.record_files({})
             paths = [path for path in tmp_path.rglob("*") if path.name != "out"]
             modes = {path: stat.S_IMODE(path.stat().st_mode) for path in paths}
@@ -214,16 +214,16 @@ BEGIN = """
 import sys
 from pipeline.errors import Locked
 from pipeline.ledger.disk import key_path
-from pipeline.ledger.file_store import FileStore
+from pipeline.ledger.sqlite_ledger import LedgerFile
 from pipeline.ledger.places import Places
 
 folder = place.parent.parent
-store = FileStore(place, Places("sandbox/app/org", folder / "user", folder / "out" / ".ledger"))
+store = LedgerFile(place, Places("sandbox/app/org", folder / "user", folder / "out" / ".ledger"))
 sys.stdin.readline()
 while True:
     try:
         with store.hold.acquire(run="r", now=1.0):
-            store.open(now=1.0).close()
+            store.open_for_writing(now=1.0).close()
         break
     except Locked:
         pass

@@ -8,7 +8,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,23 +30,23 @@ from manual_clock import ManualClock
 
 from pipeline.domain.seals import Bearer, PictureDecision
 from pipeline.domain.site_key import SiteKey
-from pipeline.errors import EsignImportError, LeaseLost, LedgerError, Locked
+from pipeline.errors import EsignImportError, HoldLost, LedgerError, Locked
 from pipeline.ledger.disk import key_path
 from pipeline.ledger.events import Event
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.journal import JournalFile
 from pipeline.ledger.operations import dump_tables
 from pipeline.ledger.places import Places
 from pipeline.ledger.records import LedgerConflict
+from pipeline.ledger.sqlite_ledger import LedgerFile
 from pipeline.support.failpoints import enable_failpoint
-from pipeline.workflow.tenant_ledger import open_store, repair_if_behind, repair_ledger
+from pipeline.workflow.tenant_ledger import repair_if_behind, repair_ledger
 
 
 @pytest.fixture
 def run_over(attempt, sealed, run_record) -> Callable[..., None]:
     """Run once over these persons: each gets a seal, the last an unknown result."""
 
-    def go(store: FileStore, *keys: str) -> None:
+    def go(store: LedgerFile, *keys: str) -> None:
         with hold_open(store) as ledger:
             run = f"run-{'-'.join(keys)}"
             ledger.begin_run(run_record(run))
@@ -125,7 +125,7 @@ def test_copies_of_a_folder_that_are_used_in_turn_know_each_other(store, run_ove
     if "user" not in shared:
         (copy / "user" / "host").unlink()  # another user, or another machine, has an id of its own
     folders = {name: (tmp_path if name in shared else copy) / name for name in ("user", "out")}
-    other = FileStore(
+    other = LedgerFile(
         copy / "state" / store.path.name,
         Places(store.places.tenant, folders["user"], folders["out"] / ".ledger"),
     )
@@ -142,13 +142,13 @@ def test_copies_of_a_folder_that_are_used_in_turn_know_each_other(store, run_ove
 
 
 @pytest.fixture
-def copy(store, tmp_path) -> Callable[[], FileStore]:
+def copy(store, tmp_path) -> Callable[[], LedgerFile]:
     """Copy the ledger to another machine, which shares the folder of results alone."""
 
-    def make() -> FileStore:
+    def make() -> LedgerFile:
         shutil.copytree(tmp_path / "state", tmp_path / "machine" / "state")
         places = Places(store.places.tenant, tmp_path / "machine" / "user", store.places.share)
-        return FileStore(tmp_path / "machine" / "state" / store.path.name, places)
+        return LedgerFile(tmp_path / "machine" / "state" / store.path.name, places)
 
     return make
 
@@ -169,7 +169,7 @@ def test_of_two_machines_that_share_the_results_the_last_one_sends(
             asyncio.run(open_attempt(ledger, sent))
         with hold_open(other) as theirs:
             for key in ("p2", "p3"):
-                with pytest.raises(LeaseLost, match="opened the ledger"):
+                with pytest.raises(HoldLost, match="opened the ledger"):
                     asyncio.run(open_attempt(ledger, attempt(key)))
             with pytest.raises(LedgerConflict, match="open_attempt"):
                 asyncio.run(open_attempt(theirs, attempt("p1")))
@@ -214,7 +214,7 @@ def test_a_withdrawal_that_did_not_know_of_a_create_holds_the_person(
         shutil.copytree(tmp_path / name, copy / name)
     (copy / "user" / "host").unlink()
     places = Places(store.places.tenant, copy / "user", copy / "out" / ".ledger")
-    other = FileStore(copy / "state" / store.path.name, places)
+    other = LedgerFile(copy / "state" / store.path.name, places)
     second = attempt("p1", seal_name="另一个章")
     with hold_open(store) as ledger:
         asyncio.run(open_attempt(ledger, second))
@@ -246,7 +246,7 @@ def test_two_parted_histories_are_united_alike_and_what_contradicts_holds_its_pe
         shutil.copytree(tmp_path / name, copy / name)
     (copy / "user" / "host").unlink()
     places = Places(store.places.tenant, copy / "user", copy / "out" / ".ledger")
-    other = FileStore(copy / "state" / store.path.name, places)
+    other = LedgerFile(copy / "state" / store.path.name, places)
     for number, used in enumerate((store, other)):
         with hold_open(used) as ledger:
             send(ledger, attempt("p1"), sealed(f"S{number}"))
@@ -347,20 +347,20 @@ def test_a_file_that_may_hold_what_nothing_else_does_is_not_set_aside(store, run
 
 
 @pytest.fixture
-def other_host(store, run_over, tmp_path) -> FileStore:
+def other_host(store, run_over, tmp_path) -> LedgerFile:
     """A copy of the folder with a state folder of its own, which shares the folder of results; both have run since."""
     run_over(store, "p1", "p2")
     shutil.copytree(tmp_path / "state", tmp_path / "copy" / "state")
     shutil.copytree(tmp_path / "user", tmp_path / "copy" / "user")
     (tmp_path / "copy" / "user" / "host").unlink()
     places = Places(store.places.tenant, tmp_path / "copy" / "user", store.places.share)
-    other = FileStore(tmp_path / "copy" / "state" / store.path.name, places)
+    other = LedgerFile(tmp_path / "copy" / "state" / store.path.name, places)
     run_over(other, "p3", "p4")
     run_over(store, "p5", "p6")
     return other
 
 
-def get_file_of(host: FileStore) -> Path:
+def get_file_of(host: LedgerFile) -> Path:
     """Return the file of a host in the shared place."""
     (file,) = host.places.share.rglob(f"{(host.places.state / 'host').read_text()}.jsonl")
     return file
@@ -663,7 +663,7 @@ DECISIONS = {
 
 
 @pytest.fixture
-def used(store, attempt, sealed, run_record) -> FileStore:
+def used(store, attempt, sealed, run_record) -> LedgerFile:
     """A ledger with a seal, a decision on it and a given picture."""
     with hold_open(store) as ledger:
         ledger.begin_run(run_record("r1"))
@@ -806,7 +806,7 @@ def test_a_reader_is_not_shown_a_ledger_that_is_behind_its_journals(
 
 def test_what_a_check_has_left_is_no_lack_while_a_run_holds_the_ledger(store, run_over, make_store):
     run_over(store, "p1")
-    with open_store(store, ManualClock(), readonly=True) as ledger:
+    with closing(store.open_for_reading()) as ledger:
         store.places.leave_events(ledger.site_key, ledger.make_bearer_events([Bearer("p2", "name")]))
     assert store.is_behind()
     warned = Warnings()

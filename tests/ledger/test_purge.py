@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from ledger_support import (
-    NOW,
     SEALS,
     decision,
     hold_open,
@@ -25,9 +24,9 @@ from ledger_support import (
 )
 
 from pipeline.domain.seals import Bearer, PictureDecision
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.places import Places
 from pipeline.ledger.purge import PURGE, PersonTraces, build_purge_args
+from pipeline.ledger.sqlite_ledger import LedgerFile
 from pipeline.support.failpoints import enable_failpoint
 
 NAME = "欧阳无忌"
@@ -65,11 +64,11 @@ def list_named(folder: Path) -> list[str]:
     return sorted(str(path) for path in files if any(one in path.read_bytes() for one in spellings))
 
 
-def require_purged(store: FileStore, folder: Path) -> None:
+def require_purged(store: LedgerFile, folder: Path) -> None:
     """Check that the name is gone, and what prevents a second seal is there."""
     assert list_named(folder) == []
     require_whole(store)
-    with closing(store.open(now=NOW, readonly=True)) as ledger:
+    with closing(store.open_for_reading()) as ledger:
         people = ledger.snapshot().people
         assert ledger.list_seal_ids() == {"S-p9", "S-p7", "S1"}
         assert (people["p7"].seal.seal_id, people["p1"].seal.seal_id) == ("S-p7", "S1")
@@ -165,7 +164,7 @@ def test_a_purge_that_was_killed_anywhere_is_finished_by_the_next_opening(store,
 def test_a_purge_reaches_the_files_of_other_hosts(store, known, tmp_path):
     """Another host's file in the shared place is removed, and its own state folder blanked when it opens the ledger."""
     traces = known()
-    other = FileStore(store.path, Places(store.places.tenant, tmp_path / "other user", store.places.share))
+    other = LedgerFile(store.path, Places(store.places.tenant, tmp_path / "other user", store.places.share))
     with hold_open(other):
         pass
     assert len(list_named(tmp_path)) == 5
@@ -184,7 +183,7 @@ def test_a_purge_removes_no_file_that_another_host_went_on_with(store, known, tm
     traces = known()
     shutil.copytree(tmp_path / "state", tmp_path / "copy" / "state")
     places = Places(store.places.tenant, tmp_path / "copy" / "user", store.places.share)
-    other = FileStore(tmp_path / "copy" / "state" / store.path.name, places)
+    other = LedgerFile(tmp_path / "copy" / "state" / store.path.name, places)
     with hold_open(other):
         pass
     with hold_open(store) as ledger:

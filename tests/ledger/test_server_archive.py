@@ -15,7 +15,8 @@ from pipeline.domain.run import Status
 from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.errors import LedgerError
-from pipeline.hosts.server_store import ServerStore
+from pipeline.hosts.ledger import LedgerSchema
+from pipeline.hosts.load import load_file
 from pipeline.ledger.records import AdoptedSeal
 
 QUERIES = (
@@ -71,12 +72,12 @@ def read(ledger) -> dict:
 
 def test_a_file_and_a_server_give_the_same_records(make_store, postgres_server, attempt, run_record, seen):
     file = make_store()
-    with file.hold.acquire(run="r0", now=NOW), closing(file.open(now=NOW)) as ledger:
+    with file.hold.acquire(run="r0", now=NOW), closing(file.open_for_writing(now=NOW)) as ledger:
         fill(ledger, attempt, run_record, seen)
         expected = read(ledger)
-    server = ServerStore(ServerAddress(postgres_server.make_database()), file.places, SECRET)
-    server.load(file.path, now=NOW)
-    with closing(server.open(now=NOW, readonly=True)) as ledger:
+    server = LedgerSchema(ServerAddress(postgres_server.make_database()), file.places, SECRET)
+    load_file(file.path, server, now=NOW)
+    with closing(server.open_for_reading()) as ledger:
         from_server = read(ledger)
     for subject, answer in expected.items():
         assert from_server[subject] == answer, subject

@@ -27,10 +27,10 @@ from server_wire import ServerWire
 
 from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress
-from pipeline.errors import LeaseLost, LedgerError, Locked
+from pipeline.errors import HoldLost, LedgerError, Locked
 from pipeline.hosts import connection, hold, writer
+from pipeline.hosts.ledger import LedgerSchema
 from pipeline.hosts.schema import lock_shared_schema
-from pipeline.hosts.server_store import ServerStore
 from pipeline.ledger.creates import build_attempt_args
 from pipeline.ledger.purge import PersonTraces
 from pipeline.ledger.records import LedgerConflict
@@ -89,10 +89,10 @@ def test_who_lost_the_hold_enters_nothing_and_the_next_holder_goes_on(bench, att
         ledger.begin_run(run_record("r1"))
         asyncio.run(open_attempt(ledger, attempt("p1")))
         with take_over(bench):
-            with pytest.raises(LeaseLost) as lost:
+            with pytest.raises(HoldLost) as lost:
                 asyncio.run(open_attempt(ledger, attempt("p2")))
             assert lost.value.exit_code == 6
-            with pytest.raises(LeaseLost):
+            with pytest.raises(HoldLost):
                 ledger.begin_run(run_record("r2"))
             assert not bench.hold.is_intact()
             assert set(ledger.snapshot().people) == {"p1"}
@@ -105,7 +105,7 @@ def test_who_lost_the_hold_and_finds_the_ledger_free_enters_nothing(bench, attem
         ledger.begin_run(run_record("r1"))
         with take_over(bench):
             pass
-        with pytest.raises(LeaseLost):
+        with pytest.raises(HoldLost):
             asyncio.run(open_attempt(ledger, attempt("p1")))
         assert bench.query("SELECT count(*) FROM attempt") == [(0,)]
 
@@ -139,7 +139,7 @@ def test_an_answer_after_the_hold_was_lost_is_kept(bench, attempt, run_record, i
                 assert later.snapshot().people["p1"].unresolved_attempt.uuid == first.uuid
         with pytest.raises(asyncio.CancelledError) if is_cancelled else nullcontext():
             asyncio.run(answer())
-        with pytest.raises(LeaseLost):
+        with pytest.raises(HoldLost):
             ledger.begin_run(run_record("r2"))
         ledger.close()
         assert bench.query("SELECT state FROM attempt") == [("open",)]
@@ -179,18 +179,18 @@ def test_two_servers_that_both_answer_after_a_fail_over_give_one_create(
         ledger.begin_run(run_record("r2"))
         sent = attempt("p1")
         asyncio.run(open_attempt(ledger, sent))
-        store = ServerStore(ServerAddress(following), replace(places, state=tmp_path / "two"), SECRET)
-        with store.hold.acquire(run="r3", now=NOW), closing(store.open(now=NOW)) as other:
+        store = LedgerSchema(ServerAddress(following), replace(places, state=tmp_path / "two"), SECRET)
+        with store.hold.acquire(run="r3", now=NOW), closing(store.open_for_writing(now=NOW)) as other:
             assert len(other.repair.entered) == 2
             with pytest.raises(LedgerConflict, match="open_attempt"):
                 asyncio.run(open_attempt(other, attempt("p1")))
-            with pytest.raises(LeaseLost, match="opened the ledger"):
+            with pytest.raises(HoldLost, match="opened the ledger"):
                 asyncio.run(open_attempt(ledger, attempt("p2")))
             verdict = Verdict("sealed", seal_id="S1", request_id="q", http_status=200)
             asyncio.run(record_verdict(ledger, sent, verdict, now=2.0))
             asyncio.run(open_attempt(other, attempt("p2")))
-    again = ServerStore(ServerAddress(following), replace(places, state=tmp_path / "two"), SECRET)
-    with again.hold.acquire(run="r4", now=NOW), closing(again.open(now=NOW)) as other:
+    again = LedgerSchema(ServerAddress(following), replace(places, state=tmp_path / "two"), SECRET)
+    with again.hold.acquire(run="r4", now=NOW), closing(again.open_for_writing(now=NOW)) as other:
         people = other.snapshot().people
         assert people["p1"].seal.seal_id == "S1"
         assert [one.state for one in people["p2"].attempts] == ["not_executed", "open"]
@@ -206,11 +206,11 @@ def test_the_former_holder_purges_no_file_of_the_host_that_goes_on(
     following = postgres_server.make_database(former.rpartition("/")[2])
     traces = PersonTraces(frozenset({"p9"}), frozenset(), frozenset())
     with open_for_writing(ServerAddress(former)) as ledger:
-        store = ServerStore(ServerAddress(following), places, SECRET)
-        with store.hold.acquire(run="r3", now=NOW), closing(store.open(now=NOW)) as other:
+        store = LedgerSchema(ServerAddress(following), places, SECRET)
+        with store.hold.acquire(run="r3", now=NOW), closing(store.open_for_writing(now=NOW)) as other:
             asyncio.run(open_attempt(other, attempt("p1")))
             files = set(places.share.rglob("*.jsonl"))
-            with pytest.raises(LeaseLost, match="opened the ledger"):
+            with pytest.raises(HoldLost, match="opened the ledger"):
                 ledger.purge_person(traces, now=NOW, who="it")
             assert set(places.share.rglob("*.jsonl")) == files
 
@@ -289,7 +289,7 @@ def test_who_wants_the_ledger_ends_a_silent_session(bench, monkeypatch, statemen
         wait_until(lambda: can_be_taken(bench.make_other_store()))
 
 
-def can_be_taken(store: ServerStore) -> bool:
+def can_be_taken(store: LedgerSchema) -> bool:
     try:
         store.hold.acquire(run="r9", now=NOW).release()
     except Locked:
@@ -347,12 +347,12 @@ def test_a_transaction_whose_session_was_ended_enters_nothing(bench, held, attem
     """A process that was stopped in the middle of a transaction would hold the ledger for ever."""
     with bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
-        with held(ledger, ends_with=LeaseLost):
+        with held(ledger, ends_with=HoldLost):
             args = build_attempt_args(attempt("p1"), make_request(attempt("p1")))
             entering = ledger._writer.submit(lambda _: [("attempt", args)])
             with take_over(bench):
                 pass
-        with pytest.raises(LeaseLost):
+        with pytest.raises(HoldLost):
             entering.result(10)
         assert bench.query("SELECT count(*) FROM attempt") == [(0,)]
 
@@ -362,7 +362,7 @@ def test_another_epoch_shuts_its_former_holder_out_although_the_lock_is_still_hi
     with bench.open_empty() as ledger:
         ledger.begin_run(run_record("r1"))
         bench.query("UPDATE meta SET epoch = 'of another process'")
-        with pytest.raises(LeaseLost):
+        with pytest.raises(HoldLost):
             asyncio.run(open_attempt(ledger, attempt("p1")))
         assert bench.query("SELECT count(*) FROM attempt") == [(0,)]
 

@@ -11,7 +11,7 @@ from server_ledger import NOW, TENANT, make_places, make_store, open_for_reading
 
 from pipeline.domain.seals import Verdict
 from pipeline.domain.server_address import ServerAddress, name_schema
-from pipeline.errors import LeaseLost, LedgerError
+from pipeline.errors import HoldLost, LedgerError
 from pipeline.ledger.events import Event
 from pipeline.ledger.journal import get_tenant_folder
 from pipeline.support.failpoints import enable_failpoint
@@ -70,8 +70,9 @@ def test_a_loaded_ledger_that_is_gone_is_not_begun_anew_by_a_host_without_its_ke
         pass
     assert (refused.value.key, refused.value.exit_code) == ("ledger.journal_other_key", 74)
     assert not make_store(address).exists()
-    with open_for_writing(address) as ledger:
-        assert ledger.snapshot().people["p1"].seal.seal_id == "S1"
+    for host in ("one", "two"):
+        with open_for_writing(address, host=host) as ledger:
+            assert ledger.snapshot().people["p1"].seal.seal_id == "S1"
 
 
 def test_another_host_enters_what_the_share_alone_holds(used, admin):
@@ -170,8 +171,8 @@ def test_the_opening_itself_is_refused_where_another_host_opened_meanwhile(used,
     try:
         with (
             store.hold.acquire(run="r3", now=NOW),
-            pytest.raises(LeaseLost, match="Host two"),
-            closing(store.open(now=NOW)),
+            pytest.raises(HoldLost, match="Host two"),
+            closing(store.open_for_writing(now=NOW)),
         ):
             pass
     finally:

@@ -47,7 +47,7 @@ async def use_everything(address, secret, tenant):
         for do in (
             store.exists,
             lambda: store.examine_server(NOW),
-            lambda: store.open(now=NOW, readonly=True),
+            store.open_for_reading,
             store.is_behind,
         ):
             yield call(do)

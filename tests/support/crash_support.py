@@ -17,7 +17,7 @@ from run_support import newest_results
 
 from pipeline import Config
 from pipeline.ledger.places import Places
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 SUPPORT = Path(__file__).parent
@@ -160,7 +160,7 @@ def outcomes(hospital) -> list[dict]:
 
 def read_places(folder: Path) -> Places:
     """Return where the journals of the hospital in this folder lie."""
-    return make_store(Config.load(folder / "config.yaml")).places
+    return make_location(Config.load(folder / "config.yaml")).places
 
 
 def read_journals(hospital) -> list[dict]:

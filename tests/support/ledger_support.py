@@ -7,11 +7,11 @@ from contextlib import closing, contextmanager
 from pipeline.domain.roster import Field
 from pipeline.domain.seals import UPLOAD_REFUSED, SealRequest, Verdict
 from pipeline.ledger.disk import list_side_files
-from pipeline.ledger.file_store import FileStore
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.maintenance import check_events
 from pipeline.ledger.operations import dump_tables
 from pipeline.ledger.records import AdoptedSeal, Decision
+from pipeline.ledger.sqlite_ledger import LedgerFile
 
 NOW = 1_795_000_000.0
 
@@ -78,25 +78,25 @@ def require_same_summary(ledger) -> None:
 
 
 @contextmanager
-def hold_open(store: FileStore, *, run: str = "r") -> Iterator[Ledger]:
+def hold_open(store: LedgerFile, *, run: str = "r") -> Iterator[Ledger]:
     """Open a ledger for writing as a run does, or as other work does that has a name of its own."""
-    with store.hold.acquire(run=run, now=NOW), closing(store.open(now=NOW)) as ledger:
+    with store.hold.acquire(run=run, now=NOW), closing(store.open_for_writing(now=NOW)) as ledger:
         yield ledger
 
 
-def remove_ledger(store: FileStore) -> None:
+def remove_ledger(store: LedgerFile) -> None:
     for file in (store.path, *list_side_files(store.path)):
         file.unlink(missing_ok=True)
 
 
-def read_tables(store: FileStore) -> dict:
-    with closing(store.open(now=NOW, readonly=True)) as ledger:
+def read_tables(store: LedgerFile) -> dict:
+    with closing(store.open_for_reading()) as ledger:
         return ledger.read(dump_tables)
 
 
-def require_whole(store: FileStore) -> None:
+def require_whole(store: LedgerFile) -> None:
     """Check that the tables follow from the events, and that both journals hold them all."""
     assert not store.is_behind()
-    with closing(store.open(now=NOW, readonly=True)) as ledger:
+    with closing(store.open_for_reading()) as ledger:
         journals = store.places.make_journals(ledger.site_key)
         assert ledger.read(check_events, journals).defects == ()

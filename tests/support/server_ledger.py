@@ -12,8 +12,7 @@ from tempfile import TemporaryDirectory
 
 from pipeline.domain.server_address import ServerAddress, name_schema
 from pipeline.hosts.hold import ServerHold
-from pipeline.hosts.ledger import PostgresLedger
-from pipeline.hosts.server_store import ServerStore
+from pipeline.hosts.ledger import LedgerSchema, PostgresLedger
 from pipeline.ledger.journal import SUFFIX, get_tenant_folder
 from pipeline.ledger.places import Places
 
@@ -32,9 +31,9 @@ def make_places(address: ServerAddress, tenant: str = TENANT, *, host: str = "on
 
 def make_store(
     address: ServerAddress, tenant: str = TENANT, *, host: str = "one", secret: str = SECRET
-) -> ServerStore:
+) -> LedgerSchema:
     """Return the place of a tenant's ledger as a host sees it."""
-    return ServerStore(address, make_places(address, tenant, host=host), secret)
+    return LedgerSchema(address, make_places(address, tenant, host=host), secret)
 
 
 @contextmanager
@@ -43,7 +42,7 @@ def open_for_writing(
 ) -> Iterator[PostgresLedger]:
     """Hold and open the ledger of a tenant."""
     store = make_store(address, tenant, host=host)
-    with store.hold.acquire(run=run, now=NOW), closing(store.open(now=NOW)) as ledger:
+    with store.hold.acquire(run=run, now=NOW), closing(store.open_for_writing(now=NOW)) as ledger:
         yield ledger
 
 
@@ -51,7 +50,7 @@ def open_for_reading(
     address: ServerAddress, tenant: str = TENANT, *, secret: str = SECRET
 ) -> closing[PostgresLedger]:
     """Open the ledger of a tenant; nothing is changed."""
-    return closing(make_store(address, tenant, secret=secret).open(now=NOW, readonly=True))
+    return closing(make_store(address, tenant, secret=secret).open_for_reading())
 
 
 class LedgerBench:
@@ -82,8 +81,8 @@ class LedgerBench:
         folder = get_tenant_folder(self.places.state, self.tenant).name
         for path in self.places.state.parent.rglob(f"{folder}/*{SUFFIX}"):  # of all hosts
             path.unlink()
-        self.store = ServerStore(ServerAddress(self.server.make_url(port=port)), self.places, SECRET)
-        with self.hold.acquire(run="r0", now=NOW), closing(self.store.open(now=NOW)) as ledger:
+        self.store = LedgerSchema(ServerAddress(self.server.make_url(port=port)), self.places, SECRET)
+        with self.hold.acquire(run="r0", now=NOW), closing(self.store.open_for_writing(now=NOW)) as ledger:
             yield ledger
 
     def end_sessions(self) -> None:
@@ -94,7 +93,7 @@ class LedgerBench:
             self.schema,
         )
 
-    def make_other_store(self) -> ServerStore:
+    def make_other_store(self) -> LedgerSchema:
         """Return the ledger as another host sees it."""
         return make_store(self.address, self.tenant, host="two")
 

@@ -16,7 +16,7 @@ from pipeline.messages.catalogue import render
 from pipeline.web.access import PageUser, Role
 from pipeline.web.users import PasswordChecker, UserFile
 from pipeline.web.view import PAGES
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 
 pytestmark = pytest.mark.browser
 
@@ -349,7 +349,7 @@ def test_the_warning_of_a_ledger_that_is_behind_goes_with_the_next_part_of_a_pag
     older = ledger.read_bytes()
     hospital.doctors(2)
     hospital.go("run")
-    hold = make_store(Config.load(hospital.folder / "config.yaml", environment={})).hold
+    hold = make_location(Config.load(hospital.folder / "config.yaml", environment={})).hold
     with PageThread(hospital.folder / "config.yaml") as page:
         tab = shown(page)
         with hold.acquire(run="r-of-the-night", now=0.0):

@@ -10,7 +10,7 @@ from wire_support import fault
 
 from pipeline.config.settings import Config
 from pipeline.ledger.lock import RunLock
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 
 
 def read_digest(text):
@@ -255,7 +255,7 @@ def test_every_page_says_so_as_long_as_the_ledger_is_behind_its_journals(hospita
     inside = page.enter(Accept_Language="en", Accept="text/html")
     home = inside.get("/").text
     assert BEHIND not in home
-    with make_store(config).hold.acquire(run="r-of-the-night", now=0.0):
+    with make_location(config).hold.acquire(run="r-of-the-night", now=0.0):
         ledger.unlink()
         if loss == "put back":
             ledger.write_bytes(older)

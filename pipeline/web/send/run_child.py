@@ -32,7 +32,7 @@ from pipeline.support.own_program import (
     start_own_program,
 )
 from pipeline.web.site import Site
-from pipeline.workflow.hosts_factory import make_store
+from pipeline.workflow.hosts_factory import make_location
 from pipeline.workflow.recorded_runs import RUN_FOLDER
 
 FOLDER = "page-runs"
@@ -208,7 +208,7 @@ class RunChild:
     def _read(self) -> RunView:
         holder = None
         with suppress(EsignImportError):  # home shows a ledger that cannot be read
-            holder = make_store(self._site.config).hold.get_holder()
+            holder = make_location(self._site.config).hold.get_holder()
         views = [
             view for name in self._list_starts()[:STARTS_READ] if (view := self._read_start(name, holder))
         ]
