@@ -242,11 +242,9 @@ def _name_windows_user() -> str:
 def _list_secrets(configs: Sequence[Config]) -> list[Path]:
     """Return the secret files that are there, for `LoadCredential`: a unit with one that is missing does not start.
 
-    None where hospitals have different ones: what systemd loads would count for all of them.
+    None where hospitals have different ones: what systemd loads would count for all of them. It ignores a path with `..`.
     """
-    folders = {
-        config.secrets_dir and config.resolve_path(config.secrets_dir).absolute() for config in configs
-    }
+    folders = {config.secrets_dir and config.resolve_path(config.secrets_dir).resolve() for config in configs}
     folder = folders.pop()
     if folders or folder is None:
         return []

@@ -210,13 +210,11 @@ def test_the_program_that_is_scheduled_is_this_one(folder, capsys):
 
 
 def make_hospitals(folder):
-    """Make the folder of one hospital that of two; its keys are those that they have in common."""
-    (folder / "config.yaml").rename(folder / "common.yaml")
-    secrets = folder / "secrets"
-    for name, own in (
-        ("east", f"secrets_dir: {json.dumps(str(secrets))}\n"),
-        ("西院", "secrets_dir: other\n"),
-    ):
+    """Make the folder of one hospital that of three; its keys are those that they have in common."""
+    common = (folder / "config.yaml").read_text("utf-8").replace("secrets_dir: ", "secrets_dir: ../")
+    (folder / "common.yaml").write_text(common, "utf-8")
+    (folder / "config.yaml").unlink()
+    for name, own in (("east", ""), ("north", ""), ("西院", "secrets_dir: other\n")):
         (folder / name).mkdir()
         (folder / name / "config.yaml").write_text(f"api: {{organization_open_id: {name}}}\n{own}", "utf-8")
 
@@ -226,6 +224,7 @@ def make_hospitals(folder):
     [
         (("--profile", "east"), "esign-import-east", "--profile east"),
         (("--all",), "esign-import", "--all"),
+        (("--profile", "east", "--profile", "north"), "esign-import", "--profile east --profile north"),
         (("--profile", "西院", "--name", "west"), "esign-import-west", "--profile 西院"),
     ],
 )
@@ -236,6 +235,7 @@ def test_a_schedule_is_for_the_chosen_hospitals(folder, capsys, chosen, unit, wo
     assert f"units/{unit}.service\n" in text
     assert re.search(rf'^ExecStart=.*" {words} --lang zh run$', text, re.MULTILINE)
     assert ("LoadCredential=" in text) == ("east" in chosen), "the west has other secrets, or none"
+    assert "/../" not in text, "systemd ignores such a path"
     assert call(folder, "print", "cron", *chosen) == 0
     quoted = shlex.join(words.split())
     assert f" {quoted} --lang zh --quiet run # {unit}: " in capsys.readouterr().out
