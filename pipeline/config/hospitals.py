@@ -40,10 +40,13 @@ def require_no_common_file(file: Path) -> None:
 def list_hospitals(path: Path) -> dict[str, Path]:
     """Return the files of the hospitals that a path names, by the names of their folders.
 
-    The path is that of one hospital's file, of its folder, or of a folder of such folders.
+    The path is that of one hospital's file, of its folder, or of a folder of such folders. Raises UsageError for a folder that
+    is both: its hospitals would silently be left out.
     """
     file = get_config_file(path)
     if not path.is_dir() or os.path.lexists(file):
+        if file.name == CONFIG and os.path.lexists(file.with_name(COMMON)):
+            raise UsageError("hospitals.is_both", folder=file.parent)
         return {get_folder(file).name: file}
     folders = sorted(folder for folder in path.iterdir() if _holds_config(folder))
     return {folder.name: folder / CONFIG for folder in folders}

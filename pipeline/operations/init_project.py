@@ -15,7 +15,7 @@ from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from pipeline.config.config_text import render_config
-from pipeline.config.hospitals import CONFIG, get_common_file
+from pipeline.config.hospitals import COMMON, CONFIG, get_common_file
 from pipeline.config.sections import PLACEHOLDER
 from pipeline.config.settings import Config
 from pipeline.config.yaml_loader import read_document
@@ -71,11 +71,12 @@ def list_missing_ids(product: Product, *given: Mapping[str, Any]) -> Sequence[st
 
 
 def require_new_project(folder: Path) -> None:
-    """Raise UsageError where a folder holds a configuration already, or is a file."""
+    """Raise UsageError where a folder holds a configuration already, holds those of several hospitals, or is a file."""
     if folder.exists() and not folder.is_dir():
         raise UsageError("init.is_a_file", path=folder)
-    if (folder / CONFIG).exists():
-        raise UsageError("init.exists", path=folder / CONFIG, then=("doctor", "--offline"))
+    for name in (CONFIG, COMMON):
+        if (folder / name).exists():
+            raise UsageError("init.exists", path=folder / name, then=("doctor", "--offline"))
 
 
 def create_project(folder: Path, settings: ProjectSettings) -> Path:
@@ -83,11 +84,12 @@ def create_project(folder: Path, settings: ProjectSettings) -> Path:
 
     config.yaml is written last: a project that was cut short can be begun again.
     """
-    for name in ("inbox", "seals", "secrets"):
+    for name in ("inbox", "seals"):
         make_folder(folder / name)
-    (folder / "secrets").chmod(0o700)
-    for name, value in zip(SECRETS, settings.secrets, strict=True):
-        _write_new(folder / "secrets" / name, value)
+    if "secrets_dir" not in settings.common:
+        make_folder(folder / "secrets").chmod(0o700)
+        for name, value in zip(SECRETS, settings.secrets, strict=True):
+            _write_new(folder / "secrets" / name, value)
     _write_new(folder / ".gitignore", "".join(f"{name}\n" for name in _IGNORED))
     template = folder / render("init.template", settings.language)
     if not template.exists():

@@ -81,6 +81,11 @@ def test_each_folder_with_a_config_is_a_hospital(tmp_path):
     assert [*list_hospitals(tmp_path)] == ["a.b", "west", "东院"]
     west = tmp_path / "west"
     assert list_hospitals(west) == list_hospitals(west / "config.yaml") == {"west": west / "config.yaml"}
+    (tmp_path / "config.yaml").touch()
+    for both in (tmp_path, tmp_path / "config.yaml"):
+        with pytest.raises(UsageError, match="holds both"):
+            list_hospitals(both)
+    (tmp_path / "config.yaml").unlink()
     if os.geteuid() != 0:
         west.chmod(0)
         assert "west" in list_hospitals(tmp_path), "one that may not be read is reported, not left out"

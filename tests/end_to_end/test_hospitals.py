@@ -358,6 +358,8 @@ def test_init_leaves_out_what_the_hospitals_have_in_common(group_with, capsys):
     stderr_text = capsys.readouterr().err
     assert "Fill in new/config.yaml: api.operator_open_id\n" in stderr_text
     assert "new/../secrets/tencent__secret_id" in stderr_text
+    assert not (group.folder / "new" / "secrets").exists()
+    assert group.go("init", ".", "--yes") == 2, "the folder of several hospitals is none itself"
     config = pipeline.Config.load(group.folder / "new", environment={})
     assert (config.api.app_id, config.is_ledger_on_server) == (SANDBOX.app_id, True)
     assert (config.limits.requests_per_second, config.notify.name) == (1000, "new")
