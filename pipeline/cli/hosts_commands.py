@@ -18,7 +18,7 @@ from pipeline.cli.context import Session
 from pipeline.cli.help import CommandGroup
 from pipeline.clock import shown, stamp
 from pipeline.config.hospitals import CONFIG, get_folder
-from pipeline.errors import EsignImportError, UsageError
+from pipeline.errors import DiskTrouble, EsignImportError, UsageError
 from pipeline.version import PROGRAM
 
 if TYPE_CHECKING:
@@ -67,19 +67,24 @@ def worker(session: Session) -> int:
     log = WorkerLog(session)
     files = session.list_hospitals()
     known = _read_hospitals(session, files, address)
+    tenants = _name_tenants(session)
 
     def list_hospitals_again() -> Sequence[Hospital]:
-        """Read the configuration again; while it has faults, the hospitals stay those of before."""
-        nonlocal known
+        """Read the configuration again; while it has faults or its share is away, the hospitals stay those of before."""
+        nonlocal known, tenants
         session.configs.clear()
         try:
             known = _read_hospitals(session, session.list_hospitals(), address)
+            tenants = _name_tenants(session)
         except UsageError as error:
             log.report_error(error)
+        except OSError as error:
+            log.report_error(DiskTrouble.of(error))
         return known
 
     def make_metrics(overview: Overview, last_ends: list[LastEnd], own: Mapping[str, float]) -> bytes:
-        return render_worker_metrics(overview, last_ends, _name_tenants(session), own)
+        """Return the metrics without a look at the configuration: its share may hang."""
+        return render_worker_metrics(overview, last_ends, tenants, own)
 
     _warn_of_unshared_results(session, files, log)
     send_alarm = _make_alarm(session, config, log) if read_alarm_channels(config, os.environ) else None

@@ -214,7 +214,9 @@ def test_a_run_is_cancelled_and_its_hospital_paused_and_resumed(group_with, caps
     assert all(quota["slots"] > 0 for quota in shown["quotas"])
     health = json.loads(read_page(port, "/health"))
     assert health.items() >= {"status": "ok", "running": 1, "version": __version__}.items()
+    (group.folder / "east" / "config.yaml").rename(group.folder / "away.yaml")  # as when the share is away
     metrics = read_page(port, "/metrics")
+    (group.folder / "away.yaml").rename(group.folder / "east" / "config.yaml")
     for line in (
         "esign_import_worker_runs 1.0",
         "esign_import_worker_slots 2.0",
