@@ -74,9 +74,10 @@ def require_new_project(folder: Path) -> None:
     """Raise UsageError where a folder holds a configuration already, holds those of several hospitals, or is a file."""
     if folder.exists() and not folder.is_dir():
         raise UsageError("init.is_a_file", path=folder)
-    for name in (CONFIG, COMMON):
-        if (folder / name).exists():
-            raise UsageError("init.exists", path=folder / name, then=("doctor", "--offline"))
+    if (folder / CONFIG).exists():
+        raise UsageError("init.exists", path=folder / CONFIG, then=("doctor", "--offline"))
+    if (folder / COMMON).exists():
+        raise UsageError("init.exists", path=folder / COMMON)
 
 
 def create_project(folder: Path, settings: ProjectSettings) -> Path:
