@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pipeline.domain.masking import compile_masked_name
-from pipeline.domain.results_format import WORKBOOK, shorten_digest
+from pipeline.domain.results_format import shorten_digest
 from pipeline.domain.roster import ROSTER_SUFFIXES, FileReport, Problem, Row, SheetReport, UnassignedImage
 from pipeline.errors import FileRefused, reason_of, require_lasting
 from pipeline.intake.layout.column_titles import ColumnAliases, explain_missing_header
@@ -30,8 +30,8 @@ from pipeline.intake.readers.model import (
     Line,
     ReadBudget,
     ReadOptions,
-    is_filled,
     make_damage_refusal,
+    make_results_refusal,
     make_size_refusal,
 )
 from pipeline.intake.readers.xlsx import workbook
@@ -160,8 +160,6 @@ def read_roster(
         digest = hashlib.sha256(data).hexdigest()
         book = open_book(data, path, vocabulary, options)
         del data
-        if book.is_results:
-            raise _make_results_refusal()
         tables.extend(_read_tables(book, path, vocabulary, options))
         _require_whole(tables, vocabulary)
         tables = skip_example_sheets(tables)
@@ -232,11 +230,7 @@ def require_roster_format(path: Path) -> None:
     if data.startswith((*ZIP, OLE_MAGIC)):  # of any other file the beginning shows what it is
         data = _read_bytes(path)
     if detect_kind(data) == "xlsx" and workbook.is_results_package(Package(data)):
-        raise _make_results_refusal()
-
-
-def _make_results_refusal() -> FileRefused:
-    return FileRefused("FILE_FORMAT", {"found": WORKBOOK, "results": WORKBOOK})
+        raise make_results_refusal()
 
 
 def _read_bytes(path: Path, first: int = MAX_BYTES) -> bytes:
@@ -301,10 +295,8 @@ def _read_tables(book: Book, path: Path, vocabulary: ColumnAliases, options: Rea
 
 
 def _count_lines(lines: Iterator[Line], budget: ReadBudget) -> Iterator[Line]:
-    """Count the lines of a file that are not empty, independent of the number that its reader stated."""
     for line in lines:
-        if any(map(is_filled, line.cells.values())):
-            budget.count_rows(1)
+        budget.count_line(line)
         record_progress()
         yield line
 

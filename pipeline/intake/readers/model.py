@@ -15,7 +15,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
-from pipeline.domain.results_format import NO_ORIGINALS, Originals
+from pipeline.domain.results_format import NO_ORIGINALS, WORKBOOK, Originals
 from pipeline.domain.roster import MAX_DOCTORS, CellKind, EmbeddedImage, UnassignedImage, format_number
 from pipeline.errors import FileRefused
 from pipeline.intake.images.image_files import ImageStore
@@ -23,7 +23,6 @@ from pipeline.messages.catalogue import make_message
 
 HEADER = 1  # line above them
 MAX_CELLS = 3_500_000  # filled ones: 200,000 rows of 17 columns; each costs 180 bytes until the file is read
-MAX_TAGS = 50_000_000  # of its sheets: so many cells are 21 million at most, empty ones come on top
 MAX_TEXT = 32_767  # characters of a cell, as in Excel
 MAX_COLUMN, MAX_ROW = 16_384, 1_048_576  # of a sheet, as in Excel and LibreOffice
 MAX_MERGES = 500_000  # of a sheet
@@ -159,10 +158,9 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """One roster file as a reader gives it; ``is_results``: it is a results workbook of ours."""
+    """One roster file as a reader gives it."""
 
     sheets: Iterator[Sheet] = field(repr=False)
-    is_results: bool = False
     notes: tuple[str, ...] = ()  # for files.jsonl: what is not read from this format
     unassigned: tuple[UnassignedImage, ...] = ()  # pictures of its sheets that cannot be used
     originals: Originals = NO_ORIGINALS  # of a marked copy
@@ -220,32 +218,23 @@ def is_filled(cell: RawCell | None) -> bool:
 
 
 class ReadBudget:
-    """Counts up to the limits of one file; beyond them it raises FILE_TOO_LARGE."""
+    """Counts the lines of one file up to its limits; beyond them it raises FILE_TOO_LARGE."""
 
     def __init__(self, max_rows: int) -> None:
         self._max_rows = max_rows
-        self._rows = self._cells = self._tags = 0
+        self._rows = self._cells = 0
 
-    def count_rows(self, number: int) -> None:
-        """Count rows that hold something."""
-        self._rows += number
+    def count_line(self, line: Line) -> None:
+        """Count a line, as a row if it holds something, and its filled cells."""
+        self._rows += any(map(is_filled, line.cells.values()))
+        self._cells += len(line.cells)
         if self._rows > self._max_rows:
             raise make_count_refusal("rows", self._max_rows)
-
-    def count_cells(self, number: int) -> None:
-        """Count filled cells."""
-        self._cells += number
         if self._cells > MAX_CELLS:
             raise make_count_refusal("cells", MAX_CELLS)
 
-    def count_tags(self, number: int) -> None:
-        """Count tags of XML, the only measure of cells that are empty: each costs time."""
-        self._tags += number
-        if self._tags > MAX_TAGS:
-            raise make_count_refusal("tags", MAX_TAGS)
 
-
-def make_count_refusal(unit: Literal["rows", "cells", "tags"], limit: int) -> FileRefused:
+def make_count_refusal(unit: Literal["rows", "cells"], limit: int) -> FileRefused:
     """Return why a file that holds too many of something is refused."""
     detail = {
         "found": make_message(f"file.too_many_{unit}", limit=limit),
@@ -263,6 +252,11 @@ def make_size_refusal(size: int, limit: int) -> FileRefused:
 def make_text_refusal(column: int, row: int, length: int) -> FileRefused:
     """Return why a cell of so many characters refuses its file; the column from 0, the row as Excel counts."""
     return make_danger_refusal("file.cell_too_long", cell=f"{format_column(column)}{row}", length=length)
+
+
+def make_results_refusal() -> FileRefused:
+    """Return why a results workbook of ours is refused."""
+    return FileRefused("FILE_FORMAT", {"found": WORKBOOK, "results": WORKBOOK})
 
 
 def make_damage_refusal(key: str, **arguments: object) -> FileRefused:

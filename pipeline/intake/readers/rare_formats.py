@@ -43,6 +43,7 @@ from pipeline.intake.readers.model import (
     date_cell,
     make_damage_refusal,
     make_danger_refusal,
+    make_results_refusal,
     make_size_refusal,
     make_text_refusal,
     text_cell,
@@ -109,13 +110,15 @@ def read(kind: Kind, data: bytes, options: ReadOptions) -> Book:
     elif data.startswith(OLE_MAGIC):
         data = Compound(data).read_workbook()
     book = read_in_child(kind, data, max_rows=options.max_rows)
+    if _holds_results(book):
+        raise make_results_refusal()
     notes = [make_message(key) for key in book.facts.get("notes", ()) if is_known(key)]
     tables = sum(bool(sheet.rows) for sheet in book.sheets)
     if kind == "html" and tables > 1:
         notes.append(make_message("note.tables", n=tables))
     if book.facts.get("pictures"):
         notes.append(make_message("note.pictures_not_read", format=_NAMES[kind]))
-    return Book(make_sheets(book), _holds_results(book), tuple(notes))
+    return Book(make_sheets(book), tuple(notes))
 
 
 def _holds_results(book: ChildBook) -> bool:

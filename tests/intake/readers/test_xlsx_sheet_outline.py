@@ -16,11 +16,9 @@ from xlsx_support import MAIN, TITLES, inline, raw, relations
 from pipeline.errors import FileRefused
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters
-from pipeline.intake.readers.model import MAX_CELLS, MAX_TAGS, Merge, ReadBudget, ReadOptions, format_column
+from pipeline.intake.readers.model import Merge, ReadOptions, format_column
 from pipeline.intake.readers.xlsx import package as guards
 from pipeline.intake.readers.xlsx import workbook as xlsx
-from pipeline.intake.readers.xlsx.sheet_cells import SheetReader
-from pipeline.intake.readers.xlsx.styles import EPOCH_1900
 
 
 def first(path: Path, **options):
@@ -103,24 +101,15 @@ def test_a_file_with_too_many_rows_is_refused_over_all_its_sheets(path):
     assert report.problems[0].detail == {"found": "> 99 rows", "limit": "99 rows"}
 
 
-def test_a_results_workbook_is_not_counted_before_its_sheet_is_reached(path):
-    """It holds all rows of a run; its reader counts the lines."""
+def test_a_results_workbook_is_refused_unread(path):
+    """It holds all rows of a run."""
     book = openpyxl.Workbook()
-    for name in ("全部结果", "待改"):
-        sheet = book.create_sheet(name)
-        for number in range(50):
-            sheet.append([number])
-        sheet.merge_cells("A60:B60")
-    book.remove(book["Sheet"])
+    book.active.append([1])
     for name, value in (("esign-import", "results"), ("esign-import-run", "r1")):
         book.custom_doc_props.append(StringProperty(name=name, value=value))
     book.save(path)
-    read = xlsx.read(path.read_bytes(), options=ReadOptions(max_rows=60))
-    assert read.is_results
-    assert [(sheet.name, len(sheet.merges), len(list(sheet.lines))) for sheet in read.sheets] == [
-        ("全部结果", 1, 50),
-        ("待改", 1, 50),
-    ]
+    refused = refusal(path)
+    assert (refused.code, refused.detail["found"]) == ("FILE_FORMAT", "results.xlsx")
 
 
 def measure_reading(path: Path, max_rows: int) -> tuple[str, int]:
@@ -180,40 +169,23 @@ def test_a_row_of_every_column_is_read(path):
     assert len(list(read.lines)[1].cells) == 16_384
 
 
-def test_the_limits_of_cells_and_tags_stop_a_file():
-    for count, limit in (("cells", MAX_CELLS), ("tags", MAX_TAGS)):
-        budget = ReadBudget(10)
-        getattr(budget, f"count_{count}")(limit)
-        with pytest.raises(FileRefused) as refused:
-            getattr(budget, f"count_{count}")(1)
-        assert refused.value.code == "FILE_TOO_LARGE"
-        assert refused.value.detail == {"found": f"> {limit} {count}", "limit": f"{limit} {count}"}
+def test_too_many_cells_refuse_the_file(path, monkeypatch):
+    raw(path, f'<sheetData>{TITLES}<row r="2">{inline("A2", "张三")}<c r="B2"/></row></sheetData>')
+    for limit, codes in ((4, ()), (3, ("FILE_TOO_LARGE",))):
+        monkeypatch.setattr("pipeline.intake.readers.model.MAX_CELLS", limit)
+        _, (report,) = read_rosters([path])
+        assert report.codes == codes
+    assert report.problems[0].detail == {"found": "> 3 cells", "limit": "3 cells"}
 
 
-def test_the_limits_hold_for_the_outline_and_the_cells(path, monkeypatch):
-    raw(path, f'<sheetData>{TITLES}<row r="2"><c r="A2"/></row></sheetData>')
-    for cells, tags in ((3, 27), (2, 27), (3, 26)):
-        monkeypatch.setattr("pipeline.intake.readers.model.MAX_CELLS", cells)
-        monkeypatch.setattr("pipeline.intake.readers.model.MAX_TAGS", tags)
-        if tags == 26:
-            with pytest.raises(FileRefused, match="FILE_TOO_LARGE"):
-                xlsx.read(path.read_bytes())
-        elif cells == 2:
-            assert refusal(path).code == "FILE_TOO_LARGE"
-        else:
-            assert len(list(first(path).lines)) == 1
-
-
-def test_tags_are_counted_again_where_the_outline_counted_none(path, monkeypatch):
-    """As in a workbook that calls itself our results."""
-    raw(path, f"<sheetData>{TITLES}</sheetData>")
-    part = "xl/worksheets/sheet1.xml"
-    reader = SheetReader(part, strings=[], formats=[], epoch=EPOCH_1900, pictures=None)
-    read = reader.read_lines(guards.Package(path.read_bytes()), ReadBudget(1))
-    monkeypatch.setattr("pipeline.intake.readers.model.MAX_TAGS", 5)
-    with pytest.raises(FileRefused) as refused:
-        list(read)
-    assert refused.value.code == "FILE_TOO_LARGE"
+@pytest.mark.parametrize("inside", ['<c r="A2" s="1"/>', "<!-- 注 -->", "<c><![CDATA[<<<]]></c>"])
+def test_a_row_without_end_is_not_held(path, monkeypatch, inside):
+    monkeypatch.setattr("pipeline.intake.readers.xml_elements._MAX_HELD", 100_000)
+    refused = refusal(raw(path, f'<sheetData>{TITLES}<row r="2">{inside * 10_000}</row></sheetData>'))
+    assert (refused.code, refused.detail["found"].partition(":")[0]) == (
+        "FILE_SUSPICIOUS",
+        "xl/worksheets/sheet1.xml",
+    )
 
 
 @pytest.mark.parametrize("text", ["字" * 32_767, "_x000D_" * 32_767, "x" * 32_767])

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from xml.etree.ElementTree import Element
 
 from pipeline.domain.results_format import ExactSheet, NoteShape
 from pipeline.errors import FormatsLost, NotCopied
-from pipeline.intake.readers.model import MAX_ROW, format_column, parse_column
-from pipeline.intake.readers.xlsx.package import MEGABYTE, Package, make_parser, parse_whole
+from pipeline.intake.readers.model import MAX_ROW, format_column, make_damage_refusal, parse_column
+from pipeline.intake.readers.xlsx.package import MEGABYTE, Package, parse_whole
 from pipeline.intake.readers.xlsx.pictures import get_relation
-from pipeline.intake.readers.xlsx.sheet_cells import get_prefix
 from pipeline.messages.catalogue import make_message
 
 MAX_SHEETS = (
@@ -51,6 +51,7 @@ _SIDE = re.compile(r"[\"';\s](width|height)\s*:\s*([0-9]{1,4}(?:\.[0-9]+)?)(pt|p
 _NOTE_DATA = re.compile(r"<(?:\w+:)?(Row|Column|Anchor|Visible)\b[^<>]*>([^<]*)")
 _PIXELS = {"px": 1, "pt": 96 / 72, "in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4, "pc": 16}
 _DIGITS = "0123456789"
+_XML = "{http://www.w3.org/XML/1998/namespace}"
 _TEXTS = ("s", "inlineStr")  # cells that openpyxl writes as they are
 
 
@@ -82,16 +83,12 @@ def collect_exact_sheets(package: Package) -> list[ExactSheet]:
         for entry in package.read_tree(part).iterfind("{*}sheets/{*}sheet")
     ]
     _require_no_hints(package, package.get_related_part(part, "sharedStrings"))
-    budget = MAX_SHEETS
-    exact_sheets: list[ExactSheet] = []
-    for sheet in sheets:
-        reader = _SheetReader(sheet)
-        for chunk in package.parse_part(sheet, reader.parse):
-            budget -= len(chunk)
-            if budget < 0:
-                raise FormatsLost
-        exact_sheets.append(ExactSheet(reader.cells, dict(_list_notes(package, sheet))))
-    return exact_sheets
+    if sum(map(package.get_size, sheets)) > MAX_SHEETS:
+        raise FormatsLost
+    return [
+        ExactSheet(dict(_list_exact_cells(package, sheet)), dict(_list_notes(package, sheet)))
+        for sheet in sheets
+    ]
 
 
 def _list_notes(package: Package, sheet: str) -> Iterator[tuple[str, NoteShape]]:
@@ -139,79 +136,53 @@ def _require_no_hints(package: Package, strings: str | None) -> None:
             before = chunk[-2:]
 
 
-class _SheetReader:
-    """Handlers for one worksheet."""
+def _list_exact_cells(package: Package, sheet: str) -> Iterator[tuple[str, str]]:
+    """Yield address and XML of each cell that openpyxl would write otherwise; FormatsLost for elements it does not know."""
+    row = 0
+    for parent, elements in package.take_elements(sheet, depth=2):
+        namespace, brace, above = parent.tag.rpartition("}")
+        namespace += brace
+        for element in elements:
+            _require_known_names(element, namespace, is_child=above == "worksheet")
+            if element.tag != f"{namespace}row":
+                continue
+            try:
+                row = int(element.get("r", row + 1))
+                yield from _list_cells_of_row(element, row, namespace)
+            except ValueError as error:
+                raise make_damage_refusal("file.row", row=row) from error
 
-    def __init__(self, part: str) -> None:
-        self.cells: dict[str, str] = {}
-        self._depth = 0
-        self._prefix = ""
-        self._is_data = False
-        self._row, self._column = 0, -1
-        self._kind = self._address = ""
-        self._formula: str | None = None
-        self._value: str | None = None
-        self._formula_tag = ""
-        self._text: list[str] = []
-        self._parser = make_parser(part)
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text.append
 
-    def parse(self, chunk: bytes) -> None:
-        """Parse the next bytes of the part; none end it."""
-        self._parser.Parse(chunk, not chunk)
-
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
-        if self._depth == 1:
-            self._prefix = get_prefix(tag)
-        local = tag.removeprefix(self._prefix)
-        if self._is_data:
-            self._start_in_data(local, attributes)
-        elif ":" in local or local == "ext" or (self._depth == 2 and local not in _KEPT_ELEMENTS):
+def _require_known_names(element: Element, namespace: str, *, is_child: bool) -> None:
+    if is_child and element.tag.removeprefix(namespace) not in _KEPT_ELEMENTS:
+        raise FormatsLost
+    for inner in element.iter():
+        if not inner.tag.startswith(namespace) or inner.tag == f"{namespace}ext":
             raise FormatsLost
-        elif local == "sheetData":
-            self._is_data = True
 
-    def _start_in_data(self, local: str, attributes: dict[str, str]) -> None:
-        if local == "c":
-            reference = attributes.get("r", "")
-            self._column = parse_column(reference.rstrip(_DIGITS)) if reference else self._column + 1
-            self._address = f"{format_column(self._column)}{self._row}"
-            self._kind = attributes.get("t", "n")
-            self._formula = self._value = None
-        elif local == "row":
-            self._row = int(attributes.get("r", self._row + 1))
-            self._column = -1
-        elif local == "v":
-            self._text.clear()
-        elif local == "f":
-            self._text.clear()
-            written = "".join(
-                f' {name}="{value.translate(_IN_ATTRIBUTES)}"' for name, value in attributes.items()
+
+def _list_cells_of_row(row: Element, number: int, namespace: str) -> Iterator[tuple[str, str]]:
+    column = -1
+    for cell in row.iterfind(f"{namespace}c"):
+        reference = cell.get("r", "")
+        column = parse_column(reference.rstrip(_DIGITS)) if reference else column + 1
+        formula, value = cell.find(f"{namespace}f"), cell.find(f"{namespace}v")
+        kind = cell.get("t", "n")
+        if kind not in _TEXTS and (formula is not None or value is not None):
+            yield (
+                f"{format_column(column)}{number}",
+                f' t="{kind}">{_write("f", formula)}{_write("v", value)}</c>',
             )
-            self._formula_tag = f"<f{written}>"
-        elif ":" in local or local == "ext":
+
+
+def _write(name: str, element: Element | None) -> str:
+    """Return the XML of an element that holds nothing but text."""
+    if element is None:
+        return ""
+    attributes = ""
+    for name_written, value in element.items():
+        key = name_written.replace(_XML, "xml:")
+        if "{" in key:
             raise FormatsLost
-
-    def _end(self, tag: str) -> None:
-        self._depth -= 1
-        if not self._is_data:
-            return
-        local = tag.removeprefix(self._prefix)
-        if local == "v":
-            self._value = "".join(self._text)
-        elif local == "f":
-            self._formula = f"{self._formula_tag}{''.join(self._text).translate(_IN_TEXT)}</f>"
-        elif local == "c":
-            self._end_cell()
-        elif local == "sheetData":
-            self._is_data = False
-
-    def _end_cell(self) -> None:
-        self._text.clear()
-        if self._kind in _TEXTS or (self._formula is None and self._value is None):
-            return
-        value = "" if self._value is None else f"<v>{self._value.translate(_IN_TEXT)}</v>"
-        self.cells[self._address] = f' t="{self._kind}">{self._formula or ""}{value}</c>'
+        attributes += f' {key}="{value.translate(_IN_ATTRIBUTES)}"'
+    return f"<{name}{attributes}>{(element.text or '').translate(_IN_TEXT)}</{name}>"

@@ -11,19 +11,18 @@ import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 from xml.etree.ElementTree import Element, ParseError
-
-# expat itself, not a tree builder: its handlers are set by hand below and refuse every DOCTYPE
-from xml.parsers import expat
+from xml.parsers.expat import ExpatError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import make_damage_refusal, make_danger_refusal
+from pipeline.intake.readers.xml_elements import take_elements
 from pipeline.messages.catalogue import make_message
 
 EMU_POINT = 12_700
@@ -74,7 +73,6 @@ MAX_RATIO = 200  # for a member above RATIO_FROM; small parts of spaces are hone
 RATIO_FROM = 10 * 1024 * 1024
 MAX_MEMBERS = 20_000
 MAX_TREE = 32 * MEGABYTE  # of a part that is held whole; sheets and strings are streamed
-CHUNK = 1 << 18
 _PASSES = 2  # a sheet is parsed for its outline and for its cells
 _ENTRY = b"PK\x01\x02"  # begins each entry of a zip's directory (APPNOTE 4.3.12)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of ECMA-376 part 2; others unpack without a bound
@@ -100,6 +98,10 @@ class Package:
     def __contains__(self, part: str) -> bool:
         return _normalize_part(part) in self._members
 
+    def get_size(self, part: str) -> int:
+        """Return how many bytes a part unpacks to."""
+        return self._get_member(part).file_size
+
     @contextmanager
     def open(self, part: str) -> Iterator[IO[bytes]]:
         """Open a part for streaming; what is missing or broken refuses the file, also where it shows in the body."""
@@ -109,17 +111,13 @@ class Package:
         with _refuse_damage(part), self._zip.open(member) as stream:
             yield stream
 
-    def parse_part(self, part: str, parse: Callable[[bytes], object]) -> Iterator[bytes]:
-        """Parse a part in pieces; each is yielded once it is parsed, behind the last comes an empty one."""
+    def take_elements(self, part: str, depth: int) -> Iterator[tuple[Element, list[Element]]]:
+        """Yield (parent, elements) of a part down to a depth, and let go of them."""
         with self.open(part) as stream:
-            chunk = b"\0"
-            while chunk:
-                chunk = stream.read(CHUNK)
-                parse(chunk)
-                yield chunk
+            yield from take_elements(stream, part, depth)
 
     def read_tree(self, part: str) -> Element:
-        size = self._get_member(part).file_size
+        size = self.get_size(part)
         if size > MAX_TREE:
             finding, limit = f"{part}: {size / MEGABYTE:.0f} MB", f"{MAX_TREE // MEGABYTE} MB"
             raise FileRefused("FILE_TOO_LARGE", {"found": finding, "limit": limit})
@@ -188,20 +186,8 @@ def _refuse_damage(part: str) -> Iterator[None]:
     except _DAMAGE as error:
         finding = f"zip: {part}" if part else make_message("file.damaged_zip")
         raise FileRefused("FILE_CORRUPT", {"found": finding}) from error
-    except (expat.ExpatError, ParseError, ValueError, LookupError) as error:
+    except (ExpatError, ParseError, ValueError, LookupError) as error:
         raise FileRefused("FILE_CORRUPT", {"found": f"XML: {part}"}) from error
-
-
-def make_parser(part: str) -> expat.XMLParserType:
-    """Return a streaming parser that refuses a DOCTYPE, and with it every entity, at its first character."""
-
-    def refuse(*_: object) -> None:
-        raise FileRefused("FILE_SUSPICIOUS", {"found": f"DOCTYPE: {part}"})
-
-    made = expat.ParserCreate()
-    made.buffer_text = True
-    made.StartDoctypeDeclHandler = refuse
-    return made
 
 
 def _normalize_part(part: str) -> str:

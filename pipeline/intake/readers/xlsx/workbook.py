@@ -1,14 +1,13 @@
 """Workbooks of the .xlsx family (.xlsm alike): whose file it is, which sheets there are, and what each is before it is read.
 
 A sheet is parsed twice: first for its outline (what is merged, which columns are hidden, its drawing), part of which
-stands behind the rows; then for its cells. Too many tags refuse a file both times, too many rows and cells as they are read.
+stands behind the rows; then for its cells.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -24,17 +23,18 @@ from pipeline.intake.readers.model import (
     Book,
     Line,
     Merge,
-    ReadBudget,
     ReadOptions,
     Sheet,
     make_danger_refusal,
+    make_results_refusal,
     parse_column,
 )
 from pipeline.intake.readers.xlsx.drawings import Grid, parse_height, parse_width, read_floating
-from pipeline.intake.readers.xlsx.package import Package, is_true, make_parser, parse_whole
+from pipeline.intake.readers.xlsx.package import Package, is_true, parse_whole
 from pipeline.intake.readers.xlsx.pictures import CellPictures, Media, PlacedPictures, get_relation
-from pipeline.intake.readers.xlsx.sheet_cells import SheetReader, get_prefix, read_shared_strings
+from pipeline.intake.readers.xlsx.sheet_cells import SheetReader, read_shared_strings
 from pipeline.intake.readers.xlsx.styles import EPOCH_1900, EPOCH_1904, Format, read_formats
+from pipeline.intake.readers.xml_elements import get_name
 from pipeline.messages.catalogue import make_message
 
 _NOTED = 50  # pictures not used that are reported one by one
@@ -55,10 +55,10 @@ def read(data: bytes, *, path: Path = Path(), options: ReadOptions = DEFAULT_OPT
     root = package.read_tree(part)
     if root.tag.rpartition("}")[2] != "workbook":
         raise FileRefused("FILE_FORMAT", {"found": _OTHER_FILES.get(part.split("/")[0], "Office")})
+    if is_results_package(package):
+        raise make_results_refusal()
     workbook = _Workbook(package, part, root, path, options)
-    if is_results_package(package):  # it is no roster, and its thumbnails belong to no doctor
-        return Book(workbook.list_sheets(None), is_results=True)
-    sheets = list(workbook.list_sheets(ReadBudget(options.max_rows)))
+    sheets = list(workbook.list_sheets())
     unassigned = workbook.unassigned
     notes = [_make_note(image) for image in unassigned[:_NOTED]]
     if len(unassigned) > _NOTED:
@@ -76,12 +76,11 @@ class _Workbook:
         self.unassigned: list[UnassignedImage] = []  # of the sheets whose outline was read
         self._package, self._part, self._root = package, part, root
         self._epoch = EPOCH_1904 if since_1904 else EPOCH_1900
-        self._budget = ReadBudget(options.max_rows)
         self._media = Media(package, options.store, path) if options.store else None
         self._placed = PlacedPictures(package, part)
 
-    def list_sheets(self, budget: ReadBudget | None) -> Iterator[Sheet]:
-        """Yield the sheets in their order; without a budget, in a workbook of ours, as they are reached."""
+    def list_sheets(self) -> Iterator[Sheet]:
+        """Yield the sheets in their order."""
         relations = self._package.read_relations(self._part)
         seen = set()
         for entry in self._root.iterfind("{*}sheets/{*}sheet"):
@@ -95,9 +94,10 @@ class _Workbook:
             if target in seen:
                 raise make_danger_refusal("file.two_sheets", part=target)
             seen.add(target)
-            media = self._media if budget is not None else None
+            media = self._media
             has_drawing = media is not None and self._package.get_related_part(target, "drawing") is not None
-            outline = _read_outline(self._package, target, budget, is_measured=has_drawing)
+            outline = _SheetOutline(is_measured=has_drawing)
+            outline.read(self._package, target)
             cell_pictures = CellPictures(self._placed, media, name) if media else None
             yield Sheet(
                 name,
@@ -122,7 +122,7 @@ class _Workbook:
         reader = SheetReader(
             part, formats=self._formats, strings=self._strings, epoch=self._epoch, pictures=pictures
         )
-        yield from reader.read_lines(self._package, self._budget)
+        yield from reader.read_lines(self._package)
 
     @cached_property
     def _strings(self) -> list[str]:
@@ -145,83 +145,43 @@ def _make_note(image: UnassignedImage) -> str:
 # --- a sheet before it is read
 
 
-@dataclass(slots=True)
 class _SheetOutline:
-    """What is known of a sheet before its first line is walked."""
-
-    merges: list[Merge] = field(default_factory=list)
-    hidden_columns: set[int] = field(default_factory=set)
-    drawing: str = ""  # the identifier of the relationship
-    grid: Grid = field(default_factory=Grid)  # its rows are those of a sheet that was measured
-
-
-def _read_outline(
-    package: Package, part: str, budget: ReadBudget | None, *, is_measured: bool
-) -> _SheetOutline:
-    """Return the outline of a sheet; its tags go into the budget, if there is one, and refuse the file if they are too many.
-
-    The rows of one that ``is_measured`` are looked at for their heights.
-    """
-    reader = _OutlineReader(part, is_measured=is_measured)
-    for chunk in package.parse_part(part, reader.parse):
-        if budget is not None:
-            budget.count_tags(chunk.count(b"<"))
-    return reader.outline
-
-
-class _OutlineReader:
-    """Handlers for what stands around ``sheetData``, and for the rows of a sheet that is measured.
+    """What is known of a sheet before its first line is walked; only rows that are measured are looked at.
 
     Rows and columns are described in their order (ECMA-376 part 1 §18.3.1.13, §18.3.1.73); what is not is passed over.
     """
 
-    def __init__(self, part: str, *, is_measured: bool) -> None:
-        self.outline = _SheetOutline()
+    def __init__(self, *, is_measured: bool) -> None:
+        self.merges: list[Merge] = []
+        self.hidden_columns: set[int] = set()
+        self.drawing = ""  # the identifier of the relationship
+        self.grid = Grid()
         self._is_measured = is_measured
         self._row = -1  # the last ones described
         self._column = 0
-        self._parser = make_parser(part)
-        self._parser.StartElementHandler = self._start_root
 
-    def parse(self, chunk: bytes) -> None:
-        """Parse the next bytes of the part; none end it."""
-        self._parser.Parse(chunk, not chunk)
+    def read(self, package: Package, part: str) -> None:
+        """Take what stands around the rows of a sheet."""
+        for parent, elements in package.take_elements(part, depth=2):
+            if parent.tag.endswith("sheetData") and not self._is_measured:
+                continue
+            for element in elements:
+                match get_name(parent, element):
+                    case "row":
+                        self._measure_row(element)
+                    case "col":
+                        self._take_columns(element)
+                    case "sheetFormatPr":
+                        self._take_defaults(element)
+                    case "mergeCell":
+                        self._add_merge(element)
+                    case "drawing":
+                        self.drawing = self.drawing or get_relation(element, "id") or ""
+                    case _:
+                        pass
 
-    def _start_root(self, tag: str, _attributes: object) -> None:
-        prefix = get_prefix(tag)
-        handlers: dict[str, Callable[[dict[str, str]], None]] = {
-            "row": self._measure_row,
-            "col": self._take_columns,
-            "sheetFormatPr": self._take_defaults,
-            "mergeCell": self._add_merge,
-            "drawing": self._take_drawing,
-        }
-        if not self._is_measured:
-            handlers["sheetData"] = self._skip_rows
-        self._data = f"{prefix}sheetData"
-        self._handlers = {prefix + name: handler for name, handler in handlers.items()}
-        self._parser.StartElementHandler = self._start_element
-
-    def _skip_rows(self, _attributes: dict[str, str]) -> None:
-        self._parser.StartElementHandler = None  # each call of it costs a table of attributes
-        self._parser.EndElementHandler = self._end_row_element
-
-    def _end_row_element(self, tag: str) -> None:
-        if tag == self._data:
-            self._parser.StartElementHandler = self._start_element
-            self._parser.EndElementHandler = None
-
-    def _start_element(self, tag: str, attributes: dict[str, str]) -> None:
-        handler = self._handlers.get(tag)
-        if handler is not None:
-            handler(attributes)
-
-    def _take_drawing(self, attributes: dict[str, str]) -> None:
-        identifiers = (value for key, value in attributes.items() if key.rpartition(":")[2] == "id")
-        self.outline.drawing = self.outline.drawing or next(identifiers, "")
-
-    def _add_merge(self, attributes: dict[str, str]) -> None:
-        corners = _CORNERS.fullmatch(attributes.get("ref", "").replace("$", ""))
+    def _add_merge(self, element: Element) -> None:
+        corners = _CORNERS.fullmatch(element.get("ref", "").replace("$", ""))
         if corners is None:
             return
         try:
@@ -230,40 +190,40 @@ class _OutlineReader:
             return
         top, bottom = sorted((int(corners[2]), int(corners[4])))
         if (top, first) != (bottom, last):
-            self.outline.merges.append(Merge(top, bottom, first, last))
-        if len(self.outline.merges) > MAX_MERGES:
+            self.merges.append(Merge(top, bottom, first, last))
+        if len(self.merges) > MAX_MERGES:
             raise make_danger_refusal("file.too_many_merged", limit=MAX_MERGES)
 
-    def _take_defaults(self, attributes: dict[str, str]) -> None:
-        grid = self.outline.grid
-        grid.unhidden.size = parse_height(attributes.get("defaultRowHeight"), grid.unhidden.size)
-        grid.rows.size = 0 if is_true(attributes.get("zeroHeight")) else grid.unhidden.size
-        grid.columns.size = parse_width(attributes.get("defaultColWidth"), attributes.get("baseColWidth"))
+    def _take_defaults(self, element: Element) -> None:
+        grid = self.grid
+        grid.unhidden.size = parse_height(element.get("defaultRowHeight"), grid.unhidden.size)
+        grid.rows.size = 0 if is_true(element.get("zeroHeight")) else grid.unhidden.size
+        grid.columns.size = parse_width(element.get("defaultColWidth"), element.get("baseColWidth"))
 
-    def _take_columns(self, attributes: dict[str, str]) -> None:
-        first, last = (parse_whole(attributes.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
+    def _take_columns(self, element: Element) -> None:
+        first, last = (parse_whole(element.get(name, ""), MAX_COLUMN) for name in ("min", "max"))
         if not first or not last or not self._column < first <= last:
             return
         self._column = last
-        axis = self.outline.grid.columns
-        width = attributes.get("width")
+        axis = self.grid.columns
+        width = element.get("width")
         size = axis.size if width is None else parse_width(width)
-        is_hidden = is_true(attributes.get("hidden"))
+        is_hidden = is_true(element.get("hidden"))
         for column in range(first - 1, last):
             axis.add_size(column, 0 if is_hidden else size)
         if is_hidden:
-            self.outline.hidden_columns.update(range(first - 1, last))
+            self.hidden_columns.update(range(first - 1, last))
 
-    def _measure_row(self, attributes: dict[str, str]) -> None:
-        number = parse_whole(attributes.get("r", ""), MAX_ROW)
+    def _measure_row(self, element: Element) -> None:
+        number = parse_whole(element.get("r", ""), MAX_ROW)
         row = number - 1 if number else self._row + 1
         if not self._row < row < MAX_ROW:
             return
         self._row = row
-        grid = self.outline.grid
-        height = parse_height(attributes.get("ht"), grid.unhidden.size)
+        grid = self.grid
+        height = parse_height(element.get("ht"), grid.unhidden.size)
         grid.unhidden.add_size(row, height or grid.unhidden.size)
-        grid.rows.add_size(row, 0 if is_true(attributes.get("hidden")) else height)
+        grid.rows.add_size(row, 0 if is_true(element.get("hidden")) else height)
 
 
 # -- the custom document properties that this program writes (ECMA-376 part 1 §22.3)
