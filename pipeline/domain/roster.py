@@ -129,10 +129,7 @@ def fold_staff_no(staff_no: str) -> str:
 
 
 class Cell(NamedTuple):
-    """One cell as its file holds it; ``header`` is the heading as written.
-
-    It is a tuple because a run makes millions of them (`pipeline.intake.layout.row_builder`).
-    """
+    """One cell as its file holds it; ``header`` is the heading as written. A run makes millions of them."""
 
     column: str  # letter: A, B, …, AA
     header: str
