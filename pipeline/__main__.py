@@ -30,7 +30,7 @@ def main() -> None:
         let_interrupts_through()
         from pipeline.intake.readers.child.program import main as read_roster_file  # noqa: PLC0415
 
-        read_roster_file(sys.argv[2])
+        read_roster_file()
         return
     path = get_named_configuration(sys.argv[1:])
     chosen = choose_message_language(sys.argv[1:], os.environ, path)

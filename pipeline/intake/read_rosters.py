@@ -282,7 +282,7 @@ def _read_book(data: bytes, path: Path, vocabulary: ColumnAliases, options: Read
         return workbook.read(data, path=path, options=options)
     if kind == "text":
         return delimited_text.read(data, vocabulary, options)
-    return rare_formats.read(kind, data, options)
+    return rare_formats.read(kind, data)
 
 
 def _read_tables(book: Book, path: Path, vocabulary: ColumnAliases, options: ReadOptions) -> Iterator[Table]:

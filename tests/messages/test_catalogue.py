@@ -50,7 +50,7 @@ READ = (  # what rosters, file names and pictures are written in
     "intake/pairing/file_names.py",
     "intake/readers/detect.py",
     "intake/readers/delimited_text.py",
-    "intake/readers/child/html_tables.py",
+    "intake/readers/child/html.py",
 )
 IMITATED = "auto_sign gateway checks actions"  # the stand-in answers as the service does
 VOCABULARIES = {

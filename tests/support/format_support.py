@@ -11,13 +11,12 @@ from html import escape
 import openpyxl
 import xlwt
 
+from pipeline.errors import FileRefused
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import rare_formats
-from pipeline.intake.readers.child import html_tables, xls, xml2003
-from pipeline.intake.readers.child.program import Output
-from pipeline.intake.readers.child.program import read_file as read_in_reader
+from pipeline.intake.readers.child import html, xls, xml2003
+from pipeline.intake.readers.child.program import Reading, Task, do_task
 from pipeline.intake.readers.compound_files import OLE_MAGIC, Compound
-from pipeline.intake.readers.model import MAX_CELLS
 
 
 @dataclass(frozen=True)
@@ -210,32 +209,23 @@ def _saved(book) -> bytes:
     return file.getvalue()
 
 
-READERS = {"xls": xls, "html": html_tables, "xml2003": xml2003}
+READERS = {"xls": xls, "html": html, "xml2003": xml2003}
 
 
 def read_here(kind: str, data: bytes):
-    """Return what the reader of the child process makes of a file, without the process: facts, and sheets with lines."""
-    stream = io.BytesIO()
+    """Return what the reader of the child process makes of a file, without the process: notes, and sheets with lines."""
     if data.startswith(OLE_MAGIC):
         data = Compound(data).read_workbook()
-    READERS[kind].read(data, Output(stream, max_rows=10_000, max_cells=100_000))
-    stream.seek(0)
-    book = rare_formats.collect_output(stream, max_lines=20_000)
-    return book.facts, [(sheet, list(sheet.lines)) for sheet in rare_formats.make_sheets(book)]
+    book = READERS[kind].read(data)
+    return book.notes, [(sheet, list(sheet.lines)) for sheet in book.sheets]
 
 
-def read_in_this_process(kind: str, data: bytes, *, max_rows: int) -> rare_formats.ChildBook:
+def read_in_this_process(kind: str, data: bytes) -> Reading:
     """Read a file as the child process does, in place of `rare_formats.read_in_child`."""
-    stream = io.BytesIO()
-    output = Output(stream, max_rows=max_rows, max_cells=MAX_CELLS)
-    output.write_facts(ready=True)
-    read_in_reader(READERS[kind], data, output, max_memory=rare_formats.MAX_MEMORY)
-    stream.seek(0)
-    book = rare_formats.collect_output(stream, max_lines=max_rows + 10_000)
-    if book.facts.get("refused"):
-        raise rare_formats.make_refusal(book.facts)
-    assert book.facts["complete"]
-    return book
+    reading = do_task(Task(kind, data, rare_formats.MAX_MEMORY, rare_formats.MAX_SECONDS))
+    if isinstance(reading, FileRefused):
+        raise reading
+    return reading
 
 
 def list_cells(kind: str, data: bytes) -> dict[tuple[int, int], tuple[str, object, str]]:

@@ -200,6 +200,11 @@ def number_cell(value: float) -> RawCell:
     return RawCell(CellKind.NUMBER, value, format_number(value))
 
 
+def truth_cell(value: bool) -> RawCell:
+    """Return a truth value as Excel shows it."""
+    return RawCell(CellKind.BOOL, value, "TRUE" if value else "FALSE")
+
+
 def date_cell(value: date | time) -> RawCell:
     """Return a date, a moment or a time of day, shown in ISO 8601; midnight is left out of a moment."""
     if isinstance(value, datetime) and value.time() == time():

@@ -6,7 +6,7 @@ import pytest
 from format_support import XML2003_HEAD, list_cells, pack_xml2003, read_file, read_here, shown
 
 from pipeline.domain.roster import Field
-from pipeline.intake.readers.child.program import Refused
+from pipeline.errors import FileRefused
 from pipeline.intake.readers.model import Merge
 
 pytestmark = pytest.mark.usefixtures("no_child_process")
@@ -68,7 +68,7 @@ def test_a_workbook_in_xml_is_read_in_its_encoding_and_after_white_space(tmp_pat
     ],
 )
 def test_cells_of_excel_2003_that_make_no_sense_refuse_the_file(row):
-    with pytest.raises((Refused, ValueError)):
+    with pytest.raises((FileRefused, ValueError)):
         read_here("xml2003", pack_xml2003(f'<Worksheet ss:Name="a"><Table>{row}</Table></Worksheet>'))
 
 
@@ -206,7 +206,7 @@ def test_a_page_cut_off_inside_a_table_is_refused_and_one_cut_off_behind_it_is_n
     if code is None:
         assert shown("html", data) == ["a"]
         return
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(FileRefused) as caught:
         read_here("html", data)
     assert caught.value.code == code
 
@@ -234,10 +234,9 @@ def test_a_page_that_declares_what_is_not_read_is_refused(tmp_path):
 
 
 def test_pictures_of_a_page_are_noticed_and_not_fetched():
-    assert read_here("html", b'<table><tr><td>a<td><img src="http://127.0.0.1:9/a.png"></table>')[0][
-        "pictures"
-    ]
-    assert not read_here("html", b'<img src="logo.png"><table><tr><td>a</table>')[0]["pictures"]
+    picture = b'<table><tr><td>a<td><img src="http://127.0.0.1:9/a.png"></table>'
+    assert read_here("html", picture)[0] == ("pictures within HTML cannot be read: save it as .xlsx",)
+    assert read_here("html", b'<img src="logo.png"><table><tr><td>a</table>')[0] == ()
 
 
 def test_a_text_longer_than_a_cell_refuses_the_file(tmp_path):

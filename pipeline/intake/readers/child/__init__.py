@@ -1,3 +1,3 @@
-"""The disposable child process: it imports the standard library and one library a format, nothing else."""
+"""The disposable child process that reads files of rare formats."""
 
 CHILD_ARGUMENT = "--read-roster-file"  # makes the executable of a frozen program the child

@@ -1,133 +1,102 @@
 """The program of the child process that reads one roster file of a rare format.
 
-It gets the file on standard input and writes one JSON value a line on standard output. A list is a row of cells, an
-object is anything else. Nothing that it reads can reach the parent but through these lines.
+It gets the kind of the file, its limits and its bytes on standard input, and writes a `Reading` or a FileRefused on
+standard output; both are pickled. It writes `READY` first.
 """
 
 from __future__ import annotations
 
-import json
+import pickle
 import signal
 import sys
-from collections.abc import Iterable, Sequence
-from enum import StrEnum
+from dataclasses import replace
 from importlib import import_module
-from math import isfinite
-from typing import Any, BinaryIO
+from typing import NamedTuple
+
+from pipeline.errors import FileRefused
+from pipeline.intake.readers.model import (
+    MAX_COLUMN,
+    MAX_MERGES,
+    MAX_TEXT,
+    Line,
+    Sheet,
+    make_danger_refusal,
+    make_text_refusal,
+)
+
+READY = b"\n"
 
 
-class ValueKind(StrEnum):
-    """The kind of a cell on standard output.
+class Task(NamedTuple):
+    """What a child process has to do."""
 
-    A cell is a list: its column from 0, its kind, its value, and for a number its cell style (an integer) or the text
-    that a person sees.
-    """
-
-    TEXT = "t"
-    NUMBER = "n"
-    DATE = "d"
-    TRUTH = "b"
-    ERROR = "e"
-    NO_VALUE = "v"
-    PICTURE = "p"
+    kind: str
+    data: bytes
+    max_memory: int  # bytes
+    max_seconds: float  # of processor time
 
 
-NO_NUMBER = "#NUM!"  # what Excel shows for NaN and infinity
-MAX_COLUMN, MAX_ROW = 16_384, 1_048_576  # of a sheet, as in Excel
-_MODULES = {"html": "html_tables"}  # that read a kind, where they are not called like it
+class Reading(NamedTuple):
+    """What a file holds: each sheet without its lines, and its lines, each pickled by itself."""
+
+    sheets: list[tuple[Sheet, list[bytes]]]
+    notes: tuple[str, ...]
 
 
-class Refused(Exception):
-    """The file is refused: a file code of the catalogue, and what was found.
-
-    ``finding`` is a key of the catalogue for these arguments, or plain words.
-    """
-
-    def __init__(self, code: str, finding: str = "", **arguments: object) -> None:
-        super().__init__(code)
-        self.code, self.finding, self.arguments = code, finding, arguments
-
-
-class Output:
-    """Writes what a reader finds, and counts rows and cells up to the limits of one file."""
-
-    def __init__(self, stream: BinaryIO, *, max_rows: int, max_cells: int) -> None:
-        self._stream = stream
-        self._max_rows, self._max_cells = max_rows, max_cells
-        self._rows = self._cells = 0
-
-    def write_row(self, number: int, cells: Sequence[Sequence[object]], *, hidden: bool = False) -> None:
-        """Write a row that holds something: its number as Excel shows it, and its cells by column.
-
-        Raises Refused FILE_TOO_LARGE above the limits.
-        """
-        self._rows += 1
-        self._cells += len(cells)
-        if self._rows > self._max_rows:
-            raise Refused("FILE_TOO_LARGE", "file.too_many_rows", limit=self._max_rows)
-        if self._cells > self._max_cells:
-            raise Refused("FILE_TOO_LARGE", "file.too_many_cells", limit=self._max_cells)
-        self._write_line([number, int(hidden), cells])
-
-    def end_sheet(
-        self,
-        name: str | None,
-        *,
-        hidden: bool = False,
-        merges: Iterable[Sequence[int]] = (),
-        hidden_columns: Iterable[int] = (),
-    ) -> None:
-        """End the sheet of the rows written since the last one; a merge is top, bottom, left, right like a Merge."""
-        columns = sorted(hidden_columns)
-        self._write_line({"sheet": name, "hidden": hidden, "merges": list(merges), "hidden_columns": columns})
-
-    def write_facts(self, **facts: object) -> None:
-        """Write what concerns the whole file."""
-        self._write_line(facts)
-
-    def _write_line(self, value: object) -> None:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        self._stream.write(text.encode() + b"\n")
-
-
-def main(description: str) -> None:
-    """Read the file on standard input; the JSON object names the kind of file, and the limits."""
-    task = json.loads(description)
+def main() -> None:
+    """Do the task on standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to answer
-    kind = task["kind"]
-    reader = import_module(f"{__package__}.{_MODULES.get(kind, kind)}")  # only its library is loaded
-    _limit_resources(task["max_memory"], task["max_seconds"])
-    stream = sys.stdout.buffer
-    output = Output(stream, max_rows=task["max_rows"], max_cells=task["max_cells"])
-    output.write_facts(ready=True)
-    stream.flush()
-    read_file(reader, sys.stdin.buffer.read(), output, max_memory=task["max_memory"])
-    stream.flush()
+    sys.stdout.buffer.write(READY)
+    sys.stdout.buffer.flush()
+    task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301  the parent is this program
+    _limit_resources(task.max_memory, task.max_seconds)
+    pickle.dump(do_task(task), sys.stdout.buffer)
+    sys.stdout.buffer.flush()
 
 
-def read_file(reader: Any, data: bytes, output: Output, *, max_memory: int) -> None:
-    """Write what the module of a kind finds in a file, or why the file is refused."""
+def do_task(task: Task) -> Reading | FileRefused:
+    """Return what the file holds, or why it is refused."""
+    reader = import_module(f"{__package__}.{task.kind}")  # only its library is loaded
     try:
-        reader.read(data, output)
-        output.write_facts(complete=True)
-    except Refused as refusal:
-        output.write_facts(refused=refusal.code, finding=refusal.finding, arguments=refusal.arguments)
+        book = reader.read(task.data)
+        return Reading([_pack_sheet(sheet) for sheet in book.sheets], book.notes)
+    except FileRefused as refusal:
+        return refusal
     except MemoryError:
-        limit = max_memory // 1_000_000
-        output.write_facts(
-            refused="FILE_SUSPICIOUS", finding="file.reader_memory", arguments={"limit": limit}
-        )
+        return make_danger_refusal("file.reader_memory", limit=task.max_memory // 1_000_000)
     except Exception:  # noqa: BLE001  whatever a damaged file leads to
-        output.write_facts(refused="FILE_CORRUPT", finding=reader.DAMAGED, arguments={})
+        return FileRefused("FILE_CORRUPT", {"found": reader.DAMAGED})
 
 
-def _limit_resources(max_memory: int, max_seconds: int) -> None:
+def _pack_sheet(sheet: Sheet) -> tuple[Sheet, list[bytes]]:
+    lines = [_pack_line(line) for line in sheet.lines]
+    if len(sheet.merges) > MAX_MERGES:
+        raise make_danger_refusal("file.too_many_merged", limit=MAX_MERGES)
+    return replace(sheet, lines=iter(())), lines
+
+
+def _pack_line(line: Line) -> bytes:
+    for column, cell in line.cells.items():
+        if column >= MAX_COLUMN:
+            raise make_danger_refusal("file.row_too_wide", row=line.number, limit=MAX_COLUMN)
+        if len(cell.display_text) > MAX_TEXT:
+            raise make_text_refusal(column, line.number, len(cell.display_text))
+    return pickle.dumps(line)
+
+
+def _limit_resources(max_memory: int, max_seconds: float) -> None:
     """Bound memory, processor time and files on POSIX; elsewhere the parent's watcher is the bound."""
     try:
         import resource  # noqa: PLC0415  absent on Windows
     except ImportError:
         return
-    limits = {"RLIMIT_AS": max_memory, "RLIMIT_CPU": max_seconds, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0}
+    # the watcher is first, and knows why
+    limits = {
+        "RLIMIT_AS": max_memory,
+        "RLIMIT_CPU": int(max_seconds) + 1,
+        "RLIMIT_FSIZE": 0,
+        "RLIMIT_CORE": 0,
+    }
     for name, limit in limits.items():
         try:
             kind = getattr(resource, name)
@@ -136,8 +105,3 @@ def _limit_resources(max_memory: int, max_seconds: int) -> None:
             resource.setrlimit(kind, (value, value))
         except (AttributeError, OSError, ValueError):  # macOS has no bound on memory
             continue
-
-
-def make_number(value: float, *shown: int | str) -> list[object]:
-    """Return kind and value of a number, and its cell style or shown text; NaN and infinity are an error, as in Excel."""
-    return [ValueKind.NUMBER, value, *shown] if isfinite(value) else [ValueKind.ERROR, NO_NUMBER]

@@ -11,14 +11,26 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from struct import pack, pack_into, unpack_from
 from typing import Any
 
 import xlrd
 
-from pipeline.intake.readers.child.program import Output, Refused, ValueKind, make_number
+from pipeline.domain.roster import CellKind
+from pipeline.errors import FileRefused
+from pipeline.intake.readers.model import Book, Line, Merge, RawCell, Sheet, text_cell, truth_cell
+from pipeline.intake.readers.xlsx.styles import (
+    EPOCH_1900,
+    EPOCH_1904,
+    GENERAL,
+    Format,
+    make_formats,
+    styled_number,
+)
+from pipeline.messages.catalogue import make_message
 
-DAMAGED = "file.records"
+DAMAGED = make_message("file.records")
 
 _CHINESE = "gb18030"  # it covers all code pages of China, and is taken where a program left the code page out
 xlrd.book.encoding_from_codepage.update(dict.fromkeys((936, 10008, 54936), _CHINESE))
@@ -74,27 +86,39 @@ class _Records:
         return _RECALC_ID in self.kinds or self.has_results
 
 
-def read(data: bytes, output: Output) -> None:
-    """Write the visible sheets of a workbook, and the names of the others."""
+def read(data: bytes) -> Book:
+    """Return the sheets of a workbook; of the hidden ones the names."""
     records = _scan_records(_add_globals(data))
     book = _open_workbook(bytes(records.data))
     records.data.clear()  # as large as the file
     book._sharedstrings = records.texts  # noqa: SLF001  no list: xlrd would take the last text for the place -1
-    explicit = {str(number_format.format_key): number_format.format_str for number_format in book.format_list}
-    output.write_facts(
-        formats=[str(style.format_key) for style in book.xf_list],
-        codes=explicit,
-        since_1904=book.datemode == 1,
-        pictures=_holds_pictures(records.kinds.get(_DRAWINGS, b"")),
-        notes=["note.text_count"] if records.has_wrong_count else [],
-    )
+    notes = [make_message("note.text_count")] if records.has_wrong_count else []
+    if _holds_pictures(records.kinds.get(_DRAWINGS, b"")):
+        notes.append(make_message("note.pictures_not_read", format=".xls"))
+    return Book(_list_sheets(book, records), tuple(notes))
+
+
+def _list_sheets(book: xlrd.book.Book, records: _Records) -> Iterator[Sheet]:
+    codes = {str(number_format.format_key): number_format.format_str for number_format in book.format_list}
+    formats = make_formats((str(style.format_key) for style in book.xf_list), codes)
+    epoch = EPOCH_1904 if book.datemode == 1 else EPOCH_1900
     for index, name in enumerate(book.sheet_names()):
         if book._sheet_visibility[index] & 3:  # noqa: SLF001  a hidden sheet is not even parsed
-            output.end_sheet(name, hidden=True)
+            yield Sheet(name, iter(()), hidden=True)
             continue
         start = book._sh_abs_posn[index]  # noqa: SLF001
         uncomputed = set() if records.is_computed() else records.empty_formulas.get(start, set())
-        _write_sheet(book.sheet_by_index(index), uncomputed, output)
+        sheet = book.sheet_by_index(index)
+        yield Sheet(
+            name,
+            _list_lines(sheet, uncomputed, formats, epoch),
+            merges=[
+                Merge(top + 1, bottom, first, right - 1)
+                for top, bottom, first, right in sheet.merged_cells
+                if (bottom - top, right - first) != (1, 1)
+            ],
+            hidden_columns=frozenset(column for column, info in sheet.colinfo_map.items() if info.hidden),
+        )
         book.unload_sheet(index)
 
 
@@ -120,7 +144,7 @@ def _add_globals(data: bytes) -> bytes:
 
 
 def _scan_records(data: bytes) -> _Records:
-    """Return the records of a workbook with those replaced that xlrd shall not read; Refused for one with an opening password."""
+    """Return the records of a workbook with those replaced that xlrd shall not read; FileRefused for one with an opening password."""
     records = _Records(bytearray(data))
     starts = []  # of the visible sheets with cells
     parts: list[bytes] = []  # of the table of texts
@@ -136,7 +160,7 @@ def _scan_records(data: bytes) -> _Records:
         if kind in _REPLACED:
             pack_into("<H", records.data, offset, _REPLACED[kind])
     if _FILEPASS in records.kinds:
-        raise Refused("FILE_ENCRYPTED")
+        raise FileRefused("FILE_ENCRYPTED")
     if parts:
         records.texts = dict(enumerate(_list_texts(parts)))
         (count,) = unpack_from("<I", parts[0], 4)
@@ -219,41 +243,41 @@ def _holds_pictures(drawings: bytes) -> bool:
     return drawings[18 + length : 20 + length] == _PICTURES
 
 
-def _write_sheet(sheet: xlrd.sheet.Sheet, uncomputed: set[tuple[int, int]], output: Output) -> None:
+def _list_lines(
+    sheet: xlrd.sheet.Sheet, uncomputed: set[tuple[int, int]], formats: Sequence[Format], epoch: datetime
+) -> Iterator[Line]:
     for row in range(sheet.nrows):
-        cells = []
+        cells = {}
         values = sheet.row_values(row)
         for column, kind in enumerate(sheet.row_types(row)):
-            cell = _read_cell(
-                sheet, row, column, kind, values[column], is_computed=(row, column) not in uncomputed
-            )
+            cell: RawCell | None
+            if kind in (xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE):
+                cell = _read_number(values[column], sheet.cell_xf_index(row, column), formats, epoch)
+            else:
+                cell = _read_cell(kind, values[column], is_computed=(row, column) not in uncomputed)
             if cell:
-                cells.append([column, *cell])
+                cells[column] = cell
         if cells:
             info = sheet.rowinfo_map.get(row)
-            output.write_row(row + 1, cells, hidden=bool(info and info.hidden))
-    merges = [
-        (top + 1, bottom, first, right - 1)
-        for top, bottom, first, right in sheet.merged_cells
-        if (bottom - top, right - first) != (1, 1)
-    ]
-    hidden = [column for column, info in sheet.colinfo_map.items() if info.hidden]
-    output.end_sheet(sheet.name, merges=merges, hidden_columns=hidden)
+            yield Line(row + 1, cells, bool(info and info.hidden))
 
 
-def _read_cell(
-    sheet: xlrd.sheet.Sheet, row: int, column: int, kind: int, value: Any, *, is_computed: bool
-) -> list[object]:
-    """Return kind and value of a cell; nothing for an empty one."""
+def _read_number(value: float, style: int, formats: Sequence[Format], epoch: datetime) -> RawCell:
+    number = int(value) if value.is_integer() and abs(value) < 1e15 else value
+    is_there = style < len(formats)  # a style that is not there changes nothing
+    return styled_number(number, formats[style] if is_there else GENERAL, epoch)
+
+
+def _read_cell(kind: int, value: Any, *, is_computed: bool) -> RawCell | None:
+    """Return a cell that holds no number; None for an empty one."""
+    if kind == xlrd.XL_CELL_TEXT and value:
+        is_picture = _WPS_PICTURE.match(str(value))
+        return RawCell(CellKind.PICTURE, None, "") if is_picture else text_cell(value)
     if kind == xlrd.XL_CELL_TEXT:
-        if value:
-            return [ValueKind.PICTURE, None] if _WPS_PICTURE.match(str(value)) else [ValueKind.TEXT, value]
-        return [] if is_computed else [ValueKind.NO_VALUE, None]
-    if kind in (xlrd.XL_CELL_NUMBER, xlrd.XL_CELL_DATE):
-        number = int(value) if value.is_integer() and abs(value) < 1e15 else value
-        return make_number(number, sheet.cell_xf_index(row, column))
+        return None if is_computed else RawCell(CellKind.NO_VALUE, None, "")
     if kind == xlrd.XL_CELL_BOOLEAN:
-        return [ValueKind.TRUTH, bool(value)]
+        return truth_cell(bool(value))
     if kind == xlrd.XL_CELL_ERROR:
-        return [ValueKind.ERROR, xlrd.error_text_from_code[value]]
-    return []
+        error = xlrd.error_text_from_code[value]
+        return RawCell(CellKind.ERROR, error, error)
+    return None

@@ -15,7 +15,6 @@ from xml.etree.ElementTree import Element
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.child.program import NO_NUMBER
 from pipeline.intake.readers.model import (
     MAX_ROW,
     MAX_TEXT,
@@ -28,6 +27,7 @@ from pipeline.intake.readers.model import (
     make_text_refusal,
     parse_column,
     text_cell,
+    truth_cell,
 )
 from pipeline.intake.readers.xlsx.package import Package
 from pipeline.intake.readers.xlsx.pictures import CellPictures
@@ -191,8 +191,7 @@ class SheetReader:
                     raise make_text_refusal(self._column, self._row, len(text))
                 return text_cell(text)
             case "b":
-                true = text.strip() in ("1", "true")
-                return RawCell(CellKind.BOOL, true, "TRUE" if true else "FALSE")
+                return truth_cell(text.strip() in ("1", "true"))
             case "e":
                 return RawCell(CellKind.ERROR, text, text)
             case "d":
@@ -206,9 +205,7 @@ class SheetReader:
             value: float = int(text)
         else:
             value = float(text)  # ValueError for words, but for those of NaN and infinity
-            if not isfinite(value):
-                return RawCell(CellKind.ERROR, NO_NUMBER, NO_NUMBER)
-            if not _DECIMAL.fullmatch(text):
+            if isfinite(value) and not _DECIMAL.fullmatch(text):
                 raise ValueError
         if style < 0:
             raise IndexError

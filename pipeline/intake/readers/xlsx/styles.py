@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import chain
+from math import isfinite
 from operator import eq, ge, gt, le, lt, ne
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
@@ -49,6 +50,7 @@ class Format(NamedTuple):
 
 
 GENERAL = Format()
+NO_NUMBER = "#NUM!"  # what Excel shows for NaN and infinity
 
 
 def read_formats(styles: Element) -> list[Format]:
@@ -61,11 +63,12 @@ def read_formats(styles: Element) -> list[Format]:
 
 def make_formats(numbers: Iterable[str], codes: Mapping[str, str]) -> list[Format]:
     """Return the format behind each number; those that ``codes`` does not hold are built in."""
-    return [_parse_format(codes[key]) if key in codes else Format(key in _DATES) for key in numbers]
+    return [parse_format(codes[key]) if key in codes else Format(key in _DATES) for key in numbers]
 
 
 @lru_cache(maxsize=10_000)
-def _parse_format(code: str) -> Format:
+def parse_format(code: str) -> Format:
+    """Return what a format code does."""
     sections: list[list[str]] = [[]]
     for part in _PART.findall(code) if len(code) <= _LONGEST else ():
         if part == ";":
@@ -107,7 +110,9 @@ def _parse_literal(part: str) -> str | None:
 
 
 def styled_number(value: float, style: Format, epoch: datetime) -> RawCell:
-    """Return a number under its format: a date, a padded number, or the plain number."""
+    """Return a number under its format: a date, a padded number, or the plain number; NaN and infinity are an error."""
+    if not isfinite(value):
+        return RawCell(CellKind.ERROR, NO_NUMBER, NO_NUMBER)
     if style.is_date:
         moment = _convert_serial(value, epoch)
         return number_cell(value) if moment is None else date_cell(moment)

@@ -11,9 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
-from pipeline.intake.readers.child.program import MAX_COLUMN, Output, Refused, ValueKind
+from pipeline.domain.roster import CellKind
+from pipeline.errors import FileRefused
+from pipeline.intake.readers.model import (
+    MAX_COLUMN,
+    Book,
+    Line,
+    Merge,
+    RawCell,
+    Sheet,
+    make_damage_refusal,
+    make_danger_refusal,
+    text_cell,
+)
+from pipeline.messages.catalogue import make_message
 
-DAMAGED = "file.unended_tag"
+DAMAGED = make_message("file.unended_tag")
 
 _WIDEST, _HIGHEST = 1000, 65_534  # §4.9.11: what colspan and rowspan are cut to
 _MAX_SPANS = 256  # cells merged down that a row may lie under
@@ -38,28 +51,31 @@ _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?0{
 Attributes = Mapping[str, str]
 
 
-def read(data: bytes, output: Output) -> None:
-    """Write the tables of a page that hold something, each as a sheet without a name."""
+def read(data: bytes) -> Book:
+    """Return the tables of a page that hold something, each as a sheet without a name."""
     text = data.decode()
     if text.rfind("<!--") > text.rfind("-->"):
-        raise Refused("FILE_CORRUPT", "file.unended_tag")
+        raise make_damage_refusal("file.unended_tag")
     page = _Page()
     page.feed(text)
     page.end_page()
-    output.write_facts(pictures=page.has_pictures)
-    tables = [table for table in page.tables if table.rows]
+    tables = [table for table in page.tables if table.lines]
+    sheets = []
     while tables:
         parts = [tables.pop(0)]
         if tables and _is_header(parts[0], tables[0]):
             parts.append(tables.pop(0))
-        for table in parts:
-            for number, cells, is_hidden in table.rows:
-                output.write_row(number, cells, hidden=is_hidden)
-        output.end_sheet(
+        sheet = Sheet(
             None,
+            iter([line for table in parts for line in table.lines]),
             merges=[merge for table in parts for merge in table.merges],
-            hidden_columns={column for table in parts for column in table.hidden_columns},
+            hidden_columns=frozenset(column for table in parts for column in table.hidden_columns),
         )
+        sheets.append(sheet)
+    notes = [make_message("note.tables", n=len(sheets))] if len(sheets) > 1 else []
+    if page.has_pictures:
+        notes.append(make_message("note.pictures_not_read", format="HTML"))
+    return Book(iter(sheets), tuple(notes))
 
 
 def _is_header(table: _Table, below: _Table) -> bool:
@@ -67,8 +83,10 @@ def _is_header(table: _Table, below: _Table) -> bool:
 
     Pages draw a header that does not scroll as a table of its own.
     """
-    fits = len(table.rows) == 1 and table.width == below.width > 1
-    return (table.is_heading or fits) and not below.is_heading and table.rows[-1][0] < below.rows[0][0]
+    fits = len(table.lines) == 1 and table.width == below.width > 1
+    return (
+        (table.is_heading or fits) and not below.is_heading and table.lines[-1].number < below.lines[0].number
+    )
 
 
 @dataclass(slots=True)
@@ -86,8 +104,8 @@ class _Table:
     """A table; a row may be open in it, and a cell in that."""
 
     def __init__(self, *, is_hidden: bool, has_tag: bool) -> None:
-        self.rows: list[tuple[int, list[list[object]], bool]] = []
-        self.merges: list[tuple[int, int, int, int]] = []
+        self.lines: list[Line] = []
+        self.merges: list[Merge] = []
         self.is_heading = True  # it holds nothing but titles so far: cells that are th or stand in a thead
         self.has_tag = has_tag  # a tag began it, and has to end it
         self.row: int | None = None  # the number of the open row
@@ -95,7 +113,7 @@ class _Table:
         self.text: list[str] = []  # of the open cell
         self._is_hidden, self._is_section_hidden, self._is_row_hidden = is_hidden, False, False
         self._is_head = self._is_title = False
-        self._cells: list[list[object]] = []
+        self._cells: dict[int, RawCell] = {}
         self._first = self._next = 0  # the column of the open cell, the first that the next one may take
         self._described = 0  # columns that col elements described
         self._is_group_hidden = False
@@ -112,7 +130,7 @@ class _Table:
     @property
     def width(self) -> int:
         """How many columns its rows take."""
-        return max((int(str(cells[-1][0])) + 1 for _, cells, _ in self.rows), default=0)
+        return max((max(line.cells) + 1 for line in self.lines), default=0)
 
     def start_section(self, *, is_head: bool, is_hidden: bool) -> None:
         """Begin a thead, tbody or tfoot."""
@@ -138,7 +156,7 @@ class _Table:
 
     def start_row(self, number: int, *, is_hidden: bool) -> None:
         self.row, self._is_row_hidden = number, is_hidden
-        self._cells, self._next = [], 0
+        self._cells, self._next = {}, 0
         spans = self._spans
         self._spans = []
         for span in sorted(spans, key=lambda span: span.first):
@@ -152,7 +170,7 @@ class _Table:
         """End the open row, if there is one."""
         if self.row is not None and self._cells:
             is_hidden = self._is_row_hidden or self._is_section_hidden or self._is_hidden
-            self.rows.append((self.row, self._cells, is_hidden))
+            self.lines.append(Line(self.row, self._cells, is_hidden))
         self.row = None
 
     def start_cell(self, attributes: Attributes, *, is_title: bool, is_hidden: bool) -> None:
@@ -169,7 +187,7 @@ class _Table:
         if span.rows:
             self._spans.append(span)
             if len(self._spans) > _MAX_SPANS:
-                raise Refused("FILE_SUSPICIOUS", "file.row_too_many_spans", row=self.row, limit=_MAX_SPANS)
+                raise make_danger_refusal("file.row_too_many_spans", row=self.row, limit=_MAX_SPANS)
         else:
             self._add_merge(span)
         if wide == 1:
@@ -182,12 +200,12 @@ class _Table:
         attributes, self.cell = self.cell, None
         text = _BREAK.sub("\n", re.sub(" {2,}", " ", "".join(self.text))).strip(" \n")
         if attributes is not None and text and not text.isspace():
-            self._cells.append([self._first, *_read_cell(text, attributes)])
+            self._cells[self._first] = _read_cell(text, attributes)
             self.is_heading = self.is_heading and self._is_title
 
     def _add_merge(self, span: _Span) -> None:
         if span.bottom > span.top or span.last > span.first:
-            self.merges.append((span.top, span.bottom, span.first, span.last))
+            self.merges.append(Merge(span.top, span.bottom, span.first, span.last))
 
 
 class _Page(HTMLParser):
@@ -207,11 +225,11 @@ class _Page(HTMLParser):
         """End what is open; a page that breaks off within a table is refused: its last row is half a row."""
         self.close()
         if any(table.has_tag for table in self._open) and not self._is_complete:
-            raise Refused("FILE_CORRUPT", "file.cut_off")
+            raise make_damage_refusal("file.cut_off")
         while self._open:
             self._end_table()
         if not self.tables:
-            raise Refused("FILE_FORMAT", "file.page_without_table")
+            raise FileRefused("FILE_FORMAT", {"found": make_message("file.page_without_table")})
 
     def handle_data(self, data: str) -> None:
         """Take a text between tags, or a style sheet."""
@@ -230,7 +248,7 @@ class _Page(HTMLParser):
         for name, value in attrs:
             attributes.setdefault(name, value or "")
         if tag in ("tr", "td", "th") and any(map(_SWALLOWED.search, attributes.values())):
-            raise Refused("FILE_CORRUPT", "file.quotes_in_row", row=self._rows)
+            raise make_damage_refusal("file.quotes_in_row", row=self._rows)
         if tag == "table":
             self._start_table(attributes)
         elif tag == "tr":
@@ -241,7 +259,7 @@ class _Page(HTMLParser):
             self._end_cell()
             self._open[-1].start_cell(attributes, is_title=tag == "th", is_hidden=self._is_hidden(attributes))
         elif tag == "frameset":
-            raise Refused("FILE_FORMAT", "file.page_in_parts")
+            raise FileRefused("FILE_FORMAT", {"found": make_message("file.page_in_parts")})
         elif self._open:
             self._start_other(tag, attributes)
 
@@ -269,7 +287,7 @@ class _Page(HTMLParser):
 
     def _start_table(self, attributes: Attributes, *, has_tag: bool = True) -> None:
         if len(self._open) >= _MAX_DEPTH:
-            raise Refused("FILE_SUSPICIOUS", "file.tables_too_deep", limit=_MAX_DEPTH)
+            raise make_danger_refusal("file.tables_too_deep", limit=_MAX_DEPTH)
         self._muted = ""
         table = _Table(is_hidden=self._is_hidden(attributes), has_tag=has_tag)
         self._open.append(table)
@@ -279,10 +297,10 @@ class _Page(HTMLParser):
         self._end_row()
         table = self._open.pop()
         table.end_section()
-        cells = [cell for _, cells, _ in table.rows for cell in cells]
+        cells = [cell for line in table.lines for cell in line.cells.values()]
         if self._open and len(cells) < 2:  # a frame around a text: no table of its own
-            self._add_text(" " + "".join(str(cell[-1]) for cell in cells))
-            table.rows = []
+            self._add_text(" " + "".join(cell.display_text for cell in cells))
+            table.lines = []
 
     def _start_row(self, attributes: Attributes) -> None:
         if not self._open:
@@ -328,17 +346,17 @@ class _Page(HTMLParser):
         )
 
 
-def _read_cell(text: str, attributes: Attributes) -> list[object]:
-    """Return kind and value: text as it is seen, unless Excel or LibreOffice wrote the value behind it.
+def _read_cell(text: str, attributes: Attributes) -> RawCell:
+    """Return a cell: text as it is seen, unless Excel or LibreOffice wrote the value behind it.
 
     A number that a page shows with all its digits was a double before.
     """
     number = next((attributes[name].strip() or text for name in ("x:num", "sdval") if name in attributes), "")
     if "x:err" in attributes or (number and _SHOWN_ERROR.fullmatch(text)):
-        return [ValueKind.ERROR, text]
+        return RawCell(CellKind.ERROR, text, text)
     if _NUMBER.fullmatch(number):
-        return [ValueKind.NUMBER, int(number) if number.isdecimal() else float(number), text]
-    return [ValueKind.TEXT, text]
+        return RawCell(CellKind.NUMBER, int(number) if number.isdecimal() else float(number), text)
+    return text_cell(text)
 
 
 def _read_span(attributes: Attributes, name: str, default: int = 0) -> int:
