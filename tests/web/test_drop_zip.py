@@ -75,9 +75,9 @@ def test_a_zip_as_a_whole_that_does_harm_is_refused(hospital, clerk, monkeypatch
         assert answer["outcome"] in {"refused", "unpacked"}
         assert answer.get("counts", {}) == {}
     assert clerk.drop("x.zip", encrypted(good, name))["refused"][0]["name"] == "a.png"
-    monkeypatch.setattr("pipeline.intake.pairing.zip_files.MAX_MEMBERS", 2)
+    monkeypatch.setattr("pipeline.intake.guarded_zip.MAX_MEMBERS", 2)
     many = zipped({f"{n}.png": b"x" for n in range(3)})
-    assert "3 members" in clerk.drop("x.zip", many)["text"]
+    assert "> 2 members" in clerk.drop("x.zip", many)["text"]
     assert list_names(hospital.folder / "seals") == []
 
 

@@ -6,37 +6,29 @@ flag; Info-ZIP's Unicode path; without either strict UTF-8 first, for macOS writ
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import stat
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
-from pipeline.errors import require_lasting
+from pipeline.errors import FileRefused
+from pipeline.intake import guarded_zip
 from pipeline.intake.images.image_files import open_regular_file
-from pipeline.messages.catalogue import make_message
 
-MEGABYTE = 1_000_000
-MAX_MEMBERS = 20_000
-MAX_UNPACKED = 4_000 * MEGABYTE  # of all members; only those that a row may mean are ever unpacked
-MAX_DIRECTORY = 16 * MEGABYTE  # bytes of names and offsets that zipfile would take into memory
-MAX_RATIO = 200  # for a member above RATIO_FROM; small ones cost nothing
-RATIO_FROM = 10 * MEGABYTE
-
+MAX_UNPACKED = (
+    4_000 * guarded_zip.MEGABYTE
+)  # of all members; only those that a row may mean are ever unpacked
 _UTF_8 = 0x800  # flag: the name is UTF-8
-_ENCRYPTED = 0x1
 _UNICODE_PATH = 0x7075  # Info-ZIP extra field: version, CRC of the other name, name in UTF-8
-_METHODS = frozenset({ZIP_STORED, ZIP_DEFLATED})  # zipfile bounds what comes out of these two alone
 _UNIX, _MACOS = 3, 19  # systems that keep a file's mode in the upper half of the attributes
 _CHUNK = 1 << 20
-# of zipfile; its NotImplementedError is a RuntimeError
-_FAULTS = (BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 
 class UnreadableFile(Exception):
@@ -56,36 +48,16 @@ class Member(NamedTuple):
     is_regular: bool  # no link, pipe or device
 
 
-class _BoundedFile(io.BufferedReader):
-    """A file that is never read into memory as a whole, even if its directory claims a wrong length."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read as any file does."""
-        if size is not None and size > MAX_DIRECTORY:
-            raise UnreadableFile(make_message("zip.too_many"))
-        return super().read(size)
-
-
 @contextmanager
 def open_zip(path: Path) -> Iterator[tuple[ZipFile, tuple[int, int]]]:
     """Open a zip that is harmless; its stamp is its size and mtime_ns. Raises UnreadableFile, OSError and NotReadNow."""
-    with _BoundedFile(io.FileIO(open_regular_file(path))) as file:
+    with FileIO(open_regular_file(path)) as file:
         status = os.fstat(file.fileno())
         try:
-            archive = ZipFile(file)
-        except _FAULTS as fault:
-            raise _explain_damage(fault) from None
-        _require_harmless(archive.infolist(), status.st_size)
+            archive = guarded_zip.open_zip(file, status.st_size, MAX_UNPACKED)
+        except FileRefused as refusal:
+            raise UnreadableFile(refusal.detail["found"]) from None
         yield archive, (status.st_size, status.st_mtime_ns)
-
-
-def _require_harmless(infos: Sequence[ZipInfo], length: int) -> None:
-    if len(infos) > MAX_MEMBERS:
-        raise UnreadableFile(make_message("zip.many_members", members=len(infos)))
-    if (total := sum(info.file_size for info in infos)) > MAX_UNPACKED:
-        raise UnreadableFile(make_message("zip.too_large", size=total // MEGABYTE))
-    if sum(info.compress_size for info in infos) > length:
-        raise UnreadableFile(make_message("zip.overlapping"))
 
 
 def list_members(archive: ZipFile) -> Iterator[Member]:
@@ -94,7 +66,7 @@ def list_members(archive: ZipFile) -> Iterator[Member]:
         name = _decode_name(info)
         if not name.endswith("/"):
             mode = info.external_attr >> 16 if info.create_system in (_UNIX, _MACOS) else 0
-            yield Member(info, name, _get_fault(info), stat.S_IFMT(mode) in (0, stat.S_IFREG))
+            yield Member(info, name, guarded_zip.get_fault(info), stat.S_IFMT(mode) in (0, stat.S_IFREG))
 
 
 def read_member(archive: ZipFile, info: ZipInfo) -> bytes:
@@ -106,25 +78,8 @@ def read_member(archive: ZipFile, info: ZipInfo) -> bytes:
             while piece := stream.read(_CHUNK):
                 pieces.append(piece)
             return b"".join(pieces)
-    except _FAULTS as fault:
-        raise _explain_damage(fault) from None
-
-
-def _explain_damage(fault: Exception) -> UnreadableFile:
-    """Return the error of a damaged zip; raise NotReadNow where the machine could not read it."""
-    if isinstance(fault, OSError):
-        require_lasting(fault)
-    return UnreadableFile(make_message("file.damaged_zip"))
-
-
-def _get_fault(info: ZipInfo) -> str:
-    if info.flag_bits & _ENCRYPTED:
-        return make_message("image.encrypted")
-    if info.compress_type not in _METHODS:
-        return make_message("zip.unknown_method", method=info.compress_type)
-    if info.file_size > max(RATIO_FROM, MAX_RATIO * info.compress_size):
-        return f"zip: 1:{MAX_RATIO}+"
-    return ""
+    except (*guarded_zip.DAMAGE, OSError) as error:
+        raise UnreadableFile(guarded_zip.explain_damage(error).detail["found"]) from None
 
 
 def _decode_name(info: ZipInfo) -> str:

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from pipeline.errors import FileRefused
+from pipeline.intake.guarded_zip import MEGABYTE
 from pipeline.intake.readers.compound_files import OLE_MAGIC, Compound
 from pipeline.intake.readers.model import make_damage_refusal
-from pipeline.intake.readers.xlsx.package import MEGABYTE, Package
+from pipeline.intake.readers.xlsx.package import Package
 
 Kind = Literal["xlsx", "xls", "encrypted", "html", "xml2003", "text"]
 

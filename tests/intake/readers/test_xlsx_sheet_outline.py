@@ -14,6 +14,7 @@ from openpyxl.packaging.custom import StringProperty
 from xlsx_support import MAIN, TITLES, inline, raw, relations
 
 from pipeline.errors import FileRefused
+from pipeline.intake import guarded_zip
 from pipeline.intake.images.image_files import ImageStore
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers.model import Merge, ReadOptions, format_column
@@ -241,14 +242,12 @@ def test_a_member_of_another_method_is_not_unpacked(path):
         assert refusal(path.with_name("b.xlsx")).code == "FILE_SUSPICIOUS"
 
 
-def test_many_tiny_members_are_counted_before_they_are_listed(path):
+def test_many_tiny_members_are_refused(path):
     with zipfile.ZipFile(path, "w") as archive:
-        for number in range(guards.MAX_MEMBERS + 1):
+        for number in range(guarded_zip.MAX_MEMBERS + 1):
             archive.writestr(str(number), b"")
     refused = refusal(path)
-    assert (refused.code, refused.detail["found"]) == ("FILE_SUSPICIOUS", "zip: 20001 members")
-    path.write_bytes(b"PK\3\4" + b"PK\1\2" * 20_001)
-    assert refusal(path).code == "FILE_SUSPICIOUS"
+    assert (refused.code, refused.detail["found"]) == ("FILE_SUSPICIOUS", "zip: > 20000 members")
 
 
 def test_a_bomb_among_the_pictures_is_none_that_a_sheet_can_be(path):

@@ -13,8 +13,9 @@ from xml.etree.ElementTree import Element
 
 from pipeline.domain.results_format import ExactSheet, NoteShape
 from pipeline.errors import FormatsLost, NotCopied
+from pipeline.intake.guarded_zip import MEGABYTE
 from pipeline.intake.readers.model import MAX_ROW, format_column, make_damage_refusal, parse_column
-from pipeline.intake.readers.xlsx.package import MEGABYTE, Package, parse_whole
+from pipeline.intake.readers.xlsx.package import Package, parse_whole
 from pipeline.intake.readers.xlsx.pictures import get_relation
 from pipeline.messages.catalogue import make_message
 

@@ -1,7 +1,6 @@
-"""Office Open XML packages, opened with suspicion: bounded sizes, no DOCTYPE, parts found by relationship.
+"""Office Open XML packages, opened with suspicion: no DOCTYPE, parts found by relationship.
 
-Sizes are the directory's own; ``zipfile`` never unpacks more of a member, and what is unpacked in all is counted, so
-that a part named by a thousand sheets is not read a thousand times.
+What is unpacked in all is counted, so that a part named by a thousand sheets is not read a thousand times.
 """
 
 from __future__ import annotations
@@ -9,21 +8,20 @@ from __future__ import annotations
 import io
 import posixpath
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 from xml.etree.ElementTree import Element, ParseError
 from xml.parsers.expat import ExpatError
+from zipfile import ZipInfo
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from pipeline.errors import FileRefused
+from pipeline.intake.guarded_zip import DAMAGE, MEGABYTE, get_fault, is_encrypted, open_zip
 from pipeline.intake.readers.model import make_damage_refusal, make_danger_refusal
 from pipeline.intake.readers.xml_elements import take_elements
-from pipeline.messages.catalogue import make_message
 
 EMU_POINT = 12_700
 
@@ -67,17 +65,9 @@ def is_true(text: str | None) -> bool:
     return text in ("1", "true", "on")
 
 
-MEGABYTE = 1_000_000
 MAX_UNPACKED = 600 * MEGABYTE  # a million formatted empty rows are 250 MB, a picture a row can be 400 MB
-MAX_RATIO = 200  # for a member above RATIO_FROM; small parts of spaces are honest
-RATIO_FROM = 10 * 1024 * 1024
-MAX_MEMBERS = 20_000
 MAX_TREE = 32 * MEGABYTE  # of a part that is held whole; sheets and strings are streamed
 _PASSES = 2  # a sheet is parsed for its outline and for its cells
-_ENTRY = b"PK\x01\x02"  # begins each entry of a zip's directory (APPNOTE 4.3.12)
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of ECMA-376 part 2; others unpack without a bound
-# what the zip library raises over a damaged member
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 
 Relations = Mapping[str, tuple[str, str]]
 
@@ -86,14 +76,16 @@ class Package:
     """A zip of parts that passed the guards."""
 
     def __init__(self, data: bytes) -> None:
-        if (entries := data.count(_ENTRY)) > MAX_MEMBERS:  # before the library makes an object of each
-            raise _too_many(entries)
-        with _refuse_damage(""):
-            self._zip = zipfile.ZipFile(io.BytesIO(data))
+        self._zip = open_zip(io.BytesIO(data), len(data), MAX_UNPACKED)
         members = self._zip.infolist()
-        self._bytes_left = _PASSES * _require_safe(members)
         self._members = {_normalize_part(member.filename): member for member in members}
+        self._bytes_left = _PASSES * sum(member.file_size for member in members)
         self._relations: dict[str, Relations] = {}
+        if len(self._members) < len(members):
+            raise make_danger_refusal("zip.two_of_one_name")
+        for part, member in self._members.items():
+            if "/media/" not in part:  # a picture is judged when it is used
+                _require_harmless(member)
 
     def __contains__(self, part: str) -> bool:
         return _normalize_part(part) in self._members
@@ -106,7 +98,7 @@ class Package:
     def open(self, part: str) -> Iterator[IO[bytes]]:
         """Open a part for streaming; what is missing or broken refuses the file, also where it shows in the body."""
         member = self._get_member(part)
-        _require_honest(member)
+        _require_harmless(member)
         self._count_bytes(member.file_size)
         with _refuse_damage(part), self._zip.open(member) as stream:
             yield stream
@@ -126,14 +118,14 @@ class Package:
             return root
 
     def read_payload(self, part: str, limit: int) -> bytes | None:
-        """Return the bytes of a part that is no XML; None where it is missing, damaged, a bomb or above the limit."""
+        """Return the bytes of a part that is no XML; None where it is missing, damaged, hostile or above the limit."""
         member = self._members.get(_normalize_part(part))
-        if member is None or member.file_size > limit or _is_bomb(member):
+        if member is None or member.file_size > limit or get_fault(member):
             return None
         self._count_bytes(member.file_size)
         try:
             return self._zip.read(member)
-        except (*_DAMAGE, ValueError):  # a name that is no text among them
+        except DAMAGE:
             return None
 
     def read_relations(self, part: str) -> Relations:
@@ -164,7 +156,7 @@ class Package:
                 target_part = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
                 yield identifier, (relation.get("Type", "").rsplit("/", 1)[-1], target_part)
 
-    def _get_member(self, part: str) -> zipfile.ZipInfo:
+    def _get_member(self, part: str) -> ZipInfo:
         member = self._members.get(_normalize_part(part))
         if member is None:
             raise make_damage_refusal("file.missing_part", part=part)
@@ -178,16 +170,15 @@ class Package:
 
 @contextmanager
 def _refuse_damage(part: str) -> Iterator[None]:
-    """Turn what the zip and XML libraries raise over a damaged or hostile file into its refusal; ``""`` is the zip itself."""
+    """Turn what the zip and XML libraries raise over a damaged or hostile part into its refusal."""
     try:
         yield
     except DefusedXmlException as error:
         raise FileRefused("FILE_SUSPICIOUS", {"found": f"DOCTYPE: {part}"}) from error
-    except _DAMAGE as error:
-        finding = f"zip: {part}" if part else make_message("file.damaged_zip")
-        raise FileRefused("FILE_CORRUPT", {"found": finding}) from error
     except (ExpatError, ParseError, ValueError, LookupError) as error:
         raise FileRefused("FILE_CORRUPT", {"found": f"XML: {part}"}) from error
+    except DAMAGE as error:
+        raise FileRefused("FILE_CORRUPT", {"found": f"zip: {part}"}) from error
 
 
 def _normalize_part(part: str) -> str:
@@ -195,34 +186,8 @@ def _normalize_part(part: str) -> str:
     return part.replace("\\", "/").lstrip("/").casefold()
 
 
-def _require_safe(members: list[zipfile.ZipInfo]) -> int:
-    """Return what the members unpack to in all, in bytes; FileRefused where they are not to be touched."""
-    total = sum(member.file_size for member in members)
-    if total > MAX_UNPACKED:
-        finding = f"{total / MEGABYTE:.0f} MB"
-        raise FileRefused("FILE_TOO_LARGE", {"found": finding, "limit": f"{MAX_UNPACKED // MEGABYTE} MB"})
-    if len(members) > MAX_MEMBERS:
-        raise _too_many(len(members))
-    if len({_normalize_part(member.filename) for member in members}) < len(members):
-        raise make_danger_refusal("zip.two_of_one_name")
-    for member in members:
-        if member.flag_bits & 1:
-            raise FileRefused("FILE_ENCRYPTED")
-        if member.compress_type not in _METHODS:
-            raise make_danger_refusal("zip.method", part=member.filename, method=member.compress_type)
-        if "/media/" not in _normalize_part(member.filename):  # a picture is judged when it is used
-            _require_honest(member)
-    return total
-
-
-def _too_many(members: int) -> FileRefused:
-    return make_danger_refusal("zip.many_members", members=members)
-
-
-def _is_bomb(member: zipfile.ZipInfo) -> bool:
-    return member.file_size > RATIO_FROM and member.file_size > MAX_RATIO * max(member.compress_size, 1)
-
-
-def _require_honest(member: zipfile.ZipInfo) -> None:
-    if _is_bomb(member):
-        raise make_danger_refusal("zip.ratio", part=member.filename, ratio=MAX_RATIO)
+def _require_harmless(member: ZipInfo) -> None:
+    if is_encrypted(member):
+        raise FileRefused("FILE_ENCRYPTED")
+    if fault := get_fault(member):
+        raise FileRefused("FILE_SUSPICIOUS", {"found": fault})
