@@ -45,8 +45,8 @@ def open_zip(file: io.FileIO | io.BytesIO, length: int, max_unpacked: int) -> Zi
         raise _refuse_members()
     total = sum(member.file_size for member in members)
     if total > max_unpacked:
-        found = make_message("zip.too_large", size=total // MEGABYTE)
-        raise FileRefused("FILE_TOO_LARGE", {"found": found, "limit": f"{max_unpacked // MEGABYTE} MB"})
+        finding = make_message("zip.too_large", size=total // MEGABYTE)
+        raise FileRefused("FILE_TOO_LARGE", {"found": finding, "limit": f"{max_unpacked // MEGABYTE} MB"})
     if sum(member.compress_size for member in members) > length:
         raise FileRefused("FILE_SUSPICIOUS", {"found": make_message("zip.overlapping")})
     return archive

@@ -1,4 +1,4 @@
-"""Builds the rows under one header, and tells which values merged cells give a line.
+"""Builds the rows under one header, and applies merged cells to each line.
 
 A department merged down over its doctors is each doctor's. A value that belongs to one person (name, number, mobile,
 staff number, seal name, picture) stays with the first line. Cells hidden under a merged one are not read.
