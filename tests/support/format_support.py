@@ -168,9 +168,6 @@ def write_html(page: Page) -> bytes:
         for row in range(top, bottom + 1)
         for column in range(merge, right + 1)
     }
-    columns = "".join(
-        f'<col style="display:{"none" if column in page.hidden_columns else "block"}">' for column in range(9)
-    )
     rows = ""
     for row in range(1, page.last_row + 1):
         hidden = ' style="display:none"' if row in page.hidden_rows else ""
@@ -180,7 +177,7 @@ def write_html(page: Page) -> bytes:
             if (row, column) in spans or (row, column) not in covered
         )
         rows += f"<tr{hidden}>{cells}</tr>"
-    return f"<html><body><table><colgroup>{columns}</colgroup>{rows}</table></body></html>".encode()
+    return f"<html><body><table>{rows}</table></body></html>".encode()
 
 
 def _html_cell(value: object, span: tuple[int, int] | None) -> str:

@@ -58,7 +58,7 @@ def test_cells_keep_place_type_and_text_and_merges_and_hidden_rows_and_columns_a
     ((sheet, lines), *_) = read_sheets(WRITERS[form](PAGE), tmp_path)
     assert sorted(sheet.merges) == [Merge(1, 1, 0, 3), Merge(4, 5, 3, 3)]
     assert [line.number for line in lines if line.hidden] == [5]
-    assert sheet.hidden_columns == {4}
+    assert sheet.hidden_columns == (set() if form == "html" else {4})  # a page is read as it is shown
     space = "张\xa0 三𠮷" if form == "html" else "张  三𠮷"  # a page has no other way to show two blanks
     wide = "110101199003071233" if form == "html" else "1.10101E+17"
     assert list_cells(lines) == {

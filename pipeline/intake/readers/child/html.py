@@ -7,34 +7,21 @@ nested tables and those that a browser supplies included: no two rows share one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
 from pipeline.domain.roster import CellKind
 from pipeline.errors import FileRefused
-from pipeline.intake.readers.model import (
-    MAX_COLUMN,
-    Book,
-    Line,
-    Merge,
-    RawCell,
-    Sheet,
-    make_damage_refusal,
-    make_danger_refusal,
-    text_cell,
-)
+from pipeline.intake.readers.model import Book, Line, Merge, RawCell, Sheet, make_damage_refusal, text_cell
 from pipeline.messages.catalogue import make_message
 
 DAMAGED = make_message("file.unended_tag")
 
 _WIDEST, _HIGHEST = 1000, 65_534  # §4.9.11: what colspan and rowspan are cut to
-_MAX_SPANS = 256  # cells merged down that a row may lie under
-_MAX_DEPTH = 64  # tables within tables
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _BREAK = re.compile(r" *\n[ \n]*")
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.IGNORECASE)
-_HIDDEN_CLASS = re.compile(r"\.([\w-]+)\s*\{[^{}]*display\s*:\s*none", re.IGNORECASE)
 _SWALLOWED = re.compile(r"</?t(?:d|h|r|able)\b", re.IGNORECASE)  # in an attribute: its quote was never closed
 _VOID = frozenset(
     "br img input hr col meta link wbr area base embed param source".split()  # noqa: SIM905  one line
@@ -65,13 +52,9 @@ def read(data: bytes) -> Book:
         parts = [tables.pop(0)]
         if tables and _is_header(parts[0], tables[0]):
             parts.append(tables.pop(0))
-        sheet = Sheet(
-            None,
-            iter([line for table in parts for line in table.lines]),
-            merges=[merge for table in parts for merge in table.merges],
-            hidden_columns=frozenset(column for table in parts for column in table.hidden_columns),
-        )
-        sheets.append(sheet)
+        lines = [line for table in parts for line in table.lines]
+        merges = [merge for table in parts for merge in table.list_merges()]
+        sheets.append(Sheet(None, iter(lines), merges=merges))
     notes = [make_message("note.tables", n=len(sheets))] if len(sheets) > 1 else []
     if page.has_pictures:
         notes.append(make_message("note.pictures_not_read", format="HTML"))
@@ -91,7 +74,7 @@ def _is_header(table: _Table, below: _Table) -> bool:
 
 @dataclass(slots=True)
 class _Span:
-    """A merged cell, while rows may still come under it."""
+    """A cell with the rows that may still come under it."""
 
     first: int
     last: int
@@ -103,96 +86,57 @@ class _Span:
 class _Table:
     """A table; a row may be open in it, and a cell in that."""
 
-    def __init__(self, *, is_hidden: bool, has_tag: bool) -> None:
+    def __init__(self, *, has_tag: bool) -> None:
         self.lines: list[Line] = []
-        self.merges: list[Merge] = []
-        self.is_heading = True  # it holds nothing but titles so far: cells that are th or stand in a thead
+        self.is_heading = True  # it holds nothing but header cells so far
         self.has_tag = has_tag  # a tag began it, and has to end it
         self.row: int | None = None  # the number of the open row
         self.cell: Attributes | None = None  # of the open cell
         self.text: list[str] = []  # of the open cell
-        self._is_hidden, self._is_section_hidden, self._is_row_hidden = is_hidden, False, False
-        self._is_head = self._is_title = False
+        self._is_row_hidden = self._is_title = False
         self._cells: dict[int, RawCell] = {}
         self._first = self._next = 0  # the column of the open cell, the first that the next one may take
-        self._described = 0  # columns that col elements described
-        self._is_group_hidden = False
-        self._collapsed: set[int] = set()  # columns hidden by their col elements
-        self._with_hidden: set[int] = set()  # columns with a hidden cell
-        self._with_visible: set[int] = set()
-        self._spans: list[_Span] = []
-
-    @property
-    def hidden_columns(self) -> set[int]:
-        """The columns of which nothing is seen."""
-        return self._collapsed | self._with_hidden - self._with_visible
+        self._spans: list[_Span] = []  # over the open row
+        self._merged: list[_Span] = []
 
     @property
     def width(self) -> int:
         """How many columns its rows take."""
-        return max((max(line.cells) + 1 for line in self.lines), default=0)
+        return max(max(line.cells) + 1 for line in self.lines)
 
-    def start_section(self, *, is_head: bool, is_hidden: bool) -> None:
-        """Begin a thead, tbody or tfoot."""
-        self.end_section()
-        self._is_head, self._is_section_hidden = is_head, is_hidden
-
-    def end_section(self) -> None:
-        """End a section: no cell reaches out of it."""
-        for span in self._spans:
-            self._add_merge(span)
-        self._spans = []
-        self._is_head = self._is_section_hidden = False
-
-    def take_columns(self, attributes: Attributes, *, is_group: bool, is_hidden: bool) -> None:
-        """Take a col or colgroup element, which describes one column or several."""
-        if is_group:
-            self._is_group_hidden = is_hidden
-        if not is_group or "span" in attributes:
-            first = self._described
-            self._described = min(first + max(_read_span(attributes, "span"), 1), MAX_COLUMN)
-            if is_hidden or self._is_group_hidden:
-                self._collapsed.update(range(first, self._described))
+    def list_merges(self) -> Sequence[Merge]:
+        """Return the merged cells; none is higher than the rows that came."""
+        merges = [Merge(span.top, span.bottom, span.first, span.last) for span in self._merged]
+        return [merge for merge in merges if merge[0] < merge[1] or merge[2] < merge[3]]
 
     def start_row(self, number: int, *, is_hidden: bool) -> None:
         self.row, self._is_row_hidden = number, is_hidden
         self._cells, self._next = {}, 0
-        spans = self._spans
-        self._spans = []
-        for span in sorted(spans, key=lambda span: span.first):
-            if span.rows:
-                span.bottom, span.rows = number, span.rows - 1
-                self._spans.append(span)
-            else:
-                self._add_merge(span)
+        self._spans = sorted((span for span in self._spans if span.rows), key=lambda span: span.first)
+        for span in self._spans:
+            span.bottom, span.rows = number, span.rows - 1
 
     def end_row(self) -> None:
         """End the open row, if there is one."""
         if self.row is not None and self._cells:
-            is_hidden = self._is_row_hidden or self._is_section_hidden or self._is_hidden
-            self.lines.append(Line(self.row, self._cells, is_hidden))
+            self.lines.append(Line(self.row, self._cells, self._is_row_hidden))
         self.row = None
 
-    def start_cell(self, attributes: Attributes, *, is_title: bool, is_hidden: bool) -> None:
+    def start_cell(self, attributes: Attributes, *, is_title: bool) -> None:
         """Begin a cell in the next column that no merged cell takes."""
         assert self.row is not None
         for span in self._spans:
             if span.first <= self._next <= span.last:
                 self._next = span.last + 1
         first = self._next
-        wide = min(max(_read_span(attributes, "colspan"), 1), _WIDEST)
-        high = _read_span(attributes, "rowspan", 1) or _HIGHEST  # 0: down to the section's end
-        self._next = first + wide
-        span = _Span(first, first + wide - 1, self.row, self.row, min(high, _HIGHEST) - 1)
+        self._next += _read_span(attributes, "colspan", _WIDEST)
+        high = _read_span(attributes, "rowspan", _HIGHEST)
+        span = _Span(first, self._next - 1, self.row, self.row, high - 1)
         if span.rows:
             self._spans.append(span)
-            if len(self._spans) > _MAX_SPANS:
-                raise make_danger_refusal("file.row_too_many_spans", row=self.row, limit=_MAX_SPANS)
-        else:
-            self._add_merge(span)
-        if wide == 1:
-            (self._with_hidden if is_hidden else self._with_visible).add(first)
-        self._is_title = is_title or self._is_head
+        if span.rows or span.last > first:
+            self._merged.append(span)
+        self._is_title = is_title
         self.cell, self._first, self.text = attributes, first, []
 
     def end_cell(self) -> None:
@@ -202,10 +146,6 @@ class _Table:
         if attributes is not None and text and not text.isspace():
             self._cells[self._first] = _read_cell(text, attributes)
             self.is_heading = self.is_heading and self._is_title
-
-    def _add_merge(self, span: _Span) -> None:
-        if span.bottom > span.top or span.last > span.first:
-            self.merges.append(Merge(span.top, span.bottom, span.first, span.last))
 
 
 class _Page(HTMLParser):
@@ -218,7 +158,6 @@ class _Page(HTMLParser):
         self._rows = 0
         self._open: list[_Table] = []
         self._is_complete = False  # the end tag of the page was read
-        self._hidden_classes: set[str] = set()
         self._muted, self._depth = "", 0  # the hidden element, and how many of its name are open
 
     def end_page(self) -> None:
@@ -227,15 +166,14 @@ class _Page(HTMLParser):
         if any(table.has_tag for table in self._open) and not self._is_complete:
             raise make_damage_refusal("file.cut_off")
         while self._open:
-            self._end_table()
+            self._end_row()
+            self._open.pop()
         if not self.tables:
             raise FileRefused("FILE_FORMAT", {"found": make_message("file.page_without_table")})
 
     def handle_data(self, data: str) -> None:
-        """Take a text between tags, or a style sheet."""
-        if self.cdata_elem == "style":
-            self._hidden_classes.update(_HIDDEN_CLASS.findall(data))
-        elif self.cdata_elem is None and self._open and not self._muted:
+        """Take a text between tags."""
+        if self.cdata_elem is None and self._open and not self._muted:
             self._add_text(_SPACE.sub(" ", data))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -250,18 +188,20 @@ class _Page(HTMLParser):
         if tag in ("tr", "td", "th") and any(map(_SWALLOWED.search, attributes.values())):
             raise make_damage_refusal("file.quotes_in_row", row=self._rows)
         if tag == "table":
-            self._start_table(attributes)
+            self._start_table(has_tag=True)
         elif tag == "tr":
             self._start_row(attributes)
         elif tag in ("td", "th"):
             if not self._open or self._open[-1].row is None:
                 self._start_row({})
             self._end_cell()
-            self._open[-1].start_cell(attributes, is_title=tag == "th", is_hidden=self._is_hidden(attributes))
+            self._open[-1].start_cell(attributes, is_title=tag == "th")
         elif tag == "frameset":
             raise FileRefused("FILE_FORMAT", {"found": make_message("file.page_in_parts")})
-        elif self._open:
-            self._start_other(tag, attributes)
+        elif tag in _SECTIONS and self._open:
+            self._end_row()
+        elif self._open and self._open[-1].cell is not None:
+            self._start_in_cell(tag, attributes)
 
     def handle_endtag(self, tag: str) -> None:
         """Close what the tag closes; one that closes nothing is passed over."""
@@ -270,14 +210,12 @@ class _Page(HTMLParser):
         elif not self._open:
             return
         elif tag == "table":
-            self._end_table()
-        elif tag == "tr":
+            self._end_row()
+            self._open.pop()
+        elif tag == "tr" or tag in _SECTIONS:
             self._end_row()
         elif tag in ("td", "th"):
             self._end_cell()
-        elif tag in _SECTIONS:
-            self._end_row()
-            self._open[-1].end_section()
         elif tag == self._muted:
             self._depth -= 1
             if not self._depth:
@@ -285,29 +223,18 @@ class _Page(HTMLParser):
         elif tag in _BLOCKS:
             self._add_text("\n")
 
-    def _start_table(self, attributes: Attributes, *, has_tag: bool = True) -> None:
-        if len(self._open) >= _MAX_DEPTH:
-            raise make_danger_refusal("file.tables_too_deep", limit=_MAX_DEPTH)
+    def _start_table(self, *, has_tag: bool) -> None:
         self._muted = ""
-        table = _Table(is_hidden=self._is_hidden(attributes), has_tag=has_tag)
+        table = _Table(has_tag=has_tag)
         self._open.append(table)
         self.tables.append(table)
 
-    def _end_table(self) -> None:
-        self._end_row()
-        table = self._open.pop()
-        table.end_section()
-        cells = [cell for line in table.lines for cell in line.cells.values()]
-        if self._open and len(cells) < 2:  # a frame around a text: no table of its own
-            self._add_text(" " + "".join(cell.display_text for cell in cells))
-            table.lines = []
-
     def _start_row(self, attributes: Attributes) -> None:
         if not self._open:
-            self._start_table({}, has_tag=False)
+            self._start_table(has_tag=False)
         self._end_row()
         self._rows += 1
-        self._open[-1].start_row(self._rows, is_hidden=self._is_hidden(attributes))
+        self._open[-1].start_row(self._rows, is_hidden=_is_hidden(attributes))
 
     def _end_row(self) -> None:
         self._end_cell()
@@ -317,33 +244,23 @@ class _Page(HTMLParser):
         self._muted = ""
         self._open[-1].end_cell()
 
-    def _start_other(self, tag: str, attributes: Attributes) -> None:
-        table = self._open[-1]
+    def _start_in_cell(self, tag: str, attributes: Attributes) -> None:
         if tag == self._muted:
             self._depth += 1
-        elif tag in _SECTIONS:
-            self._end_row()
-            table.start_section(is_head=tag == "thead", is_hidden=self._is_hidden(attributes))
-        elif tag in ("col", "colgroup"):
-            is_hidden = self._is_hidden(attributes)
-            table.take_columns(attributes, is_group=tag == "colgroup", is_hidden=is_hidden)
-        elif table.cell is not None and not self._muted:
+        elif not self._muted:
             self.has_pictures |= tag == "img"
             if tag == "br" or tag in _BLOCKS:
                 self._add_text("\n")
-            if tag == "comment" or (tag not in _VOID and self._is_hidden(attributes)):
+            if tag == "comment" or (tag not in _VOID and _is_hidden(attributes)):
                 self._muted, self._depth = tag, 1
 
     def _add_text(self, text: str) -> None:
         if self._open[-1].cell is not None:
             self._open[-1].text.append(text)
 
-    def _is_hidden(self, attributes: Attributes) -> bool:
-        return (
-            "hidden" in attributes
-            or _HIDDEN.search(attributes.get("style", "")) is not None
-            or not self._hidden_classes.isdisjoint(attributes.get("class", "").split())
-        )
+
+def _is_hidden(attributes: Attributes) -> bool:
+    return "hidden" in attributes or _HIDDEN.search(attributes.get("style", "")) is not None
 
 
 def _read_cell(text: str, attributes: Attributes) -> RawCell:
@@ -359,7 +276,7 @@ def _read_cell(text: str, attributes: Attributes) -> RawCell:
     return text_cell(text)
 
 
-def _read_span(attributes: Attributes, name: str, default: int = 0) -> int:
-    """Return a number as browsers read it (§2.3.4.2): digits at the start."""
+def _read_span(attributes: Attributes, name: str, limit: int) -> int:
+    """Return over how many columns or rows a cell goes, as browsers read it (§2.3.4.2): digits at the start."""
     digits = _DIGITS.match(attributes.get(name, ""))
-    return int(digits[1]) if digits else default
+    return min(max(int(digits[1]) if digits else 1, 1), limit)
