@@ -12,8 +12,6 @@ ENCODINGS = {
     "utf-8-sig": lambda text: text.encode("utf-8-sig"),
     "utf-16": lambda text: text.encode("utf-16"),
     "utf-16-be-bom": lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
-    "utf-16-le": lambda text: text.encode("utf-16-le"),
-    "utf-16-be": lambda text: text.encode("utf-16-be"),
     "gb18030": lambda text: text.encode("gb18030"),
 }
 

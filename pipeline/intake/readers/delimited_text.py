@@ -208,7 +208,7 @@ def _choose_delimiter(data: bytes, charset: Charset, vocabulary: ColumnAliases) 
     """Return the delimiter under which one of the first records holds most known titles, then most fields.
 
     A first line ``sep=`` adds its sign to the three and breaks a tie. Raises FileRefused where only another sign
-    makes a header, and where nothing shows that zeros between the characters meant UTF-16.
+    makes a header.
     """
     head = list(
         islice((line for line in charset.lines(data, LONGEST) if line.strip(NOTHING + '"')), SEARCHED)
@@ -221,8 +221,6 @@ def _choose_delimiter(data: bytes, charset: Charset, vocabulary: ColumnAliases) 
     foreign = max(_FOREIGN, key=known.__getitem__)
     if known[chosen][0] < _HEADER <= known[foreign][0]:
         raise FileRefused("FILE_FORMAT", {"found": make_message("file.delimiter", sign=repr(foreign))})
-    if charset.guessed and not known[chosen][0]:
-        raise FileRefused("FILE_ENCODING", {"line": "1"})
     return chosen
 
 

@@ -1,7 +1,7 @@
 """What a file is by its bytes, never by its name: its format, and the encoding of a text.
 
-The encoding is found strictly, never by likelihood: UTF-8 with or without its byte order mark (BOM), UTF-16 by its BOM or by the zeros
-between ASCII characters, else GB18030. What fits two of them, or none, is refused with the line on which it breaks.
+The encoding is found strictly, never by likelihood: UTF-8 with or without its byte order mark (BOM), UTF-16 by its BOM,
+else GB18030. What fits two of them, or none, is refused with the line on which it breaks.
 """
 
 from __future__ import annotations
@@ -26,24 +26,14 @@ ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _MAGIC = (
     (b"%PDF", "PDF"), (b"{\\rtf", "RTF"), (b"Rar!", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"\x1f\x8b", "gzip"),
     (b"\x89PNG", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"GIF8", "GIF"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"),
-    (b"RIFF", "WEBP"), (b"%!PS", "PostScript"), (b"ID;PWXL", "SYLK"), (b"SQLite format 3\0", "SQLite"),
-    (b"\x09\0\x04\0", "Excel 2"), (b"\x09\x02\x06\0", "Excel 3"), (b"\x09\x04\x06\0", "Excel 4"),
-    (b"\0\0\x02\0", "Lotus 1-2-3"), (b"\0\x05\x16\x07", "AppleDouble"),
+    (b"RIFF", "WEBP"),
 )  # fmt: skip
 # what is to be done with a file that is none of ours, by its name: the case of the sentence
 _PICTURES = frozenset({"PNG", "JPEG", "GIF", "TIFF", "WEBP", "HEIC / MP4"})
 _ARCHIVES = frozenset({"ZIP", "RAR", "7-Zip", "gzip"})
-_DOCUMENTS = frozenset(
-    {
-        "PDF",
-        "RTF",
-        "Word (.doc)",
-        "Word (.docx)",
-        "PowerPoint (.ppt)",
-        "PowerPoint (.pptx)",
-        "OpenDocument (.odt)",
-    }
-)
+_DOCUMENTS = frozenset({
+    "PDF", "RTF", "Word (.doc)", "Word (.docx)", "PowerPoint (.ppt)", "PowerPoint (.pptx)", "OpenDocument (.odt)",
+})  # fmt: skip
 _STREAMS = (("worddocument", "Word (.doc)"), ("powerpoint document", "PowerPoint (.ppt)"))
 _PARTS = (
     ("word/document.xml", "Word (.docx)"),
@@ -85,14 +75,11 @@ def detect_kind(data: bytes) -> Kind:
 
 def _make_format_refusal(name: str) -> FileRefused:
     """Return the refusal of a file of another format: pictures, archives and documents cannot be saved as a workbook."""
-    kinds = {
-        "picture": name in _PICTURES,
-        "archive": name in _ARCHIVES,
-        "document": name in _DOCUMENTS,
-    }
-    return FileRefused(
-        "FILE_FORMAT", {"found": name, **{kind: "yes" for kind, fits in kinds.items() if fits}}
-    )
+    detail = {"found": name}
+    for kind, names in (("picture", _PICTURES), ("archive", _ARCHIVES), ("document", _DOCUMENTS)):
+        if name in names:
+            detail[kind] = "yes"
+    return FileRefused("FILE_FORMAT", detail)
 
 
 def _detect_package(data: bytes) -> Kind:
@@ -132,7 +119,7 @@ def _detect_compound(data: bytes) -> Kind:
 
 
 def _is_binary(head: bytes) -> bool:
-    if head.startswith((*_WIDE_BOMS, codecs.BOM_UTF8)) or detect_utf16(head):
+    if head.startswith((*_WIDE_BOMS, codecs.BOM_UTF8)):
         return False
     controls = len(head) - len(head.translate(None, _CONTROLS))
     return controls * 50 > len(head)
@@ -140,8 +127,8 @@ def _is_binary(head: bytes) -> bool:
 
 def _detect_markup(head: bytes) -> Kind | None:
     """Return html where the text is a page; FileRefused names other markup; None where it is none."""
-    wide = "utf-16" if head.startswith(_WIDE_BOMS) else detect_utf16(head)
-    text = head.removeprefix(codecs.BOM_UTF8).decode(wide or "latin-1", "ignore").lower()
+    codec = "utf-16" if head.startswith(_WIDE_BOMS) else "latin-1"
+    text = head.removeprefix(codecs.BOM_UTF8).decode(codec, "ignore").lower()
     begun, *remarks = text.split("<!--")
     text = begun + "".join(remark.partition("-->")[2] for remark in remarks)
     text = text.lstrip("\ufeff\t\n\v\f\r \0")
@@ -165,7 +152,7 @@ def _detect_markup(head: bytes) -> Kind | None:
 # --- the encoding of a text
 
 _CHUNK = 1 << 20  # bytes
-_SAMPLE = 1 << 16  # bytes in which a text without a BOM shows whether it is UTF-16
+_PIECE = 1 << 16  # characters
 _BIG5_SAMPLE = 1 << 20  # bytes in which Big5 would show
 
 _BOMS = (
@@ -196,11 +183,10 @@ _PROOF = re.compile("姓名|名字|名称|身份|证件|号码|工号|科室|手
 
 
 class Charset(NamedTuple):
-    """An encoding that fits: its codec, the bytes of its BOM, and whether the zeros alone show it."""
+    """An encoding that fits: its codec, and the bytes of its BOM."""
 
     codec: str
     bom_size: int = 0
-    guessed: bool = False
 
     def lines(self, data: bytes, longest: int) -> Iterator[str]:
         """Yield the physical lines with their ends (LF, CR, CRLF); one longer than ``longest`` comes in pieces."""
@@ -211,7 +197,7 @@ class Charset(NamedTuple):
     def chunks(self, data: bytes) -> Iterator[str]:
         """Yield the text in pieces of a bounded size."""
         stream = self._open(data)
-        while chunk := stream.read(_SAMPLE):
+        while chunk := stream.read(_PIECE):
             yield self._mended(chunk)
 
     def _open(self, data: bytes) -> io.TextIOWrapper:
@@ -238,10 +224,6 @@ def detect_charset(data: bytes, declared: str = "") -> Charset:
     label = declared.strip().lower()
     if _FOREIGN.fullmatch(label):
         raise _make_refusal(1)
-    if wide := detect_utf16(data[:_SAMPLE]):
-        charset = Charset(wide, guessed=True)
-        _require_fit(data, charset)
-        return charset
     utf8, gb = Charset("utf-8"), Charset("gb18030")
     misfit = _get_misfit(data, utf8)
     if misfit is None:
@@ -254,16 +236,8 @@ def detect_charset(data: bytes, declared: str = "") -> Charset:
     return gb
 
 
-def detect_utf16(text: bytes) -> str:
-    """Return which UTF-16 a text without a BOM seems to be: the upper halves of digits and delimiters are zero."""
-    even, odd = text[0::2].count(0), text[1::2].count(0)
-    if not text or max(even, odd) * 20 < len(text) or max(even, odd) < 8 * min(even, odd):
-        return ""
-    return "utf-16-le" if odd > even else "utf-16-be"
-
-
 def _require_fit(data: bytes, charset: Charset) -> None:
-    """Refuse a text that its own BOM or zeros belie."""
+    """Refuse a text that its own BOM belies."""
     misfit = _get_misfit(data, charset)
     if misfit is not None:
         before = data[charset.bom_size : misfit].decode(charset.codec, "ignore")
