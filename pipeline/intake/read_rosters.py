@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -271,7 +272,8 @@ def open_book(data: bytes, path: Path, vocabulary: ColumnAliases, options: ReadO
     except FileRefused as refusal:
         if refusal.code != "FILE_ENCRYPTED" or not data.startswith(OLE_MAGIC):
             raise
-    return _read_book(decrypt_workbook(data, options.passwords), path, vocabulary, options)
+    opened = rare_formats.run_in_child(partial(decrypt_workbook, data, options.passwords))
+    return _read_book(opened, path, vocabulary, options)
 
 
 def _read_book(data: bytes, path: Path, vocabulary: ColumnAliases, options: ReadOptions) -> Book:

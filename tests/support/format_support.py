@@ -15,7 +15,7 @@ from pipeline.errors import FileRefused
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import rare_formats
 from pipeline.intake.readers.child import html, xls, xml2003
-from pipeline.intake.readers.child.program import Reading, Task, do_task
+from pipeline.intake.readers.child.program import Task, do_task
 from pipeline.intake.readers.compound_files import OLE_MAGIC, Compound
 
 
@@ -217,12 +217,12 @@ def read_here(kind: str, data: bytes):
     return book.notes, [(sheet, list(sheet.lines)) for sheet in book.sheets]
 
 
-def read_in_this_process(kind: str, data: bytes) -> Reading:
-    """Read a file as the child process does, in place of `rare_formats.read_in_child`."""
-    reading = do_task(Task(kind, data, rare_formats.MAX_MEMORY, rare_formats.MAX_SECONDS))
-    if isinstance(reading, FileRefused):
-        raise reading
-    return reading
+def run_in_this_process(function: Callable[[], object]) -> object:
+    """Do a task as the child process does, in place of `rare_formats.run_in_child`."""
+    result = do_task(Task(function, rare_formats.MAX_MEMORY, rare_formats.MAX_SECONDS))
+    if isinstance(result, FileRefused):
+        raise result
+    return result
 
 
 def list_cells(kind: str, data: bytes) -> dict[tuple[int, int], tuple[str, object, str]]:

@@ -1,4 +1,4 @@
-"""Roster files of rare formats: read in a disposable child process.
+"""Roster files of rare formats: read in a disposable child process, as locked workbooks are opened in one.
 
 The libraries for these formats trust what they read: a stray cell can cost them all memory, a damaged record can end
 the process. In a child, bounded in memory and time, that costs the file and nothing else. A watcher thread bounds the
@@ -13,14 +13,17 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.clock import SystemClock
 from pipeline.errors import FileRefused, NotReadNow
 from pipeline.intake.readers.child import CHILD_ARGUMENT
-from pipeline.intake.readers.child.program import READY, Reading, Task
+from pipeline.intake.readers.child.program import READY, Task, read_sheets
 from pipeline.intake.readers.compound_files import MAX_BYTES, OLE_MAGIC, Compound
 from pipeline.intake.readers.detect import Kind, detect_charset
 from pipeline.intake.readers.model import (
@@ -53,6 +56,7 @@ _RESULTS_SHEETS = tuple(
         strict=True,
     )
 )
+T = TypeVar("T")
 _PACKAGES = str(Path(__file__).parents[3])
 _START = (
     "import sys; sys.path[:] = sys.argv[1:]; from pipeline.intake.readers.child.program import main; main()"
@@ -72,7 +76,7 @@ def read(kind: Kind, data: bytes) -> Book:
         data = _decode_markup(data)
     elif data.startswith(OLE_MAGIC):
         data = Compound(data).read_workbook()
-    packed, notes = read_in_child(kind, data)
+    packed, notes = run_in_child(partial(read_sheets, kind, data))
     names = {sheet.name for sheet, _ in packed}
     if any(names.issuperset(titles) for titles in _RESULTS_SHEETS):  # ours, saved in another format
         raise make_results_refusal()
@@ -93,11 +97,11 @@ def _decode_markup(data: bytes) -> bytes:
     return _XML_DECLARATION.sub("", text.lstrip("\ufeff \t\r\n"), count=1).encode()
 
 
-def read_in_child(kind: Kind, data: bytes) -> Reading:
-    """Read a file of a kind that ``readers/child`` has a reader for.
+def run_in_child(function: Callable[[], T]) -> T:
+    """Return what a function of a module returns for a file.
 
     Raises FileRefused FILE_SUSPICIOUS for one over which the child broke down or went over its limits, and the
-    refusal of the child for any other that cannot be read; NotReadNow where no child can be started.
+    refusal that the function raised for any other; NotReadNow where no child can be started.
     """
     try:
         process = _start_child()
@@ -106,13 +110,13 @@ def read_in_child(kind: Kind, data: bytes) -> Reading:
     assert process.stdin is not None
     assert process.stdout is not None
     watcher = _Watcher(process)
-    reading: Reading | FileRefused | None = None
+    result: T | FileRefused | None = None
     try:
         is_ready = process.stdout.read(len(READY)) == READY
         with suppress(OSError, EOFError, pickle.UnpicklingError):  # of a child that ended
-            pickle.dump(Task(kind, data, MAX_MEMORY, MAX_SECONDS), process.stdin)
+            pickle.dump(Task(function, MAX_MEMORY, MAX_SECONDS), process.stdin)
             process.stdin.flush()
-            reading = pickle.load(process.stdout)  # noqa: S301  the child is this program
+            result = pickle.load(process.stdout)  # noqa: S301  the child is this program
     finally:
         process.kill()
         process.wait()
@@ -122,12 +126,12 @@ def read_in_child(kind: Kind, data: bytes) -> Reading:
             process.stdin.close()
     if not is_ready:
         raise NotReadNow(OSError("the process that reads the file does not start"))
-    if reading is None:
+    if result is None:
         finding = watcher.exceeded or make_message("file.reader_exit", code=process.returncode)
         raise FileRefused("FILE_SUSPICIOUS", {"found": finding})
-    if isinstance(reading, FileRefused):
-        raise reading
-    return reading
+    if isinstance(result, FileRefused):
+        raise result
+    return result
 
 
 def _start_child() -> subprocess.Popen[bytes]:

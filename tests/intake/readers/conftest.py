@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from format_support import read_in_this_process
+from format_support import run_in_this_process
 
 from pipeline.intake.readers import rare_formats
 
@@ -21,4 +21,4 @@ def path(tmp_path):
 @pytest.fixture
 def no_child_process(monkeypatch):
     """Let files of rare formats be read in this process; test_child_process.py has what the other one is for."""
-    monkeypatch.setattr(rare_formats, "read_in_child", read_in_this_process)
+    monkeypatch.setattr(rare_formats, "run_in_child", run_in_this_process)

@@ -8,6 +8,7 @@ import pickle
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,15 @@ from format_support import Page, write_html, write_xls, write_xml2003
 from pipeline.errors import FileRefused, NotReadNow
 from pipeline.intake.read_rosters import read_rosters
 from pipeline.intake.readers import model, rare_formats
+from pipeline.intake.readers.child.program import Reading, read_sheets
 from pipeline.intake.readers.compound_files import Compound
-from pipeline.intake.readers.rare_formats import read_in_child
 
 REPOSITORY = Path(__file__).parents[3]
 PAGE = Page("内科", {1: {0: "姓名", 1: "身份证号"}, 2: {0: "张三", 1: "11010119900307123X"}})
+
+
+def read_in_child(kind: str, data: bytes) -> Reading:
+    return rare_formats.run_in_child(partial(read_sheets, kind, data))
 
 
 def refusal(kind: str, data: bytes):
@@ -96,7 +101,7 @@ def test_a_child_has_limits_of_its_own_where_the_system_has_them():
         " ('AS', 'CPU', 'FSIZE', 'CORE')])"
     )
     shown = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=REPOSITORY)
-    assert shown.strip() == "[2000000000, 8, 0, 0]"
+    assert shown.strip() == "[2000000000, 8, 100000000, 0]"
     assert resource.getrlimit(resource.RLIMIT_CPU)[0] != 7
 
 

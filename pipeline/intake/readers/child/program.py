@@ -1,7 +1,7 @@
-"""The program of the child process that reads one roster file of a rare format.
+"""The program of the child process, which does one task with one roster file.
 
-It gets the kind of the file, its limits and its bytes on standard input, and writes a `Reading` or a FileRefused on
-standard output; both are pickled. It writes `READY` first.
+It gets a `Task` on standard input, and writes what that returns, or a FileRefused, on standard output; both are pickled.
+It writes `READY` first.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from typing import NamedTuple
@@ -25,13 +26,13 @@ from pipeline.intake.readers.model import (
 )
 
 READY = b"\n"
+_MAX_FILE = 100_000_000  # bytes: msoffcrypto decrypts an .xls into a temporary file
 
 
 class Task(NamedTuple):
     """What a child process has to do."""
 
-    kind: str
-    data: bytes
+    function: Callable[[], object]  # of a module, with its arguments
     max_memory: int  # bytes
     max_seconds: float  # of processor time
 
@@ -54,18 +55,26 @@ def main() -> None:
     sys.stdout.buffer.flush()
 
 
-def do_task(task: Task) -> Reading | FileRefused:
-    """Return what the file holds, or why it is refused."""
-    reader = import_module(f"{__package__}.{task.kind}")  # only its library is loaded
+def do_task(task: Task) -> object:
+    """Return what the function returns, or why the file is refused."""
     try:
-        book = reader.read(task.data)
-        return Reading([_pack_sheet(sheet) for sheet in book.sheets], book.notes)
+        return task.function()
     except FileRefused as refusal:
         return refusal
     except MemoryError:
         return make_danger_refusal("file.reader_memory", limit=task.max_memory // 1_000_000)
-    except Exception:  # noqa: BLE001  whatever a damaged file leads to
-        return FileRefused("FILE_CORRUPT", {"found": reader.DAMAGED})
+
+
+def read_sheets(kind: str, data: bytes) -> Reading:
+    """Return what a file of a kind holds."""
+    reader = import_module(f"{__package__}.{kind}")  # only its library is loaded
+    try:
+        book = reader.read(data)
+        return Reading([_pack_sheet(sheet) for sheet in book.sheets], book.notes)
+    except (FileRefused, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged file leads to
+        raise FileRefused("FILE_CORRUPT", {"found": reader.DAMAGED}) from error
 
 
 def _pack_sheet(sheet: Sheet) -> tuple[Sheet, list[bytes]]:
@@ -94,7 +103,7 @@ def _limit_resources(max_memory: int, max_seconds: float) -> None:
     limits = {
         "RLIMIT_AS": max_memory,
         "RLIMIT_CPU": int(max_seconds) + 1,
-        "RLIMIT_FSIZE": 0,
+        "RLIMIT_FSIZE": _MAX_FILE,
         "RLIMIT_CORE": 0,
     }
     for name, limit in limits.items():
