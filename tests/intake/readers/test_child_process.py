@@ -45,8 +45,8 @@ def stray_cell() -> bytes:
     return file.getvalue()
 
 
-# the alarm ends a child that was not killed
-READY = "import os, pickle, signal, sys; signal.alarm(20); print(flush=True)\n"
+# the alarm ends a child that was not killed; it goes on when its task comes
+READY = "import os, pickle, signal, sys; signal.alarm(20); print(flush=True); os.read(0, 1)\n"
 ENTITIES = '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]>'
 
 
@@ -109,7 +109,7 @@ def test_a_child_has_limits_of_its_own_where_the_system_has_them():
     ("program", "result"),
     [
         ("os.abort()", "the reader ended: -6"),
-        ("sys.stdin.buffer.read(1)", "the reader ended: 0"),
+        ("pass", "the reader ended: 0"),
         ("sys.stdout.buffer.write(pickle.dumps([1] * 99)[:-9])", "the reader ended: 0"),
     ],
 )
