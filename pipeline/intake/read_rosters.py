@@ -5,10 +5,12 @@ A file that cannot be read whole gives no row at all; its report has the reason,
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -161,7 +163,8 @@ def read_roster(
         digest = hashlib.sha256(data).hexdigest()
         book = open_book(data, path, vocabulary, options)
         del data
-        tables.extend(_read_tables(book, path, vocabulary, options))
+        with _pause_collection():
+            tables.extend(_read_tables(book, path, vocabulary, options))
         _require_whole(tables, vocabulary)
         tables = skip_example_sheets(tables)
     except FileRefused as refusal:
@@ -194,6 +197,18 @@ def read_roster(
         unassigned_images=tuple(_list_unassigned(book, tables)),
         originals=book.originals,
     )
+
+
+@contextmanager
+def _pause_collection() -> Iterator[None]:
+    """Keep Python's collector from looking at all cells again and again while they are made: a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _list_unread_people(tables: Sequence[Table], vocabulary: ColumnAliases) -> Iterator[Problem]:
