@@ -44,7 +44,7 @@ _DECLARED = re.compile(
 _XML_DECLARATION = re.compile(r"\A<\?xml\b[^>]*\?>")
 _MIME = re.compile(rb"(?im)\A(?:[\w-]+:.*\r?\n(?:[ \t].*\r?\n)*)*?mime-version:")
 
-MAX_MEMORY = 1_000_000_000  # bytes: 200,000 rows take a quarter of it in the greediest reader
+MAX_MEMORY = 1_000_000_000  # bytes: 200,000 rows of 9 cells take three quarters of it in the greediest reader
 MAX_SECONDS = 120  # of processor time: 200,000 rows of HTML take 45
 MAX_WAIT = 600  # seconds by the clock, on a machine that is busy with other things
 _PERIOD = 0.02  # seconds between two looks at the child: 60 MB are the most that it was seen to grow in them
