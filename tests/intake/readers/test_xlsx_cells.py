@@ -156,6 +156,22 @@ def test_a_text_is_exact_in_every_kind_of_cell(path, written, value):
         assert result == ("text", value, value)
 
 
+@pytest.mark.parametrize(
+    ("written", "strings"),
+    [
+        ('<c r="A2" t="inlineStr"><is><t>00<c/>12</t></is></c>', ""),
+        ('<c r="A2" t="inlineStr"><is><r><t>00<c/>12</t></r></is></c>', ""),
+        ('<c r="A2"><v>00<c/>12</v></c>', ""),
+        ('<c r="A2" t="s"><v>0<c/>1</v></c>', "<si><t>a</t></si>"),
+        ('<c r="A2" t="s"><v>0</v></c>', "<si><t>00<c/>12</t></si>"),
+    ],
+)
+def test_a_text_with_an_element_in_it_refuses_the_file(path, written, strings):
+    """Else the half in front of it would pass for the whole staff number."""
+    with pytest.raises(FileRefused, match="FILE_CORRUPT"):
+        cell(path, written, strings=strings)
+
+
 def test_runs_are_joined_and_phonetic_hints_left_out(path):
     runs = "<r><rPr><b/></rPr><t>阿依</t></r><rPh sb='0' eb='2'><t>ayi</t></rPh><r><t xml:space='preserve'>古丽 </t></r>"
     runs += "<phoneticPr fontId='1'/>"

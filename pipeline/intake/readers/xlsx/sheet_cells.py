@@ -106,7 +106,7 @@ class SheetReader:
                     raise ValueError
                 self._column = column
                 if len(cell) == 1 and cell.get("t") == "s" and cell[0].tag == value and cell[0].text:
-                    text = self._get_string(int(cell[0].text))
+                    text = self._get_string(int(get_text(cell[0])))
                     read = RawCell(CellKind.TEXT, text, text) if text else None
                 else:
                     read = self._read_cell(cell) if len(cell) else None
@@ -143,14 +143,14 @@ class SheetReader:
             name = child.tag.removeprefix(self._namespace)
             if name == "v":
                 if kind != "inlineStr" or text is None:  # a value beside an inline string does not count
-                    text = child.text or ""
+                    text = get_text(child)
             elif name == "f":
                 formula = self._get_formula(child)
             elif name == "is":
                 before = "" if text is None or kind == "inlineStr" else text
                 text = before + join_runs(child, self._namespace)
             elif name == "t":
-                text = (text or "") + (child.text or "")
+                text = (text or "") + get_text(child)
         if text is not None and len(text) > MAX_WRITTEN:
             raise make_text_refusal(self._column, self._row, len(text))
         return text, formula
@@ -227,7 +227,10 @@ def read_shared_strings(package: Package, part: str) -> list[str]:
     for parent, elements in package.take_elements(part, depth=1):
         namespace = parent.tag.removesuffix("sst")
         items = [element for element in elements if element.tag == f"{namespace}si"]
-        strings += [_read_string(join_runs(item, namespace), part) for item in items]
+        try:
+            strings += [_read_string(join_runs(item, namespace), part) for item in items]
+        except ValueError as error:
+            raise FileRefused("FILE_CORRUPT", {"found": f"XML: {part}"}) from error
         if len(strings) > _MAX_STRINGS:
             finding, limit = f"{part}: > {_MAX_STRINGS}", str(_MAX_STRINGS)
             raise FileRefused("FILE_TOO_LARGE", {"found": finding, "limit": limit})
@@ -243,15 +246,22 @@ def _read_string(written: str, part: str) -> str:
 
 
 def join_runs(element: Element, namespace: str) -> str:
-    """Return the text of an element, plain or in runs; phonetic hints are none."""
+    """Return the text of an element, plain or in runs; phonetic hints are none. ValueError for a part that is no text."""
     text = ""
     for child in element:
         name = child.tag.removeprefix(namespace)
         if name == "t":
-            text += child.text or ""
+            text += get_text(child)
         elif name != "rPh":
-            text += "".join(run.text or "" for run in child.iter(f"{namespace}t"))
+            text += "".join(map(get_text, child.iter(f"{namespace}t")))
     return text
+
+
+def get_text(element: Element) -> str:
+    """Return the whole text of an element; ValueError where another one stands in it, and cuts the text in two."""
+    if len(element):
+        raise ValueError
+    return element.text or ""
 
 
 def unescape_text(text: str) -> str:
