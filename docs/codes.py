@@ -121,6 +121,7 @@ TYPED: Mapping[str, str] = {
     "LOCKED": "status",
     "LEDGER_REFUSED": "ledger check",
     "NOT_READ_NOW": "run",
+    "BEFORE_RUN": "run",
     "SEAL_ID_REUSED": "resolve",
     "CONTRACT_INLINE_IGNORED": "doctor --offline",
     "TLS": "doctor",

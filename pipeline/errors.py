@@ -307,6 +307,12 @@ def isolate_row_failure(
         return instead(build_problem("ROW_NOT_PROCESSED", kind=kind))
 
 
+class PreparationFailed(EsignImportError):
+    """The command that prepares the rosters has failed; another run may prepare them."""
+
+    exit_code = 5
+
+
 class HookFailed(EsignImportError):
     """A hook of a run raised an error that is no message; its ``__cause__`` is that error."""
 

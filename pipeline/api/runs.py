@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
@@ -23,29 +23,24 @@ from pipeline.api.arguments import (
     check_arguments,
     list_paths,
     load_config,
-    load_ready_config,
     make_path,
     name_invocation,
 )
-from pipeline.clock import Clock, SystemClock
+from pipeline.clock import SystemClock
 from pipeline.config.environment import choose_language
 from pipeline.config.settings import Config
 from pipeline.domain.row_record import RowLine
-from pipeline.domain.run import Halt, RowOutcome, RunObserver, RunPreview, RunReport, RunRequest, Status
-from pipeline.domain.site_key import SiteKey
+from pipeline.domain.run import Halt, RowOutcome, RunPreview, RunReport, RunRequest, Status
 from pipeline.errors import UsageError
 from pipeline.esign.signing import Credentials
-from pipeline.ledger.ledger import Ledger
 from pipeline.operations.run_hooks import call_run_end_hooks, call_run_start_hook
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import record_outcome
 from pipeline.reports.row_values import to_frame
 from pipeline.sending.run_state import StopSignal
-from pipeline.workflow import import_run, run_plan, run_request, tenant_ledger
+from pipeline.workflow import import_run, run_request
 from pipeline.workflow.finish import finish_run
-from pipeline.workflow.hosts_factory import make_limiter
-from pipeline.workflow.run_report import start_report
-from pipeline.workflow.stage_settings import get_credentials_places
+from pipeline.workflow.session import RequestedRun, SessionObserver, execute
 
 if TYPE_CHECKING:
     from pipeline.reports.row_values import Frame
@@ -130,7 +125,11 @@ def check(
     )
     run_request.refuse_results(list_paths(rosters))
     ended = import_run.run_check(request, loaded, clock, has_tenant=not loaded.api.placeholders)
-    return _finish(ended, loaded, language, writes_files=write)
+    chosen = choose_language(language or loaded.language)
+    presenter = Presenter.for_report(ended.report, chosen)
+    report, files = finish_run(ended, loaded, presenter, writes_files=write)
+    call_run_end_hooks(report, loaded)
+    return Result(replace(report, outcomes=tuple(ended.list_whole_outcomes())), files, chosen)
 
 
 @check_arguments
@@ -163,27 +162,27 @@ async def run_async(
     are written with exit 130, then CancelledError is raised. A second cancellation leaves at once; creates that were
     under way are ``unknown`` from then on.
     """
-    loaded, clock = load_ready_config(config), SystemClock()
-    request = run_request.build_request(
-        "run",
-        loaded,
-        clock,
-        rosters=list_paths(rosters),
-        seals=make_path(seals),
-        out=make_path(out),
-        limit=limit,
-        only=only,
-        checked=checked,
-        accept_guards=accept_guards,
-        invocation=name_invocation(config),
-    )
-    run_request.refuse_results(list_paths(rosters))
-    if run_request.has_nothing_to_read(request, loaded, clock):
-        now = clock.now()
-        report = start_report(loaded, run=request.run, command="run", started=now, out=request.out)
-        return Result(replace(report, seals=request.seals))
-    sending = _Sending(request, loaded, clock, write, language, credentials, on_outcome)
-    return await sending.run()
+    loaded, paths = load_config(config), list_paths(rosters)
+
+    def make_request(run: str) -> RunRequest:
+        return run_request.build_request(
+            "run",
+            loaded,
+            SystemClock(),
+            rosters=paths,
+            seals=make_path(seals),
+            out=make_path(out),
+            limit=limit,
+            only=only,
+            checked=checked,
+            accept_guards=accept_guards,
+            invocation=name_invocation(config),
+            run=run,
+        )
+
+    observer = _ApiObserver(loaded, config, language, on_outcome)
+    requested = RequestedRun("run", make_request, paths, make_path(out))
+    return await _run_cancellable(requested, loaded, observer, credentials, writes_files=write)
 
 
 @check_arguments
@@ -202,18 +201,22 @@ async def retry_async(
 
     The arguments mean what they mean for `run`. Cancelling the task drains as it does in `run_async`.
     """
-    loaded, clock = load_ready_config(config), SystemClock()
-    request = run_request.build_retry(
-        loaded,
-        clock,
-        rosters=list_paths(rosters),
-        seals=make_path(seals),
-        out=make_path(out),
-        invocation=name_invocation(config),
-    )
-    run_request.refuse_results(list_paths(rosters))
-    sending = _Sending(request, loaded, clock, write, language, credentials, on_outcome)
-    return await sending.run()
+    loaded, paths = load_config(config), list_paths(rosters)
+
+    def make_request(run: str) -> RunRequest:
+        return run_request.build_retry(
+            loaded,
+            SystemClock(),
+            rosters=paths,
+            seals=make_path(seals),
+            out=make_path(out),
+            invocation=name_invocation(config),
+            run=run,
+        )
+
+    observer = _ApiObserver(loaded, config, language, on_outcome)
+    requested = RequestedRun("retry", make_request, paths, make_path(out))
+    return await _run_cancellable(requested, loaded, observer, credentials, writes_files=write)
 
 
 def _make_blocking(function: Callable[P, Coroutine[None, None, Result]], name: str) -> Callable[P, Result]:
@@ -237,64 +240,31 @@ run = _make_blocking(run_async, "run")
 retry = _make_blocking(retry_async, "retry")
 
 
-@dataclass(frozen=True, slots=True)
-class _Sending:
-    """One run or retry: its request, and what the caller gave."""
-
-    request: RunRequest
-    config: Config
-    clock: Clock
-    writes_files: bool
-    language: Language | None
-    credentials: Credentials | None
-    on_outcome: Callable[[RowOutcome], None] | None
-
-    async def run(self) -> Result:
-        """Hold the lock and the ledger for one run that may be cancelled."""
-        await asyncio.to_thread(call_run_start_hook, self.request.command, self.config)
-        stop = StopSignal()
-        opened = tenant_ledger.lock_ledger(self.config, self.request.run, self.clock)
-        return await _drain_when_cancelled(self._run_import(stop, opened), stop)
-
-    async def _run_import(
-        self, stop: StopSignal, opened_ledger: AbstractContextManager[tuple[Ledger, SiteKey]]
-    ) -> Result:
-        request, config, clock = self.request, self.config, self.clock
-        reporter = _OutcomeReporter(self.on_outcome, stop)
-        with opened_ledger as (ledger, site_key), closing(make_limiter(config, clock)) as limiter:
-            resources = run_plan.RunResources(
-                ledger=ledger,
-                site_key=site_key,
-                limiter=limiter,
-                credentials=self.credentials or get_credentials_places(config),
-                clock=clock,
-                stop=stop,
-                observer=reporter,
-                prepare_in_thread=True,
-            )
-            ended = await import_run.run_import(request, config, resources)
-            if ended is None:  # cancelled before the first call: nothing happened
-                raise asyncio.CancelledError
-            reporter.report_unsent(ended.list_whole_outcomes())
-            return await asyncio.to_thread(
-                _finish,
-                ended,
-                config,
-                self.language,
-                writes_files=self.writes_files,
-                latest=run_request.get_latest_folder(config, request),
-                ledger=ledger,
-            )
-
-
-async def _drain_when_cancelled(work: Coroutine[None, None, Result], stop: StopSignal) -> Result:
-    """Await a run; the first cancellation lets it drain, the second one cancels it."""
-    task = asyncio.ensure_future(work)
+async def _run_cancellable(
+    requested: RequestedRun,
+    config: Config,
+    observer: _ApiObserver,
+    credentials: Credentials | None,
+    *,
+    writes_files: bool,
+) -> Result:
+    """Run it to its end; the first cancellation lets it drain, the second one cancels it."""
+    task = asyncio.ensure_future(
+        execute(
+            requested,
+            config,
+            observer,
+            SystemClock(),
+            stop=observer.stop,
+            credentials=credentials,
+            writes_files=writes_files,
+        )
+    )
     try:
-        return await asyncio.shield(task)
+        ended = await asyncio.shield(task)
     except asyncio.CancelledError:
-        stop.signal = signal.SIGINT
-        stop.event.set()
+        observer.stop.signal = signal.SIGINT
+        observer.stop.event.set()
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -302,26 +272,45 @@ async def _drain_when_cancelled(work: Coroutine[None, None, Result], stop: StopS
             await asyncio.gather(task, return_exceptions=True)  # until it has released ledger and lock
             raise
         raise
+    return Result(replace(ended.report, outcomes=tuple(ended.outcomes)), ended.files, observer.language)
 
 
-class _OutcomeReporter(RunObserver):
-    """Calls ``on_outcome`` with every row exactly once."""
+class _ApiObserver(SessionObserver):
+    """Calls ``on_outcome`` with every row exactly once, and the hooks."""
 
-    def __init__(self, on_outcome: Callable[[RowOutcome], None] | None, stop: StopSignal) -> None:
+    is_in_event_loop = True
+
+    def __init__(
+        self,
+        config: Config,
+        given: Config | StrPath,
+        language: Language | None,
+        on_outcome: Callable[[RowOutcome], None] | None,
+    ) -> None:
+        self.language = choose_language(language or config.language)
+        self.config_name = "config" if isinstance(given, Config) else str(given)
+        self.stop = StopSignal()
         self._on_outcome = on_outcome or (lambda _: None)
-        self._stop = stop
         self._reported: set[int] = set()  # indexes of row plans
+
+    def call_start_hook(self, command: str, config: Config) -> None:
+        """Call the hook of the start."""
+        call_run_start_hook(command, config)
+
+    def call_end_hooks(self, report: RunReport, config: Config) -> None:
+        """Call the hooks of the end."""
+        call_run_end_hooks(report, config)
 
     def confirm(self, _: RunPreview) -> bool:
         """Return whether the task was not cancelled before the first call."""
-        return not self._stop.event.is_set()
+        return not self.stop.event.is_set()
 
     def end_row(self, outcome: RowOutcome) -> None:
         """Report a row that was sent, as it ends."""
         self._reported.add(outcome.row_plan.index)
         self._on_outcome(outcome)
 
-    def report_unsent(self, outcomes: Sequence[RowOutcome]) -> None:
+    def end_sending(self, outcomes: Sequence[RowOutcome]) -> None:
         """Report the rows that were not sent."""
         for outcome in outcomes:
             if outcome.row_plan.index not in self._reported:
@@ -329,21 +318,3 @@ class _OutcomeReporter(RunObserver):
                     self.end_row(outcome)
                 except Exception:
                     LOG.exception("on_outcome failed")  # as while sending: it must not end a run
-
-
-def _finish(
-    ended: run_plan.EndedRun,
-    config: Config,
-    language: Language | None,
-    *,
-    writes_files: bool,
-    latest: Path | None = None,
-    ledger: Ledger | None = None,
-) -> Result:
-    chosen = choose_language(language or config.language)
-    presenter = Presenter.for_report(ended.report, chosen)
-    report, files = finish_run(
-        ended, config, presenter, latest=latest, ledger=ledger, writes_files=writes_files
-    )
-    call_run_end_hooks(report, config)
-    return Result(replace(report, outcomes=ended.list_whole_outcomes()), files, chosen)

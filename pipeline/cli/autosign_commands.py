@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from pipeline.autosign.doctors import OpenDoctors, SealedDoctor
     from pipeline.autosign.links import LinksReport
     from pipeline.autosign.status import DoctorStatus, StatusReport
-    from pipeline.cli.run_log import RunRecorder
     from pipeline.cli.run_progress import Progress
     from pipeline.domain.auto_sign import AutoSignRecord, AutoSignState
     from pipeline.domain.run import Halt
+    from pipeline.workflow.session import SessionRecord
 
 MAX_LISTED = 20  # doctors of a state, or without a link, on a terminal
 EXIT_ATTENTION, EXIT_LATER, EXIT_ROSTER = 3, 5, 7
@@ -50,15 +50,11 @@ def show_status(session: Session, query: tuple[str, ...]) -> int:
     QUERY, a name, staff number, last four digits, seal name or SealId, asks for one doctor alone; of several words all must
     fit the doctor.
     """
-    from pipeline.cli.run_log import record_command
-
-    config = session.require_config()
-    recording = record_command(session, "autosign", config)
-    with recording as recorder, _open_doctors(recorder) as opened:
-        report = _query_doctors(recorder, opened, _choose_one_doctor(opened, query))
+    with _record_command(session) as record, _open_doctors(session, record) as opened:
+        report = _query_doctors(session, record, opened, _choose_one_doctor(opened, query))
         code = _compute_exit_code(report, opened)
         _print_report(session, report, opened)
-        return recorder.record_calls(report.traffic, report.halt, code)
+        return record.end_without_rows(report.traffic, report.halt, code).exit
 
 
 @autosign_group.command("links")
@@ -79,36 +75,40 @@ def make_link_sheet(session: Session, query: tuple[str, ...], *, out: Path | Non
 
     QUERY is that of `autosign status`.
     """
-    from pipeline.cli.run_log import record_command
-
     if out is not None and out.suffix.lower() != ".xlsx":
         raise UsageError("export.ending", path=out, known=".xlsx")
-    config = session.require_config()
-    recording = record_command(session, "autosign", config)
-    with recording as recorder, _open_doctors(recorder) as opened:
+    with _record_command(session) as record, _open_doctors(session, record) as opened:
         doctors = _choose_one_doctor(opened, query)
         records = opened.ledger.list_auto_sign_records()
-        report = _make_links(recorder, opened, doctors, records)
-        file = _write_sheet(session, out or recorder.own_folder / LINKS, report)
+        report = _make_links(session, record, opened, doctors, records)
+        file = _write_sheet(session, out or record.own_folder / LINKS, report)
         never_asked = sum(doctor.key not in records for doctor in doctors)
         _print_links_report(session, report, file, never_asked)
-        return recorder.record_calls(report.traffic, report.halt, _compute_links_exit_code(report))
+        code = _compute_links_exit_code(report)
+        return record.end_without_rows(report.traffic, report.halt, code).exit
+
+
+def _record_command(session: Session) -> AbstractContextManager[SessionRecord]:
+    from pipeline.cli.run_log import CommandObserver
+    from pipeline.workflow.session import record_session
+
+    config = session.require_config()
+    return record_session("autosign", config, CommandObserver(session), session.clock)
 
 
 @contextmanager
-def _open_doctors(recorder: RunRecorder) -> Iterator[OpenDoctors]:
+def _open_doctors(session: Session, record: SessionRecord) -> Iterator[OpenDoctors]:
     """Yield the sealed doctors of the rosters, while the log of the command is written."""
     from pipeline.autosign.doctors import open_sealed_doctors
 
-    session = recorder.session
     opening = open_sealed_doctors(
-        recorder.config,
+        record.config,
         session.clock,
-        run=recorder.run,
+        run=record.run,
         invocation=session.invocation,
         warnings=session,
     )
-    with opening as opened, recorder.write_log(recorder.own_folder):
+    with opening as opened, record.write_log(record.own_folder):
         yield opened
 
 
@@ -124,7 +124,7 @@ def _choose_one_doctor(opened: OpenDoctors, query: Sequence[str]) -> list[Sealed
 
 @contextmanager
 def _open_resources(
-    recorder: RunRecorder, opened: OpenDoctors, *, action: str
+    session: Session, record: SessionRecord, opened: OpenDoctors, *, action: str
 ) -> Iterator[tuple[CallResources, Progress]]:
     """Yield what calls about people work with, and the progress, which shows the pace of an action."""
     from pipeline.autosign.calls import CallResources
@@ -133,7 +133,7 @@ def _open_resources(
     from pipeline.workflow.hosts_factory import make_limiter
     from pipeline.workflow.stage_settings import get_credentials_places
 
-    session, config, run = recorder.session, recorder.config, recorder.run
+    config, run = record.config, record.run
     with (
         closing(make_limiter(config, session.clock)) as limiter,
         closing(Progress(session, config, limiter, run, action=action)) as progress,
@@ -153,14 +153,14 @@ def _open_resources(
 
 
 def _query_doctors(
-    recorder: RunRecorder, opened: OpenDoctors, doctors: Sequence[SealedDoctor]
+    session: Session, record: SessionRecord, opened: OpenDoctors, doctors: Sequence[SealedDoctor]
 ) -> StatusReport:
     """Ask for doctors, with the progress of a run."""
     from pipeline.autosign.status import StatusInquiry
     from pipeline.workflow.stage_settings import get_product
 
-    action = get_product(recorder.config).auto_sign_status
-    with _open_resources(recorder, opened, action=action) as (resources, progress):
+    action = get_product(record.config).auto_sign_status
+    with _open_resources(session, record, opened, action=action) as (resources, progress):
         return StatusInquiry(resources, progress).run(doctors)
 
 
@@ -267,7 +267,8 @@ def _print_doctor(session: Session, status: DoctorStatus, action: str) -> None:
 
 
 def _make_links(
-    recorder: RunRecorder,
+    session: Session,
+    record: SessionRecord,
     opened: OpenDoctors,
     doctors: Sequence[SealedDoctor],
     records: Mapping[str, AutoSignRecord],
@@ -276,11 +277,11 @@ def _make_links(
     from pipeline.autosign.links import LinksReport, list_needs, make_links, name_action
     from pipeline.workflow.stage_settings import get_product
 
-    needs = list_needs(doctors, records, now=recorder.session.clock.now())
+    needs = list_needs(doctors, records, now=session.clock.now())
     if not needs:
         return LinksReport()
-    action = name_action(get_product(recorder.config), needs[0].kind)
-    with _open_resources(recorder, opened, action=action) as (resources, progress):
+    action = name_action(get_product(record.config), needs[0].kind)
+    with _open_resources(session, record, opened, action=action) as (resources, progress):
         return make_links(resources, needs, progress)
 
 

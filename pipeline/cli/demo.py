@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.config.settings import Config
+    from pipeline.domain.run import RunRequest
     from pipeline.esign.products import Product
     from pipeline.sandbox.faults import Fault, SandboxRules
     from pipeline.sandbox.gateway import Tenant
@@ -38,19 +39,19 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
     The service is the built-in sandbox on 127.0.0.1. State and results are kept in demo/, so a
     second demo sends nothing twice. Exit code 3 is right: the sample contains rows with mistakes on purpose.
     """
-    from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
     from pipeline.config.environment import variable_name
     from pipeline.config.hospitals import require_no_common_file
     from pipeline.config.named_paths import require_results_folder
     from pipeline.config.settings import Config
     from pipeline.domain.results_format import COPIES, WORKBOOK
-    from pipeline.domain.run import RunRequest
     from pipeline.esign.products import ESSBASIC
     from pipeline.sandbox.server import Sandbox, SandboxThread
     from pipeline.sandbox.service import FakeService
     from pipeline.support.atomic_files import make_folder
     from pipeline.workflow.hosts_factory import get_demo_folder
+    from pipeline.workflow.run_request import build_request
+    from pipeline.workflow.session import RequestedRun
 
     folder = out or Path("demo")
     require_results_folder(folder)
@@ -66,24 +67,15 @@ def demo(session: Session, *, rows: int | None, out: Path | None) -> int:
         config = Config.load(
             session.config_path, environment={variable_name(("api", "endpoint")): service.url}
         )
-        with record_command(session, "run", config) as recorder:
-            request = RunRequest(
-                "run",
-                recorder.run,
-                (roster.parent,),
-                folder / "seals",
-                folder / "out" / recorder.run,
-                limit=rows,
-                invocation=session.invocation,
-                config_folder=folder,
+
+        def make_request(run: str) -> RunRequest:
+            return build_request(
+                "run", config, session.clock, limit=rows, invocation=session.invocation, run=run
             )
-            code = run_command(
-                recorder,
-                request,
-                yes=True,
-                latest=latest,
-                steps=False,  # the sandbox ends with this command: other steps are printed below
-            )
+
+        # the sandbox ends with this command: other steps are printed below
+        ended = run_command(session, config, RequestedRun("run", make_request), yes=True, steps=False)
+    code = ended.report.exit
     if code == 3:
         session.inform("demo_exit", code=code)
     session.inform("demo_open", path=latest / WORKBOOK)

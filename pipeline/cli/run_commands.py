@@ -35,9 +35,11 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask before sending
 def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, out: Path | None) -> int:
     """Read, pair, validate and plan; send nothing."""
     enable_progress_file(os.environ, steps=True)
-    from pipeline.cli.run_display import write_and_print_results
+    from pipeline.cli.run_display import print_results
     from pipeline.domain.run import Status
-    from pipeline.workflow import import_run, run_request
+    from pipeline.operations.run_hooks import call_run_end_hooks
+    from pipeline.reports.presenter import Presenter
+    from pipeline.workflow import finish, import_run, run_request
 
     clock = session.clock
     config, reason_without_tenant = _read_config_for_check(session)
@@ -48,7 +50,8 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
     )
     if run_request.has_nothing_to_read(request, config, clock, has_tenant=has_tenant):
         _print_empty_record(session, config, request)
-        return _report_no_rosters(session, config, rosters)
+        _report_no_rosters(session, config, rosters)
+        return 0
     if not has_tenant:
         session.inform("check_without_config", why=reason_without_tenant)
     warn_of_pictures(session, request)
@@ -58,14 +61,16 @@ def check(session: Session, *, rosters: tuple[Path, ...], seals: Path | None, ou
         session.print_changes(report.preview.changes)
         if report.preview.asks_for_earlier_seals:
             session.inform("earlier_seals")
-    code = write_and_print_results(session, config, ended, latest=None)
+    report, files = finish.finish_run(ended, config, Presenter.for_report(report, session.language))
+    call_run_end_hooks(report, config, session.warn_of_hook)
+    print_results(session, report, files)
     is_ready = any(outcome.status is Status.READY for outcome in report.outcomes)
     if is_ready and not has_tenant and not session.quiet:
         if session.read_config_if_any() is None:
             session.suggest_command("next_init", "init")
         else:
             session.suggest_command("next_config", "doctor", "--offline")
-    return code
+    return report.exit
 
 
 def _print_empty_record(session: Session, config: Config, request: RunRequest) -> None:
@@ -92,7 +97,7 @@ def _read_config_for_check(session: Session) -> tuple[Config, Message | None]:
     return config, None
 
 
-def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]) -> int:
+def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]) -> None:
     """Print where no roster was found, and what is there instead; the last results stay as they are."""
     from pipeline.cli.run_display import join_names
     from pipeline.intake.readers.discover import list_lock_files, list_other_files
@@ -101,7 +106,7 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
     if not rosters and not any(path.exists() for path in paths) and session.read_config_if_any() is None:
         session.inform("nothing_here", folder=Path.cwd())
         session.suggest_command("next_init", "init")
-        return 0
+        return
     key = "empty_inbox" if any(path.exists() for path in paths) else "missing_inbox"
     session.inform(key, paths=" ".join(map(str, paths)))
     if others := list_other_files(paths):
@@ -110,7 +115,6 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
     if locks := list_lock_files(paths):
         session.inform("only_lock_files", **join_names(session, [mask_text(file.name) for file in locks]))
     session.suggest_command("next_rosters", "check")
-    return 0
 
 
 @click.command()
@@ -136,21 +140,21 @@ def _report_no_rosters(session: Session, config: Config, rosters: Sequence[Path]
 def run(session: Session, /, *, out: Path | None, yes: bool, **options: Any) -> int:
     """Create the seals that are missing; safe to repeat."""
     enable_progress_file(os.environ)
-    from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
     from pipeline.workflow import run_request
+    from pipeline.workflow.session import RequestedRun
 
-    clock = session.clock
-    config = session.require_config()
-    with record_command(session, "run", config, out) as recorder:
-        request = run_request.build_request(
-            "run", config, clock, out=out, invocation=session.invocation, run=recorder.run, **options
+    config, rosters = session.require_config(), options["rosters"]
+
+    def make_request(run: str) -> RunRequest:
+        return run_request.build_request(
+            "run", config, session.clock, out=out, invocation=session.invocation, run=run, **options
         )
-        if run_request.has_nothing_to_read(request, config, clock):
-            return recorder.record_nothing_to_do(_report_no_rosters(session, config, options["rosters"]))
-        run_request.refuse_results(options["rosters"])
-        latest = run_request.get_latest_folder(config, request)
-        return run_command(recorder, request, yes=yes, latest=latest)
+
+    ended = run_command(session, config, RequestedRun("run", make_request, rosters, out), yes=yes)
+    if ended.had_nothing_to_read:
+        _report_no_rosters(session, config, rosters)
+    return ended.report.exit
 
 
 @click.command()
@@ -167,21 +171,23 @@ def retry(
     Those of the last run over these rosters, read anew: corrected rows as well. Rosters and pictures that were named for the
     run are named again.
     """
-    from pipeline.cli.run_log import record_command
     from pipeline.cli.run_session import run_command
     from pipeline.workflow import run_request
+    from pipeline.workflow.session import RequestedRun
 
     config = session.require_config()
-    with record_command(session, "retry", config, out) as recorder:
-        request = run_request.build_retry(
+
+    def make_request(run: str) -> RunRequest:
+        return run_request.build_retry(
             config,
             session.clock,
             rosters=rosters,
             seals=seals,
             out=out,
             invocation=session.invocation,
-            run=recorder.run,
+            run=run,
         )
-        run_request.refuse_results(rosters)
-        latest = run_request.get_latest_folder(config, request)
-        return run_command(recorder, request, yes=yes, latest=latest)
+
+    return run_command(
+        session, config, RequestedRun("retry", make_request, rosters, out), yes=yes
+    ).report.exit

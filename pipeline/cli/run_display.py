@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.cli.context import Session
 from pipeline.cli.terminal import STATUS_TONES, Tone
-from pipeline.config.settings import Config
 from pipeline.domain.message import Message
 from pipeline.domain.results_format import WORKBOOK
 from pipeline.domain.roster import ROSTER_SUFFIXES
@@ -26,10 +22,8 @@ from pipeline.domain.run import (
     Status,
     get_shown_status,
 )
-from pipeline.ledger.ledger import Ledger
 from pipeline.messages.areas import get_pair
 from pipeline.messages.catalogue import join_messages, make_message
-from pipeline.operations.run_hooks import call_run_end_hooks
 from pipeline.reports.explanations import (
     count_doubted_numbers,
     describe_halt_of,
@@ -47,10 +41,6 @@ from pipeline.reports.presenter import Presenter
 from pipeline.reports.records import run_record
 from pipeline.reports.row_values import get_main_code
 from pipeline.reports.totals import NEEDS_NOTHING, describe_auto_sign
-from pipeline.workflow.finish import finish_run
-
-if TYPE_CHECKING:
-    from pipeline.workflow.run_plan import EndedRun
 
 YAML = frozenset({".yaml", ".yml"})
 MAX_FILES_NAMED = 10  # in one sentence
@@ -69,57 +59,25 @@ UNREAD_NOTES = frozenset(
 WITH_REASONS = frozenset({Status.REJECTED, Status.FAILED, Status.UNKNOWN, Status.EXISTS, Status.NOT_SENT})
 
 
-@contextmanager
-def _hide_numpy() -> Iterator[None]:
-    """Keep openpyxl from importing numpy, to know its numbers: no roster holds one, and it takes 80 ms."""
-    if "numpy" in sys.modules:
-        yield
-        return
-    sys.modules["numpy"] = None  # type: ignore[assignment] # the documented way to make an import fail
-    try:
-        yield
-    finally:
-        del sys.modules["numpy"]
-
-
-def write_and_print_results(
-    session: Session,
-    config: Config,
-    ended: EndedRun,
-    *,
-    latest: Path | None,
-    ledger: Ledger | None = None,
-    steps: bool = True,
-) -> int:
-    """Write the results of a run, print them, and return its exit code; ``ledger`` is that of the run."""
-    report = replace(ended.report, latest=None if ended.report.command == "retry" else latest)
+def print_results(
+    session: Session, report: RunReport, files: Mapping[str, Path], *, steps: bool = True
+) -> None:
+    """Print the results of a run or check, whose ``files`` were written, and the next ``steps``."""
     presenter = Presenter.for_report(report, session.spoken)
-    file_presenter = replace(presenter, language=session.language)
-    try:
-        with _hide_numpy():
-            ended = replace(ended, report=report)
-            report, written = finish_run(ended, config, file_presenter, latest=latest, ledger=ledger)
-    except OSError:
-        if report.latest is not None and (report.out / REPORT_PAGE).exists():  # only the copies failed
-            folders = {"path": report.out, "latest": report.latest}
-            masked = {name: presenter.mask_path(folder) for name, folder in folders.items()}
-            session.alert("results_without_latest", **masked)
-        raise
-    call_run_end_hooks(report, config, session.warn_of_hook)
-    if "edited" in written:
-        session.alert("kept_edits", path=WORKBOOK, kept=written["edited"])
-    if "copy" in written:
-        session.alert("copy_held", path=WORKBOOK, copy=written["copy"])
-    report = replace(report, workbook=written[WORKBOOK].name)
+    if "edited" in files:
+        session.alert("kept_edits", path=WORKBOOK, kept=files["edited"])
+    if "copy" in files:
+        session.alert("copy_held", path=WORKBOOK, copy=files["copy"])
+    report = replace(report, workbook=files[WORKBOOK].name)
     _print_problems(session, report, presenter)
     session.print_record(run_record(report, presenter.masker))
-    if not session.quiet:
-        _print_counts(session, report, presenter)
-        session.inform("results", path=presenter.mask_path(written[WORKBOOK]))
-        session.inform("report", path=presenter.mask_path(written[REPORT_PAGE]))
-        if steps:
-            session.print_steps(list_run_steps(report, presenter.masker))
-    return report.exit
+    if session.quiet:
+        return
+    _print_counts(session, report, presenter)
+    session.inform("results", path=presenter.mask_path(files[WORKBOOK]))
+    session.inform("report", path=presenter.mask_path(files[REPORT_PAGE]))
+    if steps:
+        session.print_steps(list_run_steps(report, presenter.masker))
 
 
 def _print_problems(session: Session, report: RunReport, presenter: Presenter) -> None:

@@ -66,8 +66,9 @@ class Progress:
         self._written: object = None  # what the numbers of the progress file were made from
 
     def close(self) -> None:
-        """Take the bar away; the end of the event loop has ended the refreshing."""
+        """End the refreshing, and take the bar away."""
         if self._refresher is not None:
+            self._refresher.cancel()
             self._print_outage(self.outages.current_outage())  # the last look may be a second old
             self._print_json()
         self._write_numbers()

@@ -1,7 +1,4 @@
-"""One run with a person or a timer in front of it: the lock, the log, the question, the progress, the results.
-
-A run that finds the lock taken ends at once: what only a run needs is imported once the lock is held.
-"""
+"""One run with a person or a timer in front of it: the question, the progress, the signals, the end."""
 
 from __future__ import annotations
 
@@ -11,28 +8,24 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from threading import Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.context import Session, warn_of_pictures
-from pipeline.cli.run_log import RunRecorder, remove_lone_log
+from pipeline.cli.run_log import CommandObserver
 from pipeline.config.settings import Config
 from pipeline.domain.masking import mask_text
-from pipeline.domain.run import RowOutcome, RunObserver, RunPreview, RunRequest
-from pipeline.errors import DiskTrouble, EsignImportError
+from pipeline.domain.run import RowOutcome, RunPreview, RunRequest
 from pipeline.intake.readers.discover import list_usable_rosters
-from pipeline.ledger.ledger import Ledger
-from pipeline.support.atomic_files import require_writable
-from pipeline.workflow import tenant_ledger
+from pipeline.workflow.session import EndedSession, RequestedRun, execute
 
 if TYPE_CHECKING:
     from pipeline.cli.run_progress import Progress
     from pipeline.esign.rate_limiter import Limiter
-    from pipeline.workflow.run_plan import EndedRun
+    from pipeline.sending.circuit_breaker import OutageMonitor
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
 BREAK = getattr(
@@ -43,134 +36,66 @@ LOG = logging.getLogger(__name__)
 
 
 def run_command(
-    recorder: RunRecorder,
-    request: RunRequest,
+    session: Session,
+    config: Config,
+    requested: RequestedRun,
     *,
-    latest: Path | None,
     yes: bool = False,
     steps: bool = True,
-) -> int:
-    """Hold the lock and the ledger for one run, print its results and the next ``steps``; return the exit code."""
-    session, config = recorder.session, recorder.config
-    warn_of_pictures(session, request)
-    is_new_folder = not request.out.exists()
-    held_ledger = tenant_ledger.lock_ledger(config, request.run, session.clock, warnings=session)
-    with held_ledger as (ledger, site_key):
-        _create_results_folder(recorder, ledger, request)
-        with recorder.write_log(request.out), _count_seals_of_broken_run(session, ledger, request.run):
-            from pipeline.cli.run_progress import Progress
-            from pipeline.workflow import import_run, run_plan, stage_settings
+) -> EndedSession:
+    """Run a `run` or `retry`, and print its results and the next ``steps``."""
+    with Signals() as signals:
+        signals.end_on_interrupt()
+        observer = RunSession(session, config, signals=signals, yes=yes)
+        try:
+            ended = asyncio.run(execute(requested, config, observer, session.clock, stop=observer.stop))
+        finally:
+            observer.close()
+        if ended.was_declined:
+            session.print_json(declined=True)
+            session.inform("declined")
+        elif not ended.had_nothing_to_read:
+            from pipeline.cli.run_display import print_results
 
-            with Signals() as signals:
-                signals.end_on_interrupt()
-                with (
-                    closing(_get_limiter(session, config)) as limiter,
-                    closing(Progress(session, config, limiter, request.run)) as progress,
-                ):
-                    observer = RunSession(
-                        session, config, request, signals=signals, progress=progress, yes=yes
-                    )
-                    resources = run_plan.RunResources(
-                        ledger=ledger,
-                        site_key=site_key,
-                        limiter=limiter,
-                        credentials=stage_settings.get_credentials_places(config),
-                        clock=session.clock,
-                        stop=observer.stop,
-                        observer=observer,
-                        outages=progress.outages,
-                    )
-                    ended = asyncio.run(import_run.run_import(request, config, resources))
-                if ended is not None:
-                    return _write_results(recorder, ledger, ended, latest=latest, steps=steps)
-            recorder.log_end(0)
-    if is_new_folder:
-        remove_lone_log(request.out)
-    session.print_json(declined=True)
-    session.inform("declined")
-    return 0
+            print_results(session, ended.report, ended.files, steps=steps)
+    return ended
 
 
-def _write_results(
-    recorder: RunRecorder, ledger: Ledger, ended: EndedRun, *, latest: Path | None, steps: bool
-) -> int:
-    """Write and print the results; where the disk refuses them, the run is recorded without them."""
-    from pipeline.cli.run_display import write_and_print_results
-
-    session, config = recorder.session, recorder.config
-    try:
-        code = write_and_print_results(session, config, ended, latest=latest, ledger=ledger, steps=steps)
-    except Exception as error:
-        code = recorder.record_unwritten_results(ledger, ended.report, error)
-        if not isinstance(error, OSError):
-            raise
-        disk_trouble = DiskTrouble.of(error)
-        disk_trouble.exit_code = code
-        raise disk_trouble from error
-    return recorder.log_end(code)
-
-
-def _get_limiter(session: Session, config: Config) -> Limiter:
-    """Return the rate limiter: hospitals with the same limit, one after the other, have the same."""
-    from pipeline.workflow.hosts_factory import make_limiter
-
-    # with a ledger on a server the runs share slots, whichever limiter they have
-    if config.is_ledger_on_server:
-        return make_limiter(config, session.clock)
-    limit = config.limits.requests_per_second
-    if limit not in session.limiters:
-        session.limiters[limit] = make_limiter(config, session.clock)
-    return session.limiters[limit]
-
-
-@contextmanager
-def _count_seals_of_broken_run(session: Session, ledger: Ledger, run: str) -> Iterator[None]:
-    """Count the seals of a run that an exception ends, for the message about it."""
-    try:
-        yield
-    except BaseException:
-        with suppress(EsignImportError):
-            people = ledger.snapshot().people.values()
-            seals = sum(person.seal is not None and person.seal.run == run for person in people)
-            session.broken_run = run, seals
-        raise
-
-
-def _create_results_folder(recorder: RunRecorder, ledger: Ledger, request: RunRequest) -> None:
-    """Create the folder of the results; where that fails, the run is recorded in the ledger alone."""
-    try:
-        require_writable(request.out)
-    except OSError as error:
-        recorder.record_in_ledger(ledger, request, error)
-        raise
-
-
-class RunSession(RunObserver):
+class RunSession(CommandObserver):
     """One run with a person or a timer in front of it: asks before it sends, shows its progress, drains on a signal."""
 
-    def __init__(
-        self,
-        session: Session,
-        config: Config,
-        request: RunRequest,
-        *,
-        signals: Signals,
-        progress: Progress,
-        yes: bool,
-    ) -> None:
+    def __init__(self, session: Session, config: Config, *, signals: Signals, yes: bool) -> None:
         from pipeline.sending.run_state import StopSignal
         from pipeline.workflow.finish import load_report_modules
 
+        super().__init__(session)
         self.stop = StopSignal()
         self.shows_changes = not yes and not session.quiet and sys.stdin.isatty()
-        self._session, self._config, self._request = session, config, request
-        self._signals, self._progress, self._yes = signals, progress, yes
+        self._config, self._signals, self._yes = config, signals, yes
+        self._request: RunRequest | None = None
+        self._progress: Progress | None = None
         self._loading_of_reports = Thread(target=load_report_modules, daemon=True)
+
+    def close(self) -> None:
+        """Take the progress away."""
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+
+    def start_run(self, request: RunRequest, limiter: Limiter) -> OutageMonitor:
+        """Print what there is to know about the pictures; the progress knows whether the service answers."""
+        from pipeline.cli.run_progress import Progress
+
+        warn_of_pictures(self._session, request)
+        self._request = request
+        self._progress = Progress(self._session, self._config, limiter, request.run)
+        return self._progress.outages
 
     def confirm(self, preview: RunPreview) -> bool:
         """Print what is about to happen and ask; from then on a signal drains the run."""
         is_confirmed = self._get_consent(preview)  # until here a Ctrl-C simply ends: nothing was sent
         self._signals.drain_on_signal(self)
+        assert self._progress is not None
         self._progress.begin(preview.creates if is_confirmed else 0)
         if is_confirmed and preview.creates:
             from pipeline.workflow.send_rows import load_sending_modules
@@ -182,11 +107,18 @@ class RunSession(RunObserver):
         """Count a row that ended."""
         if self._loading_of_reports.ident is None:  # not before the first call, which it would delay
             self._loading_of_reports.start()
-        self._progress.count(outcome)
+        if self._progress is not None:
+            self._progress.count(outcome)
+
+    def end_sending(self, outcomes: Sequence[RowOutcome]) -> None:
+        """Take the progress away: the results are written."""
+        del outcomes
+        self.close()
 
     def report_signal(self) -> None:
-        """Print that the run stops."""
-        self._progress.note_stopping()
+        """Print that the run stops; a signal while the results are written changes nothing."""
+        if self._progress is not None:
+            self._progress.note_stopping()
 
     def report_second_signal(self, exit_code: int) -> None:
         """Print that the second signal ends the program at once, and end the log."""
@@ -211,10 +143,11 @@ class RunSession(RunObserver):
 
     def _print_sources(self) -> None:
         """Print which rosters and pictures were read."""
-        pictures = self._request.seals or self._session.render_sentence("pictures_in_cells")
+        request = self._request
+        assert request is not None
+        pictures = request.seals or self._session.render_sentence("pictures_in_cells")
         rosters = self._session.render_sentence("separator.comma").join(
-            mask_text(str(path))
-            for path in list_usable_rosters(self._request.rosters) or self._request.rosters
+            mask_text(str(path)) for path in list_usable_rosters(request.rosters) or request.rosters
         )
         self._session.inform("reading", rosters=rosters, seals=mask_text(str(pictures)))
 

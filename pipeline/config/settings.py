@@ -109,6 +109,11 @@ class Config(Section):
         "Files or folders of rosters",
         json_schema_extra={"type": ["array", "string"]},
     )
+    before_run: str | None = Key(
+        None,
+        "没有指定名单的运行开始时先执行的命令，用来取得或准备名单；失败则这次运行结束",
+        "Command that fetches or prepares the rosters, called first by a run that names none; where it fails the run ends",
+    )
     columns: Mapping[str, Annotated[str, AfterValidator(_require_column_word)]] = Key(
         {},
         "列名: 字段，用于程序不认识的列名。字段有 `name`、`id_card_number`、`id_card_type`、`mobile`、`staff_no`、`department`、`seal_name`、`picture`、`enable_auto_sign`、`license_type`；`ignore`：不读取这一列",

@@ -24,7 +24,9 @@ from pipeline.reports.next_steps import (
 )
 
 # runs that ended before they sent, or could not write: their message names the cure
-EXPLAINED_HALTS = frozenset({"DISK", "HOLD_LOST", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"})
+EXPLAINED_HALTS = frozenset(
+    {"BEFORE_RUN", "DISK", "HOLD_LOST", "LEDGER_REFUSED", "LOCKED", "NOT_READ_NOW", "USAGE"}
+)
 EXIT_BUG, EXIT_USAGE, EXIT_LOCKED, EXIT_DISK = 1, 2, 6, 74
 EXIT_SIGNAL = 128
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.ledger.records import RunRecord
 
-RUN, LATEST = "run.json", "latest"
+RUN, LATEST, LOG_NAME = "run.json", "latest", "log.jsonl"
 AUTOSIGN = "autosign"  # the command of a run.json that has no rows
 READING_COMMANDS = ("run", "retry")  # they read rosters; other commands leave a run.json without rows
 RUN_FOLDER = re.compile(r"\d{8}-\d{6}-\d{3}")  # the name of a folder with the results of one run

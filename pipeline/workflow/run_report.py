@@ -41,6 +41,7 @@ from pipeline.errors import (
     LedgerError,
     Locked,
     NotReadNow,
+    PreparationFailed,
     UsageError,
 )
 from pipeline.intake.pairing.image_index import Candidate
@@ -64,6 +65,7 @@ CODES: tuple[tuple[type[EsignImportError], str], ...] = (
     (CredentialsMissing, "CREDENTIALS_MISSING"),
     (Locked, "LOCKED"),
     (NotReadNow, "NOT_READ_NOW"),
+    (PreparationFailed, "BEFORE_RUN"),
     (DiskTrouble, "DISK"),
     (HoldLost, "HOLD_LOST"),
     (LedgerError, "LEDGER_REFUSED"),

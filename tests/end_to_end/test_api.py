@@ -57,6 +57,11 @@ def test_a_run_returns_what_its_files_hold(hospital, config):
         done.report = None
 
 
+def read_last_record(hospital) -> dict:
+    """Return the run.json of the last run, also of one without results."""
+    return json.loads((hospital.runs[-1] / "run.json").read_text("utf-8"))
+
+
 def test_a_run_from_python_and_one_from_the_command_line_share_one_ledger(hospital, config):
     hospital.doctors(3)
     assert pipeline.run(config, limit=2).counts == {Status.SEALED: 2, Status.NOT_SENT: 1}
@@ -137,10 +142,11 @@ def test_named_rosters_pictures_and_folders(hospital, config, tmp_path):
     assert again.counts == {Status.UNCHANGED: 2}
 
 
-def test_an_empty_inbox_is_no_run(hospital, config):
+def test_an_empty_inbox_is_nothing_to_do(hospital, config):
     done = pipeline.run(config)
     assert (done.exit, list(done.outcomes), done.files) == (0, [], {})
-    assert hospital.runs == []
+    assert [run.name for run in hospital.runs] == [done.report.run]
+    assert read_last_record(hospital)["exit"] == 0
 
 
 def test_nothing_is_printed_and_no_logger_is_touched(hospital, config, capfd):
@@ -196,10 +202,13 @@ def test_refused_arguments_raise_an_exception_with_the_reason(hospital, config, 
     with pytest.raises(pipeline.UsageError, match="neither a picture folder"):
         pipeline.run(config, seals=tmp_path / "config.yaml")
     with pytest.raises(pipeline.UsageError, match=r"config: not filled in: api\.app_id"):
-        pipeline.run(pipeline.Config.load(ledger=str(tmp_path / "l")))
+        pipeline.run(pipeline.Config.load(ledger=str(tmp_path / "l"), out=str(tmp_path / "out")))
     (tmp_path / "secrets" / "tencent__secret_key").unlink()
     with pytest.raises(pipeline.CredentialsMissing, match="SecretId only"):
         pipeline.run(config)
+    assert (
+        read_last_record(hospital)["halted"]["code"] == "CREDENTIALS_MISSING"
+    )  # however early, each leaves its record
     assert not hospital.service.received
 
 
@@ -550,7 +559,7 @@ async def test_a_second_cancellation_leaves_at_once_and_what_was_under_way_is_un
     running_import.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running_import
-    assert slow.runs == []
+    assert read_last_record(slow)["halted"]["code"] == "CUT_SHORT"
     done = await pipeline.run_async(config, write=False)  # ledger and lock were let go
     assert done.counts[Status.UNKNOWN] >= 1
     assert slow.service.list_duplicates() == {}
@@ -563,7 +572,7 @@ async def test_cancelled_before_the_first_call_nothing_happened(slow):
     with pytest.raises(asyncio.CancelledError):
         await running_import
     assert not slow.service.received
-    assert not (slow.folder / "out").exists()
+    assert slow.runs == []
     assert main(["--config", str(slow.folder / "config.yaml"), "status"]) == 0
 
 
