@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pipeline.clock import Clock
     from pipeline.config.settings import Config
     from pipeline.domain.run import RunRequest
+    from pipeline.esign.rate_limiter import Limiter
     from pipeline.reports.next_steps import NextStep
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -69,6 +70,7 @@ class Session:
     has_document: bool = False  # whether the JSON of this session was printed
     # shared by the hospitals of one command line
     configs: dict[Path | None, Config] = field(default_factory=dict)  # that were read, by their files
+    limiters: dict[float, Limiter] = field(default_factory=dict)  # of this process, by their limits
     printed_faults: dict[str, str | None] = field(default_factory=dict)  # with the hospital of each
 
     @property

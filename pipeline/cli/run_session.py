@@ -24,6 +24,7 @@ from pipeline.workflow.session import EndedSession, RequestedRun, execute
 
 if TYPE_CHECKING:
     from pipeline.cli.run_progress import Progress
+    from pipeline.clock import Clock
     from pipeline.esign.rate_limiter import Limiter
     from pipeline.sending.circuit_breaker import OutageMonitor
 
@@ -81,6 +82,15 @@ class RunSession(CommandObserver):
         if self._progress is not None:
             self._progress.close()
             self._progress = None
+
+    def make_limiter(self, config: Config, clock: Clock) -> Limiter:
+        """Return the rate limiter: hospitals with the same limit, one after the other, have the same."""
+        if config.is_ledger_on_server:  # its runs share slots, whichever limiter they have
+            return super().make_limiter(config, clock)
+        limit = config.limits.requests_per_second
+        if limit not in self._session.limiters:
+            self._session.limiters[limit] = super().make_limiter(config, clock)
+        return self._session.limiters[limit]
 
     def start_run(self, request: RunRequest, limiter: Limiter) -> OutageMonitor:
         """Print what there is to know about the pictures; the progress knows whether the service answers."""

@@ -1,6 +1,6 @@
 """One command that is to send, from its id to the hooks of its end, in one order for the command line and Python.
 
-However early such a command ends, it leaves its run.json, calls the hooks of its end, and tells its observer. A run that
+However early such a command ends, it leaves its run.json and calls the hooks of its end. A run that
 finds the lock taken ends at once: what only a run needs is imported once the ledger is held.
 """
 
@@ -79,8 +79,11 @@ class SessionObserver(RunObserver):
     def show_record(self, report: RunReport) -> None:
         """Show the record of a command that ended without results."""
 
-    def read_rosters(self, request: RunRequest) -> None:
-        """Show what is read, once the ledger is held, before it is read."""
+    def make_limiter(self, config: Config, clock: Clock) -> Limiter:
+        """Return the rate limiter of a run, which closes it."""
+        from pipeline.workflow.hosts_factory import make_limiter  # noqa: PLC0415 - only a run needs it
+
+        return make_limiter(config, clock)
 
     def start_run(self, request: RunRequest, limiter: Limiter) -> OutageMonitor | None:
         """Show the run that begins; return what gets to know whether the service answers."""
@@ -301,11 +304,10 @@ class _Execution:
         return EndedSession(record.begun, was_declined=True)
 
     async def _import(self, request: RunRequest, ledger: Ledger) -> EndedRun | None:
-        from pipeline.workflow import hosts_factory, import_run, run_plan, stage_settings  # noqa: PLC0415
+        from pipeline.workflow import import_run, run_plan, stage_settings  # noqa: PLC0415
 
         record, observer = self.record, self.record.observer
-        observer.read_rosters(request)
-        with closing(hosts_factory.make_limiter(record.config, record.clock)) as limiter:
+        with closing(observer.make_limiter(record.config, record.clock)) as limiter:
             resources = run_plan.RunResources(
                 ledger=ledger,
                 site_key=ledger.site_key,
