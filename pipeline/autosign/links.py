@@ -15,7 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.autosign.calls import AutoSignCalls, CallObserver, CallResources, send_to_all
+from pipeline.autosign.calls import (
+    CallObserver,
+    CallResources,
+    PersonCall,
+    send_person_call,
+    send_to_all,
+)
 from pipeline.autosign.doctors import SealedDoctor
 from pipeline.clock import shown, stamp
 from pipeline.domain.auto_sign import DAY, NEEDED_KINDS, AutoSignRecord, LinkKind
@@ -23,17 +29,17 @@ from pipeline.domain.roster import Field
 from pipeline.domain.run import Halt, Traffic
 from pipeline.esign.auto_sign_calls import (
     NO_URL,
-    CallReading,
     LinkReading,
     build_enable_link,
     build_seal_link,
     read_link,
 )
 from pipeline.esign.products import ESSBASIC, Product
-from pipeline.esign.responses import Reply
+from pipeline.esign.responses import Reading, Reply
 from pipeline.reports.explanations import describe_code
 from pipeline.reports.presenter import Presenter
 from pipeline.reports.seal_list import write_table_workbook
+from pipeline.sending.exchange import Exchange
 
 LOG = logging.getLogger(__name__)
 LINK_SECONDS = 29 * DAY  # the service takes 30 days at most, counted by its own clock
@@ -46,7 +52,7 @@ class DoctorLink:
 
     doctor: SealedDoctor = field(repr=False)
     kind: LinkKind
-    reading: CallReading | None = field(default=None, repr=False)  # None: its turn did not come
+    reading: Reading | None = field(default=None, repr=False)  # None: its turn did not come
     until: float = 0.0  # when the link expires, unix seconds
     others: Collection[str] = field(default=(), repr=False)  # names of doctors who were given the same link
 
@@ -125,8 +131,8 @@ def make_links(resources: CallResources, needs: Sequence[DoctorLink], observer: 
     """Make the links, as many at once as the pace needs."""
     made: dict[str, DoctorLink] = {}
 
-    async def make(calls: AutoSignCalls, need: DoctorLink) -> None:
-        link = await _make_link(resources, calls, need)
+    async def make(exchange: Exchange, need: DoctorLink) -> None:
+        link = await _make_link(exchange, need)
         if link is not None:
             made[need.doctor.key] = link
             observer.advance()
@@ -137,20 +143,20 @@ def make_links(resources: CallResources, needs: Sequence[DoctorLink], observer: 
     return LinksReport(doctors, halt, resources.stop.signal, traffic)
 
 
-async def _make_link(resources: CallResources, calls: AutoSignCalls, need: DoctorLink) -> DoctorLink | None:
+async def _make_link(exchange: Exchange, need: DoctorLink) -> DoctorLink | None:
     """Return what came of a doctor's call; None where it was stopped."""
-    signer, agent = need.doctor.signer, calls.agent
-    until = int(calls.context.client.service_time() + LINK_SECONDS)
+    signer, agent = need.doctor.signer, exchange.agent
+    until = int(exchange.client.service_time() + LINK_SECONDS)
     build = build_seal_link if need.kind == "seal_link" else build_enable_link
     body = build(agent, signer, expires_at=until, end_point=END_POINT)
 
-    def read(reply: Reply) -> LinkReading:
-        return read_link(reply, signer, masker=resources.masker)
+    def read(reply: Reply) -> Reading:
+        return read_link(reply, signer, masker=exchange.masker)
 
-    reading = await calls.send_repeatable(name_action(resources.product, need.kind), body, read)
+    call = PersonCall(name_action(exchange.product, need.kind), body, read)
+    reading = await send_person_call(exchange, call)
     if reading is None:
         return None
-    calls.count_answer(reading)
     facts = {"key": need.doctor.key, "code": reading.code, "request_id": reading.request_id}
     LOG.info(need.kind, extra=facts)
     return replace(need, reading=reading, until=until)

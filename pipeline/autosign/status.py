@@ -12,7 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.autosign.calls import AutoSignCalls, CallObserver, CallResources, send_to_all
+from pipeline.autosign.calls import (
+    CallObserver,
+    CallResources,
+    PersonCall,
+    send_person_call,
+    send_to_all,
+)
 from pipeline.autosign.doctors import SealedDoctor
 from pipeline.clock import stamp
 from pipeline.domain.auto_sign import (
@@ -24,8 +30,9 @@ from pipeline.domain.auto_sign import (
 )
 from pipeline.domain.run import Halt, Traffic
 from pipeline.errors import LedgerError
-from pipeline.esign.auto_sign_calls import CallReading, StatusReading, build_status_query, read_status
-from pipeline.esign.responses import Reply
+from pipeline.esign.auto_sign_calls import StatusReading, build_status_query, read_status
+from pipeline.esign.responses import Reading, Reply
+from pipeline.sending.exchange import Exchange
 from pipeline.support.failpoints import hit_failpoint
 
 LOG = logging.getLogger(__name__)
@@ -131,41 +138,40 @@ class StatusInquiry:
             traffic=traffic,
         )
 
-    async def _query_doctor(self, calls: AutoSignCalls, doctor: SealedDoctor) -> None:
+    async def _query_doctor(self, exchange: Exchange, doctor: SealedDoctor) -> None:
         """Ask for one doctor and enter the answer; what the ledger refuses stops the calls."""
-        run_state = calls.context.run_state
         try:
-            answer = await self._get_answer(calls, doctor)
+            answer = await self._get_answer(exchange, doctor)
             if answer is None:
                 return
             await self.resources.ledger.record_auto_sign_answer(answer)
         except LedgerError as error:
-            run_state.halt_for_ledger(error)
+            exchange.run_state.halt_for_ledger(error)
             return
         hit_failpoint("autosign: entered")
         LOG.info("asked", extra={"key": doctor.key, "code": answer.code, "request_id": answer.request_id})
         self._asked += 1
         self.observer.advance()
 
-    async def _get_answer(self, calls: AutoSignCalls, doctor: SealedDoctor) -> AutoSignAnswer | None:
+    async def _get_answer(self, exchange: Exchange, doctor: SealedDoctor) -> AutoSignAnswer | None:
         """Return what came of asking; None where no question reached the service."""
         signer, now = doctor.signer, self.resources.clock.now
         if not signer.has_known_card:
             return AutoSignAnswer(doctor.key, now(), None, code=CARD_NOT_QUERIED)
-        sent = signer.list_sent_texts(calls.agent)
+        sent = signer.list_sent_texts(exchange.agent)
 
-        def read(reply: Reply) -> StatusReading:
-            return read_status(reply, sent=sent, masker=self.resources.masker)
+        def read(reply: Reply) -> Reading:
+            return read_status(reply, sent=sent, masker=exchange.masker)
 
-        body = build_status_query(calls.agent, signer)
-        reading = await calls.send_repeatable(self.resources.product.auto_sign_status, body, read)
-        if reading is None or reading.is_unexecuted:
+        body = build_status_query(exchange.agent, signer)
+        call = PersonCall(exchange.product.auto_sign_status, body, read)
+        reading = await send_person_call(exchange, call)
+        if reading is None or reading.meaning in {"throttle", "clock"} or not reading.was_sent:
             return None
-        calls.count_answer(reading)
         return build_answer(doctor.key, now(), reading)
 
 
-def build_answer(key: str, asked_at: float, reading: CallReading) -> AutoSignAnswer:
+def build_answer(key: str, asked_at: float, reading: Reading) -> AutoSignAnswer:
     """Return what the ledger keeps of a reading."""
     if not isinstance(reading, StatusReading) or not reading.is_done:
         return AutoSignAnswer(key, asked_at, None, code=reading.code, request_id=reading.request_id)

@@ -208,8 +208,8 @@ _IN_AUTO_SIGN: Mapping[str, Meaning] = {
     "FailedOperation.UserAutoSignEnableAlready": "row",
     "LimitExceeded.CallTimes": "throttle",
 }
-# meanings that belong to a create or an upload alone: elsewhere the code refuses the person
-_OF_SEALS: frozenset[Meaning] = frozenset({"exists", "upload_again"})
+# meanings that belong to a create alone: elsewhere the code refuses the picture or the person
+_OF_CREATES: frozenset[Meaning] = frozenset({"exists", "upload_again"})
 # code of a refusal -> the fields that it is about
 REFUSED_FIELDS: Mapping[str, tuple[Field, ...]] = {
     "FailedOperation.AgeNotAchieveNormalLegal": (Field.NUMBER,),
@@ -283,7 +283,8 @@ def get_upload_meaning(code: str, message: str) -> Meaning:
     """Return the meaning of an error answer to an upload; an unlisted code counts as its first part."""
     if code == "LimitExceeded" and _FREQUENCY.search(message):
         return "throttle"
-    return _IN_UPLOADS.get(code) or get_listed_meaning(code) or "unknown"
+    meaning = _IN_UPLOADS.get(code) or get_listed_meaning(code) or "unknown"
+    return "row" if meaning in _OF_CREATES else meaning
 
 
 def get_auto_sign_meaning(code: str, message: str) -> Meaning:
@@ -291,7 +292,7 @@ def get_auto_sign_meaning(code: str, message: str) -> Meaning:
     if code == "LimitExceeded" and _FREQUENCY.search(message):
         return "throttle"
     meaning = _IN_AUTO_SIGN.get(code) or get_code_meaning(code) or "unknown"
-    return "row" if meaning in _OF_SEALS else meaning
+    return "row" if meaning in _OF_CREATES else meaning
 
 
 def is_of_settings(code: str) -> bool:

@@ -12,16 +12,15 @@ from dataclasses import dataclass, field
 from pipeline.domain.masking import Masker
 from pipeline.domain.roster import CardType, Doctor
 from pipeline.domain.seals import is_seal_id
-from pipeline.domain.service_codes import Meaning, get_auto_sign_meaning
+from pipeline.domain.service_codes import get_auto_sign_meaning
 from pipeline.esign.contracts import dump_json, list_sent_texts
 from pipeline.esign.products import Agent
-from pipeline.esign.responses import Answer, Reply
+from pipeline.esign.responses import Answer, Reading, Reply, read_answer
 
 USUAL_SCENE = "E_PRESCRIPTION_AUTO_SIGN"
 MAX_URL = 4_096  # characters
 LINK = re.compile(r"https://[0-9a-z.-]+(:[0-9]+)?([/?#]\S*)?", re.ASCII | re.IGNORECASE)
 LAST_SECOND = 253_402_300_799  # of the year 9999: a later moment is none
-NOT_SENT = "not_sent"  # code of a call whose headers never left
 NO_IS_OPEN, ODD_SEAL_ID, NO_URL = "no_is_open", "odd_seal_id", "no_url"  # codes of ours
 
 
@@ -98,95 +97,48 @@ def build_seal_link(agent: Agent, signer: Signer, *, expires_at: int, end_point:
 
 
 @dataclass(frozen=True, slots=True)
-class CallReading:
-    """What the answer to a call proves: that it was done (``code`` is None), or why not."""
-
-    code: str | None = None
-    meaning: Meaning | None = (
-        None  # of a refusal; None where the call was done, "unknown" where nothing is proven
-    )
-    message: str | None = field(default=None, repr=False)  # masked
-    request_id: str | None = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the service did what it was asked for, and answered in full."""
-        return self.code is None
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether the service answered, be it with a refusal."""
-        return self.meaning != "unknown"
-
-    @property
-    def is_unexecuted(self) -> bool:
-        """Whether it is proven that the service did nothing, and the same call may do it later."""
-        return self.meaning in {"throttle", "clock"} or self.code == NOT_SENT
-
-    @property
-    def counted_as(self) -> str:
-        """The word under which run.json counts it."""
-        return self.code or "ok"
-
-
-@dataclass(frozen=True, slots=True)
-class StatusReading(CallReading):
+class StatusReading(Reading):
     """Whether a doctor's auto-sign is open, with which seal, and until when its licence lasts."""
 
     is_open: bool | None = None
-    seal_id: str | None = None
     license_to: float | None = None  # unix seconds
 
 
 @dataclass(frozen=True, slots=True)
-class LinkReading(CallReading):
+class LinkReading(Reading):
     """A link that was made."""
 
     url: str | None = None
 
 
-def read_status(reply: Reply, *, sent: Collection[str], masker: Masker) -> StatusReading:
+def read_status(reply: Reply, *, sent: Collection[str], masker: Masker) -> Reading:
     """Read the answer about a doctor; ``sent`` are the texts of the call."""
-    answer = reply.answer
-    if answer is None or answer.code is not None:
-        failure = _read_failure(reply, masker)
-        return StatusReading(failure.code, failure.meaning, failure.message, failure.request_id)
+    answer = read_answer(reply, get_auto_sign_meaning, masker)
+    if isinstance(answer, Reading):
+        return answer
     is_open, request_id = answer.fields.get("IsOpen"), answer.request_id
     if not isinstance(is_open, bool):
-        return StatusReading(NO_IS_OPEN, "unknown", request_id=request_id)
+        return Reading(NO_IS_OPEN, "unknown", request_id=request_id)
     seal_id = (answer.get_text("SealId") or "").strip() or None
     if not is_open:
         return StatusReading(request_id=request_id, is_open=False, license_to=_read_moment(answer))
     if seal_id is not None and not is_seal_id(seal_id, (*sent, request_id)):
-        return StatusReading(ODD_SEAL_ID, "unknown", request_id=request_id)
+        return Reading(ODD_SEAL_ID, "unknown", request_id=request_id)
     return StatusReading(
         request_id=request_id, is_open=True, seal_id=seal_id, license_to=_read_moment(answer)
     )
 
 
-def read_link(reply: Reply, signer: Signer, *, masker: Masker) -> LinkReading:
+def read_link(reply: Reply, signer: Signer, *, masker: Masker) -> Reading:
     """Read the answer with a link: an https address. One that would show the person's number is none."""
-    answer = reply.answer
-    if answer is None or answer.code is not None:
-        failure = _read_failure(reply, masker)
-        return LinkReading(failure.code, failure.meaning, failure.message, failure.request_id)
+    answer = read_answer(reply, get_auto_sign_meaning, masker)
+    if isinstance(answer, Reading):
+        return answer
     url = answer.get_text("Url") or ""
     is_link = len(url) <= MAX_URL and url.isprintable() and LINK.fullmatch(url) is not None
     if not is_link or signer.number.casefold() in url.casefold():
         return LinkReading(NO_URL, "row", request_id=answer.request_id)
     return LinkReading(request_id=answer.request_id, url=url)
-
-
-def _read_failure(reply: Reply, masker: Masker) -> CallReading:
-    """Read a reply without an answer, or with an error."""
-    answer = reply.answer
-    if answer is None or answer.code is None:
-        request_id = reply.content.request_id if reply.content else None
-        return CallReading(reply.fault, "unknown", request_id=request_id)
-    message = answer.message or ""
-    meaning = get_auto_sign_meaning(answer.code, message)
-    masked = masker.mask_answer(message) if message else None
-    return CallReading(answer.code, meaning, masked, answer.request_id)
 
 
 def _read_moment(answer: Answer) -> float | None:

@@ -13,6 +13,7 @@ import hashlib
 import logging
 import ssl
 import sys
+import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -230,8 +231,8 @@ class Client:
         action: str,
         body: bytes,
         *,
-        trace_id: str,
-        before_send: BeforeSend,
+        trace_id: str | None = None,
+        before_send: BeforeSend | None = None,
         body_sha256: str | None = None,
     ) -> Reply:
         """Send one signed call and return its whole reply; ``body_sha256`` is that of the body where it is known.
@@ -241,6 +242,7 @@ class Client:
         """
         role = "file" if action == self.product.upload else "general"
         keys = await self.credentials.get_current()
+        trace_id = trace_id or str(uuid.uuid4())
         headers = self._build_headers(action, trace_id)
         if keys.token:
             headers["X-TC-Token"] = keys.token
@@ -254,7 +256,8 @@ class Client:
         call = _CallState(self._timeout)
 
         async def wait(is_open: Callable[[], bool]) -> None:
-            await before_send(SignedCall(signed_at, wall, monotonic, self._clock, is_open))
+            if before_send is not None:
+                await before_send(SignedCall(signed_at, wall, monotonic, self._clock, is_open))
             hit_failpoint(f"{action}: before the headers")
 
         try:

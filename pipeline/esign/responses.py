@@ -9,8 +9,8 @@ and SealIds of earlier runs.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 
 from pipeline.domain.masking import Masker
 from pipeline.domain.run import REPEATED, SEAL_ID_REUSED
@@ -20,7 +20,8 @@ from pipeline.domain.service_codes import Meaning, get_create_meaning, get_uploa
 HTTP_OK = 200
 FILE_ID_SECONDS = 600  # how long a FileId is valid when its answer names no Deadline
 MAX_DEPRECATION = 500  # characters
-REUSED_FILE_ID = "reused_file_id"  # code of ours
+# codes of ours: the headers never left; they left, and no whole answer came; the FileId is another picture's as well
+NOT_SENT, NO_ANSWER, REUSED_FILE_ID = "not_sent", "no_answer", "reused_file_id"
 _OF_TWO = object()  # in place of the owner of an id that two got
 
 
@@ -83,33 +84,70 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateResponse:
-    """A create's verdict, and what its code means for the run (None for a success or an unreadable answer)."""
+class Reading:
+    """What came of a call: that it was done (``code`` is None), or why not."""
 
-    verdict: Verdict
-    meaning: Meaning | None = None
+    code: str | None = None
+    meaning: Meaning | None = None  # of a refusal; None: done, "unknown": nothing is proven
+    message: str | None = field(default=None, repr=False)  # masked
+    request_id: str | None = None
+    http_status: int | None = None
+    seal_id: str | None = None  # evidence where a create is not done
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the service did what it was asked for, and answered in full."""
+        return self.code is None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the service answered, be it with a refusal."""
+        return self.meaning != "unknown"
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether headers left."""
+        return self.code != NOT_SENT
 
     @property
     def counted_as(self) -> str:
         """The word under which run.json counts it: ok, a service code, http_502, unreadable."""
-        return self.verdict.code or "ok"
+        return self.code or "ok"
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it proves of a create."""
+        kind = _get_verdict_kind(self.meaning) if self.was_sent else "not_executed"
+        return Verdict(kind, self.seal_id, self.request_id, self.code, self.message, self.http_status)
+
+
+def _get_verdict_kind(meaning: Meaning | None) -> VerdictKind:
+    match meaning:
+        case None:
+            return "sealed"
+        case "row":
+            return "refused"
+        case "exists" | "unknown":
+            return meaning
+        case (
+            "throttle"
+            | "clock"
+            | "credentials"
+            | "permission"
+            | "account"
+            | "quota"
+            | "contract"
+            | "upload_again"
+        ):
+            return "not_executed"
 
 
 @dataclass(frozen=True, slots=True)
-class UploadResponse:
-    """An upload's FileId with the unix second at which it expires, or why there is none."""
+class UploadReading(Reading):
+    """An upload's FileId, and the unix second at which it expires."""
 
     file_id: str | None = None
     expires_at: float = 0.0
-    meaning: Meaning | None = None  # None with a FileId; "unknown" where the answer proves nothing
-    code: str | None = None
-    message: str | None = None
-    request_id: str | None = None
-
-    @property
-    def counted_as(self) -> str:
-        """The word under which run.json counts it: ok, a service code, http_502, unreadable, no_file_id."""
-        return self.code or "ok"
 
 
 def parse_answer(body: bytes) -> Answer | None:
@@ -133,65 +171,45 @@ def parse_answer(body: bytes) -> Answer | None:
     return Answer(request_id or None, code, message, response)
 
 
-def read_create(
-    reply: Reply,
-    *,
-    sent: Collection[str],
-    masker: Masker,
-) -> CreateResponse:
+def read_answer(reply: Reply, get_meaning: Callable[[str, str], Meaning], masker: Masker) -> Answer | Reading:
+    """Return the answer of a call that was done, else why it was not; ``get_meaning`` reads code and message of an error."""
+    answer = reply.answer
+    if answer is None:
+        request_id = reply.content.request_id if reply.content else None
+        return Reading(reply.fault, "unknown", request_id=request_id, http_status=reply.status)
+    if answer.code is None:
+        return answer
+    message = answer.message or ""
+    masked = masker.mask_answer(message) if message else None
+    meaning = get_meaning(answer.code, message)
+    return Reading(answer.code, meaning, masked, answer.request_id, reply.status)
+
+
+def read_create(reply: Reply, *, sent: Collection[str], masker: Masker) -> Reading:
     """Read a create's reply: success is status 200, a body that parses, no Error, a SealId that can be one.
 
     ``sent`` are the texts of the call. The SealId of a repeated answer is another seal's. ``masker`` takes personal data out of
     what is kept of a SealId that can be none.
     """
-    content, answer = reply.content, reply.answer
+    answer, content = read_answer(reply, get_create_meaning, masker), reply.content
     request_id = content.request_id if content else None
     seal_id = content.get_text("SealId") if content and content.code is None else None
     is_usable = seal_id is not None and is_seal_id(seal_id, (*sent, request_id))
     evidence = seal_id if is_usable else _clean_evidence(seal_id, masker)
-    code, message = reply.fault, None
-    if is_usable and reply.status == HTTP_OK and reply.is_repeated:
-        code = SEAL_ID_REUSED
-    elif answer is not None and answer.code is not None:
-        return _read_error(answer.code, answer.message or "", request_id)
-    elif answer is not None and is_usable:
-        return CreateResponse(Verdict("sealed", seal_id, request_id, http_status=reply.status))
-    elif answer is not None:
-        code = "no_seal_id"
-    elif reply.is_repeated and content is not None and content.code is not None:
-        message = f"{content.code} {content.message}".strip()
-    return CreateResponse(Verdict("unknown", evidence, request_id, code, message, reply.status))
+    if isinstance(answer, Answer):
+        if is_usable:
+            return Reading(None, None, None, request_id, reply.status, evidence)
+        return Reading("no_seal_id", "unknown", None, request_id, reply.status, evidence)
+    if reply.is_repeated and reply.status == HTTP_OK and is_usable:
+        return replace(answer, code=SEAL_ID_REUSED, seal_id=evidence)
+    if reply.is_repeated and content is not None and content.code is not None:
+        return replace(answer, message=masker.mask_answer(f"{content.code} {content.message}".strip()))
+    return replace(answer, seal_id=evidence)
 
 
-def _read_error(code: str, message: str, request_id: str | None) -> CreateResponse:
-    """Return what an error answer to a create proves."""
-    meaning = get_create_meaning(code, message)
-    verdict = Verdict(_verdict_kind(meaning), None, request_id, code, message, HTTP_OK)
-    return CreateResponse(verdict, meaning)
-
-
-def _verdict_kind(meaning: Meaning) -> VerdictKind:
-    match meaning:
-        case "row":
-            return "refused"
-        case "exists":
-            return "exists"
-        case "unknown":
-            return "unknown"
-        case (
-            "throttle"
-            | "clock"
-            | "credentials"
-            | "permission"
-            | "account"
-            | "quota"
-            | "contract"
-            | "upload_again"
-        ):
-            return "not_executed"
-
-
-def read_upload(reply: Reply, *, now: float, answers: SeenAnswers, owner: Hashable) -> UploadResponse:
+def read_upload(
+    reply: Reply, *, now: float, answers: SeenAnswers, owner: Hashable, masker: Masker
+) -> Reading:
     """Read the reply to an upload. An upload creates no seal, so it is repeated after every unproven reply.
 
     ``owner`` identifies person and picture; a FileId that ``answers`` know for another one is not used. The FileId of a
@@ -199,24 +217,17 @@ def read_upload(reply: Reply, *, now: float, answers: SeenAnswers, owner: Hashab
     """
     file_id = _get_file_id(reply.content) if reply.status == HTTP_OK else None
     is_own = file_id is None or answers.claim_file(file_id, owner)
-    answer = reply.answer
-    if answer is None:
-        request_id = reply.content.request_id if reply.content else None
-        return UploadResponse(meaning="unknown", code=reply.fault, request_id=request_id)
-    if answer.code is not None:
-        message = answer.message or ""
-        meaning = get_upload_meaning(answer.code, message)
-        return UploadResponse(
-            meaning=meaning, code=answer.code, message=message, request_id=answer.request_id
-        )
+    answer = read_answer(reply, get_upload_meaning, masker)
+    if isinstance(answer, Reading):
+        return answer
     if file_id is None or not is_own:
         code = "no_file_id" if file_id is None else REUSED_FILE_ID
-        return UploadResponse(meaning="unknown", code=code, request_id=answer.request_id)
+        return Reading(code, "unknown", None, answer.request_id, reply.status)
     deadline = answer.fields.get("Deadline")
     expires_at = now + FILE_ID_SECONDS
     if isinstance(deadline, int) and not isinstance(deadline, bool) and deadline > 0:
         expires_at = float(deadline)
-    return UploadResponse(file_id, expires_at, request_id=answer.request_id)
+    return UploadReading(request_id=answer.request_id, file_id=file_id, expires_at=expires_at)
 
 
 def _get_file_id(answer: Answer | None) -> str | None:
@@ -224,19 +235,6 @@ def _get_file_id(answer: Answer | None) -> str | None:
     if not isinstance(ids, list) or len(ids) != 1 or not isinstance(ids[0], str):
         return None
     return ids[0] or None
-
-
-def read_liveness(reply: Reply) -> tuple[str, bool]:
-    """Return the code under which a read-only call is counted, and whether the service is alive.
-
-    A refusal is an answer, too.
-    """
-    answer = reply.answer
-    if answer is None:
-        return reply.fault, False
-    if answer.code is None:
-        return "ok", True
-    return answer.code, get_create_meaning(answer.code, answer.message or "") != "unknown"
 
 
 def _clean_evidence(seal_id: str | None, masker: Masker) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import uuid
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -16,7 +15,7 @@ from pipeline.domain.message import Message
 from pipeline.domain.server_address import is_loopback
 from pipeline.domain.service_codes import get_listed_meaning, get_upload_meaning
 from pipeline.errors import CredentialsMissing, UsageError, reason_of
-from pipeline.esign.client import Client, NoAnswer, NotSent, SignedCall
+from pipeline.esign.client import Client, NoAnswer, NotSent
 from pipeline.esign.contracts import build_liveness_check
 from pipeline.esign.reply_faults import describe_reply_fault
 from pipeline.esign.responses import Reply
@@ -134,14 +133,10 @@ async def _ask_host(
     client: Client, action: str, body: bytes, config: Config, findings: list[Finding]
 ) -> Reply | None:
     """Send one call and return the service's answer, None where none came; add the finding."""
-
-    async def send_at_once(_: SignedCall) -> None:
-        """Wait for nothing: this is the only call."""
-
     host = client.host_of(action)
     reply: Reply | None = None
     try:
-        received = await client.call(action, body, trace_id=str(uuid.uuid4()), before_send=send_at_once)
+        received = await client.call(action, body)
     except (NotSent, NoAnswer) as error:
         finding = _report_silence(error.args[0], client.host_at_fault(action, error), config)
     else:

@@ -322,11 +322,11 @@ class RunGuards:
     guards: GuardLimits = GuardLimits()
     own_seals: int = 0  # as in SealCounts, those of this run included
     existing_names: int = 0
+    resend_budget: float = RESEND_BUDGET
     # codes of the last definite answers; None: a seal was made
     _refusals: deque[str | None] = field(default_factory=lambda: deque(maxlen=LAST_ANSWERS))
     _definite_answers: int = 0
     _unknown_rows: int = 0
-    _resend_budget: float = RESEND_BUDGET
 
     def count_outcome(self, status: Status, code: str | None) -> Halt | None:
         """Count a row that was sent; return why the run stops, if it does."""
@@ -335,7 +335,8 @@ class RunGuards:
             if self.guards.unknown is not None and self._unknown_rows > self.guards.unknown:
                 return Halt("TOO_MANY_UNKNOWN", str(self._unknown_rows), 5)
         elif status is Status.SEALED:
-            self._resend_budget = min(RESEND_BUDGET, self._resend_budget + 1)
+            if self.resend_budget < RESEND_BUDGET:
+                self.resend_budget += 1
             self.own_seals += 1
             return self._count_definite_answer(None)
         elif status is Status.EXISTS:
@@ -346,8 +347,8 @@ class RunGuards:
 
     def count_resend(self, reason: str) -> Halt | None:
         """Count a call that is made again, after a ``transport`` fault or a ``throttle``."""
-        self._resend_budget -= RESEND_COSTS[reason]
-        return Halt("ATTEMPT_BUDGET", "", 5) if self._resend_budget < 0 else None
+        self.resend_budget -= RESEND_COSTS[reason]
+        return Halt("ATTEMPT_BUDGET", "", 5) if self.resend_budget < 0 else None
 
     def _count_existing_name(self) -> Halt | None:
         """Stop a run if the ledger has made few seals and several seal names existed already, in this or an earlier run."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -56,7 +55,7 @@ async def _ask_service_time(config: Config, clock: Clock) -> float:
 
         async with stage_settings.build_client(config, credentials, clock) as client:
             try:
-                reply = await client.call(action, body, trace_id=str(uuid.uuid4()), before_send=before_send)
+                reply = await client.call(action, body, before_send=before_send)
             except (NotSent, NoAnswer) as error:
                 raise UsageError("resolve.no_service_time", why=str(error)) from error
     if not reply.is_from_service or reply.skew is None:

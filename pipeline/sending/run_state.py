@@ -11,7 +11,6 @@ from types import MappingProxyType
 
 from pipeline.clock import Clock, stamp
 from pipeline.domain.run import EXIT_SEVERITY, Halt, HaltExit, Status
-from pipeline.domain.seals import Verdict
 from pipeline.domain.service_codes import is_of_settings
 from pipeline.errors import HoldLost, LedgerError
 from pipeline.messages.catalogue import make_message
@@ -89,10 +88,6 @@ class RunState:
             self.halt("HOLD_LOST", error.reason, 6)
         else:
             self.halt("LEDGER", error.reason, 74)
-
-    def halt_for(self, verdict: Verdict) -> None:
-        """Stop the run for an answer that every other row would get as well."""
-        self.halt(verdict.code or "", verdict.message or "", 4)
 
     async def wait_unless_stopped(self, waiting: Awaitable[object]) -> bool:
         """Wait for something, or until the run is stopped; return whether it happened. What it raises is raised."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -24,7 +24,6 @@ from pipeline.domain.run import (
     Traffic,
     compute_exit_code,
 )
-from pipeline.esign.rate_limiter import max_in_rolling_second
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning.checked_plan import RowNames, list_chosen_lines, list_chosen_rows
 from pipeline.planning.covered_rows import list_retried_rows, list_rows_of
@@ -40,6 +39,9 @@ from pipeline.workflow.stage_settings import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.esign.rate_limiter import Limiter
+    from pipeline.esign.signing import CredentialsSource
+    from pipeline.sending.exchange import Exchange
     from pipeline.workflow.run_plan import RunPlan, RunResources, RunStart
 
 CLOCK_TOLERANCE = 60.0  # seconds by which the clock may differ from the service's before it is said
@@ -101,6 +103,34 @@ def _list_previously_unsent(ledger: Ledger) -> frozenset[str]:
     return frozenset(row.row_id for row in ledger.list_rows(last.run) if row.status == "not_sent")
 
 
+@asynccontextmanager
+async def open_exchange(
+    config: Config,
+    credentials: CredentialsSource,
+    run_state: RunState,
+    limiter: Limiter,
+    *,
+    masker: Masker,
+    actions: Sequence[str],
+    in_flight: int,
+) -> AsyncIterator[Exchange]:
+    """Yield the way to the service for these actions, of each of which so many calls may be in flight."""
+    from pipeline.sending.exchange import Exchange  # noqa: PLC0415 - a run without changes imports no aiohttp
+
+    # open connections that may wait for a slot: so few that none waits long
+    waiting = ceil(min(config.limits.requests_per_second * limiter.waiting_seconds, in_flight))
+    async with build_client(config, credentials, run_state.clock) as client:
+        yield Exchange(
+            client=client,
+            limiter=limiter,
+            clock=run_state.clock,
+            agent=build_agent(config),
+            masker=masker,
+            run_state=run_state,
+            connection_slots={action: asyncio.Semaphore(waiting) for action in actions},
+        )
+
+
 async def send_rows(
     plan: RunPlan,
     start: RunStart,
@@ -116,40 +146,31 @@ async def send_rows(
     if credentials is None:
         return SentRows(tuple(map(RowOutcome.not_sent, ready)), start.halt, Traffic(limit=limit))
     # aiohttp: a run without changes does not need it
-    from pipeline.sending.call_context import CallContext, make_connection_slots  # noqa: PLC0415
-    from pipeline.sending.create import CreateSender  # noqa: PLC0415
+    from pipeline.sending.create import CreateContext  # noqa: PLC0415
     from pipeline.sending.submit import Submission  # noqa: PLC0415
 
-    run_guards = RunGuards(guards, plan.seal_counts.own, plan.seal_counts.existing_names)
-    outages = resources.outages or OutageMonitor(resources.clock)
     run_state = RunState(
         resources.stop.event,
         resources.clock,
-        outages,
-        run_guards,
+        resources.outages or OutageMonitor(resources.clock),
+        RunGuards(guards, plan.seal_counts.own, plan.seal_counts.existing_names),
         describe_keys(config, credentials),
     )
     creates_in_flight = config.limits.concurrency
     begun = resources.clock.monotonic()
-    # open connections that may wait for a slot: so few that none waits long
-    waiting = ceil(min(limit * resources.limiter.waiting_seconds, creates_in_flight))
-    async with build_client(config, credentials, resources.clock) as client:
-        context = CallContext(
-            client=client,
-            limiter=resources.limiter,
-            ledger=resources.ledger,
-            site_key=resources.site_key,
-            clock=resources.clock,
-            agent=build_agent(config),
-            contract=get_contract(config),
-            run=request.run,
-            masker=masker,
-            run_state=run_state,
-            connection_slots=make_connection_slots((product.create, product.upload), waiting),
-        )
+    async with open_exchange(
+        config,
+        credentials,
+        run_state,
+        resources.limiter,
+        masker=masker,
+        actions=(product.create, product.upload),
+        in_flight=creates_in_flight,
+    ) as exchange:
+        creates = asyncio.Semaphore(creates_in_flight)
+        contract = get_contract(config)
         submission = Submission(
-            context,
-            CreateSender(context, asyncio.Semaphore(creates_in_flight)),
+            CreateContext(exchange, resources.ledger, contract, request.run, creates),
             count_workers(config),
             resources.observer,
             request.limit,
@@ -158,12 +179,8 @@ async def send_rows(
         outcomes = await submission.run(ready)
         if resources.stop.signal is not None:
             run_state.halt_for_outage()
-        notices = tuple(_list_service_notices(client.clock_offset, run_state.deprecated))
-    # a limiter may have served another run before
-    departures = tuple(
-        moment for moment in resources.limiter.list_departures(product.create) if moment >= begun
-    )
-    traffic = _summarize_traffic(run_state, outages, departures, limit)
+        notices = tuple(_list_service_notices(exchange.client.clock_offset, run_state.deprecated))
+        traffic = exchange.summarize_traffic(product.create, begun, limit)
     return SentRows(outcomes, run_state.halted, traffic, submission.kept_back, notices)
 
 
@@ -222,18 +239,3 @@ def _compute_deadline_timestamp(guards: GuardLimits, now: float) -> float | None
     """Return the unix second at which this run has to stop."""
     moment = compute_deadline(guards, datetime.fromtimestamp(now, UTC).astimezone())
     return moment.timestamp() if moment else None
-
-
-def _summarize_traffic(
-    run_state: RunState, outages: OutageMonitor, departures: tuple[float, ...], limit: float
-) -> Traffic:
-    """Sum up the calls; the used share is that of the creates, from the first departure to the last."""
-    duration = departures[-1] - departures[0] if departures else 0.0
-    return Traffic(
-        requests={action: dict(calls) for action, calls in run_state.requests.items()},
-        limit=limit,
-        used_share=round((len(departures) - 1) / duration / limit, 4) if duration else 0.0,
-        throttled=outages.throttled,
-        max_in_second=max_in_rolling_second(departures),
-        timing=run_state.metrics.summarize(),
-    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from pipeline.domain.masking import Masker
-from pipeline.esign.responses import CreateResponse, Reply, read_create
+from pipeline.esign.responses import Reading, Reply, read_create
 
 CREATE = "ChannelCreatePreparedPersonalEsign"
 UPLOAD = "UploadFiles"
@@ -17,7 +17,7 @@ def fault(do, *, action=CREATE, nth=(2,)):
     return {"match": {"action": action, "nth": list(nth)}, "do": do}
 
 
-def read_alone(reply: Reply) -> CreateResponse:
+def read_alone(reply: Reply) -> Reading:
     """Read the reply to a create of which nothing else is known."""
     return read_create(reply, sent=(), masker=Masker())
 
