@@ -290,11 +290,9 @@ class ImagePreview:
     """A small copy of what is sent of a picture, on white paper, for people to look at."""
 
     data: bytes = _field(repr=False)  # a JPEG
-    hints: tuple[str, ...] = ()  # faint | photo: what a reviewer should look at twice
-    thumbnail: bytes = _field(default=b"", repr=False)  # a PNG, smaller still: for a cell of the workbook
-    pixels: str = (
-        ""  # digest of the upright pixels of the picture itself; "" for one that an earlier version made
-    )
+    hints: tuple[str, ...] = ()  # faint: what a reviewer should look at twice
+    pixels: str = ""  # digest of the upright pixels of the picture itself
+    size: tuple[int, int] = (1, 1)  # of the copy, in pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,9 +56,9 @@ def get_environment(*folders: Path) -> Environment:
     return environment
 
 
-def embed_image(data: bytes, kind: str) -> str:
-    """Return the address of a picture that lies in the page itself; ``kind`` is png or jpeg."""
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+def embed_image(data: bytes) -> str:
+    """Return the address of a JPEG that lies in the page itself."""
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
 
 
 def load_template(name: str) -> Template:

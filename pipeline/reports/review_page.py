@@ -241,7 +241,7 @@ def _build_card(
             mask_and_clean(origin.sheet),
             say("row", row=origin.row),
         ),
-        "picture": embed_image(preview.data, "jpeg") if preview else None,
+        "picture": embed_image(preview.data) if preview else None,
         "instead": say(instead),  # of a picture that is not shown
         # without a picture of the row's own: those that it may be
         "unused": [] if preview else [unused.describe_on_page(one) for one in unused.list_of_row(outcome)],

@@ -116,8 +116,7 @@ def write_fix_sheet(context: WorkbookContext) -> None:
     for outcome in to_fix:
         copy = report.copies.get(outcome.doctor.row.origin.path)
         for line in _list_lines(outcome, copy, presenter, unused):
-            thumbnails = list(filter(None, map(unused.load_thumbnail, line.pictures)))
-            table.write_row(line, images=thumbnails)
+            table.write_row(line, images=list(filter(None, map(unused.load_preview, line.pictures))))
     table.close(presenter.render("fix.none"))
 
 

@@ -67,7 +67,7 @@ def write_all_sheet(
             # an unchanged picture is shown from its stored copy or not at all: it is never opened again
             may_open = outcome.status is not Status.UNCHANGED
             preview = previews.load_preview(picture, sent=outcome.sent_image, may_open=may_open)
-        table.write_row(outcome, images=[preview.thumbnail] if preview else ())
+        table.write_row(outcome, images=[preview] if preview else ())
     table.close()
 
 
@@ -86,9 +86,9 @@ def write_unpaired_sheet(context: WorkbookContext) -> None:
     columns = [column for column in UNPAIRED_COLUMNS if unused.can_be_shown or column is not IMAGE_COLUMN]
     table = TableSheet(context, presenter.render("sheet.unpaired"), columns, max_links=MAX_PICTURE_LINKS)
     for picture in unused.pictures:
-        thumbnail = unused.load_thumbnail(picture)
+        preview = unused.load_preview(picture)
         instead = unused.explain_absence(picture)
-        table.write_row(picture, images=[thumbnail] if thumbnail else (), instead=instead)
+        table.write_row(picture, images=[preview] if preview else (), instead=instead)
     table.close(presenter.render("unpaired.none"), limit=unused.describe_limit())
 
 

@@ -7,13 +7,13 @@ of the value decides how it is shown: a number, a status in its colour, a text, 
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from pipeline.domain.roster import ImagePreview
 from pipeline.domain.run import RunReport, ShownStatus
 from pipeline.reports.folder_links import FolderLinks
 from pipeline.reports.presenter import Presenter
@@ -138,7 +138,7 @@ class TableSheet(Generic[Row]):
         self._write_headings(frozen)
 
     def write_row(
-        self, row: Row, *, images: Sequence[bytes] = (), instead: str = "", min_lines: int = 1
+        self, row: Row, *, images: Sequence[ImagePreview] = (), instead: str = "", min_lines: int = 1
     ) -> None:
         """Write a row, as tall as its longest text or its pictures, which lie one below the other.
 
@@ -269,15 +269,15 @@ def _write_text(sheet: Worksheet, row: int, column: int, text: str, form: Format
 
 
 def _insert_thumbnails(
-    sheet: Worksheet, row: int, column: int, images: Sequence[bytes], points: float
+    sheet: Worksheet, row: int, column: int, images: Sequence[ImagePreview], points: float
 ) -> None:
-    """Put PNGs one below the other into their cell, which is ``points`` high, so that they hide and sort with the row."""
+    """Put pictures one below the other into their cell, which is ``points`` high, so that they hide and sort with the row."""
     room = points * 4 / 3 / max(1, len(images))  # points to pixels
-    for number, png in enumerate(images):
-        width, height = struct.unpack(">II", png[16:24])
+    for number, preview in enumerate(images):
+        width, height = preview.size
         scale = min(1.0, _THUMBNAIL_PIXELS / max(width, height, 1))
         options = {
-            "image_data": BytesIO(png),
+            "image_data": BytesIO(preview.data),
             "x_scale": scale,
             "y_scale": scale,
             "x_offset": max(2, (71 - width * scale) / 2),
@@ -285,4 +285,4 @@ def _insert_thumbnails(
             "object_position": 1,
             "decorative": True,
         }
-        sheet.insert_image(row, column, "seal.png", options)
+        sheet.insert_image(row, column, "seal.jpg", options)

@@ -67,7 +67,7 @@ class UnusedPictures:
     def __init__(self, report: RunReport, presenter: Presenter, previews: PreviewLoader | None) -> None:
         self._report, self._presenter, self._previews = report, presenter, previews
         self._links = FolderLinks(report, presenter)
-        self._thumbnails: dict[str, bytes | None] = {}  # by sha256
+        self._loaded: dict[str, ImagePreview | None] = {}  # by sha256
         self._shown_folders: dict[Path, str] = {}  # of pictures: 10,000 lie in few
         self._of_rows: defaultdict[Origin, list[int]] = defaultdict(list)  # places in ``pictures``
         self.pictures = [*self._list_refused(), *self._list_strays(), *self._list_files()]
@@ -90,21 +90,20 @@ class UnusedPictures:
         """Return the pictures that keep a row from its seal."""
         return [self.pictures[index] for index in self.list_indices(outcome)]
 
-    def load_thumbnail(self, picture: UnusedPicture) -> bytes | None:
-        """Return the small copy of a picture, a PNG; None where it cannot be read, or enough are shown."""
+    def load_preview(self, picture: UnusedPicture) -> ImagePreview | None:
+        """Return the small copy of a picture; None where it cannot be read, or enough are shown."""
         image = picture.image
         if image is None or self._previews is None:
             return None
-        if image.sha256 not in self._thumbnails and len(self._thumbnails) < MAX_SHOWN_IMAGES:
-            preview = self._previews.load_preview(image, sent=None, may_open=True)
-            self._thumbnails[image.sha256] = preview.thumbnail if preview else None
-        return self._thumbnails.get(image.sha256)
+        if image.sha256 not in self._loaded and len(self._loaded) < MAX_SHOWN_IMAGES:
+            self._loaded[image.sha256] = self._previews.load_preview(image, sent=None, may_open=True)
+        return self._loaded.get(image.sha256)
 
     def explain_absence(self, picture: UnusedPicture) -> str:
         """Return the text in place of a small copy that there is not."""
-        if self._previews is None or self.load_thumbnail(picture) is not None:
+        if self._previews is None or self.load_preview(picture) is not None:
             return ""
-        was_tried = picture.image is None or picture.image.sha256 in self._thumbnails
+        was_tried = picture.image is None or picture.image.sha256 in self._loaded
         is_left_out = picture.is_left_out or not was_tried
         return self._presenter.render("unused.not_shown" if is_left_out else "unused.unreadable")
 
@@ -140,9 +139,9 @@ class UnusedPictures:
         }
 
     def describe_on_page(self, picture: UnusedPicture) -> dict[str, object]:
-        thumbnail = self.load_thumbnail(picture)
+        preview = self.load_preview(picture)
         return {
-            "source": embed_image(thumbnail, "png") if thumbnail else "",
+            "source": embed_image(preview.data) if preview else "",
             "instead": self.explain_absence(picture),
             "name": clean_text(picture.name),
             "location": clean_text(picture.location),

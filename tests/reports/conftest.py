@@ -315,7 +315,7 @@ class Previews:
 
     def __init__(self, *, side: int = 96, unseen: ImageFile | None = None) -> None:
         self.asked: list[tuple[ImageFile, bool]] = []
-        self._preview, self._unseen = ImagePreview(b"", thumbnail=png(side)), unseen
+        self._preview, self._unseen = ImagePreview(png(side), size=(side, side)), unseen
 
     def load_preview(self, image: ImageFile, *, sent: str | None, may_open: bool) -> ImagePreview | None:
         assert sent is None

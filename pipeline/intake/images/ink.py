@@ -188,19 +188,9 @@ def compute_lightest(image: Image.Image) -> Image.Image:
     return reduce(ImageChops.lighter, image.split())
 
 
-def compute_darkest(image: Image.Image) -> Image.Image:
-    """Return the weakest colour of each point of a picture in L or RGB (L)."""
-    return reduce(ImageChops.darker, image.split())
-
-
 def mask_from(limit: int, band: Image.Image) -> Image.Image:
     """Return a mask (L, 255) of the points from a level on."""
     return band.point([0] * limit + [255] * (256 - limit))
-
-
-def mask_below(limit: int, band: Image.Image) -> Image.Image:
-    """Return a mask (L, 255) of the points below a level."""
-    return ImageChops.invert(mask_from(limit, band))
 
 
 def list_components(darkness: Image.Image) -> list[InkComponent]:

@@ -6,13 +6,14 @@ done is reported. Sizes are judged from the header before anything is unpacked.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from PIL import Image, ImageChops
+from PIL import Image
 
 from pipeline.domain.roster import (
     Field,
@@ -45,10 +46,7 @@ from pipeline.intake.images.image_files import (
 )
 from pipeline.intake.images.ink import (
     SmallCopy,
-    compute_darkest,
-    compute_lightest,
     get_step,
-    mask_below,
     measure_darkness,
     reduce_image,
     scan_image,
@@ -293,25 +291,14 @@ def _format_dimensions(size: tuple[int, int]) -> str:
 
 # --- previews: small copies of what is sent, for people to look at, kept in a folder
 #
-# An unchanged picture is not opened again. A file is named by the sha256 of the picture's own bytes. Its first line holds
-# the sha256 of the bytes that are shown, the hints, the digest of the pixels and the length of the PNG that follows, for the
-# workbook; the rest is a JPEG, for the review.
+# An unchanged picture is not opened again. A file is named by the sha256 of the picture's own bytes. Its first line is a
+# JSON object: the sha256 of the bytes that are shown, the hints, the digest of the pixels, the size. The rest is a JPEG.
 
 SIDE = 256  # pixels: sharp at the size of a card, some 8 KB, 3,000 of them in one page
-THUMBNAIL = 96  # pixels
 _SHARP = 192  # pixels: a copy that was made for another purpose serves if it is so large
 
 _QUALITY = 85
-_EFFORT = 2  # of 9, for a thumbnail: more takes twice as long and saves nothing
-_COLOURS = 32  # of a thumbnail: a quarter of the bytes, in a workbook that may hold 2,000 of them
-_GREYS = [level // 8 * 8 for level in range(256)]
-_DIGITS = 64  # of a sha256
-_PIXELS = "pixels="
 _FAINT = 60  # levels of 255 between ink and paper; a red seal has 200, a pencil 90
-_WHITE = 238  # level above which a point is paper
-# levels between the strongest and the weakest colour of a point that is paper in a shadow, and no ink
-_GREY = 48
-_EDGE = 0.6  # share of such points around the edge that makes a photo
 
 
 def make_preview(image: Image.Image, copy: SmallCopy) -> ImagePreview:
@@ -319,16 +306,10 @@ def make_preview(image: Image.Image, copy: SmallCopy) -> ImagePreview:
     paper = _make_paper(image, copy)
     is_measured = paper is copy.small and get_step(copy.size) > 1  # and so not smoothed
     darkness = copy.darkness if is_measured else measure_darkness(paper)
-    hints = tuple(_list_hints(paper, darkness))
-    thumbnail = paper.copy()  # ``paper`` is the given picture itself where that is small and opaque
-    thumbnail.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=1.0)
-    if thumbnail.mode == "L":
-        thumbnail = thumbnail.point(_GREYS)
-    else:
-        thumbnail = thumbnail.quantize(_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    return ImagePreview(
-        encode_image(paper, "JPEG", quality=_QUALITY), hints, encode_image(thumbnail, "PNG", effort=_EFFORT)
-    )
+    strongest = darkness.getextrema()[1]
+    assert isinstance(strongest, (int, float))
+    hints = ("faint",) if strongest < _FAINT else ()
+    return ImagePreview(encode_image(paper, "JPEG", quality=_QUALITY), hints, size=paper.size)
 
 
 def _make_paper(image: Image.Image, copy: SmallCopy) -> Image.Image:
@@ -356,54 +337,24 @@ def write_preview(sha256: str, shown: str, preview: ImagePreview, folder: Path) 
 
     ``sha256`` is the digest of the picture's own bytes, ``shown`` that of the bytes of which the copy was made.
     """
-    pixels = (f"{_PIXELS}{preview.pixels}",) if preview.pixels else ()
-    first = " ".join((shown, *preview.hints, *pixels, str(len(preview.thumbnail)))).encode("ascii")
+    facts = {"shown": shown, "hints": preview.hints, "pixels": preview.pixels, "size": preview.size}
     with suppress(OSError):
-        replace_file(folder / sha256, first + b"\n" + preview.thumbnail + preview.data)
+        replace_file(folder / sha256, json.dumps(facts).encode() + b"\n" + preview.data)
 
 
 def read_preview(sha256: str, folder: Path) -> tuple[str, ImagePreview] | None:
     """Return the small copy that is kept of a picture, after the digest of the bytes of which it was made."""
     try:
-        first, _, rest = read_regular_file(folder / sha256).partition(b"\n")
-    except (NotReadNow, OSError):
+        first, _, data = read_regular_file(folder / sha256).partition(b"\n")
+        facts = json.loads(first)
+        width, height = facts["size"]
+        preview = ImagePreview(data, tuple(facts["hints"]), facts["pixels"], (width, height))
+        return (facts["shown"], preview) if data.startswith(b"\xff\xd8") else None
+    except (NotReadNow, OSError, ValueError, KeyError, TypeError):
         return None
-    shown, *hints, length = first.decode("ascii", "replace").split() if b" " in first else ("", "")
-    size = int(length) if length.isdecimal() else 0
-    if len(shown) != _DIGITS or not (
-        size and rest.startswith(b"\x89PNG") and rest.startswith(b"\xff\xd8", size)
-    ):
-        return None  # half a file, or of an earlier version: it shows the file, and not what is sent
-    pixels = next((hint.removeprefix(_PIXELS) for hint in hints if hint.startswith(_PIXELS)), "")
-    named = tuple(hint for hint in hints if not hint.startswith(_PIXELS))
-    return shown, ImagePreview(rest[size:], named, rest[:size], pixels)
 
 
 def read_pixels(sha256: str, folder: Path) -> str | None:
     """Return the digest of the pixels of a picture of which a small copy is kept, None where there is none."""
     kept = read_preview(sha256, folder)
     return kept[1].pixels.rpartition("-")[2] or None if kept is not None else None
-
-
-def _list_hints(paper: Image.Image, darkness: Image.Image) -> list[str]:
-    hints = []
-    strongest = darkness.getextrema()[1]
-    assert isinstance(strongest, (int, float))
-    if strongest < _FAINT:
-        hints.append("faint")
-    edge = _cut_edge(paper)
-    lightest = compute_lightest(edge)
-    spread = ImageChops.subtract(lightest, compute_darkest(edge))
-    grey = ImageChops.multiply(mask_below(_WHITE, lightest), mask_below(_GREY, spread))
-    if grey.histogram()[255] > _EDGE * edge.width:
-        hints.append("photo")
-    return hints
-
-
-def _cut_edge(paper: Image.Image) -> Image.Image:
-    """Return the points along the four sides, in one line."""
-    width, height = paper.size
-    top, bottom = (0, 0, width, 1), (0, height - 1, width, height)
-    sides = (top, bottom, (0, 0, 1, height), (width - 1, 0, width, height))
-    points = b"".join(paper.crop(side).tobytes() for side in sides)
-    return Image.frombytes(paper.mode, (2 * (width + height), 1), points)
