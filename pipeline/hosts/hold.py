@@ -69,7 +69,10 @@ class ServerHold(Hold):
         self._is_lost = False
 
     def release(self) -> None:
-        """Give the hold back."""
+        """Give the hold back; without a statement of its own the server would end the lock a moment later."""
+        if self.connection is not None:
+            with suppress(psycopg.Error):
+                self.connection.execute("SELECT pg_advisory_unlock_all()")
         self.disconnect()
         super().release()
 
