@@ -54,7 +54,7 @@ def read_page_list(page: Path) -> dict[str, tuple[str, str]]:
     pictures = {}
     for item in re.findall("<li>.*?</li>", listed, re.DOTALL):
         (file,) = re.findall("<h3>(.*?)</h3>", item)
-        is_shown = 'src="data:image/png;base64,iVBOR' in item
+        is_shown = 'src="data:image/jpeg;base64,/9j/' in item
         rows = ", ".join(re.findall("<span>([^<]*row[^<]*)</span>", item))
         assert is_shown or "cannot be shown" in item
         pictures[unescape(file)] = (SHOWN if is_shown else TEXT, unescape(rows))
@@ -119,7 +119,7 @@ def test_a_card_without_a_picture_of_its_own_shows_those_that_it_may_be(ward):
         MISSING: [f"{name(MISSING)}-old.png"],
     }.items():
         figure = re.search('<div class="candidates">.*?</h2>', cards[name(serial)], re.DOTALL)[0]
-        assert figure.count("data:image/png;base64,") == len(files)
+        assert figure.count("data:image/jpeg;base64,") == len(files)
         assert sorted(re.findall("<p>(.*?)</p>", figure)) == sorted(files)
     assert "may also belong to" in cards[name(TWIN)]
 
